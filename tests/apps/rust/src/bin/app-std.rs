@@ -1,0 +1,2 @@
+//! Placeholder of the blocking test server.
+fn main() {}
