@@ -1,0 +1,16 @@
+//! Names of the variables that the supervisor hands to its workers and the thunk reads. Nothing else is read.
+
+/// Abstract name (without the leading NUL) of the request socket.
+pub const SOCKET: &str = "CLUSTERMON_SOCKET";
+/// 32 hexadecimal digits that name one incarnation of one worker.
+pub const TOKEN: &str = "CLUSTERMON_TOKEN";
+/// Address rules, one a line: `+ADDRESS` is shared, `-ADDRESS` is private. See [`crate::rules`].
+pub const RULES: &str = "CLUSTERMON_RULES";
+/// The least backlog of a shared listener, in connections.
+pub const BACKLOG: &str = "CLUSTERMON_BACKLOG";
+/// What a worker does when it finds its supervisor gone: `stop` (SIGTERM to itself) or `keep`.
+pub const ON_SUPERVISOR_DEATH: &str = "CLUSTERMON_ON_SUPERVISOR_DEATH";
+/// The user's name for the worker, as in the original.
+pub const LOGICAL_ID: &str = "PROCESS_LOGICAL_ID";
+/// Where ld.so looks for libraries to preload.
+pub const PRELOAD: &str = "LD_PRELOAD";

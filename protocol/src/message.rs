@@ -1,0 +1,263 @@
+//! Requests of the thunk and the supervisor's replies, as plain data and as frames. Decoding never panics and accepts
+//! every version from 1 on, by the rule in the crate's documentation.
+
+use crate::VERSION;
+use crate::address::Address;
+use crate::codec::{Reader, Writer};
+
+const MAGIC: [u8; 4] = *b"clmR";
+
+/// Longest frame, in bytes. Longer ones are refused by both sides.
+pub const MAX_FRAME: usize = 2048;
+/// Longest socket option value that is forwarded, in bytes.
+pub const MAX_VALUE: usize = 512;
+/// Longest place (absolute path) that is told, in bytes.
+pub const MAX_PLACE: usize = 1024;
+
+/// Names one incarnation of one worker.
+pub type Token = [u8; 16];
+
+/// Who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// The version of the asking side.
+    pub version: u16,
+    /// From [`crate::env::TOKEN`].
+    pub token: Token,
+    /// The process's own idea of its pid; the supervisor believes SO_PEERCRED only.
+    pub pid: u32,
+}
+
+/// Where a unix socket lies in the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Place<'a> {
+    /// The absolute path; empty if it could not be told.
+    pub path: &'a [u8],
+    /// Device (major << 32 | minor) of the file; 0 with `inode` 0 if unknown.
+    pub device: u64,
+    /// Inode of the file.
+    pub inode: u64,
+}
+
+/// What a thunk asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Request<'a> {
+    /// `listen(fd, backlog)` was called; carries the socket. Answered by `Lane` (with the worker's end) or `Errno`.
+    Listen { fd: i32, backlog: i32, place: Place<'a> },
+    /// `bind()` to port 0 of a shared address; carries the socket, which the supervisor binds. Answered by `Errno`.
+    BindAny { address: Address },
+    /// The kernel said EADDRINUSE: does the cluster own this address? Answered by `Owned` or `NotOwned`.
+    Owns { cookie: u64, address: Address, place: Place<'a> },
+    /// The address of a socket that was answered `Owned`. Answered by `Name` or `NotOwned`.
+    OwnedName { cookie: u64 },
+    /// The program set SO_REUSEPORT itself: it means to listen more than once. Answered by `Errno`.
+    ReusePort { cookie: u64 },
+    /// `setsockopt()` on a lane. Answered by `Errno`.
+    SetOption { lane: u64, level: i32, name: i32, value: &'a [u8] },
+    /// `getsockopt()` on a lane, with the size of the caller's buffer. Answered by `Value` or `Errno`.
+    GetOption { lane: u64, level: i32, name: i32, size: u32 },
+    /// May this socket file be removed? `Owned`: the cluster serves it, so it stays.
+    Unlink { device: u64, inode: u64 },
+}
+
+/// What the supervisor answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reply<'a> {
+    /// 0, or the error that the call is to fail with.
+    Errno(i32),
+    /// Carries the worker's end of the lane.
+    Lane { lane: u64 },
+    /// The cluster owns it.
+    Owned,
+    /// The cluster does not.
+    NotOwned,
+    /// An address.
+    Name(Address),
+    /// The value of a socket option.
+    Value(&'a [u8]),
+}
+
+const LISTEN: u16 = 1;
+const BIND_ANY: u16 = 2;
+const OWNS: u16 = 3;
+const OWNED_NAME: u16 = 4;
+const REUSE_PORT: u16 = 5;
+const SET_OPTION: u16 = 6;
+const GET_OPTION: u16 = 7;
+const UNLINK: u16 = 8;
+
+const ERRNO: u16 = 1;
+const LANE: u16 = 2;
+const OWNED: u16 = 3;
+const NOT_OWNED: u16 = 4;
+const NAME: u16 = 5;
+const VALUE: u16 = 6;
+
+fn write_place(out: &mut Writer<'_>, place: &Place<'_>) {
+    out.u64(place.device);
+    out.u64(place.inode);
+    out.bytes(if place.path.len() <= MAX_PLACE { place.path } else { &[] });
+}
+
+/// Version 1 had no place: then it is the default.
+fn read_place<'a>(input: &mut Reader<'a>) -> Option<Place<'a>> {
+    if input.is_empty() {
+        return Some(Place::default());
+    }
+    Some(Place { device: input.u64()?, inode: input.u64()?, path: input.bytes()? })
+}
+
+impl<'a> Request<'a> {
+    /// Writes a frame; its length, or `None` if `buffer` is too small.
+    pub fn encode(&self, hello: &Hello, buffer: &mut [u8]) -> Option<usize> {
+        let mut out = Writer::new(buffer);
+        out.raw(&MAGIC);
+        out.u16(hello.version);
+        out.u16(self.kind());
+        out.raw(&hello.token);
+        out.u32(hello.pid);
+        match self {
+            Self::Listen { fd, backlog, place } => {
+                out.i32(*fd);
+                out.i32(*backlog);
+                if hello.version >= 2 {
+                    write_place(&mut out, place);
+                }
+            }
+            Self::BindAny { address } => out.address(address),
+            Self::Owns { cookie, address, place } => {
+                out.u64(*cookie);
+                out.address(address);
+                write_place(&mut out, place);
+            }
+            Self::OwnedName { cookie } | Self::ReusePort { cookie } => out.u64(*cookie),
+            Self::SetOption { lane, level, name, value } => {
+                out.u64(*lane);
+                out.i32(*level);
+                out.i32(*name);
+                out.bytes(value);
+            }
+            Self::GetOption { lane, level, name, size } => {
+                out.u64(*lane);
+                out.i32(*level);
+                out.i32(*name);
+                out.u32(*size);
+            }
+            Self::Unlink { device, inode } => {
+                out.u64(*device);
+                out.u64(*inode);
+            }
+        }
+        out.finish()
+    }
+
+    /// Reads a frame; `None` if it is no request that this build knows.
+    pub fn decode(frame: &'a [u8]) -> Option<(Hello, Self)> {
+        let mut input = Reader::new(frame);
+        if input.raw(4)? != MAGIC {
+            return None;
+        }
+        let version = input.u16()?;
+        let kind = input.u16()?;
+        let token = input.raw(16)?.try_into().ok()?;
+        let hello = Hello { version, token, pid: input.u32()? };
+        if version == 0 {
+            return None;
+        }
+        let request = match kind {
+            LISTEN => {
+                Self::Listen { fd: input.i32()?, backlog: input.i32()?, place: read_place(&mut input)? }
+            }
+            BIND_ANY => Self::BindAny { address: input.address()? },
+            OWNS => {
+                Self::Owns { cookie: input.u64()?, address: input.address()?, place: read_place(&mut input)? }
+            }
+            OWNED_NAME => Self::OwnedName { cookie: input.u64()? },
+            REUSE_PORT => Self::ReusePort { cookie: input.u64()? },
+            SET_OPTION => Self::SetOption {
+                lane: input.u64()?,
+                level: input.i32()?,
+                name: input.i32()?,
+                value: input.bytes().filter(|value| value.len() <= MAX_VALUE)?,
+            },
+            GET_OPTION => Self::GetOption {
+                lane: input.u64()?,
+                level: input.i32()?,
+                name: input.i32()?,
+                size: input.u32()?,
+            },
+            UNLINK => Self::Unlink { device: input.u64()?, inode: input.u64()? },
+            _ => return None,
+        };
+        Some((hello, request))
+    }
+
+    /// True if the frame must carry a socket.
+    pub fn carries_socket(&self) -> bool {
+        matches!(self, Self::Listen { .. } | Self::BindAny { .. })
+    }
+
+    fn kind(&self) -> u16 {
+        match self {
+            Self::Listen { .. } => LISTEN,
+            Self::BindAny { .. } => BIND_ANY,
+            Self::Owns { .. } => OWNS,
+            Self::OwnedName { .. } => OWNED_NAME,
+            Self::ReusePort { .. } => REUSE_PORT,
+            Self::SetOption { .. } => SET_OPTION,
+            Self::GetOption { .. } => GET_OPTION,
+            Self::Unlink { .. } => UNLINK,
+        }
+    }
+}
+
+impl<'a> Reply<'a> {
+    /// Writes a frame; its length, or `None` if `buffer` is too small.
+    pub fn encode(&self, buffer: &mut [u8]) -> Option<usize> {
+        let mut out = Writer::new(buffer);
+        out.raw(&MAGIC);
+        out.u16(VERSION);
+        match self {
+            Self::Errno(errno) => {
+                out.u16(ERRNO);
+                out.i32(*errno);
+            }
+            Self::Lane { lane } => {
+                out.u16(LANE);
+                out.u64(*lane);
+            }
+            Self::Owned => out.u16(OWNED),
+            Self::NotOwned => out.u16(NOT_OWNED),
+            Self::Name(address) => {
+                out.u16(NAME);
+                out.address(address);
+            }
+            Self::Value(value) => {
+                out.u16(VALUE);
+                out.bytes(value);
+            }
+        }
+        out.finish()
+    }
+
+    /// Reads a frame; `None` if it is no reply that this build knows.
+    pub fn decode(frame: &'a [u8]) -> Option<Self> {
+        let mut input = Reader::new(frame);
+        if input.raw(4)? != MAGIC || input.u16()? == 0 {
+            return None;
+        }
+        Some(match input.u16()? {
+            ERRNO => Self::Errno(input.i32()?),
+            LANE => Self::Lane { lane: input.u64()? },
+            OWNED => Self::Owned,
+            NOT_OWNED => Self::NotOwned,
+            NAME => Self::Name(input.address()?),
+            VALUE => Self::Value(input.bytes()?),
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "message_tests.rs"]
+mod tests;

@@ -1,0 +1,114 @@
+//! Golden bytes, round trips and random bytes for the request and reply frames.
+
+extern crate std;
+use super::*;
+use core::net::Ipv4Addr;
+use proptest::prelude::*;
+use std::vec::Vec;
+
+const HELLO: Hello = Hello { version: VERSION, token: [7; 16], pid: 42 };
+
+fn frame(request: &Request<'_>, hello: &Hello) -> Vec<u8> {
+    let mut buffer = [0; MAX_FRAME];
+    let len = request.encode(hello, &mut buffer).unwrap();
+    buffer[..len].to_vec()
+}
+
+#[test]
+fn golden_listen() {
+    let place = Place { path: b"/a", device: 1, inode: 2 };
+    let bytes = frame(&Request::Listen { fd: 3, backlog: 511, place }, &HELLO);
+    let mut golden = Vec::from(*b"clmR\x02\x00\x01\x00");
+    golden.extend([7; 16]);
+    golden.extend([42, 0, 0, 0, 3, 0, 0, 0, 0xff, 1, 0, 0]);
+    golden.extend([1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 2, 0, b'/', b'a']);
+    assert_eq!(bytes, golden);
+}
+
+#[test]
+fn an_older_thunk_is_understood() {
+    // A version 1 frame, byte for byte: Listen ended after the backlog.
+    let mut golden = Vec::from(*b"clmR\x01\x00\x01\x00");
+    golden.extend([7; 16]);
+    golden.extend([42, 0, 0, 0, 3, 0, 0, 0, 0xff, 1, 0, 0]);
+    let (hello, request) = Request::decode(&golden).unwrap();
+    assert_eq!(hello.version, 1);
+    assert_eq!(request, Request::Listen { fd: 3, backlog: 511, place: Place::default() });
+    assert_eq!(frame(&request, &hello), golden);
+}
+
+#[test]
+fn a_newer_thunk_is_understood() {
+    let mut bytes = frame(&Request::OwnedName { cookie: 9 }, &Hello { version: 77, ..HELLO });
+    bytes.extend(b"fields of the future");
+    assert_eq!(Request::decode(&bytes).unwrap().1, Request::OwnedName { cookie: 9 });
+}
+
+#[test]
+fn golden_replies() {
+    let mut buffer = [0; 64];
+    let len = Reply::Errno(98).encode(&mut buffer).unwrap();
+    assert_eq!(&buffer[..len], b"clmR\x02\x00\x01\x00\x62\x00\x00\x00");
+    let len = Reply::Lane { lane: 1 }.encode(&mut buffer).unwrap();
+    assert_eq!(&buffer[..len], b"clmR\x02\x00\x02\x00\x01\0\0\0\0\0\0\0");
+}
+
+#[test]
+fn a_place_too_long_is_left_out() {
+    let path = [b'p'; MAX_PLACE + 1];
+    let place = Place { path: &path, device: 1, inode: 2 };
+    let bytes = frame(&Request::Listen { fd: 3, backlog: 1, place }, &HELLO);
+    let expected = Place { path: b"", ..place };
+    assert_eq!(Request::decode(&bytes).unwrap().1, Request::Listen { fd: 3, backlog: 1, place: expected });
+}
+
+fn address() -> impl Strategy<Value = Address> {
+    (any::<[u8; 4]>(), any::<u16>()).prop_map(|(ip, port)| Address::v4(Ipv4Addr::from(ip), port))
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0u16..12) {
+        let _ = Request::decode(&bytes);
+        let _ = Reply::decode(&bytes);
+        let mut framed = Vec::from(*b"clmR\x02\x00");
+        framed.extend(kind.to_le_bytes());
+        framed.extend(bytes);
+        let _ = Request::decode(&framed);
+        let _ = Reply::decode(&framed);
+    }
+
+    #[test]
+    fn what_is_written_is_read(
+        address in address(), cookie: u64, fd: i32, backlog: i32,
+        path in proptest::collection::vec(any::<u8>(), 0..MAX_PLACE),
+        value in proptest::collection::vec(any::<u8>(), 0..MAX_VALUE),
+    ) {
+        let place = Place { path: &path, device: cookie, inode: !cookie };
+        for request in [
+            Request::Listen { fd, backlog, place },
+            Request::BindAny { address },
+            Request::Owns { cookie, address, place },
+            Request::OwnedName { cookie },
+            Request::ReusePort { cookie },
+            Request::SetOption { lane: cookie, level: fd, name: backlog, value: &value },
+            Request::GetOption { lane: cookie, level: fd, name: backlog, size: 4 },
+            Request::Unlink { device: cookie, inode: 1 },
+        ] {
+            let bytes = frame(&request, &HELLO);
+            prop_assert_eq!(Request::decode(&bytes), Some((HELLO, request)));
+            for cut in 0..bytes.len() {
+                let _ = Request::decode(&bytes[..cut]);
+            }
+        }
+        let mut buffer = [0; MAX_FRAME];
+        for reply in [
+            Reply::Errno(fd), Reply::Lane { lane: cookie }, Reply::Owned, Reply::NotOwned,
+            Reply::Name(address), Reply::Value(&value),
+        ] {
+            let len = reply.encode(&mut buffer).unwrap();
+            let frame = buffer[..len].to_vec();
+            prop_assert_eq!(Reply::decode(&frame), Some(reply));
+        }
+    }
+}

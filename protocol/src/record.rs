@@ -1,0 +1,111 @@
+//! What travels on a lane: fixed-size records downwards, two bytes upwards. A record carries at most one fd beside it.
+
+use crate::address::{Address, MAX};
+
+/// Size of a downward record, in bytes. Fixed, so that what waits in a lane can be counted from its bytes.
+pub const LEN: usize = 4 + MAX;
+
+const CONNECTION: u8 = 1;
+const VOID: u8 = 2;
+const FLAG_NONBLOCK: u8 = 1;
+
+/// What the supervisor sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// An accepted connection; its fd comes beside it. `nonblock` is the state of its O_NONBLOCK.
+    Connection { peer: Address, nonblock: bool },
+    /// What waited here was taken back: whoever was told 'readable' finds this instead.
+    Void,
+}
+
+impl Record {
+    /// The bytes.
+    pub fn encode(&self) -> [u8; LEN] {
+        let mut bytes = [0; LEN];
+        match self {
+            Self::Connection { peer, nonblock } => {
+                bytes[0] = CONNECTION;
+                bytes[1] = if *nonblock { FLAG_NONBLOCK } else { 0 };
+                bytes[2] = peer.as_bytes().len() as u8;
+                bytes[4..].copy_from_slice(peer.padded());
+            }
+            Self::Void => bytes[0] = VOID,
+        }
+        bytes
+    }
+
+    /// Reads the bytes; `None` if they are no record.
+    pub fn decode(bytes: &[u8; LEN]) -> Option<Self> {
+        match bytes[0] {
+            CONNECTION => Some(Self::Connection {
+                peer: Address::from_raw(bytes[4..].get(..usize::from(bytes[2]))?)?,
+                nonblock: bytes[1] & FLAG_NONBLOCK != 0,
+            }),
+            VOID => Some(Self::Void),
+            _ => None,
+        }
+    }
+}
+
+/// What a worker sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upward {
+    /// It wants its connections with this state of O_NONBLOCK: saves it a system call each.
+    Nonblock(bool),
+    /// It shut the listener down and will take no more.
+    Shut,
+    /// A connection was lost: its fd table was full although it looked first.
+    Lost,
+}
+
+/// Size of an upward record, in bytes.
+pub const UPWARD_LEN: usize = 2;
+
+impl Upward {
+    /// The bytes.
+    pub fn encode(self) -> [u8; UPWARD_LEN] {
+        match self {
+            Self::Nonblock(on) => [1, u8::from(on)],
+            Self::Shut => [2, 0],
+            Self::Lost => [3, 0],
+        }
+    }
+
+    /// Reads the bytes; `None` if they are no upward record.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            [1, on] => Some(Self::Nonblock(*on != 0)),
+            [2, _] => Some(Self::Shut),
+            [3, _] => Some(Self::Lost),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::net::Ipv4Addr;
+    use proptest::prelude::*;
+
+    #[test]
+    fn round_trip() {
+        let peer = Address::v4(Ipv4Addr::LOCALHOST, 5);
+        for record in [Record::Void, Record::Connection { peer, nonblock: true }] {
+            assert_eq!(Record::decode(&record.encode()), Some(record));
+        }
+        for upward in [Upward::Nonblock(true), Upward::Nonblock(false), Upward::Shut, Upward::Lost] {
+            assert_eq!(Upward::decode(&upward.encode()), Some(upward));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn random_bytes_never_panic(head: [u8; 8], fill: u8) {
+            let mut bytes = [fill; LEN];
+            bytes[..8].copy_from_slice(&head);
+            let _ = Record::decode(&bytes);
+            let _ = Upward::decode(&head[..2]);
+        }
+    }
+}
