@@ -1,2 +1,67 @@
-//! Development commands.
-fn main() {}
+//! Development commands: `cargo xtask help` lists them. It depends on no other crate of the workspace: it starts
+//! what users start, from the outside.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a tool that starts programs and times them, outside the event loop"
+)]
+
+mod bench;
+mod build;
+mod ci;
+mod project;
+mod run;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+/// A failure that a person reads: what, where, what to do.
+type Error = Box<dyn std::error::Error>;
+type Result<T> = std::result::Result<T, Error>;
+
+const USAGE: &str = "\
+cargo xtask build [--release]                  build clustermon and libclustermon_thunk.so, side by side
+cargo xtask run [OPTIONS] [-- COMMAND ARGS]    build (release), then run COMMAND in a cluster; without one, a demo worker
+cargo xtask test [FILTER...]                   build what the tests start, then run the tests
+cargo xtask ci                                 what CI does: formatting, clippy, tidy, tests
+cargo xtask tidy                               the rules of this repository that no compiler knows
+cargo xtask bench [NAME...] [--seconds S] [--runs N]
+                                               measure against rivals on this machine, table on stdout";
+
+fn main() -> ExitCode {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let command = if args.is_empty() { String::new() } else { args.remove(0) };
+    let outcome = match command.as_str() {
+        "build" => build::main(&args),
+        "run" => run::main(&args),
+        "test" => test::main(&args),
+        "ci" => ci::main(&args),
+        "tidy" => tidy::main(&args),
+        "bench" => bench::main(&args),
+        "" | "help" | "-h" | "--help" => {
+            say(USAGE);
+            return ExitCode::SUCCESS;
+        }
+        other => {
+            complain(&format!("no such command: {other}\n\n{USAGE}"));
+            return ExitCode::from(2);
+        }
+    };
+    outcome.unwrap_or_else(|error| {
+        complain(&format!("xtask {command}: {error}"));
+        ExitCode::FAILURE
+    })
+}
+
+/// Results, for people and pipes. A reader that went away is no reason to fail.
+fn say(text: &str) {
+    use std::io::Write;
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{text}").and_then(|()| stdout.flush());
+}
+
+/// Progress and faults, for people.
+fn complain(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
+}

@@ -1,0 +1,13 @@
+//! `cargo xtask test`: builds what the tests start, then lets cargo run them. Arguments go to every test binary:
+//! names to select by, and options of the test harness.
+
+use crate::{Result, project};
+use std::process::ExitCode;
+
+pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
+    // The tests start programs that lie in the target folder; cargo builds for a test only what that very package needs.
+    project::check(project::cargo("build").arg("--workspace"))?;
+    let mut cargo = project::cargo("test");
+    cargo.args(["--workspace", "--no-fail-fast", "--"]).args(args.iter().filter(|arg| *arg != "--"));
+    Ok(project::exit_code(project::status(&mut cargo)?))
+}
