@@ -1,1 +1,33 @@
-//! What every test uses.
+//! What every test uses: it starts real programs, under the built clustermon or alone, talks to them and cleans up.
+//! It knows no internals of the supervisor: only its command line, its log and the system.
+#![allow(clippy::disallowed_methods, reason = "a test reads the clock for its deadlines and starts programs")]
+#![allow(clippy::print_stderr, reason = "a failing test shows the log; a skipped one says why")]
+
+mod apps;
+mod cluster;
+mod contract;
+mod http;
+mod load;
+mod log;
+mod native;
+mod options;
+mod ports;
+mod process;
+mod programs;
+mod running;
+mod temp;
+mod wait;
+
+pub use apps::{App, TABLE, app, apps, each};
+pub use cluster::Cluster;
+pub use contract::{check_contract, command, open, refused};
+pub use http::{Conn, Response, Target, Who, get, who};
+pub use load::{Load, Sample};
+pub use log::Log;
+pub use native::Native;
+pub use options::{Listen, Options, Via};
+pub use ports::Port;
+pub use process::{Pid, fd_count, is_alive, marked, nobody_may_read, pause, resume, signal, state};
+pub use programs::{app_dir, c_program, clustermon, interpreter, require, rust_program, thunk};
+pub use temp::TempDir;
+pub use wait::{PATIENCE, wait_for, wait_until};

@@ -1,0 +1,213 @@
+/* The requests every program here answers, and the listening socket, for the C servers. */
+#ifndef CONTRACT_H
+#define CONTRACT_H
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+static int listener = -1;      /* -1 while closed */
+static struct sockaddr_storage own_address;
+static socklen_t own_length;
+
+static void die(const char *what) {
+    perror(what);
+    exit(1);
+}
+
+static void parse_address(void) {
+    const char *path = getenv("UNIX_PATH");
+    if (path && *path) {
+        struct sockaddr_un *un = (struct sockaddr_un *)&own_address;
+        size_t length = strlen(path);
+        if (length >= sizeof un->sun_path) {
+            fprintf(stderr, "UNIX_PATH is too long\n");
+            exit(1);
+        }
+        un->sun_family = AF_UNIX;
+        memcpy(un->sun_path, path, length);
+        own_length = offsetof(struct sockaddr_un, sun_path) + length + 1;
+        if (*path == '@') {
+            un->sun_path[0] = 0;
+            own_length--;
+        }
+        return;
+    }
+    const char *host = getenv("HOST"), *port = getenv("PORT");
+    if (!host) host = "127.0.0.1";
+    in_port_t number = htons(port ? atoi(port) : 8080);
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&own_address;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&own_address;
+    if (*host && inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
+        v4->sin_family = AF_INET;
+        v4->sin_port = number;
+        own_length = sizeof *v4;
+    } else if (inet_pton(AF_INET6, *host ? host : "::", &v6->sin6_addr) == 1) {
+        v6->sin6_family = AF_INET6;
+        v6->sin6_port = number;
+        own_length = sizeof *v6;
+    } else {
+        fprintf(stderr, "HOST is no address: %s\n", host);
+        exit(1);
+    }
+}
+
+/* Listens on the address of the environment, or, later, on the one it had. */
+static void start_listening(int flags) {
+    int fd = socket(own_address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0), on = 1;
+    if (fd < 0) die("socket");
+    if (own_address.ss_family != AF_UNIX) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(fd, (struct sockaddr *)&own_address, own_length)) die("bind");
+    if (listen(fd, 511)) die("listen");
+    listener = fd;
+}
+
+static void setup(void) {
+    signal(SIGPIPE, SIG_IGN);
+    const char *idle = getenv("IDLE_FDS"), *uid = getenv("RUN_AS_UID");
+    for (int left = idle ? atoi(idle) : 0; left > 0; left--)
+        if (open("/dev/null", O_RDONLY) < 0) die("IDLE_FDS");
+    if (uid) {
+        int id = atoi(uid);
+        if (setgroups(0, NULL) || setgid(id) || setuid(id)) die("RUN_AS_UID");
+    }
+    parse_address();
+}
+
+static int address_text(char *out, size_t room) {
+    struct sockaddr_storage name;
+    socklen_t length = sizeof name;
+    memset(&name, 0, sizeof name);
+    if (listener < 0 || getsockname(listener, (struct sockaddr *)&name, &length)) return snprintf(out, room, "none\n");
+    char text[INET6_ADDRSTRLEN];
+    if (name.ss_family == AF_INET) {
+        struct sockaddr_in *v4 = (struct sockaddr_in *)&name;
+        inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+        return snprintf(out, room, "%s:%d\n", text, ntohs(v4->sin_port));
+    }
+    if (name.ss_family == AF_INET6) {
+        struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&name;
+        inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+        return snprintf(out, room, "[%s]:%d\n", text, ntohs(v6->sin6_port));
+    }
+    struct sockaddr_un *un = (struct sockaddr_un *)&name;
+    int chars = (int)(length - offsetof(struct sockaddr_un, sun_path));
+    if (chars > 0 && !un->sun_path[0]) return snprintf(out, room, "@%.*s\n", chars - 1, un->sun_path + 1);
+    return snprintf(out, room, "%.*s\n", chars, un->sun_path);
+}
+
+/* Writes it all; a socket that is full is waited for. */
+static int send_all(int fd, const char *data, size_t length) {
+    while (length) {
+        ssize_t sent = send(fd, data, length, MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0 && errno == EAGAIN) {
+            struct pollfd wait = {fd, POLLOUT, 0};
+            poll(&wait, 1, -1);
+            continue;
+        }
+        if (sent < 0) return -1;
+        data += sent;
+        length -= sent;
+    }
+    return 0;
+}
+
+static int send_response(int fd, int status, const char *body, size_t length) {
+    char head[80];
+    int chars = snprintf(head, sizeof head, "HTTP/1.1 %d x\r\nContent-Length: %zu\r\n\r\n", status, length);
+    /* One segment for small answers: two would wait for each other's acknowledgement. */
+    if (length < 512) {
+        char both[sizeof head + 512];
+        memcpy(both, head, chars);
+        memcpy(both + chars, body, length);
+        return send_all(fd, both, chars + length);
+    }
+    return send_all(fd, head, chars) || send_all(fd, body, length) ? -1 : 0;
+}
+
+struct conn {
+    int fd;
+    char *data;
+    size_t length, room;
+};
+
+enum verdict { KEEP, CLOSE, CLOSE_LISTENER, LISTEN_AGAIN };
+
+/* Answers one request. For the last two verdicts the caller, who knows its event loop, acts and answers. */
+static enum verdict answer(struct conn *conn, const char *head, const char *body, size_t length) {
+    char text[256];
+    int chars;
+    enum verdict after = strcasestr(head, "\r\nConnection: close") ? CLOSE : KEEP;
+    if (!strncmp(head, "GET / ", 6) || !strncmp(head, "GET /slow?ms=", 13)) {
+        if (head[5] == 's') {
+            long ms = atol(head + 13);
+            struct timespec left = {ms / 1000, ms % 1000 * 1000000};
+            while (nanosleep(&left, &left)) {}
+        }
+        const char *id = getenv("PROCESS_LOGICAL_ID");
+        chars = snprintf(text, sizeof text, "pid=%d id=%s\n", getpid(), id ? id : "");
+    } else if (!strncmp(head, "GET /exit?code=", 15)) {
+        _exit(atoi(head + 15));
+    } else if (!strncmp(head, "POST /echo ", 11)) {
+        return send_response(conn->fd, 200, body, length) ? CLOSE : after;
+    } else if (!strncmp(head, "GET /port ", 10)) {
+        chars = address_text(text, sizeof text);
+    } else if (!strncmp(head, "GET /close-listener ", 20)) {
+        return CLOSE_LISTENER;
+    } else if (!strncmp(head, "GET /listen-again ", 18)) {
+        return LISTEN_AGAIN;
+    } else {
+        static const char missing[] = "no such page\n";
+        return send_response(conn->fd, 404, missing, sizeof missing - 1) ? CLOSE : after;
+    }
+    return send_response(conn->fd, 200, text, chars) ? CLOSE : after;
+}
+
+/* Serves the first request in the buffer, if it is complete; *served says whether it was. */
+static enum verdict serve_buffered(struct conn *conn, int *served) {
+    *served = 0;
+    char *end = conn->length ? memmem(conn->data, conn->length, "\r\n\r\n", 4) : NULL;
+    if (!end) return KEEP;
+    *end = 0;
+    char *field = strcasestr(conn->data, "\r\nContent-Length:");
+    size_t length = field ? strtoul(field + 17, NULL, 10) : 0, total = end - conn->data + 4 + length;
+    if (conn->length < total) {
+        *end = '\r';
+        return KEEP;
+    }
+    enum verdict verdict = answer(conn, conn->data, end + 4, length);
+    memmove(conn->data, conn->data + total, conn->length - total);
+    conn->length -= total;
+    *served = 1;
+    return verdict;
+}
+
+/* Reads once. 1: bytes came, 0: none now, -1: the connection is over. */
+static int fill(struct conn *conn) {
+    if (conn->room - conn->length < 4096) {
+        conn->room += 65536;
+        conn->data = realloc(conn->data, conn->room);
+        if (!conn->data) die("realloc");
+    }
+    ssize_t got = recv(conn->fd, conn->data + conn->length, conn->room - conn->length - 1, 0);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return 0;
+    if (got <= 0) return -1;
+    conn->length += got;
+    conn->data[conn->length] = 0;
+    return 1;
+}
+#endif

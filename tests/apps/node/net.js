@@ -1,0 +1,3 @@
+'use strict';
+// A raw net server.
+require('./raw')();

@@ -1,0 +1,61 @@
+//! tokio's multi-threaded runtime, a task per connection.
+
+use clustermon_test_apps::{Action, Address, answer, take_request, unix_name};
+use std::io;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, UnixListener};
+
+fn main() -> io::Result<()> {
+    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(listen())
+}
+
+async fn listen() -> io::Result<()> {
+    match Address::from_env() {
+        Address::Tcp(address) => {
+            let listener = TcpListener::bind(address).await?;
+            let name = listener.local_addr()?.to_string();
+            loop {
+                let (stream, _) = listener.accept().await?;
+                tokio::spawn(serve(stream, name.clone()));
+            }
+        }
+        Address::Unix(path) => {
+            // tokio takes an abstract name as a path that begins with a zero byte.
+            let listener = UnixListener::bind(match path.strip_prefix('@') {
+                Some(name) => format!("\0{name}"),
+                None => path,
+            })?;
+            let own = std::os::unix::net::SocketAddr::from(listener.local_addr()?);
+            let name =
+                unix_name(own.as_pathname(), std::os::linux::net::SocketAddrExt::as_abstract_name(&own));
+            loop {
+                let (stream, _) = listener.accept().await?;
+                tokio::spawn(serve(stream, name.clone()));
+            }
+        }
+    }
+}
+
+async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, name: String) -> io::Result<()> {
+    let mut input = Vec::new();
+    loop {
+        let Some(request) = take_request(&mut input) else {
+            if stream.read_buf(&mut input).await? == 0 {
+                return Ok(());
+            }
+            continue;
+        };
+        let close = request.close;
+        match answer(request, &name) {
+            Action::Send(bytes) => stream.write_all(&bytes).await?,
+            Action::SendAfter(delay, bytes) => {
+                tokio::time::sleep(delay).await;
+                stream.write_all(&bytes).await?;
+            }
+            Action::Exit(code) => std::process::exit(code),
+        }
+        if close {
+            return Ok(());
+        }
+    }
+}

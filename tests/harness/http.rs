@@ -1,0 +1,223 @@
+//! A small blocking HTTP/1.1 client over TCP and unix sockets, with the raw connection in reach.
+
+use crate::wait::PATIENCE;
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixStream};
+use std::path::PathBuf;
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    Tcp(SocketAddr),
+    Path(PathBuf),
+    Abstract(String),
+}
+
+impl fmt::Display for Target {
+    /// As `GET /port` and the supervisor's log write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Path(path) => path.display().fmt(f),
+            Self::Abstract(name) => write!(f, "@{name}"),
+        }
+    }
+}
+
+impl Target {
+    /// The inverse of `Display`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.as_bytes().first()? {
+            b'/' => Some(Self::Path(text.into())),
+            b'@' => Some(Self::Abstract(text[1..].to_owned())),
+            _ => text.parse().ok().map(Self::Tcp),
+        }
+    }
+
+    /// The same port on the loopback address, for a server that listens on all addresses.
+    pub fn local(&self) -> Self {
+        match self {
+            Self::Tcp(address) if address.ip().is_unspecified() => match address {
+                SocketAddr::V4(_) => Self::Tcp(([127, 0, 0, 1], address.port()).into()),
+                SocketAddr::V6(_) => Self::Tcp((std::net::Ipv6Addr::LOCALHOST, address.port()).into()),
+            },
+            other => other.clone(),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// One connection. Reads and writes give up after `PATIENCE`.
+#[derive(Debug)]
+pub struct Conn {
+    stream: Stream,
+    /// Received and not yet looked at.
+    input: Vec<u8>,
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Response {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+/// Who answered.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Who {
+    pub pid: u32,
+    /// The logical id; empty outside a cluster.
+    pub id: String,
+}
+
+impl Conn {
+    pub fn open(target: &Target) -> io::Result<Self> {
+        let stream = match target {
+            Target::Tcp(address) => {
+                let stream = TcpStream::connect_timeout(address, PATIENCE)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                stream.set_nodelay(true)?;
+                Stream::Tcp(stream)
+            }
+            unix => {
+                let address = match unix {
+                    Target::Abstract(name) => UnixAddr::from_abstract_name(name)?,
+                    path => UnixAddr::from_pathname(path.to_string())?,
+                };
+                let stream = UnixStream::connect_addr(&address)?;
+                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_write_timeout(Some(PATIENCE))?;
+                Stream::Unix(stream)
+            }
+        };
+        Ok(Self { stream, input: Vec::new() })
+    }
+
+    /// Asks and leaves the connection open.
+    pub fn get(&mut self, path: &str) -> io::Result<Response> {
+        self.request(path)?;
+        self.response()
+    }
+
+    /// Asks without reading the answer.
+    pub fn request(&mut self, path: &str) -> io::Result<()> {
+        self.write(format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").as_bytes())
+    }
+
+    /// Asks for the last time: the server is to close after its answer.
+    pub fn last_request(&mut self, path: &str) -> io::Result<()> {
+        self.write(format!("GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").as_bytes())
+    }
+
+    pub fn post(&mut self, path: &str, body: &[u8]) -> io::Result<Response> {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: test\r\nContent-Length: {}\r\n\r\n", body.len());
+        self.write(&[head.as_bytes(), body].concat())?;
+        self.response()
+    }
+
+    pub fn who(&mut self) -> io::Result<Who> {
+        self.get("/")?.who()
+    }
+
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match &mut self.stream {
+            Stream::Tcp(stream) => stream.write_all(bytes),
+            Stream::Unix(stream) => stream.write_all(bytes),
+        }
+    }
+
+    /// Reads one line, without its end.
+    pub fn line(&mut self) -> io::Result<String> {
+        let end = loop {
+            match self.input.iter().position(|byte| *byte == b'\n') {
+                Some(end) => break end,
+                None => self.fill()?,
+            }
+        };
+        let line = self.input.drain(..=end).collect::<Vec<_>>();
+        Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
+    }
+
+    pub fn response(&mut self) -> io::Result<Response> {
+        let status_line = self.line()?;
+        let bad = || io::Error::new(ErrorKind::InvalidData, format!("no answer in HTTP: {status_line:?}"));
+        let status = status_line.split(' ').nth(1).and_then(|word| word.parse().ok()).ok_or_else(bad)?;
+        let mut length = None;
+        loop {
+            let line = self.line()?.to_ascii_lowercase();
+            if line.is_empty() {
+                break;
+            }
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse::<usize>().ok();
+            }
+        }
+        let length = length.ok_or_else(bad)?;
+        while self.input.len() < length {
+            self.fill()?;
+        }
+        Ok(Response { status, body: self.input.drain(..length).collect() })
+    }
+
+    /// Whether the server has closed the connection without another byte.
+    pub fn at_end(&mut self) -> bool {
+        self.input.is_empty() && self.fill().is_err_and(|error| error.kind() == ErrorKind::UnexpectedEof)
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        let mut chunk = [0; 65536];
+        let length = match &mut self.stream {
+            Stream::Tcp(stream) => stream.read(&mut chunk)?,
+            Stream::Unix(stream) => stream.read(&mut chunk)?,
+        };
+        if length == 0 {
+            return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server closed the connection"));
+        }
+        self.input.extend_from_slice(&chunk[..length]);
+        Ok(())
+    }
+}
+
+impl AsFd for Conn {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.as_fd(),
+            Stream::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl Response {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn who(&self) -> io::Result<Who> {
+        let text = self.text();
+        let parts = text.strip_prefix("pid=").and_then(|rest| rest.trim_end().split_once(" id="));
+        let who = parts.and_then(|(pid, id)| Some(Who { pid: pid.parse().ok()?, id: id.to_owned() }));
+        who.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, format!("no pid and id: {text:?}")))
+    }
+}
+
+/// One request on a connection of its own.
+pub fn get(target: &Target, path: &str) -> io::Result<Response> {
+    let mut conn = Conn::open(target)?;
+    conn.last_request(path)?;
+    conn.response()
+}
+
+/// Who answers a connection of its own.
+pub fn who(target: &Target) -> io::Result<Who> {
+    get(target, "/")?.who()
+}

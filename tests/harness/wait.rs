@@ -1,0 +1,27 @@
+//! Waiting for a condition, with a deadline: the only way a test may let time pass.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long anything that should happen soon may take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits until the condition holds; panics with `what` once `limit` has passed.
+#[track_caller]
+pub fn wait_until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+    wait_for(what, limit, || condition().then_some(()));
+}
+
+/// Waits until the question has an answer, and returns it; panics with `what` once `limit` has passed.
+#[track_caller]
+pub fn wait_for<T>(what: &str, limit: Duration, mut question: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(answer) = question() {
+            return answer;
+        }
+        assert!(Instant::now() < deadline, "waited {limit:?} in vain: {what}");
+        // Nothing tells us of changes in another process: look again soon.
+        thread::sleep(Duration::from_millis(2));
+    }
+}
