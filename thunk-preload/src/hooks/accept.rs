@@ -1,0 +1,59 @@
+//! accept and accept4. On anything that is not a lane they are the kernel's.
+
+use crate::abi::{EBADF, EINVAL, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
+use crate::{lane, real, take};
+use core::ffi::{c_int, c_void};
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C-unwind" fn accept(fd: c_int, address: *mut c_void, len: *mut u32) -> c_int {
+    // SAFETY: the program's own arguments.
+    unsafe { dispatch(fd, address, len, 0, || real::accept(fd, address, len)) }
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C-unwind" fn accept4(
+    fd: c_int,
+    address: *mut c_void,
+    len: *mut u32,
+    flags: c_int,
+) -> c_int {
+    // SAFETY: the program's own arguments.
+    unsafe { dispatch(fd, address, len, flags, || real::accept4(fd, address, len, flags)) }
+}
+
+/// A hinted fd is tried as a lane first, any other as what the kernel takes it for; each falls back to the other.
+///
+/// # Safety
+/// The program's own arguments.
+unsafe fn dispatch(
+    fd: c_int,
+    address: *mut c_void,
+    len: *mut u32,
+    flags: c_int,
+    kernel: impl Fn() -> c_int,
+) -> c_int {
+    let hinted = lane::hinted(fd);
+    if hinted {
+        // SAFETY: passed on to the caller.
+        let taken = unsafe { take::accept(fd, address, len, flags) };
+        if taken >= 0 || !matches!(real::errno(), ENOTCONN | EINVAL | ENOTSOCK | EBADF | EOPNOTSUPP) {
+            return taken;
+        }
+        let errno = real::errno();
+        if lane::recognise(fd).is_some() {
+            real::set_errno(errno);
+            return taken;
+        }
+        return kernel();
+    }
+    let accepted = kernel();
+    if accepted >= 0 || real::errno() != EINVAL {
+        return accepted;
+    }
+    if lane::recognise(fd).is_none() {
+        real::set_errno(EINVAL);
+        return accepted;
+    }
+    // SAFETY: passed on to the caller.
+    unsafe { take::accept(fd, address, len, flags) }
+}

@@ -1,0 +1,212 @@
+//! bind and listen: how a listener joins the cluster. What is not a shared TCP or unix stream listener is the kernel's.
+
+use super::names;
+use crate::abi::*;
+use crate::settings::Settings;
+use crate::{lane, link, owned, place, real, swap, sys};
+use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
+use clustermon_protocol::message::{Reply, Request};
+use clustermon_protocol::rules;
+use core::ffi::{c_int, c_void};
+
+/// How long a sibling may take from bind to listen on a unix path, in tries of 10 ms.
+const SIBLING_TRIES: u32 = 30;
+/// A socket file that changed so recently may be a sibling's, in seconds.
+const SIBLING_AGE: i64 = 2;
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C-unwind" fn bind(fd: c_int, address: *const c_void, len: u32) -> c_int {
+    // SAFETY: the program's own arguments.
+    let kernel = || unsafe { real::bind(fd, address, len) };
+    let errno = real::errno();
+    let shared = shared_bind(fd, address, len);
+    real::set_errno(errno);
+    let Some((settings, address)) = shared else { return kernel() };
+    match address.port() {
+        // The port is chosen when somebody asks for it or listens: a socket that only connects stays the kernel's.
+        Some(0) => {
+            let _ = sys::setsockopt_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+            real::set_errno(errno);
+            kernel()
+        }
+        Some(_) => {
+            let set = sys::getsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT) == Ok(0)
+                && sys::setsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 1).is_ok();
+            let result = kernel();
+            let result = if result < 0 { or_owned(&settings, fd, &address) } else { result };
+            if result < 0 && set {
+                let _ = sys::setsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 0);
+            }
+            result
+        }
+        None => {
+            let result = kernel();
+            if result < 0 { or_owned(&settings, fd, &address) } else { result }
+        }
+    }
+}
+
+/// The address, if this is a stream socket and the rules share it.
+fn shared_bind(fd: c_int, address: *const c_void, len: u32) -> Option<(Settings, Address)> {
+    let len = len as usize;
+    if address.is_null() || !(2..=MAX).contains(&len) {
+        return None;
+    }
+    // SAFETY: the program says that so many bytes are readable there.
+    let raw = unsafe { core::slice::from_raw_parts(address.cast::<u8>(), len) };
+    let address = Address::from_raw(raw)?;
+    if !is_stream(fd, address.family()) {
+        return None;
+    }
+    let settings = Settings::read()?;
+    let found = place::Found::of(&address);
+    rules::shared(settings.rules(), &address, found.place().path).then_some((settings, address))
+}
+
+/// The kernel refused the address: 0 if it is the cluster's own, else the kernel's answer.
+fn or_owned(settings: &Settings, fd: c_int, address: &Address) -> c_int {
+    let errno = real::errno();
+    if errno == EADDRINUSE
+        && let Some(cookie) = owned::cookie(fd)
+    {
+        for _ in 0..SIBLING_TRIES {
+            let found = place::Found::of(address);
+            let request = Request::Owns { cookie, address: *address, place: found.place() };
+            let answer = link::ask(settings, &request, None);
+            if answer.and_then(|answer| answer.reply().map(|reply| reply == Reply::Owned)) == Some(true) {
+                owned::remember(cookie);
+                real::set_errno(errno);
+                return 0;
+            }
+            // A sibling may have bound the path and not yet listened: then the file is young.
+            if found.changed == 0 || sys::wall_seconds() - found.changed > SIBLING_AGE {
+                break;
+            }
+            let _ = sys::poll(&mut [], 10);
+        }
+    }
+    real::fail(errno)
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C-unwind" fn listen(fd: c_int, backlog: c_int) -> c_int {
+    let errno = real::errno();
+    let outcome = join(fd, backlog);
+    real::set_errno(errno);
+    match outcome {
+        Outcome::Kernel => {
+            // SAFETY: the program's own arguments.
+            unsafe { real::listen(fd, backlog) }
+        }
+        Outcome::Done => 0,
+        Outcome::Failed(error) => real::fail(error),
+    }
+}
+
+enum Outcome {
+    Kernel,
+    Done,
+    Failed(c_int),
+}
+
+fn join(fd: c_int, backlog: c_int) -> Outcome {
+    if lane::recognise(fd).is_some() {
+        return Outcome::Done;
+    }
+    let Some(mut address) = names::address(fd) else { return Outcome::Kernel };
+    if !is_stream(fd, address.family()) {
+        return Outcome::Kernel;
+    }
+    let Some(settings) = Settings::read() else { return Outcome::Kernel };
+    let mut owned_here = None;
+    if address.port() == Some(0) || address.is_unnamed() {
+        // Not bound: in name only, or not at all, which the kernel answers with a random port.
+        match unbound(&settings, fd, &address) {
+            Unbound::Owned(cookie, name) => {
+                owned_here = Some(cookie);
+                address = name;
+            }
+            Unbound::Bound => match names::address(fd) {
+                Some(bound) => address = bound,
+                None => return Outcome::Kernel,
+            },
+            Unbound::Private => return Outcome::Kernel,
+            Unbound::Unknown => return Outcome::Failed(EADDRINUSE),
+        }
+    }
+    let found = place::Found::of(&address);
+    let tcp = address.family() != UNIX;
+    // A private bind to port 0 has a port by now; what tells it from a shared one is that we did not prepare it.
+    let prepared = !tcp
+        || owned_here.is_some()
+        || sys::getsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT).is_ok_and(|on| on != 0);
+    if !prepared || !rules::shared(settings.rules(), &address, found.place().path) {
+        return Outcome::Kernel;
+    }
+    if !tcp && owned_here.is_none() {
+        // SO_PEERCRED shows a client who called listen(): that has to be the program.
+        // SAFETY: the program's own socket.
+        if unsafe { real::listen(fd, backlog.max(settings.backlog)) } < 0 {
+            return Outcome::Failed(real::errno());
+        }
+    }
+    let request = Request::Listen { fd, backlog, place: found.place() };
+    let Some(mut answer) = link::ask(&settings, &request, Some(fd)) else {
+        return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
+    };
+    let fallen = answer.take_fd();
+    match (answer.reply(), fallen) {
+        (Some(Reply::Lane { .. }), Some(end)) => {
+            if swap::replace(fd, end).is_err() {
+                return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
+            }
+            lane::hint(fd);
+            owned_here.inspect(|&cookie| owned::forget(cookie));
+            Outcome::Done
+        }
+        (Some(Reply::Errno(error @ 1..)), None) => Outcome::Failed(error),
+        (_, other) => {
+            other.inspect(|&other| sys::close(other));
+            if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel }
+        }
+    }
+}
+
+enum Unbound {
+    Owned(u64, Address),
+    Bound,
+    Private,
+    /// The supervisor could not be asked; an owned socket must not listen on a random port.
+    Unknown,
+}
+
+fn unbound(settings: &Settings, fd: c_int, address: &Address) -> Unbound {
+    let Some(cookie) = owned::cookie(fd) else { return Unbound::Private };
+    let Some(answer) = link::ask(settings, &Request::OwnedName { cookie }, None) else {
+        return Unbound::Unknown;
+    };
+    if let Some(Reply::Name(name)) = answer.reply() {
+        return Unbound::Owned(cookie, name);
+    }
+    if address.is_unnamed() || !rules::shared(settings.rules(), address, &[]) {
+        return Unbound::Private;
+    }
+    if bind_any(settings, fd, address) { Unbound::Bound } else { Unbound::Private }
+}
+
+/// Binds a socket to the port that the cluster has for it: the i-th such listener of every worker shares one.
+pub(super) fn bind_any(settings: &Settings, fd: c_int, address: &Address) -> bool {
+    let answer = link::ask(settings, &Request::BindAny { address: *address }, Some(fd));
+    answer.and_then(|answer| answer.reply().map(|reply| reply == Reply::Errno(0))) == Some(true)
+}
+
+/// TCP proper, not MPTCP.
+pub(super) fn is_tcp(fd: c_int) -> bool {
+    sys::getsockopt_int(fd, SOL_SOCKET, SO_PROTOCOL) == Ok(IPPROTO_TCP)
+}
+
+fn is_stream(fd: c_int, family: u16) -> bool {
+    let stream = sys::getsockopt_int(fd, SOL_SOCKET, SO_TYPE) == Ok(SOCK_STREAM)
+        && sys::getsockopt_int(fd, SOL_SOCKET, SO_DOMAIN) == Ok(i32::from(family));
+    stream && (family == UNIX || ([INET, INET6].contains(&family) && is_tcp(fd)))
+}

@@ -1,0 +1,8 @@
+//! The exported functions, one file per family. A hook only converts and guards; the work is done elsewhere.
+
+mod accept;
+mod bind_listen;
+mod names;
+mod options;
+mod unlink;
+mod wait;

@@ -1,0 +1,103 @@
+//! getsockname, connect. A lane answers with the address that it stands for; a connect never starts from a socket
+//! whose bind was only in name.
+
+use crate::abi::*;
+use crate::settings::Settings;
+use crate::{lane, link, owned, real, sys, take};
+use clustermon_protocol::address::{Address, INET, INET6, MAX};
+use clustermon_protocol::message::{Reply, Request};
+use core::ffi::{c_int, c_void};
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C-unwind" fn getsockname(fd: c_int, address: *mut c_void, len: *mut u32) -> c_int {
+    // SAFETY: the program's own pointer, null or readable.
+    let Some(room) = (unsafe { len.as_ref() }).copied() else {
+        // SAFETY: the program's own arguments.
+        return unsafe { real::getsockname(fd, address, len) };
+    };
+    // SAFETY: the program's own arguments.
+    let result = unsafe { real::getsockname(fd, address, len) };
+    if result < 0 || address.is_null() {
+        return result;
+    }
+    let Some(stands_for) = substitute(fd, address, room) else { return result };
+    // SAFETY: the kernel has just written to both within `room`, which is put back.
+    unsafe {
+        *len = room;
+        take::copy_address(&stands_for, address, len);
+    }
+    result
+}
+
+/// The address to answer instead of the kernel's, if any. Most calls end at the first look at the family.
+fn substitute(fd: c_int, address: *const c_void, room: u32) -> Option<Address> {
+    let errno = real::errno();
+    let family = if room >= 2 {
+        // SAFETY: the kernel has just written at least the family there; it may be unaligned.
+        i32::from(unsafe { address.cast::<u16>().read_unaligned() })
+    } else {
+        AF_UNIX
+    };
+    let found = if family == AF_UNIX {
+        lane::recognise(fd)
+            .map(|identity| identity.address)
+            .or_else(|| owned::may_be(fd).and_then(owned_name))
+    } else if family == i32::from(INET) || family == i32::from(INET6) {
+        portless(fd)
+    } else {
+        None
+    };
+    real::set_errno(errno);
+    found
+}
+
+/// A socket bound to port 0 has no port yet: it gets the cluster's now that somebody asks for it.
+fn portless(fd: c_int) -> Option<Address> {
+    let bound = address(fd)?;
+    if bound.port() != Some(0) {
+        return None;
+    }
+    if let Some(name) = owned::may_be(fd).and_then(owned_name) {
+        return Some(name);
+    }
+    if sys::getsockopt_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT) != Ok(1) {
+        return None;
+    }
+    let settings = Settings::read()?;
+    if !super::bind_listen::is_tcp(fd) || !super::bind_listen::bind_any(&settings, fd, &bound) {
+        return None;
+    }
+    address(fd)
+}
+
+fn owned_name(cookie: u64) -> Option<Address> {
+    let settings = Settings::read()?;
+    match link::ask(&settings, &Request::OwnedName { cookie }, None)?.reply()? {
+        Reply::Name(address) => Some(address),
+        _ => None,
+    }
+}
+
+/// The kernel's address of a socket.
+pub(super) fn address(fd: c_int) -> Option<Address> {
+    let mut bytes = [0; MAX];
+    let len = sys::getsockname(fd, &mut bytes).ok()?;
+    Address::from_raw(&bytes[..len])
+}
+
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C-unwind" fn connect(fd: c_int, to: *const c_void, len: u32) -> c_int {
+    if let Some(cookie) = owned::may_be(fd) {
+        let errno = real::errno();
+        if let Some(name) = owned_name(cookie)
+            && let Err(error) = sys::bind(fd, name.as_bytes())
+            && error != EINVAL
+        {
+            return real::fail(error);
+        }
+        owned::forget(cookie);
+        real::set_errno(errno);
+    }
+    // SAFETY: the program's own arguments.
+    unsafe { real::connect(fd, to, len) }
+}

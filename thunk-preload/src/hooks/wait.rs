@@ -1,0 +1,38 @@
+//! The waits: epoll, poll and select. They are the kernel's; a thread of a worker that comes out of one with something
+//! ready is marked, so that it is never left blocking in accept().
+
+use crate::abi::{EpollEvent, PollFd, Time};
+use crate::{lane, polled, real};
+use core::ffi::{c_int, c_long, c_void};
+
+fn told(ready: c_int) -> c_int {
+    if ready > 0 && lane::any() {
+        polled::mark();
+    }
+    ready
+}
+
+/// Declares hooks that call the real function and mark the thread.
+macro_rules! waits {
+    ($( $name:ident as $real:ident($($argument:ident: $type:ty),*); )*) => {
+        $(
+            #[unsafe(no_mangle)]
+            pub(crate) unsafe extern "C-unwind" fn $name($($argument: $type),*) -> c_int {
+                // SAFETY: the program's own arguments.
+                told(unsafe { real::$real($($argument),*) })
+            }
+        )*
+    };
+}
+
+waits! {
+    epoll_wait as epoll_wait(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: c_int);
+    epoll_pwait as epoll_pwait(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: c_int, mask: *const c_void);
+    epoll_pwait2 as epoll_pwait2(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: *const Time, mask: *const c_void);
+    poll as poll(fds: *mut PollFd, count: c_long, timeout: c_int);
+    ppoll as ppoll(fds: *mut PollFd, count: c_long, timeout: *const Time, mask: *const c_void);
+    __poll_chk as poll_chk(fds: *mut PollFd, count: c_long, timeout: c_int, size: usize);
+    __ppoll_chk as ppoll_chk(fds: *mut PollFd, count: c_long, timeout: *const Time, mask: *const c_void, size: usize);
+    select as select(count: c_int, read: *mut c_void, write: *mut c_void, except: *mut c_void, timeout: *mut Time);
+    pselect as pselect(count: c_int, read: *mut c_void, write: *mut c_void, except: *mut c_void, timeout: *const Time, mask: *const c_void);
+}

@@ -1,0 +1,111 @@
+//! One request to the supervisor: connect, send, receive, close. Bounded in time; it never outlives the call and never
+//! writes `errno`.
+
+use crate::abi::*;
+use crate::settings::Settings;
+use crate::sys;
+use clustermon_protocol::VERSION;
+use clustermon_protocol::address::UNIX;
+use clustermon_protocol::message::{Hello, MAX_FRAME, Reply, Request};
+use clustermon_protocol::scm::{self, Control, Received};
+
+/// How long a request may take, in milliseconds. The supervisor answers within one turn of its loop.
+const TIME_LIMIT: i64 = 5_000;
+
+/// Room for a reply and the fd that came with it.
+pub(crate) struct Answer {
+    frame: [u8; MAX_FRAME],
+    len: usize,
+    fd: Option<i32>,
+}
+
+impl Answer {
+    /// The reply; `None` if the supervisor said something that this thunk does not know.
+    pub(crate) fn reply(&self) -> Option<Reply<'_>> {
+        Reply::decode(&self.frame[..self.len])
+    }
+
+    /// The fd that came beside the reply; the caller closes it.
+    pub(crate) fn take_fd(&mut self) -> Option<i32> {
+        self.fd.take()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        if let Some(fd) = self.fd {
+            sys::close(fd);
+        }
+    }
+}
+
+/// Asks; `None` if the supervisor cannot be asked.
+pub(crate) fn ask(settings: &Settings, request: &Request<'_>, socket: Option<i32>) -> Option<Answer> {
+    let hello = Hello { version: VERSION, token: settings.token, pid: sys::getpid() };
+    let mut frame = [0; MAX_FRAME];
+    let len = request.encode(&hello, &mut frame)?;
+    let link = sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC).ok()?;
+    let answer = exchange(link, settings.socket(), &mut frame[..len], socket);
+    sys::close(link);
+    answer
+}
+
+fn exchange(link: i32, name: &[u8], frame: &mut [u8], socket: Option<i32>) -> Option<Answer> {
+    let deadline = sys::now() + TIME_LIMIT;
+    // A timed-out wait returns EAGAIN; an interrupted one EINTR, and is begun again within the deadline.
+    let timeout = [TIME_LIMIT / 1000, 0].map(i64::to_ne_bytes);
+    sys::setsockopt(link, SOL_SOCKET, SO_RCVTIMEO, timeout.as_flattened()).ok()?;
+    sys::setsockopt(link, SOL_SOCKET, SO_SNDTIMEO, timeout.as_flattened()).ok()?;
+
+    let mut address = [0; 110];
+    address[..2].copy_from_slice(&UNIX.to_ne_bytes());
+    address.get_mut(3..3 + name.len())?.copy_from_slice(name);
+    until(deadline, || sys::connect(link, &address[..3 + name.len()]))?;
+
+    let mut control = Control::send(socket.unwrap_or(-1));
+    let mut iov = IoVec { base: frame.as_mut_ptr().cast(), len: frame.len() };
+    let message = Message {
+        name: core::ptr::null_mut(),
+        name_len: 0,
+        iov: &raw mut iov,
+        iov_len: 1,
+        control: if socket.is_some() { (&raw mut control).cast() } else { core::ptr::null_mut() },
+        control_len: if socket.is_some() { size_of::<Control>() } else { 0 },
+        flags: 0,
+    };
+    until(deadline, || sys::sendmsg(link, &message, MSG_NOSIGNAL))?;
+
+    let mut answer = Answer { frame: [0; MAX_FRAME], len: 0, fd: None };
+    let mut control = Control::empty();
+    let mut iov = IoVec { base: answer.frame.as_mut_ptr().cast(), len: MAX_FRAME };
+    let mut message = Message {
+        name: core::ptr::null_mut(),
+        name_len: 0,
+        iov: &raw mut iov,
+        iov_len: 1,
+        control: (&raw mut control).cast(),
+        control_len: scm::LEN,
+        flags: 0,
+    };
+    answer.len = until(deadline, || sys::recvmsg(link, &mut message, MSG_CMSG_CLOEXEC))?;
+    match control.received(message.control_len, message.flags) {
+        Received::Fd(fd) => answer.fd = Some(fd),
+        Received::Nothing => {}
+        Received::Truncated(fd) => {
+            answer.fd = fd;
+            return None;
+        }
+    }
+    (answer.len > 0).then_some(answer)
+}
+
+/// Repeats an interrupted call until the deadline.
+fn until<T>(deadline: i64, mut call: impl FnMut() -> sys::Result<T>) -> Option<T> {
+    loop {
+        match call() {
+            Ok(value) => return Some(value),
+            Err(EINTR) if sys::now() < deadline => {}
+            Err(_) => return None,
+        }
+    }
+}

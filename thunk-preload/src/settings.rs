@@ -1,0 +1,127 @@
+//! What the supervisor told this process through its environment. Read anew for each request, so that no copy can go
+//! stale and nothing is stored; binds and listens are rare.
+
+use crate::{real, sys};
+use clustermon_protocol::{env, message::Token};
+
+const MAX_SOCKET: usize = 100;
+const MAX_RULES: usize = 2048;
+
+/// How to reach the supervisor, and the rules.
+pub(crate) struct Settings {
+    socket: [u8; MAX_SOCKET],
+    socket_len: usize,
+    pub token: Token,
+    rules: [u8; MAX_RULES],
+    rules_len: usize,
+    /// The least backlog of a shared listener.
+    pub backlog: i32,
+    /// The program lives on when its supervisor is gone.
+    pub keep: bool,
+    has_token: bool,
+}
+
+impl Settings {
+    /// `None` outside a cluster.
+    pub(crate) fn read() -> Option<Self> {
+        let mut settings = Self::gather();
+        if !settings.complete() {
+            settings.read_initial();
+        }
+        settings.complete().then_some(settings)
+    }
+
+    /// As [`Settings::read`], without looking further where the environment was cleared: for calls that programs
+    /// outside a cluster make often.
+    pub(crate) fn from_variables() -> Option<Self> {
+        let settings = Self::gather();
+        settings.complete().then_some(settings)
+    }
+
+    fn gather() -> Self {
+        let mut settings = Self {
+            socket: [0; MAX_SOCKET],
+            socket_len: 0,
+            token: [0; 16],
+            rules: [0; MAX_RULES],
+            rules_len: 0,
+            backlog: 0,
+            keep: false,
+            has_token: false,
+        };
+        real::each_variable(|entry| {
+            settings.take(entry.to_bytes());
+            true
+        });
+        settings
+    }
+
+    /// The abstract name of the request socket, without its NUL.
+    pub(crate) fn socket(&self) -> &[u8] {
+        &self.socket[..self.socket_len]
+    }
+
+    /// The address rules.
+    pub(crate) fn rules(&self) -> &str {
+        core::str::from_utf8(&self.rules[..self.rules_len]).unwrap_or("")
+    }
+
+    fn complete(&self) -> bool {
+        self.has_token && self.socket_len > 0
+    }
+
+    fn take(&mut self, entry: &[u8]) {
+        let Some(at) = entry.iter().position(|&b| b == b'=') else { return };
+        let (name, value) = (&entry[..at], &entry[at + 1..]);
+        if name == env::SOCKET.as_bytes() && value.len() <= MAX_SOCKET {
+            self.socket[..value.len()].copy_from_slice(value);
+            self.socket_len = value.len();
+        } else if name == env::TOKEN.as_bytes() {
+            if let Some(token) = parse_token(value) {
+                self.token = token;
+                self.has_token = true;
+            }
+        } else if name == env::RULES.as_bytes() && value.len() <= MAX_RULES {
+            self.rules[..value.len()].copy_from_slice(value);
+            self.rules_len = value.len();
+        } else if name == env::BACKLOG.as_bytes() {
+            self.backlog = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+        } else if name == env::ON_SUPERVISOR_DEATH.as_bytes() {
+            self.keep = value == b"keep";
+        }
+    }
+
+    /// A program may have cleared its environment; the kernel still shows the one it was started with.
+    fn read_initial(&mut self) {
+        let Ok(fd) = sys::open(c"/proc/self/environ", crate::abi::O_CLOEXEC) else { return };
+        let mut buffer = [0; 4096];
+        let mut filled = 0;
+        while let Ok(count @ 1..) = sys::read(fd, &mut buffer[filled..]) {
+            filled += count;
+            let mut start = 0;
+            while let Some(len) = buffer[start..filled].iter().position(|&b| b == 0) {
+                self.take(&buffer[start..start + len]);
+                start += len + 1;
+            }
+            // An entry that fills the buffer is not ours: drop what was read of it.
+            if start == 0 && filled == buffer.len() {
+                start = filled;
+            }
+            buffer.copy_within(start..filled, 0);
+            filled -= start;
+        }
+        sys::close(fd);
+    }
+}
+
+fn parse_token(text: &[u8]) -> Option<Token> {
+    let mut token = [0; 16];
+    if text.len() != 32 {
+        return None;
+    }
+    for (byte, pair) in token.iter_mut().zip(text.chunks_exact(2)) {
+        let digit = |c: u8| char::from(c).to_digit(16);
+        *byte = (digit(pair[0])? << 4 | digit(pair[1])?) as u8;
+    }
+    Some(token)
+}

@@ -1,0 +1,159 @@
+//! Puts a lane where the listening socket stood: same number, same flags, same timeouts, same epoll registrations. The
+//! registrations are read back from the kernel, because a dup2 over a registered fd leaves a ghost behind that fires for
+//! ever and can no longer be removed.
+
+use crate::abi::*;
+use crate::sys;
+use core::ffi::CStr;
+use core::fmt::Write;
+
+/// Most registrations of one listener that are carried over.
+const MAX_REGISTRATIONS: usize = 16;
+
+struct Registration {
+    epoll: i32,
+    event: EpollEvent,
+    moves: bool,
+}
+
+struct Registrations {
+    entries: [Registration; MAX_REGISTRATIONS],
+    count: usize,
+}
+
+/// Replaces `fd` by `lane`, which is closed. On an error `fd` is as it was.
+pub(crate) fn replace(fd: i32, lane: i32) -> sys::Result<()> {
+    let cloexec = sys::fcntl(fd, F_GETFD, 0)? & FD_CLOEXEC != 0;
+    copy_flags(fd, lane);
+    let mut moved = registrations(fd);
+    for registration in &mut moved.entries[..moved.count] {
+        // One that cannot be removed is the ghost of an earlier owner of this number.
+        let removed = sys::epoll_ctl(registration.epoll, EPOLL_CTL_DEL, fd, &mut registration.event);
+        registration.moves = removed.is_ok();
+    }
+    let done = sys::dup3(lane, fd, if cloexec { O_CLOEXEC } else { 0 });
+    for registration in moved.entries[..moved.count].iter_mut().filter(|registration| registration.moves) {
+        let _ = sys::epoll_ctl(registration.epoll, EPOLL_CTL_ADD, fd, &mut registration.event);
+    }
+    sys::close(lane);
+    done
+}
+
+fn copy_flags(from: i32, to: i32) {
+    if let Ok(owner @ 1..) = sys::fcntl(from, F_GETOWN, 0) {
+        let _ = sys::fcntl(to, F_SETOWN, owner as usize);
+    }
+    if let Ok(signal @ 1..) = sys::fcntl(from, F_GETSIG, 0) {
+        let _ = sys::fcntl(to, F_SETSIG, signal as usize);
+    }
+    if let Ok(flags) = sys::fcntl(from, F_GETFL, 0) {
+        let _ = sys::fcntl(to, F_SETFL, (flags & (O_NONBLOCK | O_ASYNC)) as usize);
+    }
+    for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+        let mut time = [0; 16];
+        if sys::getsockopt(from, SOL_SOCKET, option, &mut time) == Ok(time.len()) {
+            let _ = sys::setsockopt(to, SOL_SOCKET, option, &time);
+        }
+    }
+}
+
+/// Every epoll instance of this process in which `fd` is registered.
+fn registrations(fd: i32) -> Registrations {
+    const NONE: Registration =
+        Registration { epoll: -1, event: EpollEvent { events: 0, data: 0 }, moves: false };
+    let mut found = Registrations { entries: [NONE; MAX_REGISTRATIONS], count: 0 };
+    const O_DIRECTORY: i32 = if cfg!(target_arch = "aarch64") { 0o40000 } else { 0o200000 };
+    let Ok(dir) = sys::open(c"/proc/self/fd", O_CLOEXEC | O_DIRECTORY) else { return found };
+    let mut buffer = Entries([0; 4096]);
+    while let Ok(filled @ 1..) = sys::getdents(dir, &mut buffer.0) {
+        let mut rest = &buffer.0[..filled];
+        // struct linux_dirent64: inode 8, offset 8, length 2, type 1, name.
+        while rest.len() > 19 {
+            let len = usize::from(u16::from_ne_bytes([rest[16], rest[17]]));
+            if len < 20 || len > rest.len() {
+                break;
+            }
+            if let Ok(name) = CStr::from_bytes_until_nul(&rest[19..len]) {
+                look(dir, name, fd, &mut found);
+            }
+            rest = &rest[len..];
+        }
+    }
+    sys::close(dir);
+    found
+}
+
+#[repr(align(8))]
+struct Entries([u8; 4096]);
+
+fn look(dir: i32, name: &CStr, fd: i32, found: &mut Registrations) {
+    let mut target = [0; 32];
+    let Ok(len) = sys::readlinkat(dir, name, &mut target) else { return };
+    if &target[..len] != b"anon_inode:[eventpoll]" {
+        return;
+    }
+    let Some(epoll) = name.to_str().ok().and_then(|text| text.parse().ok()) else { return };
+    let mut path = Path::default();
+    if write!(path, "/proc/self/fdinfo/{epoll}").is_err() {
+        return;
+    }
+    let Ok(info) = sys::open(path.as_c_str(), O_CLOEXEC) else { return };
+    let mut buffer = [0; 2048];
+    let mut filled = 0;
+    while let Ok(count @ 1..) = sys::read(info, &mut buffer[filled..]) {
+        filled += count;
+        let mut start = 0;
+        while let Some(len) = buffer[start..filled].iter().position(|&b| b == b'\n') {
+            if let Some(event) = parse(&buffer[start..start + len], fd)
+                && found.count < MAX_REGISTRATIONS
+            {
+                found.entries[found.count] = Registration { epoll, event, moves: false };
+                found.count += 1;
+            }
+            start += len + 1;
+        }
+        buffer.copy_within(start..filled, 0);
+        filled -= start;
+        if filled == buffer.len() {
+            break;
+        }
+    }
+    sys::close(info);
+}
+
+/// `tfd:        8 events:       1d data:  8  pos:0 ino:61 sdev:9`: number decimal, events and data hexadecimal.
+fn parse(line: &[u8], fd: i32) -> Option<EpollEvent> {
+    let mut words = core::str::from_utf8(line).ok()?.split_ascii_whitespace();
+    let mut field = |name: &str| (words.next()? == name).then(|| words.next())?;
+    if field("tfd:")?.parse() != Ok(fd) {
+        return None;
+    }
+    let events = u32::from_str_radix(field("events:")?, 16).ok()?;
+    let data = u64::from_str_radix(field("data:")?, 16).ok()?;
+    Some(EpollEvent { events, data })
+}
+
+#[derive(Default)]
+struct Path {
+    text: [u8; 32],
+    len: usize,
+}
+
+impl Path {
+    fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.text).unwrap_or(c"")
+    }
+}
+
+impl Write for Path {
+    fn write_str(&mut self, part: &str) -> core::fmt::Result {
+        // One byte is kept for the NUL.
+        let end = self.len + part.len();
+        if end >= self.text.len() {
+            return Err(core::fmt::Error);
+        }
+        self.text[self.len..end].copy_from_slice(part.as_bytes());
+        self.len = end;
+        Ok(())
+    }
+}
