@@ -1,0 +1,148 @@
+//! The command line: arguments in, exit code out. It checks nothing that the builder checks.
+
+mod run;
+
+use clap::{Parser, Subcommand};
+use std::io::Write;
+use std::process::ExitCode;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  the cluster was told to stop, and stopped
+  1  it failed: every worker has spent its restarts, or the supervisor could not go on
+  2  the command line or the command is at fault; nothing was started";
+
+/// Runs N copies of any server program behind one port, and keeps them running.
+#[derive(Debug, Parser)]
+#[command(name = "clustermon", version, after_help = EXIT_CODES, arg_required_else_help = false)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Run(Box<run::Args>),
+}
+
+/// Does what the arguments of this process say.
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(Cli { command: Command::Run(args) }) => run::run(*args),
+        Err(error) if error.use_stderr() => {
+            complain(one_line(&error.to_string()));
+            ExitCode::from(2)
+        }
+        Err(help) => {
+            // Nobody is left to tell that the help could not be written.
+            let _ = help.print();
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+/// One line on stderr, for what is wrong before there is a log.
+fn complain(what: impl std::fmt::Display) {
+    // Nobody is left to tell that the complaint could not be written.
+    let _ = writeln!(std::io::stderr().lock(), "clustermon: {what}");
+}
+
+/// A message that was laid out over several lines, as one: without the usage and what follows it.
+fn one_line(message: &str) -> String {
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    let lines = message.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let mut told = String::new();
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with("For more information")) {
+        if !told.is_empty() {
+            told.push_str(if told.ends_with(':') { " " } else { "; " });
+        }
+        told.push_str(line);
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cli, Command, one_line, run};
+    use clap::{CommandFactory, Parser};
+
+    fn parse(args: &[&str]) -> Result<run::Args, String> {
+        let words = ["clustermon", "run"].iter().chain(args);
+        match Cli::try_parse_from(words) {
+            Ok(Cli { command: Command::Run(args) }) => Ok(*args),
+            Err(error) => Err(one_line(&error.to_string())),
+        }
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_command_belongs_to_it() {
+        let args = ["-n", "2", "node", "server.js", "--port", "1", "-n", "9", "--", "--name"];
+        let config = parse(&args).unwrap().config().unwrap();
+        assert_eq!(config.command, ["node", "server.js", "--port", "1", "-n", "9", "--", "--name"]);
+        assert_eq!(config.logical_ids, ["0", "1"]);
+        assert_eq!(config.name, "server");
+
+        let config = parse(&["--", "-odd", "--help"]).unwrap().config().unwrap();
+        assert_eq!(config.command, ["-odd", "--help"]);
+    }
+
+    #[test]
+    fn every_fault_is_one_line_that_names_it() {
+        for (args, expected) in [
+            (&["--wrokers", "2", "x"][..], "'--wrokers'"),
+            (&["--workers", "many", "x"], "give 1 to 1024, or auto"),
+            (&["-n", "0", "x"], "--workers 0: give 1 to 1024"),
+            (&["-n", "1025", "x"], "--workers 1025: give 1 to 1024"),
+            (&["-n", "-1", "x"], "give 1 to 1024"),
+            (&["-n", "2", "--logical-ids", "5,6", "x"], "give one of them"),
+            (&["--logical-ids", "5,6,5", "x"], "5 is given twice"),
+            (&["--logical-ids", "5,,6", "x"], "--logical-ids: \"\""),
+            (&["--logical-ids", "5, 6", "x"], "--logical-ids: \" 6\""),
+            (&["--respawn", "-2", "x"], "--respawn -2"),
+            (
+                &["--restart-delay", "5", "x"],
+                "--restart-delay <DURATION>': this has no unit; write for example 500ms",
+            ),
+            (&["--restart-delay", "1m", "x"], "--restart-delay 1m is longer than --max-restart-delay 30s"),
+            (&["--stop-timeout", "soon", "x"], "neither a duration nor `infinity`"),
+            (&["--stop-timeout", "-1s", "x"], "neither a duration"),
+            (&["--lag-limit", "infinity", "x"], "nor `off`"),
+            (&["--window", "0", "x"], "--window 0"),
+            (&["--backlog", "3000000000", "x"], "--backlog 3000000000"),
+            (&["--max-starting", "0", "x"], "--max-starting 0"),
+            (&["--share", "nowhere", "x"], "--share \"nowhere\": write an address as"),
+            (&["--private", "*:9", "--share", "*:9", "x"], "*:9 is given to both"),
+            (&["--name", "a/b", "x"], "--name \"a/b\""),
+            (&["--thunk", "", "x"], "--thunk"),
+            (&[], "no command given"),
+            (&[""], "no command given"),
+        ] {
+            let told = parse(args).and_then(|args| args.config().map_err(|e| e.to_string())).unwrap_err();
+            assert!(told.contains(expected), "{args:?}: {told}");
+            assert!(!told.contains('\n') && !told.contains("Usage"), "{args:?}: {told}");
+        }
+    }
+
+    #[test]
+    fn defaults_are_those_of_the_builder() {
+        let by_cli = parse(&["x"]).unwrap().config().unwrap();
+        let by_builder = crate::config::Builder::new(["x"]).build().unwrap();
+        assert_eq!(by_cli, by_builder);
+    }
+
+    #[test]
+    fn help_shows_defaults() {
+        let mut command = Cli::command();
+        let help = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
+        for shown in
+            ["100ms", "30s", "10s", "4096", "[default: 2]", "[default: -1]", "[default: auto]", "Exit codes"]
+        {
+            assert!(help.contains(shown), "{shown} is not in:\n{help}");
+        }
+    }
+}

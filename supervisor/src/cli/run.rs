@@ -1,0 +1,144 @@
+//! `clustermon run`: its flags, and what they mean to the builder.
+
+use crate::config::duration::{Human, Limit};
+use crate::config::{self, Builder, Config, ConfigError, Workers};
+use crate::io::log;
+use crate::pool::Outcome;
+use ::log::{LevelFilter, error};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Run one cluster in the foreground.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "clustermon run [OPTIONS] [--] COMMAND [ARGS]...",
+    after_help = super::EXIT_CODES,
+    // Every fault is told in one line; the help is there for who asks for it.
+    arg_required_else_help = false
+)]
+pub(super) struct Args {
+    /// How many workers [default: auto, the CPUs this process may use by affinity and cgroup quota]
+    #[arg(short = 'n', long, value_name = "N|auto", allow_negative_numbers = true)]
+    workers: Option<Workers>,
+    /// One worker for each id, which it finds in PROCESS_LOGICAL_ID [default: 0,1,.. up to the number of workers]
+    #[arg(long, value_name = "ID,ID..", value_delimiter = ',')]
+    logical_ids: Option<Vec<String>>,
+    /// Restarts per worker before it stays down, refilled after --min-uptime; -1 is no limit
+    #[arg(long, value_name = "N", allow_negative_numbers = true, default_value_t = -1)]
+    respawn: i64,
+    /// Delay after the early death of a worker, doubling with each further one
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, default_value_t = Human(config::RESTART_DELAY))]
+    restart_delay: Human,
+    /// Longest such delay
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, default_value_t = Human(config::MAX_RESTART_DELAY))]
+    max_restart_delay: Human,
+    /// A worker that lived this long is replaced at once
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, default_value_t = Human(config::MIN_UPTIME))]
+    min_uptime: Human,
+    /// From the stop signal to the kill signal: a duration, or infinity
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_infinity,
+        default_value_t = Limit(Some(config::STOP_TIMEOUT)))]
+    stop_timeout: Limit,
+    /// How many workers may be starting at a time [default: number of CPUs]
+    #[arg(long, value_name = "N")]
+    max_starting: Option<u32>,
+    /// Connections that may wait at one worker
+    #[arg(long, value_name = "N", default_value_t = config::WINDOW)]
+    window: u32,
+    /// Least length of a listening queue; a program that asks for more gets more
+    #[arg(long, value_name = "N", default_value_t = config::BACKLOG)]
+    backlog: u32,
+    /// A worker that takes nothing for this long while a connection waits for it leaves the rotation: a duration, or off
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off,
+        default_value_t = Limit(Some(config::LAG_LIMIT)))]
+    lag_limit: Limit,
+    /// Share this address though it would be private: host:port, *:port, [v6]:port, /path or @abstract; repeatable
+    #[arg(long, value_name = "ADDR")]
+    share: Vec<String>,
+    /// Leave this address to each worker alone; repeatable
+    #[arg(long, value_name = "ADDR")]
+    private: Vec<String>,
+    /// Name of the cluster [default: stem of the script or program]
+    #[arg(long)]
+    name: Option<String>,
+    /// Thunk to preload [default: CLUSTERMON_THUNK, else the one beside this program, in ../lib/clustermon, or inside it]
+    #[arg(long, value_name = "PATH")]
+    thunk: Option<PathBuf>,
+    /// Log more; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// The server program and its arguments; whatever follows COMMAND belongs to it
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    command: Vec<OsString>,
+}
+
+impl Args {
+    pub(super) fn config(self) -> Result<Config, ConfigError> {
+        let mut builder = Builder::new(self.command)
+            .respawn(self.respawn)
+            .restart_delay(self.restart_delay.0)
+            .max_restart_delay(self.max_restart_delay.0)
+            .min_uptime(self.min_uptime.0)
+            .stop_timeout(self.stop_timeout.0)
+            .window(self.window)
+            .backlog(self.backlog)
+            .lag_limit(self.lag_limit.0)
+            .verbose(self.verbose);
+        if let Some(workers) = self.workers {
+            builder = builder.workers(workers);
+        }
+        if let Some(ids) = self.logical_ids {
+            builder = builder.logical_ids(ids);
+        }
+        if let Some(workers) = self.max_starting {
+            builder = builder.max_starting(workers);
+        }
+        if let Some(name) = self.name {
+            builder = builder.name(name);
+        }
+        if let Some(thunk) = self.thunk {
+            builder = builder.thunk(thunk);
+        }
+        builder = self.share.into_iter().fold(builder, Builder::share);
+        builder = self.private.into_iter().fold(builder, Builder::private);
+        builder.build()
+    }
+}
+
+pub(super) fn run(args: Args) -> ExitCode {
+    let config = match args.config() {
+        Ok(config) => config,
+        Err(fault) => {
+            super::complain(fault);
+            return ExitCode::from(2);
+        }
+    };
+    let level = match config.verbose {
+        0 => LevelFilter::Info,
+        1 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
+    };
+    let log = match log::init(level, &config.name) {
+        Ok(log) => log,
+        Err(fault) => {
+            super::complain(format_args!("cannot start the log: {fault}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = match crate::run(config) {
+        Ok(Outcome::Stopped) => ExitCode::SUCCESS,
+        Ok(Outcome::Exhausted) => ExitCode::FAILURE,
+        Err(fault) if fault.exit_code() == 2 => {
+            log.flush();
+            super::complain(&fault);
+            ExitCode::from(2)
+        }
+        Err(fault) => {
+            error!("{fault}");
+            ExitCode::from(fault.exit_code())
+        }
+    };
+    log.flush();
+    code
+}

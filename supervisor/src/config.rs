@@ -1,0 +1,91 @@
+//! What a cluster is told once. [`Config`] is plain data; [`Builder`] makes one and holds every check of input,
+//! so that the command line and a program that links the library are told the same.
+
+mod builder;
+pub(crate) mod duration;
+mod error;
+mod name;
+
+pub use builder::{Builder, Workers};
+pub use error::ConfigError;
+
+use crate::pool;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// More workers than this on one machine is a mistake.
+pub const MAX_WORKERS: u32 = 1024;
+/// A lane with the smallest socket buffer holds a handful, one with the default buffer 278.
+pub const MAX_WINDOW: u32 = 256;
+
+pub(crate) const RESTART_DELAY: Duration = Duration::from_millis(100);
+pub(crate) const MAX_RESTART_DELAY: Duration = Duration::from_secs(30);
+pub(crate) const MIN_UPTIME: Duration = Duration::from_secs(10);
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const LAG_LIMIT: Duration = Duration::from_secs(1);
+pub(crate) const WINDOW: u32 = 2;
+pub(crate) const BACKLOG: u32 = 4096;
+
+const BOOT_SLOT: Duration = Duration::from_secs(10);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+const LOOK_AFTER: Duration = Duration::from_millis(20);
+
+/// One cluster: what runs, how many times, and by which rules. Made by [`Builder::build`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Letters, digits, `.`, `_` and `-`; at most 64.
+    pub name: String,
+    /// The program as it was given, then its arguments. Never empty.
+    pub command: Vec<OsString>,
+    /// One per worker, in the order of the slots; distinct and never empty.
+    pub logical_ids: Vec<String>,
+    /// Restarts per worker before it stays down; `None` is no limit.
+    pub respawn: Option<u32>,
+    /// The first delay after an early death; it doubles with each further one.
+    pub restart_delay: Duration,
+    /// The longest delay, before jitter.
+    pub max_restart_delay: Duration,
+    /// A worker that lived this long is replaced at once.
+    pub min_uptime: Duration,
+    /// From the stop signal to the kill signal; `None` is for ever.
+    pub stop_timeout: Option<Duration>,
+    /// Connections that may wait in one lane, 1 to [`MAX_WINDOW`].
+    pub window: u32,
+    /// The least length of a listening queue; a program that asks for more gets more.
+    pub backlog: u32,
+    /// How many workers may be starting at a time, at least 1.
+    pub max_starting: u32,
+    /// A worker that takes nothing for this long while something waits for it leaves the rotation; `None` is never.
+    pub lag_limit: Option<Duration>,
+    /// Addresses that are shared though the built-in rules would keep them private.
+    pub share: Vec<String>,
+    /// Addresses that every worker keeps to itself.
+    pub private: Vec<String>,
+    /// The thunk to preload, instead of the one that is found.
+    pub thunk: Option<PathBuf>,
+    /// How much is logged: 0 what happens, 1 also why, 2 everything.
+    pub verbose: u8,
+}
+
+impl Config {
+    /// What the core needs of this. `seed` seeds the jitter of the delays.
+    pub fn pool_settings(&self, seed: u64) -> pool::Settings {
+        pool::Settings {
+            workers: u32::try_from(self.logical_ids.len()).unwrap_or(MAX_WORKERS),
+            max_starting: self.max_starting,
+            boot_slot: BOOT_SLOT,
+            start_timeout: START_TIMEOUT,
+            respawn: self.respawn,
+            min_uptime: self.min_uptime,
+            restart_delay: self.restart_delay,
+            max_restart_delay: self.max_restart_delay,
+            stop_timeout: self.stop_timeout,
+            window: self.window,
+            lag_limit: self.lag_limit,
+            look_after: LOOK_AFTER,
+            seed,
+        }
+    }
+}

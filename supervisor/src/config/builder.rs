@@ -1,0 +1,305 @@
+//! Makes a [`Config`] from options. One method per option of `clustermon run`, under the flag's name; every
+//! check is in [`Builder::build`].
+
+use super::{Config, ConfigError, MAX_WINDOW, MAX_WORKERS, duration, name};
+use crate::io::cpus;
+use clustermon_protocol::rules::Rule;
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// How many workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Workers {
+    /// One for each CPU that this process may use, by its affinity and its cgroup's quota.
+    #[default]
+    Auto,
+    /// This many.
+    Count(u32),
+}
+
+impl From<u32> for Workers {
+    fn from(count: u32) -> Self {
+        Self::Count(count)
+    }
+}
+
+impl FromStr for Workers {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            _ => text
+                .parse()
+                .map(Self::Count)
+                .map_err(|_| "this is not a number of workers; give 1 to 1024, or auto"),
+        }
+    }
+}
+
+/// Options on the way to a [`Config`]. What is not set has the default that `clustermon run --help` shows.
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `build`"]
+pub struct Builder {
+    command: Vec<OsString>,
+    name: Option<String>,
+    workers: Option<Workers>,
+    logical_ids: Option<Vec<String>>,
+    respawn: i64,
+    restart_delay: Duration,
+    max_restart_delay: Duration,
+    min_uptime: Duration,
+    stop_timeout: Option<Duration>,
+    window: u32,
+    backlog: u32,
+    max_starting: Option<u32>,
+    lag_limit: Option<Duration>,
+    share: Vec<String>,
+    private: Vec<String>,
+    thunk: Option<PathBuf>,
+    verbose: u8,
+}
+
+impl Builder {
+    /// A cluster of this command: the program, as given on a command line, then its arguments.
+    pub fn new(command: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        Self {
+            command: command.into_iter().map(Into::into).collect(),
+            name: None,
+            workers: None,
+            logical_ids: None,
+            respawn: -1,
+            restart_delay: super::RESTART_DELAY,
+            max_restart_delay: super::MAX_RESTART_DELAY,
+            min_uptime: super::MIN_UPTIME,
+            stop_timeout: Some(super::STOP_TIMEOUT),
+            window: super::WINDOW,
+            backlog: super::BACKLOG,
+            max_starting: None,
+            lag_limit: Some(super::LAG_LIMIT),
+            share: Vec::new(),
+            private: Vec::new(),
+            thunk: None,
+            verbose: 0,
+        }
+    }
+
+    /// The cluster's name; by default the stem of the script or program.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// How many workers: a number, or [`Workers::Auto`], the default.
+    pub fn workers(mut self, workers: impl Into<Workers>) -> Self {
+        self.workers = Some(workers.into());
+        self
+    }
+
+    /// What each worker finds in `PROCESS_LOGICAL_ID`, instead of a number of workers; by default `0`, `1` and so on.
+    pub fn logical_ids(mut self, ids: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.logical_ids = Some(ids.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Restarts per worker before it stays down, refilled after `min_uptime`; -1 is no limit.
+    pub fn respawn(mut self, restarts: i64) -> Self {
+        self.respawn = restarts;
+        self
+    }
+
+    /// The delay after an early death, doubling with each further one.
+    pub fn restart_delay(mut self, delay: Duration) -> Self {
+        self.restart_delay = delay;
+        self
+    }
+
+    /// The longest such delay.
+    pub fn max_restart_delay(mut self, delay: Duration) -> Self {
+        self.max_restart_delay = delay;
+        self
+    }
+
+    /// A worker that lived this long is replaced at once.
+    pub fn min_uptime(mut self, uptime: Duration) -> Self {
+        self.min_uptime = uptime;
+        self
+    }
+
+    /// From the stop signal to the kill signal; `None` waits for ever, zero kills at once.
+    pub fn stop_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.stop_timeout = timeout.into();
+        self
+    }
+
+    /// How many workers may be starting at a time; by default the number of CPUs.
+    pub fn max_starting(mut self, workers: u32) -> Self {
+        self.max_starting = Some(workers);
+        self
+    }
+
+    /// Connections that may wait at one worker.
+    pub fn window(mut self, connections: u32) -> Self {
+        self.window = connections;
+        self
+    }
+
+    /// The least length of a listening queue.
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// A worker that takes nothing for this long while something waits for it leaves the rotation; `None` or zero is never.
+    pub fn lag_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.lag_limit = limit.into().filter(|limit| !limit.is_zero());
+        self
+    }
+
+    /// Shares one more address between the workers, against the built-in rules: `host:port`, `*:port`, `[v6]:port`,
+    /// `/path` or `@abstract`.
+    pub fn share(mut self, address: impl Into<String>) -> Self {
+        self.share.push(address.into());
+        self
+    }
+
+    /// Leaves one more address to each worker alone.
+    pub fn private(mut self, address: impl Into<String>) -> Self {
+        self.private.push(address.into());
+        self
+    }
+
+    /// The thunk to preload.
+    pub fn thunk(mut self, path: impl Into<PathBuf>) -> Self {
+        self.thunk = Some(path.into());
+        self
+    }
+
+    /// How much is logged: 0 what happens, 1 also why, 2 everything.
+    pub fn verbose(mut self, level: u8) -> Self {
+        self.verbose = level;
+        self
+    }
+
+    /// Checks everything. The first thing that is wrong is the error.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        check_command(&self.command)?;
+        let logical_ids = logical_ids(self.workers, self.logical_ids)?;
+        let respawn = match self.respawn {
+            -1 => None,
+            count => Some(u32::try_from(count).map_err(|_| ConfigError::Respawn(count))?),
+        };
+        for (option, duration) in [
+            ("restart-delay", Some(self.restart_delay)),
+            ("max-restart-delay", Some(self.max_restart_delay)),
+            ("min-uptime", Some(self.min_uptime)),
+            ("stop-timeout", self.stop_timeout),
+            ("lag-limit", self.lag_limit),
+        ] {
+            if duration.is_some_and(|duration| duration > duration::LONGEST) {
+                return Err(ConfigError::TooLong { option });
+            }
+        }
+        if self.restart_delay > self.max_restart_delay {
+            return Err(ConfigError::RestartDelay { delay: self.restart_delay, max: self.max_restart_delay });
+        }
+        if !(1..=MAX_WINDOW).contains(&self.window) {
+            return Err(ConfigError::Window(self.window));
+        }
+        if i32::try_from(self.backlog).is_err() {
+            return Err(ConfigError::Backlog(self.backlog));
+        }
+        let max_starting = self.max_starting.unwrap_or_else(cpus::available);
+        if max_starting == 0 {
+            return Err(ConfigError::MaxStarting);
+        }
+        let share = addresses("share", self.share)?;
+        let private = addresses("private", self.private)?;
+        if let Some(both) = share.iter().find(|address| private.contains(address)) {
+            return Err(ConfigError::SharedAndPrivate(both.clone()));
+        }
+        let name = match self.name {
+            Some(name) if name::is_valid(&name) => name,
+            Some(name) => return Err(ConfigError::Name(name)),
+            None => name::default_for(&self.command),
+        };
+        if self.thunk.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err(ConfigError::EmptyThunk);
+        }
+        Ok(Config {
+            name,
+            command: self.command,
+            logical_ids,
+            respawn,
+            restart_delay: self.restart_delay,
+            max_restart_delay: self.max_restart_delay,
+            min_uptime: self.min_uptime,
+            stop_timeout: self.stop_timeout,
+            window: self.window,
+            backlog: self.backlog,
+            max_starting,
+            lag_limit: self.lag_limit,
+            share,
+            private,
+            thunk: self.thunk,
+            verbose: self.verbose,
+        })
+    }
+}
+
+fn check_command(command: &[OsString]) -> Result<(), ConfigError> {
+    if command.first().is_none_or(|program| program.is_empty()) {
+        return Err(ConfigError::NoCommand);
+    }
+    match command.iter().position(|arg| arg.as_bytes().contains(&0)) {
+        Some(index) => Err(ConfigError::NulInCommand(index)),
+        None => Ok(()),
+    }
+}
+
+fn logical_ids(workers: Option<Workers>, ids: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
+    let ids = match (workers, ids) {
+        (Some(_), Some(_)) => return Err(ConfigError::WorkersAndLogicalIds),
+        (None, Some(ids)) => ids,
+        (workers, None) => {
+            let count = match workers.unwrap_or_default() {
+                Workers::Auto => cpus::available().min(MAX_WORKERS),
+                Workers::Count(count) => count,
+            };
+            if !(1..=MAX_WORKERS).contains(&count) {
+                return Err(ConfigError::Workers(count));
+            }
+            return Ok((0..count).map(|id| id.to_string()).collect());
+        }
+    };
+    if !(1..=MAX_WORKERS as usize).contains(&ids.len()) {
+        return Err(ConfigError::LogicalIdCount(ids.len()));
+    }
+    let mut seen = HashSet::new();
+    for id in &ids {
+        if id.is_empty() || id.contains(|c: char| c.is_whitespace() || c.is_control() || c == ',') {
+            return Err(ConfigError::LogicalId(id.clone()));
+        }
+        if !seen.insert(id.as_str()) {
+            return Err(ConfigError::DuplicateLogicalId(id.clone()));
+        }
+    }
+    Ok(ids)
+}
+
+fn addresses(option: &'static str, texts: Vec<String>) -> Result<Vec<String>, ConfigError> {
+    let mut addresses = Vec::with_capacity(texts.len());
+    for text in texts {
+        if Rule::parse(&text).is_none() {
+            return Err(ConfigError::Address { option, text });
+        }
+        if !addresses.contains(&text) {
+            addresses.push(text);
+        }
+    }
+    Ok(addresses)
+}

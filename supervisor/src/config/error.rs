@@ -1,0 +1,78 @@
+//! What can be wrong with the options, each as one line that names the option and says what to do.
+
+use super::duration::Human;
+use super::{MAX_WINDOW, MAX_WORKERS};
+use std::time::Duration;
+
+/// An option is wrong, or contradicts another. The names are those of the flags; the methods of
+/// [`Builder`](super::Builder) have the same with `_` for `-`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// There is no program to run.
+    #[error("no command given: `clustermon run -- node server.js`")]
+    NoCommand,
+    /// An argument of the command holds a NUL byte, which no program can be given.
+    #[error("argument {0} of the command holds a NUL byte")]
+    NulInCommand(usize),
+    /// Not a sensible number of workers.
+    #[error("--workers {0}: give 1 to {MAX_WORKERS}, or auto")]
+    Workers(u32),
+    /// Two ways to say how many workers there are.
+    #[error("--workers and --logical-ids both say how many workers there are: give one of them")]
+    WorkersAndLogicalIds,
+    /// A list of logical ids with none or too many in it.
+    #[error("--logical-ids: {0} ids given, 1 to {MAX_WORKERS} are possible")]
+    LogicalIdCount(usize),
+    /// An id that no environment variable or log line should hold.
+    #[error(
+        "--logical-ids: {0:?} is no id: it must not be empty nor hold blanks, commas or control characters"
+    )]
+    LogicalId(String),
+    /// Two workers with one id.
+    #[error("--logical-ids: {0} is given twice, each worker needs its own")]
+    DuplicateLogicalId(String),
+    /// Fewer than none.
+    #[error("--respawn {0}: give the number of restarts per worker, or -1 for no limit")]
+    Respawn(i64),
+    /// No connection could be given to any lane.
+    #[error("--window {0}: give 1 to {MAX_WINDOW}, the connections that may wait at one worker")]
+    Window(u32),
+    /// Longer than the system can be told.
+    #[error("--backlog {0}: give at most {max}, the connections that may wait in the listening queue", max = i32::MAX)]
+    Backlog(u32),
+    /// No worker could ever start.
+    #[error("--max-starting 0: give at least 1, or no worker can start")]
+    MaxStarting,
+    /// A duration that nothing here should take.
+    #[error("--{option}: this is longer than 365d")]
+    TooLong {
+        /// The option, without dashes in front.
+        option: &'static str,
+    },
+    /// The delay would start above its own limit.
+    #[error("--restart-delay {} is longer than --max-restart-delay {}: raise the latter too", Human(*.delay), Human(*.max))]
+    RestartDelay {
+        /// The first delay.
+        delay: Duration,
+        /// The longest delay.
+        max: Duration,
+    },
+    /// Not an address that a rule can be about.
+    #[error("--{option} {text:?}: write an address as host:port, *:port, [v6]:port, /path or @abstract")]
+    Address {
+        /// `share` or `private`.
+        option: &'static str,
+        /// What was given.
+        text: String,
+    },
+    /// One address under two rules.
+    #[error("{0} is given to both --share and --private: give it to one of them")]
+    SharedAndPrivate(String),
+    /// A name that cannot be part of a file name.
+    #[error("--name {0:?}: use 1 to 64 letters, digits, `.`, `_` and `-`, the first a letter or a digit")]
+    Name(String),
+    /// A path that is none.
+    #[error("--thunk: the path is empty")]
+    EmptyThunk,
+}

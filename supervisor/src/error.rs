@@ -1,0 +1,45 @@
+//! What can go wrong, as one line a person can act on. Holds no program logic but the exit code of each.
+
+use std::io;
+
+pub use crate::config::ConfigError;
+pub use crate::io::program::ProgramError;
+pub use crate::io::thunk_file::ThunkError;
+
+/// Why a cluster did not start, or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An option is wrong, or contradicts another.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The command cannot be run, or not as a worker.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// No file of the thunk that workers could load.
+    #[error(transparent)]
+    Thunk(#[from] ThunkError),
+    /// The system refused something that the supervisor cannot do without.
+    #[error("{what}: {source}")]
+    Os {
+        /// What was attempted, without a full stop: `cannot create the request socket`.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Wraps what the system said with what was attempted.
+    pub fn os(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self::Os { what: what.into(), source: source.into() }
+    }
+
+    /// The exit code of the program: 2 where the caller's input is at fault, 1 otherwise.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) | Self::Program(_) => 2,
+            Self::Thunk(error) if error.is_input() => 2,
+            Self::Thunk(_) | Self::Os { .. } => 1,
+        }
+    }
+}

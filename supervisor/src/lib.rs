@@ -1,0 +1,32 @@
+//! A cluster supervisor for servers written in any language: N copies of one program behind one port.
+//! The program is not changed and does not know.
+//!
+//! ```no_run
+//! let config = clustermon::config::Builder::new(["node", "server.js"]).workers(4).build()?;
+//! clustermon::run(config)?;
+//! # Ok::<(), clustermon::error::Error>(())
+//! ```
+
+pub mod cli;
+pub mod config;
+pub mod error;
+mod event_loop;
+pub mod ids;
+mod io;
+pub mod pool;
+
+use config::{Config, ConfigError};
+use error::Error;
+use io::program::Program;
+use io::thunk_file;
+
+/// Runs the cluster in the calling thread until it comes to rest.
+///
+/// Whatever is wrong with the command or the thunk is found before anything is started.
+pub fn run(config: Config) -> Result<pool::Outcome, Error> {
+    let name = config.command.first().ok_or(ConfigError::NoCommand)?;
+    let program = Program::resolve(name)?;
+    program.check()?;
+    let thunk = thunk_file::locate(config.thunk.as_deref())?;
+    event_loop::run(config, program, thunk)
+}

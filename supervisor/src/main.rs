@@ -1,0 +1,7 @@
+//! The `clustermon` program. Everything it does is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    clustermon::cli::main()
+}
