@@ -57,6 +57,10 @@ fn compiler(name: &str, kind: &str) -> Result<Command, String> {
         .args(["--crate-name", name, "--crate-type", kind, "--edition", "2024", "--target"])
         .arg(path("TARGET")?);
     rustc.args(["-C", "panic=abort", "-C", "opt-level=s", "-C", "codegen-units=1", "-C", "debuginfo=0"]);
+    if env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|libc| libc == "musl") {
+        // Where programs are static by default no shared object is made unless told so.
+        rustc.args(["-C", "target-feature=-crt-static"]);
+    }
     Ok(rustc)
 }
 

@@ -5,9 +5,11 @@ mod builder;
 pub(crate) mod duration;
 mod error;
 mod name;
+mod workers;
 
-pub use builder::{Builder, Workers};
+pub use builder::Builder;
 pub use error::ConfigError;
+pub use workers::Workers;
 
 use crate::pool;
 use std::ffi::OsString;

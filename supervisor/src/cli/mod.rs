@@ -30,7 +30,9 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command: Command::Run(args) }) => run::run(*args),
         Err(error) if error.use_stderr() => {
-            complain(one_line(&error.to_string()));
+            let told = one_line(&error.to_string());
+            let hint = if told.contains("tip:") { "" } else { "; `clustermon run --help` tells more" };
+            complain(format_args!("{told}{hint}"));
             ExitCode::from(2)
         }
         Err(help) => {
@@ -139,9 +141,16 @@ mod tests {
     fn help_shows_defaults() {
         let mut command = Cli::command();
         let help = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
-        for shown in
-            ["100ms", "30s", "10s", "4096", "[default: 2]", "[default: -1]", "[default: auto]", "Exit codes"]
-        {
+        for shown in [
+            "100ms",
+            "30s",
+            "10s",
+            "4096",
+            "[default: 2]",
+            "[default: -1]",
+            "[default: auto, the CPUs",
+            "Exit codes",
+        ] {
             assert!(help.contains(shown), "{shown} is not in:\n{help}");
         }
     }

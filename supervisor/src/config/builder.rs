@@ -1,45 +1,14 @@
 //! Makes a [`Config`] from options. One method per option of `clustermon run`, under the flag's name; every
 //! check is in [`Builder::build`].
 
-use super::{Config, ConfigError, MAX_WINDOW, MAX_WORKERS, duration, name};
+use super::workers::{Workers, logical_ids};
+use super::{Config, ConfigError, MAX_WINDOW, duration, name};
 use crate::io::cpus;
 use clustermon_protocol::rules::Rule;
-use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
-
-/// How many workers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Workers {
-    /// One for each CPU that this process may use, by its affinity and its cgroup's quota.
-    #[default]
-    Auto,
-    /// This many.
-    Count(u32),
-}
-
-impl From<u32> for Workers {
-    fn from(count: u32) -> Self {
-        Self::Count(count)
-    }
-}
-
-impl FromStr for Workers {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            _ => text
-                .parse()
-                .map(Self::Count)
-                .map_err(|_| "this is not a number of workers; give 1 to 1024, or auto"),
-        }
-    }
-}
 
 /// Options on the way to a [`Config`]. What is not set has the default that `clustermon run --help` shows.
 #[derive(Clone, Debug)]
@@ -261,36 +230,6 @@ fn check_command(command: &[OsString]) -> Result<(), ConfigError> {
     }
 }
 
-fn logical_ids(workers: Option<Workers>, ids: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
-    let ids = match (workers, ids) {
-        (Some(_), Some(_)) => return Err(ConfigError::WorkersAndLogicalIds),
-        (None, Some(ids)) => ids,
-        (workers, None) => {
-            let count = match workers.unwrap_or_default() {
-                Workers::Auto => cpus::available().min(MAX_WORKERS),
-                Workers::Count(count) => count,
-            };
-            if !(1..=MAX_WORKERS).contains(&count) {
-                return Err(ConfigError::Workers(count));
-            }
-            return Ok((0..count).map(|id| id.to_string()).collect());
-        }
-    };
-    if !(1..=MAX_WORKERS as usize).contains(&ids.len()) {
-        return Err(ConfigError::LogicalIdCount(ids.len()));
-    }
-    let mut seen = HashSet::new();
-    for id in &ids {
-        if id.is_empty() || id.contains(|c: char| c.is_whitespace() || c.is_control() || c == ',') {
-            return Err(ConfigError::LogicalId(id.clone()));
-        }
-        if !seen.insert(id.as_str()) {
-            return Err(ConfigError::DuplicateLogicalId(id.clone()));
-        }
-    }
-    Ok(ids)
-}
-
 fn addresses(option: &'static str, texts: Vec<String>) -> Result<Vec<String>, ConfigError> {
     let mut addresses = Vec::with_capacity(texts.len());
     for text in texts {
@@ -302,4 +241,71 @@ fn addresses(option: &'static str, texts: Vec<String>) -> Result<Vec<String>, Co
         }
     }
     Ok(addresses)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Builder;
+    use crate::config::{ConfigError, MAX_WORKERS, Workers};
+    use std::time::Duration;
+
+    fn fault(change: impl FnOnce(Builder) -> Builder) -> String {
+        change(Builder::new(["x"])).build().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_only_a_program_can_get_wrong() {
+        assert_eq!(Builder::new(Vec::<String>::new()).build(), Err(ConfigError::NoCommand));
+        assert_eq!(Builder::new(["x", "a\0b"]).build(), Err(ConfigError::NulInCommand(1)));
+        assert_eq!(fault(|b| b.min_uptime(Duration::MAX)), "--min-uptime: this is longer than 365d");
+        assert_eq!(
+            fault(|b| b.logical_ids(Vec::<String>::new())),
+            "--logical-ids: 0 ids given, 1 to 1024 are possible"
+        );
+        let many = (0..=MAX_WORKERS).map(|id| id.to_string());
+        assert_eq!(fault(|b| b.logical_ids(many)), "--logical-ids: 1025 ids given, 1 to 1024 are possible");
+        assert!(fault(|b| b.logical_ids(["a\nb"])).contains(r#""a\nb""#));
+        assert!(fault(|b| b.respawn(i64::from(u32::MAX) + 1)).contains("--respawn 4294967296"));
+        assert!(fault(|b| b.window(257)).contains("--window 257: give 1 to 256"));
+        assert!(fault(|b| b.workers(Workers::Auto).logical_ids(["a"])).contains("give one of them"));
+    }
+
+    #[test]
+    fn what_is_told_reaches_the_core() {
+        let config = Builder::new(["node", "a b.js"])
+            .logical_ids(["5", "6", "7"])
+            .respawn(0)
+            .restart_delay(Duration::from_millis(7))
+            .max_restart_delay(Duration::from_secs(8))
+            .min_uptime(Duration::from_secs(9))
+            .stop_timeout(None)
+            .window(3)
+            .max_starting(2)
+            .lag_limit(Duration::ZERO)
+            .share("127.0.0.1:0")
+            .share("127.0.0.1:0")
+            .private("/run/a.sock")
+            .build()
+            .unwrap();
+        assert_eq!(config.name, "a-b");
+        assert_eq!((config.share.len(), config.private.len()), (1, 1));
+        let settings = config.pool_settings(42);
+        assert_eq!((settings.workers, settings.max_starting, settings.window, settings.seed), (3, 2, 3, 42));
+        assert_eq!((settings.respawn, settings.stop_timeout, settings.lag_limit), (Some(0), None, None));
+        assert_eq!(settings.restart_delay, Duration::from_millis(7));
+        assert_eq!(settings.max_restart_delay, Duration::from_secs(8));
+        assert_eq!(settings.min_uptime, Duration::from_secs(9));
+    }
+
+    #[test]
+    fn defaults_of_design() {
+        let config = Builder::new(["x"]).build().unwrap();
+        assert_eq!(config.logical_ids.len() as u32, config.max_starting);
+        assert_eq!(config.logical_ids.first().map(String::as_str), Some("0"));
+        assert_eq!((config.respawn, config.stop_timeout), (None, Some(Duration::from_secs(10))));
+        assert_eq!(
+            (config.window, config.backlog, config.lag_limit),
+            (2, 4096, Some(Duration::from_secs(1)))
+        );
+    }
 }

@@ -59,7 +59,9 @@ pub enum ConfigError {
         max: Duration,
     },
     /// Not an address that a rule can be about.
-    #[error("--{option} {text:?}: write an address as host:port, *:port, [v6]:port, /path or @abstract")]
+    #[error(
+        "--{option} {text:?}: write an address as 127.0.0.1:80, localhost:80, *:80, [::1]:80, /path or @abstract"
+    )]
     Address {
         /// `share` or `private`.
         option: &'static str,

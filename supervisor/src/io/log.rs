@@ -267,6 +267,30 @@ mod tests {
     }
 
     #[test]
+    fn signals_are_for_other_threads() {
+        let (_reader, writer) = pipe();
+        let (mut pipe, guard) = start(writer, String::new()).unwrap();
+        put(&mut pipe, "it runs");
+        guard.flush();
+        let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+        // Other tests have theirs; every one of them must have all of the signals that can be blocked.
+        let masks: Vec<_> = tasks
+            .filter(|task| read(task.join("comm")) == "log\n")
+            .filter_map(|task| {
+                let status = read(task.join("status"));
+                let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:"))?;
+                u64::from_str_radix(mask.trim(), 16).ok()
+            })
+            .collect();
+        let bit = |signal: i32| 1_u64 << (signal - 1);
+        let wanted = [libc::SIGINT, libc::SIGTERM, libc::SIGQUIT, libc::SIGHUP, libc::SIGCHLD, libc::SIGPIPE];
+        let wanted = wanted.into_iter().map(bit).fold(0, std::ops::BitOr::bitor);
+        assert!(!masks.is_empty());
+        assert!(masks.iter().all(|mask| mask & wanted == wanted), "{masks:x?}");
+    }
+
+    #[test]
     fn a_flush_comes_after_what_was_logged() {
         let (reader, writer) = pipe();
         let (mut pipe, guard) = start(writer, String::new()).unwrap();
