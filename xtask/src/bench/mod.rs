@@ -1,4 +1,156 @@
-//! Stub.
-pub(crate) fn main(_args: &[String]) -> crate::Result<std::process::ExitCode> {
-    Ok(std::process::ExitCode::SUCCESS)
+//! `cargo xtask bench`: this project against its rivals, on this machine, in this run. Figures of different runs or
+//! machines are never compared: every ratio is the median over pairs that were measured one right after the other.
+
+mod cases;
+mod client;
+mod cost;
+mod death;
+mod engine;
+mod probe;
+mod servers;
+mod stats;
+mod table;
+mod tail;
+
+use crate::project::{self, Profile};
+use crate::{Result, build, complain, say};
+use servers::Bench;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+const USAGE: &str = "usage: cargo xtask bench [NAME...] [--seconds S] [--runs N]";
+
+/// A case, by its name, what it is, and what measures it. The text it returns is ready to print.
+struct Case {
+    name: &'static str,
+    title: &'static str,
+    run: fn(&Bench) -> Result<String>,
+}
+
+const CASES: &[Case] = &[
+    Case {
+        name: "handoff",
+        title: "connection per request, C epoll server, 2 workers, 64 clients",
+        run: cases::handoff,
+    },
+    Case { name: "single", title: "the same at 1 client: added latency", run: cases::single },
+    Case {
+        name: "node",
+        title: "connection per request, Node http, 2 workers, 64 clients",
+        run: cases::node,
+    },
+    Case {
+        name: "keepalive",
+        title: "keep-alive, 1 worker, 64 clients: with the thunk and without",
+        run: cases::keepalive,
+    },
+    Case {
+        name: "tail",
+        title: "heavy-tailed work: 10 % of requests sleep 40 ms, the rest 1 ms; 2 workers that block on one connection",
+        run: tail::run,
+    },
+    Case { name: "death", title: "kill -9 of one of 2 idle workers", run: death::run },
+    Case { name: "cost", title: "what the supervisor spends on a connection", run: cost::run },
+];
+
+pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
+    let options = Options::parse(args)?;
+    if cfg!(debug_assertions) {
+        // The client shares the processors with what it measures: it must not be the slow one.
+        return become_release(args);
+    }
+    let built = build::build(Profile::Release, false)?;
+    let bench = Bench::new(built.clustermon, options.seconds, options.runs)?;
+    say(&format!("{} CPUs, {} runs of {:?} each, interleaved", cpus(), bench.runs, bench.seconds));
+    let mut failed = Vec::new();
+    for case in CASES.iter().filter(|case| options.wants(case.name)) {
+        say(&format!("\n## {}: {}\n", case.name, case.title));
+        match (case.run)(&bench) {
+            Ok(text) => say(&text),
+            Err(error) => {
+                say(&format!("failed: {error}"));
+                failed.push(case.name);
+            }
+        }
+    }
+    if failed.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    complain(&format!("xtask bench: failed: {}", failed.join(", ")));
+    Ok(ExitCode::FAILURE)
+}
+
+/// Builds this program for release and becomes it.
+fn become_release(args: &[String]) -> Result<ExitCode> {
+    project::check(project::cargo("build").args(["--quiet", "--release", "-p", "xtask"]))?;
+    let mut release = Command::new(project::artifact(Profile::Release, "xtask")?);
+    Err(release.arg("bench").args(args).exec().into())
+}
+
+fn cpus() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Options {
+    /// All, if empty.
+    names: Vec<String>,
+    seconds: Duration,
+    runs: usize,
+}
+
+impl Options {
+    fn parse(args: &[String]) -> Result<Self> {
+        let mut options = Self { names: Vec::new(), seconds: Duration::from_secs(3), runs: 5 };
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value; {USAGE}"));
+            match arg.as_str() {
+                "--seconds" => {
+                    let seconds: f64 =
+                        value()?.parse().map_err(|_| format!("--seconds takes a number; {USAGE}"))?;
+                    options.seconds = Duration::try_from_secs_f64(seconds)?.max(Duration::from_millis(100));
+                }
+                "--runs" => {
+                    let runs: usize =
+                        value()?.parse().map_err(|_| format!("--runs takes a number; {USAGE}"))?;
+                    options.runs = runs.max(1);
+                }
+                name if CASES.iter().any(|case| case.name == name) => options.names.push(name.to_owned()),
+                other => {
+                    let names: Vec<_> = CASES.iter().map(|case| case.name).collect();
+                    return Err(
+                        format!("no such case: {other}; there are {}; {USAGE}", names.join(", ")).into()
+                    );
+                }
+            }
+        }
+        Ok(options)
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|wanted| wanted == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Options> {
+        Options::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn options() {
+        let all = parse("").unwrap();
+        assert!(all.wants("tail") && all.wants("node"));
+        let some = parse("tail --seconds 0.5 --runs 2").unwrap();
+        assert!(some.wants("tail") && !some.wants("node"));
+        assert_eq!((some.seconds, some.runs), (Duration::from_millis(500), 2));
+        for bad in ["tails", "--seconds", "--seconds x", "--seconds -1", "--runs 1.5"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -1,0 +1,115 @@
+//! Rates and latencies against a rival that runs beside: hand-off against a shared socket, against Node's own
+//! cluster, and with the thunk against without.
+
+use super::client::{Connection, Load, Pace, Work};
+use super::engine;
+use super::servers::{Bench, Program, Server};
+use super::stats::{Figures, median, ratio, typical};
+use super::table::{Table, at_least, less_than};
+use crate::Result;
+use std::time::Duration;
+
+const CLIENTS: usize = 64;
+const WORKERS: usize = 2;
+
+pub(super) fn handoff(bench: &Bench) -> Result<String> {
+    let [ours, rival] = against_shared_socket(bench, CLIENTS)?;
+    let mut text = both(&ours, ["clustermon", "shared socket"], &rival);
+    text += &at_least("rate, ours / rival", ratio(&ours, &rival, |run| run.rate), 1.0);
+    text += &at_least("p99, rival / ours", ratio(&rival, &ours, |run| run.p99.as_secs_f64()), 1.0);
+    Ok(text)
+}
+
+pub(super) fn single(bench: &Bench) -> Result<String> {
+    let [ours, rival] = against_shared_socket(bench, 1)?;
+    let added =
+        ours.iter().zip(&rival).map(|(a, b)| (a.p50.as_secs_f64() - b.p50.as_secs_f64()) * 1e6).collect();
+    let mut text = both(&ours, ["clustermon", "shared socket"], &rival);
+    text += &less_than("added latency, p50", median(added), 15.0, "us");
+    Ok(text)
+}
+
+fn against_shared_socket(bench: &Bench, clients: usize) -> Result<[Vec<Figures>; 2]> {
+    let program = bench.c("epoll_server")?;
+    let cluster = bench.cluster(WORKERS, &[], &program)?;
+    let shared = bench.alone(WORKERS, &program)?;
+    let loads = [&cluster, &shared].map(|server| closed(bench, server, clients, Connection::Fresh));
+    interleave(bench, loads, warm_up(bench))
+}
+
+pub(super) fn node(bench: &Bench) -> Result<String> {
+    let (Some(server), Some(own)) = (bench.node("server.js"), bench.node("cluster.js")) else {
+        return Ok("skipped: no node\n".to_owned());
+    };
+    let cluster = bench.cluster(WORKERS, &[], &server)?;
+    let rival = bench.alone(WORKERS, &own)?;
+    let loads = [&cluster, &rival].map(|server| closed(bench, server, CLIENTS, Connection::Fresh));
+    let [ours, rival] = interleave(bench, loads, node_warm_up(bench))?;
+    let mut text = both(&ours, ["clustermon", "node:cluster"], &rival);
+    text += &at_least("rate, ours / rival", ratio(&ours, &rival, |run| run.rate), 1.6);
+    Ok(text)
+}
+
+pub(super) fn keepalive(bench: &Bench) -> Result<String> {
+    let mut text = with_and_without(bench, "C epoll", &bench.c("epoll_server")?, warm_up(bench))?;
+    match bench.node("server.js") {
+        Some(server) => text += &with_and_without(bench, "Node http", &server, node_warm_up(bench))?,
+        None => text += "Node http skipped: no node\n",
+    }
+    Ok(text)
+}
+
+fn with_and_without(bench: &Bench, name: &str, program: &Program, warm_up: Duration) -> Result<String> {
+    let with = bench.cluster(1, &[], program)?;
+    let without = bench.alone(0, program)?;
+    let loads = [&with, &without].map(|server| closed(bench, server, CLIENTS, Connection::Kept));
+    let [with, without] = interleave(bench, loads, warm_up)?;
+    let names = [format!("{name} with the thunk"), format!("{name} without")];
+    let mut text = both(&with, names.each_ref().map(String::as_str), &without);
+    text += &at_least(&format!("{name}: rate, with / without"), ratio(&with, &without, |run| run.rate), 0.99);
+    Ok(text + "\n")
+}
+
+fn closed(bench: &Bench, server: &Server, clients: usize, connection: Connection) -> Load {
+    let pace = Pace::Closed { clients };
+    Load { server: server.addr, pace, connection, work: Work::Plain, duration: bench.seconds }
+}
+
+fn warm_up(bench: &Bench) -> Duration {
+    bench.seconds.min(Duration::from_millis(500))
+}
+
+/// Until the compiler of Node has done its work.
+fn node_warm_up(bench: &Bench) -> Duration {
+    bench.seconds.max(Duration::from_secs(3))
+}
+
+/// Warms up every load, then runs them by turns, A B A B: what changes slowly on the machine meets all alike. Random
+/// work is the same for all in a turn and another in the next.
+pub(super) fn interleave<const N: usize>(
+    bench: &Bench,
+    loads: [Load; N],
+    warm_up: Duration,
+) -> Result<[Vec<Figures>; N]> {
+    for load in loads {
+        engine::run(&Load { duration: warm_up, ..load })?;
+    }
+    let mut figures = [const { Vec::new() }; N];
+    for turn in 0..bench.runs {
+        for (runs, load) in figures.iter_mut().zip(loads) {
+            let work = match load.work {
+                Work::HeavyTailed { .. } => Work::HeavyTailed { seed: turn as u64 },
+                Work::Plain => Work::Plain,
+            };
+            runs.push(engine::run(&Load { work, ..load })?.figures());
+        }
+    }
+    Ok(figures)
+}
+
+fn both(ours: &[Figures], names: [&str; 2], rival: &[Figures]) -> String {
+    let mut table = Table::of_figures("server");
+    table.figures(names[0], &typical(ours));
+    table.figures(names[1], &typical(rival));
+    table.render() + "\n"
+}

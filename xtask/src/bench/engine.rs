@@ -1,0 +1,282 @@
+//! Makes the load: one thread, one epoll instance, sockets that never block. It counts and times; what the figures
+//! mean is said elsewhere.
+
+use super::client::{Answer, Connection, Load, Pace, Requests};
+use super::stats::Sample;
+use crate::Result;
+use mio::net::TcpStream;
+use mio::{Events, Interest, Poll, Token};
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::{Duration, Instant};
+
+/// How long after the end an answer is still waited for; later ones are failures.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client that failed keeps still, so that a server that is gone does not make it spin.
+const PAUSE: Duration = Duration::from_millis(5);
+/// Open pace: more unanswered requests than this, and the next ones fail unsent.
+const MOST_OPEN: usize = 4096;
+
+/// Runs the load to its end.
+pub(super) fn run(load: &Load) -> Result<Sample> {
+    let mut engine = Engine::new(load)?;
+    engine.run()?;
+    Ok(Sample { lasted: load.duration, ..engine.sample })
+}
+
+struct Engine<'a> {
+    load: &'a Load,
+    poll: Poll,
+    clients: Vec<Client>,
+    /// Clients without a request, by index; used as a stack.
+    idle: Vec<usize>,
+    /// Clients that failed, and when they may go on.
+    resting: Vec<(Instant, usize)>,
+    requests: Requests,
+    sample: Sample,
+    end: Instant,
+}
+
+#[derive(Default)]
+struct Client {
+    stream: Option<TcpStream>,
+    request: &'static [u8],
+    /// Of the request being answered; `None` when idle.
+    begun: Option<Instant>,
+    answer: Answer,
+}
+
+/// What became of a client's request after all that could be done at once.
+enum Progress {
+    Waiting,
+    Answered,
+    Failed,
+}
+
+impl<'a> Engine<'a> {
+    fn new(load: &'a Load) -> Result<Self> {
+        Ok(Self {
+            load,
+            poll: Poll::new()?,
+            clients: Vec::new(),
+            idle: Vec::new(),
+            resting: Vec::new(),
+            requests: Requests::new(load.work, load.connection),
+            sample: Sample::default(),
+            end: Instant::now() + load.duration,
+        })
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let mut events = Events::with_capacity(256);
+        let start = Instant::now();
+        self.end = start + self.load.duration;
+        let mut due = start;
+        if let Pace::Closed { clients } = self.load.pace {
+            for _ in 0..clients {
+                self.begin(start);
+            }
+        }
+        loop {
+            let now = Instant::now();
+            if now >= self.end {
+                let busy = self.clients.iter().filter(|client| client.begun.is_some()).count();
+                if busy == 0 || now >= self.end + PATIENCE {
+                    self.sample.failed += busy;
+                    return Ok(());
+                }
+            }
+            let mut patience = PAUSE;
+            if let Pace::Open { rate } = self.load.pace {
+                while due <= now && due < self.end {
+                    self.begin(due);
+                    due += Duration::from_secs_f64(1.0 / rate);
+                }
+                if due < self.end {
+                    sleep_until_ready(self.poll.as_raw_fd(), due.saturating_duration_since(Instant::now()))?;
+                    patience = Duration::ZERO;
+                }
+            }
+            self.poll.poll(&mut events, Some(patience)).or_else(unless_interrupted)?;
+            for event in &events {
+                self.drive(event.token().0);
+            }
+            self.wake_rested();
+        }
+    }
+
+    /// Begins a request with an idle client, or a new one.
+    fn begin(&mut self, at: Instant) {
+        let client = self.idle.pop().unwrap_or_else(|| {
+            self.clients.push(Client::default());
+            self.clients.len() - 1
+        });
+        if self.clients.len() > MOST_OPEN {
+            self.sample.failed += 1;
+            self.idle.push(client);
+            return;
+        }
+        self.begin_with(client, at);
+    }
+
+    fn begin_with(&mut self, index: usize, at: Instant) {
+        let client = &mut self.clients[index];
+        client.begun = Some(at);
+        client.request = self.requests.next();
+        client.answer.clear();
+        let is_new = client.stream.is_none();
+        if is_new {
+            match TcpStream::connect(self.load.server) {
+                Ok(stream) => client.stream = Some(stream),
+                Err(_) => return self.finish(index, Progress::Failed),
+            }
+        }
+        let wrote = client.write();
+        if is_new && let Some(stream) = &mut client.stream {
+            if self.load.connection == Connection::Fresh {
+                reset_on_close(stream.as_fd());
+            }
+            // On the loopback a connection is mostly there at once and the request fits: then nothing waits to be written.
+            let is_written = self.load.connection == Connection::Fresh && client.request.is_empty();
+            let interest =
+                if is_written { Interest::READABLE } else { Interest::READABLE | Interest::WRITABLE };
+            if self.poll.registry().register(stream, Token(index), interest).is_err() {
+                return self.finish(index, Progress::Failed);
+            }
+        }
+        if wrote.is_err() {
+            self.finish(index, Progress::Failed);
+        }
+    }
+
+    /// Does all that can be done for a client now, and begins its next request.
+    fn drive(&mut self, index: usize) {
+        let client = &mut self.clients[index];
+        match client.step(self.load.connection) {
+            Progress::Waiting => {}
+            done => self.finish(index, done),
+        }
+    }
+
+    fn finish(&mut self, index: usize, outcome: Progress) {
+        let now = Instant::now();
+        let client = &mut self.clients[index];
+        let Some(begun) = client.begun.take() else {
+            // A kept connection that the server closed between requests; the next request opens another.
+            client.stream = None;
+            return;
+        };
+        let answered = matches!(outcome, Progress::Answered);
+        if !answered || self.load.connection == Connection::Fresh {
+            client.stream = None;
+        }
+        if answered {
+            self.sample.latencies.push(now.saturating_duration_since(begun));
+            self.sample.answered_in_time += usize::from(now < self.end);
+        } else {
+            self.sample.failed += 1;
+        }
+        match self.load.pace {
+            Pace::Open { .. } => self.idle.push(index),
+            Pace::Closed { .. } if now >= self.end => self.idle.push(index),
+            Pace::Closed { .. } if answered => self.begin_with(index, now),
+            Pace::Closed { .. } => self.resting.push((now + PAUSE, index)),
+        }
+    }
+
+    fn wake_rested(&mut self) {
+        if self.resting.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        for (until, index) in std::mem::take(&mut self.resting) {
+            if now >= self.end {
+                self.idle.push(index);
+            } else if now >= until {
+                self.begin_with(index, now);
+            } else {
+                self.resting.push((until, index));
+            }
+        }
+    }
+}
+
+impl Client {
+    /// Writes what is left of the request, as far as that goes.
+    fn write(&mut self) -> std::io::Result<()> {
+        let Some(stream) = &mut self.stream else { return Ok(()) };
+        while !self.request.is_empty() {
+            match stream.write(self.request) {
+                Ok(n) => self.request = &self.request[n..],
+                // `NotConnected`: the connection is still being made.
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::NotConnected) => {
+                    break;
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, connection: Connection) -> Progress {
+        if self.write().is_err() {
+            return Progress::Failed;
+        }
+        let Some(stream) = &mut self.stream else { return Progress::Waiting };
+        let mut bytes = [0; 2048];
+        loop {
+            match stream.read(&mut bytes) {
+                Ok(0) if self.answer.is_complete() => return Progress::Answered,
+                Ok(0) => return Progress::Failed,
+                Ok(n) => match self.answer.feed(&bytes[..n]) {
+                    // Events tell of changes: a short read says that no more is there, without asking again.
+                    Ok(true) if connection == Connection::Kept && n < bytes.len() => {
+                        return Progress::Answered;
+                    }
+                    Ok(_) => {}
+                    Err(_) => return Progress::Failed,
+                },
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waiting,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return Progress::Failed,
+            }
+        }
+    }
+}
+
+fn unless_interrupted(error: std::io::Error) -> std::io::Result<()> {
+    if error.kind() == ErrorKind::Interrupted { Ok(()) } else { Err(error) }
+}
+
+/// Closing is to send a reset, which leaves no port behind in TIME_WAIT; the answer has been read by then.
+fn reset_on_close(stream: BorrowedFd<'_>) {
+    let linger = libc::linger { l_onoff: 1, l_linger: 0 };
+    let size = size_of::<libc::linger>() as libc::socklen_t;
+    // SAFETY: the fd is borrowed for the call, and the pointer and size describe a live linger, which the kernel only
+    // reads. Without the option the run still works, with fewer free ports.
+    unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size,
+        );
+    }
+}
+
+/// Waits for events like mio's poll, but not rounded up to whole milliseconds, which would delay what is due sooner.
+fn sleep_until_ready(epoll: std::os::fd::RawFd, at_most: Duration) -> Result<()> {
+    let mut fd = libc::pollfd { fd: epoll, events: libc::POLLIN, revents: 0 };
+    let time = libc::timespec {
+        tv_sec: at_most.as_secs() as libc::time_t,
+        tv_nsec: libc::c_long::from(at_most.subsec_nanos()),
+    };
+    // SAFETY: one pollfd and one timespec, both alive for the call; no signal mask is given.
+    let ready = unsafe { libc::ppoll(&raw mut fd, 1, &raw const time, std::ptr::null()) };
+    if ready >= 0 {
+        return Ok(());
+    }
+    Ok(unless_interrupted(std::io::Error::last_os_error())?)
+}

@@ -1,0 +1,63 @@
+//! Single requests, one after the other, to learn whether a server is up and who answers. It measures nothing.
+
+use super::client::{Answer, Connection, Requests, Work};
+use crate::Result;
+use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+/// One request on a connection of its own: the pid that answered, or why none did.
+pub(super) fn ask(server: SocketAddr, patience: Duration) -> Result<u32> {
+    let mut stream = TcpStream::connect_timeout(&server, patience)?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.write_all(Requests::new(Work::Plain, Connection::Fresh).next())?;
+    let mut bytes = [0; 1024];
+    let mut answer = Answer::default();
+    loop {
+        match stream.read(&mut bytes)? {
+            0 => return Err("the connection was closed before an answer".into()),
+            n if answer.feed(&bytes[..n]).map_err(|_| "not an answer")? => break,
+            _ => {}
+        }
+    }
+    answer.pid().ok_or_else(|| "the answer names no pid".into())
+}
+
+/// Asks until `workers` different processes have answered.
+pub(super) fn ready(server: SocketAddr, workers: usize, within: Duration) -> Result<HashSet<u32>> {
+    let mut seen = HashSet::new();
+    let mut last = String::from("none");
+    let all = until(within, || {
+        // While some answer, the next one is asked at once.
+        while seen.len() < workers {
+            match ask(server, Duration::from_secs(2)) {
+                Ok(pid) if !seen.insert(pid) => return false,
+                Ok(_) => {}
+                Err(error) => {
+                    last = error.to_string();
+                    return false;
+                }
+            }
+        }
+        true
+    });
+    if all {
+        return Ok(seen);
+    }
+    Err(format!("{} of {workers} workers answer after {within:?} (last failure: {last})", seen.len()).into())
+}
+
+/// Looks every half millisecond whether something has come true; false if it has not in time.
+pub(super) fn until(within: Duration, mut is_true: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + within;
+    loop {
+        if is_true() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
+}

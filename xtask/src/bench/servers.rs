@@ -1,0 +1,194 @@
+//! The programs under measurement: builds, starts and, whatever happens, ends them. It sends them no request but to
+//! see that they are up.
+
+use super::probe;
+use crate::Result;
+use crate::project::{self, target};
+use std::collections::HashSet;
+use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// What every case needs.
+#[derive(Debug)]
+pub(super) struct Bench {
+    clustermon: PathBuf,
+    /// Built servers and the logs of what was started.
+    folder: PathBuf,
+    sources: PathBuf,
+    pub seconds: Duration,
+    pub runs: usize,
+}
+
+/// A command that serves HTTP on PORT.
+#[derive(Clone, Debug)]
+pub(super) struct Program {
+    words: Vec<PathBuf>,
+}
+
+impl Bench {
+    pub(super) fn new(clustermon: PathBuf, seconds: Duration, runs: usize) -> Result<Self> {
+        let folder = target()?.join("bench");
+        std::fs::create_dir_all(&folder)?;
+        let sources = project::root().join("tests/apps/bench");
+        Ok(Self { clustermon, folder, sources, seconds, runs })
+    }
+
+    /// A C server of `tests/apps/bench`, built anew.
+    pub(super) fn c(&self, name: &str) -> Result<Program> {
+        let built = self.folder.join(name);
+        let mut cc = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
+        cc.args(["-O2", "-Wall", "-Wextra", "-o"])
+            .arg(&built)
+            .arg(self.sources.join(name).with_extension("c"));
+        project::check(&mut cc)?;
+        Ok(Program { words: vec![built] })
+    }
+
+    /// A Node program of `tests/apps/bench`; `None` without Node.
+    pub(super) fn node(&self, name: &str) -> Option<Program> {
+        has("node").then(|| Program { words: vec!["node".into(), self.sources.join(name)] })
+    }
+
+    /// Starts it under the supervisor and waits until every worker answers.
+    pub(super) fn cluster(&self, workers: usize, options: &[&str], program: &Program) -> Result<Server> {
+        let mut command = Command::new(&self.clustermon);
+        command.args(["run", "-n", &workers.to_string()]).args(options).arg("--").args(&program.words);
+        self.start(command, Kind::Supervised, workers)
+    }
+
+    /// Starts it by itself and waits for an answer. With `forks` it is asked to serve by so many processes.
+    pub(super) fn alone(&self, forks: usize, program: &Program) -> Result<Server> {
+        let mut command = Command::new(&program.words[0]);
+        command.args(&program.words[1..]).env("FORK", forks.to_string());
+        // Which of several processes that share a socket answers is up to the kernel: one is enough.
+        self.start(command, Kind::Alone, 1)
+    }
+
+    fn start(&self, mut command: Command, kind: Kind, workers: usize) -> Result<Server> {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let log = self.folder.join(format!("log-{}", STARTED.fetch_add(1, Ordering::Relaxed)));
+        let output = File::create(&log)?;
+        let addr = free_address()?;
+        command.env("PORT", addr.port().to_string());
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        project::forget_cargo(&mut command)?;
+        // A group of its own, so that a terminal's interrupt reaches only us, and all of it can be ended.
+        command.process_group(0);
+        // SAFETY: between fork and exec the closure makes one system call and touches no memory of the parent.
+        unsafe {
+            command.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            });
+        }
+        let child = command.spawn().map_err(|error| format!("cannot start {command:?}: {error}"))?;
+        // From here on it is ended on every way out.
+        let mut server = Server { child, addr, kind, log };
+        match probe::ready(addr, workers, Duration::from_secs(20)) {
+            Ok(_) => Ok(server),
+            Err(error) => Err(server.explain(&error.to_string()).into()),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Supervised,
+    Alone,
+}
+
+/// A running program. Dropping it ends it and all that it started.
+#[derive(Debug)]
+pub(super) struct Server {
+    child: Child,
+    pub addr: SocketAddr,
+    kind: Kind,
+    log: PathBuf,
+}
+
+impl Server {
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its direct children, of all its threads.
+    pub(super) fn children(&self) -> HashSet<u32> {
+        children(self.pid())
+    }
+
+    fn explain(&mut self, error: &str) -> String {
+        let ended = self.child.try_wait().ok().flatten().map(|status| format!("; it ended: {status}"));
+        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let tail: Vec<&str> = log.lines().rev().take(10).collect();
+        let tail: String = tail.iter().rev().map(|line| format!("\n  {line}")).collect();
+        format!("{error}{}; its last lines:{tail}", ended.unwrap_or_default())
+    }
+
+    fn end(&mut self) {
+        if self.kind == Kind::Supervised {
+            // It ends its workers, which are in groups of their own.
+            kill(self.pid() as i32, libc::SIGTERM);
+            if self.has_ended(Duration::from_secs(15)) {
+                return;
+            }
+        }
+        let mut family = vec![self.pid()];
+        let mut at = 0;
+        while at < family.len() {
+            family.extend(children(family[at]));
+            at += 1;
+        }
+        kill(-(self.pid() as i32), libc::SIGKILL);
+        for pid in family {
+            kill(pid as i32, libc::SIGKILL);
+        }
+        self.has_ended(Duration::from_secs(5));
+    }
+
+    fn has_ended(&mut self, within: Duration) -> bool {
+        probe::until(within, || !matches!(self.child.try_wait(), Ok(None)))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.end();
+        }
+    }
+}
+
+/// Sends a signal; that nobody is left to get it is fine here.
+pub(super) fn kill(pid: i32, signal: i32) {
+    // SAFETY: kill takes plain numbers and touches no memory of ours.
+    unsafe { libc::kill(pid, signal) };
+}
+
+fn children(pid: u32) -> HashSet<u32> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    lists
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect()
+}
+
+/// Whether a program of this name is on the search path.
+pub(super) fn has(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| is_program(&folder.join(name)))
+}
+
+fn is_program(path: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    path.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+/// A port that was free a moment ago.
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}

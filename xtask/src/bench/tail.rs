@@ -1,0 +1,59 @@
+//! Heavy-tailed work: what the window, the number of connections that may wait at one worker, does to those that
+//! wait behind a slow one. The default window is chosen by these figures.
+
+use super::cases::interleave;
+use super::client::{Connection, Load, Pace, Work};
+use super::servers::{Bench, Server};
+use super::stats::{Figures, ratio, typical};
+use super::table::{Table, ms};
+use crate::Result;
+use std::time::Duration;
+
+const WORKERS: usize = 2;
+const CLIENTS: usize = 16;
+const WINDOWS: [&str; 4] = ["1", "2", "4", "8"];
+/// Nine times 1 ms and once 40 ms.
+const MEAN_WORK: Duration = Duration::from_micros(4_900);
+/// Of what the workers can do if none ever waits.
+const OPEN_LOAD: f64 = 0.8;
+
+pub(super) fn run(bench: &Bench) -> Result<String> {
+    let program = bench.c("work_server")?;
+    let cluster = |window| bench.cluster(WORKERS, &["--window", window], &program);
+    let [one, two, four, eight] = WINDOWS.map(cluster);
+    let servers = [one?, two?, four?, eight?, bench.alone(WORKERS, &program)?];
+    let rate = OPEN_LOAD * WORKERS as f64 / MEAN_WORK.as_secs_f64();
+    let closed = measure(bench, &servers, Pace::Closed { clients: CLIENTS })?;
+    let open = measure(bench, &servers, Pace::Open { rate })?;
+    let closed = table(&format!("closed, {CLIENTS} clients"), &closed);
+    let open = table(&format!("open, {rate:.0}/s = {:.0} %", OPEN_LOAD * 100.0), &open);
+    Ok(format!(
+        "{closed}\n{open}\nshared / ours: above 1, the hand-off is better than the shared socket in the same run.\n"
+    ))
+}
+
+fn measure<const N: usize>(bench: &Bench, servers: &[Server; N], pace: Pace) -> Result<[Vec<Figures>; N]> {
+    // A rate of some hundred a second needs longer for a p99.
+    let duration = bench.seconds * 2;
+    let (connection, work) = (Connection::Fresh, Work::HeavyTailed { seed: 0 });
+    let loads =
+        servers.each_ref().map(|server| Load { server: server.addr, pace, connection, work, duration });
+    interleave(bench, loads, Duration::from_millis(200))
+}
+
+fn table<const N: usize>(name: &str, figures: &[Vec<Figures>; N]) -> String {
+    let head = [name, "rate/s", "p50 ms", "p99 ms", "max ms", "deviation ms", "failed"];
+    let mut table = Table::new(&[&head[..], &["p99 shared / ours", "deviation shared / ours"]].concat());
+    let shared = &figures[N - 1];
+    for (at, runs) in figures.iter().enumerate() {
+        let name = WINDOWS.get(at).map_or("shared socket".to_owned(), |window| format!("window {window}"));
+        let typical = typical(runs);
+        let times = [typical.p50, typical.p99, typical.max, typical.deviation].map(ms);
+        let against = |figure| format!("{:.3}", ratio(shared, runs, figure).median);
+        let p99 = against(|run| run.p99.as_secs_f64());
+        let deviation = against(|run| run.deviation.as_secs_f64());
+        let cells = [name, format!("{:.0}", typical.rate)].into_iter().chain(times);
+        table.row(cells.chain([typical.failed.to_string(), p99, deviation]));
+    }
+    table.render()
+}
