@@ -33,7 +33,7 @@ const BOOT_SLOT: Duration = Duration::from_secs(10);
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const LOOK_AFTER: Duration = Duration::from_millis(20);
 
-/// One cluster: what runs, how many times, and by which rules. Made by [`Builder::build`].
+/// One cluster: what runs, how many times, and by which rules. Made by a [`Builder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {

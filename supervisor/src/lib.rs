@@ -20,6 +20,13 @@ use error::Error;
 use io::program::Program;
 use io::thunk_file;
 
+impl config::Builder {
+    /// Checks everything, for the CPUs that this process may use. The first thing that is wrong is the error.
+    pub fn build(self) -> Result<Config, ConfigError> {
+        self.build_for(io::cpus::available())
+    }
+}
+
 /// Runs the cluster in the calling thread until it comes to rest.
 ///
 /// Whatever is wrong with the command or the thunk is found before anything is started.

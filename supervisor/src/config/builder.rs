@@ -1,9 +1,8 @@
 //! Makes a [`Config`] from options. One method per option of `clustermon run`, under the flag's name; every
-//! check is in [`Builder::build`].
+//! check is in [`Builder::build_for`].
 
 use super::workers::{Workers, logical_ids};
 use super::{Config, ConfigError, MAX_WINDOW, duration, name};
-use crate::io::cpus;
 use clustermon_protocol::rules::Rule;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -154,10 +153,10 @@ impl Builder {
         self
     }
 
-    /// Checks everything. The first thing that is wrong is the error.
-    pub fn build(self) -> Result<Config, ConfigError> {
+    /// Checks everything, for a machine with so many CPUs to use. The first thing that is wrong is the error.
+    pub fn build_for(self, cpus: u32) -> Result<Config, ConfigError> {
         check_command(&self.command)?;
-        let logical_ids = logical_ids(self.workers, self.logical_ids)?;
+        let logical_ids = logical_ids(self.workers, self.logical_ids, cpus)?;
         let respawn = match self.respawn {
             -1 => None,
             count => Some(u32::try_from(count).map_err(|_| ConfigError::Respawn(count))?),
@@ -182,7 +181,7 @@ impl Builder {
         if i32::try_from(self.backlog).is_err() {
             return Err(ConfigError::Backlog(self.backlog));
         }
-        let max_starting = self.max_starting.unwrap_or_else(cpus::available);
+        let max_starting = self.max_starting.unwrap_or(cpus);
         if max_starting == 0 {
             return Err(ConfigError::MaxStarting);
         }
@@ -250,13 +249,13 @@ mod tests {
     use std::time::Duration;
 
     fn fault(change: impl FnOnce(Builder) -> Builder) -> String {
-        change(Builder::new(["x"])).build().unwrap_err().to_string()
+        change(Builder::new(["x"])).build_for(3).unwrap_err().to_string()
     }
 
     #[test]
     fn what_only_a_program_can_get_wrong() {
-        assert_eq!(Builder::new(Vec::<String>::new()).build(), Err(ConfigError::NoCommand));
-        assert_eq!(Builder::new(["x", "a\0b"]).build(), Err(ConfigError::NulInCommand(1)));
+        assert_eq!(Builder::new(Vec::<String>::new()).build_for(3), Err(ConfigError::NoCommand));
+        assert_eq!(Builder::new(["x", "a\0b"]).build_for(3), Err(ConfigError::NulInCommand(1)));
         assert_eq!(fault(|b| b.min_uptime(Duration::MAX)), "--min-uptime: this is longer than 365d");
         assert_eq!(
             fault(|b| b.logical_ids(Vec::<String>::new())),
@@ -285,7 +284,7 @@ mod tests {
             .share("127.0.0.1:0")
             .share("127.0.0.1:0")
             .private("/run/a.sock")
-            .build()
+            .build_for(3)
             .unwrap();
         assert_eq!(config.name, "a-b");
         assert_eq!((config.share.len(), config.private.len()), (1, 1));
@@ -299,9 +298,10 @@ mod tests {
 
     #[test]
     fn defaults_of_design() {
-        let config = Builder::new(["x"]).build().unwrap();
-        assert_eq!(config.logical_ids.len() as u32, config.max_starting);
-        assert_eq!(config.logical_ids.first().map(String::as_str), Some("0"));
+        let huge = Builder::new(["x"]).build_for(2000).unwrap();
+        assert_eq!((huge.logical_ids.len(), huge.max_starting), (1024, 2000));
+        let config = Builder::new(["x"]).build_for(3).unwrap();
+        assert_eq!((config.logical_ids, config.max_starting), (vec!["0".into(), "1".into(), "2".into()], 3));
         assert_eq!((config.respawn, config.stop_timeout), (None, Some(Duration::from_secs(10))));
         assert_eq!(
             (config.window, config.backlog, config.lag_limit),

@@ -1,7 +1,6 @@
 //! How many workers there are and what each is called: one question with two ways to answer it.
 
 use super::{ConfigError, MAX_WORKERS};
-use crate::io::cpus;
 use std::collections::HashSet;
 use std::str::FromStr;
 
@@ -35,17 +34,18 @@ impl FromStr for Workers {
     }
 }
 
-/// One id per worker, in the order of the slots.
+/// One id per worker, in the order of the slots; `cpus` is what [`Workers::Auto`] stands for.
 pub(super) fn logical_ids(
     workers: Option<Workers>,
     ids: Option<Vec<String>>,
+    cpus: u32,
 ) -> Result<Vec<String>, ConfigError> {
     let ids = match (workers, ids) {
         (Some(_), Some(_)) => return Err(ConfigError::WorkersAndLogicalIds),
         (None, Some(ids)) => ids,
         (workers, None) => {
             let count = match workers.unwrap_or_default() {
-                Workers::Auto => cpus::available().min(MAX_WORKERS),
+                Workers::Auto => cpus.min(MAX_WORKERS),
                 Workers::Count(count) => count,
             };
             if !(1..=MAX_WORKERS).contains(&count) {
