@@ -5,11 +5,37 @@
 //! - Time is an argument and never goes back; the next deadline is an answer.
 //! - `Pool::handle` and `Pool::handle_timeout` may change every answer: `poll_output`, `may_accept`, `next_deadline`.
 //! - After each of them the shell drains `poll_output` until `None`, carrying out each order in turn. An order
-//!   that asks (`Measure`, `Look`, `Retire`, `TakeBack`) is answered by further inputs at once or later; the core waits
-//!   for none of them with anything but the connection concerned.
+//!   that asks (`Measure`, `Look`, `Retire`, `TakeBack`) is answered by further inputs at once or later. Only
+//!   `Measure` is waited for, and only by the connections held for that balancer.
 //! - After `handle_timeout(now)` the next deadline is later than `now`.
-//! - An input that names a dead incarnation, an unknown lane or balancer is dropped without effect, except that a
-//!   connection it carries is never lost: it is dispatched again or refused.
+//! - An input that names a dead incarnation, an unknown lane or balancer is dropped without effect, except that
+//!   a connection it carries is never lost: it is dispatched again or refused; and what it opened is closed again:
+//!   a lane by `Retire`, a balancer that opens once the cluster stops by `CloseBalancer`.
+//! - The shell never reports a connection as `Accepted` twice, nor as `Returned` while the core holds it.
+
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod balancer;
+mod deadlines;
+#[cfg(any(test, debug_assertions))]
+mod invariants;
+mod lane;
+mod lifecycle;
+mod pool;
+#[cfg(test)]
+mod sim;
+mod snapshot;
+#[cfg(test)]
+mod tests;
+mod traffic;
+mod worker;
+
+pub use balancer::Balancer;
+pub use deadlines::Timer;
+pub use lane::{Lane, Standing};
+pub use pool::{Phase, Pool};
+pub use worker::{Reason, State, Worker};
 
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::{Duration, Instant};
@@ -27,7 +53,8 @@ pub enum Input {
     BalancerOpened { balancer: BalancerId },
     /// A process of the worker listens on the balancer's address through this lane. The first one makes the worker ready.
     LaneOpened { lane: LaneId, worker: WorkerId, balancer: BalancerId },
-    /// Nobody in the worker holds the lane any more, or it broke. What it held comes as `Returned`, on `Retire`.
+    /// Nobody in the worker holds the lane any more, or it broke. What it held comes as `Returned`, on `Retire`; a
+    /// lane that is no longer known needs no `Retire`.
     LaneClosed { lane: LaneId },
     /// How many connections wait in the lane now: the answer to `Measure`, and sent unasked when a watched lane drains.
     Measured { lane: LaneId, waiting: u32 },
@@ -57,7 +84,8 @@ pub enum Output {
     Refuse { conn: ConnId },
     /// Answer how many connections wait in the lane.
     Measure { lane: LaneId },
-    /// Tell by `Measured` when the lane has been read from.
+    /// Tell by one `Measured` when the lane has next been read from; at once if it has been since it was last counted.
+    /// Ordered again where that is not the end of it. While one such order stands, another changes nothing.
     Watch { lane: LaneId },
     /// Answer by `Looked` whether the worker still holds the lane.
     Look { lane: LaneId },
@@ -73,7 +101,9 @@ pub enum Output {
     Signal { worker: WorkerId, signal: Signal },
     /// Something a person may want to read.
     Note(Note),
-    /// The cluster has come to rest; nothing runs and nothing is held. The last output.
+    /// The cluster has come to rest; nothing runs and nothing is held. The last output, but that a connection which
+    /// comes in even later is refused. Said when every other output has been polled, so that what a `Retire` before
+    /// it gives back at once is refused before it.
     Done(Outcome),
 }
 
@@ -107,23 +137,63 @@ pub enum Outcome {
 /// A log line, as data. The shell adds names, pids and addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {
-    Started { worker: WorkerId, pid: u32 },
-    SpawnFailed { worker: WorkerId, error: String, retry_in: Option<Duration> },
+    Started {
+        worker: WorkerId,
+        pid: u32,
+    },
+    SpawnFailed {
+        worker: WorkerId,
+        error: String,
+        retry_in: Option<Duration>,
+    },
     /// The worker listens on its first address, this long after it was spawned.
-    Ready { worker: WorkerId, after: Duration },
-    Listening { worker: WorkerId, balancer: BalancerId },
+    Ready {
+        worker: WorkerId,
+        after: Duration,
+    },
+    Listening {
+        worker: WorkerId,
+        balancer: BalancerId,
+    },
     /// It has run for a while without listening: it counts as running.
-    NeverListened { worker: WorkerId, after: Duration },
-    StoppedListening { worker: WorkerId, balancer: BalancerId },
+    NeverListened {
+        worker: WorkerId,
+        after: Duration,
+    },
+    StoppedListening {
+        worker: WorkerId,
+        balancer: BalancerId,
+    },
     /// What waited in its lane for `waited` without any being taken was given to others; out of rotation until it takes again.
-    Suspect { worker: WorkerId, balancer: BalancerId, waited: Duration },
-    Recovered { worker: WorkerId, balancer: BalancerId },
+    Suspect {
+        worker: WorkerId,
+        balancer: BalancerId,
+        waited: Duration,
+    },
+    Recovered {
+        worker: WorkerId,
+        balancer: BalancerId,
+    },
     /// `retry_in` is `None` when the budget is spent or the cluster stops.
-    Exited { worker: WorkerId, exit: Exit, uptime: Duration, retry_in: Option<Duration>, budget_spent: bool },
-    Stopping { workers: u32, kill_in: Option<Duration> },
+    Exited {
+        worker: WorkerId,
+        exit: Exit,
+        uptime: Duration,
+        retry_in: Option<Duration>,
+        budget_spent: bool,
+    },
+    Stopping {
+        workers: u32,
+        kill_in: Option<Duration>,
+    },
     /// The worker did not stop in time and was killed.
-    Forced { worker: WorkerId, after: Duration },
-    BalancerClosed { balancer: BalancerId },
+    Forced {
+        worker: WorkerId,
+        after: Duration,
+    },
+    BalancerClosed {
+        balancer: BalancerId,
+    },
 }
 
 /// What the core is told once.

@@ -1,0 +1,67 @@
+//! Every moment the pool waits for, by name, and the earliest of them. It reads no clock and arms nothing:
+//! the earliest is computed from the states, or lowered where a connection is dispatched.
+
+use super::{Deadline, Pool};
+use std::time::{Duration, Instant};
+
+/// What a deadline is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// A worker in standby is to be started.
+    Restart,
+    /// A starting worker gives up its boot slot.
+    BootSlot,
+    /// A starting worker that does not listen counts as running.
+    StartTimeout,
+    /// A running worker has listened on all it is going to; what nobody serves may be closed.
+    Settle,
+    /// A stopping worker is killed.
+    Force,
+    /// What waits in a lane is looked at.
+    Look,
+}
+
+/// The earliest deadline. Kept, because computing it visits every worker and lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Deadlines {
+    next: Option<(Deadline, Timer)>,
+}
+
+impl Deadlines {
+    pub(super) fn next(self) -> Option<(Deadline, Timer)> {
+        self.next
+    }
+
+    /// There is something to do at `at`.
+    pub(super) fn lower(&mut self, at: Deadline, timer: Timer) {
+        if self.next.is_none_or(|(next, _)| at < next) {
+            self.next = Some((at, timer));
+        }
+    }
+
+    /// The earliest of all deadlines of `pool`.
+    pub(super) fn of(pool: &Pool) -> Self {
+        let mut deadlines = Self::default();
+        // While no boot slot is free, a restart that is due waits for one and not for the clock.
+        let slot_free = pool.boot_slot_free();
+        for worker in &pool.workers {
+            for (at, timer) in worker.timers(&pool.settings) {
+                if timer != Timer::Restart || slot_free {
+                    deadlines.lower(at, timer);
+                }
+            }
+        }
+        for lane in pool.lanes.values() {
+            if let Some(at) = lane.look_at() {
+                deadlines.lower(at, Timer::Look);
+            }
+        }
+        deadlines
+    }
+}
+
+/// The moment `wait` after `now`; a wait of more than a century is one of a century, so that no sum overflows.
+pub(super) fn after(now: Instant, wait: Duration) -> Deadline {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+    now + wait.min(CENTURY)
+}

@@ -1,0 +1,124 @@
+//! What is true of the pool after every input. Tests and debug builds check it; it changes nothing.
+
+use super::deadlines::Deadlines;
+use super::lane::Standing;
+use super::pool::{Phase, Pool};
+use super::worker::State;
+use super::{Output, worker::Worker};
+use crate::ids::ConnId;
+use std::collections::HashSet;
+
+/// Panics with a sentence when something is not as it must be.
+pub(super) fn check(pool: &Pool) {
+    lanes(pool);
+    balancers(pool);
+    workers(pool);
+    phase(pool);
+    assert_eq!(
+        pool.deadlines.next().map(|d| d.0),
+        Deadlines::of(pool).next().map(|d| d.0),
+        "the kept deadline is not the earliest"
+    );
+}
+
+fn lanes(pool: &Pool) {
+    for (id, lane) in &pool.lanes {
+        let worker = pool.current(lane.worker()).filter(|worker| worker.is_live());
+        let Some(worker) = worker else { panic!("{id:?} outlived its worker {}", lane.worker()) };
+        let Some(balancer) = pool.balancers.get(&lane.balancer()) else {
+            panic!("{id:?} outlived its balancer");
+        };
+        let leaving = lane.standing == Standing::Leaving;
+        assert_eq!(
+            leaving,
+            worker.is_stopping(),
+            "{id:?} is {:?} while its worker is {:?}",
+            lane.standing,
+            worker.state()
+        );
+        let in_rotation = balancer.rotation.contains(&(lane.turn, *id));
+        assert_eq!(
+            lane.standing == Standing::Ready,
+            in_rotation,
+            "{id:?} is {:?}; in rotation: {in_rotation}",
+            lane.standing
+        );
+        assert!(
+            lane.in_flight() == 0 || lane.look_at().is_some(),
+            "something waits in {id:?} and nobody will look"
+        );
+        assert!(
+            lane.standing != Standing::Full || lane.look_at().is_some(),
+            "{id:?} is full and nobody will look"
+        );
+        assert!(
+            lane.standing != Standing::Suspect || lane.in_flight() > 0,
+            "{id:?} is a suspect without a void record"
+        );
+    }
+}
+
+fn balancers(pool: &Pool) {
+    let mut held = HashSet::<ConnId>::new();
+    for (id, balancer) in &pool.balancers {
+        let turns: Vec<_> = balancer.rotation.iter().map(|(turn, _)| *turn).collect();
+        assert!(turns.is_sorted(), "{id:?} does not rotate by the least recent: {turns:?}");
+        let ours = |lane| pool.lanes.get(&lane).is_some_and(|lane| lane.balancer() == *id);
+        assert!(balancer.rotation().all(ours), "{id:?} rotates over a lane that is not its own");
+        let distinct: HashSet<_> = balancer.rotation().collect();
+        assert_eq!(distinct.len(), turns.len(), "{id:?} rotates over a lane twice");
+        if let Some(lane) = balancer.measuring {
+            assert!(
+                distinct.contains(&lane),
+                "{id:?} waits for the measure of {lane:?}, which is not in rotation"
+            );
+            assert!(balancer.held() > 0, "{id:?} waits for a measure with nothing to dispatch");
+        } else {
+            let idle = balancer.held() > 0 && !turns.is_empty();
+            assert!(!idle, "{id:?} holds connections while a lane is ready");
+        }
+        assert_eq!(
+            balancer.accepting,
+            pool.may_accept(*id),
+            "{id:?}: the shell was not told what may be accepted"
+        );
+        for conn in balancer.returned.iter().chain(&balancer.accepted) {
+            assert!(held.insert(*conn), "{conn:?} is held twice");
+        }
+    }
+}
+
+fn workers(pool: &Pool) {
+    let booting = pool.workers.iter().filter(|worker| worker.holds_boot_slot()).count();
+    assert!(booting <= pool.settings.max_starting as usize, "{booting} workers hold a boot slot");
+    for (slot, worker) in pool.workers.iter().enumerate() {
+        assert_eq!(worker.id().slot as usize, slot, "a worker is not in its slot");
+        assert!(!worker.is_live() || worker.id().incarnation > 0, "{} lives without a number", worker.id());
+        if let State::Stopping { forced, force_at, .. } = worker.state() {
+            assert!(!forced || force_at.is_none(), "{} is to be killed twice", worker.id());
+        }
+    }
+}
+
+fn phase(pool: &Pool) {
+    let states = || pool.workers.iter().map(Worker::state);
+    match pool.phase {
+        Phase::Idle => assert!(!pool.workers.iter().any(Worker::is_live), "a worker runs before the start"),
+        Phase::Serving => assert!(
+            pool.workers.iter().all(|worker| worker.is_live() || worker.is_spent() || worker.due().is_some()),
+            "a worker is down for no reason: {:?}",
+            states().collect::<Vec<_>>()
+        ),
+        Phase::Stopping | Phase::Done(_) => assert!(
+            pool.workers.iter().all(|worker| worker.due().is_none() && !worker.is_coming()),
+            "a worker is to start though the cluster stops"
+        ),
+    }
+    if let Phase::Done(_) = pool.phase {
+        assert!(!pool.workers.iter().any(Worker::is_live), "a worker outlived the cluster");
+        assert!(pool.lanes.is_empty() && pool.balancers.is_empty(), "something is open after the end");
+        assert_eq!(pool.deadlines.next(), None, "something is waited for after the end");
+        let spawn = pool.outbox.iter().any(|output| matches!(output, Output::Spawn { .. }));
+        assert!(!spawn, "a process is ordered after the end");
+    }
+}

@@ -1,0 +1,221 @@
+//! One lane: what is believed to wait in it, whether it is moving, and when it is looked at next.
+//! It holds no connection: it counts them.
+
+use super::deadlines::after;
+use super::{Deadline, Settings};
+use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+/// All lanes, oldest first.
+pub(super) type Lanes = BTreeMap<LaneId, Lane>;
+
+/// A lane that keeps something waiting is looked at this often at least, a suspect always.
+const LOOK_AT_MOST: Duration = Duration::from_secs(1);
+const LOOK_AT_LEAST: Duration = Duration::from_millis(1);
+
+/// What the pool knows of a lane.
+#[derive(Clone, Debug)]
+pub struct Lane {
+    worker: WorkerId,
+    balancer: BalancerId,
+    pub(super) standing: Standing,
+    /// When it was last dispatched to, in the count of its balancer; 0 is never.
+    pub(super) turn: u64,
+    /// Put into the lane since it opened and not taken back, with void records.
+    sent: u64,
+    /// How many of these are known to have been received.
+    taken: u64,
+    /// The last connection dispatched to it, to know it again should the lane not take it.
+    last: Option<ConnId>,
+    waiting_since: Option<Instant>,
+    look: Option<Look>,
+}
+
+/// May a lane be given connections?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// In rotation.
+    Ready,
+    /// As many wait in it as may: watched until it drains.
+    Full,
+    /// Nothing was taken from it for too long: watched until the void record is taken.
+    Suspect,
+    /// Its worker stops.
+    Leaving,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    at: Instant,
+    /// What the wait before it was; the next is twice as long.
+    step: Duration,
+}
+
+/// How exactly a count of what waits is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Count {
+    Exact,
+    /// Raised to the window when the lane did not take a connection.
+    AtMost,
+}
+
+impl Lane {
+    pub(super) fn new(worker: WorkerId, balancer: BalancerId, standing: Standing) -> Self {
+        Self {
+            worker,
+            balancer,
+            standing,
+            turn: 0,
+            sent: 0,
+            taken: 0,
+            last: None,
+            waiting_since: None,
+            look: None,
+        }
+    }
+
+    /// The incarnation that receives from it.
+    pub fn worker(&self) -> WorkerId {
+        self.worker
+    }
+
+    /// The shared address it stands for.
+    pub fn balancer(&self) -> BalancerId {
+        self.balancer
+    }
+
+    /// Whether it may be given connections.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Connections that may wait in it: an upper bound between two looks.
+    pub fn in_flight(&self) -> u64 {
+        self.sent - self.taken
+    }
+
+    /// Since when something has waited in it without anything being taken.
+    pub fn waiting_since(&self) -> Option<Instant> {
+        self.waiting_since
+    }
+
+    pub(super) fn look_at(&self) -> Option<Deadline> {
+        self.look.map(|look| look.at)
+    }
+
+    /// One more waits in it. Returns when to look, if that is sooner than it was.
+    pub(super) fn dispatch(&mut self, now: Instant, conn: ConnId, settings: &Settings) -> Option<Deadline> {
+        let was_empty = self.in_flight() == 0;
+        self.sent += 1;
+        self.last = Some(conn);
+        if !was_empty {
+            return None;
+        }
+        self.waiting_since = Some(now);
+        self.look_soon(now, settings)
+    }
+
+    /// It did not take the connection, if that was its last one.
+    pub(super) fn gave_back(&mut self, now: Instant, conn: ConnId, settings: &Settings) -> GaveBack {
+        if self.last != Some(conn) {
+            return GaveBack::No;
+        }
+        self.last = None;
+        self.sent = self.taken.max(self.sent - 1);
+        GaveBack::LookAt(self.look_soon(now, settings))
+    }
+
+    /// So many wait in it. Returns when to look, if that is sooner than it was.
+    pub(super) fn observe(
+        &mut self,
+        now: Instant,
+        waiting: u32,
+        count: Count,
+        settings: &Settings,
+    ) -> Option<Deadline> {
+        let taken = self.sent.saturating_sub(u64::from(waiting));
+        let moved = taken > self.taken;
+        self.taken = match count {
+            Count::Exact => taken,
+            Count::AtMost => taken.max(self.taken),
+        };
+        if waiting == 0 {
+            self.waiting_since = None;
+            if count == Count::Exact {
+                self.look = None;
+            }
+            return None;
+        }
+        if self.standing != Standing::Suspect && (moved || self.waiting_since.is_none()) {
+            self.waiting_since = Some(now);
+        }
+        match &mut self.look {
+            None => self.look_soon(now, settings),
+            Some(look) => {
+                let sooner = no_later_than_lag(look.at, now, self.waiting_since, settings);
+                let moved = sooner < look.at;
+                look.at = sooner;
+                moved.then_some(sooner)
+            }
+        }
+    }
+
+    /// Is it time to look? If so, the next look is set.
+    pub(super) fn look_due(&mut self, now: Instant, settings: &Settings) -> bool {
+        let Some(look) = self.look.filter(|look| look.at <= now) else { return false };
+        // A supervisor that comes this late was itself not running: that says nothing about the worker.
+        let late = now.saturating_duration_since(look.at);
+        if settings.lag_limit.is_some_and(|limit| late > limit / 2) {
+            self.waiting_since = self.waiting_since.map(|_| now);
+        }
+        let step = look.step.saturating_mul(2).clamp(LOOK_AT_LEAST, LOOK_AT_MOST);
+        let at = no_later_than_lag(after(now, step), now, self.waiting_since, settings);
+        self.look = Some(Look { at, step });
+        true
+    }
+
+    /// For how long nothing has been taken, if that is too long.
+    pub(super) fn stuck_for(&self, now: Instant, settings: &Settings) -> Option<Duration> {
+        let waited = now.saturating_duration_since(self.waiting_since?);
+        (waited >= settings.lag_limit?).then_some(waited)
+    }
+
+    /// What waited in it is taken back, and a void record waits instead.
+    pub(super) fn become_suspect(&mut self, now: Instant) {
+        self.standing = Standing::Suspect;
+        self.sent = self.taken + 1;
+        self.last = None;
+        self.waiting_since = None;
+        self.look = Some(Look { at: now + LOOK_AT_MOST, step: LOOK_AT_MOST });
+    }
+
+    fn look_soon(&mut self, now: Instant, settings: &Settings) -> Option<Deadline> {
+        let step = settings.look_after.min(LOOK_AT_MOST);
+        let mut at = no_later_than_lag(after(now, step), now, self.waiting_since, settings);
+        if let Some(look) = self.look {
+            at = at.min(look.at);
+        }
+        let sooner = self.look.is_none_or(|look| at < look.at);
+        self.look = Some(Look { at, step });
+        sooner.then_some(at)
+    }
+}
+
+/// What became of a connection that came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GaveBack {
+    No,
+    LookAt(Option<Deadline>),
+}
+
+/// A look at the moment a lane may become a suspect, not up to a second after it.
+fn no_later_than_lag(at: Instant, now: Instant, since: Option<Instant>, settings: &Settings) -> Deadline {
+    match (since, settings.lag_limit) {
+        (Some(since), Some(limit)) => {
+            let verdict = after(since, limit);
+            if verdict > now { at.min(verdict) } else { at }
+        }
+        (None, _) | (_, None) => at,
+    }
+}

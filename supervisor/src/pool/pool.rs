@@ -1,0 +1,183 @@
+//! The pool: what is known of the cluster, and where each input goes.
+//! It performs no IO and reads no clock; the contract is in the parent module.
+
+use super::balancer::Balancer;
+use super::deadlines::Deadlines;
+use super::lane::Lanes;
+use super::worker::Worker;
+use super::{Deadline, Input, Note, Outcome, Output, Settings};
+use crate::ids::{BalancerId, WorkerId};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+/// The pure core of one cluster.
+#[derive(Debug)]
+pub struct Pool {
+    pub(super) settings: Settings,
+    pub(super) phase: Phase,
+    /// By slot.
+    pub(super) workers: Vec<Worker>,
+    pub(super) balancers: BTreeMap<BalancerId, Balancer>,
+    pub(super) lanes: Lanes,
+    pub(super) deadlines: Deadlines,
+    pub(super) outbox: VecDeque<Output>,
+}
+
+/// Where the cluster is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Not started.
+    Idle,
+    /// Every worker is to run.
+    Serving,
+    /// No worker is to run, some still do.
+    Stopping,
+    /// At rest for good.
+    Done(Outcome),
+}
+
+impl Pool {
+    /// A cluster that has not been started. Settings that must be at least 1 count as 1 when they are 0.
+    pub fn new(settings: Settings) -> Self {
+        let settings = Settings {
+            workers: settings.workers.max(1),
+            max_starting: settings.max_starting.max(1),
+            window: settings.window.max(1),
+            ..settings
+        };
+        Self {
+            phase: Phase::Idle,
+            workers: (0..settings.workers).map(|slot| Worker::new(slot, &settings)).collect(),
+            balancers: BTreeMap::new(),
+            lanes: Lanes::new(),
+            deadlines: Deadlines::default(),
+            outbox: VecDeque::new(),
+            settings,
+        }
+    }
+
+    /// Takes in a fact. Drain `poll_output` afterwards.
+    pub fn handle(&mut self, now: Instant, input: Input) {
+        // Inputs of the connection path only ever add a deadline, and lower it themselves; the others look again.
+        let mut recount = true;
+        match input {
+            Input::Start => self.start(now),
+            Input::Spawned { worker, pid } => self.spawned(now, worker, pid),
+            Input::SpawnFailed { worker, error } => self.spawn_failed(now, worker, error),
+            Input::BalancerOpened { balancer } => self.balancer_opened(balancer),
+            Input::LaneOpened { lane, worker, balancer } => self.lane_opened(now, lane, worker, balancer),
+            Input::LaneClosed { lane } => self.lane_closed(now, lane),
+            Input::Looked { lane, waiting, held: true } => self.looked(now, lane, waiting),
+            Input::Looked { lane, waiting: _, held: false } => self.lane_closed(now, lane),
+            Input::Exited { worker, exit } => self.exited(now, worker, exit),
+            Input::Stop => self.stop(now),
+            Input::Kill => self.kill(now),
+            Input::Measured { lane, waiting } => {
+                self.measured(now, lane, waiting);
+                recount = false;
+            }
+            Input::Accepted { conn, balancer } => {
+                self.accepted(now, conn, balancer);
+                recount = false;
+            }
+            Input::Returned { conn, balancer } => {
+                self.returned(now, conn, balancer);
+                recount = false;
+            }
+        }
+        if recount {
+            self.deadlines = Deadlines::of(self);
+        }
+        self.check();
+    }
+
+    /// Does what is due at `now`. Drain `poll_output` afterwards.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self.next_deadline().is_some_and(|at| at <= now) {
+            self.worker_timers(now);
+            self.launch(now);
+            self.look_timers(now);
+            self.close_unserved();
+            self.deadlines = Deadlines::of(self);
+        }
+        self.check();
+        debug_assert!(self.next_deadline().is_none_or(|at| at > now), "a deadline that has come was kept");
+    }
+
+    /// The next order to carry out.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if self.outbox.is_empty() {
+            self.come_to_rest();
+        }
+        self.outbox.pop_front()
+    }
+
+    /// Whether a connection should be taken out of the balancer's accept queue now. Where not, `Resume` tells when.
+    pub fn may_accept(&self, balancer: BalancerId) -> bool {
+        self.takes_connections() && self.balancers.get(&balancer).is_some_and(Balancer::has_room)
+    }
+
+    /// When to call `handle_timeout`, at the latest.
+    pub fn next_deadline(&self) -> Option<Deadline> {
+        self.deadlines.next().map(|(at, _)| at)
+    }
+
+    pub(super) fn takes_connections(&self) -> bool {
+        self.phase == Phase::Serving
+    }
+
+    /// The worker, if the name is that of its current or last incarnation.
+    pub(super) fn current(&self, id: WorkerId) -> Option<&Worker> {
+        self.workers.get(id.slot as usize).filter(|worker| worker.id() == id)
+    }
+
+    pub(super) fn note(&mut self, note: Note) {
+        self.outbox.push_back(Output::Note(note));
+    }
+
+    pub(super) fn pump(&mut self, now: Instant, id: BalancerId) {
+        let open = self.takes_connections();
+        let Some(balancer) = self.balancers.get_mut(&id) else { return };
+        let look = balancer.pump(now, open, &self.settings, &mut self.lanes, &mut self.outbox);
+        self.look_at(look);
+    }
+
+    pub(super) fn pump_all(&mut self, now: Instant) {
+        let open = self.takes_connections();
+        for balancer in self.balancers.values_mut() {
+            let look = balancer.pump(now, open, &self.settings, &mut self.lanes, &mut self.outbox);
+            if let Some(at) = look {
+                self.deadlines.lower(at, super::Timer::Look);
+            }
+        }
+    }
+
+    pub(super) fn look_at(&mut self, look: Option<Deadline>) {
+        if let Some(at) = look {
+            self.deadlines.lower(at, super::Timer::Look);
+        }
+    }
+
+    /// When nothing runs any more and nothing will, what is left is closed and `Done` said. Only once the outbox is
+    /// empty: carrying it out may give connections back.
+    fn come_to_rest(&mut self) {
+        let outcome = match self.phase {
+            Phase::Stopping if !self.workers.iter().any(Worker::is_live) => Outcome::Stopped,
+            Phase::Serving if self.workers.iter().all(Worker::is_spent) => Outcome::Exhausted,
+            Phase::Idle | Phase::Serving | Phase::Stopping | Phase::Done(_) => return,
+        };
+        self.phase = Phase::Done(outcome);
+        while let Some((&id, _)) = self.balancers.first_key_value() {
+            self.close_balancer(id);
+        }
+        self.deadlines = Deadlines::default();
+        self.outbox.push_back(Output::Done(outcome));
+        self.check();
+    }
+
+    /// Debug builds check every invariant after every input, so that all tests do, those of the shell too.
+    fn check(&self) {
+        #[cfg(any(test, debug_assertions))]
+        super::invariants::check(self);
+    }
+}

@@ -1,0 +1,81 @@
+//! What can be read of the pool without changing it: workers, lanes, balancers and counts of them.
+
+use super::balancer::Balancer;
+use super::lane::Lane;
+use super::pool::{Phase, Pool};
+use super::worker::{State, Worker};
+use super::{Settings, Timer};
+use crate::ids::{BalancerId, LaneId};
+use std::time::Instant;
+
+impl Pool {
+    /// Where the cluster is in its life.
+    pub fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// What it was told, with what must be at least 1 raised to 1.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// All workers, by slot.
+    pub fn workers(&self) -> &[Worker] {
+        &self.workers
+    }
+
+    /// All lanes, oldest first.
+    pub fn lanes(&self) -> impl Iterator<Item = (LaneId, &Lane)> {
+        self.lanes.iter().map(|(id, lane)| (*id, lane))
+    }
+
+    /// The lane, while it is open.
+    pub fn lane(&self, id: LaneId) -> Option<&Lane> {
+        self.lanes.get(&id)
+    }
+
+    /// The balancers that listen, oldest first.
+    pub fn balancers(&self) -> impl Iterator<Item = &Balancer> {
+        self.balancers.values()
+    }
+
+    /// The balancer, while it listens.
+    pub fn balancer(&self, id: BalancerId) -> Option<&Balancer> {
+        self.balancers.get(&id)
+    }
+
+    /// The next deadline and what it is for.
+    pub fn next_timer(&self) -> Option<(Instant, Timer)> {
+        self.deadlines.next()
+    }
+
+    /// Connections that the shell holds, over all balancers.
+    pub fn held(&self) -> usize {
+        self.balancers.values().map(Balancer::held).sum()
+    }
+
+    /// Slots, whatever their state.
+    pub fn count_workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Workers that are ready, or have had their time to be.
+    pub fn count_running_workers(&self) -> usize {
+        self.workers.iter().filter(|worker| matches!(worker.state(), State::Running { .. })).count()
+    }
+
+    /// Workers that are not in standby.
+    pub fn count_active_workers(&self) -> usize {
+        self.workers.iter().filter(|worker| worker.is_live()).count()
+    }
+
+    /// Balancers of a cluster that is not stopping.
+    pub fn count_running_load_balancers(&self) -> usize {
+        if self.takes_connections() { self.balancers.len() } else { 0 }
+    }
+
+    /// Balancers whose socket listens.
+    pub fn count_active_load_balancers(&self) -> usize {
+        self.balancers.len()
+    }
+}

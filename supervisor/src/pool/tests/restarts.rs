@@ -1,0 +1,164 @@
+//! Starting and replacing workers: boot slots, delays, budgets, and names of the past.
+
+use crate::ids::WorkerId;
+use crate::pool::sim::{Fate, Sim, ms, settings};
+use crate::pool::{Exit, Input, Note, Outcome, Output, Reason, Settings, State, Timer};
+
+fn spawned(sim: &mut Sim) -> Vec<u32> {
+    let spawns = |order| match order {
+        Output::Spawn { worker } => Some(worker.slot),
+        _ => None,
+    };
+    sim.take_orders().into_iter().filter_map(spawns).collect()
+}
+
+#[test]
+fn no_more_workers_boot_at_once_than_there_are_slots() {
+    let mut sim = Sim::new(Settings { max_starting: 2, ..settings(4) });
+    sim.input(Input::Start);
+    assert_eq!(spawned(&mut sim), [0, 1]);
+    // One that is ready leaves its slot to the next; one that exits to the one after it.
+    let balancer = sim.open();
+    sim.listen(1, balancer);
+    assert_eq!(spawned(&mut sim), [2]);
+    sim.exit(0);
+    assert_eq!(spawned(&mut sim), [3]);
+    // Now 2 and 3 boot, and 0 waits for its delay and then for a slot.
+    sim.advance(ms(1_000));
+    assert_eq!(spawned(&mut sim), []);
+    sim.listen(2, balancer);
+    assert_eq!(spawned(&mut sim), [0]);
+    assert_eq!(sim.worker(0), WorkerId { slot: 0, incarnation: 2 });
+}
+
+#[test]
+fn a_boot_slot_is_given_up_after_a_while() {
+    let mut sim = Sim::new(Settings { max_starting: 1, ..settings(2) });
+    sim.input(Input::Start);
+    assert_eq!(spawned(&mut sim), [0]);
+    assert_eq!(sim.pool.next_timer().map(|(_, timer)| timer), Some(Timer::BootSlot));
+    sim.advance(ms(4_999));
+    assert_eq!(spawned(&mut sim), []);
+    sim.advance(ms(1));
+    assert_eq!(spawned(&mut sim), [1]);
+    assert!(matches!(sim.pool.workers()[0].state(), State::Starting { .. }));
+}
+
+#[test]
+fn a_worker_that_never_listens_counts_as_running() {
+    let mut sim = Sim::new(settings(1));
+    sim.input(Input::Start);
+    let worker = sim.worker(0);
+    sim.advance(ms(29_999));
+    assert_eq!(sim.pool.count_running_workers(), 0);
+    sim.take_notes();
+    sim.advance(ms(1));
+    assert_eq!(sim.take_notes(), [Note::NeverListened { worker, after: ms(30_000) }]);
+    assert_eq!(sim.pool.count_running_workers(), 1);
+    sim.drive_bounded();
+}
+
+#[test]
+fn the_first_lane_makes_a_worker_ready() {
+    let mut sim = Sim::new(settings(1));
+    sim.input(Input::Start);
+    let worker = sim.worker(0);
+    sim.advance(ms(70));
+    let balancer = sim.open();
+    sim.take_notes();
+    sim.listen(0, balancer);
+    sim.listen(0, balancer);
+    assert_eq!(
+        sim.take_notes(),
+        [Note::Ready { worker, after: ms(70) }, Note::Listening { worker, balancer }]
+    );
+}
+
+#[test]
+fn an_early_death_is_followed_by_a_doubling_delay_and_a_late_one_by_none() {
+    let (mut sim, balancer, _) = Sim::serving(settings(1));
+    for nominal in [100, 200, 400] {
+        sim.exit(0);
+        let Some(Note::Exited { retry_in: Some(wait), budget_spent: false, .. }) = sim.take_notes().pop()
+        else {
+            panic!("the exit is noted last");
+        };
+        assert!(wait >= ms(nominal * 8 / 10) && wait <= ms(nominal * 12 / 10), "{wait:?}");
+        assert_eq!(spawned(&mut sim), []);
+        assert_eq!(sim.pool.next_deadline(), Some(sim.now + wait));
+        sim.advance(wait - ms(1));
+        assert_eq!(spawned(&mut sim), []);
+        sim.advance(ms(1));
+        assert_eq!(spawned(&mut sim), [0]);
+        sim.listen(0, balancer);
+        sim.take_notes();
+    }
+    sim.advance(ms(10_000));
+    sim.exit(0);
+    let uptime = ms(10_000);
+    let exit = Exit::Code(1);
+    let worker = WorkerId { slot: 0, incarnation: 4 };
+    let retry_in = Some(ms(0));
+    assert!(sim.notes.contains(&Note::Exited { worker, exit, uptime, retry_in, budget_spent: false }));
+    assert_eq!(spawned(&mut sim), [0]);
+}
+
+#[test]
+fn a_failed_spawn_counts_as_an_early_death() {
+    let mut sim = Sim::new(Settings { respawn: Some(1), ..settings(1) });
+    sim.prompt = false;
+    sim.input(Input::Start);
+    let fail = |sim: &mut Sim| {
+        sim.pending.clear();
+        let (worker, error) = (sim.worker(0), "no such file".to_owned());
+        sim.input(Input::SpawnFailed { worker, error });
+        match sim.take_notes().pop() {
+            Some(Note::SpawnFailed { retry_in, .. }) => retry_in,
+            note => panic!("{note:?}"),
+        }
+    };
+    let wait = fail(&mut sim).expect("the budget has one restart");
+    sim.advance(wait);
+    assert_eq!(fail(&mut sim), None);
+    assert_eq!(sim.done, Some(Outcome::Exhausted));
+}
+
+#[test]
+fn when_every_budget_is_spent_the_cluster_ends_and_refuses_what_it_holds() {
+    let (mut sim, balancer, _) = Sim::serving(Settings { respawn: Some(0), ..settings(2) });
+    for _ in 0..5 {
+        sim.connect(balancer);
+    }
+    sim.take_orders();
+    sim.exit(1);
+    assert!(matches!(sim.pool.workers()[1].state(), State::Standby { reason: Reason::BudgetSpent, .. }));
+    assert_eq!(sim.done, None);
+    sim.exit(0);
+    assert_eq!(sim.done, Some(Outcome::Exhausted));
+    let orders = sim.take_orders();
+    assert_eq!(
+        orders[orders.len() - 2..],
+        [Output::CloseBalancer { balancer }, Output::Done(Outcome::Exhausted)]
+    );
+    assert!(sim.conns.values().all(|fate| *fate == Fate::Refused));
+    assert_eq!(sim.conns.len(), 5);
+    assert!(!sim.step());
+}
+
+#[test]
+fn a_dead_incarnation_has_no_effect() {
+    let (mut sim, balancer, _) = Sim::serving(settings(1));
+    let dead = sim.worker(0);
+    sim.exit(0);
+    sim.input(Input::Exited { worker: dead, exit: Exit::Code(0) });
+    sim.advance(ms(200));
+    sim.listen(0, balancer);
+    sim.take_orders();
+    sim.take_notes();
+    sim.input(Input::Exited { worker: dead, exit: Exit::Code(0) });
+    sim.input(Input::Spawned { worker: dead, pid: 4 });
+    sim.input(Input::SpawnFailed { worker: dead, error: String::new() });
+    sim.input(Input::Start);
+    assert_eq!((sim.take_orders(), sim.take_notes()), (vec![], vec![]));
+    assert_eq!(sim.pool.count_running_workers(), 1);
+}
