@@ -280,3 +280,6 @@ fn sleep_until_ready(epoll: std::os::fd::RawFd, at_most: Duration) -> Result<()>
     }
     Ok(unless_interrupted(std::io::Error::last_os_error())?)
 }
+
+#[cfg(test)]
+mod tests;
