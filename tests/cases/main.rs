@@ -1,5 +1,44 @@
 //! The one test binary: a module per behaviour. Every test starts the built programs and sees them from outside.
 #![allow(clippy::disallowed_methods, reason = "a test reads the clock for its deadlines and starts programs")]
+#![allow(clippy::print_stderr, reason = "a test that is skipped says why")]
 
+/// Unix paths and names, IPv6, both families, port 0.
+mod addresses;
+/// One line, exit code 2, nothing started.
+mod bad_input;
+/// Programs that never listen do not notice the thunk.
+mod bystanders;
+/// Many connections and many descriptors.
+mod capacity;
+/// Workers that die or stop, and what waited for them.
+mod death;
+/// Bytes sent before the accept.
+mod early_bytes;
+/// Workers that close their listener and live on.
+mod listener_close;
+/// A log that nobody reads.
+mod log_pipe;
 /// The test programs themselves, without clustermon.
 mod native;
+/// Odd folders, a lone binary, other users.
+mod places;
+/// Shared and private addresses.
+mod private;
+/// Every test program as a worker.
+mod programs;
+/// Delays and budgets of restarts, and the log of a life.
+mod restarts;
+/// Whose turn it is.
+mod rotation;
+/// The calls on a listening socket, one by one.
+mod sockets;
+/// Signals, wrappers, nothing left behind.
+mod stop;
+/// Ports held by somebody else.
+mod strangers;
+/// Connections taken back from under a blocking accept().
+mod take_back;
+/// The thunk's file.
+mod thunk_elf;
+/// What a worker is given at its start.
+mod worker_env;

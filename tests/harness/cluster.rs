@@ -130,7 +130,9 @@ impl Cluster {
 
     #[track_caller]
     pub fn wait_exit(&mut self) -> ExitStatus {
-        self.running.wait_exit()
+        let status = self.running.wait_exit();
+        self.running.finish_reading();
+        status
     }
 
     /// Ends it with SIGTERM: exit code 0, no process and no socket file left.

@@ -1,7 +1,7 @@
 //! The contract of the test programs, checked the same way alone and in a cluster.
 
 use crate::apps::App;
-use crate::http::{Conn, Target, get};
+use crate::http::{Conn, Target};
 
 /// Everything but /exit and the listener requests, on kept connections and on closed ones.
 #[track_caller]
@@ -56,5 +56,5 @@ pub fn command(conn: &mut Conn, path: &str) {
 
 /// Whether a new connection is refused.
 pub fn refused(target: &Target) -> bool {
-    get(target, "/").is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+    Conn::open(target).is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
 }

@@ -3,8 +3,8 @@
 use crate::wait::PATIENCE;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixStream};
 use std::path::PathBuf;
@@ -167,6 +167,22 @@ impl Conn {
             self.fill()?;
         }
         Ok(Response { status, body: self.input.drain(..length).collect() })
+    }
+
+    /// Whether something can be read now: an answer, or the end.
+    pub fn is_readable(&self) -> bool {
+        let mut polled = libc::pollfd { fd: self.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: `polled` is one valid entry, and the call waits not at all.
+        let count = unsafe { libc::poll(&mut polled, 1, 0) };
+        !self.input.is_empty() || count == 1
+    }
+
+    /// Tells the server that nothing more will be written.
+    pub fn end_writing(&self) -> io::Result<()> {
+        match &self.stream {
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
     }
 
     /// Whether the server has closed the connection without another byte.

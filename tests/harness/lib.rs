@@ -15,6 +15,7 @@ mod ports;
 mod process;
 mod programs;
 mod running;
+mod spread;
 mod temp;
 mod wait;
 
@@ -27,7 +28,8 @@ pub use log::Log;
 pub use native::Native;
 pub use options::{Listen, Options, Via};
 pub use ports::Port;
-pub use process::{Pid, fd_count, is_alive, marked, nobody_may_read, pause, resume, signal, state};
-pub use programs::{app_dir, c_program, clustermon, interpreter, require, rust_program, thunk};
+pub use process::{Pid, fd_count, is_alive, marked, pause, resume, signal, state};
+pub use programs::{app_dir, c_library, c_program, clustermon, interpreter, require, rust_program, thunk};
+pub use spread::{ask_in_turn, conn_to, shares, wait_for_ids};
 pub use temp::TempDir;
 pub use wait::{PATIENCE, wait_for, wait_until};

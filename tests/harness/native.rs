@@ -38,7 +38,17 @@ impl Native {
     pub fn run(command: Vec<OsString>, options: &Options) -> (ExitStatus, String) {
         let mut running = Running::start(&[], Plan::for_command(command, options), false);
         let status = running.wait_exit();
+        running.finish_reading();
         (status, running.log.text())
+    }
+
+    /// The same, for what it printed. A failure shows in the text.
+    #[track_caller]
+    pub fn run_for_stdout(command: Vec<OsString>, options: &Options) -> String {
+        let mut running = Running::start(&[], Plan::for_command(command, options), false);
+        running.wait_exit();
+        running.finish_reading();
+        running.stdout.text()
     }
 
     pub fn target(&self) -> &Target {

@@ -52,10 +52,3 @@ pub fn resume(pid: Pid) {
 pub fn fd_count(pid: Pid) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
 }
-
-/// Whether an unprivileged user cannot reach the file, because of some directory on the way.
-pub fn nobody_may_read(path: &std::path::Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    path.ancestors()
-        .all(|part| fs::metadata(part).is_ok_and(|meta| meta.permissions().mode() & 0o005 == 0o005))
-}

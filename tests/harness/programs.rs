@@ -40,6 +40,19 @@ pub fn rust_program(name: &str) -> PathBuf {
     built(name, None)
 }
 
+/// A library of apps/c to preload.
+pub fn c_library(name: &str) -> PathBuf {
+    let program = c_program(name, &["-shared", "-fPIC"]);
+    let library = program.with_extension("so");
+    // Under a name that looks like one; a link would be resolved in messages.
+    if !library.exists() {
+        let unfinished = program.with_extension(process::id().to_string());
+        let copied = fs::copy(&program, &unfinished).and_then(|_| fs::rename(&unfinished, &library));
+        copied.expect("the target folder is writable");
+    }
+    library
+}
+
 /// A program of apps/c, compiled at its first use in this process.
 pub fn c_program(name: &str, flags: &[&str]) -> PathBuf {
     static COMPILED: OnceLock<Mutex<HashMap<String, PathBuf>>> = OnceLock::new();

@@ -42,6 +42,8 @@ impl Running {
             command.env_remove(name);
         }
         command.args(&words[1..]).current_dir(&plan.cwd).env(MARK, &mark).env("XDG_RUNTIME_DIR", runtime_dir);
+        // Compiled modules would stay in the source tree.
+        command.env("PYTHONDONTWRITEBYTECODE", "1");
         // An open pipe: a program that is given it by mistake would wait on it.
         command.envs(plan.env).stdin(Stdio::piped()).stdout(Stdio::piped());
         let held = unread.then(|| {
@@ -84,6 +86,12 @@ impl Running {
     #[track_caller]
     pub(crate) fn wait_exit(&mut self) -> ExitStatus {
         wait_for("the command ends", PATIENCE, || self.exited())
+    }
+
+    /// After its end: waits until all that it wrote has been collected. What it left running may hold the pipes.
+    pub(crate) fn finish_reading(&self) {
+        let read = || self.readers.iter().all(JoinHandle::is_finished) || !self.processes().is_empty();
+        wait_until("all output is collected", PATIENCE, read);
     }
 
     fn kill_all(&mut self) {

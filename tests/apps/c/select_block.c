@@ -1,4 +1,5 @@
-/* select(), then accept() on a blocking descriptor: hangs for ever if the connection vanishes in between. */
+/* select(), then accept() on a blocking descriptor: hangs for ever if the connection vanishes in between.
+   NAP_MS=N makes that time longer, once: between the first select() and its accept(). */
 #include "contract.h"
 #include <sys/select.h>
 
@@ -18,6 +19,8 @@ static void serve(int fd) {
 
 int main(void) {
     setup();
+    const char *nap = getenv("NAP_MS");
+    long nap_ms = nap ? atol(nap) : 0;
     start_listening(0);
     for (;;) {
         fd_set readable;
@@ -27,6 +30,9 @@ int main(void) {
             if (errno == EINTR) continue;
             die("select");
         }
+        struct timespec left = {nap_ms / 1000, nap_ms % 1000 * 1000000};
+        while (nap_ms && nanosleep(&left, &left)) {}
+        nap_ms = 0;
         int fd = accept(listener, NULL, NULL);
         if (fd < 0) {
             if (errno == EINTR || errno == ECONNABORTED || errno == EAGAIN) continue;

@@ -1,0 +1,52 @@
+//! Connections go round: while all workers keep up, each gets its turn exactly.
+
+use harness::{Cluster, Options, ask_in_turn, each, shares};
+
+#[test]
+fn is_exact_over_a_hundred_connections() {
+    each(
+        |app| {
+            matches!(
+                app.name,
+                "node-http" | "python-asyncio" | "python-blocking" | "rust-tokio" | "c-epoll-et"
+            )
+        },
+        |app| {
+            let cluster = Cluster::start(&app, Options::workers(4));
+            let answers = ask_in_turn(&cluster.target(), &app, 100);
+            let shares = shares(&answers);
+            assert_eq!(shares.len(), 4, "{shares:?}");
+            let (most, least) = (shares.values().max(), shares.values().min());
+            assert!(most.zip(least).is_some_and(|(most, least)| most - least <= 1), "{shares:?}");
+            cluster.stop();
+        },
+    );
+}
+
+#[test]
+fn uses_the_ids_that_were_given() {
+    let Some(app) = harness::app("c-epoll") else { return };
+    let mut cluster = Cluster::start(&app, Options::without_count().flags("--logical-ids 5,blue,7"));
+    cluster.wait_ready(3);
+    let ids = |answers: Vec<harness::Who>| answers.into_iter().map(|who| who.id).collect::<Vec<_>>();
+    let mut seen = ids(ask_in_turn(&cluster.target(), &app, 3));
+    seen.sort();
+    assert_eq!(seen, ["5", "7", "blue"]);
+    cluster.stop();
+}
+
+#[test]
+fn counts_cpus_by_default() {
+    let Some(app) = harness::app("c-epoll") else { return };
+    // One CPU, whatever the machine has.
+    let options = Options::without_count().below(&["taskset", "-c", "0"]);
+    if !harness::require("taskset") {
+        return;
+    }
+    let mut cluster = Cluster::start(&app, options);
+    cluster.wait_ready(1);
+    let answers = ask_in_turn(&cluster.target(), &app, 10);
+    assert_eq!(shares(&answers).len(), 1, "{answers:?}");
+    assert_eq!(cluster.started().len(), 1);
+    cluster.stop();
+}

@@ -1,0 +1,128 @@
+//! The end: every signal that asks for it, wrappers, programs that do not listen to it, and nothing left behind.
+
+use harness::{
+    App, Cluster, Options, Via, app, app_dir, each, interpreter, is_alive, open, require, wait_until,
+};
+use std::time::Duration;
+
+#[test]
+fn each_signal_stops_it() {
+    let Some(app) = app("node-http") else { return };
+    for number in [libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
+        let cluster = Cluster::start(&app, Options::workers(2));
+        open(&cluster.target(), &app).who().expect("an answer");
+        cluster.stop_by(number);
+    }
+}
+
+#[test]
+fn nothing_is_left_behind_wrappers() {
+    for via in [Via::Direct, Via::ShellC, Via::Script, Via::Npm] {
+        each(
+            |app| app.name == "node-http" || (via != Via::Npm && app.name == "python-asyncio"),
+            |app| {
+                if via == Via::Npm && !require("npm") {
+                    return;
+                }
+                let cluster = Cluster::start(&app, Options::workers(2).via(via));
+                // Stopped in order, not by the last resort after ten seconds.
+                let begun = std::time::Instant::now();
+                cluster.stop();
+                assert!(begun.elapsed() < Duration::from_secs(8), "it took {:?}", begun.elapsed());
+            },
+        );
+    }
+}
+
+/// python/stubborn.py: ignores the signals, and has a daemon that does so too.
+fn stubborn(options: Options) -> Option<(Cluster, App)> {
+    let app = app("python-blocking")?;
+    let command = [interpreter("python3"), app_dir().join("python/stubborn.py").into_os_string()];
+    Some((Cluster::start_command(&command, options), app))
+}
+
+#[test]
+fn the_stubborn_are_killed_in_time() {
+    let Some((cluster, app)) = stubborn(Options::workers(2).flags("--stop-timeout 300ms")) else { return };
+    open(&cluster.target(), &app).who().expect("an answer");
+    let begun = std::time::Instant::now();
+    cluster.stop();
+    assert!(begun.elapsed() > Duration::from_millis(290), "they were given their time");
+}
+
+#[test]
+fn a_second_signal_kills_at_once() {
+    for second in [libc::SIGTERM, libc::SIGINT] {
+        let Some((cluster, _)) = stubborn(Options::workers(2).flags("--stop-timeout infinity")) else {
+            return;
+        };
+        cluster.signal(libc::SIGTERM);
+        cluster.log().wait_for("stopping");
+        assert!(cluster.is_alive());
+        cluster.stop_by(second);
+    }
+}
+
+#[test]
+fn a_killed_worker_leaves_no_daemon_behind_at_the_end() {
+    let Some((mut cluster, _)) = stubborn(Options::workers(1).flags("--min-uptime 1ms --stop-timeout 100ms"))
+    else {
+        return;
+    };
+    harness::signal(cluster.started()["0"], libc::SIGKILL);
+    cluster.wait_ready(2);
+    cluster.stop();
+}
+
+#[test]
+fn workers_that_wait_for_their_next_start_need_no_stop() {
+    let options = Options::workers(2).flags("--restart-delay 20s").at_once();
+    let cluster = Cluster::start_command(&["sh", "-c", "exit 3"], options);
+    cluster.log().wait_for_count(" exited: code 3, up ", 2, harness::PATIENCE);
+    cluster.stop();
+}
+
+#[test]
+fn workers_that_never_listen_are_stopped_too() {
+    let cluster =
+        Cluster::start_command(&["sleep", "1000"], Options::workers(3).flags("--max-starting 3").at_once());
+    cluster.log().wait_for_count(" started, pid ", 3, harness::PATIENCE);
+    cluster.stop();
+}
+
+#[test]
+fn no_zombie_is_kept() {
+    let Some(app) = app("c-epoll") else { return };
+    let options = Options::workers(2).via(Via::Script).flags("--min-uptime 1ms --restart-delay 1ms");
+    let mut cluster = Cluster::start(&app, options);
+    for round in 1..=5 {
+        let pid = cluster.started()["0"];
+        harness::signal(pid, libc::SIGKILL);
+        cluster.wait_ready(2 + round);
+        wait_until("the dead worker is gone from the process table", harness::PATIENCE, || {
+            harness::state(pid).is_none()
+        });
+        assert!(!is_alive(pid));
+    }
+    assert_eq!(zombie_children(cluster.pid()), 0);
+    cluster.stop();
+}
+
+fn zombie_children(parent: u32) -> usize {
+    let children =
+        std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    children
+        .split_whitespace()
+        .filter(|pid| pid.parse().is_ok_and(|pid| harness::state(pid) == Some('Z')))
+        .count()
+}
+
+#[test]
+fn the_supervisor_of_workers_dies_by_kill() {
+    let Some(app) = app("c-epoll") else { return };
+    let mut cluster = Cluster::start(&app, Options::workers(2));
+    let workers: Vec<_> = cluster.started().into_values().collect();
+    cluster.signal(libc::SIGKILL);
+    cluster.wait_exit();
+    wait_until("its workers end with it", harness::PATIENCE, || !workers.iter().any(|pid| is_alive(*pid)));
+}
