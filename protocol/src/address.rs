@@ -97,6 +97,14 @@ impl Address {
         (self.family() != UNIX).then(|| u16::from_be_bytes([self.bytes[2], self.bytes[3]]))
     }
 
+    /// The same address with another port, in host order; unchanged for unix.
+    pub fn with_port(mut self, port: u16) -> Self {
+        if self.family() != UNIX {
+            self.bytes[2..4].copy_from_slice(&port.to_be_bytes());
+        }
+        self
+    }
+
     /// The IPv4 address.
     pub fn ipv4(&self) -> Option<Ipv4Addr> {
         (self.family() == INET)

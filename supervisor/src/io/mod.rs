@@ -1,9 +1,21 @@
 //! The operating system: reports facts and carries out orders. Decides nothing and never imports the pool.
 
+pub(crate) mod child;
+pub(crate) mod conns;
 pub(crate) mod cpus;
 mod elf;
+pub(crate) mod intercept;
+pub(crate) mod lane;
+pub(crate) mod listener;
 pub(crate) mod log;
+mod message;
 pub(crate) mod program;
+pub(crate) mod random;
+pub(crate) mod scout;
 #[cfg(test)]
 pub(crate) mod scratch;
+pub(crate) mod signals;
+pub(crate) mod source;
+pub(crate) mod spawn;
+pub(crate) mod strangers;
 pub(crate) mod thunk_file;

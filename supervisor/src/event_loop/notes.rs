@@ -1,0 +1,133 @@
+//! Turns the core's notes into log lines that a person can follow, with names, pids and addresses.
+
+use super::Shell;
+use crate::ids::{BalancerId, WorkerId};
+use crate::pool::{Exit, Note};
+use nix::sys::signal::Signal;
+use std::fmt;
+use std::time::Duration;
+
+/// Writes one line.
+pub(super) fn write(shell: &Shell, note: &Note) {
+    let name = |worker: &WorkerId| shell.logical_id(*worker).to_owned();
+    let address = |balancer: &BalancerId| match shell.listeners.get(balancer) {
+        Some(listener) => listener.address.to_string(),
+        None => "a closed address".to_owned(),
+    };
+    match note {
+        Note::Started { worker, pid } => log::info!("worker {} started, pid {pid}", name(worker)),
+        Note::SpawnFailed { worker, error, retry_in } => {
+            log::error!("worker {} could not be started: {error}, {}", name(worker), Next(*retry_in, false));
+        }
+        Note::Ready { worker, after } => {
+            log::info!("worker {} is ready after {}", name(worker), Span(*after));
+        }
+        Note::Listening { worker, balancer } => {
+            log::info!("worker {} listens on {}", name(worker), address(balancer));
+        }
+        Note::NeverListened { worker, after } => {
+            log::warn!(
+                "worker {} has not listened within {}; it counts as running",
+                name(worker),
+                Span(*after)
+            );
+        }
+        Note::StoppedListening { worker, balancer } => {
+            log::info!("worker {} no longer listens on {}", name(worker), address(balancer));
+        }
+        Note::Suspect { worker, balancer, waited } => log::warn!(
+            "worker {} has taken nothing on {} for {}: out of rotation, what waited goes to others",
+            name(worker),
+            address(balancer),
+            Span(*waited)
+        ),
+        Note::Recovered { worker, balancer } => {
+            log::info!("worker {} takes connections on {} again", name(worker), address(balancer));
+        }
+        Note::Exited { worker, exit, uptime, retry_in, budget_spent } => log::info!(
+            "worker {} exited: {}, up {}, {}",
+            name(worker),
+            Ending(exit),
+            Span(*uptime),
+            Next(*retry_in, *budget_spent)
+        ),
+        Note::Stopping { workers, kill_in } => match kill_in {
+            Some(kill_in) => log::info!("stopping {workers} workers; kill in {}", Span(*kill_in)),
+            None => log::info!("stopping {workers} workers, however long it takes"),
+        },
+        Note::Forced { worker, after } => {
+            log::warn!("worker {} did not stop within {}: killed", name(worker), Span(*after));
+        }
+        Note::BalancerClosed { balancer } => log::info!("{} is closed", address(balancer)),
+    }
+}
+
+struct Next(Option<Duration>, bool);
+
+impl fmt::Display for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0, self.1) {
+            (_, true) => f.write_str("not started again: its restarts are spent"),
+            (Some(delay), _) if delay.is_zero() => f.write_str("next start now"),
+            (Some(delay), _) => write!(f, "next start in {}", Span(delay)),
+            (None, _) => f.write_str("not started again"),
+        }
+    }
+}
+
+struct Ending<'a>(&'a Exit);
+
+impl fmt::Display for Ending<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self.0 {
+            Exit::Code(code) => write!(f, "code {code}"),
+            Exit::Signal { signal, core_dumped, oom_killed } => {
+                match Signal::try_from(signal) {
+                    Ok(signal) => write!(f, "signal {signal}")?,
+                    Err(_) => write!(f, "signal {signal}")?,
+                }
+                if core_dumped {
+                    f.write_str(" (core dumped)")?;
+                }
+                if oom_killed {
+                    f.write_str(" (out of memory: the kernel's OOM killer)")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A time as people write it: `12ms`, `1.5s`, `3m20s`, `2h05m`.
+struct Span(Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match seconds {
+            0 => write!(f, "{}ms", self.0.as_millis()),
+            1..60 => write!(f, "{:.1}s", self.0.as_secs_f64()),
+            60..3600 => write!(f, "{}m{:02}s", seconds / 60, seconds % 60),
+            _ => write!(f, "{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_read_as_people_write_them() {
+        let shown: Vec<String> =
+            [12, 1_500, 200_000, 7_500_000].map(|ms| Span(Duration::from_millis(ms)).to_string()).into();
+        assert_eq!(shown, ["12ms", "1.5s", "3m20s", "2h05m"]);
+    }
+
+    #[test]
+    fn endings_name_their_signal() {
+        let exit = Exit::Signal { signal: 9, core_dumped: false, oom_killed: true };
+        assert_eq!(Ending(&exit).to_string(), "signal SIGKILL (out of memory: the kernel's OOM killer)");
+        assert_eq!(Ending(&Exit::Code(3)).to_string(), "code 3");
+    }
+}

@@ -1,0 +1,136 @@
+//! Carries out what the core orders: one match, one method for each order that needs more than a line.
+
+use super::{Shell, arm, notes};
+use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
+use crate::io::scout::Question;
+use crate::pool::{Input, Output, Signal};
+use mio::unix::SourceFd;
+use nix::sys::signal::Signal as Posix;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+/// What asks a worker to stop.
+pub(super) const STOP_SIGNAL: Posix = Posix::SIGTERM;
+
+impl Shell {
+    /// Drains the core's orders.
+    pub(super) fn carry_out(&mut self) {
+        while let Some(output) = self.pool.poll_output() {
+            match output {
+                Output::Spawn { worker } => self.spawn(worker),
+                Output::Dispatch { conn, lane } => self.dispatch(conn, lane),
+                Output::Refuse { conn } => self.conns.close(conn),
+                Output::Measure { lane } => self.measure(lane),
+                Output::Watch { lane } => self.watch(lane),
+                Output::Look { lane } => self.look(lane),
+                Output::TakeBack { lane } => self.take_back(lane),
+                Output::Retire { lane } => self.retire(lane),
+                Output::Resume { balancer } => self.make_ready(balancer),
+                Output::CloseBalancer { balancer } => self.close_balancer(balancer),
+                Output::Signal { worker, signal } => self.signal(worker, signal),
+                Output::Note(note) => notes::write(self, &note),
+                Output::Done(outcome) => self.outcome = Some(outcome),
+            }
+        }
+    }
+
+    /// The connection path: one sendmsg and one close.
+    fn dispatch(&mut self, conn: ConnId, id: LaneId) {
+        let Some(connection) = self.conns.get(conn) else { return };
+        let balancer = connection.balancer;
+        let given = match self.lanes.get(&id) {
+            Some(lane) => lane.give(connection),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        };
+        let Err(error) = given else {
+            self.conns.close(conn);
+            return;
+        };
+        let full = error.kind() == io::ErrorKind::WouldBlock
+            || error.raw_os_error() == Some(libc::ETOOMANYREFS)
+            || error.raw_os_error() == Some(libc::ENOBUFS);
+        let input = match self.lanes.get(&id) {
+            Some(lane) if full => {
+                let waiting = lane.waiting().max(self.config.window);
+                Input::Measured { lane: id, waiting }
+            }
+            _ => {
+                log::warn!("a lane broke: {error}");
+                Input::LaneClosed { lane: id }
+            }
+        };
+        self.pool.handle(self.now, input);
+        self.pool.handle(self.now, Input::Returned { conn, balancer });
+    }
+
+    fn measure(&mut self, id: LaneId) {
+        let waiting = self.lanes.get(&id).map_or(0, |lane| lane.waiting());
+        self.pool.handle(self.now, Input::Measured { lane: id, waiting });
+    }
+
+    /// Arming tells at once if there is room; once armed, each receive of the worker's is an event.
+    fn watch(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        lane.watched = true;
+        if !lane.armed {
+            match arm(&self.poll, id, lane, true) {
+                Ok(()) => lane.armed = true,
+                Err(error) => log::error!("cannot watch a lane: {error}"),
+            }
+        }
+    }
+
+    fn look(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get(&id) else { return };
+        let waiting = lane.waiting();
+        if waiting == 0 || lane.is_where_it_was() {
+            self.pool.handle(self.now, Input::Looked { lane: id, waiting, held: true });
+            return;
+        }
+        let mut pids = vec![lane.holder.pid];
+        if let Some(process) = self.processes.get(&lane.worker) {
+            pids.push(process.pid);
+            pids.extend(process.members.values().map(|member| member.pid));
+        }
+        self.scout.ask(Question { lane: id, inode: lane.inode, pids });
+    }
+
+    fn take_back(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get(&id) else { return };
+        let balancer = lane.balancer;
+        let taken = lane.take_back();
+        if !taken.is_empty() {
+            lane.leave_void();
+        }
+        for connection in taken {
+            let conn = self.conns.insert(connection);
+            self.pool.handle(self.now, Input::Returned { conn, balancer });
+        }
+    }
+
+    fn retire(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.remove(&id) else { return };
+        let _ = self.poll.registry().deregister(&mut SourceFd(&lane.as_fd().as_raw_fd()));
+        let balancer = lane.balancer;
+        for connection in lane.take_back() {
+            let conn = self.conns.insert(connection);
+            self.pool.handle(self.now, Input::Returned { conn, balancer });
+        }
+    }
+
+    fn close_balancer(&mut self, balancer: BalancerId) {
+        let Some(listener) = self.listeners.remove(&balancer) else { return };
+        self.by_key.remove(&listener.key);
+        self.ready.retain(|ready| *ready != balancer);
+        let _ = self.poll.registry().deregister(&mut SourceFd(&listener.as_fd().as_raw_fd()));
+        listener.remove_file();
+    }
+
+    fn signal(&mut self, worker: WorkerId, signal: Signal) {
+        let Some(process) = self.processes.get_mut(&worker) else { return };
+        match signal {
+            Signal::Stop => process.stop(STOP_SIGNAL),
+            Signal::Kill => process.kill(),
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Workers' processes as the loop sees them: started, ended, members come and gone, orphans reaped, and nothing left at
+//! the end. Restarts are the core's to order.
+
+use super::orders::STOP_SIGNAL;
+use super::{Shell, clock};
+use crate::ids::WorkerId;
+use crate::io::child::{self, Ended, Member, Process};
+use crate::io::source::Source;
+use crate::io::{random, spawn};
+use crate::pool::{Exit, Input};
+use clustermon_protocol::env;
+use mio::Interest;
+use mio::unix::SourceFd;
+use nix::sys::signal::Signal;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+
+/// How long the end may take after everything was killed.
+const SWEEP: Duration = Duration::from_secs(2);
+
+impl Shell {
+    pub(super) fn logical_id(&self, worker: WorkerId) -> &str {
+        self.config.logical_ids.get(worker.slot as usize).map_or("?", String::as_str)
+    }
+
+    pub(super) fn spawn(&mut self, worker: WorkerId) {
+        let input = match self.try_spawn(worker) {
+            Ok(pid) => Input::Spawned { worker, pid },
+            Err(error) => Input::SpawnFailed { worker, error: error.to_string() },
+        };
+        self.pool.handle(self.now, input);
+    }
+
+    fn try_spawn(&mut self, worker: WorkerId) -> io::Result<u32> {
+        let token = random::bytes()?;
+        let text: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+        let own = [(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, text)];
+        let spawned = self.template.spawn(&own)?;
+        let pid = spawned.pid;
+        let source = Source::Child(worker).into();
+        self.poll.registry().register(
+            &mut SourceFd(&spawned.pidfd.as_raw_fd()),
+            source,
+            Interest::READABLE,
+        )?;
+        self.tokens.insert(token, worker);
+        self.processes.insert(worker, Process::new(spawned, token));
+        Ok(pid)
+    }
+
+    /// A process of the worker listens: its end will be seen, and it is asked to stop before its wrappers are.
+    pub(super) fn join(&mut self, worker: WorkerId, pid: u32) {
+        let Some(process) = self.processes.get_mut(&worker) else { return };
+        if pid == process.pid {
+            process.listens = true;
+        }
+        if process.knows(pid) {
+            return;
+        }
+        let Ok(pidfd) = spawn::pidfd(pid) else { return };
+        let place = self.members.insert(worker);
+        let source = Source::Member(place).into();
+        if self
+            .poll
+            .registry()
+            .register(&mut SourceFd(&pidfd.as_raw_fd()), source, Interest::READABLE)
+            .is_err()
+        {
+            self.members.remove(place);
+            return;
+        }
+        process.members.insert(place, Member { pid, pidfd });
+    }
+
+    pub(super) fn on_child(&mut self, worker: WorkerId) {
+        if let Some(process) = self.processes.get_mut(&worker).filter(|process| process.ended.is_none()) {
+            process.look();
+            self.bury_if_gone(worker);
+        }
+    }
+
+    pub(super) fn on_member(&mut self, place: usize) {
+        let Some(worker) = self.members.try_remove(place) else { return };
+        let Some(process) = self.processes.get_mut(&worker) else { return };
+        if let Some(member) = process.members.remove(&place) {
+            let _ = self.poll.registry().deregister(&mut SourceFd(&member.pidfd.as_raw_fd()));
+        }
+        process.member_gone(STOP_SIGNAL);
+        self.bury_if_gone(worker);
+    }
+
+    fn bury_if_gone(&mut self, worker: WorkerId) {
+        if !self.processes.get(&worker).is_some_and(Process::is_gone) {
+            return;
+        }
+        let Some(process) = self.processes.remove(&worker) else { return };
+        process.bury();
+        let _ = self.poll.registry().deregister(&mut SourceFd(&process.pidfd.as_raw_fd()));
+        self.tokens.remove(&process.token);
+        let exit = match process.ended {
+            Some(Ended::Signal { signal, core_dumped }) => {
+                let kills = child::oom_kills();
+                let oom_killed = signal == Signal::SIGKILL && kills > self.oom_kills;
+                self.oom_kills = kills;
+                Exit::Signal { signal: signal as i32, core_dumped, oom_killed }
+            }
+            Some(Ended::Code(code)) => Exit::Code(code),
+            None => Exit::Code(0),
+        };
+        self.input(Input::Exited { worker, exit });
+    }
+
+    /// Reaps children that nobody here started: descendants of workers whose parents have ended.
+    pub(super) fn reap_orphans(&self) {
+        for pid in child::children() {
+            if !self.processes.values().any(|process| process.pid == pid) {
+                child::reap(pid);
+            }
+        }
+    }
+
+    /// Ends what workers left behind: processes that left their group. Bounded in time.
+    pub(super) fn sweep(&mut self) {
+        let deadline = clock() + SWEEP;
+        while clock() < deadline {
+            let left: Vec<u32> = child::children().into_iter().filter(|pid| !child::reap(*pid)).collect();
+            if left.is_empty() {
+                break;
+            }
+            for pid in left {
+                log::warn!("process {pid} outlived its worker: killed");
+                if let Ok(pidfd) = spawn::pidfd(pid) {
+                    child::send(&pidfd, Signal::SIGKILL);
+                    child::wait(&pidfd, SWEEP);
+                }
+            }
+        }
+    }
+}

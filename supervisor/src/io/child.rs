@@ -1,0 +1,171 @@
+//! The processes of one life of a worker: the first one, and the members, which are those that listen. Tells when they
+//! are gone and passes signals on; restarts nothing.
+
+use super::spawn::Spawned;
+use clustermon_protocol::address::Address;
+use clustermon_protocol::message::Token;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::Pid;
+use std::collections::{HashMap, HashSet};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::time::Duration;
+
+/// One process that listens.
+#[derive(Debug)]
+pub(crate) struct Member {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: OwnedFd,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Code(i32),
+    Signal { signal: Signal, core_dumped: bool },
+}
+
+/// One life of a worker.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    pub(crate) token: Token,
+    pub(crate) pidfd: OwnedFd,
+    /// Members other than the first process, by their place in the shell's table.
+    pub(crate) members: HashMap<usize, Member>,
+    /// The first process listens itself.
+    pub(crate) listens: bool,
+    /// The first process has ended and is not yet reaped, so that its group's number stays taken.
+    pub(crate) ended: Option<Ended>,
+    pub(crate) stopping: bool,
+    /// Sockets whose bind was in name only.
+    pub(crate) owned: HashMap<u64, Address>,
+    /// Sockets on which the program set SO_REUSEPORT itself.
+    pub(crate) reuse_port: HashSet<u64>,
+    /// How many sockets of each kind were bound to port 0.
+    pub(crate) bound_any: HashMap<(Address, bool), u32>,
+}
+
+impl Process {
+    pub(crate) fn new(spawned: Spawned, token: Token) -> Self {
+        Self {
+            pid: spawned.pid,
+            token,
+            pidfd: spawned.pidfd,
+            members: HashMap::new(),
+            listens: false,
+            ended: None,
+            stopping: false,
+            owned: HashMap::new(),
+            reuse_port: HashSet::new(),
+            bound_any: HashMap::new(),
+        }
+    }
+
+    /// True if this process is the first one or a known member.
+    pub(crate) fn knows(&self, pid: u32) -> bool {
+        self.pid == pid || self.members.values().any(|member| member.pid == pid)
+    }
+
+    /// True once nothing that matters lives: the first process has ended and no member is left.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.ended.is_some() && self.members.is_empty()
+    }
+
+    /// Looks whether the first process has ended, without reaping it.
+    pub(crate) fn look(&mut self) {
+        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+        self.ended = match waitid(Id::PIDFd(self.pidfd.as_fd()), flags) {
+            Ok(WaitStatus::Exited(_, code)) => Some(Ended::Code(code)),
+            Ok(WaitStatus::Signaled(_, signal, core_dumped)) => Some(Ended::Signal { signal, core_dumped }),
+            Ok(_) => None,
+            // Somebody else reaped it: how it ended is lost, that it ended is not.
+            Err(_) => Some(Ended::Code(0)),
+        };
+    }
+
+    /// Asks the members to stop; the wrappers are asked when these are gone.
+    pub(crate) fn stop(&mut self, signal: Signal) {
+        self.stopping = true;
+        for member in self.members.values() {
+            send(&member.pidfd, signal);
+        }
+        if self.listens {
+            send(&self.pidfd, signal);
+        }
+        if !self.listens && self.members.is_empty() {
+            self.signal_group(signal);
+        }
+    }
+
+    /// A member has gone: the wrappers are next.
+    pub(crate) fn member_gone(&mut self, signal: Signal) {
+        if self.stopping && self.members.is_empty() && !self.listens {
+            self.signal_group(signal);
+        }
+    }
+
+    /// Kills all of it.
+    pub(crate) fn kill(&self) {
+        for member in self.members.values() {
+            send(&member.pidfd, Signal::SIGKILL);
+        }
+        self.signal_group(Signal::SIGKILL);
+    }
+
+    fn signal_group(&self, signal: Signal) {
+        // The first process is unreaped, so the number is still its group's.
+        let _ = killpg(Pid::from_raw(self.pid as i32), signal);
+    }
+
+    /// Ends what is left of the group and reaps the first process.
+    pub(crate) fn bury(&self) {
+        self.signal_group(Signal::SIGKILL);
+        let _ = waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+    }
+}
+
+/// Sends a signal to exactly this process; one that is gone gets nothing.
+pub(crate) fn send(pidfd: &OwnedFd, signal: Signal) {
+    let nothing: *const libc::siginfo_t = std::ptr::null();
+    // SAFETY: no siginfo is given.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal as i32, nothing, 0) };
+}
+
+/// Waits for the end of a process, no longer than told.
+pub(crate) fn wait(pidfd: &OwnedFd, limit: Duration) {
+    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    let _ = poll(&mut fds, PollTimeout::try_from(limit).unwrap_or(PollTimeout::ZERO));
+}
+
+/// Everything that is a child of this process now, zombies included; empty where the kernel does not tell.
+pub(crate) fn children() -> Vec<u32> {
+    let mut found = Vec::new();
+    for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+    }
+    found
+}
+
+/// Reaps a child if it has ended; true if it is gone.
+pub(crate) fn reap(pid: u32) -> bool {
+    !matches!(
+        waitid(Id::Pid(Pid::from_raw(pid as i32)), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG),
+        Ok(WaitStatus::StillAlive)
+    )
+}
+
+/// Orphans of workers become children of this process instead of init's.
+pub(crate) fn become_subreaper() {
+    // SAFETY: no memory is involved.
+    unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1) };
+}
+
+/// How often the machine's OOM killer has struck; 0 where the kernel does not tell.
+pub(crate) fn oom_kills() -> u64 {
+    let text = std::fs::read_to_string("/proc/vmstat").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("oom_kill "));
+    line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,233 @@
+//! A lane: a connected pair whose worker end stands where the program's listening socket stood. The supervisor keeps a
+//! copy of the worker end, so that nothing which waits in the lane dies with the worker.
+
+use super::message;
+use crate::ids::{BalancerId, LaneId, WorkerId};
+use clustermon_protocol::address::Address;
+use clustermon_protocol::identity::Identity;
+use clustermon_protocol::record::{self, Record, UPWARD_LEN, Upward};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+/// A connection out of the kernel's accept queue, not yet a worker's.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) fd: OwnedFd,
+    pub(crate) peer: Address,
+    /// The state of its O_NONBLOCK.
+    pub(crate) nonblock: bool,
+    pub(crate) balancer: BalancerId,
+}
+
+/// One lane.
+#[derive(Debug)]
+pub(crate) struct Lane {
+    pub(crate) worker: WorkerId,
+    pub(crate) balancer: BalancerId,
+    /// The process that listened, and the fd number under which it did.
+    pub(crate) holder: Holder,
+    /// Inode of the worker end.
+    pub(crate) inode: u64,
+    /// The core wants to know when the worker has taken something.
+    pub(crate) watched: bool,
+    /// The poll reports writability.
+    pub(crate) armed: bool,
+    supervisor_end: OwnedFd,
+    worker_end: OwnedFd,
+    record_cost: u32,
+}
+
+/// Where the worker end was put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) pid: u32,
+    pub(crate) fd: i32,
+}
+
+impl Lane {
+    /// Makes a lane of at most `window` waiting connections.
+    pub(crate) fn new(
+        id: LaneId,
+        nonce: u64,
+        address: &Address,
+        (worker, balancer, holder): (WorkerId, BalancerId, Holder),
+        window: u32,
+        record_cost: u32,
+    ) -> io::Result<Self> {
+        let (supervisor_end, worker_end) = pair()?;
+        // A write is allowed, and reported as possible, while a quarter of the buffer is free of what was sent before;
+        // the kernel doubles what it is told. The window itself is counted, not left to the buffer.
+        let buffer = (record_cost * window * 2).to_ne_bytes();
+        set_option(supervisor_end.as_fd(), libc::SOL_SOCKET, libc::SO_SNDBUF, &buffer)?;
+        let identity = Identity { lane: id.0, nonce, address: *address };
+        let (name, len) = identity.own_name();
+        bind_raw(worker_end.as_fd(), &name[..len])?;
+        if let Some((name, len)) = identity.peer_name() {
+            bind_raw(supervisor_end.as_fd(), &name[..len])?;
+        }
+        let inode = nix::sys::stat::fstat(&worker_end)?.st_ino;
+        Ok(Self {
+            worker,
+            balancer,
+            holder,
+            inode,
+            watched: false,
+            armed: false,
+            supervisor_end,
+            worker_end,
+            record_cost,
+        })
+    }
+
+    /// The end to hand to the worker.
+    pub(crate) fn worker_end(&self) -> BorrowedFd<'_> {
+        self.worker_end.as_fd()
+    }
+
+    /// Hands over a connection; on an error it is still the caller's.
+    pub(crate) fn give(&self, connection: &Connection) -> io::Result<()> {
+        let record = Record::Connection { peer: connection.peer, nonblock: connection.nonblock };
+        message::send(self.supervisor_end.as_fd(), &record.encode(), Some(connection.fd.as_fd()))
+    }
+
+    /// How many records wait.
+    pub(crate) fn waiting(&self) -> u32 {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: SIOCOUTQ writes one int: the buffer space of what was sent and not yet received.
+        let done = unsafe { libc::ioctl(self.supervisor_end.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+        if done < 0 { 0 } else { bytes.unsigned_abs().div_ceil(self.record_cost) }
+    }
+
+    /// Takes back what waits, oldest first.
+    pub(crate) fn take_back(&self) -> Vec<Connection> {
+        let mut taken = Vec::new();
+        let mut bytes = [0; record::LEN];
+        loop {
+            match message::receive(self.worker_end.as_fd(), &mut bytes) {
+                Ok(incoming) if incoming.len == 0 => return taken,
+                Ok(incoming) => {
+                    if let (Some(Record::Connection { peer, nonblock }), Some(fd)) =
+                        (Record::decode(&bytes), incoming.fd)
+                    {
+                        taken.push(Connection { fd, peer, nonblock, balancer: self.balancer });
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return taken,
+            }
+        }
+    }
+
+    /// Leaves a record that says: what you were told of is gone.
+    pub(crate) fn leave_void(&self) {
+        let _ = message::send(self.supervisor_end.as_fd(), &Record::Void.encode(), None);
+    }
+
+    /// What the worker has said since, one by one.
+    pub(crate) fn next_upward(&self) -> Option<Upward> {
+        let mut bytes = [0; UPWARD_LEN + 1];
+        loop {
+            let incoming = message::receive(self.supervisor_end.as_fd(), &mut bytes).ok()?;
+            if incoming.len == 0 {
+                return None;
+            }
+            if let Some(upward) = Upward::decode(&bytes[..incoming.len]) {
+                return Some(upward);
+            }
+        }
+    }
+
+    /// True if the process still has the worker end under the number that it told; that it has it elsewhere is the
+    /// scout's to find.
+    pub(crate) fn is_where_it_was(&self) -> bool {
+        let Holder { pid, fd } = self.holder;
+        match std::fs::read_link(format!("/proc/{pid}/fd/{fd}")) {
+            Ok(target) => target.as_os_str() == format!("socket:[{}]", self.inode).as_str(),
+            Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
+        }
+    }
+}
+
+impl AsFd for Lane {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.supervisor_end.as_fd()
+    }
+}
+
+fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    Ok(socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags)?)
+}
+
+/// How many bytes of buffer space one record takes, as this kernel counts: measured, since it differs by version.
+pub(crate) fn record_cost() -> io::Result<u32> {
+    let (a, b) = pair()?;
+    message::send(a.as_fd(), &Record::Void.encode(), Some(b.as_fd()))?;
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: SIOCOUTQ writes one int.
+    let done = unsafe { libc::ioctl(a.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(bytes.unsigned_abs().max(1)) }
+}
+
+/// Binds to the bytes of a `sockaddr`.
+pub(crate) fn bind_raw(fd: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> {
+    let len = address.len() as libc::socklen_t;
+    // SAFETY: the address is readable for its length.
+    let done = unsafe { libc::bind(fd.as_raw_fd(), address.as_ptr().cast(), len) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// `setsockopt` with the value as bytes.
+pub(crate) fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
+    let len = value.len() as libc::socklen_t;
+    // SAFETY: the value is readable for its length.
+    let done = unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value.as_ptr().cast(), len) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// `getsockopt` into a buffer: how much of it is filled.
+pub(crate) fn get_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: &mut [u8]) -> io::Result<usize> {
+    let mut len = value.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to the buffer, and the length.
+    let done =
+        unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, value.as_mut_ptr().cast(), &raw mut len) };
+    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(value.len().min(len as usize)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn lane(window: u32) -> Lane {
+        let address = Address::v4(Ipv4Addr::LOCALHOST, 80);
+        let worker = WorkerId { slot: 0, incarnation: 1 };
+        let place = (worker, BalancerId(0), Holder { pid: 1, fd: 0 });
+        let nonce = u64::from(std::process::id()) << 32 | u64::from(window);
+        Lane::new(LaneId(1), nonce, &address, place, window, record_cost().unwrap()).unwrap()
+    }
+
+    fn connection() -> Connection {
+        let (fd, _) = pair().unwrap();
+        let peer = Address::v4(Ipv4Addr::LOCALHOST, 5);
+        Connection { fd, peer, nonblock: false, balancer: BalancerId(0) }
+    }
+
+    #[test]
+    fn what_waits_is_counted_and_taken_back_in_order() {
+        for window in [1, 2, 8, 64] {
+            let lane = lane(window);
+            for count in 0..window {
+                assert_eq!(lane.waiting(), count);
+                lane.give(&connection()).unwrap();
+            }
+            assert_eq!(lane.waiting(), window);
+            assert_eq!(lane.take_back().len(), window as usize);
+            assert_eq!(lane.waiting(), 0);
+            lane.leave_void();
+            assert_eq!(lane.waiting(), 1);
+            assert_eq!(lane.take_back().len(), 0);
+        }
+    }
+}

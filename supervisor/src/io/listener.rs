@@ -1,0 +1,209 @@
+//! The real listening socket of a balancer: what it is keyed by, and accepting from it. It never reads from a connection.
+
+use super::lane::{self, Connection};
+use crate::ids::BalancerId;
+use clustermon_protocol::address::{Address, INET6, MAX, UNIX};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What makes two workers' listeners the same. The backlog does not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    Inet {
+        address: Address,
+        v6_only: bool,
+        device: Vec<u8>,
+    },
+    /// The path, with the links of its directory followed.
+    Path(PathBuf),
+    Abstract(Vec<u8>),
+}
+
+/// What a socket is, as the kernel tells.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) address: Address,
+    pub(crate) key: Key,
+    pub(crate) cookie: u64,
+    pub(crate) inode: u64,
+    pub(crate) listening: bool,
+}
+
+impl Facts {
+    /// Asks the kernel about a socket that a worker sent; `address` is set where the bind was in name only.
+    pub(crate) fn of(socket: BorrowedFd<'_>, address: Option<Address>, place: &[u8]) -> io::Result<Self> {
+        let address = match address {
+            Some(address) => address,
+            None => own_address(socket)?,
+        };
+        let number = |name| int_option(socket, libc::SOL_SOCKET, name);
+        let mptcp_or_udp = address.family() != UNIX && number(libc::SO_PROTOCOL)? != libc::IPPROTO_TCP;
+        if number(libc::SO_TYPE)? != libc::SOCK_STREAM || mptcp_or_udp || address.is_unnamed() {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        let key = if let Some(name) = address.abstract_name() {
+            Key::Abstract(name.to_vec())
+        } else if let Some(path) = address.path() {
+            Key::Path(canonical(if place.is_empty() { path } else { place }))
+        } else {
+            let v6_only =
+                address.family() == INET6 && int_option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)? != 0;
+            let mut device = [0; libc::IFNAMSIZ];
+            let len = lane::get_option(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, &mut device)?;
+            Key::Inet { address, v6_only, device: device[..len].to_vec() }
+        };
+        let mut cookie = [0; 8];
+        lane::get_option(socket, libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie)?;
+        Ok(Self {
+            address,
+            key,
+            cookie: u64::from_ne_bytes(cookie),
+            inode: nix::sys::stat::fstat(socket)?.st_ino,
+            listening: number(libc::SO_ACCEPTCONN)? != 0,
+        })
+    }
+}
+
+/// A path whose directory may be reached by several names; the file itself need not exist.
+fn canonical(path: &[u8]) -> PathBuf {
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    let directory = path.parent().and_then(|directory| directory.canonicalize().ok());
+    match (directory, path.file_name()) {
+        (Some(directory), Some(name)) => directory.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+/// One balancer's socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) id: BalancerId,
+    pub(crate) address: Address,
+    pub(crate) key: Key,
+    pub(crate) inode: u64,
+    /// Device and inode of the file of a unix socket.
+    pub(crate) file: Option<(u64, u64)>,
+    /// There may be something to accept.
+    pub(crate) pending: bool,
+    /// How workers want their connections: what they last said.
+    pub(crate) nonblock: bool,
+    socket: OwnedFd,
+}
+
+impl Listener {
+    /// Listens on the worker's own socket, so that every option that the program set survives. A unix socket must be
+    /// listening already: SO_PEERCRED shows a client who called listen().
+    pub(crate) fn open(
+        id: BalancerId,
+        socket: OwnedFd,
+        facts: Facts,
+        file: Option<(u64, u64)>,
+        backlog: i32,
+    ) -> io::Result<Self> {
+        if facts.address.family() != UNIX {
+            // SAFETY: no memory is involved.
+            if unsafe { libc::listen(socket.as_raw_fd(), backlog) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        } else if !facts.listening {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        set_nonblocking(socket.as_fd())?;
+        let Facts { address, key, inode, .. } = facts;
+        Ok(Self { id, address, key, inode, file, pending: true, nonblock: false, socket })
+    }
+
+    /// Moves to a newer socket of the same address; the old one is the caller's to empty.
+    pub(crate) fn replace(
+        &mut self,
+        socket: OwnedFd,
+        inode: u64,
+        file: Option<(u64, u64)>,
+    ) -> io::Result<OwnedFd> {
+        set_nonblocking(socket.as_fd())?;
+        self.inode = inode;
+        self.file = file;
+        self.pending = true;
+        Ok(std::mem::replace(&mut self.socket, socket))
+    }
+
+    /// The next connection. WouldBlock if there is none.
+    pub(crate) fn accept(&self) -> io::Result<Connection> {
+        accept_from(self.socket.as_fd(), self.nonblock, self.id)
+    }
+
+    /// Removes the file of a unix socket, if it is still ours.
+    pub(crate) fn remove_file(&self) {
+        if let (Some(file), Key::Path(path)) = (self.file, &self.key)
+            && file_of(path) == Some(file)
+        {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Device and inode as a thunk tells them: the device as major << 32 | minor.
+pub(crate) fn file_of(path: &Path) -> Option<(u64, u64)> {
+    let status = nix::sys::stat::lstat(path).ok()?;
+    let device = u64::from(libc::major(status.st_dev)) << 32 | u64::from(libc::minor(status.st_dev));
+    Some((device, status.st_ino))
+}
+
+/// Accepts one connection from any listening socket.
+pub(crate) fn accept_from(
+    socket: BorrowedFd<'_>,
+    nonblock: bool,
+    balancer: BalancerId,
+) -> io::Result<Connection> {
+    let mut raw = [0u8; MAX + 2];
+    let mut len = raw.len() as libc::socklen_t;
+    let flags = libc::SOCK_CLOEXEC | if nonblock { libc::SOCK_NONBLOCK } else { 0 };
+    // SAFETY: the kernel writes at most `len` bytes to the buffer, and the length.
+    let fd = unsafe { libc::accept4(socket.as_raw_fd(), raw.as_mut_ptr().cast(), &raw mut len, flags) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made it for us.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let peer = raw.get(..len as usize).and_then(Address::from_raw).unwrap_or_else(unnamed);
+    Ok(Connection { fd, peer, nonblock, balancer })
+}
+
+fn unnamed() -> Address {
+    // A family alone is a well-formed unix address; were it not, IPv4's wildcard would stand in for 'unknown'.
+    Address::from_raw(&UNIX.to_ne_bytes()).unwrap_or(Address::v4(std::net::Ipv4Addr::UNSPECIFIED, 0))
+}
+
+/// The kernel's address of a socket.
+pub(crate) fn own_address(socket: BorrowedFd<'_>) -> io::Result<Address> {
+    let mut raw = [0u8; MAX];
+    let mut len = raw.len() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to the buffer, and the length.
+    if unsafe { libc::getsockname(socket.as_raw_fd(), raw.as_mut_ptr().cast(), &raw mut len) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
+    raw.get(..len as usize).and_then(Address::from_raw).ok_or_else(invalid)
+}
+
+/// An option that is an `int`.
+pub(crate) fn int_option(socket: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
+    let mut value = [0; 4];
+    lane::get_option(socket, level, name, &mut value)?;
+    Ok(i32::from_ne_bytes(value))
+}
+
+fn set_nonblocking(socket: BorrowedFd<'_>) -> io::Result<()> {
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+    let flags = OFlag::from_bits_retain(fcntl(socket, FcntlArg::F_GETFL)?);
+    fcntl(socket, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
+    Ok(())
+}

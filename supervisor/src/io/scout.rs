@@ -1,0 +1,122 @@
+//! Finds out, off the loop, whether any process of a worker still holds a lane: reading the descriptors of a process
+//! that has many takes longer than a connection may wait.
+
+use crate::ids::LaneId;
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use mio::Waker;
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::Arc;
+use std::thread;
+
+/// Who may hold what.
+#[derive(Debug)]
+pub(crate) struct Question {
+    pub(crate) lane: LaneId,
+    /// Inode of the worker end.
+    pub(crate) inode: u64,
+    /// The first process and the members; their groups and descendants are looked at too.
+    pub(crate) pids: Vec<u32>,
+}
+
+/// The thread's other end. The thread ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Scout {
+    questions: Sender<Question>,
+    answers: Receiver<(LaneId, bool)>,
+}
+
+impl Scout {
+    /// Starts the thread; it wakes the loop after each answer.
+    pub(crate) fn start(waker: Arc<Waker>) -> io::Result<Self> {
+        let (questions, asked) = unbounded::<Question>();
+        let (found, answers) = unbounded();
+        thread::Builder::new().name("scout".into()).spawn(move || {
+            for question in asked {
+                let held = is_held(question.inode, &question.pids);
+                if found.send((question.lane, held)).is_err() || waker.wake().is_err() {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { questions, answers })
+    }
+
+    /// Asks; answered by `next`.
+    pub(crate) fn ask(&self, question: Question) {
+        // The thread lives as long as this; were it gone, the lane would simply stay.
+        let _ = self.questions.send(question);
+    }
+
+    /// An answer: whether somebody holds the lane, or nobody could be asked.
+    pub(crate) fn next(&self) -> Option<(LaneId, bool)> {
+        self.answers.try_recv().ok()
+    }
+}
+
+/// True if one of the processes, of their groups or of their descendants has the socket open, or hides what it has.
+fn is_held(inode: u64, pids: &[u32]) -> bool {
+    let target = format!("socket:[{inode}]");
+    family(pids).into_iter().any(|pid| holds(pid, &target))
+}
+
+fn holds(pid: u32, target: &str) -> bool {
+    let entries = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
+        Ok(entries) => entries,
+        Err(error) => return error.kind() == io::ErrorKind::PermissionDenied,
+    };
+    entries
+        .flatten()
+        .any(|entry| std::fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == target))
+}
+
+/// The processes, those of their process groups, and all descendants.
+fn family(pids: &[u32]) -> HashSet<u32> {
+    let table = process_table();
+    let mut found: HashSet<u32> = pids.iter().copied().collect();
+    loop {
+        let before = found.len();
+        for (&pid, &(parent, group)) in &table {
+            if found.contains(&parent) || pids.contains(&group) {
+                found.insert(pid);
+            }
+        }
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
+/// Parent and group of every process.
+fn process_table() -> HashMap<u32, (u32, u32)> {
+    let mut table = HashMap::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        // The name, in parentheses, may hold anything; what follows is: state, parent, group.
+        let mut fields = stat.rsplit(')').next().unwrap_or("").split_ascii_whitespace().skip(1);
+        let mut number = || fields.next().and_then(|field| field.parse().ok());
+        if let (Some(parent), Some(group)) = (number(), number()) {
+            table.insert(pid, (parent, group));
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixDatagram;
+
+    #[test]
+    fn finds_what_this_process_holds_and_nothing_else() {
+        let (a, _b) = UnixDatagram::pair().unwrap();
+        let inode = nix::sys::stat::fstat(a.as_fd()).unwrap().st_ino;
+        let me = [std::process::id()];
+        assert!(is_held(inode, &me));
+        drop(a);
+        assert!(!is_held(inode, &me));
+        assert!(!is_held(inode, &[u32::MAX]));
+    }
+}

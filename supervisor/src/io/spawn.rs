@@ -1,0 +1,126 @@
+//! Starts a worker's first process: group, environment, limits, signals and scheduling as the user's shell would have
+//! given them. The only place where processes are started.
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::signal::SigSet;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What every worker of the cluster gets.
+#[derive(Debug)]
+pub(crate) struct Template {
+    /// The file to execute, and the arguments with the name the user gave.
+    pub(crate) program: PathBuf,
+    pub(crate) command: Vec<OsString>,
+    pub(crate) thunk: PathBuf,
+    /// Variables beyond the supervisor's own.
+    pub(crate) environment: Vec<(&'static str, OsString)>,
+    pub(crate) mask: SigSet,
+    pub(crate) limits: Limits,
+}
+
+/// What the supervisor changes for itself and gives back to workers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    descriptors: (u64, u64),
+    batch: bool,
+}
+
+/// What was started.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: OwnedFd,
+}
+
+impl Limits {
+    /// Raises the number of descriptors to what is allowed, and makes the calling thread one that does not preempt whom
+    /// it wakes: a wake-up costs more than handing a connection over, and this way several are handed over in one.
+    pub(crate) fn take() -> io::Result<Self> {
+        let descriptors = getrlimit(Resource::RLIMIT_NOFILE)?;
+        if descriptors.0 < descriptors.1 {
+            setrlimit(Resource::RLIMIT_NOFILE, descriptors.1, descriptors.1)?;
+        }
+        // SAFETY: no memory is involved.
+        let ordinary = unsafe { libc::sched_getscheduler(0) } == libc::SCHED_OTHER;
+        Ok(Self { descriptors, batch: ordinary && schedule(libc::SCHED_BATCH) })
+    }
+
+    /// Puts both back, in the calling thread. Only makes system calls.
+    fn give_back(&self) -> io::Result<()> {
+        setrlimit(Resource::RLIMIT_NOFILE, self.descriptors.0, self.descriptors.1)?;
+        if self.batch {
+            schedule(libc::SCHED_OTHER);
+        }
+        Ok(())
+    }
+}
+
+fn schedule(policy: i32) -> bool {
+    let parameter = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the parameter is ours and only read.
+    unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) == 0 }
+}
+
+impl Template {
+    /// Starts one. `own` are this worker's own variables.
+    #[expect(clippy::disallowed_methods, reason = "the one place where processes are started")]
+    pub(crate) fn spawn(&self, own: &[(&'static str, String)]) -> io::Result<Spawned> {
+        let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut command = Command::new(&self.program);
+        command.arg0(name).args(arguments).stdin(Stdio::null()).process_group(0);
+        command.env("LD_PRELOAD", preload(&self.thunk, std::env::var_os("LD_PRELOAD").as_deref()));
+        command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
+        command.envs(own.iter().map(|(name, value)| (*name, value)));
+        let (mask, limits) = (self.mask, self.limits);
+        // SAFETY: runs between fork and exec, where only system calls are made and nothing is allocated.
+        unsafe {
+            command.pre_exec(move || {
+                limits.give_back()?;
+                // Reaches the first process only, and fires when the thread that spawned it ends.
+                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+                mask.thread_set_mask()?;
+                Ok(())
+            });
+        }
+        let child = command.spawn()?;
+        let pid = child.id();
+        Ok(Spawned { pid, pidfd: pidfd(pid)? })
+    }
+}
+
+/// The thunk first, then what the user preloads anyway.
+fn preload(thunk: &Path, existing: Option<&OsStr>) -> OsString {
+    let mut value = thunk.as_os_str().to_owned();
+    if let Some(existing) = existing.filter(|existing| !existing.is_empty()) {
+        value.push(":");
+        value.push(existing);
+    }
+    value
+}
+
+/// A descriptor that becomes readable when the process ends.
+pub(crate) fn pidfd(pid: u32) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is involved.
+    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
+    let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
+    // SAFETY: the kernel has just made it for us, close-on-exec.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_users_preloads_stay() {
+        let thunk = Path::new("/t.so");
+        assert_eq!(preload(thunk, None), "/t.so");
+        assert_eq!(preload(thunk, Some(OsStr::new(""))), "/t.so");
+        assert_eq!(preload(thunk, Some(OsStr::new("/j.so:/k.so"))), "/t.so:/j.so:/k.so");
+    }
+}
