@@ -21,10 +21,16 @@ struct Registrations {
     count: usize,
 }
 
-/// Replaces `fd` by `lane`, which is closed. On an error `fd` is as it was.
-pub(crate) fn replace(fd: i32, lane: i32) -> sys::Result<()> {
+/// The file status flags of `fd`. To be read before the supervisor gets the socket: it shares them, and its own end
+/// must not block.
+pub(crate) fn flags(fd: i32) -> i32 {
+    sys::fcntl(fd, F_GETFL, 0).unwrap_or(0)
+}
+
+/// Replaces `fd` by `lane`, which gets these status flags and is closed. On an error `fd` is as it was.
+pub(crate) fn replace(fd: i32, lane: i32, flags: i32) -> sys::Result<()> {
     let cloexec = sys::fcntl(fd, F_GETFD, 0)? & FD_CLOEXEC != 0;
-    copy_flags(fd, lane);
+    copy(fd, lane, flags);
     let mut moved = registrations(fd);
     for registration in &mut moved.entries[..moved.count] {
         // One that cannot be removed is the ghost of an earlier owner of this number.
@@ -39,16 +45,14 @@ pub(crate) fn replace(fd: i32, lane: i32) -> sys::Result<()> {
     done
 }
 
-fn copy_flags(from: i32, to: i32) {
+fn copy(from: i32, to: i32, flags: i32) {
     if let Ok(owner @ 1..) = sys::fcntl(from, F_GETOWN, 0) {
         let _ = sys::fcntl(to, F_SETOWN, owner as usize);
     }
     if let Ok(signal @ 1..) = sys::fcntl(from, F_GETSIG, 0) {
         let _ = sys::fcntl(to, F_SETSIG, signal as usize);
     }
-    if let Ok(flags) = sys::fcntl(from, F_GETFL, 0) {
-        let _ = sys::fcntl(to, F_SETFL, (flags & (O_NONBLOCK | O_ASYNC)) as usize);
-    }
+    let _ = sys::fcntl(to, F_SETFL, (flags & (O_NONBLOCK | O_ASYNC)) as usize);
     for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
         let mut time = [0; 16];
         if sys::getsockopt(from, SOL_SOCKET, option, &mut time) == Ok(time.len()) {

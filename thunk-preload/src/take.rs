@@ -179,7 +179,7 @@ fn end(fd: i32) -> c_int {
         return EINVAL;
     }
     if let Ok(inert) = sys::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC) {
-        let _ = swap::replace(fd, inert);
+        let _ = swap::replace(fd, inert, swap::flags(fd));
     }
     lane::hint(fd);
     if !Settings::read().is_some_and(|settings| settings.keep) {

@@ -150,6 +150,7 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
             return Outcome::Failed(real::errno());
         }
     }
+    let flags = swap::flags(fd);
     let request = Request::Listen { fd, backlog, place: found.place() };
     let Some(mut answer) = link::ask(&settings, &request, Some(fd)) else {
         return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
@@ -157,7 +158,7 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
     let fallen = answer.take_fd();
     match (answer.reply(), fallen) {
         (Some(Reply::Lane { .. }), Some(end)) => {
-            if swap::replace(fd, end).is_err() {
+            if swap::replace(fd, end, flags).is_err() {
                 return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
             }
             lane::hint(fd);
