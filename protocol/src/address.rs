@@ -30,17 +30,16 @@ impl Address {
         let keep = match family {
             INET if raw.len() >= INET_LEN => 8,
             INET6 if raw.len() >= INET6_LEN => INET6_LEN,
+            // The kernel counts the terminating NUL of a path in or not, as the caller did.
+            UNIX if raw.len() <= MAX && raw.get(2).is_some_and(|&first| first != 0) => {
+                2 + path_len(&raw[2..])
+            }
             UNIX if raw.len() <= MAX => raw.len(),
             _ => return None,
         };
         let len = if family == INET { INET_LEN } else { keep };
         let mut bytes = [0; MAX];
         bytes[..keep].copy_from_slice(&raw[..keep]);
-        // The kernel counts the terminating NUL of a path in or not, as the caller did.
-        let len = match (family, len > 2 && bytes[2] != 0) {
-            (UNIX, true) => 2 + path_len(&bytes[2..len]),
-            _ => len,
-        };
         Some(Self { len: len as u8, bytes })
     }
 
@@ -206,6 +205,7 @@ mod tests {
         other[8..].fill(9);
         assert_eq!(Address::from_raw(&raw), Address::from_raw(&other));
         assert_eq!(unix(b"/a\0"), unix(b"/a"));
+        assert_eq!(unix(b"/a\0rest"), unix(b"/a"));
         assert_ne!(unix(b"\0a\0"), unix(b"\0a"));
     }
 
