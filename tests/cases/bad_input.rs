@@ -101,7 +101,7 @@ fn of_a_program_that_the_thunk_cannot_enter() {
         assert!(told.contains("static"), "{command:?}: {told}");
     }
     let told = refusal(&["--".into(), foreign(&folder, &c_program("epoll", &[]))]);
-    assert!(told.contains("aarch64") || told.contains("x86_64"), "{told}");
+    assert!(told.contains("another architecture"), "{told}");
 }
 
 /// The program, with another machine in its header.

@@ -14,6 +14,8 @@ mod capacity;
 mod death;
 /// Bytes sent before the accept.
 mod early_bytes;
+/// A connection that a worker closes is closed.
+mod ghosts;
 /// Workers that close their listener and live on.
 mod listener_close;
 /// A log that nobody reads.

@@ -94,17 +94,13 @@ fn the_log_tells_the_story() {
     cluster.log().wait_for(&format!("worker 0 listens on {address}"));
     assert_eq!(cluster.addresses(), [address]);
     signal(pid, libc::SIGSEGV);
-    cluster.log().wait_for("worker 0 exited: signal SIGSEGV, up ");
+    // A core may have been dumped, which is said too.
+    cluster.log().wait_for("worker 0 exited: signal SIGSEGV");
     cluster.wait_ready(2);
     let text = cluster.log().text();
     let mut at = 0;
-    for part in [
-        "worker 0 started, pid ",
-        "worker 0 listens on ",
-        "worker 0 is ready",
-        "worker 0 exited: ",
-        "started",
-    ] {
+    for part in ["worker 0 started, pid ", "worker 0 is ready", "worker 0 exited: ", "worker 0 started, pid "]
+    {
         at += text[at..].find(part).unwrap_or_else(|| panic!("{part:?} is missing or out of order"));
     }
     assert_eq!(delays(&cluster).len(), 1);

@@ -27,7 +27,7 @@ fn keep_their_promises_in_a_worker() {
         return;
     }
     for listen in PLACES {
-        let options = Options::workers(1).listen(listen).flags("--respawn 0").at_once();
+        let options = Options::workers(1).listen(listen).flags("--respawn 0").env("VERBOSE", "1").at_once();
         let mut cluster = Cluster::start_command(&[c_program("sockets", &[])], options);
         cluster.log().wait_for_count("worker 0 exited: ", 1, PATIENCE);
         cluster.wait_exit();

@@ -8,7 +8,7 @@ use crate::process::{Pid, fd_count, is_alive, signal};
 use crate::programs::clustermon;
 use crate::running::Running;
 use crate::temp::TempDir;
-use crate::wait::{PATIENCE, wait_until};
+use crate::wait::{PATIENCE, wait_for, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::process::ExitStatus;
@@ -85,9 +85,8 @@ impl Cluster {
 
     /// Where it is reached. If the system chose the port: the first address in the log.
     pub fn target(&self) -> Target {
-        let logged =
-            || self.addresses().first().and_then(|text| Target::parse(text)).map(|target| target.local());
-        self.target.clone().or_else(logged).expect("a worker listens, or the options say where")
+        let logged = || Some(Target::parse(self.addresses().first()?)?.local());
+        self.target.clone().unwrap_or_else(|| wait_for("an address is logged", PATIENCE, logged))
     }
 
     /// The addresses that any worker was reported to listen on.

@@ -20,7 +20,15 @@ impl Native {
     /// Starts it and waits until it can be connected to. Where it chooses its port itself, `Listen::Zero`, that is
     /// read from /proc.
     pub fn start(app: &App, options: &Options) -> Self {
-        let plan = Plan::new(app, options);
+        Self::launch(Plan::new(app, options))
+    }
+
+    /// The same for any command.
+    pub fn start_command(command: Vec<OsString>, options: &Options) -> Self {
+        Self::launch(Plan::for_command(command, options))
+    }
+
+    fn launch(plan: Plan) -> Self {
         let target = plan.target.clone();
         let mut running = Running::start(&[], plan, false);
         let target = target.unwrap_or_else(|| {

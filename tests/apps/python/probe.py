@@ -7,11 +7,14 @@ for name in ("PROCESS_LOGICAL_ID", "GIVEN", "LD_PRELOAD"):
     print(f"env {name}={os.environ.get(name)}")
 print("stdin", os.readlink("/proc/self/fd/0"))
 print("descriptors", *sorted(name for name in os.listdir("/proc/self/fd") if os.path.exists(f"/proc/self/fd/{name}")))
-print("blocked", *sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])))
+print("blocked", *sorted(int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])))
 for line in open("/proc/self/status"):
-    # Python itself ignores SIGPIPE and SIGXFSZ, in both runs.
-    if line.startswith(("SigIgn", "NoNewPrivs", "Seccomp:", "CapEff")):
-        print(*line.split())
+    name, _, value = line.partition(":")
+    if name == "SigIgn":
+        # Without 32 and 33, which belong to the C library: no program can set them. Python itself ignores two more.
+        print("ignored", *(n for n in range(1, 65) if int(value, 16) >> (n - 1) & 1 and n not in (32, 33)))
+    elif name in ("NoNewPrivs", "Seccomp", "CapEff"):
+        print(name, value.strip())
 print("nofile", *resource.getrlimit(resource.RLIMIT_NOFILE))
 print("core", *resource.getrlimit(resource.RLIMIT_CORE))
 print("policy", os.sched_getscheduler(0), "nice", os.nice(0))
