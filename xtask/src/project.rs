@@ -11,15 +11,6 @@ pub(crate) enum Profile {
     Release,
 }
 
-impl Profile {
-    fn folder(self) -> &'static str {
-        match self {
-            Self::Debug => "debug",
-            Self::Release => "release",
-        }
-    }
-}
-
 /// The checkout's root.
 pub(crate) fn root() -> PathBuf {
     let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
@@ -43,9 +34,14 @@ fn target_of(exe: &Path) -> Option<PathBuf> {
     known.then(|| profile.parent().map(Path::to_path_buf)).flatten()
 }
 
+/// The folder into which cargo builds by this profile.
+pub(crate) fn folder(profile: Profile) -> Result<PathBuf> {
+    Ok(target()?.join(if profile == Profile::Release { "release" } else { "debug" }))
+}
+
 /// What a build left behind, e.g. `artifact(Profile::Release, "clustermon")`; an error if it is not there.
 pub(crate) fn artifact(profile: Profile, name: &str) -> Result<PathBuf> {
-    let path = target()?.join(profile.folder()).join(name);
+    let path = folder(profile)?.join(name);
     if path.is_file() {
         return Ok(path);
     }

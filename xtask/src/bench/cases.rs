@@ -5,7 +5,7 @@ use super::client::{Connection, Load, Pace, Work};
 use super::engine;
 use super::servers::{Bench, Program, Server};
 use super::stats::{Figures, median, ratio, typical};
-use super::table::{Table, at_least, less_than};
+use super::table::{Table, at_least, at_most};
 use crate::Result;
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub(super) fn single(bench: &Bench) -> Result<String> {
     let added =
         ours.iter().zip(&rival).map(|(a, b)| (a.p50.as_secs_f64() - b.p50.as_secs_f64()) * 1e6).collect();
     let mut text = both(&ours, ["clustermon", "shared socket"], &rival);
-    text += &less_than("added latency, p50", median(added), 15.0, "us");
+    text += &at_most("added latency, p50", median(added), 15.0, "us");
     Ok(text)
 }
 

@@ -60,14 +60,14 @@ pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
         // The client shares the processors with what it measures: it must not be the slow one.
         return become_release(args);
     }
-    let built = build::build(Profile::Release, false)?;
+    let built = build::build(Profile::Release)?;
     let bench = Bench::new(built.clustermon, options.seconds, options.runs)?;
     say(&format!("{} CPUs, {} runs of {:?} each, interleaved", cpus(), bench.runs, bench.seconds));
     let mut failed = Vec::new();
     for case in CASES.iter().filter(|case| options.wants(case.name)) {
         say(&format!("\n## {}: {}\n", case.name, case.title));
         match (case.run)(&bench) {
-            Ok(text) => say(&text),
+            Ok(text) => say(text.trim_end()),
             Err(error) => {
                 say(&format!("failed: {error}"));
                 failed.push(case.name);

@@ -48,7 +48,7 @@ pub(super) fn ready(server: SocketAddr, workers: usize, within: Duration) -> Res
     Err(format!("{} of {workers} workers answer after {within:?} (last failure: {last})", seen.len()).into())
 }
 
-/// Looks every half millisecond whether something has come true; false if it has not in time.
+/// Looks every tenth of a millisecond, and the kernel's slack, whether something has come true; false if it has not in time.
 pub(super) fn until(within: Duration, mut is_true: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + within;
     loop {
@@ -58,6 +58,6 @@ pub(super) fn until(within: Duration, mut is_true: impl FnMut() -> bool) -> bool
         if Instant::now() >= deadline {
             return false;
         }
-        std::thread::sleep(Duration::from_micros(500));
+        std::thread::sleep(Duration::from_micros(100));
     }
 }

@@ -74,10 +74,10 @@ pub(super) fn at_least(what: &str, ratio: Ratio, goal: f64) -> String {
     format!("{what}: {median:.3} ({least:.3} to {most:.3}), at least {goal:.2}: {verdict}\n")
 }
 
-/// `added: 9.1 us, less than 15 us: ok`
-pub(super) fn less_than(what: &str, value: f64, goal: f64, unit: &str) -> String {
-    let verdict = if value < goal { "ok" } else { "ABOVE" };
-    format!("{what}: {value:.2} {unit}, less than {goal} {unit}: {verdict}\n")
+/// `added: 9.10 us, at most 15 us: ok`
+pub(super) fn at_most(what: &str, value: f64, goal: f64, unit: &str) -> String {
+    let verdict = if value <= goal { "ok" } else { "ABOVE" };
+    format!("{what}: {value:.2} {unit}, at most {goal} {unit}: {verdict}\n")
 }
 
 #[cfg(test)]
@@ -99,7 +99,7 @@ mod tests {
         let ratio = Ratio { median: 0.99, least: 0.9, most: 1.2 };
         assert!(at_least("rate", ratio, 0.95).ends_with("ok\n"));
         assert!(at_least("rate", ratio, 1.0).ends_with("BELOW\n"));
-        assert!(less_than("p50", 14.0, 15.0, "us").ends_with("ok\n"));
-        assert!(less_than("p50", f64::NAN, 15.0, "us").ends_with("ABOVE\n"));
+        assert!(at_most("p50", 15.0, 15.0, "us").ends_with("ok\n"));
+        assert!(at_most("p50", f64::NAN, 15.0, "us").ends_with("ABOVE\n"));
     }
 }
