@@ -105,7 +105,7 @@ fn no_zombie_is_kept() {
             harness::state(wrapper).is_none() && harness::state(program).is_none()
         });
     }
-    assert_eq!(zombie_children(cluster.pid()), 0);
+    wait_until("no child waits to be reaped", harness::PATIENCE, || zombie_children(cluster.pid()) == 0);
     cluster.stop();
 }
 
