@@ -60,7 +60,7 @@ impl Balancer {
         self.rotation.iter().map(|(_, lane)| *lane)
     }
 
-    /// It could do something with one more connection at once.
+    /// It could do something with one more connection at once. Once the cluster stops, no lane is in rotation.
     pub(super) fn has_room(&self) -> bool {
         self.held() == 0 && !self.rotation.is_empty()
     }
@@ -93,12 +93,11 @@ impl Balancer {
         self.returned.drain(..).chain(self.accepted.drain(..))
     }
 
-    /// Dispatches what is held as far as it goes, and tells when `may_accept` has turned true. `open` is whether the
-    /// cluster takes connections at all. Returns the earliest look that is due sooner than before.
+    /// Dispatches what is held as far as it goes, and tells when `may_accept` has turned true.
+    /// Returns the earliest look that is due sooner than before.
     pub(super) fn pump(
         &mut self,
         now: Instant,
-        open: bool,
         settings: &Settings,
         lanes: &mut Lanes,
         outbox: &mut VecDeque<Output>,
@@ -124,7 +123,7 @@ impl Balancer {
             look = look.into_iter().chain(sooner).min();
             outbox.push_back(Output::Dispatch { conn, lane: id });
         }
-        let may_accept = open && self.has_room();
+        let may_accept = self.has_room();
         if may_accept && !self.accepting {
             outbox.push_back(Output::Resume { balancer: self.id });
         }

@@ -3,7 +3,7 @@
 use super::deadlines::Deadlines;
 use super::lane::Standing;
 use super::pool::{Phase, Pool};
-use super::worker::State;
+use super::state::State;
 use super::{Output, worker::Worker};
 use crate::ids::ConnId;
 use std::collections::HashSet;

@@ -3,7 +3,8 @@
 
 use super::deadlines::after;
 use super::pool::{Phase, Pool};
-use super::worker::{Effect, Event, Worker};
+use super::state::{Effect, Event};
+use super::worker::Worker;
 use super::{Exit, Note, Output, Signal};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
@@ -22,9 +23,6 @@ impl Pool {
 
     /// Orders a process for each worker that is due, longest due first, while there are boot slots.
     pub(super) fn launch(&mut self, now: Instant) {
-        if self.phase != Phase::Serving {
-            return;
-        }
         while self.boot_slot_free() {
             let due = self.workers.iter_mut().filter_map(|worker| Some((worker.due()?, worker)));
             let Some((_, worker)) = due.filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at) else {

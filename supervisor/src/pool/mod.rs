@@ -22,10 +22,12 @@ mod deadlines;
 mod invariants;
 mod lane;
 mod lifecycle;
+#[expect(clippy::module_inception, reason = "a file is named after its one noun, and this one is the pool")]
 mod pool;
 #[cfg(test)]
 mod sim;
 mod snapshot;
+mod state;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -35,7 +37,8 @@ pub use balancer::Balancer;
 pub use deadlines::Timer;
 pub use lane::{Lane, Standing};
 pub use pool::{Phase, Pool};
-pub use worker::{Reason, State, Worker};
+pub use state::{Reason, State};
+pub use worker::Worker;
 
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::{Duration, Instant};
@@ -101,9 +104,9 @@ pub enum Output {
     Signal { worker: WorkerId, signal: Signal },
     /// Something a person may want to read.
     Note(Note),
-    /// The cluster has come to rest; nothing runs and nothing is held. The last output, but that a connection which
-    /// comes in even later is refused. Said when every other output has been polled, so that what a `Retire` before
-    /// it gives back at once is refused before it.
+    /// The cluster has come to rest; nothing runs and nothing is held. The last output, but that what comes in even
+    /// later is refused or closed. Said when every other output has been polled, so that what a `Retire` before it
+    /// gives back at once is refused before it.
     Done(Outcome),
 }
 

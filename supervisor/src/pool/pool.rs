@@ -5,7 +5,7 @@ use super::balancer::Balancer;
 use super::deadlines::Deadlines;
 use super::lane::Lanes;
 use super::worker::Worker;
-use super::{Deadline, Input, Note, Outcome, Output, Settings};
+use super::{Deadline, Input, Note, Outcome, Output, Settings, Timer};
 use crate::ids::{BalancerId, WorkerId};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -114,16 +114,12 @@ impl Pool {
 
     /// Whether a connection should be taken out of the balancer's accept queue now. Where not, `Resume` tells when.
     pub fn may_accept(&self, balancer: BalancerId) -> bool {
-        self.takes_connections() && self.balancers.get(&balancer).is_some_and(Balancer::has_room)
+        self.balancers.get(&balancer).is_some_and(Balancer::has_room)
     }
 
     /// When to call `handle_timeout`, at the latest.
     pub fn next_deadline(&self) -> Option<Deadline> {
         self.deadlines.next().map(|(at, _)| at)
-    }
-
-    pub(super) fn takes_connections(&self) -> bool {
-        self.phase == Phase::Serving
     }
 
     /// The worker, if the name is that of its current or last incarnation.
@@ -136,25 +132,23 @@ impl Pool {
     }
 
     pub(super) fn pump(&mut self, now: Instant, id: BalancerId) {
-        let open = self.takes_connections();
         let Some(balancer) = self.balancers.get_mut(&id) else { return };
-        let look = balancer.pump(now, open, &self.settings, &mut self.lanes, &mut self.outbox);
+        let look = balancer.pump(now, &self.settings, &mut self.lanes, &mut self.outbox);
         self.look_at(look);
     }
 
     pub(super) fn pump_all(&mut self, now: Instant) {
-        let open = self.takes_connections();
         for balancer in self.balancers.values_mut() {
-            let look = balancer.pump(now, open, &self.settings, &mut self.lanes, &mut self.outbox);
+            let look = balancer.pump(now, &self.settings, &mut self.lanes, &mut self.outbox);
             if let Some(at) = look {
-                self.deadlines.lower(at, super::Timer::Look);
+                self.deadlines.lower(at, Timer::Look);
             }
         }
     }
 
     pub(super) fn look_at(&mut self, look: Option<Deadline>) {
         if let Some(at) = look {
-            self.deadlines.lower(at, super::Timer::Look);
+            self.deadlines.lower(at, Timer::Look);
         }
     }
 

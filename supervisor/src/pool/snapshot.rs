@@ -3,7 +3,8 @@
 use super::balancer::Balancer;
 use super::lane::Lane;
 use super::pool::{Phase, Pool};
-use super::worker::{State, Worker};
+use super::state::State;
+use super::worker::Worker;
 use super::{Settings, Timer};
 use crate::ids::{BalancerId, LaneId};
 use std::time::Instant;
@@ -71,7 +72,7 @@ impl Pool {
 
     /// Balancers of a cluster that is not stopping.
     pub fn count_running_load_balancers(&self) -> usize {
-        if self.takes_connections() { self.balancers.len() } else { 0 }
+        if self.phase == Phase::Serving { self.balancers.len() } else { 0 }
     }
 
     /// Balancers whose socket listens.

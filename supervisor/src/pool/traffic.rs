@@ -4,8 +4,9 @@
 use super::balancer::Balancer;
 use super::lane::{Count, GaveBack, Lane, Standing};
 use super::pool::{Phase, Pool};
-use super::worker::{Event, Worker};
-use super::{Note, Output};
+use super::state::Event;
+use super::worker::Worker;
+use super::{Note, Output, Timer};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Instant;
 
@@ -93,7 +94,7 @@ impl Pool {
         for (&lane_id, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.balancer() == id) {
             let GaveBack::LookAt(look) = lane.gave_back(now, conn, &self.settings) else { continue };
             if let Some(at) = look {
-                self.deadlines.lower(at, super::Timer::Look);
+                self.deadlines.lower(at, Timer::Look);
             }
             // The shell measured it as full before; where it did not, the lane still is not to be tried again at once.
             if lane.standing == Standing::Ready {
@@ -222,11 +223,7 @@ impl Pool {
     /// Closes the balancers that nobody serves, once every worker has had its time to listen on them. That a worker
     /// is running is not enough: it may listen on one address a moment before another.
     pub(super) fn close_unserved(&mut self) {
-        if self.phase != Phase::Serving || self.workers.iter().any(Worker::may_yet_listen) {
-            return;
-        }
-        // When all budgets are spent, coming to rest closes them, after what was taken back has been refused.
-        if self.workers.iter().all(Worker::is_spent) {
+        if self.workers.iter().any(Worker::may_yet_listen) {
             return;
         }
         while let Some(id) = self.balancers.keys().copied().find(|id| self.is_unserved(*id)) {

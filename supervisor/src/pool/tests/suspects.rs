@@ -125,6 +125,7 @@ fn a_slow_lane_that_moves_is_no_suspect() {
 fn a_lane_that_took_nothing_of_a_small_buffer_is_a_suspect_in_time() {
     let (mut sim, balancer, lanes) = Sim::serving(Settings { window: 3, ..settings(2) });
     sim.capacity = 1;
+    busy(&mut sim, balancer, &[], ms(200));
     busy(&mut sim, balancer, &[lanes[0]], ms(1_100));
     assert_eq!(standing(&sim, lanes[0]), Standing::Suspect);
 }

@@ -1,7 +1,7 @@
 //! Every cell of the worker's table: for each state the cells that change or tell something, and that all others do not.
 
 use crate::pool::sim::{ms, settings};
-use crate::pool::worker::{Effect, Event, transition};
+use crate::pool::state::{Effect, Event, transition};
 use crate::pool::{Reason, Settings, Signal, State};
 use std::time::{Duration, Instant};
 

@@ -1,0 +1,160 @@
+//! The simulated shell: carries out orders on lanes made of queues, and answers at once or later.
+
+use super::{Fate, Record, Sim};
+use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
+use crate::pool::{Exit, Input, Output, Signal};
+
+impl Sim {
+    pub(in crate::pool) fn drain(&mut self) {
+        for _ in 0..100_000 {
+            let Some(output) = self.pool.poll_output() else {
+                let held = self.conns.values().filter(|fate| **fate == Fate::Held).count();
+                assert_eq!(self.pool.held(), held, "the core does not hold what it was given");
+                return self.accept();
+            };
+            if let Output::Note(note) = output {
+                self.notes.push(note);
+            } else {
+                self.orders.push(output.clone());
+                self.carry_out(output);
+            }
+        }
+        panic!("the core and the shell keep each other busy: {:?}", &self.orders[self.orders.len() - 9..]);
+    }
+
+    /// Takes connections out of kernel queues, like the shell: while it may, and again after `Resume`.
+    pub(super) fn accept(&mut self) {
+        let ids: Vec<_> = self.kernel.keys().copied().collect();
+        for balancer in ids {
+            let may = self.pool.may_accept(balancer);
+            let Some((queued, accepting)) = self.kernel.get_mut(&balancer) else { continue };
+            *accepting &= may;
+            if *accepting && *queued > 0 {
+                *queued -= 1;
+                let conn = ConnId(self.id().into());
+                self.conns.insert(conn, Fate::Held);
+                return self.input(Input::Accepted { conn, balancer });
+            }
+        }
+    }
+
+    fn carry_out(&mut self, output: Output) {
+        match output {
+            Output::Spawn { worker } => {
+                self.alive.insert(worker);
+                let pid = self.id();
+                self.answer(Input::Spawned { worker, pid });
+            }
+            Output::Dispatch { conn, lane } => self.dispatch(conn, lane),
+            Output::Refuse { conn } => self.moved(conn, Fate::Held, Fate::Refused),
+            Output::Measure { lane } => self.count(lane, 0),
+            Output::Watch { lane } => {
+                let Some(watched) = self.lanes.get_mut(&lane) else { return };
+                watched.watched = true;
+                if watched.read {
+                    watched.watched = false;
+                    self.count(lane, 0);
+                }
+            }
+            Output::Look { lane } => {
+                let looked = self.lanes.get(&lane).map(|lane| (lane.queue.len() as u32, lane.held));
+                let (waiting, held) = looked.unwrap_or((0, false));
+                self.answer(Input::Looked { lane, waiting, held });
+            }
+            Output::TakeBack { lane } => {
+                self.empty(lane);
+                if let Some(lane) = self.lanes.get_mut(&lane) {
+                    lane.queue.push_back(Record::Void);
+                }
+            }
+            Output::Retire { lane } => {
+                self.empty(lane);
+                self.lanes.remove(&lane);
+                self.retired.insert(lane);
+            }
+            Output::Resume { balancer } => {
+                if let Some((_, accepting)) = self.kernel.get_mut(&balancer) {
+                    *accepting = true;
+                }
+            }
+            Output::CloseBalancer { balancer } => {
+                self.kernel.remove(&balancer);
+            }
+            Output::Signal { worker, signal } => {
+                if self.polite || signal == Signal::Kill {
+                    self.end(worker);
+                }
+            }
+            Output::Note(_) => {}
+            Output::Done(outcome) => {
+                assert_eq!(self.done.replace(outcome), None, "done twice");
+            }
+        }
+    }
+
+    fn dispatch(&mut self, conn: ConnId, id: LaneId) {
+        assert!(!self.retired.contains(&id), "{conn:?} was dispatched to {id:?}, which is closed");
+        match self.lanes.get_mut(&id).filter(|lane| lane.queue.len() < self.capacity) {
+            Some(lane) => {
+                lane.queue.push_back(Record::Conn(conn));
+                self.moved(conn, Fate::Held, Fate::InLane(id));
+            }
+            None => {
+                let (balancer, window) = (self.pool.lane(id).map(|lane| lane.balancer()), self.window());
+                self.moved(conn, Fate::Held, Fate::Coming);
+                self.count(id, window);
+                // A lane that was made up, and whose end was told since the order was given.
+                let balancer = balancer.unwrap_or(BalancerId(0));
+                self.answer(Input::Returned { conn, balancer });
+            }
+        }
+    }
+
+    fn window(&self) -> u32 {
+        self.pool.settings().window
+    }
+
+    pub(super) fn count(&mut self, id: LaneId, at_least: u32) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return self.answer(Input::LaneClosed { lane: id }) };
+        lane.read = false;
+        let waiting = (lane.queue.len() as u32).max(at_least);
+        self.answer(Input::Measured { lane: id, waiting });
+    }
+
+    /// What waits in the lane comes back.
+    fn empty(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let (balancer, queue) = (lane.balancer, std::mem::take(&mut lane.queue));
+        for record in queue {
+            if let Record::Conn(conn) = record {
+                self.moved(conn, Fate::InLane(id), Fate::Coming);
+                self.answer(Input::Returned { conn, balancer });
+            }
+        }
+    }
+
+    /// The process ends. That it has is told even of one that never was, as by a signal to nobody.
+    pub(super) fn end(&mut self, worker: WorkerId) {
+        self.alive.remove(&worker);
+        for lane in self.lanes.values_mut().filter(|lane| lane.worker == worker) {
+            lane.held = false;
+        }
+        self.answer(Input::Exited { worker, exit: Exit::Code(1) });
+    }
+
+    fn answer(&mut self, input: Input) {
+        if self.prompt { self.tell(input) } else { self.pending.push_back(input) }
+    }
+
+    pub(in crate::pool) fn tell(&mut self, input: Input) {
+        if let Input::Returned { conn, .. } = input {
+            self.moved(conn, Fate::Coming, Fate::Held);
+        }
+        self.pool.handle(self.now, input);
+    }
+
+    fn moved(&mut self, conn: ConnId, from: Fate, to: Fate) {
+        let fate = self.conns.insert(conn, to);
+        assert_eq!(fate, Some(from), "{conn:?} became {to:?}");
+    }
+}

@@ -1,0 +1,89 @@
+//! What may happen to a cluster, and the settings it may have, for random histories.
+
+use crate::pool::Settings;
+use crate::pool::sim::{ms, settings};
+use proptest::prelude::*;
+
+/// What happens next; numbers choose among what exists.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Act {
+    Connect(usize),
+    Take(usize),
+    TakeAll(usize),
+    Open,
+    Listen(usize, usize),
+    LetGo(usize),
+    Break(usize),
+    Exit(usize),
+    FailSpawn(usize),
+    Advance(u16),
+    Jump(u32),
+    Stubborn,
+    Stop,
+    Kill,
+    // Only of a dishonest shell.
+    Late,
+    Prompt,
+    Deliver(usize),
+    Repeat(usize),
+    Nonsense(u8, u32, u64),
+}
+
+pub(super) fn honest() -> impl Strategy<Value = Act> {
+    let n = || any::<usize>();
+    prop_oneof![
+        12 => n().prop_map(Act::Connect),
+        8 => n().prop_map(Act::Take),
+        3 => n().prop_map(Act::TakeAll),
+        1 => Just(Act::Open),
+        5 => (n(), n()).prop_map(|(slot, balancer)| Act::Listen(slot, balancer)),
+        1 => n().prop_map(Act::LetGo),
+        1 => n().prop_map(Act::Break),
+        2 => n().prop_map(Act::Exit),
+        6 => (0u16..1500).prop_map(Act::Advance),
+        1 => (0u32..40_000).prop_map(Act::Jump),
+    ]
+}
+
+pub(super) fn dishonest() -> impl Strategy<Value = Act> {
+    let n = || any::<usize>();
+    prop_oneof![
+        40 => honest(),
+        2 => n().prop_map(Act::FailSpawn),
+        1 => (0u32..100_000_000).prop_map(Act::Jump),
+        1 => Just(Act::Stubborn),
+        1 => prop_oneof![3 => Just(Act::Stop), 1 => Just(Act::Kill)],
+        2 => Just(Act::Late),
+        1 => Just(Act::Prompt),
+        8 => n().prop_map(Act::Deliver),
+        3 => n().prop_map(Act::Repeat),
+        4 => (any::<u8>(), 0u32..12, 0u64..40).prop_map(|(what, small, id)| Act::Nonsense(what, small, id)),
+    ]
+}
+
+pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
+    let limits = (1u32..6, 1u32..4, 1u32..4, prop_oneof![Just(None), (0u32..4).prop_map(Some)]);
+    let times = (
+        prop_oneof![Just(0), Just(50), Just(5_000)],
+        prop_oneof![Just(0), Just(800), Just(30_000)],
+        prop_oneof![Just(None), Just(Some(0)), Just(Some(700)), Just(Some(10_000))],
+        prop_oneof![Just(None), Just(Some(0)), Just(Some(200)), Just(Some(1_000))],
+        prop_oneof![Just(0), Just(20)],
+        prop_oneof![Just(0), Just(100)],
+    );
+    (limits, times, any::<u64>()).prop_map(
+        |((workers, max_starting, window, respawn), (boot, start, stop, lag, look, delay), seed)| Settings {
+            max_starting,
+            window,
+            respawn,
+            boot_slot: ms(boot),
+            start_timeout: ms(start),
+            stop_timeout: stop.map(ms),
+            lag_limit: lag.map(ms),
+            look_after: ms(look),
+            restart_delay: ms(delay),
+            seed,
+            ..settings(workers)
+        },
+    )
+}

@@ -1,0 +1,226 @@
+//! Random histories: an honest shell with random workers and clients, and one that is also late, wrong and repetitive.
+//! Invariants are checked after every input, and the simulator accounts for every connection.
+
+use super::acts::{Act, any_settings, dishonest, honest};
+use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
+use crate::pool::sim::{Fate, Sim, ms};
+use crate::pool::{Exit, Input, Output, Phase, Settings, Standing};
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use std::time::Duration;
+
+fn config() -> Config {
+    let config = Config::default();
+    Config { cases: config.cases.max(2_048), failure_persistence: None, ..config }
+}
+
+/// A simulator and what it has been told, to tell again.
+struct Run {
+    sim: Sim,
+    told: Vec<Input>,
+}
+
+impl Run {
+    /// A cluster of which this many workers listen already.
+    fn new(settings: Settings, listening: usize) -> Self {
+        let mut run = Self { sim: Sim::new(settings), told: Vec::new() };
+        run.tell(Input::Start);
+        if listening > 0 {
+            run.sim.open();
+        }
+        for slot in 0..listening {
+            run.act(Act::Listen(slot, 0));
+        }
+        run
+    }
+
+    fn tell(&mut self, input: Input) {
+        // A connection is never reported twice, nor a lane that has been closed opened; all else may be told again.
+        match &input {
+            Input::LaneOpened { lane, .. } if self.sim.retired.contains(lane) => return,
+            Input::Accepted { .. } | Input::Returned { .. } => {}
+            Input::Stop | Input::Kill => {}
+            _ => self.told.push(input.clone()),
+        }
+        self.sim.tell(input);
+        self.sim.drain();
+    }
+
+    fn lane(&self, n: usize) -> Option<LaneId> {
+        self.sim.lanes.keys().nth(n.checked_rem(self.sim.lanes.len())?).copied()
+    }
+
+    fn balancer(&self, n: usize) -> Option<BalancerId> {
+        self.sim.kernel.keys().nth(n.checked_rem(self.sim.kernel.len())?).copied()
+    }
+
+    /// The slot of a worker with a live process.
+    fn slot(&self, n: usize) -> Option<usize> {
+        let workers = self.sim.pool.workers();
+        let live = |slot: &usize| self.sim.alive.contains(&workers[*slot].id());
+        let slots: Vec<_> = (0..workers.len()).filter(live).collect();
+        slots.get(n.checked_rem(slots.len())?).copied()
+    }
+
+    fn act(&mut self, act: Act) -> Option<()> {
+        match act {
+            Act::Connect(n) => self.sim.connect(self.balancer(n)?),
+            Act::Take(n) => {
+                self.sim.take(self.lane(n)?);
+            }
+            Act::TakeAll(n) => {
+                let lane = self.lane(n)?;
+                while self.sim.take(lane).is_some() {}
+            }
+            Act::Open if self.sim.kernel.len() < 3 => {
+                self.sim.open();
+            }
+            Act::Open => {}
+            Act::Listen(slot, balancer) => {
+                self.sim.listen(self.slot(slot)?, self.balancer(balancer)?);
+            }
+            Act::LetGo(n) => {
+                let lane = self.lane(n)?;
+                self.sim.lanes.get_mut(&lane)?.held = false;
+            }
+            Act::Break(n) => self.tell(Input::LaneClosed { lane: self.lane(n)? }),
+            Act::Exit(n) => self.sim.exit(self.slot(n)?),
+            Act::FailSpawn(n) => self.tell(Input::SpawnFailed {
+                worker: self.sim.worker(n % self.sim.pool.count_workers()),
+                error: "no such file".to_owned(),
+            }),
+            Act::Advance(by) => self.sim.advance(ms(by.into())),
+            Act::Jump(by) => self.sim.jump(ms(by.into())),
+            Act::Stubborn => self.sim.polite = !self.sim.polite,
+            Act::Stop => self.tell(Input::Stop),
+            Act::Kill => self.tell(Input::Kill),
+            Act::Late => self.sim.prompt = false,
+            Act::Prompt => {
+                self.sim.prompt = true;
+                self.deliver_all();
+            }
+            Act::Deliver(n) => {
+                let n = n.checked_rem(self.sim.pending.len())?;
+                let input = self.sim.pending.remove(n)?;
+                self.tell(input);
+            }
+            Act::Repeat(n) => {
+                let input = self.told[n.checked_rem(self.told.len())?].clone();
+                self.tell(input);
+            }
+            Act::Nonsense(what, small, id) => self.nonsense(what, small, id),
+        }
+        Some(())
+    }
+
+    fn nonsense(&mut self, what: u8, small: u32, id: u64) {
+        let worker = WorkerId { slot: small % 7, incarnation: (id % 5) as u32 };
+        let (lane, balancer) = (LaneId(id), BalancerId(id as u32));
+        let conn = ConnId(1_000_000 + self.sim.conns.len() as u64);
+        match what % 9 {
+            0 => self.tell(Input::Spawned { worker, pid: small }),
+            1 => self.tell(Input::LaneOpened { lane: LaneId(100_000 + id), worker, balancer }),
+            2 => self.tell(Input::LaneClosed { lane }),
+            3 => self.tell(Input::Measured { lane, waiting: small }),
+            4 => self.tell(Input::Looked { lane, waiting: small, held: what < 200 }),
+            5 => self.tell(Input::Exited { worker, exit: Exit::Code(0) }),
+            6 => self.tell(Input::BalancerOpened { balancer }),
+            7 => {
+                self.sim.conns.insert(conn, Fate::Held);
+                self.tell(Input::Accepted { conn, balancer });
+            }
+            _ => {
+                self.sim.conns.insert(conn, Fate::Coming);
+                self.tell(Input::Returned { conn, balancer });
+            }
+        }
+    }
+
+    fn deliver_all(&mut self) {
+        while let Some(input) = self.sim.pending.pop_front() {
+            self.tell(input);
+        }
+    }
+
+    /// Stop, a long jump of the clock, and nothing is left.
+    fn end(mut self) {
+        self.sim.prompt = true;
+        self.deliver_all();
+        self.tell(Input::Stop);
+        self.sim.jump(Duration::from_secs(365 * 24 * 3600));
+        if self.sim.done.is_none() {
+            assert_eq!(
+                self.sim.pool.settings().stop_timeout,
+                None,
+                "only without a time to stop it takes a kill"
+            );
+            self.tell(Input::Kill);
+        }
+        assert!(self.sim.done.is_some(), "the cluster did not come to rest: {:?}", self.sim.pool);
+        assert!(matches!(self.sim.pool.phase(), Phase::Done(_)));
+        assert!(!self.sim.step(), "something is still waited for");
+        assert_eq!(self.sim.pool.count_active_workers(), 0);
+        assert!(self.sim.kernel.is_empty(), "a listening socket was forgotten");
+        for (conn, fate) in &self.sim.conns {
+            assert!(matches!(fate, Fate::TakenBy(_) | Fate::Refused), "{conn:?} was lost: {fate:?}");
+        }
+        self.sim.jump(Duration::from_secs(365 * 24 * 3600));
+        self.tell(Input::Kill);
+        self.tell(Input::Start);
+        let orders = self.sim.take_orders();
+        let mut orders = orders.into_iter().skip_while(|order| !matches!(order, Output::Done(_)));
+        assert!(orders.next().is_some(), "the end was not told");
+        let closes = |order: &Output| {
+            matches!(order, Output::Refuse { .. } | Output::Retire { .. } | Output::CloseBalancer { .. })
+        };
+        assert!(orders.all(|order| closes(&order)), "more than what came late was closed after the end");
+    }
+
+    /// Of an honest and prompt shell: lanes hold no more than they may, and no connection waits beside an idle lane.
+    fn is_work_conserving(&self) {
+        let window = self.sim.pool.settings().window as usize;
+        for (id, lane) in &self.sim.lanes {
+            assert!(lane.queue.len() <= window, "{id:?} holds {:?}", lane.queue);
+            let Some(seen) = self.sim.pool.lane(*id) else { panic!("{id:?} was forgotten") };
+            assert!(seen.in_flight() >= lane.queue.len() as u64, "{id:?} holds more than is believed");
+            let (queued, _) = self.sim.kernel[&lane.balancer];
+            let held = self.sim.pool.balancer(lane.balancer).map_or(0, |balancer| balancer.held());
+            if matches!(seen.standing(), Standing::Ready | Standing::Full) && lane.queue.len() < window {
+                assert_eq!((queued, held), (0, 0), "connections wait though {id:?} has room");
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn nothing_is_lost_whatever_happens(
+        settings in any_settings(),
+        listening in 0usize..6,
+        acts in prop::collection::vec(dishonest(), 1..150),
+    ) {
+        let mut run = Run::new(settings, listening);
+        for act in acts {
+            run.act(act);
+        }
+        run.end();
+    }
+
+    #[test]
+    fn no_connection_waits_beside_a_lane_with_room(
+        settings in any_settings(),
+        listening in 0usize..6,
+        acts in prop::collection::vec(honest(), 1..150),
+    ) {
+        let mut run = Run::new(settings, listening);
+        for act in acts {
+            run.act(act);
+            run.is_work_conserving();
+        }
+        if run.sim.done.is_none() {
+            run.end();
+        }
+    }
+}
