@@ -24,6 +24,7 @@ pub mod env;
 pub mod identity;
 pub mod message;
 pub mod record;
+pub mod release;
 pub mod rules;
 pub mod scm;
 

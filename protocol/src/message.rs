@@ -58,6 +58,8 @@ pub enum Request<'a> {
     GetOption { lane: u64, level: i32, name: i32, size: u32 },
     /// May this socket file be removed? `Owned`: the cluster serves it, so it stays.
     Unlink { device: u64, inode: u64 },
+    /// The release page, see [`crate::release`]. Answered by `Page`.
+    Page,
 }
 
 /// What the supervisor answers.
@@ -75,6 +77,8 @@ pub enum Reply<'a> {
     Name(Address),
     /// The value of a socket option.
     Value(&'a [u8]),
+    /// Carries the release page, to be mapped for reading.
+    Page,
 }
 
 const LISTEN: u16 = 1;
@@ -85,6 +89,7 @@ const REUSE_PORT: u16 = 5;
 const SET_OPTION: u16 = 6;
 const GET_OPTION: u16 = 7;
 const UNLINK: u16 = 8;
+const PAGE: u16 = 9;
 
 const ERRNO: u16 = 1;
 const LANE: u16 = 2;
@@ -92,6 +97,7 @@ const OWNED: u16 = 3;
 const NOT_OWNED: u16 = 4;
 const NAME: u16 = 5;
 const VALUE: u16 = 6;
+const PAGE_REPLY: u16 = 7;
 
 fn write_place(out: &mut Writer<'_>, place: &Place<'_>) {
     out.u64(place.device);
@@ -147,6 +153,7 @@ impl<'a> Request<'a> {
                 out.u64(*device);
                 out.u64(*inode);
             }
+            Self::Page => {}
         }
         out.finish()
     }
@@ -187,6 +194,7 @@ impl<'a> Request<'a> {
                 size: input.u32()?,
             },
             UNLINK => Self::Unlink { device: input.u64()?, inode: input.u64()? },
+            PAGE => Self::Page,
             _ => return None,
         };
         Some((hello, request))
@@ -207,6 +215,7 @@ impl<'a> Request<'a> {
             Self::SetOption { .. } => SET_OPTION,
             Self::GetOption { .. } => GET_OPTION,
             Self::Unlink { .. } => UNLINK,
+            Self::Page => PAGE,
         }
     }
 }
@@ -236,6 +245,7 @@ impl<'a> Reply<'a> {
                 out.u16(VALUE);
                 out.bytes(value);
             }
+            Self::Page => out.u16(PAGE_REPLY),
         }
         out.finish()
     }
@@ -253,6 +263,7 @@ impl<'a> Reply<'a> {
             NOT_OWNED => Self::NotOwned,
             NAME => Self::Name(input.address()?),
             VALUE => Self::Value(input.bytes()?),
+            PAGE_REPLY => Self::Page,
             _ => return None,
         })
     }

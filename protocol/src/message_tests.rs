@@ -94,6 +94,7 @@ proptest! {
             Request::SetOption { lane: cookie, level: fd, name: backlog, value: &value },
             Request::GetOption { lane: cookie, level: fd, name: backlog, size: 4 },
             Request::Unlink { device: cookie, inode: 1 },
+            Request::Page,
         ] {
             let bytes = frame(&request, &HELLO);
             prop_assert_eq!(Request::decode(&bytes), Some((HELLO, request)));
@@ -104,7 +105,7 @@ proptest! {
         let mut buffer = [0; MAX_FRAME];
         for reply in [
             Reply::Errno(fd), Reply::Lane { lane: cookie }, Reply::Owned, Reply::NotOwned,
-            Reply::Name(address), Reply::Value(&value),
+            Reply::Name(address), Reply::Value(&value), Reply::Page,
         ] {
             let len = reply.encode(&mut buffer).unwrap();
             let frame = buffer[..len].to_vec();

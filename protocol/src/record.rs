@@ -1,9 +1,12 @@
 //! What travels on a lane: fixed-size records downwards, two bytes upwards. A record carries at most one fd beside it.
 
 use crate::address::{Address, MAX};
+use crate::release::Ticket;
 
 /// Size of a downward record, in bytes. Fixed, so that what waits in a lane can be counted from its bytes.
-pub const LEN: usize = 4 + MAX;
+pub const LEN: usize = HEAD + MAX;
+/// Kind, flags, length of the address, one byte unused, ticket.
+const HEAD: usize = 4 + 8;
 
 const CONNECTION: u8 = 1;
 const VOID: u8 = 2;
@@ -13,7 +16,7 @@ const FLAG_NONBLOCK: u8 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Record {
     /// An accepted connection; its fd comes beside it. `nonblock` is the state of its O_NONBLOCK.
-    Connection { peer: Address, nonblock: bool },
+    Connection { peer: Address, nonblock: bool, ticket: Ticket },
     /// What waited here was taken back: whoever was told 'readable' finds this instead.
     Void,
 }
@@ -23,11 +26,13 @@ impl Record {
     pub fn encode(&self) -> [u8; LEN] {
         let mut bytes = [0; LEN];
         match self {
-            Self::Connection { peer, nonblock } => {
+            Self::Connection { peer, nonblock, ticket } => {
                 bytes[0] = CONNECTION;
                 bytes[1] = if *nonblock { FLAG_NONBLOCK } else { 0 };
                 bytes[2] = peer.as_bytes().len() as u8;
-                bytes[4..].copy_from_slice(peer.padded());
+                bytes[4..8].copy_from_slice(&ticket.slot.to_le_bytes());
+                bytes[8..HEAD].copy_from_slice(&ticket.number.to_le_bytes());
+                bytes[HEAD..].copy_from_slice(peer.padded());
             }
             Self::Void => bytes[0] = VOID,
         }
@@ -38,8 +43,12 @@ impl Record {
     pub fn decode(bytes: &[u8; LEN]) -> Option<Self> {
         match bytes[0] {
             CONNECTION => Some(Self::Connection {
-                peer: Address::from_raw(bytes[4..].get(..usize::from(bytes[2]))?)?,
+                peer: Address::from_raw(bytes[HEAD..].get(..usize::from(bytes[2]))?)?,
                 nonblock: bytes[1] & FLAG_NONBLOCK != 0,
+                ticket: Ticket {
+                    slot: u32::from_le_bytes(bytes[4..8].try_into().ok()?),
+                    number: u32::from_le_bytes(bytes[8..HEAD].try_into().ok()?),
+                },
             }),
             VOID => Some(Self::Void),
             _ => None,
@@ -91,7 +100,8 @@ mod tests {
     #[test]
     fn round_trip() {
         let peer = Address::v4(Ipv4Addr::LOCALHOST, 5);
-        for record in [Record::Void, Record::Connection { peer, nonblock: true }] {
+        let ticket = Ticket { slot: 7, number: u32::MAX };
+        for record in [Record::Void, Record::Connection { peer, nonblock: true, ticket }] {
             assert_eq!(Record::decode(&record.encode()), Some(record));
         }
         for upward in [Upward::Nonblock(true), Upward::Nonblock(false), Upward::Shut, Upward::Lost] {

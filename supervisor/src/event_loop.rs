@@ -16,6 +16,7 @@ use crate::io::lane::{self, Lane};
 use crate::io::listener::{Key, Listener};
 use crate::io::program::Program;
 use crate::io::random;
+use crate::io::release::Releases;
 use crate::io::scout::Scout;
 use crate::io::signals::{Event, Signals};
 use crate::io::source::Source;
@@ -57,6 +58,7 @@ struct Shell {
     exhausted_until: Option<Instant>,
     lanes: HashMap<LaneId, Lane>,
     conns: Conns,
+    releases: Releases,
     processes: HashMap<WorkerId, Process>,
     tokens: HashMap<Token, WorkerId>,
     /// Which worker a member belongs to.
@@ -128,6 +130,7 @@ impl Shell {
             exhausted_until: None,
             lanes: HashMap::new(),
             conns: Conns::default(),
+            releases: Releases::new().map_err(os("cannot make the release page"))?,
             processes: HashMap::new(),
             tokens: HashMap::new(),
             members: Slab::new(),

@@ -24,6 +24,7 @@ mod owned;
 mod place;
 mod polled;
 mod real;
+mod release;
 mod settings;
 mod swap;
 mod sys;

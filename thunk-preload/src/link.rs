@@ -50,6 +50,26 @@ pub(crate) fn ask(settings: &Settings, request: &Request<'_>, socket: Option<i32
     answer
 }
 
+/// True if the supervisor lives: somebody listens on its socket.
+pub(crate) fn is_up(settings: &Settings) -> bool {
+    let Ok(link) = sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK) else { return true };
+    let connected = match address(settings.socket()) {
+        Some((address, len)) => sys::connect(link, &address[..len]),
+        None => Ok(()),
+    };
+    sys::close(link);
+    // A full queue is a sign of life.
+    matches!(connected, Ok(()) | Err(EAGAIN))
+}
+
+/// The `sockaddr_un` of an abstract name, and its length.
+fn address(name: &[u8]) -> Option<([u8; 110], usize)> {
+    let mut address = [0; 110];
+    address[..2].copy_from_slice(&UNIX.to_ne_bytes());
+    address.get_mut(3..3 + name.len())?.copy_from_slice(name);
+    Some((address, 3 + name.len()))
+}
+
 fn exchange(link: i32, name: &[u8], frame: &mut [u8], socket: Option<i32>) -> Option<Answer> {
     let deadline = sys::now() + TIME_LIMIT;
     // A timed-out wait returns EAGAIN; an interrupted one EINTR, and is begun again within the deadline.
@@ -57,10 +77,8 @@ fn exchange(link: i32, name: &[u8], frame: &mut [u8], socket: Option<i32>) -> Op
     sys::setsockopt(link, SOL_SOCKET, SO_RCVTIMEO, timeout.as_flattened()).ok()?;
     sys::setsockopt(link, SOL_SOCKET, SO_SNDTIMEO, timeout.as_flattened()).ok()?;
 
-    let mut address = [0; 110];
-    address[..2].copy_from_slice(&UNIX.to_ne_bytes());
-    address.get_mut(3..3 + name.len())?.copy_from_slice(name);
-    until(deadline, || sys::connect(link, &address[..3 + name.len()]))?;
+    let (address, len) = address(name)?;
+    until(deadline, || sys::connect(link, &address[..len]))?;
 
     let mut control = Control::send(socket.unwrap_or(-1));
     let mut iov = IoVec { base: frame.as_mut_ptr().cast(), len: frame.len() };

@@ -12,6 +12,8 @@ pub(crate) type Result<T> = core::result::Result<T, Errno>;
 pub(crate) mod nr {
     //! Numbers of the system calls used.
     pub(crate) const READ: usize = 0;
+    pub(crate) const MMAP: usize = 9;
+    pub(crate) const SCHED_YIELD: usize = 24;
     pub(crate) const CLOSE: usize = 3;
     pub(crate) const CONNECT: usize = 42;
     pub(crate) const SENDTO: usize = 44;
@@ -62,6 +64,8 @@ pub(crate) mod nr {
     pub(crate) const PPOLL: usize = 73;
     pub(crate) const READLINKAT: usize = 78;
     pub(crate) const CLOCK_GETTIME: usize = 113;
+    pub(crate) const SCHED_YIELD: usize = 124;
+    pub(crate) const MMAP: usize = 222;
     pub(crate) const KILL: usize = 129;
     pub(crate) const GETPID: usize = 172;
     pub(crate) const SOCKET: usize = 198;
@@ -312,6 +316,19 @@ pub(crate) fn wall_seconds() -> i64 {
     // SAFETY: the kernel writes one timespec.
     let _ = unsafe { call(nr::CLOCK_GETTIME, [0, time.as_mut_ptr() as usize, 0, 0, 0, 0]) };
     time[0]
+}
+
+/// Maps a file for reading, shared with its writer.
+pub(crate) fn map_shared(fd: i32, size: usize) -> Result<*mut u8> {
+    const PROT_READ: usize = 1;
+    const MAP_SHARED: usize = 1;
+    // SAFETY: a new mapping at an address of the kernel's choice.
+    unsafe { checked(nr::MMAP, [0, size, PROT_READ, MAP_SHARED, fd as usize, 0]) }.map(|at| at as *mut u8)
+}
+
+pub(crate) fn sched_yield() {
+    // SAFETY: no memory is involved.
+    let _ = unsafe { call(nr::SCHED_YIELD, [0; 6]) };
 }
 
 pub(crate) fn getpid() -> u32 {

@@ -2,21 +2,15 @@
 //! looks before it takes.
 
 use crate::abi::*;
-use crate::{lane, polled, real, settings::Settings, swap, sys};
+use crate::{lane, link, polled, real, release, settings::Settings, swap, sys};
 use clustermon_protocol::address::{Address, MAX};
 use clustermon_protocol::record::{LEN, Record, Upward};
+use clustermon_protocol::release::Ticket;
 use clustermon_protocol::scm::{self, Control, Received};
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
-/// How close to the limit of descriptors the highest known one may come before each take is preceded by a look.
+/// Descriptors so near to the limit are counted with care.
 const MARGIN: u64 = 64;
-/// The limit is read anew once in so many takes.
-const REFRESH: u32 = 64;
-
-static HIGHEST: AtomicI32 = AtomicI32::new(0);
-static TAKES: AtomicU32 = AtomicU32::new(0);
-static LIMIT: AtomicU64 = AtomicU64::new(0);
 
 /// What came out of a lane.
 enum Taken {
@@ -24,12 +18,13 @@ enum Taken {
         fd: i32,
         peer: Address,
         nonblock: bool,
+        ticket: Ticket,
     },
     Void,
     End,
-    /// The table of descriptors is full; `lost` if a connection went with it.
+    /// The table of descriptors is full; `lost` names the connection that went with it.
     Full {
-        lost: bool,
+        lost: Option<(Address, bool, Ticket)>,
     },
     Failed(c_int),
 }
@@ -46,15 +41,18 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
     let mut told = None;
     let mut wait = 0;
     loop {
-        if near_limit() && matches!(receive(fd, MSG_PEEK | wait), Taken::Full { .. }) {
-            return real::fail(EMFILE);
-        }
-        match receive(fd, cloexec | wait) {
-            Taken::Connection { fd: connection, peer, nonblock } => {
+        let kept = match look_for_room(fd, wait) {
+            Room::Plenty => None,
+            Room::Little(kept) => kept,
+            Room::None => return real::fail(EMFILE),
+        };
+        let taken = receive(fd, cloexec | wait);
+        match settle(taken, kept, cloexec != 0) {
+            Taken::Connection { fd: connection, peer, nonblock, ticket } => {
                 if wait == 0 {
                     polled::take();
                 }
-                HIGHEST.fetch_max(connection, Ordering::Relaxed);
+                release::wait(ticket);
                 set_nonblock(fd, connection, nonblock, flags & SOCK_NONBLOCK != 0);
                 // SAFETY: passed on to the caller.
                 unsafe { copy_address(&peer, address, len) };
@@ -70,7 +68,7 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
             Taken::Failed(EAGAIN) if wait != 0 && blocking(fd) => return real::fail(ECONNABORTED),
             Taken::Failed(error) => return real::fail(error),
             Taken::Full { lost } => {
-                if lost {
+                if lost.is_some() {
                     let _ = sys::send(fd, &Upward::Lost.encode(), MSG_DONTWAIT | MSG_NOSIGNAL);
                 }
                 return real::fail(EMFILE);
@@ -80,12 +78,45 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
     }
 }
 
-/// True if a receive may find the table of descriptors full.
-fn near_limit() -> bool {
-    if TAKES.fetch_add(1, Ordering::Relaxed).is_multiple_of(REFRESH) {
-        LIMIT.store(sys::descriptor_limit(), Ordering::Relaxed);
+/// How much room the table of descriptors has. A connection that finds none would be lost with its record.
+enum Room {
+    Plenty,
+    /// So little that another thread may take it: the connection that is looked at is kept until it is received.
+    Little(Option<(i32, Ticket)>),
+    None,
+}
+
+/// Tries for a descriptor: it may have been filled by anything that the program does. accept(2) too says EMFILE before
+/// it looks whether anybody waits.
+fn look_for_room(lane: i32, wait: c_int) -> Room {
+    let Ok(free) = sys::fcntl(lane, F_DUPFD_CLOEXEC, 0) else { return Room::None };
+    sys::close(free);
+    if (free as u64) + MARGIN < 256 || (free as u64) + MARGIN < sys::descriptor_limit() {
+        return Room::Plenty;
     }
-    HIGHEST.load(Ordering::Relaxed) as u64 + MARGIN >= LIMIT.load(Ordering::Relaxed)
+    match receive(lane, MSG_PEEK | MSG_CMSG_CLOEXEC | wait) {
+        Taken::Connection { fd, ticket, .. } => Room::Little(Some((fd, ticket))),
+        Taken::Full { .. } => Room::None,
+        Taken::Void | Taken::End | Taken::Failed(_) => Room::Little(None),
+    }
+}
+
+/// Joins what was looked at and what was received: usually the same connection, then one of the two descriptors goes.
+fn settle(taken: Taken, kept: Option<(i32, Ticket)>, cloexec: bool) -> Taken {
+    let Some((kept, seen)) = kept else { return taken };
+    match taken {
+        // The record came without its descriptor, but it is the one that was looked at.
+        Taken::Full { lost: Some((peer, nonblock, ticket)) } if ticket == seen => {
+            if !cloexec {
+                let _ = sys::fcntl(kept, F_SETFD, 0);
+            }
+            Taken::Connection { fd: kept, peer, nonblock, ticket }
+        }
+        other => {
+            sys::close(kept);
+            other
+        }
+    }
 }
 
 fn receive(fd: i32, flags: i32) -> Taken {
@@ -108,30 +139,21 @@ fn receive(fd: i32, flags: i32) -> Taken {
         return Taken::Failed(real::errno());
     }
     let received = control.received(message.control_len, message.flags);
-    if flags & MSG_PEEK != 0 {
-        // Looking installs the fd as well.
-        return match received {
-            Received::Fd(fd) => {
-                sys::close(fd);
-                Taken::Void
-            }
-            Received::Truncated(None) => Taken::Full { lost: false },
-            _ => Taken::Void,
-        };
-    }
     if count == 0 {
         return Taken::End;
     }
     match (Record::decode(&bytes), received) {
-        (Some(Record::Connection { peer, nonblock }), Received::Fd(fd)) => {
-            Taken::Connection { fd, peer, nonblock }
+        (Some(Record::Connection { peer, nonblock, ticket }), Received::Fd(fd)) => {
+            Taken::Connection { fd, peer, nonblock, ticket }
         }
-        (_, Received::Truncated(None)) => Taken::Full { lost: true },
+        (Some(Record::Connection { peer, nonblock, ticket }), Received::Truncated(None)) => {
+            Taken::Full { lost: Some((peer, nonblock, ticket)) }
+        }
         (_, Received::Fd(fd) | Received::Truncated(Some(fd))) => {
             sys::close(fd);
             Taken::Void
         }
-        (_, Received::Nothing) => Taken::Void,
+        (_, Received::Nothing | Received::Truncated(None)) => Taken::Void,
     }
 }
 
@@ -169,21 +191,23 @@ pub(crate) unsafe fn copy_address(address: &Address, out: *mut c_void, len: *mut
     }
 }
 
-/// The lane has ended: the error that accept() gives. Either the program shut its listener down, or the supervisor is
-/// gone. Then the program stops, or lives on beside a socket on which nothing ever happens: a hung-up lane would be
-/// readable for ever and the program would spin.
+/// The lane has ended: the error that accept() gives. Either the program shut its listener down, or the supervisor
+/// closed the lane, or it is gone. If it is gone the program stops, or lives on beside a socket on which nothing ever
+/// happens: a hung-up lane would be readable for ever and the program would spin.
 fn end(fd: i32) -> c_int {
     let mut look = [PollFd { fd, events: POLLOUT, revents: 0 }];
     let hung_up = sys::poll(&mut look, 0).is_ok() && look[0].revents & POLLHUP != 0;
-    if !hung_up {
+    let settings = Settings::read();
+    if !hung_up || settings.as_ref().is_some_and(link::is_up) {
         return EINVAL;
     }
+    let blocking = blocking(fd);
     if let Ok(inert) = sys::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC) {
         let _ = swap::replace(fd, inert, swap::flags(fd));
     }
     lane::hint(fd);
-    if !Settings::read().is_some_and(|settings| settings.keep) {
+    if !settings.is_some_and(|settings| settings.keep) {
         sys::kill(sys::getpid(), SIGTERM);
     }
-    if blocking(fd) { EINTR } else { EAGAIN }
+    if blocking { EINTR } else { EAGAIN }
 }

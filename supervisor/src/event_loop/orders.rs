@@ -34,17 +34,21 @@ impl Shell {
         }
     }
 
-    /// The connection path: one sendmsg and one close.
+    /// The connection path: one sendmsg, one close, and word that the copy is closed.
     fn dispatch(&mut self, conn: ConnId, id: LaneId) {
         let Some(connection) = self.conns.get(conn) else { return };
         let balancer = connection.balancer;
-        let given = match self.lanes.get(&id) {
+        let given = match self.lanes.get_mut(&id) {
             Some(lane) => lane.give(connection),
             None => Err(io::ErrorKind::NotConnected.into()),
         };
-        let Err(error) = given else {
-            self.conns.close(conn);
-            return;
+        let error = match given {
+            Ok(ticket) => {
+                self.conns.close(conn);
+                self.releases.release(ticket);
+                return;
+            }
+            Err(error) => error,
         };
         let full = error.kind() == io::ErrorKind::WouldBlock
             || error.raw_os_error() == Some(libc::ETOOMANYREFS)
@@ -110,6 +114,7 @@ impl Shell {
 
     fn retire(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.remove(&id) else { return };
+        self.releases.close(lane.ticket);
         let _ = self.poll.registry().deregister(&mut SourceFd(&lane.as_fd().as_raw_fd()));
         let balancer = lane.balancer;
         for connection in lane.take_back() {

@@ -96,6 +96,10 @@ impl Shell {
                 let served = self.listeners.values().any(|listener| listener.file == Some((device, inode)));
                 if served { Reply::Owned } else { Reply::NotOwned }
             }
+            Request::Page => {
+                caller.reply(&Reply::Page, Some(self.releases.as_fd()));
+                return;
+            }
         };
         caller.reply(&reply, None);
     }
@@ -240,7 +244,9 @@ impl Shell {
         let id = LaneId(self.next_lane);
         self.next_lane += 1;
         let place = (worker, balancer, holder);
-        let lane = Lane::new(id, self.nonce, &address, place, self.config.window, self.record_cost)?;
+        let ticket = self.releases.open()?;
+        let lane = Lane::new(id, self.nonce, &address, place, ticket, self.config.window, self.record_cost)
+            .inspect_err(|_| self.releases.close(ticket))?;
         let fd = lane.as_fd().as_raw_fd();
         self.poll.registry().register(&mut SourceFd(&fd), Source::Lane(id).into(), Interest::READABLE)?;
         self.lanes.insert(id, lane);

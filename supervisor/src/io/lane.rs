@@ -6,6 +6,7 @@ use crate::ids::{BalancerId, LaneId, WorkerId};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::identity::Identity;
 use clustermon_protocol::record::{self, Record, UPWARD_LEN, Upward};
+use clustermon_protocol::release::Ticket;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -33,6 +34,8 @@ pub(crate) struct Lane {
     pub(crate) watched: bool,
     /// The poll reports writability.
     pub(crate) armed: bool,
+    /// The last one given out.
+    pub(crate) ticket: Ticket,
     supervisor_end: OwnedFd,
     worker_end: OwnedFd,
     record_cost: u32,
@@ -52,6 +55,7 @@ impl Lane {
         nonce: u64,
         address: &Address,
         (worker, balancer, holder): (WorkerId, BalancerId, Holder),
+        ticket: Ticket,
         window: u32,
         record_cost: u32,
     ) -> io::Result<Self> {
@@ -74,6 +78,7 @@ impl Lane {
             inode,
             watched: false,
             armed: false,
+            ticket,
             supervisor_end,
             worker_end,
             record_cost,
@@ -85,10 +90,14 @@ impl Lane {
         self.worker_end.as_fd()
     }
 
-    /// Hands over a connection; on an error it is still the caller's.
-    pub(crate) fn give(&self, connection: &Connection) -> io::Result<()> {
-        let record = Record::Connection { peer: connection.peer, nonblock: connection.nonblock };
-        message::send(self.supervisor_end.as_fd(), &record.encode(), Some(connection.fd.as_fd()))
+    /// Hands over a connection; on an error it is still the caller's. Else the caller closes its copy and then releases
+    /// the ticket: the worker waits for that.
+    pub(crate) fn give(&mut self, connection: &Connection) -> io::Result<Ticket> {
+        let ticket = Ticket { number: self.ticket.number.wrapping_add(1), ..self.ticket };
+        let record = Record::Connection { peer: connection.peer, nonblock: connection.nonblock, ticket };
+        message::send(self.supervisor_end.as_fd(), &record.encode(), Some(connection.fd.as_fd()))?;
+        self.ticket = ticket;
+        Ok(ticket)
     }
 
     /// How many records wait.
@@ -107,7 +116,7 @@ impl Lane {
             match message::receive(self.worker_end.as_fd(), &mut bytes) {
                 Ok(incoming) if incoming.len == 0 => return taken,
                 Ok(incoming) => {
-                    if let (Some(Record::Connection { peer, nonblock }), Some(fd)) =
+                    if let (Some(Record::Connection { peer, nonblock, .. }), Some(fd)) =
                         (Record::decode(&bytes), incoming.fd)
                     {
                         taken.push(Connection { fd, peer, nonblock, balancer: self.balancer });
@@ -205,7 +214,8 @@ mod tests {
         let worker = WorkerId { slot: 0, incarnation: 1 };
         let place = (worker, BalancerId(0), Holder { pid: 1, fd: 0 });
         let nonce = u64::from(std::process::id()) << 32 | u64::from(window);
-        Lane::new(LaneId(1), nonce, &address, place, window, record_cost().unwrap()).unwrap()
+        let ticket = Ticket { slot: 0, number: 0 };
+        Lane::new(LaneId(1), nonce, &address, place, ticket, window, record_cost().unwrap()).unwrap()
     }
 
     fn connection() -> Connection {
@@ -217,7 +227,7 @@ mod tests {
     #[test]
     fn what_waits_is_counted_and_taken_back_in_order() {
         for window in [1, 2, 8, 64] {
-            let lane = lane(window);
+            let mut lane = lane(window);
             for count in 0..window {
                 assert_eq!(lane.waiting(), count);
                 lane.give(&connection()).unwrap();

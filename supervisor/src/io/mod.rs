@@ -11,6 +11,7 @@ pub(crate) mod log;
 mod message;
 pub(crate) mod program;
 pub(crate) mod random;
+pub(crate) mod release;
 pub(crate) mod scout;
 #[cfg(test)]
 pub(crate) mod scratch;

@@ -135,11 +135,18 @@ pub(crate) unsafe extern "C-unwind" fn setsockopt(
 }
 
 fn write_option(identity: &Identity, level: c_int, name: c_int, value: *const c_void, len: u32) -> c_int {
-    if is_reference(level, name) || value.is_null() || len as usize > MAX_VALUE {
+    if is_reference(level, name) || len as usize > MAX_VALUE {
         return real::fail(ENOPROTOOPT);
     }
-    // SAFETY: the program says that so many bytes are readable there.
-    let value = unsafe { core::slice::from_raw_parts(value.cast::<u8>(), len as usize) };
+    if value.is_null() && len > 0 {
+        return real::fail(EFAULT);
+    }
+    let value: &[u8] = if value.is_null() {
+        &[]
+    } else {
+        // SAFETY: the program says that so many bytes are readable there.
+        unsafe { core::slice::from_raw_parts(value.cast::<u8>(), len as usize) }
+    };
     let errno = real::errno();
     let Some(settings) = Settings::read() else { return real::fail(ENOPROTOOPT) };
     let request = Request::SetOption { lane: identity.lane, level, name, value };
