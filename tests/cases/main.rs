@@ -22,6 +22,8 @@ mod listener_close;
 mod log_pipe;
 /// The test programs themselves, without clustermon.
 mod native;
+/// The version before this one.
+mod older_thunk;
 /// Odd folders, a lone binary, other users.
 mod places;
 /// Shared and private addresses.

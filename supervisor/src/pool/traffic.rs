@@ -39,11 +39,11 @@ impl Pool {
             return;
         };
         let first = !self.serves(worker, to);
-        let effect = self.apply(now, worker, Event::Listened);
-        self.follow(worker, effect);
         if first {
             self.note(Note::Listening { worker, balancer: to });
         }
+        let effect = self.apply(now, worker, Event::Listened);
+        self.follow(worker, effect);
         let standing = if stopping { Standing::Leaving } else { Standing::Ready };
         let lane = Lane::new(worker, to, standing);
         if let Some(balancer) = self.balancers.get_mut(&to) {
@@ -235,8 +235,9 @@ impl Pool {
     pub(super) fn close_balancer(&mut self, id: BalancerId) {
         let Some(mut balancer) = self.balancers.remove(&id) else { return };
         self.outbox.extend(balancer.drain_held().map(|conn| Output::Refuse { conn }));
-        self.outbox.push_back(Output::CloseBalancer { balancer: id });
+        // The note first: the shell still knows the address.
         self.note(Note::BalancerClosed { balancer: id });
+        self.outbox.push_back(Output::CloseBalancer { balancer: id });
     }
 
     /// It has had lanes and has none.

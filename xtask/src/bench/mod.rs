@@ -11,6 +11,7 @@ mod servers;
 mod stats;
 mod table;
 mod tail;
+mod window;
 
 use crate::project::{self, Profile};
 use crate::{Result, build, complain, say};
@@ -49,6 +50,11 @@ const CASES: &[Case] = &[
         name: "tail",
         title: "heavy-tailed work: 10 % of requests sleep 40 ms, the rest 1 ms; 2 workers that block on one connection",
         run: tail::run,
+    },
+    Case {
+        name: "window",
+        title: "hand-off as above, by how many connections may wait in a lane",
+        run: window::run,
     },
     Case { name: "death", title: "kill -9 of one of 2 idle workers", run: death::run },
     Case { name: "cost", title: "what the supervisor spends on a connection", run: cost::run },

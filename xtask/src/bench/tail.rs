@@ -6,12 +6,11 @@ use super::client::{Connection, Load, Pace, Work};
 use super::servers::{Bench, Server};
 use super::stats::{Figures, ratio, typical};
 use super::table::{Table, ms};
+use super::window::{self, WINDOWS, WORKERS};
 use crate::Result;
 use std::time::Duration;
 
-const WORKERS: usize = 2;
 const CLIENTS: usize = 16;
-const WINDOWS: [&str; 4] = ["1", "2", "4", "8"];
 /// Nine times 1 ms and once 40 ms.
 const MEAN_WORK: Duration = Duration::from_micros(4_900);
 /// Of what the workers can do if none ever waits.
@@ -19,9 +18,7 @@ const OPEN_LOAD: f64 = 0.8;
 
 pub(super) fn run(bench: &Bench) -> Result<String> {
     let program = bench.c("work_server")?;
-    let cluster = |window| bench.cluster(WORKERS, &["--window", window], &program);
-    let [one, two, four, eight] = WINDOWS.map(cluster);
-    let servers = [one?, two?, four?, eight?, bench.alone(WORKERS, &program)?];
+    let servers = window::servers(bench, &program)?;
     let rate = OPEN_LOAD * WORKERS as f64 / MEAN_WORK.as_secs_f64();
     let closed = measure(bench, &servers, Pace::Closed { clients: CLIENTS })?;
     let open = measure(bench, &servers, Pace::Open { rate })?;

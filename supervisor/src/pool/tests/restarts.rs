@@ -88,7 +88,7 @@ fn the_first_lane_makes_a_worker_ready() {
     sim.listen(0, balancer);
     assert_eq!(
         sim.take_notes(),
-        [Note::Ready { worker, after: ms(70) }, Note::Listening { worker, balancer }]
+        [Note::Listening { worker, balancer }, Note::Ready { worker, after: ms(70) }]
     );
 }
 
