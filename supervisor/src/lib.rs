@@ -7,6 +7,7 @@
 //! # Ok::<(), clustermon::error::Error>(())
 //! ```
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod error;

@@ -1,0 +1,88 @@
+//! What a cluster can be told, and what it answers.
+
+use super::inspection::Inspection;
+use serde::{Deserialize, Serialize};
+
+/// Whom a command is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// All workers; for `stop` the cluster itself.
+    Cluster,
+    /// The worker with this logical id.
+    Worker(String),
+}
+
+/// What is to be done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Action {
+    /// Answer with an `Inspection`.
+    Inspect,
+    /// Run; a pending restart happens now.
+    Start { target: Target },
+    /// Stop and stay stopped.
+    Stop { target: Target },
+    /// Stop and start again.
+    Restart { target: Target },
+    /// SIGHUP: the program reloads itself, or dies and is restarted.
+    HangUp { target: Target },
+    /// SIGKILL.
+    ForceStop { target: Target },
+    /// SIGABRT: a core dump where the system keeps them.
+    Dump { target: Target },
+    /// SIGUSR1 (Node opens its debugger), and no kill while somebody debugs.
+    Debug { target: Target },
+    /// Any signal, by number.
+    Signal { target: Target, signal: i32 },
+    /// Out of rotation.
+    Cordon { target: Target },
+    /// Into rotation.
+    Uncordon { target: Target },
+    /// So many workers.
+    Scale { workers: ScaleTo },
+    /// Follow what happens: every `Event` from now on.
+    Events,
+}
+
+/// A number of workers, or a change of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScaleTo {
+    To(u32),
+    By(i32),
+}
+
+/// An action, and whether to answer at once or when it is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    #[serde(flatten)]
+    pub action: Action,
+    /// Answer when what was asked for is so, or after this many milliseconds with `Failure::TimedOut`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait_ms: Option<u64>,
+}
+
+/// The answer to a command.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    Done,
+    Inspection(Inspection),
+}
+
+/// Why a command was not carried out, or not yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Failure {
+    #[error("no worker {id}; there are {known}")]
+    NoSuchWorker { id: String, known: String },
+    #[error("still under way after {waited_ms} ms: {what}")]
+    TimedOut { waited_ms: u64, what: String },
+    #[error("{what}")]
+    Refused { what: String },
+    #[error("the cluster is not running")]
+    NotRunning,
+}

@@ -1,0 +1,36 @@
+//! What happens in a cluster, as it happens.
+
+use super::inspection::{BalancerState, WorkerState};
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Event {
+    /// A worker changed its state.
+    Worker {
+        /// The logical id.
+        id: String,
+        state: WorkerState,
+        pid: Option<u32>,
+        /// Why, where there is a why: how it exited, that its budget is spent.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
+    },
+    /// A load balancer changed its state.
+    LoadBalancer {
+        address: String,
+        state: BalancerState,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
+    },
+    /// A worker left the rotation or came back.
+    Rotation { id: String, address: String, in_rotation: bool, cause: String },
+    /// A line of the log.
+    Log { text: String },
+    /// The cluster is at rest: no worker and no load balancer is active.
+    Standby { outcome: String },
+    /// So many events were not delivered because nobody took them.
+    Missed { count: u64 },
+}

@@ -1,0 +1,127 @@
+//! A cluster as it was at one moment. Times are milliseconds since the Unix epoch.
+
+use serde::{Deserialize, Serialize};
+
+/// The whole cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inspection {
+    pub name: String,
+    pub state: ClusterState,
+    /// The supervisor's process.
+    pub pid: u32,
+    pub started_at: Option<u64>,
+    /// In the order of their slots.
+    pub workers: Vec<Worker>,
+    /// In the order in which they were opened.
+    pub load_balancers: Vec<Balancer>,
+}
+
+/// Where a cluster is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClusterState {
+    /// Not started, or at rest again.
+    Standby,
+    Running,
+    Stopping,
+}
+
+/// The states of the original, and `starting`, which there was part of `running`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WorkerState {
+    /// No process.
+    Standby,
+    /// A process, which is not ready yet.
+    Starting,
+    /// Ready.
+    Running,
+    /// Told to stop.
+    Stopping,
+}
+
+/// One worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worker {
+    /// The logical id.
+    pub id: String,
+    pub state: WorkerState,
+    pub pid: Option<u32>,
+    /// Other processes of the worker that listen.
+    pub members: Vec<u32>,
+    /// When the current process was started.
+    pub started_at: Option<u64>,
+    /// In standby: when it will be started, if it will.
+    pub starting_at: Option<u64>,
+    /// In standby: why.
+    pub reason: Option<String>,
+    pub stop_requested_at: Option<u64>,
+    /// Stopping: when it will be killed.
+    pub force_stop_at: Option<u64>,
+    pub forced_stop: bool,
+    pub is_debugging: bool,
+    /// It gets no connections because somebody said so.
+    pub cordoned: bool,
+    /// Processes started in the slot after the first.
+    pub restarts: u64,
+    /// How the last process ended, with its cause.
+    pub last_exit: Option<String>,
+    /// Connections handed to the worker since the supervisor started.
+    pub connections: u64,
+    /// Of these, how many are still open, where somebody counts.
+    pub open_connections: Option<u64>,
+}
+
+/// The states of the original.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BalancerState {
+    /// Its socket has failed; it is opened again soon.
+    Standby,
+    Starting,
+    Running,
+    Stopping,
+}
+
+/// One load balancer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balancer {
+    pub state: BalancerState,
+    pub address: String,
+    /// The length of the listening queue that was asked for.
+    pub backlog: u32,
+    /// Connections that the supervisor holds for it.
+    pub queued: u64,
+    pub policy: String,
+    /// Connections handed over.
+    pub connections: u64,
+    /// Logical ids of the workers in rotation, the next one first.
+    pub rotation: Vec<String>,
+}
+
+impl Inspection {
+    /// Workers that exist.
+    pub fn count_workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// Workers that are ready.
+    pub fn count_running_workers(&self) -> usize {
+        self.workers.iter().filter(|worker| worker.state == WorkerState::Running).count()
+    }
+
+    /// Workers that are not in standby.
+    pub fn count_active_workers(&self) -> usize {
+        self.workers.iter().filter(|worker| worker.state != WorkerState::Standby).count()
+    }
+
+    /// Load balancers that accept.
+    pub fn count_running_load_balancers(&self) -> usize {
+        self.load_balancers.iter().filter(|balancer| balancer.state == BalancerState::Running).count()
+    }
+
+    /// Load balancers that are not in standby.
+    pub fn count_active_load_balancers(&self) -> usize {
+        self.load_balancers.iter().filter(|balancer| balancer.state != BalancerState::Standby).count()
+    }
+}

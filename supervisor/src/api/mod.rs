@@ -1,0 +1,13 @@
+//! What is said to a cluster and about it: plain data, the same for the library, the control socket and the command
+//! line. Nothing here acts.
+
+mod command;
+mod event;
+mod inspection;
+
+pub use command::{Action, Command, Failure, Reply, ScaleTo, Target};
+pub use event::Event;
+pub use inspection::{Balancer, BalancerState, ClusterState, Inspection, Worker, WorkerState};
+
+/// The version of the JSON that the control socket speaks.
+pub const VERSION: u32 = 1;
