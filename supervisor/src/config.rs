@@ -67,6 +67,9 @@ pub struct Config {
     pub private: Vec<String>,
     /// The thunk to preload, instead of the one that is found.
     pub thunk: Option<PathBuf>,
+    /// The process is the supervisor's own: it reads the signals, raises its limit on descriptors and ends what
+    /// workers leave behind. Else it installs nothing.
+    pub handle_signals: bool,
     /// How much is logged: 0 what happens, 1 also why, 2 everything.
     pub verbose: u8,
 }

@@ -1,16 +1,22 @@
 //! The shell's loop: waits, reads the clock once, feeds the core what happened and carries out what it orders. It holds
 //! every fd and decides nothing. The only place that reads the clock.
 
+mod commands;
 mod notes;
 mod orders;
 mod processes;
 mod requests;
+mod snapshot;
+
+pub(crate) use snapshot::resting;
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::hooks::Hooks;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::child::{self, Process};
 use crate::io::conns::Conns;
+use crate::io::epoch::Epoch;
 use crate::io::intercept::{Asked, Intercept};
 use crate::io::lane::{self, Lane};
 use crate::io::listener::{Key, Listener};
@@ -18,9 +24,10 @@ use crate::io::program::Program;
 use crate::io::random;
 use crate::io::release::Releases;
 use crate::io::scout::Scout;
-use crate::io::signals::{Event, Signals};
+use crate::io::signals::{self, Event, Signals};
 use crate::io::source::Source;
 use crate::io::spawn::{Limits, Template};
+use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Pool};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
@@ -43,11 +50,16 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 /// Everything the supervisor holds.
 struct Shell {
     now: Instant,
+    started: Instant,
+    epoch: Epoch,
     poll: Poll,
     pool: Pool,
     config: Config,
     template: Template,
-    signals: Signals,
+    /// Where the process is the supervisor's own.
+    signals: Option<Signals>,
+    hooks: Hooks,
+    inbox: Option<Inbox>,
     intercept: Intercept,
     scout: Scout,
     listeners: HashMap<BalancerId, Listener>,
@@ -74,12 +86,25 @@ struct Shell {
     outcome: Option<Outcome>,
 }
 
-/// Runs the cluster in the calling thread until it comes to rest.
-pub(crate) fn run(config: Config, program: Program, thunk: PathBuf) -> Result<Outcome, Error> {
-    let mut shell = Shell::new(config, program, thunk)?;
+/// What a loop is given.
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    pub(crate) program: Program,
+    pub(crate) thunk: PathBuf,
+    pub(crate) hooks: Hooks,
+    /// Commands from other threads, where there are any.
+    pub(crate) inbox: Option<Inbox>,
+}
+
+/// Runs the cluster in the calling thread until it comes to rest. `began` is called once the first workers were
+/// spawned; if it was not, nothing was started.
+pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> {
+    let mut shell = Shell::new(setup)?;
     shell.input(Input::Start);
+    began();
     let outcome = shell.turn_until_done()?;
     shell.sweep();
+    shell.settle();
     Ok(outcome)
 }
 
@@ -89,20 +114,27 @@ fn clock() -> Instant {
 }
 
 impl Shell {
-    fn new(config: Config, program: Program, thunk: PathBuf) -> Result<Self, Error> {
+    fn new(setup: Setup) -> Result<Self, Error> {
+        let Setup { config, program, thunk, hooks, inbox } = setup;
         let os = |what: &'static str| move |error: io::Error| Error::os(what, error);
         let poll = Poll::new().map_err(os("cannot create the poll"))?;
         let nonce = random::number().map_err(os("cannot get random bytes"))?;
         let seed = random::number().map_err(os("cannot get random bytes"))?;
-        let signals = Signals::open(poll.registry()).map_err(os("cannot take over the signals"))?;
-        let limits = Limits::take().map_err(os("cannot raise the limit on descriptors"))?;
+        let signals = match config.handle_signals {
+            true => Some(Signals::open(poll.registry()).map_err(os("cannot take over the signals"))?),
+            false => None,
+        };
+        let owns_process = config.handle_signals;
+        let limits = Limits::take(owns_process).map_err(os("cannot raise the limit on descriptors"))?;
         let intercept =
             Intercept::open(nonce, poll.registry()).map_err(os("cannot open the request socket"))?;
         let waker =
             Waker::new(poll.registry(), Source::Waker.into()).map_err(os("cannot create the waker"))?;
         let scout = Scout::start(Arc::new(waker)).map_err(os("cannot start a thread"))?;
         let record_cost = lane::record_cost().map_err(os("cannot make a socket pair"))?;
-        child::become_subreaper();
+        if owns_process {
+            child::become_subreaper();
+        }
         let template = Template {
             program: program.path,
             command: config.command.clone(),
@@ -112,16 +144,21 @@ impl Shell {
                 (env::RULES, rules(&config).into()),
                 (env::BACKLOG, config.backlog.to_string().into()),
             ],
-            mask: *signals.original_mask(),
+            mask: signals.as_ref().map_or_else(signals::current_mask, |signals| *signals.original_mask()),
             limits,
         };
+        let now = clock();
         Ok(Self {
-            now: clock(),
+            now,
+            started: now,
+            epoch: Epoch::at(now),
             pool: Pool::new(config.pool_settings(seed)),
             poll,
             config,
             template,
             signals,
+            hooks,
+            inbox,
             intercept,
             scout,
             listeners: HashMap::new(),
@@ -196,7 +233,12 @@ impl Shell {
             Source::Lane(lane) => self.on_lane(lane, readable, writable),
             Source::Child(worker) => self.on_child(worker),
             Source::Member(place) => self.on_member(place),
-            Source::Waker => self.on_scout(),
+            // Wired with the control socket.
+            Source::Control | Source::Client(_) => {}
+            Source::Waker => {
+                self.on_scout();
+                self.on_orders();
+            }
         }
     }
 
@@ -207,7 +249,7 @@ impl Shell {
     }
 
     fn on_signals(&mut self) {
-        while let Some(event) = self.signals.next() {
+        while let Some(event) = self.signals.as_ref().and_then(Signals::next) {
             match event {
                 Event::Child => self.reap_orphans(),
                 Event::Stop(signal) if self.told_to_stop => {

@@ -9,15 +9,23 @@
 
 pub mod api;
 pub mod cli;
+mod cluster;
 pub mod config;
 pub mod error;
 mod event_loop;
+mod hooks;
 pub mod ids;
 mod io;
+mod link;
 pub mod pool;
+mod worker_handle;
+
+pub use api::Environment;
+pub use cluster::{Cluster, ExitReport};
+pub use error::Error;
+pub use worker_handle::WorkerHandle;
 
 use config::{Config, ConfigError};
-use error::Error;
 use io::program::Program;
 use io::thunk_file;
 
@@ -32,9 +40,16 @@ impl config::Builder {
 ///
 /// Whatever is wrong with the command or the thunk is found before anything is started.
 pub fn run(config: Config) -> Result<pool::Outcome, Error> {
+    let (program, thunk) = prepare(&config)?;
+    let setup = event_loop::Setup { config, program, thunk, hooks: hooks::Hooks::default(), inbox: None };
+    event_loop::run(setup, || {})
+}
+
+/// Finds the program and the thunk, or says what is wrong with them.
+fn prepare(config: &Config) -> Result<(Program, std::path::PathBuf), Error> {
     let name = config.command.first().ok_or(ConfigError::NoCommand)?;
     let program = Program::resolve(name)?;
     program.check()?;
     let thunk = thunk_file::locate(config.thunk.as_deref())?;
-    event_loop::run(config, program, thunk)
+    Ok((program, thunk))
 }

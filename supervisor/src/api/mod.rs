@@ -2,10 +2,12 @@
 //! line. Nothing here acts.
 
 mod command;
+mod environment;
 mod event;
 mod inspection;
 
 pub use command::{Action, Command, Failure, Reply, ScaleTo, Target};
+pub use environment::Environment;
 pub use event::Event;
 pub use inspection::{Balancer, BalancerState, ClusterState, Inspection, Worker, WorkerState};
 

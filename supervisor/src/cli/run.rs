@@ -3,7 +3,6 @@
 use crate::config::duration::{Human, Limit};
 use crate::config::{self, Builder, Config, ConfigError, Workers};
 use crate::io::log;
-use crate::pool::Outcome;
 use ::log::{LevelFilter, error};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -84,6 +83,7 @@ impl Args {
             .window(self.window)
             .backlog(self.backlog)
             .lag_limit(self.lag_limit.0)
+            .handle_signals(true)
             .verbose(self.verbose);
         if let Some(workers) = self.workers {
             builder = builder.workers(workers);
@@ -127,8 +127,7 @@ pub(super) fn run(args: Args) -> ExitCode {
         }
     };
     let code = match crate::run(config) {
-        Ok(Outcome::Stopped) => ExitCode::SUCCESS,
-        Ok(Outcome::Exhausted) => ExitCode::FAILURE,
+        Ok(outcome) => ExitCode::from(outcome.code()),
         Err(fault) if fault.exit_code() == 2 => {
             log.flush();
             super::complain(&fault);

@@ -3,10 +3,14 @@
 
 use super::workers::{Workers, logical_ids};
 use super::{Config, ConfigError, MAX_WINDOW, duration, name};
+use crate::api::Environment;
+use crate::cluster::Cluster;
+use crate::hooks::Hooks;
 use clustermon_protocol::rules::Rule;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Options on the way to a [`Config`]. What is not set has the default that `clustermon run --help` shows.
@@ -29,7 +33,9 @@ pub struct Builder {
     share: Vec<String>,
     private: Vec<String>,
     thunk: Option<PathBuf>,
+    handle_signals: bool,
     verbose: u8,
+    hooks: Hooks,
 }
 
 impl Builder {
@@ -52,7 +58,9 @@ impl Builder {
             share: Vec::new(),
             private: Vec::new(),
             thunk: None,
+            handle_signals: false,
             verbose: 0,
+            hooks: Hooks::default(),
         }
     }
 
@@ -147,6 +155,31 @@ impl Builder {
         self
     }
 
+    /// Whether the process is the cluster's own: SIGINT, SIGTERM and SIGQUIT stop it, the limit on descriptors is
+    /// raised, and orphans of workers are reaped and ended. Off by default: a library installs nothing unasked.
+    pub fn handle_signals(mut self, yes: bool) -> Self {
+        self.handle_signals = yes;
+        self
+    }
+
+    /// Called once for each start with the cluster, on a thread of its own, after the first workers were spawned: the
+    /// original's `initMaster`.
+    pub fn on_start(mut self, hook: impl Fn(&Cluster) + Send + Sync + 'static) -> Self {
+        self.hooks.on_start = Some(Arc::new(hook));
+        self
+    }
+
+    /// The environment of each worker, asked for by logical id before each spawn: the original's `createEnvironment`.
+    /// It runs on the cluster's thread and holds up everything else.
+    pub fn environment(mut self, make: impl Fn(&str) -> Environment + Send + Sync + 'static) -> Self {
+        self.hooks.environment = Some(Arc::new(make));
+        self
+    }
+
+    pub(crate) fn hooks(&self) -> Hooks {
+        self.hooks.clone()
+    }
+
     /// How much is logged: 0 what happens, 1 also why, 2 everything.
     pub fn verbose(mut self, level: u8) -> Self {
         self.verbose = level;
@@ -214,6 +247,7 @@ impl Builder {
             share,
             private,
             thunk: self.thunk,
+            handle_signals: self.handle_signals,
             verbose: self.verbose,
         })
     }

@@ -36,7 +36,8 @@ impl Shell {
         let token = random::bytes()?;
         let text: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
         let own = [(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, text)];
-        let spawned = self.template.spawn(&own)?;
+        let wanted = self.hooks.environment.as_ref().map(|make| make(self.logical_id(worker)));
+        let spawned = self.template.spawn(&own, wanted)?;
         let pid = spawned.pid;
         let source = Source::Child(worker).into();
         self.poll.registry().register(
@@ -120,8 +121,12 @@ impl Shell {
         }
     }
 
-    /// Ends what workers left behind: processes that left their group. Bounded in time.
+    /// Ends what workers left behind: processes that left their group. Bounded in time. Where the process is not ours
+    /// alone, its other children are not ours to end.
     pub(super) fn sweep(&mut self) {
+        if self.signals.is_none() {
+            return;
+        }
         let deadline = clock() + SWEEP;
         while clock() < deadline {
             let left: Vec<u32> = child::children().into_iter().filter(|pid| !child::reap(*pid)).collect();

@@ -85,6 +85,8 @@ pub(crate) struct Listener {
     pub(crate) inode: u64,
     /// Device and inode of the file of a unix socket.
     pub(crate) file: Option<(u64, u64)>,
+    /// The length of the queue that was asked for, in connections.
+    pub(crate) backlog: u32,
     /// There may be something to accept.
     pub(crate) pending: bool,
     /// How workers want their connections: what they last said.
@@ -112,7 +114,17 @@ impl Listener {
         }
         set_nonblocking(socket.as_fd())?;
         let Facts { address, key, inode, .. } = facts;
-        Ok(Self { id, address, key, inode, file, pending: true, nonblock: false, socket })
+        Ok(Self {
+            id,
+            address,
+            key,
+            inode,
+            file,
+            backlog: backlog.unsigned_abs(),
+            pending: true,
+            nonblock: false,
+            socket,
+        })
     }
 
     /// Moves to a newer socket of the same address; the old one is the caller's to empty.

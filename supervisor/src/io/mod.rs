@@ -2,8 +2,10 @@
 
 pub(crate) mod child;
 pub(crate) mod conns;
+pub(crate) mod control;
 pub(crate) mod cpus;
 mod elf;
+pub(crate) mod epoch;
 pub(crate) mod intercept;
 pub(crate) mod lane;
 pub(crate) mod listener;
@@ -11,7 +13,9 @@ pub(crate) mod log;
 mod message;
 pub(crate) mod program;
 pub(crate) mod random;
+pub(crate) mod ready;
 pub(crate) mod release;
+pub(crate) mod runtime_dir;
 pub(crate) mod scout;
 #[cfg(test)]
 pub(crate) mod scratch;

@@ -69,6 +69,11 @@ impl Drop for Signals {
     }
 }
 
+/// The calling thread's mask.
+pub(crate) fn current_mask() -> SigSet {
+    SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty())
+}
+
 fn is_ignored(signal: Signal) -> bool {
     // SAFETY: sigaction is plain data for which all zeroes is a valid value; no new action is given.
     unsafe {

@@ -1,6 +1,7 @@
 //! Starts a worker's first process: group, environment, limits, signals and scheduling as the user's shell would have
 //! given them. The only place where processes are started.
 
+use crate::api::Environment;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
 use std::ffi::{OsStr, OsString};
@@ -38,11 +39,12 @@ pub(crate) struct Spawned {
 }
 
 impl Limits {
-    /// Raises the number of descriptors to what is allowed, and makes the calling thread one that does not preempt whom
-    /// it wakes: a wake-up costs more than handing a connection over, and this way several are handed over in one.
-    pub(crate) fn take() -> io::Result<Self> {
+    /// Makes the calling thread one that does not preempt whom it wakes: a wake-up costs more than handing a connection
+    /// over, and this way several are handed over in one. In a process of our own the number of descriptors is raised to
+    /// what is allowed.
+    pub(crate) fn take(owns_process: bool) -> io::Result<Self> {
         let descriptors = getrlimit(Resource::RLIMIT_NOFILE)?;
-        if descriptors.0 < descriptors.1 {
+        if owns_process && descriptors.0 < descriptors.1 {
             setrlimit(Resource::RLIMIT_NOFILE, descriptors.1, descriptors.1)?;
         }
         // SAFETY: no memory is involved.
@@ -67,13 +69,27 @@ fn schedule(policy: i32) -> bool {
 }
 
 impl Template {
-    /// Starts one. `own` are this worker's own variables.
+    /// Starts one. `own` are this worker's own variables, `wanted` the environment that the user makes for it.
     #[expect(clippy::disallowed_methods, reason = "the one place where processes are started")]
-    pub(crate) fn spawn(&self, own: &[(&'static str, String)]) -> io::Result<Spawned> {
+    pub(crate) fn spawn(
+        &self,
+        own: &[(&'static str, String)],
+        wanted: Option<Environment>,
+    ) -> io::Result<Spawned> {
         let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(&self.program);
         command.arg0(name).args(arguments).stdin(Stdio::null()).process_group(0);
-        command.env("LD_PRELOAD", preload(&self.thunk, std::env::var_os("LD_PRELOAD").as_deref()));
+        let (inherited, variables) = match wanted {
+            None => (std::env::var_os("LD_PRELOAD"), Vec::new()),
+            Some(Environment::Inherited(variables)) => (std::env::var_os("LD_PRELOAD"), variables),
+            Some(Environment::Exhaustive(variables)) => {
+                command.env_clear();
+                (None, variables)
+            }
+        };
+        let given = variables.iter().rfind(|(name, _)| name == "LD_PRELOAD").map(|(_, value)| value.clone());
+        command.envs(variables);
+        command.env("LD_PRELOAD", preload(&self.thunk, given.or(inherited).as_deref()));
         command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         command.envs(own.iter().map(|(name, value)| (*name, value)));
         let (mask, limits) = (self.mask, self.limits);

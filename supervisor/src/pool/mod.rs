@@ -137,6 +137,16 @@ pub enum Outcome {
     Exhausted,
 }
 
+impl Outcome {
+    /// The exit code of a supervisor that comes to rest like this.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Stopped => 0,
+            Self::Exhausted => 1,
+        }
+    }
+}
+
 /// A log line, as data. The shell adds names, pids and addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Note {

@@ -1,0 +1,28 @@
+//! What a program that links the library wants to be called for. Plain function values; they decide nothing by
+//! themselves and are called from the loop's thread unless said otherwise.
+
+use crate::api::Environment;
+use crate::cluster::Cluster;
+use std::fmt;
+use std::sync::Arc;
+
+pub(crate) type OnStart = Arc<dyn Fn(&Cluster) + Send + Sync>;
+pub(crate) type MakeEnvironment = Arc<dyn Fn(&str) -> Environment + Send + Sync>;
+
+/// Every hook; by default none.
+#[derive(Clone, Default)]
+pub(crate) struct Hooks {
+    /// Called once for each start, on a thread of its own, after the first workers were spawned.
+    pub(crate) on_start: Option<OnStart>,
+    /// Called before each spawn with the logical id.
+    pub(crate) environment: Option<MakeEnvironment>,
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hooks")
+            .field("on_start", &self.on_start.is_some())
+            .field("environment", &self.environment.is_some())
+            .finish()
+    }
+}

@@ -1,0 +1,47 @@
+//! Turns moments of the loop's clock into the time of day that people and other programs use. The only place that reads
+//! the wall clock for the loop.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// One moment on both clocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Epoch {
+    instant: Instant,
+    milliseconds: u64,
+}
+
+impl Epoch {
+    /// Takes `now` for the present.
+    #[expect(clippy::disallowed_methods, reason = "the loop's clock has no date")]
+    pub(crate) fn at(now: Instant) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { instant: now, milliseconds: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub(crate) fn wall(&self, moment: Instant) -> u64 {
+        let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        match moment.checked_duration_since(self.instant) {
+            Some(after) => self.milliseconds.saturating_add(ms(after)),
+            None => self.milliseconds.saturating_sub(ms(self.instant.duration_since(moment))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "any moment will do")]
+    fn keeps_distances_both_ways() {
+        let now = Instant::now();
+        let epoch = Epoch::at(now);
+        let wall = epoch.wall(now);
+        assert_eq!(epoch.wall(now + Duration::from_secs(5)), wall + 5000);
+        if let Some(before) = now.checked_sub(Duration::from_secs(1)) {
+            assert_eq!(epoch.wall(before), wall - 1000);
+        }
+    }
+}
