@@ -6,6 +6,7 @@ use crate::config::{Builder, Config, ConfigError};
 use crate::error::Error;
 use crate::event_loop::{self, Setup};
 use crate::hooks::Hooks;
+use crate::io::signals::Blocked;
 use crate::link::{Board, Inbox, Order};
 use crate::pool::Outcome;
 use crate::worker_handle::WorkerHandle;
@@ -62,6 +63,7 @@ pub(crate) struct Inner {
 #[derive(Debug, Default)]
 struct Life {
     running: Option<Running>,
+    signals: Option<Blocked>,
     report: Option<Result<ExitReport, Arc<Error>>>,
 }
 
@@ -96,11 +98,17 @@ impl Cluster {
             join(last.thread);
         }
         let (program, thunk) = crate::prepare(&self.inner.config)?;
+        // Once for all starts: afterwards the mask from before is no longer to be seen.
+        if life.signals.is_none() {
+            life.signals = crate::take_signals(&self.inner.config)?;
+        }
+        let signals = life.signals;
         let (orders, inbox) = unbounded();
         let setup = Setup {
             config: self.inner.config.clone(),
             program,
             thunk,
+            signals,
             hooks: self.inner.hooks.clone(),
             inbox: Some(Inbox { orders: inbox, board: self.inner.board.clone() }),
         };

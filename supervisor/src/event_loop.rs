@@ -24,7 +24,7 @@ use crate::io::program::Program;
 use crate::io::random;
 use crate::io::release::Releases;
 use crate::io::scout::Scout;
-use crate::io::signals::{self, Event, Signals};
+use crate::io::signals::{self, Blocked, Event, Signals};
 use crate::io::source::Source;
 use crate::io::spawn::{Limits, Template};
 use crate::link::Inbox;
@@ -91,6 +91,8 @@ pub(crate) struct Setup {
     pub(crate) config: Config,
     pub(crate) program: Program,
     pub(crate) thunk: PathBuf,
+    /// The signals that are its to read, if the process is the cluster's own.
+    pub(crate) signals: Option<Blocked>,
     pub(crate) hooks: Hooks,
     /// Commands from other threads, where there are any.
     pub(crate) inbox: Option<Inbox>,
@@ -115,16 +117,14 @@ fn clock() -> Instant {
 
 impl Shell {
     fn new(setup: Setup) -> Result<Self, Error> {
-        let Setup { config, program, thunk, hooks, inbox } = setup;
+        let Setup { config, program, thunk, signals, hooks, inbox } = setup;
         let os = |what: &'static str| move |error: io::Error| Error::os(what, error);
         let poll = Poll::new().map_err(os("cannot create the poll"))?;
         let nonce = random::number().map_err(os("cannot get random bytes"))?;
         let seed = random::number().map_err(os("cannot get random bytes"))?;
-        let signals = match config.handle_signals {
-            true => Some(Signals::open(poll.registry()).map_err(os("cannot take over the signals"))?),
-            false => None,
-        };
-        let owns_process = config.handle_signals;
+        let owns_process = signals.is_some();
+        let signals = signals.map(|blocked| Signals::open(blocked, poll.registry())).transpose();
+        let signals = signals.map_err(os("cannot take over the signals"))?;
         let limits = Limits::take(owns_process).map_err(os("cannot raise the limit on descriptors"))?;
         let intercept =
             Intercept::open(nonce, poll.registry()).map_err(os("cannot open the request socket"))?;
@@ -233,7 +233,7 @@ impl Shell {
             Source::Lane(lane) => self.on_lane(lane, readable, writable),
             Source::Child(worker) => self.on_child(worker),
             Source::Member(place) => self.on_member(place),
-            // Wired with the control socket.
+            // Not open yet.
             Source::Control | Source::Client(_) => {}
             Source::Waker => {
                 self.on_scout();

@@ -27,6 +27,7 @@ pub use worker_handle::WorkerHandle;
 
 use config::{Config, ConfigError};
 use io::program::Program;
+use io::signals::{self, Blocked};
 use io::thunk_file;
 
 impl config::Builder {
@@ -41,8 +42,15 @@ impl config::Builder {
 /// Whatever is wrong with the command or the thunk is found before anything is started.
 pub fn run(config: Config) -> Result<pool::Outcome, Error> {
     let (program, thunk) = prepare(&config)?;
-    let setup = event_loop::Setup { config, program, thunk, hooks: hooks::Hooks::default(), inbox: None };
-    event_loop::run(setup, || {})
+    let signals = take_signals(&config)?;
+    let hooks = hooks::Hooks::default();
+    event_loop::run(event_loop::Setup { config, program, thunk, signals, hooks, inbox: None }, || {})
+}
+
+/// Blocks the signals that the cluster is to read, if any, before the first thread is started.
+fn take_signals(config: &Config) -> Result<Option<Blocked>, Error> {
+    let block = || signals::block().map_err(|error| Error::os("cannot take over the signals", error));
+    config.handle_signals.then(block).transpose()
 }
 
 /// Finds the program and the thunk, or says what is wrong with them.

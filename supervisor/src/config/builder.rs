@@ -156,7 +156,9 @@ impl Builder {
     }
 
     /// Whether the process is the cluster's own: SIGINT, SIGTERM and SIGQUIT stop it, the limit on descriptors is
-    /// raised, and orphans of workers are reaped and ended. Off by default: a library installs nothing unasked.
+    /// raised, and orphans of workers are reaped and ended. Off by default: a library installs nothing unasked. The
+    /// signals are blocked in the thread that starts the cluster and in those that it starts later: call it before others
+    /// are there. No handler is installed.
     pub fn handle_signals(mut self, yes: bool) -> Self {
         self.handle_signals = yes;
         self

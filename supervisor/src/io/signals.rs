@@ -24,18 +24,32 @@ pub(crate) struct Signals {
     original: SigSet,
 }
 
+/// Blocked signals, and the mask from before.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Blocked {
+    wanted: SigSet,
+    original: SigSet,
+}
+
+/// Blocks the signals in the calling thread, which threads that it starts from now on inherit: one that had been started
+/// before would still be struck. A SIGHUP that was ignored (nohup) stays so.
+pub(crate) fn block() -> io::Result<Blocked> {
+    let mut wanted = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGCHLD] {
+        wanted.add(signal);
+    }
+    if !is_ignored(Signal::SIGHUP) {
+        wanted.add(Signal::SIGHUP);
+    }
+    let mut original = SigSet::empty();
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&wanted), Some(&mut original))?;
+    Ok(Blocked { wanted, original })
+}
+
 impl Signals {
-    /// Blocks the signals in the calling thread. A SIGHUP that was ignored (nohup) stays so.
-    pub(crate) fn open(registry: &Registry) -> io::Result<Self> {
-        let mut wanted = SigSet::empty();
-        for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGCHLD] {
-            wanted.add(signal);
-        }
-        if !is_ignored(Signal::SIGHUP) {
-            wanted.add(Signal::SIGHUP);
-        }
-        let mut original = SigSet::empty();
-        sigprocmask(SigmaskHow::SIG_BLOCK, Some(&wanted), Some(&mut original))?;
+    /// Reads what is blocked.
+    pub(crate) fn open(blocked: Blocked, registry: &Registry) -> io::Result<Self> {
+        let Blocked { wanted, original } = blocked;
         let fd = SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         registry.register(
             &mut SourceFd(&fd.as_raw_fd()),
