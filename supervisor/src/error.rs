@@ -3,6 +3,7 @@
 use std::io;
 
 pub use crate::config::ConfigError;
+pub use crate::io::control::ControlError;
 pub use crate::io::program::ProgramError;
 pub use crate::io::thunk_file::ThunkError;
 
@@ -18,6 +19,9 @@ pub enum Error {
     /// No file of the thunk that workers could load.
     #[error(transparent)]
     Thunk(#[from] ThunkError),
+    /// No control socket, or not the one that was asked for.
+    #[error(transparent)]
+    Control(#[from] ControlError),
     /// The system refused something that the supervisor cannot do without.
     #[error("{what}: {source}")]
     Os {
@@ -39,7 +43,8 @@ impl Error {
         match self {
             Self::Config(_) | Self::Program(_) => 2,
             Self::Thunk(error) if error.is_input() => 2,
-            Self::Thunk(_) | Self::Os { .. } => 1,
+            Self::Control(error) if error.is_input() => 2,
+            Self::Thunk(_) | Self::Control(_) | Self::Os { .. } => 1,
         }
     }
 }

@@ -22,6 +22,12 @@ pub(crate) enum Source {
     Member(usize),
     /// Another thread has something to say.
     Waker,
+    /// What a worker writes to a captured stream: the key of its pipe.
+    Output(usize),
+    /// The control socket.
+    Control,
+    /// Who is connected to the control socket: its place in the table.
+    Client(usize),
 }
 
 const KIND: u32 = 56;
@@ -40,6 +46,9 @@ impl From<Source> for Token {
             Source::Child(worker) => (5, u64::from(worker.slot) << SLOT | u64::from(worker.incarnation)),
             Source::Member(place) => (6, place as u64),
             Source::Waker => (7, 0),
+            Source::Control => (8, 0),
+            Source::Client(place) => (9, place as u64),
+            Source::Output(key) => (10, key as u64),
         };
         Self((kind << KIND | value & MASK) as usize)
     }
@@ -58,6 +67,9 @@ impl Source {
             5 => Self::Child(WorkerId { slot: (value >> SLOT) as u32, incarnation: value as u32 }),
             6 => Self::Member(value as usize),
             7 => Self::Waker,
+            8 => Self::Control,
+            9 => Self::Client(value as usize),
+            10 => Self::Output(value as usize),
             _ => return None,
         })
     }
@@ -78,6 +90,9 @@ mod tests {
             Source::Child(WorkerId { slot: 1023, incarnation: u32::MAX }),
             Source::Member(3),
             Source::Waker,
+            Source::Control,
+            Source::Client(63),
+            Source::Output(2048),
         ] {
             assert_eq!(Source::of(Token::from(source)), Some(source));
         }

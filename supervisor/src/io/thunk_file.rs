@@ -4,6 +4,7 @@
 mod extract;
 
 use crate::io::elf::{self, Found, Kind};
+use crate::io::runtime_dir::{self, Purpose};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::unistd::Uid;
 use std::ffi::OsString;
@@ -79,18 +80,7 @@ impl Search {
     fn current() -> Self {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
         let uid = Uid::effective();
-        let mut homes = Vec::new();
-        if let Some(list) = variable("RUNTIME_DIRECTORY") {
-            // The service manager gives a list when it was asked for several.
-            let first = list.as_bytes().split(|&byte| byte == b':').next().unwrap_or_default();
-            homes.push(PathBuf::from(std::ffi::OsStr::from_bytes(first)));
-        }
-        if uid.is_root() {
-            homes.push(PathBuf::from("/run/clustermon"));
-        } else if let Some(directory) = variable("XDG_RUNTIME_DIR") {
-            homes.push(PathBuf::from(directory).join("clustermon"));
-        }
-        homes.push(PathBuf::from(format!("/tmp/clustermon-{uid}")));
+        let homes = runtime_dir::homes(Purpose::Thunk).into_iter().map(|home| home.path).collect();
         let program = std::env::current_exe().and_then(fs::canonicalize).ok();
         let beside = program.and_then(|program| program.parent().map(Path::to_owned));
         Self { by_variable: variable(VARIABLE), beside, homes, uid }

@@ -1,25 +1,26 @@
 //! Writes the copy of the thunk that this program carries to a directory that only its owner can write to.
 //! Whatever it finds there is trusted only if it is our own, closed to others, and the same byte for byte.
 
+use crate::io::runtime_dir::{self, Home, Purpose, is_ours};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open, openat, renameat};
-use nix::sys::stat::{FileStat, Mode, SFlag, fchmod, fstat, mkdirat, stat};
+use nix::fcntl::{OFlag, openat, renameat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat};
 use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// The thunk as it was when this program was built.
 pub(super) const EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libclustermon_thunk.so"));
 
-const SHUT_TO_OTHERS: u32 = 0o022;
 const ATTEMPTS: u32 = 16;
 
 /// The path of a file in `home` that holds `content`; written if it is not there. The reason if that cannot be.
 pub(super) fn write(home: &Path, content: &[u8], uid: Uid) -> Result<PathBuf, String> {
-    let directory = open_home(home, uid)?;
+    let place = Home { path: home.to_owned(), given: false };
+    let directory = runtime_dir::open_or_make(&place, Purpose::Thunk, uid)?;
     // The content is compared, so that the hash need only tell versions apart.
     let name = format!("libclustermon_thunk-{:016x}.so", hash(content));
     if !is_written(&directory, &name, content, uid) {
@@ -27,40 +28,6 @@ pub(super) fn write(home: &Path, content: &[u8], uid: Uid) -> Result<PathBuf, St
             .map_err(|errno| format!("cannot write {name}: {}", errno.desc()))?;
     }
     Ok(home.join(name))
-}
-
-/// Opens the directory, or makes it, and refuses one in which anybody else could put or swap a file.
-fn open_home(home: &Path, uid: Uid) -> Result<OwnedFd, String> {
-    let parent = home.parent().ok_or("it has no parent directory")?;
-    let above = stat(parent).map_err(|errno| format!("{parent:?}: {}", errno.desc()))?;
-    let sticky = above.st_mode & libc::S_ISVTX != 0;
-    let owner = Uid::from_raw(above.st_uid);
-    if (above.st_mode & SHUT_TO_OTHERS != 0 && !sticky) || (owner != uid && !owner.is_root()) {
-        return Err(format!("others may rename what is in {parent:?}"));
-    }
-    let made = match mkdirat(nix::fcntl::AT_FDCWD, home, Mode::from_bits_truncate(0o755)) {
-        Ok(()) => true,
-        Err(Errno::EEXIST) => false,
-        Err(errno) => return Err(format!("cannot make the directory: {}", errno.desc())),
-    };
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let directory = open(home, flags, Mode::empty()).map_err(|errno| match errno {
-        Errno::ENOTDIR | Errno::ELOOP => "it is not a directory".to_owned(),
-        errno => errno.desc().to_owned(),
-    })?;
-    if made {
-        // Whatever the umask: a worker of another user must get in.
-        fchmod(&directory, Mode::from_bits_truncate(0o755)).map_err(|errno| errno.desc().to_owned())?;
-    }
-    let status = fstat(&directory).map_err(|errno| errno.desc().to_owned())?;
-    if !is_ours(&status, uid) {
-        return Err("it belongs to another user, or others may write to it".to_owned());
-    }
-    Ok(directory)
-}
-
-fn is_ours(status: &FileStat, uid: Uid) -> bool {
-    status.st_uid == uid.as_raw() && status.st_mode & SHUT_TO_OTHERS == 0
 }
 
 /// Whether the file is there as this function's caller would write it.

@@ -1,0 +1,83 @@
+//! Where a control socket is to be, and why it cannot be there. Plain data.
+
+use super::socket::Holder;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where a cluster's control socket is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// At this path and nowhere else; its directory exists.
+    At(PathBuf),
+    /// `NAME.sock` in the user's runtime directory.
+    Named {
+        name: String,
+        /// No other name will do; else NAME-2, NAME-3 and so on are tried.
+        exact: bool,
+    },
+}
+
+/// No control socket.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// A live cluster of this user has the name that was asked for.
+    #[error(
+        "--name {name}: {} runs a cluster of this name already ({path:?}); choose another name",
+        Holder(*.pid)
+    )]
+    NameTaken {
+        /// What was asked for.
+        name: String,
+        /// The other's socket.
+        path: PathBuf,
+        /// The other's supervisor, if the kernel tells.
+        pid: Option<u32>,
+    },
+    /// Somebody listens at the path that was asked for.
+    #[error("--control {path:?}: {} listens there already; choose another path", Holder(*.pid))]
+    PathTaken {
+        /// What was asked for.
+        path: PathBuf,
+        /// Who listens, if the kernel tells.
+        pid: Option<u32>,
+    },
+    /// The path that was asked for cannot be used.
+    #[error("--control {path:?}: {why}")]
+    Path {
+        /// What was asked for.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// None of the runtime directories can be used.
+    #[error("no directory for the control socket can be used: {0}; give --control PATH, or --control none")]
+    Unusable(Tried),
+    /// The system refused something.
+    #[error("cannot watch the control socket: {0}")]
+    Os(#[from] std::io::Error),
+}
+
+impl ControlError {
+    /// Whether it is the caller's input that is at fault.
+    pub(crate) fn is_input(&self) -> bool {
+        match self {
+            Self::NameTaken { .. } | Self::PathTaken { .. } | Self::Path { .. } => true,
+            Self::Unusable(_) | Self::Os(_) => false,
+        }
+    }
+}
+
+/// What was tried, with why it failed, on one line.
+#[derive(Debug)]
+pub struct Tried(pub(super) Vec<(PathBuf, String)>);
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (path, why)) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { ", " };
+            write!(f, "{comma}{path:?} ({why})")?;
+        }
+        Ok(())
+    }
+}

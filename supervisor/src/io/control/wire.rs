@@ -1,0 +1,270 @@
+//! The lines of the control socket, in both directions: bytes to values and back. Shared by the supervisor and its
+//! clients; reads and writes nothing by itself.
+
+use crate::api::{Command, Event, Failure, Inspection, Reply, VERSION};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The longest request, without its end of line.
+pub(crate) const MAX_REQUEST: usize = 64 * 1024;
+
+/// A line that holds nothing to carry out, or a client that may not ask; the words of the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Fault {
+    #[error("not a request: {what}")]
+    BadRequest {
+        #[serde(skip)]
+        what: String,
+    },
+    #[error("this supervisor speaks version {speaks} of the protocol, not {asked}")]
+    Version {
+        speaks: u32,
+        #[serde(skip)]
+        asked: String,
+    },
+    #[error("user {uid} may not control this cluster")]
+    Forbidden { uid: u32 },
+    #[error("{clients} clients are connected already; try again later")]
+    Busy { clients: usize },
+}
+
+/// Why a command was not carried out, as a client reads it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{error}")]
+pub(crate) struct Declined {
+    /// The exit code that fits it.
+    pub(crate) code: u8,
+    /// One line.
+    pub(crate) error: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Versioned<T> {
+    v: u32,
+    #[serde(flatten)]
+    body: T,
+}
+
+#[derive(Serialize)]
+struct Good<'a> {
+    v: u32,
+    ok: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inspection: Option<&'a Inspection>,
+}
+
+#[derive(Serialize)]
+struct Bad<'a, T> {
+    v: u32,
+    ok: bool,
+    code: u8,
+    error: String,
+    #[serde(flatten)]
+    why: &'a T,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    ok: bool,
+    code: Option<u8>,
+    error: Option<String>,
+    inspection: Option<Inspection>,
+}
+
+/// The exit code of a command line that was told this.
+pub(crate) fn exit_code(failure: &Failure) -> u8 {
+    match failure {
+        Failure::NoSuchWorker { .. } => 3,
+        Failure::TimedOut { .. } => 4,
+        Failure::Refused { .. } | Failure::NotRunning => 1,
+    }
+}
+
+impl Fault {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::BadRequest { .. } => 2,
+            Self::Version { .. } | Self::Forbidden { .. } | Self::Busy { .. } => 1,
+        }
+    }
+}
+
+/// A request with its end of line.
+pub(crate) fn request(command: &Command) -> String {
+    line(&Versioned { v: VERSION, body: command })
+}
+
+/// Reads a request. Fields that are not known are ignored.
+pub(crate) fn read_request(text: &[u8]) -> Result<Command, Fault> {
+    read(text).map_err(|error| match error {
+        Unreadable::Text(what) => Fault::BadRequest { what },
+        Unreadable::Version(asked) => Fault::Version { speaks: VERSION, asked },
+    })
+}
+
+/// An answer with its end of line.
+pub(crate) fn answer(result: &Result<Reply, Failure>) -> String {
+    match result {
+        Ok(Reply::Done) => line(&Good { v: VERSION, ok: true, inspection: None }),
+        Ok(Reply::Inspection(inspection)) => {
+            line(&Good { v: VERSION, ok: true, inspection: Some(inspection) })
+        }
+        Err(why) => bad(exit_code(why), &why.to_string(), why),
+    }
+}
+
+/// The answer to a line that is no request.
+pub(crate) fn fault(fault: &Fault) -> String {
+    bad(fault.exit_code(), &fault.to_string(), fault)
+}
+
+/// Reads an answer.
+pub(crate) fn read_answer(text: &[u8]) -> Result<Reply, Declined> {
+    let odd = |what: String| Declined { code: 1, error: format!("the supervisor's answer is odd: {what}") };
+    let answer: Answer = read(text).map_err(|error| match error {
+        Unreadable::Text(what) => odd(what),
+        Unreadable::Version(theirs) => Declined {
+            code: 1,
+            error: format!(
+                "the supervisor speaks version {theirs} of the protocol, this program version {VERSION}"
+            ),
+        },
+    })?;
+    match (answer.ok, answer.inspection) {
+        (true, Some(inspection)) => Ok(Reply::Inspection(inspection)),
+        (true, None) => Ok(Reply::Done),
+        (false, _) => Err(Declined {
+            code: answer.code.unwrap_or(1),
+            error: answer.error.ok_or_else(|| odd("it does not say what is wrong".to_owned()))?,
+        }),
+    }
+}
+
+/// An event with its end of line.
+pub(crate) fn event(event: &Event) -> String {
+    line(&Versioned { v: VERSION, body: event })
+}
+
+/// Reads an event; `None` if it is of a kind that this version does not know.
+pub(crate) fn read_event(text: &[u8]) -> Option<Event> {
+    read(text).ok()
+}
+
+fn bad<T: Serialize>(code: u8, error: &str, why: &T) -> String {
+    let error = error.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line(&Bad { v: VERSION, ok: false, code, error, why })
+}
+
+fn line<T: Serialize>(value: &T) -> String {
+    // Nothing that is serialized here has keys that are not strings, the only thing that JSON cannot hold.
+    let mut line = serde_json::to_string(value).unwrap_or_default();
+    line.push('\n');
+    line
+}
+
+enum Unreadable {
+    Text(String),
+    Version(String),
+}
+
+fn read<T: DeserializeOwned>(text: &[u8]) -> Result<T, Unreadable> {
+    let value: Value =
+        serde_json::from_slice(text).map_err(|error| Unreadable::Text(format!("no JSON: {error}")))?;
+    if !value.is_object() {
+        return Err(Unreadable::Text("it must be a JSON object".to_owned()));
+    }
+    match value.get("v") {
+        Some(version) if version.as_u64() == Some(u64::from(VERSION)) => {}
+        Some(other) => return Err(Unreadable::Version(shorten(&other.to_string()))),
+        None => return Err(Unreadable::Text(format!("it needs \"v\":{VERSION}"))),
+    }
+    serde_json::from_value(value).map_err(|error| Unreadable::Text(shorten(&error.to_string())))
+}
+
+/// What came from outside and goes into a line.
+fn shorten(text: &str) -> String {
+    const MOST: usize = 200;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}..", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{Action, ScaleTo, Target};
+
+    #[test]
+    fn requests_survive_the_way() {
+        let worker = || Target::Worker("a\"b".to_owned());
+        for action in [
+            Action::Inspect,
+            Action::Events,
+            Action::Start { target: Target::Cluster },
+            Action::Restart { target: worker() },
+            Action::Signal { target: worker(), signal: 10 },
+            Action::Scale { workers: ScaleTo::To(4) },
+            Action::Scale { workers: ScaleTo::By(-1) },
+        ] {
+            for wait_ms in [None, Some(u64::MAX)] {
+                let command = Command { action: action.clone(), wait_ms };
+                let line = request(&command);
+                assert!(line.ends_with('\n') && line.matches('\n').count() == 1, "{line}");
+                assert_eq!(read_request(line.as_bytes()), Ok(command));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_told_in_one_line() {
+        for (text, part) in [
+            ("", "no JSON"),
+            ("{", "no JSON"),
+            ("\u{0}\u{1}", "no JSON"),
+            ("[1]", "must be a JSON object"),
+            ("{}", "needs \"v\":1"),
+            (r#"{"v":1}"#, "do"),
+            (r#"{"v":1,"do":"fly"}"#, "fly"),
+            (r#"{"v":1,"do":"stop"}"#, "target"),
+            (r#"{"v":1,"do":"stop","target":{"worker":7}}"#, "string"),
+            (r#"{"v":1,"do":"inspect","wait_ms":-1}"#, "-1"),
+            (r#"{"v":2,"do":"inspect"}"#, "speaks version 1 of the protocol, not 2"),
+            (r#"{"v":"1","do":"inspect"}"#, "not \"1\""),
+        ] {
+            let error = read_request(text.as_bytes()).unwrap_err();
+            assert!(error.to_string().contains(part), "{text}: {error}");
+            let line = fault(&error);
+            assert_eq!(line.matches('\n').count(), 1, "{line}");
+            let declined = read_answer(line.as_bytes()).unwrap_err();
+            assert_eq!((declined.error, declined.code), (error.to_string(), error.exit_code()));
+        }
+        let deep = "[".repeat(60_000);
+        assert!(read_request(deep.as_bytes()).is_err());
+        let long = format!(r#"{{"v":1,"do":"{}"}}"#, "é".repeat(30_000));
+        assert!(read_request(long.as_bytes()).unwrap_err().to_string().len() < 600);
+    }
+
+    #[test]
+    fn answers_survive_the_way() {
+        assert_eq!(answer(&Ok(Reply::Done)), "{\"v\":1,\"ok\":true}\n");
+        assert_eq!(read_answer(b"{\"v\":1,\"ok\":true}"), Ok(Reply::Done));
+        for (failure, code) in [
+            (Failure::NoSuchWorker { id: "7".into(), known: "0, 1".into() }, 3),
+            (Failure::TimedOut { waited_ms: 5, what: "a\nb".into() }, 4),
+            (Failure::Refused { what: "no".into() }, 1),
+            (Failure::NotRunning, 1),
+        ] {
+            let line = answer(&Err(failure.clone()));
+            let declined = read_answer(line.as_bytes()).unwrap_err();
+            assert_eq!(declined.code, code);
+            assert_eq!(declined.error, failure.to_string().replace('\n', " "));
+            assert!(line.contains("\"kind\":\""), "{line}");
+        }
+        for odd in ["", "x", "{}", "{\"v\":1}", "{\"v\":1,\"ok\":false}", "{\"v\":9,\"ok\":true}"] {
+            assert_eq!(read_answer(odd.as_bytes()).unwrap_err().code, 1, "{odd}");
+        }
+    }
+}
