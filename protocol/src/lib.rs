@@ -23,6 +23,7 @@ pub mod codec;
 pub mod env;
 pub mod identity;
 pub mod message;
+pub mod pulse;
 pub mod record;
 pub mod release;
 pub mod rules;

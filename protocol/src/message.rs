@@ -60,6 +60,8 @@ pub enum Request<'a> {
     Unlink { device: u64, inode: u64 },
     /// The release page, see [`crate::release`]. Answered by `Page`.
     Page,
+    /// A pulse page for this process, see [`crate::pulse`]. Answered by `Page`.
+    Attach,
 }
 
 /// What the supervisor answers.
@@ -77,7 +79,7 @@ pub enum Reply<'a> {
     Name(Address),
     /// The value of a socket option.
     Value(&'a [u8]),
-    /// Carries the release page, to be mapped for reading.
+    /// Carries the page that was asked for, to be mapped.
     Page,
 }
 
@@ -90,6 +92,7 @@ const SET_OPTION: u16 = 6;
 const GET_OPTION: u16 = 7;
 const UNLINK: u16 = 8;
 const PAGE: u16 = 9;
+const ATTACH: u16 = 10;
 
 const ERRNO: u16 = 1;
 const LANE: u16 = 2;
@@ -153,7 +156,7 @@ impl<'a> Request<'a> {
                 out.u64(*device);
                 out.u64(*inode);
             }
-            Self::Page => {}
+            Self::Page | Self::Attach => {}
         }
         out.finish()
     }
@@ -195,6 +198,7 @@ impl<'a> Request<'a> {
             },
             UNLINK => Self::Unlink { device: input.u64()?, inode: input.u64()? },
             PAGE => Self::Page,
+            ATTACH => Self::Attach,
             _ => return None,
         };
         Some((hello, request))
@@ -216,6 +220,7 @@ impl<'a> Request<'a> {
             Self::GetOption { .. } => GET_OPTION,
             Self::Unlink { .. } => UNLINK,
             Self::Page => PAGE,
+            Self::Attach => ATTACH,
         }
     }
 }

@@ -95,6 +95,7 @@ proptest! {
             Request::GetOption { lane: cookie, level: fd, name: backlog, size: 4 },
             Request::Unlink { device: cookie, inode: 1 },
             Request::Page,
+            Request::Attach,
         ] {
             let bytes = frame(&request, &HELLO);
             prop_assert_eq!(Request::decode(&bytes), Some((HELLO, request)));

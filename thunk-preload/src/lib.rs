@@ -23,6 +23,7 @@ mod link;
 mod owned;
 mod place;
 mod polled;
+mod pulse;
 mod real;
 mod release;
 mod settings;

@@ -7,7 +7,7 @@ const SLOTS: usize = 256;
 static MARKS: [AtomicUsize; SLOTS] = [const { AtomicUsize::new(0) }; SLOTS];
 
 /// The thread pointer names a thread without thread-local storage or a system call.
-fn thread() -> usize {
+pub(crate) fn thread() -> usize {
     let pointer: usize;
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the x86-64 ABI keeps the thread pointer at offset 0 of the fs segment.
@@ -32,6 +32,12 @@ fn slot(thread: usize) -> &'static AtomicUsize {
 pub(crate) fn mark() {
     let thread = thread();
     slot(thread).store(thread, Ordering::Relaxed);
+}
+
+/// True if this thread is marked.
+pub(crate) fn is_marked() -> bool {
+    let thread = thread();
+    slot(thread).load(Ordering::Relaxed) == thread
 }
 
 /// True if this thread was marked since it last asked.

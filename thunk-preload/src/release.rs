@@ -58,7 +58,8 @@ fn map() -> Option<*mut u8> {
     let settings = Settings::read()?;
     let mut answer = link::ask(&settings, &Request::Page, None)?;
     let fd = answer.take_fd()?;
-    let mapped = if answer.reply() == Some(Reply::Page) { sys::map_shared(fd, SIZE).ok() } else { None };
+    let mapped =
+        if answer.reply() == Some(Reply::Page) { sys::map_shared(fd, SIZE, false).ok() } else { None };
     sys::close(fd);
     let page = mapped?;
     // Another thread may have been first; a second mapping does no harm and is left.

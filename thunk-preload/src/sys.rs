@@ -14,6 +14,8 @@ pub(crate) mod nr {
     pub(crate) const READ: usize = 0;
     pub(crate) const MMAP: usize = 9;
     pub(crate) const SCHED_YIELD: usize = 24;
+    pub(crate) const MADVISE: usize = 28;
+    pub(crate) const GETTID: usize = 186;
     pub(crate) const CLOSE: usize = 3;
     pub(crate) const CONNECT: usize = 42;
     pub(crate) const SENDTO: usize = 44;
@@ -65,6 +67,8 @@ pub(crate) mod nr {
     pub(crate) const READLINKAT: usize = 78;
     pub(crate) const CLOCK_GETTIME: usize = 113;
     pub(crate) const SCHED_YIELD: usize = 124;
+    pub(crate) const GETTID: usize = 178;
+    pub(crate) const MADVISE: usize = 233;
     pub(crate) const MMAP: usize = 222;
     pub(crate) const KILL: usize = 129;
     pub(crate) const GETPID: usize = 172;
@@ -318,12 +322,33 @@ pub(crate) fn wall_seconds() -> i64 {
     time[0]
 }
 
-/// Maps a file for reading, shared with its writer.
-pub(crate) fn map_shared(fd: i32, size: usize) -> Result<*mut u8> {
+/// Maps a file, shared with others that map it.
+pub(crate) fn map_shared(fd: i32, size: usize, write: bool) -> Result<*mut u8> {
     const PROT_READ: usize = 1;
+    const PROT_WRITE: usize = 2;
     const MAP_SHARED: usize = 1;
+    let access = if write { PROT_READ | PROT_WRITE } else { PROT_READ };
     // SAFETY: a new mapping at an address of the kernel's choice.
-    unsafe { checked(nr::MMAP, [0, size, PROT_READ, MAP_SHARED, fd as usize, 0]) }.map(|at| at as *mut u8)
+    unsafe { checked(nr::MMAP, [0, size, access, MAP_SHARED, fd as usize, 0]) }.map(|at| at as *mut u8)
+}
+
+/// Maps one page of zeroes that is zero again in a forked child.
+pub(crate) fn map_wiped_on_fork() -> Result<*mut u8> {
+    const READ_WRITE: usize = 3;
+    const PRIVATE_ANONYMOUS: usize = 0x22;
+    const WIPEONFORK: usize = 18;
+    const PAGE: usize = 4096;
+    // SAFETY: a new mapping at an address of the kernel's choice.
+    let at = unsafe { checked(nr::MMAP, [0, PAGE, READ_WRITE, PRIVATE_ANONYMOUS, usize::MAX, 0]) }?;
+    // SAFETY: the mapping is ours.
+    unsafe { checked(nr::MADVISE, [at, PAGE, WIPEONFORK, 0, 0, 0]) }?;
+    Ok(at as *mut u8)
+}
+
+/// The calling thread, in its own PID namespace.
+pub(crate) fn gettid() -> u32 {
+    // SAFETY: no memory is involved.
+    unsafe { call(nr::GETTID, [0; 6]) as u32 }
 }
 
 pub(crate) fn sched_yield() {

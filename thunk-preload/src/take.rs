@@ -2,7 +2,7 @@
 //! looks before it takes.
 
 use crate::abi::*;
-use crate::{lane, link, polled, real, release, settings::Settings, swap, sys};
+use crate::{lane, link, polled, pulse, real, release, settings::Settings, swap, sys};
 use clustermon_protocol::address::{Address, MAX};
 use clustermon_protocol::record::{LEN, Record, Upward};
 use clustermon_protocol::release::Ticket;
@@ -46,13 +46,22 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
             Room::Little(kept) => kept,
             Room::None => return real::fail(EMFILE),
         };
+        // Who has not been told that something waits here waits here itself.
+        let waits = wait == 0 && !polled::is_marked();
+        if waits {
+            pulse::enter();
+        }
         let taken = receive(fd, cloexec | wait);
+        if waits {
+            pulse::leave();
+        }
         match settle(taken, kept, cloexec != 0) {
             Taken::Connection { fd: connection, peer, nonblock, ticket } => {
                 if wait == 0 {
                     polled::take();
                 }
                 release::wait(ticket);
+                pulse::accepted();
                 set_nonblock(fd, connection, nonblock, flags & SOCK_NONBLOCK != 0);
                 // SAFETY: passed on to the caller.
                 unsafe { copy_address(&peer, address, len) };

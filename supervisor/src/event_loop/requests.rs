@@ -3,9 +3,11 @@
 
 use super::Shell;
 use crate::ids::{BalancerId, LaneId, WorkerId};
+use crate::io::child;
 use crate::io::intercept::{Answerer, Asked};
 use crate::io::lane::{Holder, Lane, bind_raw, get_option, set_option};
 use crate::io::listener::{self, Facts, Key, Listener};
+use crate::io::pulse::Pulse;
 use crate::io::source::Source;
 use crate::io::strangers;
 use crate::pool::Input;
@@ -19,6 +21,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// Most sockets of one worker that are remembered for a bind in name only.
 const MAX_REMEMBERED: usize = 4096;
+
+/// Most processes of one worker that have a pulse page.
+const MAX_PULSES: usize = 256;
 
 /// An error as the worker is to see it.
 fn errno(error: &io::Error) -> i32 {
@@ -96,12 +101,31 @@ impl Shell {
                 let served = self.listeners.values().any(|listener| listener.file == Some((device, inode)));
                 if served { Reply::Owned } else { Reply::NotOwned }
             }
+            Request::Attach => match self.attach(worker, pid) {
+                Ok(pulse) => {
+                    caller.reply(&Reply::Page, Some(pulse.as_fd()));
+                    return;
+                }
+                Err(error) => Reply::Errno(errno(&error)),
+            },
             Request::Page => {
                 caller.reply(&Reply::Page, Some(self.releases.as_fd()));
                 return;
             }
         };
         caller.reply(&reply, None);
+    }
+
+    /// A pulse page for one more process of the worker.
+    fn attach(&mut self, worker: WorkerId, pid: u32) -> io::Result<&Pulse> {
+        let full = || io::Error::from_raw_os_error(libc::ENOBUFS);
+        let process = self.processes.get_mut(&worker).ok_or_else(full)?;
+        process.pulses.retain(|pulse| pulse.pid != pid && child::is_there(pulse.pid));
+        if process.pulses.len() >= MAX_PULSES {
+            return Err(full());
+        }
+        process.pulses.push(Pulse::new(pid)?);
+        process.pulses.last().ok_or_else(full)
     }
 
     fn listener_of(&self, worker: WorkerId, lane: u64) -> Option<&Listener> {

@@ -1,6 +1,7 @@
 //! The processes of one life of a worker: the first one, and the members, which are those that listen. Tells when they
 //! are gone and passes signals on; restarts nothing.
 
+use super::pulse::Pulse;
 use super::spawn::Spawned;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::message::Token;
@@ -39,6 +40,8 @@ pub(crate) struct Process {
     /// The first process has ended and is not yet reaped, so that its group's number stays taken.
     pub(crate) ended: Option<Ended>,
     pub(crate) stopping: bool,
+    /// The pulse pages of its processes.
+    pub(crate) pulses: Vec<Pulse>,
     /// Sockets whose bind was in name only.
     pub(crate) owned: HashMap<u64, Address>,
     /// Sockets on which the program set SO_REUSEPORT itself.
@@ -57,6 +60,7 @@ impl Process {
             listens: false,
             ended: None,
             stopping: false,
+            pulses: Vec::new(),
             owned: HashMap::new(),
             reuse_port: HashSet::new(),
             bound_any: HashMap::new(),
@@ -155,6 +159,11 @@ pub(crate) fn reap(pid: u32) -> bool {
         waitid(Id::Pid(Pid::from_raw(pid as i32)), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG),
         Ok(WaitStatus::StillAlive)
     )
+}
+
+/// True if a process with this number exists.
+pub(crate) fn is_there(pid: u32) -> bool {
+    !matches!(nix::sys::signal::kill(Pid::from_raw(pid as i32), None), Err(nix::Error::ESRCH))
 }
 
 /// Orphans of workers become children of this process instead of init's.

@@ -3,7 +3,7 @@
 use super::names;
 use crate::abi::*;
 use crate::settings::Settings;
-use crate::{lane, link, owned, place, real, swap, sys};
+use crate::{lane, link, owned, place, pulse, real, swap, sys};
 use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
 use clustermon_protocol::message::{Reply, Request};
 use clustermon_protocol::rules;
@@ -162,6 +162,7 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
                 return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
             }
             lane::hint(fd);
+            pulse::attach();
             owned_here.inspect(|&cookie| owned::forget(cookie));
             Outcome::Done
         }

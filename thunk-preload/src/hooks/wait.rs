@@ -1,23 +1,25 @@
-//! The waits: epoll, poll and select. They are the kernel's; a thread of a worker that comes out of one with something
-//! ready is marked, so that it is never left blocking in accept().
+//! The waits: epoll, poll and select. They are the kernel's; the pulse page is told when a thread goes in and comes out,
+//! and one that comes out with something ready is marked, so that it is never left blocking in accept().
 
 use crate::abi::{EpollEvent, PollFd, Time};
-use crate::{lane, polled, real};
+use crate::{lane, polled, pulse, real};
 use core::ffi::{c_int, c_long, c_void};
 
 fn told(ready: c_int) -> c_int {
     if ready > 0 && lane::any() {
         polled::mark();
     }
+    pulse::leave();
     ready
 }
 
 /// Declares hooks that call the real function and mark the thread.
 macro_rules! waits {
-    ($( $name:ident as $real:ident($($argument:ident: $type:ty),*); )*) => {
+    ($begin:path: $( $name:ident as $real:ident($($argument:ident: $type:ty),*); )*) => {
         $(
             #[unsafe(no_mangle)]
             pub(crate) unsafe extern "C-unwind" fn $name($($argument: $type),*) -> c_int {
+                $begin();
                 // SAFETY: the program's own arguments.
                 told(unsafe { real::$real($($argument),*) })
             }
@@ -25,10 +27,21 @@ macro_rules! waits {
     };
 }
 
+/// An event loop begins to wait: a worker that has not listened, and perhaps never will, is seen from here on.
+fn begin_loop() {
+    pulse::attach_once();
+    pulse::enter();
+}
+
 waits! {
+    begin_loop:
     epoll_wait as epoll_wait(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: c_int);
     epoll_pwait as epoll_pwait(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: c_int, mask: *const c_void);
     epoll_pwait2 as epoll_pwait2(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: *const Time, mask: *const c_void);
+}
+
+waits! {
+    pulse::enter:
     poll as poll(fds: *mut PollFd, count: c_long, timeout: c_int);
     ppoll as ppoll(fds: *mut PollFd, count: c_long, timeout: *const Time, mask: *const c_void);
     __poll_chk as poll_chk(fds: *mut PollFd, count: c_long, timeout: c_int, size: usize);

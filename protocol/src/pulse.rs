@@ -1,0 +1,206 @@
+//! The pulse page: memory that a worker's threads write in passing and the supervisor looks at. One page a process, one
+//! cache line a thread; no call, no message and no wake-up on either side.
+//!
+//! A thread is *waiting* while it is in epoll, poll, select or a blocking accept, and *running* between two waits. A
+//! thread that has accepted a connection from a lane is *serving*. Times are CLOCK_MONOTONIC_COARSE in nanoseconds: a few
+//! milliseconds coarse, and free. The reader trusts nothing that it finds.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+const MAGIC: u32 = u32::from_le_bytes(*b"clmH");
+/// The layout that this build writes.
+pub const LAYOUT: u32 = 1;
+/// Threads that have a record of their own; further ones go unseen.
+pub const THREADS: usize = 63;
+/// Size of the page, in bytes.
+pub const SIZE: usize = 4096;
+
+const WAITING: u32 = 1;
+const RUNNING: u32 = 2;
+
+/// The page.
+#[derive(Debug)]
+#[repr(C, align(4096))]
+pub struct Page {
+    magic: AtomicU32,
+    layout: AtomicU32,
+    pid: AtomicU32,
+    head: [u32; 13],
+    records: [Record; THREADS],
+}
+
+/// One thread. Written by it alone, but for `worst`, which the reader takes.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Record {
+    /// What the thread is known by to itself: its thread pointer; 0 is nobody.
+    key: AtomicU64,
+    since: AtomicU64,
+    worst: AtomicU64,
+    loops: AtomicU64,
+    accepted: AtomicU64,
+    tid: AtomicU32,
+    state: AtomicU32,
+    serving: AtomicU32,
+}
+
+/// One look at one thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// The thread, in its own PID namespace.
+    pub tid: u32,
+    /// It has accepted from a lane.
+    pub serving: bool,
+    /// It is between two waits; for how long is `now - since`.
+    pub running: bool,
+    /// When it last entered or left a wait, in nanoseconds.
+    pub since: u64,
+    /// Waits entered.
+    pub loops: u64,
+    /// Connections taken from lanes.
+    pub accepted: u64,
+}
+
+impl Page {
+    /// The process begins to write.
+    pub fn begin(&self, pid: u32) {
+        self.layout.store(LAYOUT, Ordering::Relaxed);
+        self.pid.store(pid, Ordering::Relaxed);
+        self.magic.store(MAGIC, Ordering::Release);
+    }
+
+    /// True once a process writes in this build's layout.
+    pub fn is_begun(&self) -> bool {
+        self.magic.load(Ordering::Acquire) == MAGIC && self.layout.load(Ordering::Relaxed) == LAYOUT
+    }
+
+    /// The record of the thread with this key; a free one becomes its own, with the tid that `tid` tells.
+    pub fn record(&self, key: u64, tid: impl FnOnce() -> u32) -> Option<&Record> {
+        let start = (key >> 6).wrapping_mul(0x9e37_79b9_7f4a_7c15) as usize >> 32;
+        for step in 0..THREADS {
+            let record = &self.records[(start + step) % THREADS];
+            match record.key.load(Ordering::Relaxed) {
+                found if found == key => return Some(record),
+                0 if record.key.compare_exchange(0, key, Ordering::Relaxed, Ordering::Relaxed).is_ok() => {
+                    record.tid.store(tid(), Ordering::Relaxed);
+                    return Some(record);
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
+    /// Every thread that has a record, as it is now.
+    pub fn looks(&self) -> impl Iterator<Item = Look> + '_ {
+        self.records.iter().filter_map(Record::look)
+    }
+
+    /// The longest run of any serving thread that ended since this was last asked, in nanoseconds.
+    pub fn take_worst(&self) -> u64 {
+        let serving = |record: &&Record| record.serving.load(Ordering::Relaxed) != 0;
+        self.records.iter().filter(serving).map(|record| record.worst.swap(0, Ordering::Relaxed)).max().unwrap_or(0)
+    }
+}
+
+impl Record {
+    /// The thread goes into a wait.
+    pub fn enter(&self, now: u64) {
+        if self.state.load(Ordering::Relaxed) == RUNNING {
+            let ran = now.saturating_sub(self.since.load(Ordering::Relaxed));
+            if ran > self.worst.load(Ordering::Relaxed) {
+                self.worst.store(ran, Ordering::Relaxed);
+            }
+        }
+        self.loops.store(self.loops.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.since.store(now, Ordering::Relaxed);
+        self.state.store(WAITING, Ordering::Release);
+    }
+
+    /// The thread comes out of it.
+    pub fn leave(&self, now: u64) {
+        self.since.store(now, Ordering::Relaxed);
+        self.state.store(RUNNING, Ordering::Release);
+    }
+
+    /// The thread has taken a connection from a lane.
+    pub fn accepted(&self) {
+        self.accepted.store(self.accepted.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.serving.store(1, Ordering::Relaxed);
+    }
+
+    fn look(&self) -> Option<Look> {
+        if self.key.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let state = self.state.load(Ordering::Acquire);
+        Some(Look {
+            tid: self.tid.load(Ordering::Relaxed),
+            serving: self.serving.load(Ordering::Relaxed) != 0,
+            running: state == RUNNING,
+            since: self.since.load(Ordering::Relaxed),
+            loops: self.loops.load(Ordering::Relaxed),
+            accepted: self.accepted.load(Ordering::Relaxed),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::boxed::Box;
+    use std::vec::Vec;
+
+    fn page() -> Box<Page> {
+        const FREE: Record = Record {
+            key: AtomicU64::new(0),
+            since: AtomicU64::new(0),
+            worst: AtomicU64::new(0),
+            loops: AtomicU64::new(0),
+            accepted: AtomicU64::new(0),
+            tid: AtomicU32::new(0),
+            state: AtomicU32::new(0),
+            serving: AtomicU32::new(0),
+        };
+        Box::new(Page {
+            magic: AtomicU32::new(0),
+            layout: AtomicU32::new(0),
+            pid: AtomicU32::new(0),
+            head: [0; 13],
+            records: [FREE; THREADS],
+        })
+    }
+
+    #[test]
+    fn fits_one_page() {
+        assert_eq!((size_of::<Page>(), size_of::<Record>()), (SIZE, 64));
+    }
+
+    #[test]
+    fn a_thread_keeps_its_record_and_the_64th_has_none() {
+        let page = page();
+        for key in 1..=THREADS as u64 {
+            assert!(page.record(key << 6, || key as u32).is_some());
+        }
+        assert!(page.record(1 << 20, || 0).is_none());
+        page.record(5 << 6, || unreachable!()).unwrap().leave(7);
+        let running: Vec<Look> = page.looks().filter(|look| look.running).collect();
+        assert_eq!(running.iter().map(|look| (look.tid, look.since)).collect::<Vec<_>>(), [(5, 7)]);
+    }
+
+    #[test]
+    fn the_worst_run_of_serving_threads_is_taken_once() {
+        let page = page();
+        let record = page.record(64, || 1).unwrap();
+        record.enter(100);
+        record.leave(200);
+        record.enter(900);
+        assert_eq!(page.take_worst(), 0, "it serves nobody");
+        record.accepted();
+        assert_eq!(page.take_worst(), 700);
+        assert_eq!(page.take_worst(), 0);
+        let look = page.looks().next().unwrap();
+        assert_eq!((look.running, look.since, look.loops, look.accepted), (false, 900, 2, 1));
+    }
+}

@@ -1,0 +1,108 @@
+//! The pulse pages of workers' processes, as the supervisor looks at them. Workers can write anything there: what is read
+//! is bounded, and decides about nobody but the worker that wrote it.
+
+use super::memory::{Memory, Writers};
+use clustermon_protocol::pulse::{Look, Page, SIZE, THREADS};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+/// One process's page.
+#[derive(Debug)]
+pub(crate) struct Pulse {
+    /// Whose it is, as the kernel told when it asked.
+    pub(crate) pid: u32,
+    memory: Memory,
+}
+
+/// How the serving threads of one process are doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reading {
+    /// Threads that have accepted from a lane.
+    pub(crate) serving: u32,
+    /// For how long the least busy serving thread has been away from its wait; zero if one of them waits.
+    pub(crate) lag: Duration,
+    /// Waits entered and connections taken, since the process attached.
+    pub(crate) loops: u64,
+    pub(crate) accepted: u64,
+}
+
+impl Pulse {
+    /// A fresh page for a process.
+    pub(crate) fn new(pid: u32) -> io::Result<Self> {
+        Ok(Self { pid, memory: Memory::new(c"clustermon-pulse", SIZE, Writers::Anybody)? })
+    }
+
+    /// Looks at the page; `now` is CLOCK_MONOTONIC in nanoseconds. `None` if the process has not begun to write.
+    pub(crate) fn read(&self, now: u64) -> Option<Reading> {
+        let page = self.page().filter(|page| page.is_begun())?;
+        let looks: Vec<Look> = page.looks().take(THREADS).collect();
+        // A time from the future is garbage: it says nothing.
+        let away = |look: &Look| if look.running { now.saturating_sub(look.since) } else { 0 };
+        let serving = || looks.iter().filter(|look| look.serving);
+        Some(Reading {
+            serving: serving().count() as u32,
+            lag: Duration::from_nanos(serving().map(away).min().unwrap_or(0)),
+            loops: looks.iter().fold(0, |sum, look| sum.wrapping_add(look.loops)),
+            accepted: looks.iter().fold(0, |sum, look| sum.wrapping_add(look.accepted)),
+        })
+    }
+
+    /// The longest time that a serving thread was away from its wait, of those that ended since this was last asked.
+    pub(crate) fn take_worst(&self) -> Duration {
+        Duration::from_nanos(self.page().map_or(0, Page::take_worst))
+    }
+
+    fn page(&self) -> Option<&Page> {
+        // SAFETY: a page is made of atomics and numbers that nobody reads: any bytes are valid.
+        unsafe { self.memory.at(0) }
+    }
+}
+
+impl AsFd for Pulse {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.memory.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_busy_serving_thread_counts() {
+        let pulse = Pulse::new(1).unwrap();
+        assert_eq!(pulse.read(0), None, "nobody has begun");
+        let page = pulse.page().unwrap();
+        page.begin(1);
+        let (a, b) = (page.record(64, || 1).unwrap(), page.record(128, || 2).unwrap());
+        a.leave(100);
+        assert_eq!(
+            pulse.read(1_100).unwrap(),
+            Reading { serving: 0, ..Reading::default() },
+            "it serves nobody"
+        );
+        a.accepted();
+        assert_eq!(pulse.read(1_100).unwrap().lag, Duration::from_nanos(1_000));
+        b.accepted();
+        b.leave(900);
+        assert_eq!(pulse.read(1_100).unwrap().lag, Duration::from_nanos(200));
+        b.enter(1_050);
+        assert_eq!(pulse.read(1_100).unwrap().lag, Duration::ZERO);
+        assert_eq!(pulse.read(0).unwrap().lag, Duration::ZERO, "times of the future are nothing");
+        assert_eq!(pulse.take_worst(), Duration::from_nanos(150));
+    }
+
+    #[test]
+    fn garbage_is_harmless() {
+        let pulse = Pulse::new(1).unwrap();
+        for offset in (0..SIZE).step_by(4) {
+            // SAFETY: an atomic is valid for any bytes.
+            let word: &std::sync::atomic::AtomicU32 = unsafe { pulse.memory.at(offset) }.unwrap();
+            word.store(u32::MAX, std::sync::atomic::Ordering::Relaxed);
+        }
+        assert_eq!(pulse.read(5), None, "it does not look like a page");
+        pulse.page().unwrap().begin(1);
+        assert_eq!(pulse.read(5).unwrap().lag, Duration::ZERO);
+    }
+}

@@ -1,0 +1,97 @@
+//! The pulse page of this process: the waits mark in passing what each thread is about. It costs two readings of a coarse
+//! clock a wait, and nothing at all in a process that is no worker.
+
+use crate::settings::Settings;
+use crate::{link, polled, real, sys};
+use clustermon_protocol::message::{Reply, Request};
+use clustermon_protocol::pulse::{Page, Record, SIZE};
+use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
+/// 1 in the process that attached; the kernel clears it in a forked child, which must not write in its parent's page.
+static OWNER: AtomicPtr<AtomicU32> = AtomicPtr::new(core::ptr::null_mut());
+/// The process that has tried to attach.
+static TRIED: AtomicU32 = AtomicU32::new(0);
+
+/// This thread goes into a wait.
+pub(crate) fn enter() {
+    if let Some(record) = record() {
+        record.enter(real::coarse_now());
+    }
+}
+
+/// This thread comes out of it.
+pub(crate) fn leave() {
+    if let Some(record) = record() {
+        record.leave(real::coarse_now());
+    }
+}
+
+/// This thread has taken a connection from a lane. A process that came by its lane otherwise than by listening, as the
+/// children of a preforking server do, gets its page now.
+pub(crate) fn accepted() {
+    if page().is_none() {
+        attach();
+    }
+    if let Some(record) = record() {
+        record.accepted();
+    }
+}
+
+fn record() -> Option<&'static Record> {
+    page()?.record(polled::thread() as u64, sys::gettid)
+}
+
+fn page() -> Option<&'static Page> {
+    let page = PAGE.load(Ordering::Acquire);
+    let owner = OWNER.load(Ordering::Relaxed);
+    if page.is_null() || owner.is_null() {
+        return None;
+    }
+    // SAFETY: both were mapped by `attach` and are never unmapped.
+    unsafe { ((*owner).load(Ordering::Relaxed) == 1).then(|| &*page) }
+}
+
+/// Gets a page, once in the life of a process.
+#[cold]
+pub(crate) fn attach() {
+    let pid = sys::getpid();
+    if TRIED.swap(pid, Ordering::Relaxed) == pid || page().is_some() {
+        return;
+    }
+    if let Some(settings) = Settings::read() {
+        let _ = fetch(&settings, pid);
+    }
+}
+
+/// As [`attach`], for a program that never listens: asked before each wait of an event loop, and cheap after the first.
+pub(crate) fn attach_once() {
+    if TRIED.load(Ordering::Relaxed) == 0 {
+        if Settings::from_variables().is_some() {
+            attach();
+        } else {
+            // No worker: never look again.
+            TRIED.store(u32::MAX, Ordering::Relaxed);
+        }
+    }
+}
+
+fn fetch(settings: &Settings, pid: u32) -> Option<()> {
+    let mut owner = OWNER.load(Ordering::Relaxed);
+    if owner.is_null() {
+        owner = sys::map_wiped_on_fork().ok()?.cast();
+        OWNER.store(owner, Ordering::Relaxed);
+    }
+    let mut answer = link::ask(settings, &Request::Attach, None)?;
+    let fd = answer.take_fd()?;
+    let mapped =
+        if answer.reply() == Some(Reply::Page) { sys::map_shared(fd, SIZE, true).ok() } else { None };
+    sys::close(fd);
+    let page: *mut Page = mapped?.cast();
+    // SAFETY: the supervisor's page has this size and is sealed against resizing; any bytes are a valid `Page`.
+    unsafe { (*page).begin(pid) };
+    PAGE.store(page, Ordering::Release);
+    // SAFETY: mapped above or by the parent, and never unmapped.
+    unsafe { (*owner).store(1, Ordering::Release) };
+    Some(())
+}
