@@ -5,10 +5,12 @@ mod builder;
 pub(crate) mod duration;
 mod error;
 mod name;
+mod output;
 mod workers;
 
 pub use builder::Builder;
 pub use error::ConfigError;
+pub use output::{Capture, Encoding, LineHandler, LogFormat, Stream};
 pub use workers::Workers;
 
 use crate::pool;
@@ -41,6 +43,8 @@ pub struct Config {
     pub name: String,
     /// The program as it was given, then its arguments. Never empty.
     pub command: Vec<OsString>,
+    /// What runs the command, then its own arguments; empty where the command is the program.
+    pub interpreter: Vec<OsString>,
     /// One per worker, in the order of the slots; distinct and never empty.
     pub logical_ids: Vec<String>,
     /// Restarts per worker before it stays down; `None` is no limit.
@@ -70,11 +74,22 @@ pub struct Config {
     /// The process is the supervisor's own: it reads the signals, raises its limit on descriptors and ends what
     /// workers leave behind. Else it installs nothing.
     pub handle_signals: bool,
+    /// Where the standard streams of workers go.
+    pub capture: Capture,
+    /// How captured lines are read.
+    pub encoding: Encoding,
+    /// How captured lines and the supervisor's log are written.
+    pub log_format: LogFormat,
     /// How much is logged: 0 what happens, 1 also why, 2 everything.
     pub verbose: u8,
 }
 
 impl Config {
+    /// What a worker's process is given: the interpreter and its arguments, if there is one, then the command.
+    pub fn argv(&self) -> Vec<OsString> {
+        self.interpreter.iter().chain(&self.command).cloned().collect()
+    }
+
     /// What the core needs of this. `seed` seeds the jitter of the delays.
     pub fn pool_settings(&self, seed: u64) -> pool::Settings {
         pool::Settings {

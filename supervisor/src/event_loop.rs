@@ -137,7 +137,7 @@ impl Shell {
         }
         let template = Template {
             program: program.path,
-            command: config.command.clone(),
+            command: config.argv(),
             thunk,
             environment: vec![
                 (env::SOCKET, intercept.name().into()),
@@ -234,7 +234,7 @@ impl Shell {
             Source::Child(worker) => self.on_child(worker),
             Source::Member(place) => self.on_member(place),
             // Not open yet.
-            Source::Control | Source::Client(_) => {}
+            Source::Control | Source::Client(_) | Source::Output(_) => {}
             Source::Waker => {
                 self.on_scout();
                 self.on_orders();
@@ -252,6 +252,8 @@ impl Shell {
         while let Some(event) = self.signals.as_ref().and_then(Signals::next) {
             match event {
                 Event::Child => self.reap_orphans(),
+                Event::Reload => log::warn!("SIGHUP: workers are not reloaded yet"),
+                Event::ScaleUp | Event::ScaleDown | Event::Forward(_) => {}
                 Event::Stop(signal) if self.told_to_stop => {
                     log::warn!("{signal} again: killing what is left");
                     self.input(Input::Kill);

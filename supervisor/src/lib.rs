@@ -26,7 +26,7 @@ pub use error::Error;
 pub use worker_handle::WorkerHandle;
 
 use config::{Config, ConfigError};
-use io::program::Program;
+use io::program::{self, Program};
 use io::signals::{self, Blocked};
 use io::thunk_file;
 
@@ -55,9 +55,12 @@ fn take_signals(config: &Config) -> Result<Option<Blocked>, Error> {
 
 /// Finds the program and the thunk, or says what is wrong with them.
 fn prepare(config: &Config) -> Result<(Program, std::path::PathBuf), Error> {
-    let name = config.command.first().ok_or(ConfigError::NoCommand)?;
-    let program = Program::resolve(name)?;
+    let script = config.command.first().ok_or(ConfigError::NoCommand)?;
+    let program = Program::resolve(config.interpreter.first().unwrap_or(script))?;
     program.check()?;
+    if !config.interpreter.is_empty() {
+        program::check_script(script)?;
+    }
     let thunk = thunk_file::locate(config.thunk.as_deref())?;
     Ok((program, thunk))
 }

@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out. It checks nothing that the builder checks.
 
 mod run;
+mod streams;
 
 use clap::{Parser, Subcommand};
 use std::io::Write;
@@ -121,6 +122,11 @@ mod tests {
             (&["--private", "*:9", "--share", "*:9", "x"], "*:9 is given to both"),
             (&["--name", "a/b", "x"], "--name \"a/b\""),
             (&["--thunk", "", "x"], "--thunk"),
+            (&["--interpreter", "", "x"], "--interpreter: the name is empty"),
+            (&["--interpreter-arg", "-r", "x"], "give --interpreter too"),
+            (&["--encoding", "raw", "x"], "give --capture too"),
+            (&["--encoding", "ascii", "--capture", "x"], "give utf-8, latin1 or raw"),
+            (&["--log-format", "xml", "x"], "give text or json"),
             (&[], "no command given"),
             (&[""], "no command given"),
         ] {

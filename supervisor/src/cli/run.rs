@@ -64,6 +64,8 @@ pub(super) struct Args {
     /// Thunk to preload [default: CLUSTERMON_THUNK, else the one beside this program, in ../lib/clustermon, or inside it]
     #[arg(long, value_name = "PATH")]
     thunk: Option<PathBuf>,
+    #[command(flatten)]
+    streams: super::streams::StreamArgs,
     /// Log more; twice for everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -102,7 +104,7 @@ impl Args {
         }
         builder = self.share.into_iter().fold(builder, Builder::share);
         builder = self.private.into_iter().fold(builder, Builder::private);
-        builder.build()
+        self.streams.apply(builder).build()
     }
 }
 
@@ -119,7 +121,7 @@ pub(super) fn run(args: Args) -> ExitCode {
         1 => LevelFilter::Debug,
         _ => LevelFilter::Trace,
     };
-    let log = match log::init(level, &config.name) {
+    let log = match log::init(level, &config.name, config.log_format) {
         Ok(log) => log,
         Err(fault) => {
             super::complain(format_args!("cannot start the log: {fault}"));

@@ -1,6 +1,8 @@
 //! Makes a [`Config`] from options. One method per option of `clustermon run`, under the flag's name; every
 //! check is in [`Builder::build_for`].
 
+mod streams;
+
 use super::workers::{Workers, logical_ids};
 use super::{Config, ConfigError, MAX_WINDOW, duration, name};
 use crate::api::Environment;
@@ -33,6 +35,7 @@ pub struct Builder {
     share: Vec<String>,
     private: Vec<String>,
     thunk: Option<PathBuf>,
+    streams: streams::Streams,
     handle_signals: bool,
     verbose: u8,
     hooks: Hooks,
@@ -58,6 +61,7 @@ impl Builder {
             share: Vec::new(),
             private: Vec::new(),
             thunk: None,
+            streams: streams::Streams::default(),
             handle_signals: false,
             verbose: 0,
             hooks: Hooks::default(),
@@ -233,9 +237,14 @@ impl Builder {
         if self.thunk.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
             return Err(ConfigError::EmptyThunk);
         }
+        let streams = self.streams.check()?;
         Ok(Config {
             name,
             command: self.command,
+            interpreter: streams.interpreter,
+            capture: streams.capture,
+            encoding: streams.encoding,
+            log_format: streams.log_format,
             logical_ids,
             respawn,
             restart_delay: self.restart_delay,

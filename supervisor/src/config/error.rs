@@ -74,6 +74,18 @@ pub enum ConfigError {
     /// A name that cannot be part of a file name.
     #[error("--name {0:?}: use 1 to 64 letters, digits, `.`, `_` and `-`, the first a letter or a digit")]
     Name(String),
+    /// Arguments for an interpreter that is not named.
+    #[error("--interpreter-arg: give --interpreter too, whose arguments these are")]
+    NoInterpreter,
+    /// A name that is none.
+    #[error("--interpreter: the name is empty")]
+    EmptyInterpreter,
+    /// What no program can be given.
+    #[error("--interpreter: a name or an argument holds a NUL byte")]
+    NulInInterpreter,
+    /// Bytes that are not seen cannot be decoded.
+    #[error("--encoding: give --capture too; what is inherited is not read here")]
+    EncodingWithoutCapture,
     /// A path that is none.
     #[error("--thunk: the path is empty")]
     EmptyThunk,

@@ -37,7 +37,7 @@ impl Shell {
         let text: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
         let own = [(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, text)];
         let wanted = self.hooks.environment.as_ref().map(|make| make(self.logical_id(worker)));
-        let spawned = self.template.spawn(&own, wanted)?;
+        let spawned = self.template.spawn(&own, wanted, None)?;
         let pid = spawned.pid;
         let source = Source::Child(worker).into();
         self.poll.registry().register(

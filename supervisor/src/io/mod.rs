@@ -11,6 +11,7 @@ pub(crate) mod lane;
 pub(crate) mod listener;
 pub(crate) mod log;
 mod message;
+pub(crate) mod notify;
 pub(crate) mod program;
 pub(crate) mod random;
 pub(crate) mod ready;
@@ -20,7 +21,9 @@ pub(crate) mod scout;
 #[cfg(test)]
 pub(crate) mod scratch;
 pub(crate) mod signals;
+mod sink;
 pub(crate) mod source;
 pub(crate) mod spawn;
+pub(crate) mod stdio;
 pub(crate) mod strangers;
 pub(crate) mod thunk_file;

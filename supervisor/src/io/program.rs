@@ -173,6 +173,16 @@ impl Program {
     }
 }
 
+/// An error unless the file is there: its interpreter would only find out when it runs.
+pub(crate) fn check_script(path: &OsStr) -> Result<(), ProgramError> {
+    let path = Path::new(path);
+    let told = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ProgramError::NoSuchFile(path.to_owned()),
+        _ => ProgramError::Io { path: path.to_owned(), source },
+    };
+    path.metadata().map(drop).map_err(told)
+}
+
 /// The end of the chain of `#!` lines that begins at `path`, and the verdict on it.
 fn follow(path: &Path, context: &Context) -> Result<(PathBuf, Verdict), ProgramError> {
     let mut at = path.to_owned();

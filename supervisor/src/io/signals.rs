@@ -1,10 +1,13 @@
-//! Signals as events: blocked in every thread and read from a descriptor, so that no handler ever runs.
+//! Signals as events: blocked in every thread and read from a descriptor, so that no handler ever runs, and so that they
+//! reach a process with id 1, too.
 
 use super::source::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use nix::fcntl::{OFlag, open};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, sigprocmask};
-use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
+use nix::sys::stat::Mode;
 use std::io;
 use std::os::fd::AsRawFd;
 
@@ -13,15 +16,28 @@ use std::os::fd::AsRawFd;
 pub(crate) enum Event {
     /// SIGINT, SIGTERM, SIGQUIT, or SIGHUP of a terminal that is gone.
     Stop(Signal),
+    /// SIGHUP from a process.
+    Reload,
+    /// SIGTTIN from a process: one worker more.
+    ScaleUp,
+    /// SIGTTOU from a process: one worker less.
+    ScaleDown,
+    /// SIGUSR1 or SIGUSR2: what they mean is the workers' affair.
+    Forward(Signal),
     /// Some child has ended.
     Child,
 }
+
+/// What stays ignored if whoever started us ignored it: a signal that is blocked would be read in spite of that.
+const UNLESS_IGNORED: [Signal; 5] =
+    [Signal::SIGHUP, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGUSR1, Signal::SIGUSR2];
 
 /// The descriptor, and the mask that workers get back.
 #[derive(Debug)]
 pub(crate) struct Signals {
     fd: SignalFd,
     original: SigSet,
+    had_terminal: bool,
 }
 
 /// Blocked signals, and the mask from before.
@@ -29,34 +45,35 @@ pub(crate) struct Signals {
 pub(crate) struct Blocked {
     wanted: SigSet,
     original: SigSet,
+    had_terminal: bool,
 }
 
 /// Blocks the signals in the calling thread, which threads that it starts from now on inherit: one that had been started
-/// before would still be struck. A SIGHUP that was ignored (nohup) stays so.
+/// before would still be struck. A SIGHUP that was ignored (nohup) stays so, and so do others that need not be read.
 pub(crate) fn block() -> io::Result<Blocked> {
     let mut wanted = SigSet::empty();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGQUIT, Signal::SIGCHLD] {
         wanted.add(signal);
     }
-    if !is_ignored(Signal::SIGHUP) {
-        wanted.add(Signal::SIGHUP);
+    for signal in UNLESS_IGNORED.into_iter().filter(|signal| !is_ignored(*signal)) {
+        wanted.add(signal);
     }
     let mut original = SigSet::empty();
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&wanted), Some(&mut original))?;
-    Ok(Blocked { wanted, original })
+    Ok(Blocked { wanted, original, had_terminal: has_terminal() })
 }
 
 impl Signals {
     /// Reads what is blocked.
     pub(crate) fn open(blocked: Blocked, registry: &Registry) -> io::Result<Self> {
-        let Blocked { wanted, original } = blocked;
+        let Blocked { wanted, original, had_terminal } = blocked;
         let fd = SignalFd::with_flags(&wanted, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
         registry.register(
             &mut SourceFd(&fd.as_raw_fd()),
             Token::from(Source::Signals),
             Interest::READABLE,
         )?;
-        Ok(Self { fd, original })
+        Ok(Self { fd, original, had_terminal })
     }
 
     /// The mask that was in force before.
@@ -64,15 +81,35 @@ impl Signals {
         &self.original
     }
 
-    /// The next signal that came.
+    /// The next signal that came and means something.
     pub(crate) fn next(&self) -> Option<Event> {
-        let info = self.fd.read_signal().ok()??;
-        match Signal::try_from(info.ssi_signo as i32) {
-            Ok(Signal::SIGCHLD) => Some(Event::Child),
-            Ok(signal) => Some(Event::Stop(signal)),
-            Err(_) => None,
+        loop {
+            let info = self.fd.read_signal().ok()??;
+            if let Some(event) = self.meaning(&info) {
+                return Some(event);
+            }
         }
     }
+
+    fn meaning(&self, info: &siginfo) -> Option<Event> {
+        // The kernel's own, such as those of a terminal, have codes above 0.
+        let from_process = info.ssi_code <= 0;
+        match Signal::try_from(info.ssi_signo as i32).ok()? {
+            Signal::SIGCHLD => Some(Event::Child),
+            // A shell whose terminal has vanished passes the kernel's signal on in its own name.
+            Signal::SIGHUP if from_process && !(self.had_terminal && !has_terminal()) => Some(Event::Reload),
+            Signal::SIGTTIN => from_process.then_some(Event::ScaleUp),
+            Signal::SIGTTOU => from_process.then_some(Event::ScaleDown),
+            signal @ (Signal::SIGUSR1 | Signal::SIGUSR2) => Some(Event::Forward(signal)),
+            signal => Some(Event::Stop(signal)),
+        }
+    }
+}
+
+/// Whether this process has a controlling terminal that is still there.
+fn has_terminal() -> bool {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOCTTY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    open("/dev/tty", flags, Mode::empty()).is_ok()
 }
 
 impl Drop for Signals {
@@ -94,5 +131,64 @@ fn is_ignored(signal: Signal) -> bool {
         let mut action: libc::sigaction = std::mem::zeroed();
         libc::sigaction(signal as i32, std::ptr::null(), &raw mut action) == 0
             && action.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::Poll;
+
+    fn sent(signal: Signal) -> Option<Event> {
+        // A thread's own signals are blocked and read in it alone.
+        std::thread::spawn(move || {
+            let poll = Poll::new().unwrap();
+            let signals = Signals::open(block().unwrap(), poll.registry()).unwrap();
+            // SAFETY: no memory is involved.
+            unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), libc::gettid(), signal as i32) };
+            let event = signals.next();
+            assert_eq!(signals.next().filter(|event| *event != Event::Child), None);
+            event
+        })
+        .join()
+        .unwrap()
+    }
+
+    #[test]
+    fn what_processes_mean() {
+        for (signal, event) in [
+            (Signal::SIGTERM, Event::Stop(Signal::SIGTERM)),
+            (Signal::SIGHUP, Event::Reload),
+            (Signal::SIGTTIN, Event::ScaleUp),
+            (Signal::SIGTTOU, Event::ScaleDown),
+            (Signal::SIGUSR2, Event::Forward(Signal::SIGUSR2)),
+        ] {
+            if !UNLESS_IGNORED.contains(&signal) || !is_ignored(signal) {
+                assert_eq!(sent(signal), Some(event));
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_kernel_means() {
+        let poll = Poll::new().unwrap();
+        std::thread::spawn(move || {
+            let signals = Signals::open(block().unwrap(), poll.registry()).unwrap();
+            // SAFETY: siginfo is plain data for which all zeroes is a valid value.
+            let mut info: siginfo = unsafe { std::mem::zeroed() };
+            info.ssi_code = libc::SI_KERNEL;
+            for (signal, event) in [
+                (Signal::SIGHUP, Some(Event::Stop(Signal::SIGHUP))),
+                (Signal::SIGINT, Some(Event::Stop(Signal::SIGINT))),
+                (Signal::SIGTTIN, None),
+                (Signal::SIGTTOU, None),
+                (Signal::SIGCHLD, Some(Event::Child)),
+            ] {
+                info.ssi_signo = signal as u32;
+                assert_eq!(signals.meaning(&info), event);
+            }
+        })
+        .join()
+        .unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! Starts a worker's first process: group, environment, limits, signals and scheduling as the user's shell would have
 //! given them. The only place where processes are started.
 
+use super::{notify, stdio::Ends};
 use crate::api::Environment;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
@@ -69,16 +70,24 @@ fn schedule(policy: i32) -> bool {
 }
 
 impl Template {
-    /// Starts one. `own` are this worker's own variables, `wanted` the environment that the user makes for it.
+    /// Starts one. `own` are this worker's own variables, `wanted` the environment that the user makes for it, `output`
+    /// its standard output and error where they are captured.
     #[expect(clippy::disallowed_methods, reason = "the one place where processes are started")]
     pub(crate) fn spawn(
         &self,
         own: &[(&'static str, String)],
         wanted: Option<Environment>,
+        output: Option<Ends>,
     ) -> io::Result<Spawned> {
         let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(&self.program);
         command.arg0(name).args(arguments).stdin(Stdio::null()).process_group(0);
+        if let Some(Ends { stdout, stderr }) = output {
+            command.stdout(stdout).stderr(stderr);
+        }
+        for name in notify::VARIABLES {
+            command.env_remove(name);
+        }
         let (inherited, variables) = match wanted {
             None => (std::env::var_os("LD_PRELOAD"), Vec::new()),
             Some(Environment::Inherited(variables)) => (std::env::var_os("LD_PRELOAD"), variables),

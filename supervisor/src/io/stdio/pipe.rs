@@ -1,0 +1,56 @@
+//! The supervisor's end of a pipe that a worker's process writes to. It never waits, and leaves the worker's end as a
+//! shell would make it.
+
+use super::lines::Lines;
+use crate::config::Stream;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::pipe2;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// The reading end, and the line that is under way.
+#[derive(Debug)]
+pub(super) struct Pipe {
+    file: File,
+    /// The logical id of the worker.
+    pub(super) worker: String,
+    pub(super) stream: Stream,
+    pub(super) lines: Lines,
+}
+
+/// What a read brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Got {
+    Bytes(usize),
+    Nothing,
+    /// Every writer is gone.
+    End,
+}
+
+impl Pipe {
+    /// A new one, and the end for the worker.
+    pub(super) fn new(worker: &str, stream: Stream) -> io::Result<(Self, OwnedFd)> {
+        let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
+        // The ends of a pipe have status flags of their own: the worker's still waits where it should.
+        fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let lines = Lines::default();
+        Ok((Self { file: reader.into(), worker: worker.to_owned(), stream, lines }, writer))
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Got {
+        loop {
+            return match self.file.read(buffer) {
+                Ok(0) => Got::End,
+                Ok(len) => Got::Bytes(len),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Got::Nothing,
+                Err(_) => Got::End,
+            };
+        }
+    }
+}
