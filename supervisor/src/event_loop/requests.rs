@@ -12,6 +12,7 @@ use crate::io::source::Source;
 use crate::io::strangers;
 use crate::pool::Input;
 use clustermon_protocol::address::{Address, INET6};
+use clustermon_protocol::env;
 use clustermon_protocol::message::{MAX_VALUE, Place, Reply, Request};
 use clustermon_protocol::record::Upward;
 use mio::Interest;
@@ -216,10 +217,21 @@ impl Shell {
         backlog: i32,
     ) -> io::Result<BalancerId> {
         let address = facts.address;
-        let ours = |inode: &u64| self.listeners.values().any(|listener| listener.inode == *inode);
-        if strangers::listening_on(&address)?.iter().any(|inode| !ours(inode)) {
-            self.tell_taken(worker, &address);
-            return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
+        let taken = |shell: &Self, own: u64| -> io::Result<()> {
+            let ours = |inode: &u64| {
+                *inode == own || shell.listeners.values().any(|listener| listener.inode == *inode)
+            };
+            if strangers::listening_on(&address)?.iter().all(ours) {
+                return Ok(());
+            }
+            shell.tell_taken(worker, &address);
+            Err(io::Error::from_raw_os_error(libc::EADDRINUSE))
+        };
+        // A supervisor that is a worker of another's cluster cannot tell that one's sockets from a stranger's before it
+        // has listened, which that one may take over.
+        let nested = std::env::var_os(env::SOCKET).is_some();
+        if !nested {
+            taken(self, 0)?;
         }
         let file = match &facts.key {
             Key::Path(path) => listener::file_of(path),
@@ -230,6 +242,9 @@ impl Shell {
         let backlog = backlog.max(i32::try_from(self.config.backlog).unwrap_or(i32::MAX));
         let key = facts.key.clone();
         let listener = Listener::open(id, socket, facts, file, backlog)?;
+        if nested && !listener.is_taken_over()? {
+            taken(self, listener.inode)?;
+        }
         let fd = listener.as_fd().as_raw_fd();
         self.poll.registry().register(&mut SourceFd(&fd), Source::Listener(id).into(), Interest::READABLE)?;
         self.by_key.insert(key, id);

@@ -141,6 +141,11 @@ impl Listener {
         Ok(std::mem::replace(&mut self.socket, socket))
     }
 
+    /// Whether listening has put a lane in the socket's place: this process is a worker itself, of another supervisor.
+    pub(crate) fn is_taken_over(&self) -> io::Result<bool> {
+        Ok(nix::sys::stat::fstat(&self.socket)?.st_ino != self.inode)
+    }
+
     /// The next connection. WouldBlock if there is none.
     pub(crate) fn accept(&self) -> io::Result<Connection> {
         accept_from(self.socket.as_fd(), self.nonblock, self.id)

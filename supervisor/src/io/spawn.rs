@@ -8,6 +8,7 @@ use nix::sys::signal::SigSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -118,14 +119,25 @@ impl Template {
     }
 }
 
-/// The thunk first, then what the user preloads anyway.
+/// The thunk first, then what the user preloads anyway. The thunk of a cluster that the supervisor is itself a worker of is
+/// for the supervisor alone.
 fn preload(thunk: &Path, existing: Option<&OsStr>) -> OsString {
     let mut value = thunk.as_os_str().to_owned();
-    if let Some(existing) = existing.filter(|existing| !existing.is_empty()) {
+    // As the dynamic linker splits it.
+    let entries = existing.unwrap_or_default().as_bytes().split(|byte| matches!(byte, b':' | b' '));
+    for entry in entries
+        .map(|entry| Path::new(OsStr::from_bytes(entry)))
+        .filter(|entry| !entry.as_os_str().is_empty() && !is_thunk(entry))
+    {
         value.push(":");
-        value.push(existing);
+        value.push(entry);
     }
     value
+}
+
+/// By its name, which has a hash in it where the file was written by a supervisor.
+fn is_thunk(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"libclustermon_thunk"))
 }
 
 /// A descriptor that becomes readable when the process ends.
@@ -147,5 +159,7 @@ mod tests {
         assert_eq!(preload(thunk, None), "/t.so");
         assert_eq!(preload(thunk, Some(OsStr::new(""))), "/t.so");
         assert_eq!(preload(thunk, Some(OsStr::new("/j.so:/k.so"))), "/t.so:/j.so:/k.so");
+        let outer = "/r/libclustermon_thunk-0123.so:/j.so /r/libclustermon_thunk.so";
+        assert_eq!(preload(thunk, Some(OsStr::new(outer))), "/t.so:/j.so");
     }
 }
