@@ -2,6 +2,7 @@
 //! so that the command line and a program that links the library are told the same.
 
 mod builder;
+mod control;
 pub(crate) mod duration;
 mod error;
 mod name;
@@ -9,6 +10,7 @@ mod output;
 mod workers;
 
 pub use builder::Builder;
+pub use control::Control;
 pub use error::ConfigError;
 pub use output::{Capture, Encoding, LineHandler, LogFormat, Stream};
 pub use workers::Workers;
@@ -41,6 +43,10 @@ const LOOK_AFTER: Duration = Duration::from_millis(20);
 pub struct Config {
     /// Letters, digits, `.`, `_` and `-`; at most 64.
     pub name: String,
+    /// The name was asked for: no other will do.
+    pub name_is_given: bool,
+    /// Where the cluster can be controlled from outside.
+    pub control: Control,
     /// The program as it was given, then its arguments. Never empty.
     pub command: Vec<OsString>,
     /// What runs the command, then its own arguments; empty where the command is the program.

@@ -1,17 +1,32 @@
 //! The command line: arguments in, exit code out. It checks nothing that the builder checks.
 
+mod client;
+mod detach;
+mod events;
+mod failed;
+mod list;
+mod order;
+mod out;
 mod run;
+mod status;
 mod streams;
+mod table;
+mod target;
 
+use crate::api::Action;
 use clap::{Parser, Subcommand};
+use failed::Failed;
 use std::io::Write;
 use std::process::ExitCode;
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0  the cluster was told to stop, and stopped
-  1  it failed: every worker has spent its restarts, or the supervisor could not go on
-  2  the command line or the command is at fault; nothing was started";
+  0  done; of run: the cluster was told to stop, and stopped
+  1  failed; of run: every worker has spent its restarts, or the supervisor could not go on
+  2  the command line or the command is at fault; nothing was started or changed
+  3  there is no such cluster or worker
+  4  the --wait-timeout is over, and it is still under way
+  5  failed, and what it had begun was rolled back";
 
 /// Runs N copies of any server program behind one port, and keeps them running.
 #[derive(Debug, Parser)]
@@ -24,15 +39,74 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    /// Show a cluster, or one worker of it
+    Status(status::Args),
+    /// Print all there is to know of a cluster or a worker, as JSON
+    Inspect(status::InspectArgs),
+    /// List the clusters of this user that run
+    List(list::Args),
+    /// Print what happens, as it happens
+    Events(events::Args),
+    /// Start workers that are stopped, or wait for a restart
+    Start(order::Args),
+    /// Stop a worker, which then stays stopped, or a cluster
+    Stop(order::Args),
+    /// Stop workers and start them again, all at once
+    Restart(order::Args),
+    /// Send SIGHUP to workers: a program reloads itself, or ends and is restarted
+    HangUp(order::Args),
+    /// Kill workers with SIGKILL; they stay stopped
+    ForceStop(order::Args),
+    /// Send SIGABRT to workers, for a core dump; they stay stopped
+    Dump(order::Args),
+    /// Stop workers with SIGUSR1, at which Node waits for a debugger; they are not killed meanwhile
+    Debug(order::Args),
+    /// Send a signal to workers
+    Signal(order::SignalArgs),
+    /// Change the number of workers
+    Scale(order::ScaleArgs),
+    /// Take a worker out of rotation: no new connections
+    Cordon(order::CordonArgs),
+    /// Take a worker into rotation again
+    Uncordon(order::CordonArgs),
+}
+
+impl Command {
+    fn run(self) -> Result<ExitCode, Failed> {
+        let done = match self {
+            Self::Run(args) => return run::run(*args),
+            Self::Status(args) => args.run(),
+            Self::Inspect(args) => args.run(),
+            Self::List(args) => args.run(),
+            Self::Events(args) => args.run(),
+            Self::Start(args) => args.run(|target| Action::Start { target }),
+            Self::Stop(args) => args.run(|target| Action::Stop { target }),
+            Self::Restart(args) => args.run(|target| Action::Restart { target }),
+            Self::HangUp(args) => args.run(|target| Action::HangUp { target }),
+            Self::ForceStop(args) => args.run(|target| Action::ForceStop { target }),
+            Self::Dump(args) => args.run(|target| Action::Dump { target }),
+            Self::Debug(args) => args.run(|target| Action::Debug { target }),
+            Self::Signal(args) => args.run(),
+            Self::Scale(args) => args.run(),
+            Self::Cordon(args) => args.run(|target| Action::Cordon { target }),
+            Self::Uncordon(args) => args.run(|target| Action::Uncordon { target }),
+        };
+        done.map(|()| ExitCode::SUCCESS)
+    }
 }
 
 /// Does what the arguments of this process say.
 pub fn main() -> ExitCode {
     match Cli::try_parse() {
-        Ok(Cli { command: Command::Run(args) }) => run::run(*args),
+        Ok(Cli { command }) => command.run().unwrap_or_else(|failed| {
+            if let Some(message) = failed.message {
+                complain(message);
+            }
+            ExitCode::from(failed.code)
+        }),
         Err(error) if error.use_stderr() => {
             let told = one_line(&error.to_string());
-            let hint = if told.contains("tip:") { "" } else { "; `clustermon run --help` tells more" };
+            let hint = if told.contains("tip:") { String::new() } else { hint() };
             complain(format_args!("{told}{hint}"));
             ExitCode::from(2)
         }
@@ -42,6 +116,14 @@ pub fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+/// Which help to read.
+fn hint() -> String {
+    let first = std::env::args().nth(1).unwrap_or_default();
+    let known = <Cli as clap::CommandFactory>::command().find_subcommand(&first).is_some();
+    let words = if known { format!("{first} --help") } else { "--help".to_owned() };
+    format!("; `clustermon {words}` tells more")
 }
 
 /// One line on stderr, for what is wrong before there is a log.
@@ -67,12 +149,14 @@ fn one_line(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Cli, Command, one_line, run};
+    use crate::config::{Builder, Control};
     use clap::{CommandFactory, Parser};
 
     fn parse(args: &[&str]) -> Result<run::Args, String> {
         let words = ["clustermon", "run"].iter().chain(args);
         match Cli::try_parse_from(words) {
             Ok(Cli { command: Command::Run(args) }) => Ok(*args),
+            Ok(other) => panic!("{other:?}"),
             Err(error) => Err(one_line(&error.to_string())),
         }
     }
@@ -122,6 +206,8 @@ mod tests {
             (&["--private", "*:9", "--share", "*:9", "x"], "*:9 is given to both"),
             (&["--name", "a/b", "x"], "--name \"a/b\""),
             (&["--thunk", "", "x"], "--thunk"),
+            (&["--control", "", "x"], "--control: the path is empty"),
+            (&["--log", "file", "x"], "--detach"),
             (&["--interpreter", "", "x"], "--interpreter: the name is empty"),
             (&["--interpreter-arg", "-r", "x"], "give --interpreter too"),
             (&["--encoding", "raw", "x"], "give --capture too"),
@@ -139,8 +225,8 @@ mod tests {
     #[test]
     fn defaults_are_those_of_the_builder() {
         let by_cli = parse(&["x"]).unwrap().config().unwrap();
-        let by_builder = crate::config::Builder::new(["x"]).build().unwrap();
-        assert_eq!(by_cli, by_builder);
+        let by_builder = Builder::new(["x"]).handle_signals(true).control(Control::ByName);
+        assert_eq!(by_cli, by_builder.build().unwrap());
     }
 
     #[test]

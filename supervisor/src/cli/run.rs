@@ -1,14 +1,16 @@
 //! `clustermon run`: its flags, and what they mean to the builder.
 
+use super::detach;
+use super::failed::{Failed, USAGE};
 use crate::config::duration::{Human, Limit};
-use crate::config::{self, Builder, Config, ConfigError, Workers};
+use crate::config::{self, Builder, Config, ConfigError, Control, Workers};
 use crate::io::log;
 use ::log::{LevelFilter, error};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Run one cluster in the foreground.
+/// Run one cluster
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "clustermon run [OPTIONS] [--] COMMAND [ARGS]...",
@@ -61,6 +63,18 @@ pub(super) struct Args {
     /// Name of the cluster [default: stem of the script or program]
     #[arg(long)]
     name: Option<String>,
+    /// Control socket: a path, or none [default: NAME.sock in the runtime directory; NAME-2 and so on if it is taken]
+    #[arg(long, value_name = "PATH|none")]
+    control: Option<OsString>,
+    /// Run in the background; return once every worker is ready, or with the log if that fails
+    #[arg(long)]
+    detach: bool,
+    /// Append what the supervisor and its workers write to this file; without it, it is lost
+    #[arg(long, value_name = "FILE", requires = "detach")]
+    log: Option<PathBuf>,
+    /// This is the process in the background
+    #[arg(long, hide = true)]
+    detached: bool,
     /// Thunk to preload [default: CLUSTERMON_THUNK, else the one beside this program, in ../lib/clustermon, or inside it]
     #[arg(long, value_name = "PATH")]
     thunk: Option<PathBuf>,
@@ -86,6 +100,7 @@ impl Args {
             .backlog(self.backlog)
             .lag_limit(self.lag_limit.0)
             .handle_signals(true)
+            .control(self.control.map_or(Control::ByName, Control::from))
             .verbose(self.verbose);
         if let Some(workers) = self.workers {
             builder = builder.workers(workers);
@@ -108,32 +123,28 @@ impl Args {
     }
 }
 
-pub(super) fn run(args: Args) -> ExitCode {
-    let config = match args.config() {
-        Ok(config) => config,
-        Err(fault) => {
-            super::complain(fault);
-            return ExitCode::from(2);
-        }
-    };
+pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
+    let (detach, detached, log) = (args.detach, args.detached, args.log.clone());
+    if detached {
+        detach::leave_session();
+    }
+    let config = args.config().map_err(|fault| Failed::new(USAGE, fault.to_string()))?;
+    if detach && !detached {
+        return detach::start(log.as_deref()).map(|()| ExitCode::SUCCESS);
+    }
     let level = match config.verbose {
         0 => LevelFilter::Info,
         1 => LevelFilter::Debug,
         _ => LevelFilter::Trace,
     };
-    let log = match log::init(level, &config.name, config.log_format) {
-        Ok(log) => log,
-        Err(fault) => {
-            super::complain(format_args!("cannot start the log: {fault}"));
-            return ExitCode::FAILURE;
-        }
-    };
+    let log = log::init(level, &config.name, config.log_format)
+        .map_err(|fault| Failed::new(1, format!("cannot start the log: {fault}")))?;
     let code = match crate::run(config) {
         Ok(outcome) => ExitCode::from(outcome.code()),
-        Err(fault) if fault.exit_code() == 2 => {
+        // Whoever waits for the one in the background reads its log.
+        Err(fault) if fault.exit_code() == USAGE && !detached => {
             log.flush();
-            super::complain(&fault);
-            ExitCode::from(2)
+            return Err(Failed::new(USAGE, fault.to_string()));
         }
         Err(fault) => {
             error!("{fault}");
@@ -141,5 +152,5 @@ pub(super) fn run(args: Args) -> ExitCode {
         }
     };
     log.flush();
-    code
+    Ok(code)
 }

@@ -4,7 +4,7 @@
 mod streams;
 
 use super::workers::{Workers, logical_ids};
-use super::{Config, ConfigError, MAX_WINDOW, duration, name};
+use super::{Config, ConfigError, Control, MAX_WINDOW, duration, name};
 use crate::api::Environment;
 use crate::cluster::Cluster;
 use crate::hooks::Hooks;
@@ -21,6 +21,7 @@ use std::time::Duration;
 pub struct Builder {
     command: Vec<OsString>,
     name: Option<String>,
+    control: Control,
     workers: Option<Workers>,
     logical_ids: Option<Vec<String>>,
     respawn: i64,
@@ -47,6 +48,7 @@ impl Builder {
         Self {
             command: command.into_iter().map(Into::into).collect(),
             name: None,
+            control: Control::default(),
             workers: None,
             logical_ids: None,
             respawn: -1,
@@ -71,6 +73,13 @@ impl Builder {
     /// The cluster's name; by default the stem of the script or program.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
+        self
+    }
+
+    /// Where the cluster can be controlled from outside: nowhere, unless this is called. (`clustermon run` opens
+    /// [`Control::ByName`].)
+    pub fn control(mut self, control: impl Into<Control>) -> Self {
+        self.control = control.into();
         self
     }
 
@@ -229,6 +238,10 @@ impl Builder {
         if let Some(both) = share.iter().find(|address| private.contains(address)) {
             return Err(ConfigError::SharedAndPrivate(both.clone()));
         }
+        if self.control == Control::At(PathBuf::new()) {
+            return Err(ConfigError::EmptyControl);
+        }
+        let name_is_given = self.name.is_some();
         let name = match self.name {
             Some(name) if name::is_valid(&name) => name,
             Some(name) => return Err(ConfigError::Name(name)),
@@ -240,6 +253,8 @@ impl Builder {
         let streams = self.streams.check()?;
         Ok(Config {
             name,
+            name_is_given,
+            control: self.control,
             command: self.command,
             interpreter: streams.interpreter,
             capture: streams.capture,

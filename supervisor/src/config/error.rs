@@ -87,6 +87,9 @@ pub enum ConfigError {
     #[error("--encoding: give --capture too; what is inherited is not read here")]
     EncodingWithoutCapture,
     /// A path that is none.
+    #[error("--control: the path is empty; give one, or none")]
+    EmptyControl,
+    /// A path that is none.
     #[error("--thunk: the path is empty")]
     EmptyThunk,
 }

@@ -3,6 +3,7 @@
 
 pub(super) mod stamp;
 
+use super::ready::Mirror;
 use super::sink::{Drops, From, Sink};
 use crate::config::LogFormat;
 use log::{Level, LevelFilter, Record};
@@ -14,7 +15,8 @@ use std::sync::Arc;
 /// Starts the log for the whole process. Where a logger is already installed it stays, and the guard has nothing to do.
 pub(crate) fn init(level: LevelFilter, name: &str, format: LogFormat) -> io::Result<LogGuard> {
     let sink = Sink::stderr()?;
-    let writer = Writer { drops: source(&sink, name, format), sink: sink.clone() };
+    let writer =
+        Writer { drops: source(&sink, name, format), sink: sink.clone(), mirror: Mirror::from_env() };
     let name = name.to_owned();
     let logger = env_logger::Builder::new()
         .filter_level(level)
@@ -97,10 +99,12 @@ impl std::fmt::Write for Escaped<'_> {
 struct Writer {
     sink: Sink,
     drops: Arc<Drops>,
+    mirror: Mirror,
 }
 
 impl Write for Writer {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        self.mirror.put(lines);
         self.sink.put(From::Supervisor, lines, 1, &self.drops);
         Ok(lines.len())
     }
@@ -131,6 +135,7 @@ impl Drop for LogGuard {
 
 #[cfg(test)]
 mod tests {
+    use super::super::ready::Mirror;
     use super::{Sink, Writer, line, source};
     use crate::config::LogFormat;
     use log::{Level, Record};
@@ -165,7 +170,7 @@ mod tests {
         ] {
             let (mut reader, writer) = std::io::pipe().unwrap();
             let sink = Sink::start(writer).unwrap();
-            let mut writer = Writer { drops: source(&sink, "web", format), sink };
+            let mut writer = Writer { drops: source(&sink, "web", format), sink, mirror: Mirror::default() };
             writer.drops.add(3);
             writer.write_all(b"one\n").unwrap();
             drop(writer);

@@ -121,11 +121,10 @@ impl Connection {
                         self.phase = Phase::Asking;
                         return Step::Asked(command);
                     }
-                    Some(Err(fault)) => {
-                        if self.tell(&wire::fault(&fault)).is_err() {
-                            return Step::Gone;
-                        }
-                    }
+                    Some(Err(fault)) => match self.tell(&wire::fault(&fault)) {
+                        Ok(()) => {}
+                        Err(Gone) => return Step::Gone,
+                    },
                 }
             } else if self.ended {
                 return Step::Gone;

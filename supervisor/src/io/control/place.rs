@@ -1,6 +1,7 @@
 //! Where a control socket is to be, and why it cannot be there. Plain data.
 
 use super::socket::Holder;
+use crate::config::{Config, Control as Wanted};
 use std::fmt;
 use std::path::PathBuf;
 
@@ -15,6 +16,17 @@ pub(crate) enum Place {
         /// No other name will do; else NAME-2, NAME-3 and so on are tried.
         exact: bool,
     },
+}
+
+impl Place {
+    /// Where this cluster wants it, if at all.
+    pub(crate) fn of(config: &Config) -> Option<Self> {
+        match &config.control {
+            Wanted::Off => None,
+            Wanted::At(path) => Some(Self::At(path.clone())),
+            Wanted::ByName => Some(Self::Named { name: config.name.clone(), exact: config.name_is_given }),
+        }
+    }
 }
 
 /// No control socket.

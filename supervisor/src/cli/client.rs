@@ -1,0 +1,108 @@
+//! A connection to a supervisor: one request, its answer, and for events all that follows. Every wait has its limit.
+
+use super::failed::Failed;
+use crate::api::{Action, Command, Inspection, Reply};
+use crate::io::control::{self, wire};
+use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// For what a supervisor answers at once, and on top of what it was asked to wait for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    link: BufReader<UnixStream>,
+}
+
+/// No answer came.
+#[derive(Debug)]
+pub(super) enum Unanswered {
+    /// The supervisor has hung up.
+    Ended,
+    /// Anything else.
+    Failed(Failed),
+}
+
+impl From<Unanswered> for Failed {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Ended => Self::new(1, "the supervisor has ended before it answered"),
+            Unanswered::Failed(failed) => failed,
+        }
+    }
+}
+
+impl Client {
+    pub(super) fn connect(path: &Path) -> io::Result<Self> {
+        let link = control::connect(path)?;
+        link.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self { link: BufReader::new(link) })
+    }
+
+    /// Asks, and waits for the answer. The first error says that none came, the second is what the supervisor said.
+    pub(super) fn ask(&mut self, command: &Command) -> Result<Result<Reply, Failed>, Unanswered> {
+        let wait = command.wait_ms.map_or(Duration::ZERO, Duration::from_millis);
+        let limit = PATIENCE.saturating_add(wait);
+        let set = self.link.get_ref().set_read_timeout(Some(limit));
+        set.map_err(|error| Unanswered::Failed(Failed::new(1, format!("cannot set a time limit: {error}"))))?;
+        // One that turns us away does not read the request, but says why.
+        let sent = self.link.get_mut().write_all(wire::request(command).as_bytes());
+        match (self.line(), sent) {
+            (Ok(Some(line)), _) => Ok(wire::read_answer(&line).map_err(Failed::from)),
+            (Ok(None), _) => Err(Unanswered::Ended),
+            (Err(error), Ok(())) => Err(unanswered(&error, limit)),
+            (Err(_), Err(error)) => Err(unanswered(&error, PATIENCE)),
+        }
+    }
+
+    /// The cluster as it is.
+    pub(super) fn inspect(&mut self) -> Result<Inspection, Failed> {
+        match self.ask(&Command { action: Action::Inspect, wait_ms: None })?? {
+            Reply::Inspection(inspection) => Ok(inspection),
+            Reply::Done => Err(Failed::new(1, "the supervisor's answer holds no inspection")),
+        }
+    }
+
+    /// The next line, without limit of time; `None` at the end.
+    pub(super) fn follow(&mut self) -> Result<Option<Vec<u8>>, Failed> {
+        let read = self.link.get_ref().set_read_timeout(None).and_then(|()| self.line());
+        read.map_err(|error| Failed::new(1, format!("the supervisor cannot be heard: {error}")))
+    }
+
+    /// Waits, but not long, until the supervisor hangs up.
+    pub(super) fn wait_for_end(&mut self) {
+        let set = self.link.get_ref().set_read_timeout(Some(Duration::from_secs(1)));
+        if set.is_ok() {
+            // One that lives on is no fault.
+            let _ = self.line();
+        }
+    }
+
+    fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut line = Vec::new();
+        match self.link.read_until(b'\n', &mut line) {
+            Ok(_) if line.pop() == Some(b'\n') => Ok(Some(line)),
+            // Hung up, perhaps amid a line.
+            Ok(_) => Ok(None),
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn unanswered(error: &io::Error, limit: Duration) -> Unanswered {
+    Unanswered::Failed(match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+            Failed::new(1, format!("the supervisor has not answered within {} s", limit.as_secs()))
+        }
+        _ => Failed::new(1, format!("the supervisor cannot be asked: {error}")),
+    })
+}
+
+#[cfg(test)]
+pub(super) mod tests;

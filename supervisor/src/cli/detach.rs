@@ -1,0 +1,98 @@
+//! `clustermon run --detach`: starts this program anew in the background and waits until it says that it is ready, or
+//! ends. What it logs until then is told if it fails.
+
+use super::failed::Failed;
+use super::out;
+use crate::io::ready::{self, Waiting};
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+/// What is kept of a log for the case that the start fails.
+const KEPT_LINES: usize = 200;
+/// The flag that tells the one in the background what it is.
+const FLAG: &str = "--detached";
+
+/// Starts this very command line in the background. Its exit code is the error's code if it does not become ready.
+pub(super) fn start(log: Option<&Path>) -> Result<(), Failed> {
+    let failed = |what: &str, error: io::Error| Failed::new(1, format!("{what}: {error}"));
+    let output = match log {
+        Some(path) => {
+            let opened = File::options().append(true).create(true).open(path);
+            opened.map_err(|error| Failed::new(2, format!("--log {path:?}: {error}")))?
+        }
+        None => File::options()
+            .write(true)
+            .open("/dev/null")
+            .map_err(|error| failed("cannot open /dev/null", error))?,
+    };
+    let (waiting, child) = spawn(output).map_err(|error| failed("cannot start in the background", error))?;
+    wait(waiting, child)
+}
+
+#[expect(clippy::disallowed_methods, reason = "it is no worker, but this program itself")]
+fn spawn(output: File) -> io::Result<(Waiting, Child)> {
+    let (waiting, inherited) = ready::pipes()?;
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_else(|| OsString::from("clustermon"));
+    // The first word is `run`: there are no options before it.
+    let run = words.next().unwrap_or_else(|| OsString::from("run"));
+    let child = Command::new("/proc/self/exe")
+        .arg0(name)
+        .args([run, FLAG.into()])
+        .args(words)
+        .env(ready::VARIABLE, inherited.value()?)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output)
+        .spawn()?;
+    Ok((waiting, child))
+}
+
+fn wait(waiting: Waiting, mut child: Child) -> Result<(), Failed> {
+    let reading = std::thread::spawn(move || last_lines(waiting.log));
+    let mut name = String::new();
+    let told = BufReader::new(File::from(waiting.ready)).read_line(&mut name);
+    if told.is_ok() && name.ends_with('\n') {
+        return out::print(&format!("clustermon {}: running, pid {}\n", name.trim_end(), child.id()));
+    }
+    let status = child.wait().map_err(|error| Failed::new(1, format!("cannot wait for it: {error}")))?;
+    // It reads until all who could write are gone, which they are.
+    for line in reading.join().unwrap_or_default() {
+        // Nobody is left to tell that it could not be written.
+        let _ = io::stderr().lock().write_all(&line);
+    }
+    let how = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, signal) => format!("signal {}", signal.unwrap_or_default()),
+    };
+    let code = if status.code() == Some(2) { 2 } else { 1 };
+    Err(Failed::new(code, format!("it has ended before it was ready: {how}")))
+}
+
+fn last_lines(log: OwnedFd) -> VecDeque<Vec<u8>> {
+    let mut lines = VecDeque::new();
+    let mut log = BufReader::new(File::from(log));
+    loop {
+        let mut line = Vec::new();
+        // A line without an end is a line, but not one without bounds.
+        match log.by_ref().take(64 * 1024).read_until(b'\n', &mut line) {
+            Ok(1..) => lines.push_back(line),
+            Ok(0) | Err(_) => return lines,
+        }
+        if lines.len() > KEPT_LINES {
+            lines.pop_front();
+        }
+    }
+}
+
+/// What the one in the background does first: it leaves the terminal and its group.
+pub(super) fn leave_session() {
+    // It fails only for the leader of a group, who has left them already.
+    let _ = nix::unistd::setsid();
+}

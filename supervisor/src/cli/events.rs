@@ -1,0 +1,129 @@
+//! `clustermon events`: what happens in a cluster, line by line, until it ends.
+
+use super::failed::Failed;
+use super::out;
+use super::target::At;
+use crate::api::{Action, BalancerState, Command, Event, WorkerState};
+use crate::io::control::wire;
+use std::fmt;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Cluster; may be left out when exactly one cluster of this user runs
+    name: Option<String>,
+    #[command(flatten)]
+    at: At,
+    /// One JSON object a line
+    #[arg(long)]
+    json: bool,
+}
+
+impl Args {
+    pub(super) fn run(&self) -> Result<(), Failed> {
+        let mut client = self.at.connect(self.name.as_deref())?;
+        client.ask(&Command { action: Action::Events, wait_ms: None })??;
+        while let Some(line) = client.follow()? {
+            if self.json {
+                out::print(&format!("{}\n", String::from_utf8_lossy(&line)))?;
+            } else if let Some(event) = wire::read_event(&line) {
+                out::print(&format!("{}\n", Shown(&event)))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An event as people read it.
+struct Shown<'a>(&'a Event);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let because = |f: &mut fmt::Formatter<'_>, cause: &Option<String>| match cause {
+            Some(cause) => write!(f, ": {}", Plain(cause)),
+            None => Ok(()),
+        };
+        match self.0 {
+            Event::Worker { id, state, pid, cause } => {
+                write!(f, "worker {id} {}", worker_state(*state))?;
+                if let Some(pid) = pid {
+                    write!(f, ", pid {pid}")?;
+                }
+                because(f, cause)
+            }
+            Event::LoadBalancer { address, state, cause } => {
+                write!(f, "load balancer {address} {}", balancer_state(*state))?;
+                because(f, cause)
+            }
+            Event::Rotation { id, address, in_rotation, cause } => {
+                let way = if *in_rotation { "into" } else { "out of" };
+                write!(f, "worker {id} {way} rotation on {address}: {}", Plain(cause))
+            }
+            Event::Log { text } => write!(f, "log: {}", Plain(text)),
+            Event::Standby { outcome } => write!(f, "at rest: {}", Plain(outcome)),
+            Event::Missed { count } => write!(f, "{count} events were missed"),
+        }
+    }
+}
+
+/// Text without control characters.
+struct Plain<'a>(&'a str);
+
+impl fmt::Display for Plain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.chars().try_for_each(|c| {
+            if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
+        })
+    }
+}
+
+pub(super) fn worker_state(state: WorkerState) -> &'static str {
+    match state {
+        WorkerState::Standby => "standby",
+        WorkerState::Starting => "starting",
+        WorkerState::Running => "running",
+        WorkerState::Stopping => "stopping",
+    }
+}
+
+pub(super) fn balancer_state(state: BalancerState) -> &'static str {
+    match state {
+        BalancerState::Standby => "standby",
+        BalancerState::Starting => "starting",
+        BalancerState::Running => "running",
+        BalancerState::Stopping => "stopping",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_read_as_sentences() {
+        let worker = Event::Worker {
+            id: "2".into(),
+            state: WorkerState::Standby,
+            pid: None,
+            cause: Some("code 3,\nup 2ms".into()),
+        };
+        let running =
+            Event::Worker { id: "2".into(), state: WorkerState::Running, pid: Some(7), cause: None };
+        let address = || "127.0.0.1:80".to_owned();
+        let rotation = Event::Rotation {
+            id: "2".into(),
+            address: address(),
+            in_rotation: false,
+            cause: "cordoned".into(),
+        };
+        let balancer = Event::LoadBalancer { address: address(), state: BalancerState::Running, cause: None };
+        for (event, shown) in [
+            (worker, "worker 2 standby: code 3,\\nup 2ms"),
+            (running, "worker 2 running, pid 7"),
+            (rotation, "worker 2 out of rotation on 127.0.0.1:80: cordoned"),
+            (balancer, "load balancer 127.0.0.1:80 running"),
+            (Event::Missed { count: 3 }, "3 events were missed"),
+        ] {
+            assert_eq!(Shown(&event).to_string(), shown);
+        }
+    }
+}

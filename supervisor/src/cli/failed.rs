@@ -1,0 +1,32 @@
+//! Why a command line did not do what it was asked: an exit code, and one line unless nobody needs it.
+
+use crate::io::control::wire::Declined;
+
+/// What is wrong with the command line.
+pub(super) const USAGE: u8 = 2;
+/// There is no such cluster or worker.
+pub(super) const ABSENT: u8 = 3;
+
+/// Ends the program.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Failed {
+    pub(super) code: u8,
+    pub(super) message: Option<String>,
+}
+
+impl Failed {
+    pub(super) fn new(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: Some(message.into()) }
+    }
+
+    /// Says nothing: the code is the answer, or nobody listens any more.
+    pub(super) fn silent(code: u8) -> Self {
+        Self { code, message: None }
+    }
+}
+
+impl From<Declined> for Failed {
+    fn from(declined: Declined) -> Self {
+        Self::new(declined.code, declined.error)
+    }
+}

@@ -1,0 +1,184 @@
+//! The commands that change something: what each is called on the command line, and the request it becomes.
+
+use super::client::{Client, Unanswered};
+use super::failed::Failed;
+use super::target::{At, Whom};
+use crate::api::{Action, Command, ScaleTo, Target};
+use crate::config::duration::Human;
+use nix::sys::signal::Signal;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// Whom, and whether to wait.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    whom: Whom,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+/// `cordon` and `uncordon` want to be told whom.
+#[derive(Debug, clap::Args)]
+pub(super) struct CordonArgs {
+    /// Worker, or all of a cluster: [NAME][/ID]; NAME may be left out when exactly one cluster of this user runs
+    #[arg(value_name = "[NAME][/ID]")]
+    target: super::target::Named,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct SignalArgs {
+    /// Signal, by name or number: HUP, SIGUSR2, 10
+    #[arg(value_name = "SIGNAL", value_parser = signal_number)]
+    signal: i32,
+    #[command(flatten)]
+    whom: Whom,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct ScaleArgs {
+    /// Number of workers, or a change of it: 4, web=4, +1, web=-2
+    #[arg(value_name = "[NAME=]N", allow_hyphen_values = true)]
+    to: Scale,
+    #[command(flatten)]
+    at: At,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Scale {
+    name: Option<String>,
+    workers: ScaleTo,
+}
+
+#[derive(Debug, clap::Args)]
+struct Wait {
+    /// Return when it is done, not when it is begun
+    #[arg(long)]
+    wait: bool,
+    /// Longest wait; exit code 4 if it takes longer
+    #[arg(long, value_name = "DURATION", requires = "wait", default_value_t = Human(Duration::from_secs(60)))]
+    wait_timeout: Human,
+}
+
+impl Wait {
+    fn ms(&self) -> Option<u64> {
+        // A duration of the command line is a year at most.
+        self.wait.then_some(self.wait_timeout.0.as_millis() as u64)
+    }
+}
+
+impl Args {
+    pub(super) fn run(&self, action: impl FnOnce(Target) -> Action) -> Result<(), Failed> {
+        let command = Command { action: action(self.whom.target()), wait_ms: self.wait.ms() };
+        carry_out(&mut self.whom.connect()?, &command)
+    }
+}
+
+impl CordonArgs {
+    pub(super) fn run(self, action: impl FnOnce(Target) -> Action) -> Result<(), Failed> {
+        let whom = Whom { target: self.target, at: self.at };
+        let command = Command { action: action(whom.target()), wait_ms: None };
+        carry_out(&mut whom.connect()?, &command)
+    }
+}
+
+impl SignalArgs {
+    pub(super) fn run(&self) -> Result<(), Failed> {
+        let action = Action::Signal { target: self.whom.target(), signal: self.signal };
+        carry_out(&mut self.whom.connect()?, &Command { action, wait_ms: None })
+    }
+}
+
+impl ScaleArgs {
+    pub(super) fn run(&self) -> Result<(), Failed> {
+        let action = Action::Scale { workers: self.to.workers };
+        let mut client = self.at.connect(self.to.name.as_deref())?;
+        carry_out(&mut client, &Command { action, wait_ms: self.wait.ms() })
+    }
+}
+
+pub(super) fn carry_out(client: &mut Client, command: &Command) -> Result<(), Failed> {
+    let ends_it = matches!(command.action, Action::Stop { target: Target::Cluster });
+    match client.ask(command) {
+        Ok(answer) => {
+            answer?;
+            if ends_it && command.wait_ms.is_some() {
+                // Its name is free when this returns.
+                client.wait_for_end();
+            }
+            Ok(())
+        }
+        // The cluster was told to stop, and its supervisor is gone.
+        Err(Unanswered::Ended) if ends_it => Ok(()),
+        Err(unanswered) => Err(unanswered.into()),
+    }
+}
+
+/// A signal's number by its name, with or without SIG, or its number.
+fn signal_number(text: &str) -> Result<i32, String> {
+    if let Ok(number) = text.parse::<i32>() {
+        return match number {
+            1..=64 => Ok(number),
+            _ => Err("signals have numbers from 1 to 64".to_owned()),
+        };
+    }
+    let upper = text.to_ascii_uppercase();
+    let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
+    let signal = Signal::from_str(&name).map_err(|_| "there is no such signal; try `kill -l`".to_owned())?;
+    Ok(signal as i32)
+}
+
+impl FromStr for Scale {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, number) = match text.rsplit_once('=') {
+            Some(("", _)) => return Err("no cluster is named before the `=`"),
+            Some((name, number)) => (Some(name.to_owned()), number),
+            None => (None, text),
+        };
+        let odd = "write a number of workers, or +N or -N for a change";
+        let workers = if number.starts_with(['+', '-']) {
+            ScaleTo::By(number.parse().map_err(|_| odd)?)
+        } else {
+            ScaleTo::To(number.parse().map_err(|_| odd)?)
+        };
+        Ok(Self { name, workers })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signals_by_name_and_number() {
+        for (text, number) in [("HUP", 1), ("sigusr1", 10), ("SIGTERM", 15), ("9", 9), ("64", 64)] {
+            assert_eq!(signal_number(text), Ok(number));
+        }
+        for text in ["0", "65", "-9", "SIG", "", "TERM1", "SIGSIGTERM"] {
+            assert!(signal_number(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn numbers_of_workers() {
+        let scale = |name: Option<&str>, workers| Ok(Scale { name: name.map(str::to_owned), workers });
+        for (text, expected) in [
+            ("4", scale(None, ScaleTo::To(4))),
+            ("+1", scale(None, ScaleTo::By(1))),
+            ("-2", scale(None, ScaleTo::By(-2))),
+            ("web=0", scale(Some("web"), ScaleTo::To(0))),
+            ("web=-2", scale(Some("web"), ScaleTo::By(-2))),
+        ] {
+            assert_eq!(text.parse(), expected, "{text}");
+        }
+        for text in ["", "=4", "web", "web=", "4.5", "+-1", "99999999999"] {
+            assert!(text.parse::<Scale>().is_err(), "{text}");
+        }
+    }
+}

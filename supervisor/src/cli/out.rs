@@ -1,0 +1,24 @@
+//! What is printed: to a locked standard output, in colours only where somebody looks at it. A reader that went away ends
+//! the program in silence.
+
+use super::failed::Failed;
+use std::io::{self, ErrorKind, IsTerminal, Write};
+
+/// Prints the text as it is.
+pub(super) fn print(text: &str) -> Result<(), Failed> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
+        ErrorKind::BrokenPipe => Failed::silent(0),
+        _ => Failed::new(1, format!("cannot write to standard output: {error}")),
+    })
+}
+
+pub(super) fn is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Whether colours are wanted: a terminal that has some, and NO_COLOR not set (<https://no-color.org>).
+pub(super) fn colours() -> bool {
+    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    is_terminal() && variable("NO_COLOR").is_none() && variable("TERM").is_none_or(|term| term != "dumb")
+}

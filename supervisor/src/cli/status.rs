@@ -1,0 +1,218 @@
+//! `clustermon status` and `inspect`: a cluster or a worker of it, as a table, as JSON or as an exit code.
+
+use super::events::{balancer_state, worker_state};
+use super::failed::{ABSENT, Failed};
+use super::out;
+use super::table::{Cell, Column, Tone, render, span};
+use super::target::Whom;
+use crate::api::{Balancer, BalancerState, ClusterState, Inspection, Worker, WorkerState};
+use serde::Serialize;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+const REDRAW: Duration = Duration::from_secs(1);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    whom: Whom,
+    /// JSON, as `inspect` prints it
+    #[arg(long, conflicts_with_all = ["watch", "quiet"])]
+    json: bool,
+    /// Show it anew each second until interrupted
+    #[arg(long, conflicts_with = "quiet")]
+    watch: bool,
+    /// Print nothing: exit code 0 if every worker is running, 1 if not
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct InspectArgs {
+    #[command(flatten)]
+    whom: Whom,
+}
+
+impl InspectArgs {
+    pub(super) fn run(&self) -> Result<(), Failed> {
+        print_json(&self.whom)
+    }
+}
+
+impl Args {
+    pub(super) fn run(&self) -> Result<(), Failed> {
+        if self.json {
+            return print_json(&self.whom);
+        }
+        if self.quiet {
+            let inspection = chosen(&self.whom)?;
+            return if is_as_wanted(&inspection) { Ok(()) } else { Err(Failed::silent(1)) };
+        }
+        let (colours, terminal) = (out::colours(), out::is_terminal());
+        loop {
+            let text = table(&chosen(&self.whom)?, self.whom.target.id.is_none(), now_ms(), colours);
+            if !self.watch {
+                return out::print(&text);
+            }
+            if terminal {
+                // Line by line over what was there, so that nothing flickers.
+                out::print(&format!("\x1b[H{}\x1b[J", text.replace('\n', "\x1b[K\n")))?;
+            } else {
+                out::print(&format!("{text}\n"))?;
+            }
+            pause();
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a person watches, once a second")]
+fn pause() {
+    std::thread::sleep(REDRAW);
+}
+
+/// Milliseconds since the Unix epoch.
+#[expect(clippy::disallowed_methods, reason = "shown to a person, who has the same clock")]
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The cluster, with no other worker than the one that was asked for, if one was.
+fn chosen(whom: &Whom) -> Result<Inspection, Failed> {
+    let mut inspection = whom.connect()?.inspect()?;
+    if let Some(id) = &whom.target.id {
+        if !inspection.workers.iter().any(|worker| worker.id == *id) {
+            let known: Vec<_> = inspection.workers.iter().map(|worker| worker.id.as_str()).collect();
+            return Err(Failed::new(ABSENT, format!("no worker {id}; there are {}", known.join(", "))));
+        }
+        inspection.workers.retain(|worker| worker.id == *id);
+    }
+    Ok(inspection)
+}
+
+fn print_json(whom: &Whom) -> Result<(), Failed> {
+    let mut inspection = chosen(whom)?;
+    match (&whom.target.id, inspection.workers.pop()) {
+        (Some(_), Some(worker)) => json(&worker),
+        (_, worker) => {
+            inspection.workers.extend(worker);
+            json(&inspection)
+        }
+    }
+}
+
+fn json(value: &impl Serialize) -> Result<(), Failed> {
+    let text = serde_json::to_string_pretty(value);
+    let text = text.map_err(|error| Failed::new(1, format!("this is no JSON: {error}")))?;
+    out::print(&format!("{text}\n"))
+}
+
+fn is_as_wanted(inspection: &Inspection) -> bool {
+    inspection.state == ClusterState::Running
+        && inspection.workers.iter().all(|worker| worker.state == WorkerState::Running)
+}
+
+pub(super) fn cluster_state(state: ClusterState) -> &'static str {
+    match state {
+        ClusterState::Standby => "standby",
+        ClusterState::Running => "running",
+        ClusterState::Stopping => "stopping",
+    }
+}
+
+/// What is shown: a line on the cluster unless one worker was asked for, its workers, its load balancers.
+fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> String {
+    let mut text = String::new();
+    if whole {
+        let up = inspection.started_at.map(|at| format!(", up {}", span(now.saturating_sub(at))));
+        text = format!(
+            "{}: {}, pid {}{}, {} of {} workers running\n",
+            inspection.name,
+            cluster_state(inspection.state),
+            inspection.pid,
+            up.unwrap_or_default(),
+            inspection.count_running_workers(),
+            inspection.count_workers(),
+        );
+    }
+    let counted = inspection.workers.iter().any(|worker| worker.open_connections.is_some());
+    let mut columns: Vec<Column> = vec![
+        ("ID", false),
+        ("STATE", false),
+        ("PID", true),
+        ("UPTIME", true),
+        ("RESTARTS", true),
+        ("CONNECTIONS", true),
+    ];
+    columns.extend(counted.then_some(("OPEN", true)));
+    columns.push(("LAST EXIT", false));
+    let rows = inspection.workers.iter().map(|worker| worker_row(worker, counted, now));
+    text.push_str(&render(&columns, &rows.collect::<Vec<_>>(), colours));
+    if whole && !inspection.load_balancers.is_empty() {
+        let columns = [
+            ("ADDRESS", false),
+            ("STATE", false),
+            ("POLICY", false),
+            ("QUEUED", true),
+            ("CONNECTIONS", true),
+        ];
+        let rows = inspection.load_balancers.iter().map(balancer_row);
+        text.push('\n');
+        text.push_str(&render(&columns, &rows.collect::<Vec<_>>(), colours));
+    }
+    text
+}
+
+fn worker_row(worker: &Worker, counted: bool, now: u64) -> Vec<Cell> {
+    let tone = match worker.state {
+        WorkerState::Running if worker.cordoned => Tone::Changing,
+        WorkerState::Running => Tone::Good,
+        WorkerState::Starting | WorkerState::Stopping => Tone::Changing,
+        WorkerState::Standby => Tone::Bad,
+    };
+    let uptime = worker.pid.and(worker.started_at).map(|at| span(now.saturating_sub(at)));
+    let mut row = vec![
+        Cell::new(&worker.id),
+        Cell::toned(worker_state(worker.state), tone),
+        Cell::maybe(worker.pid),
+        Cell::maybe(uptime),
+        Cell::new(worker.restarts),
+        Cell::new(worker.connections),
+    ];
+    row.extend(counted.then(|| Cell::maybe(worker.open_connections)));
+    row.push(Cell::new(remark(worker, now)));
+    row
+}
+
+/// How the last process ended, and what else is to be said.
+fn remark(worker: &Worker, now: u64) -> String {
+    let left = |at: u64| span(at.saturating_sub(now));
+    let mut parts = Vec::new();
+    parts.extend(worker.last_exit.clone());
+    parts.extend(worker.reason.clone());
+    parts.extend(worker.starting_at.map(|at| format!("starts in {}", left(at))));
+    if worker.state == WorkerState::Stopping {
+        parts.extend(worker.forced_stop.then(|| "killed".to_owned()));
+        parts.extend(worker.force_stop_at.map(|at| format!("will be killed in {}", left(at))));
+    }
+    parts.extend(worker.is_debugging.then(|| "debugging".to_owned()));
+    parts.extend(worker.cordoned.then(|| "cordoned".to_owned()));
+    if parts.is_empty() { "-".to_owned() } else { parts.join("; ") }
+}
+
+fn balancer_row(balancer: &Balancer) -> Vec<Cell> {
+    let tone = match balancer.state {
+        BalancerState::Running => Tone::Good,
+        BalancerState::Starting | BalancerState::Stopping => Tone::Changing,
+        BalancerState::Standby => Tone::Bad,
+    };
+    vec![
+        Cell::new(&balancer.address),
+        Cell::toned(balancer_state(balancer.state), tone),
+        Cell::new(&balancer.policy),
+        Cell::new(balancer.queued),
+        Cell::new(balancer.connections),
+    ]
+}
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -1,0 +1,95 @@
+//! What a person sees of a cluster in every state.
+
+use super::*;
+
+const NOW: u64 = 1_700_000_000_000;
+
+fn worker(id: &str, state: WorkerState) -> Worker {
+    let live = state != WorkerState::Standby;
+    Worker {
+        id: id.to_owned(),
+        state,
+        pid: live.then_some(4712),
+        members: Vec::new(),
+        started_at: live.then_some(NOW - 3_725_000),
+        starting_at: None,
+        reason: None,
+        stop_requested_at: None,
+        force_stop_at: None,
+        forced_stop: false,
+        is_debugging: false,
+        cordoned: false,
+        restarts: 3,
+        last_exit: None,
+        connections: 1234,
+        open_connections: None,
+    }
+}
+
+pub(crate) fn inspection() -> Inspection {
+    let waiting = Worker {
+        last_exit: Some("code 3, up 12ms".to_owned()),
+        reason: Some("backing off".to_owned()),
+        starting_at: Some(NOW + 2_500),
+        ..worker("1", WorkerState::Standby)
+    };
+    let stopping = Worker { force_stop_at: Some(NOW + 8_000), ..worker("blue", WorkerState::Stopping) };
+    Inspection {
+        name: "web".to_owned(),
+        state: ClusterState::Running,
+        pid: 4711,
+        started_at: Some(NOW - 90_000_000),
+        workers: vec![worker("0", WorkerState::Running), waiting, stopping],
+        load_balancers: vec![Balancer {
+            state: BalancerState::Running,
+            address: "127.0.0.1:8080".to_owned(),
+            backlog: 4096,
+            queued: 2,
+            policy: "round-robin".to_owned(),
+            connections: 3702,
+            rotation: vec!["0".to_owned()],
+        }],
+    }
+}
+
+#[test]
+fn a_table() {
+    let expected = "\
+web: running, pid 4711, up 1d01h, 1 of 3 workers running
+ID    STATE      PID  UPTIME  RESTARTS  CONNECTIONS  LAST EXIT
+0     running   4712   1h02m         3         1234  -
+1     standby      -       -         3         1234  code 3, up 12ms; backing off; starts in 2.5s
+blue  stopping  4712   1h02m         3         1234  will be killed in 8.0s
+
+ADDRESS         STATE    POLICY       QUEUED  CONNECTIONS
+127.0.0.1:8080  running  round-robin       2         3702
+";
+    assert_eq!(table(&inspection(), true, NOW, false), expected);
+    let coloured = table(&inspection(), true, NOW, true);
+    for part in ["\x1b[32mrunning\x1b[0m", "\x1b[31mstandby\x1b[0m", "\x1b[33mstopping\x1b[0m"] {
+        assert!(coloured.contains(part), "{coloured:?}");
+    }
+}
+
+#[test]
+fn one_worker_and_open_connections() {
+    let mut inspection = inspection();
+    inspection.workers.truncate(1);
+    inspection.workers[0].open_connections = Some(5);
+    inspection.workers[0].cordoned = true;
+    let expected = "\
+ID  STATE     PID  UPTIME  RESTARTS  CONNECTIONS  OPEN  LAST EXIT
+0   running  4712   1h02m         3         1234     5  cordoned
+";
+    assert_eq!(table(&inspection, false, NOW, false), expected);
+}
+
+#[test]
+fn as_wanted_is_all_running() {
+    let mut inspection = inspection();
+    assert!(!is_as_wanted(&inspection));
+    inspection.workers.truncate(1);
+    assert!(is_as_wanted(&inspection));
+    inspection.state = ClusterState::Stopping;
+    assert!(!is_as_wanted(&inspection));
+}
