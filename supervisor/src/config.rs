@@ -35,6 +35,7 @@ pub(crate) const BACKLOG: u32 = 4096;
 
 const BOOT_SLOT: Duration = Duration::from_secs(10);
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+const SERVER_RESTART_DELAY: Duration = Duration::from_secs(1);
 const LOOK_AFTER: Duration = Duration::from_millis(20);
 
 /// One cluster: what runs, how many times, and by which rules. Made by a [`Builder`].
@@ -104,11 +105,17 @@ impl Config {
             boot_slot: BOOT_SLOT,
             start_timeout: START_TIMEOUT,
             respawn: self.respawn,
+            exit_codes_ok: Vec::new(),
+            keep_trying: true,
             min_uptime: self.min_uptime,
             restart_delay: self.restart_delay,
             max_restart_delay: self.max_restart_delay,
+            server_restart_delay: SERVER_RESTART_DELAY,
             stop_timeout: self.stop_timeout,
+            policy: pool::Policy::RoundRobin,
             window: self.window,
+            max_connections: None,
+            when_no_worker: pool::WhenNoWorker::Hold { refuse_after: None },
             lag_limit: self.lag_limit,
             look_after: LOOK_AFTER,
             seed,

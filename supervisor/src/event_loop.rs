@@ -28,7 +28,7 @@ use crate::io::signals::{self, Blocked, Event, Signals};
 use crate::io::source::Source;
 use crate::io::spawn::{Limits, Template};
 use crate::link::Inbox;
-use crate::pool::{Input, Outcome, Pool};
+use crate::pool::{Input, Outcome, Policy, Pool};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
 use clustermon_protocol::message::Token;
@@ -314,8 +314,12 @@ impl Shell {
             };
             match listener.accept() {
                 Ok(connection) => {
+                    let source = match self.pool.settings().policy {
+                        Policy::SourceHash => orders::source_of(&connection.peer),
+                        Policy::RoundRobin | Policy::LeastConnections => 0,
+                    };
                     let conn = self.conns.insert(connection);
-                    self.input(Input::Accepted { conn, balancer });
+                    self.input(Input::Accepted { conn, balancer, source });
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     listener.pending = false;

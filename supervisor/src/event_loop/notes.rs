@@ -2,7 +2,7 @@
 
 use super::Shell;
 use crate::ids::{BalancerId, WorkerId};
-use crate::pool::{Exit, Note};
+use crate::pool::{Exit, Note, Then};
 use nix::sys::signal::Signal;
 use std::fmt;
 use std::time::Duration;
@@ -17,7 +17,11 @@ pub(super) fn write(shell: &Shell, note: &Note) {
     match note {
         Note::Started { worker, pid } => log::info!("worker {} started, pid {pid}", name(worker)),
         Note::SpawnFailed { worker, error, retry_in } => {
-            log::error!("worker {} could not be started: {error}, {}", name(worker), Next(*retry_in, false));
+            log::error!(
+                "worker {} could not be started: {error}, {}",
+                name(worker),
+                Next(*retry_in, Then::Restart)
+            );
         }
         Note::Ready { worker, after } => {
             log::info!("worker {} is ready after {}", name(worker), Span(*after));
@@ -44,12 +48,12 @@ pub(super) fn write(shell: &Shell, note: &Note) {
         Note::Recovered { worker, balancer } => {
             log::info!("worker {} takes connections on {} again", name(worker), address(balancer));
         }
-        Note::Exited { worker, exit, uptime, retry_in, budget_spent } => log::info!(
+        Note::Exited { worker, exit, uptime, retry_in, then } => log::info!(
             "worker {} exited: {}, up {}, {}",
             name(worker),
             Ending(exit),
             Span(*uptime),
-            Next(*retry_in, *budget_spent)
+            Next(*retry_in, *then)
         ),
         Note::Stopping { workers, kill_in } => match kill_in {
             Some(kill_in) => log::info!("stopping {workers} workers; kill in {}", Span(*kill_in)),
@@ -58,16 +62,38 @@ pub(super) fn write(shell: &Shell, note: &Note) {
         Note::Forced { worker, after } => {
             log::warn!("worker {} did not stop within {}: killed", name(worker), Span(*after));
         }
+        Note::NeverStarted { worker, exit } => match exit {
+            Some(exit) => log::error!(
+                "no worker has come so far as to listen, and each has exited; the last was {}: {}",
+                name(worker),
+                Ending(exit)
+            ),
+            None => log::error!("no worker could be started"),
+        },
+        Note::Scaled { from, to } => log::info!("{to} workers instead of {from}"),
+        Note::BalancerFailed { balancer, error, retry_in } => {
+            log::error!("{}: {error}; opened again in {}", address(balancer), Span(*retry_in));
+        }
+        Note::BalancerReopened { balancer } => log::info!("{} is open again", address(balancer)),
+        Note::Refusing { balancer, after } => log::warn!(
+            "{} has had no worker for {}: connections are refused",
+            address(balancer),
+            Span(*after)
+        ),
+        Note::Accepting { balancer } => {
+            log::info!("{} has a worker again: connections are served", address(balancer));
+        }
         Note::BalancerClosed { balancer } => log::info!("{} is closed", address(balancer)),
     }
 }
 
-struct Next(Option<Duration>, bool);
+struct Next(Option<Duration>, Then);
 
 impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0, self.1) {
-            (_, true) => f.write_str("not started again: its restarts are spent"),
+            (_, Then::BudgetSpent) => f.write_str("not started again: its restarts are spent"),
+            (_, Then::Finished) => f.write_str("not started again: it has done its work"),
             (Some(delay), _) if delay.is_zero() => f.write_str("next start now"),
             (Some(delay), _) => write!(f, "next start in {}", Span(delay)),
             (None, _) => f.write_str("not started again"),

@@ -2,10 +2,13 @@
 
 use super::{Shell, arm, notes};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
+use crate::io::child::{self, Process};
 use crate::io::scout::Question;
 use crate::pool::{Input, Output, Signal};
+use clustermon_protocol::address::Address;
 use mio::unix::SourceFd;
 use nix::sys::signal::Signal as Posix;
+use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -23,11 +26,17 @@ impl Shell {
                 Output::Measure { lane } => self.measure(lane),
                 Output::Watch { lane } => self.watch(lane),
                 Output::Look { lane } => self.look(lane),
+                Output::Count { worker } => log::debug!("nobody counts the connections of {worker}"),
                 Output::TakeBack { lane } => self.take_back(lane),
                 Output::Retire { lane } => self.retire(lane),
                 Output::Resume { balancer } => self.make_ready(balancer),
+                Output::Reopen { balancer } => {
+                    let error = "a failed socket cannot be opened again".to_owned();
+                    self.pool.handle(self.now, Input::BalancerFailed { balancer, error });
+                }
                 Output::CloseBalancer { balancer } => self.close_balancer(balancer),
                 Output::Signal { worker, signal } => self.signal(worker, signal),
+                Output::Changed(change) => log::trace!("{change:?}"),
                 Output::Note(note) => notes::write(self, &note),
                 Output::Done(outcome) => self.outcome = Some(outcome),
             }
@@ -50,6 +59,7 @@ impl Shell {
             }
             Err(error) => error,
         };
+        let source = source_of(&connection.peer);
         let full = error.kind() == io::ErrorKind::WouldBlock
             || error.raw_os_error() == Some(libc::ETOOMANYREFS)
             || error.raw_os_error() == Some(libc::ENOBUFS);
@@ -64,7 +74,7 @@ impl Shell {
             }
         };
         self.pool.handle(self.now, input);
-        self.pool.handle(self.now, Input::Returned { conn, balancer });
+        self.pool.handle(self.now, Input::Returned { conn, balancer, source });
     }
 
     fn measure(&mut self, id: LaneId) {
@@ -107,8 +117,9 @@ impl Shell {
             lane.leave_void();
         }
         for connection in taken {
+            let source = source_of(&connection.peer);
             let conn = self.conns.insert(connection);
-            self.pool.handle(self.now, Input::Returned { conn, balancer });
+            self.pool.handle(self.now, Input::Returned { conn, balancer, source });
         }
     }
 
@@ -118,8 +129,9 @@ impl Shell {
         let _ = self.poll.registry().deregister(&mut SourceFd(&lane.as_fd().as_raw_fd()));
         let balancer = lane.balancer;
         for connection in lane.take_back() {
+            let source = source_of(&connection.peer);
             let conn = self.conns.insert(connection);
-            self.pool.handle(self.now, Input::Returned { conn, balancer });
+            self.pool.handle(self.now, Input::Returned { conn, balancer, source });
         }
     }
 
@@ -136,6 +148,33 @@ impl Shell {
         match signal {
             Signal::Stop => process.stop(STOP_SIGNAL),
             Signal::Kill => process.kill(),
+            Signal::HangUp => send(process, Posix::SIGHUP),
+            Signal::Abort => process.stop(Posix::SIGABRT),
+            Signal::Debug => send(process, Posix::SIGUSR1),
+            Signal::Number(number) => match Posix::try_from(number) {
+                Ok(signal) => send(process, signal),
+                Err(_) => log::error!("worker {worker}: there is no signal {number}"),
+            },
         }
     }
+}
+
+/// To those who serve; where nobody is known to, to the first process.
+fn send(process: &Process, signal: Posix) {
+    for member in process.members.values() {
+        child::send(&member.pidfd, signal);
+    }
+    if process.listens || process.members.is_empty() {
+        child::send(&process.pidfd, signal);
+    }
+}
+
+/// Stands for a peer: its address without the port, as a number that is always the same.
+pub(super) fn source_of(peer: &Address) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match peer.port() {
+        Some(_) => hasher.write(peer.with_port(0).as_bytes()),
+        None => hasher.write(peer.as_bytes()),
+    }
+    hasher.finish()
 }

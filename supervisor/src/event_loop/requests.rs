@@ -2,6 +2,7 @@
 //! rules are the kernel's and the wire's; whether a worker is to be served is the core's.
 
 use super::Shell;
+use super::orders::source_of;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::child;
 use crate::io::intercept::{Answerer, Asked};
@@ -270,8 +271,9 @@ impl Shell {
         registry.register(&mut SourceFd(&fd), Source::Listener(balancer).into(), Interest::READABLE)?;
         log::info!("{} was bound anew: serving the newer socket", facts.address);
         while let Ok(connection) = listener::accept_from(old.as_fd(), nonblock, balancer) {
+            let source = source_of(&connection.peer);
             let conn = self.conns.insert(connection);
-            self.input(Input::Returned { conn, balancer });
+            self.input(Input::Returned { conn, balancer, source });
         }
         self.make_ready(balancer);
         Ok(())

@@ -66,11 +66,12 @@ impl Shell {
             State::Starting { since, .. } | State::Running { since, .. } => {
                 described.started_at = Some(wall(since));
             }
-            State::Stopping { since, asked, force_at, forced, .. } => {
-                described.started_at = Some(wall(since));
-                described.stop_requested_at = Some(wall(asked));
-                described.force_stop_at = force_at.map(wall);
-                described.forced_stop = forced;
+            State::Stopping(stop) => {
+                described.started_at = Some(wall(stop.since));
+                described.stop_requested_at = Some(wall(stop.asked));
+                described.force_stop_at = stop.force_at.map(wall);
+                described.forced_stop = stop.forced();
+                described.is_debugging = stop.debugging;
             }
         }
         described
@@ -99,6 +100,6 @@ pub(super) fn worker_state(worker: &pool::Worker) -> api::WorkerState {
         State::Standby { .. } => api::WorkerState::Standby,
         State::Starting { .. } => api::WorkerState::Starting,
         State::Running { .. } => api::WorkerState::Running,
-        State::Stopping { .. } => api::WorkerState::Stopping,
+        State::Stopping(_) => api::WorkerState::Stopping,
     }
 }

@@ -26,8 +26,7 @@ impl Backoff {
     pub(super) fn retry(&mut self, uptime: Duration, settings: &Settings) -> Option<Duration> {
         let lived = uptime >= settings.min_uptime;
         if lived {
-            self.left = settings.respawn;
-            self.delay = first_delay(settings);
+            self.refill(settings);
         }
         if let Some(left) = &mut self.left {
             *left = left.checked_sub(1)?;
@@ -38,6 +37,12 @@ impl Backoff {
         let delay = self.delay;
         self.delay = delay.saturating_mul(2).min(settings.max_restart_delay);
         Some(self.jittered(delay))
+    }
+
+    /// As if nothing had happened yet.
+    pub(super) fn refill(&mut self, settings: &Settings) {
+        self.left = settings.respawn;
+        self.delay = first_delay(settings);
     }
 
     /// Restarts left; `None` is no limit.

@@ -1,8 +1,10 @@
-//! One load balancer: its rotation of lanes, the connections held for it, and the picking of a lane for each.
-//! It owns no lane and decides nothing about workers.
+//! One load balancer: its socket's state, its rotation of lanes, the connections held for it, and the picking of a lane
+//! for each. It owns no lane and decides nothing about workers.
 
-use super::lane::{Lanes, Standing};
-use super::{Deadline, Output, Settings};
+use super::deadlines::after;
+use super::lane::Lanes;
+use super::worker::Worker;
+use super::{Deadline, Output, Policy, Settings, Timer};
 use crate::ids::{BalancerId, ConnId, LaneId};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -11,38 +13,82 @@ use std::time::Instant;
 #[derive(Clone, Debug)]
 pub struct Balancer {
     id: BalancerId,
+    pub(super) state: BalancerState,
     /// The lanes that may be given a connection, each with the turn of its last one: least recent first.
     pub(super) rotation: VecDeque<(u64, LaneId)>,
-    /// Counts dispatches; a lane's `turn` is one of these.
+    /// Counts dispatches and returns to the end; a lane's `turn` is one of these.
     turns: u64,
+    dispatched: u64,
     /// Came back from a lane: go before all that was accepted.
-    pub(super) returned: VecDeque<ConnId>,
-    pub(super) accepted: VecDeque<ConnId>,
+    pub(super) returned: VecDeque<Held>,
+    pub(super) accepted: VecDeque<Held>,
     /// The lane whose `Measured` the held connections wait for.
     pub(super) measuring: Option<LaneId>,
     /// What the shell takes `may_accept` to be.
     pub(super) accepting: bool,
     /// It has had a lane. One that has not is being opened just now, and is not closed for having none.
     pub(super) served: bool,
+    /// Since when no lane of it may be given anything, however long it waits.
+    pub(super) forsaken: Option<Instant>,
+    /// It has been forsaken for too long.
+    pub(super) refusing: bool,
+}
+
+/// Where a load balancer is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BalancerState {
+    /// Its socket has failed; it is opened again at `due`.
+    Standby { due: Instant },
+    /// Its socket is being opened again.
+    Starting,
+    /// Its socket listens.
+    Running,
+    /// The cluster stops: it accepts nothing more.
+    Stopping,
+}
+
+/// A connection that the shell holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) conn: ConnId,
+    pub(super) source: u64,
+}
+
+/// What came of dispatching.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pumped {
+    /// The earliest look that is due sooner than before.
+    pub(super) look: Option<Deadline>,
+    /// The worker in this slot has as many connections as it may: its lanes must leave before this goes on.
+    pub(super) at_limit: Option<u32>,
 }
 
 impl Balancer {
     pub(super) fn new(id: BalancerId) -> Self {
         Self {
             id,
+            state: BalancerState::Running,
             rotation: VecDeque::new(),
             turns: 0,
+            dispatched: 0,
             returned: VecDeque::new(),
             accepted: VecDeque::new(),
             measuring: None,
             accepting: false,
             served: false,
+            forsaken: None,
+            refusing: false,
         }
     }
 
     /// Its name.
     pub fn id(&self) -> BalancerId {
         self.id
+    }
+
+    /// The current state.
+    pub fn state(&self) -> BalancerState {
+        self.state
     }
 
     /// Connections that the shell holds for it now.
@@ -52,17 +98,44 @@ impl Balancer {
 
     /// Connections dispatched so far, counting again those that came back.
     pub fn dispatched(&self) -> u64 {
-        self.turns
+        self.dispatched
     }
 
-    /// Lanes in rotation, the next to be given a connection first.
+    /// Lanes in rotation, the least recently connected first.
     pub fn rotation(&self) -> impl Iterator<Item = LaneId> + '_ {
         self.rotation.iter().map(|(_, lane)| *lane)
     }
 
+    /// Since when there has been no worker for it, if there is none.
+    pub fn forsaken_since(&self) -> Option<Instant> {
+        self.forsaken
+    }
+
+    /// There has been no worker for it for so long that connections are refused.
+    pub fn is_refusing(&self) -> bool {
+        self.refusing
+    }
+
     /// It could do something with one more connection at once. Once the cluster stops, no lane is in rotation.
     pub(super) fn has_room(&self) -> bool {
-        self.held() == 0 && !self.rotation.is_empty()
+        let room = self.held() == 0 && !self.rotation.is_empty();
+        self.state == BalancerState::Running && (room || self.refusing)
+    }
+
+    /// The moments it waits for.
+    pub(super) fn timers(&self, settings: &Settings) -> impl Iterator<Item = (Deadline, Timer)> + use<> {
+        let reopen = match self.state {
+            BalancerState::Standby { due } => Some((due, Timer::Reopen)),
+            BalancerState::Starting | BalancerState::Running | BalancerState::Stopping => None,
+        };
+        let refuse = self.refuse_at(settings).map(|at| (at, Timer::Refuse));
+        reopen.into_iter().chain(refuse)
+    }
+
+    /// When it begins to refuse connections, if nobody comes.
+    pub(super) fn refuse_at(&self, settings: &Settings) -> Option<Deadline> {
+        let since = self.forsaken.filter(|_| !self.refusing)?;
+        Some(after(since, settings.when_no_worker.patience()?))
     }
 
     /// The lane joins the rotation where its turn puts it. One that was never dispatched to (0) thus comes first, behind
@@ -90,23 +163,26 @@ impl Balancer {
 
     /// Takes what is held, in the order in which it would be dispatched.
     pub(super) fn drain_held(&mut self) -> impl Iterator<Item = ConnId> + '_ {
-        self.returned.drain(..).chain(self.accepted.drain(..))
+        self.returned.drain(..).chain(self.accepted.drain(..)).map(|held| held.conn)
     }
 
     /// Dispatches what is held as far as it goes, and tells when `may_accept` has turned true.
-    /// Returns the earliest look that is due sooner than before.
     pub(super) fn pump(
         &mut self,
         now: Instant,
         settings: &Settings,
         lanes: &mut Lanes,
+        workers: &mut [Worker],
         outbox: &mut VecDeque<Output>,
-    ) -> Option<Deadline> {
+    ) -> Pumped {
         let mut look = None;
-        while self.measuring.is_none() && self.held() > 0 {
-            let Some(&(_, id)) = self.rotation.front() else { break };
-            let Some(lane) = lanes.get_mut(&id).filter(|lane| lane.standing == Standing::Ready) else {
-                self.rotation.pop_front();
+        while self.measuring.is_none()
+            && let Some(held) = self.returned.front().or_else(|| self.accepted.front()).copied()
+            && let Some(place) = self.pick(held.source, settings.policy, lanes, workers)
+        {
+            let Some(&(_, id)) = self.rotation.get(place) else { break };
+            let Some(lane) = lanes.get_mut(&id).filter(|lane| lane.is_ready()) else {
+                self.rotation.remove(place);
                 continue;
             };
             if lane.in_flight() >= u64::from(settings.window) {
@@ -114,20 +190,62 @@ impl Balancer {
                 outbox.push_back(Output::Measure { lane: id });
                 break;
             }
-            let Some(conn) = self.returned.pop_front().or_else(|| self.accepted.pop_front()) else { break };
-            self.turns += 1;
-            lane.turn = self.turns;
-            self.rotation.pop_front();
-            self.rotation.push_back((self.turns, id));
-            let sooner = lane.dispatch(now, conn, settings);
-            look = look.into_iter().chain(sooner).min();
-            outbox.push_back(Output::Dispatch { conn, lane: id });
+            if self.returned.pop_front().is_none() {
+                self.accepted.pop_front();
+            }
+            self.dispatched += 1;
+            lane.turn = self.last_turn();
+            self.rotation.remove(place);
+            self.rotation.push_back((lane.turn, id));
+            look = look.into_iter().chain(lane.dispatch(now, held.conn, settings)).min();
+            outbox.push_back(Output::Dispatch { conn: held.conn, lane: id });
+            let slot = lane.worker().slot;
+            if let Some(worker) = workers.get_mut(slot as usize) {
+                worker.load.gave();
+                if worker.load.is_full(settings) {
+                    return Pumped { look, at_limit: Some(slot) };
+                }
+            }
         }
+        self.tell_room(outbox);
+        Pumped { look, at_limit: None }
+    }
+
+    /// Tells when `may_accept` has turned true.
+    pub(super) fn tell_room(&mut self, outbox: &mut VecDeque<Output>) {
         let may_accept = self.has_room();
         if may_accept && !self.accepting {
             outbox.push_back(Output::Resume { balancer: self.id });
         }
         self.accepting = may_accept;
-        look
     }
+
+    /// The place in the rotation of the lane that the connection is for. All in it are ready, so that a hash which
+    /// prefers one that is not spills over to the next it prefers.
+    fn pick(&self, source: u64, policy: Policy, lanes: &Lanes, workers: &[Worker]) -> Option<usize> {
+        let worker = |lane: &LaneId| lanes.get(lane).map(|lane| lane.worker());
+        let places = || self.rotation.iter().map(|(_, lane)| lane).enumerate();
+        let best = match policy {
+            Policy::RoundRobin => return (!self.rotation.is_empty()).then_some(0),
+            // Of several equal ones, `min_by_key` returns the first.
+            Policy::LeastConnections => places().min_by_key(|(_, lane)| {
+                let worker = worker(lane).and_then(|worker| workers.get(worker.slot as usize));
+                worker.map_or(u64::MAX, |worker| worker.load.open())
+            }),
+            Policy::SourceHash => places().min_by_key(|(_, lane)| {
+                worker(lane).map_or(u64::MAX, |worker| preference(source, worker.slot))
+            }),
+        };
+        best.map(|(place, _)| place)
+    }
+}
+
+/// How much a source prefers a slot: less is more. Does not depend on which other slots there are, so that a worker
+/// that goes or comes moves no source but its own.
+fn preference(source: u64, slot: u32) -> u64 {
+    // The finaliser of SplitMix64, which changes half of the bits of the result for each bit of the argument.
+    let mut z = source ^ (u64::from(slot) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^ (z >> 31)
 }

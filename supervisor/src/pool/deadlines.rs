@@ -19,6 +19,12 @@ pub enum Timer {
     Force,
     /// What waits in a lane is looked at.
     Look,
+    /// The connections of a worker that has as many as it may are counted.
+    Count,
+    /// The socket of a balancer is opened again.
+    Reopen,
+    /// A balancer has had no worker for too long.
+    Refuse,
 }
 
 /// The earliest deadline. Kept, because computing it visits every worker and lane.
@@ -49,6 +55,11 @@ impl Deadlines {
                 if timer != Timer::Restart || slot_free {
                     deadlines.lower(at, timer);
                 }
+            }
+        }
+        for balancer in pool.balancers.values() {
+            for (at, timer) in balancer.timers(&pool.settings) {
+                deadlines.lower(at, timer);
             }
         }
         for lane in pool.lanes.values() {

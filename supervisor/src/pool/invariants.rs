@@ -1,9 +1,10 @@
 //! What is true of the pool after every input. Tests and debug builds check it; it changes nothing.
 
+use super::balancer::BalancerState;
 use super::deadlines::Deadlines;
-use super::lane::Standing;
+use super::lane::{Flow, Gate, Lane, Standing};
 use super::pool::{Phase, Pool};
-use super::state::State;
+use super::state::{Reason, State};
 use super::{Output, worker::Worker};
 use crate::ids::ConnId;
 use std::collections::HashSet;
@@ -28,31 +29,22 @@ fn lanes(pool: &Pool) {
         let Some(balancer) = pool.balancers.get(&lane.balancer()) else {
             panic!("{id:?} outlived its balancer");
         };
-        let leaving = lane.standing == Standing::Leaving;
-        assert_eq!(
-            leaving,
-            worker.is_stopping(),
-            "{id:?} is {:?} while its worker is {:?}",
-            lane.standing,
-            worker.state()
-        );
+        assert_eq!(lane.gate, worker.gate(&pool.settings), "{id:?} of {worker:?}");
         let in_rotation = balancer.rotation.contains(&(lane.turn, *id));
         assert_eq!(
-            lane.standing == Standing::Ready,
+            lane.standing() == Standing::Ready,
             in_rotation,
             "{id:?} is {:?}; in rotation: {in_rotation}",
-            lane.standing
+            lane.standing()
         );
+        assert_eq!(lane.is_ready(), in_rotation, "{id:?} is not what it seems");
         assert!(
             lane.in_flight() == 0 || lane.look_at().is_some(),
             "something waits in {id:?} and nobody will look"
         );
+        assert!(lane.flow != Flow::Full || lane.look_at().is_some(), "{id:?} is full and nobody will look");
         assert!(
-            lane.standing != Standing::Full || lane.look_at().is_some(),
-            "{id:?} is full and nobody will look"
-        );
-        assert!(
-            lane.standing != Standing::Suspect || lane.in_flight() > 0,
+            lane.flow != Flow::Suspect || lane.in_flight() > 0,
             "{id:?} is a suspect without a void record"
         );
     }
@@ -82,9 +74,19 @@ fn balancers(pool: &Pool) {
             pool.may_accept(*id),
             "{id:?}: the shell was not told what may be accepted"
         );
-        for conn in balancer.returned.iter().chain(&balancer.accepted) {
-            assert!(held.insert(*conn), "{conn:?} is held twice");
+        for held_one in balancer.returned.iter().chain(&balancer.accepted) {
+            assert!(held.insert(held_one.conn), "{held_one:?} is held twice");
         }
+        let usable = |lane: &Lane| lane.balancer() == *id && lane.is_usable();
+        let forsaken = pool.phase == Phase::Serving && balancer.served && !pool.lanes.values().any(usable);
+        assert_eq!(balancer.forsaken.is_some(), forsaken, "{id:?}: who waits for a worker?");
+        assert!(!balancer.refusing || forsaken && balancer.held() == 0, "{id:?} refuses and should not");
+        assert_eq!(
+            balancer.state == BalancerState::Stopping,
+            matches!(pool.phase, Phase::Stopping | Phase::Done(_)),
+            "{id:?} is {:?}",
+            balancer.state
+        );
     }
 }
 
@@ -94,9 +96,21 @@ fn workers(pool: &Pool) {
     for (slot, worker) in pool.workers.iter().enumerate() {
         assert_eq!(worker.id().slot as usize, slot, "a worker is not in its slot");
         assert!(!worker.is_live() || worker.id().incarnation > 0, "{} lives without a number", worker.id());
-        if let State::Stopping { forced, force_at, .. } = worker.state() {
-            assert!(!forced || force_at.is_none(), "{} is to be killed twice", worker.id());
+        if let State::Stopping(stop) = worker.state() {
+            let undisturbed = stop.forced() || stop.debugging;
+            assert!(!undisturbed || stop.force_at.is_none(), "{} is to be killed: {stop:?}", worker.id());
+            assert!(!(stop.forced() && stop.debugging), "{} is debugged after its end", worker.id());
         }
+        let wanted = slot < pool.settings.workers as usize;
+        assert_eq!(worker.removed, !wanted, "{} is not where it should be", worker.id());
+        assert!(!worker.removed || !worker.is_coming() || worker.is_live(), "{} comes back", worker.id());
+        assert!(worker.untold().is_none(), "{} changed and nobody was told", worker.id());
+        assert_eq!(
+            worker.load.count_at().is_some(),
+            worker.gate(&pool.settings) == Gate::AtLimit,
+            "{}: who counts its connections?",
+            worker.id()
+        );
     }
 }
 
@@ -105,7 +119,12 @@ fn phase(pool: &Pool) {
     match pool.phase {
         Phase::Idle => assert!(!pool.workers.iter().any(Worker::is_live), "a worker runs before the start"),
         Phase::Serving => assert!(
-            pool.workers.iter().all(|worker| worker.is_live() || worker.is_spent() || worker.due().is_some()),
+            pool.workers.iter().all(|worker| match worker.state() {
+                State::Standby { due, reason: Reason::Unstarted | Reason::Restart } => due.is_some(),
+                State::Standby { due, reason: Reason::BudgetSpent | Reason::Finished | Reason::Stopped } =>
+                    due.is_none(),
+                State::Starting { .. } | State::Running { .. } | State::Stopping(_) => true,
+            }),
             "a worker is down for no reason: {:?}",
             states().collect::<Vec<_>>()
         ),
@@ -114,6 +133,8 @@ fn phase(pool: &Pool) {
             "a worker is to start though the cluster stops"
         ),
     }
+    let last = pool.workers.last();
+    assert!(last.is_some_and(|last| !last.removed || last.is_live()), "a slot that is gone is still there");
     if let Phase::Done(_) = pool.phase {
         assert!(!pool.workers.iter().any(Worker::is_live), "a worker outlived the cluster");
         assert!(pool.lanes.is_empty() && pool.balancers.is_empty(), "something is open after the end");

@@ -19,13 +19,16 @@ const LOOK_AT_LEAST: Duration = Duration::from_millis(1);
 pub struct Lane {
     worker: WorkerId,
     balancer: BalancerId,
-    pub(super) standing: Standing,
+    pub(super) flow: Flow,
+    pub(super) gate: Gate,
     /// When it was last dispatched to, in the count of its balancer; 0 is never.
     pub(super) turn: u64,
     /// Put into the lane since it opened and not taken back, with void records.
     sent: u64,
     /// How many of these are known to have been received.
     taken: u64,
+    /// How many of them the shell has yet to be told of.
+    unpolled: u32,
     /// The last connection dispatched to it, to know it again should the lane not take it.
     last: Option<ConnId>,
     waiting_since: Option<Instant>,
@@ -41,7 +44,28 @@ pub enum Standing {
     Full,
     /// Nothing was taken from it for too long: watched until the void record is taken.
     Suspect,
+    /// Its worker has as many connections as it may.
+    AtLimit,
+    /// Its worker is to get none, because somebody said so.
+    Cordoned,
     /// Its worker stops.
+    Leaving,
+}
+
+/// What is known of the lane itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    Ready,
+    Full,
+    Suspect,
+}
+
+/// What follows for it from its worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Gate {
+    Open,
+    AtLimit,
+    Cordoned,
     Leaving,
 }
 
@@ -61,14 +85,16 @@ pub(super) enum Count {
 }
 
 impl Lane {
-    pub(super) fn new(worker: WorkerId, balancer: BalancerId, standing: Standing) -> Self {
+    pub(super) fn new(worker: WorkerId, balancer: BalancerId, gate: Gate) -> Self {
         Self {
             worker,
             balancer,
-            standing,
+            flow: Flow::Ready,
+            gate,
             turn: 0,
             sent: 0,
             taken: 0,
+            unpolled: 0,
             last: None,
             waiting_since: None,
             look: None,
@@ -87,7 +113,24 @@ impl Lane {
 
     /// Whether it may be given connections.
     pub fn standing(&self) -> Standing {
-        self.standing
+        match (self.gate, self.flow) {
+            (Gate::Leaving, _) => Standing::Leaving,
+            (Gate::Cordoned, _) => Standing::Cordoned,
+            (Gate::Open | Gate::AtLimit, Flow::Suspect) => Standing::Suspect,
+            (Gate::AtLimit, Flow::Ready | Flow::Full) => Standing::AtLimit,
+            (Gate::Open, Flow::Full) => Standing::Full,
+            (Gate::Open, Flow::Ready) => Standing::Ready,
+        }
+    }
+
+    /// It may be given a connection now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.gate == Gate::Open && self.flow == Flow::Ready
+    }
+
+    /// It may be given connections as soon as it takes those it has.
+    pub(super) fn is_usable(&self) -> bool {
+        matches!(self.gate, Gate::Open | Gate::AtLimit)
     }
 
     /// Connections that may wait in it: an upper bound between two looks.
@@ -108,12 +151,23 @@ impl Lane {
     pub(super) fn dispatch(&mut self, now: Instant, conn: ConnId, settings: &Settings) -> Option<Deadline> {
         let was_empty = self.in_flight() == 0;
         self.sent += 1;
+        self.unpolled += 1;
         self.last = Some(conn);
         if !was_empty {
             return None;
         }
         self.waiting_since = Some(now);
         self.look_soon(now, settings)
+    }
+
+    /// What waits in it, by a count of the shell's: that was before what it has not heard of.
+    pub(super) fn waiting(&self, counted: u32) -> u32 {
+        counted.saturating_add(self.unpolled)
+    }
+
+    /// The shell is told of a dispatch: from here on it counts it.
+    pub(super) fn polled(&mut self) {
+        self.unpolled = self.unpolled.saturating_sub(1);
     }
 
     /// It did not take the connection, if that was its last one.
@@ -147,7 +201,7 @@ impl Lane {
             }
             return None;
         }
-        if self.standing != Standing::Suspect && (moved || self.waiting_since.is_none()) {
+        if self.flow != Flow::Suspect && (moved || self.waiting_since.is_none()) {
             self.waiting_since = Some(now);
         }
         match &mut self.look {
@@ -183,11 +237,21 @@ impl Lane {
 
     /// What waited in it is taken back, and a void record waits instead.
     pub(super) fn become_suspect(&mut self, now: Instant) {
-        self.standing = Standing::Suspect;
+        self.flow = Flow::Suspect;
+        self.empty();
+        self.look = Some(Look { at: now + LOOK_AT_MOST, step: LOOK_AT_MOST });
+    }
+
+    /// The same, though it may well move. Returns when to look, if that is sooner than it was.
+    pub(super) fn yield_up(&mut self, now: Instant, settings: &Settings) -> Option<Deadline> {
+        self.empty();
+        self.look_soon(now, settings)
+    }
+
+    fn empty(&mut self) {
         self.sent = self.taken + 1;
         self.last = None;
         self.waiting_since = None;
-        self.look = Some(Look { at: now + LOOK_AT_MOST, step: LOOK_AT_MOST });
     }
 
     fn look_soon(&mut self, now: Instant, settings: &Settings) -> Option<Deadline> {

@@ -5,7 +5,7 @@ use super::deadlines::after;
 use super::pool::{Phase, Pool};
 use super::state::{Effect, Event};
 use super::worker::Worker;
-use super::{Exit, Note, Output, Signal};
+use super::{Change, Exit, Note, Outcome, Output, Signal, Then};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 
@@ -15,21 +15,21 @@ impl Pool {
             return;
         }
         self.phase = Phase::Serving;
-        for worker in &mut self.workers {
-            worker.apply(now, Event::Due(now), &self.settings);
-        }
+        self.act_on_all(now, Event::Due(now));
         self.launch(now);
     }
 
     /// Orders a process for each worker that is due, longest due first, while there are boot slots.
     pub(super) fn launch(&mut self, now: Instant) {
         while self.boot_slot_free() {
-            let due = self.workers.iter_mut().filter_map(|worker| Some((worker.due()?, worker)));
-            let Some((_, worker)) = due.filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at) else {
+            let due = self.workers.iter().filter_map(|worker| Some((worker.due()?, worker.id().slot)));
+            let Some((_, slot)) = due.filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at) else {
                 return;
             };
-            worker.apply(now, Event::Order, &self.settings);
-            self.outbox.push_back(Output::Spawn { worker: worker.id() });
+            self.act(now, slot, Event::Order);
+            if let Some(worker) = self.workers.get(slot as usize).map(Worker::id) {
+                self.outbox.push_back(Output::Spawn { worker });
+            }
         }
     }
 
@@ -39,44 +39,45 @@ impl Pool {
     }
 
     pub(super) fn spawned(&mut self, now: Instant, id: WorkerId, pid: u32) {
-        match self.apply(now, id, Event::Spawned(pid)) {
-            Effect::Started(signal) => {
-                self.note(Note::Started { worker: id, pid });
-                if let Some(signal) = signal {
-                    self.signal(id, signal);
-                }
-            }
-            effect => debug_assert_eq!(effect, Effect::Nothing),
+        if self.current(id).is_some() {
+            self.act(now, id.slot, Event::Spawned(pid));
         }
     }
 
     pub(super) fn spawn_failed(&mut self, now: Instant, id: WorkerId, error: String) {
         let retry_in = match self.apply(now, id, Event::SpawnFailed) {
             Effect::NotSpawned => self.retry(now, id, Duration::ZERO),
-            Effect::NotSpawnedStopped => None,
+            Effect::NotSpawnedStopped => self.due_in(now, id),
             effect => {
                 debug_assert_eq!(effect, Effect::Nothing);
                 return;
             }
         };
         self.note(Note::SpawnFailed { worker: id, error, retry_in });
-        self.bury(now, id);
+        self.bury(now, id, None);
     }
 
     pub(super) fn exited(&mut self, now: Instant, id: WorkerId, exit: Exit) {
-        let (uptime, retry_in, budget_spent) = match self.apply(now, id, Event::Exited) {
-            Effect::Died(uptime) => {
-                let retry_in = self.retry(now, id, uptime);
-                (uptime, retry_in, retry_in.is_none())
-            }
-            Effect::Stopped(uptime) => (uptime, None, false),
+        let ok = matches!(exit, Exit::Code(code) if self.settings.exit_codes_ok.contains(&code));
+        let event = if ok { Event::Finished } else { Event::Exited };
+        let (uptime, retry_in, then) = match self.apply(now, id, event) {
+            Effect::Died(uptime) => match self.retry(now, id, uptime) {
+                Some(wait) => (uptime, Some(wait), Then::Restart),
+                None => (uptime, None, Then::BudgetSpent),
+            },
+            Effect::Finished(uptime) => (uptime, None, Then::Finished),
+            Effect::Stopped(uptime) => (uptime, None, Then::Stopped),
+            Effect::Replaced(uptime) => (uptime, Some(Duration::ZERO), Then::Commanded),
             effect => {
                 debug_assert_eq!(effect, Effect::Nothing);
                 return;
             }
         };
-        self.note(Note::Exited { worker: id, exit, uptime, retry_in, budget_spent });
-        self.bury(now, id);
+        if let Some(worker) = self.workers.get_mut(id.slot as usize) {
+            worker.last_exit = Some(exit);
+        }
+        self.note(Note::Exited { worker: id, exit, uptime, retry_in, then });
+        self.bury(now, id, Some(exit));
     }
 
     pub(super) fn stop(&mut self, now: Instant) {
@@ -84,8 +85,8 @@ impl Pool {
             return;
         }
         self.begin_stopping(self.settings.stop_timeout);
-        self.apply_to_all(now, Event::Stop);
-        self.pump_all(now);
+        self.act_on_all(now, Event::Shutdown);
+        self.remove_gone();
     }
 
     pub(super) fn kill(&mut self, now: Instant) {
@@ -94,17 +95,20 @@ impl Pool {
             Phase::Stopping => {}
             Phase::Done(_) => return,
         }
-        self.apply_to_all(now, Event::Kill);
-        self.pump_all(now);
+        self.act_on_all(now, Event::Kill);
+        self.remove_gone();
     }
 
     /// What has come due for workers, but for restarts.
     pub(super) fn worker_timers(&mut self, now: Instant) {
         for slot in 0..self.workers.len() {
             while let Some(event) = self.workers[slot].due_event(now, &self.settings) {
-                let id = self.workers[slot].id();
-                let effect = self.apply(now, id, event);
-                self.follow(id, effect);
+                self.act(now, slot as u32, event);
+            }
+            let worker = &mut self.workers[slot];
+            if worker.load.count_due(now) {
+                let worker = worker.id();
+                self.outbox.push_back(Output::Count { worker });
             }
         }
     }
@@ -113,39 +117,72 @@ impl Pool {
         self.phase = Phase::Stopping;
         let workers = self.workers.iter().filter(|worker| worker.is_live()).count() as u32;
         self.note(Note::Stopping { workers, kill_in });
-        self.lanes_leave();
+        self.balancers_stop();
     }
 
-    fn apply_to_all(&mut self, now: Instant, event: Event) {
-        for slot in 0..self.workers.len() {
-            let id = self.workers[slot].id();
-            let effect = self.apply(now, id, event);
-            self.follow(id, effect);
+    fn act_on_all(&mut self, now: Instant, event: Event) {
+        for slot in 0..self.workers.len() as u32 {
+            self.act(now, slot, event);
         }
     }
 
-    /// An event for a worker; a name of the past has no effect.
-    pub(super) fn apply(&mut self, now: Instant, id: WorkerId, event: Event) -> Effect {
+    /// An event for the worker in the slot, and what follows from it.
+    pub(super) fn act(&mut self, now: Instant, slot: u32, event: Event) {
+        let Some(worker) = self.workers.get_mut(slot as usize) else { return };
+        let effect = worker.apply(now, event, &self.settings);
+        let id = worker.id();
+        self.regate(now, slot);
+        self.tell_state(slot);
+        self.follow(id, effect);
+    }
+
+    /// An event for a worker, of which the state is told later; a name of the past has no effect.
+    fn apply(&mut self, now: Instant, id: WorkerId, event: Event) -> Effect {
         match self.workers.get_mut(id.slot as usize).filter(|worker| worker.id() == id) {
             Some(worker) => worker.apply(now, event, &self.settings),
             None => Effect::Nothing,
         }
     }
 
+    /// Tells the shell what has become of the worker's state.
+    fn tell_state(&mut self, slot: u32) {
+        let Some(worker) = self.workers.get_mut(slot as usize) else { return };
+        if let Some(state) = worker.untold() {
+            worker.tell();
+            let worker = worker.id();
+            self.outbox.push_back(Output::Changed(Change::Worker { worker, state }));
+        }
+    }
+
     /// Carries out what needs no more than a note and a signal.
-    pub(super) fn follow(&mut self, worker: WorkerId, effect: Effect) {
+    fn follow(&mut self, worker: WorkerId, effect: Effect) {
         match effect {
             Effect::Signal(signal) => self.signal(worker, signal),
             Effect::Forced(after) => {
                 self.note(Note::Forced { worker, after });
                 self.signal(worker, Signal::Kill);
             }
-            Effect::Ready(after) => self.note(Note::Ready { worker, after }),
-            Effect::NeverListened(after) => self.note(Note::NeverListened { worker, after }),
+            Effect::Started(signal) => {
+                if let Some(pid) = self.current(worker).and_then(Worker::pid) {
+                    self.note(Note::Started { worker, pid });
+                }
+                if let Some(signal) = signal {
+                    self.signal(worker, signal);
+                }
+            }
+            Effect::Ready(after) => {
+                self.ever_ready = true;
+                self.note(Note::Ready { worker, after });
+            }
+            Effect::NeverListened(after) => {
+                self.ever_ready = true;
+                self.note(Note::NeverListened { worker, after });
+            }
             Effect::Nothing
-            | Effect::Started(_)
             | Effect::Died(_)
+            | Effect::Finished(_)
             | Effect::Stopped(_)
+            | Effect::Replaced(_)
             | Effect::NotSpawned
             | Effect::NotSpawnedStopped => {}
         }
@@ -154,26 +191,42 @@ impl Pool {
     /// A worker in standby starts again after the time returned, or never.
     fn retry(&mut self, now: Instant, id: WorkerId, uptime: Duration) -> Option<Duration> {
         let worker = self.workers.get_mut(id.slot as usize)?;
+        worker.has_died = true;
         let wait = worker.backoff.retry(uptime, &self.settings);
         let event = wait.map_or(Event::GiveUp, |wait| Event::Due(after(now, wait)));
         worker.apply(now, event, &self.settings);
         wait
     }
 
+    fn due_in(&self, now: Instant, id: WorkerId) -> Option<Duration> {
+        self.current(id)?.due().map(|at| at.saturating_duration_since(now))
+    }
+
     /// The process is gone: its lanes go, and another may start.
-    fn bury(&mut self, now: Instant, id: WorkerId) {
+    fn bury(&mut self, now: Instant, id: WorkerId, exit: Option<Exit>) {
+        self.tell_state(id.slot);
         self.retire_lanes_of(id);
+        self.remove_gone();
+        self.give_up_on_a_bad_start(now, id, exit);
         self.pump_all(now);
         self.launch(now);
         self.close_unserved();
     }
 
-    fn signal(&mut self, worker: WorkerId, signal: Signal) {
-        self.outbox.push_back(Output::Signal { worker, signal });
+    /// A cluster of which no worker has ever been ready, and each has died, is more likely wrong than unlucky.
+    fn give_up_on_a_bad_start(&mut self, now: Instant, worker: WorkerId, exit: Option<Exit>) {
+        let hopeless = !self.settings.keep_trying
+            && !self.ever_ready
+            && self.phase == Phase::Serving
+            && self.workers.iter().all(|worker| worker.has_died || worker.removed);
+        if hopeless {
+            self.outcome = Outcome::NeverStarted { worker, exit };
+            self.note(Note::NeverStarted { worker, exit });
+            self.stop(now);
+        }
     }
 
-    /// A worker is starting or is going to be.
-    pub(super) fn is_anyone_coming(&self) -> bool {
-        self.workers.iter().any(Worker::is_coming)
+    fn signal(&mut self, worker: WorkerId, signal: Signal) {
+        self.outbox.push_back(Output::Signal { worker, signal });
     }
 }

@@ -1,13 +1,14 @@
 //! The pool: what is known of the cluster, and where each input goes.
 //! It performs no IO and reads no clock; the contract is in the parent module.
 
-use super::balancer::Balancer;
+use super::balancer::{Balancer, Held, Pumped};
 use super::deadlines::Deadlines;
 use super::lane::Lanes;
 use super::worker::Worker;
 use super::{Deadline, Input, Note, Outcome, Output, Settings, Timer};
 use crate::ids::{BalancerId, WorkerId};
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::Bound;
 use std::time::Instant;
 
 /// The pure core of one cluster.
@@ -15,8 +16,14 @@ use std::time::Instant;
 pub struct Pool {
     pub(super) settings: Settings,
     pub(super) phase: Phase,
-    /// By slot.
+    /// What is told when it comes to rest.
+    pub(super) outcome: Outcome,
+    /// Some worker has been ready, or has had its time to be.
+    pub(super) ever_ready: bool,
+    /// By slot. The first `settings.workers` are to be; what follows is on its way out.
     pub(super) workers: Vec<Worker>,
+    /// The last incarnation in each slot that was scaled away, by slot.
+    pub(super) past: Vec<u32>,
     pub(super) balancers: BTreeMap<BalancerId, Balancer>,
     pub(super) lanes: Lanes,
     pub(super) deadlines: Deadlines,
@@ -43,11 +50,15 @@ impl Pool {
             workers: settings.workers.max(1),
             max_starting: settings.max_starting.max(1),
             window: settings.window.max(1),
+            max_connections: settings.max_connections.map(|max| max.max(1)),
             ..settings
         };
         Self {
             phase: Phase::Idle,
-            workers: (0..settings.workers).map(|slot| Worker::new(slot, &settings)).collect(),
+            outcome: Outcome::Stopped,
+            ever_ready: false,
+            workers: (0..settings.workers).map(|slot| Worker::new(slot, 0, &settings)).collect(),
+            past: Vec::new(),
             balancers: BTreeMap::new(),
             lanes: Lanes::new(),
             deadlines: Deadlines::default(),
@@ -65,27 +76,33 @@ impl Pool {
             Input::Spawned { worker, pid } => self.spawned(now, worker, pid),
             Input::SpawnFailed { worker, error } => self.spawn_failed(now, worker, error),
             Input::BalancerOpened { balancer } => self.balancer_opened(balancer),
+            Input::BalancerFailed { balancer, error } => self.balancer_failed(now, balancer, error),
+            Input::BalancerReopened { balancer } => self.balancer_reopened(now, balancer),
             Input::LaneOpened { lane, worker, balancer } => self.lane_opened(now, lane, worker, balancer),
             Input::LaneClosed { lane } => self.lane_closed(now, lane),
             Input::Looked { lane, waiting, held: true } => self.looked(now, lane, waiting),
             Input::Looked { lane, waiting: _, held: false } => self.lane_closed(now, lane),
             Input::Exited { worker, exit } => self.exited(now, worker, exit),
+            Input::Command { slot, command } => self.command(now, slot, command),
+            Input::Scale { workers } => self.scale(now, workers),
             Input::Stop => self.stop(now),
             Input::Kill => self.kill(now),
+            Input::OpenConnections { worker, open } => self.open_connections(now, worker, open),
             Input::Measured { lane, waiting } => {
                 self.measured(now, lane, waiting);
                 recount = false;
             }
-            Input::Accepted { conn, balancer } => {
-                self.accepted(now, conn, balancer);
+            Input::Accepted { conn, balancer, source } => {
+                self.accepted(now, Held { conn, source }, balancer);
                 recount = false;
             }
-            Input::Returned { conn, balancer } => {
-                self.returned(now, conn, balancer);
+            Input::Returned { conn, balancer, source } => {
+                self.returned(now, Held { conn, source }, balancer);
                 recount = false;
             }
         }
         if recount {
+            self.review(now);
             self.deadlines = Deadlines::of(self);
         }
         self.check();
@@ -97,7 +114,9 @@ impl Pool {
             self.worker_timers(now);
             self.launch(now);
             self.look_timers(now);
+            self.balancer_timers(now);
             self.close_unserved();
+            self.review(now);
             self.deadlines = Deadlines::of(self);
         }
         self.check();
@@ -109,7 +128,13 @@ impl Pool {
         if self.outbox.is_empty() {
             self.come_to_rest();
         }
-        self.outbox.pop_front()
+        let output = self.outbox.pop_front();
+        if let Some(Output::Dispatch { lane, .. }) = output
+            && let Some(lane) = self.lanes.get_mut(&lane)
+        {
+            lane.polled();
+        }
+        output
     }
 
     /// Whether a connection should be taken out of the balancer's accept queue now. Where not, `Resume` tells when.
@@ -131,19 +156,36 @@ impl Pool {
         self.outbox.push_back(Output::Note(note));
     }
 
+    /// Dispatches what is held for the balancer as far as it goes.
     pub(super) fn pump(&mut self, now: Instant, id: BalancerId) {
-        let Some(balancer) = self.balancers.get_mut(&id) else { return };
-        let look = balancer.pump(now, &self.settings, &mut self.lanes, &mut self.outbox);
-        self.look_at(look);
+        if let Some(slot) = self.pump_until_limit(now, id) {
+            self.regate(now, slot);
+            // Others may have counted on the worker as well.
+            self.pump_all(now);
+        }
     }
 
     pub(super) fn pump_all(&mut self, now: Instant) {
-        for balancer in self.balancers.values_mut() {
-            let look = balancer.pump(now, &self.settings, &mut self.lanes, &mut self.outbox);
-            if let Some(at) = look {
-                self.deadlines.lower(at, Timer::Look);
-            }
+        let mut next = self.balancers.keys().next().copied();
+        while let Some(id) = next {
+            next = match self.pump_until_limit(now, id) {
+                Some(slot) => {
+                    self.regate(now, slot);
+                    self.balancers.keys().next().copied()
+                }
+                None => {
+                    self.balancers.range((Bound::Excluded(id), Bound::Unbounded)).next().map(|(id, _)| *id)
+                }
+            };
         }
+    }
+
+    /// Dispatches until a worker has as many connections as it may, and tells its slot.
+    fn pump_until_limit(&mut self, now: Instant, id: BalancerId) -> Option<u32> {
+        let Self { balancers, lanes, workers, settings, outbox, .. } = self;
+        let Pumped { look, at_limit } = balancers.get_mut(&id)?.pump(now, settings, lanes, workers, outbox);
+        self.look_at(look);
+        at_limit
     }
 
     pub(super) fn look_at(&mut self, look: Option<Deadline>) {
@@ -156,8 +198,11 @@ impl Pool {
     /// empty: carrying it out may give connections back.
     fn come_to_rest(&mut self) {
         let outcome = match self.phase {
-            Phase::Stopping if !self.workers.iter().any(Worker::is_live) => Outcome::Stopped,
-            Phase::Serving if self.workers.iter().all(Worker::is_spent) => Outcome::Exhausted,
+            Phase::Stopping if !self.workers.iter().any(Worker::is_live) => self.outcome,
+            Phase::Serving if self.workers.iter().all(Worker::is_over) => {
+                let finished = self.workers.iter().all(|worker| worker.is_finished() || worker.removed);
+                if finished { Outcome::Finished } else { Outcome::Exhausted }
+            }
             Phase::Idle | Phase::Serving | Phase::Stopping | Phase::Done(_) => return,
         };
         self.phase = Phase::Done(outcome);

@@ -1,6 +1,6 @@
 //! What can be read of the pool without changing it: workers, lanes, balancers and counts of them.
 
-use super::balancer::Balancer;
+use super::balancer::{Balancer, BalancerState};
 use super::lane::Lane;
 use super::pool::{Phase, Pool};
 use super::state::State;
@@ -20,9 +20,14 @@ impl Pool {
         &self.settings
     }
 
-    /// All workers, by slot.
+    /// All workers, by slot. Those that were scaled away are at the end until they are gone.
     pub fn workers(&self) -> &[Worker] {
         &self.workers
+    }
+
+    /// How many workers there are to be; more may exist until those that were scaled away are gone.
+    pub fn wanted_workers(&self) -> u32 {
+        self.settings.workers
     }
 
     /// All lanes, oldest first.
@@ -35,12 +40,12 @@ impl Pool {
         self.lanes.get(&id)
     }
 
-    /// The balancers that listen, oldest first.
+    /// The balancers, oldest first.
     pub fn balancers(&self) -> impl Iterator<Item = &Balancer> {
         self.balancers.values()
     }
 
-    /// The balancer, while it listens.
+    /// The balancer, until it is closed.
     pub fn balancer(&self, id: BalancerId) -> Option<&Balancer> {
         self.balancers.get(&id)
     }
@@ -70,13 +75,14 @@ impl Pool {
         self.workers.iter().filter(|worker| worker.is_live()).count()
     }
 
-    /// Balancers of a cluster that is not stopping.
+    /// Balancers whose socket listens, in a cluster that is not stopping.
     pub fn count_running_load_balancers(&self) -> usize {
-        if self.phase == Phase::Serving { self.balancers.len() } else { 0 }
+        self.balancers().filter(|balancer| balancer.state() == BalancerState::Running).count()
     }
 
-    /// Balancers whose socket listens.
+    /// Balancers that are not in standby.
     pub fn count_active_load_balancers(&self) -> usize {
-        self.balancers.len()
+        let standby = |state| matches!(state, BalancerState::Standby { .. });
+        self.balancers().filter(|balancer| !standby(balancer.state())).count()
     }
 }

@@ -15,8 +15,45 @@ pub enum State {
     Starting { pid: Option<u32>, since: Instant, slot_until: Option<Instant> },
     /// It listens, or has had its time to. Until it has `settled` it may yet listen on more addresses.
     Running { pid: Option<u32>, since: Instant, settled: bool },
-    /// Told to stop at `asked`; killed at `force_at`, after which it is `forced`.
-    Stopping { pid: Option<u32>, since: Instant, asked: Instant, force_at: Option<Instant>, forced: bool },
+    /// Told to stop.
+    Stopping(Stop),
+}
+
+/// How a worker stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// The first process, once known.
+    pub pid: Option<u32>,
+    /// When it was spawned.
+    pub since: Instant,
+    /// When it was told to stop.
+    pub asked: Instant,
+    /// When it is killed; `None` is never, or that it has been.
+    pub force_at: Option<Instant>,
+    /// What it was last told to stop by: what a process that appears only now is sent.
+    pub signal: Signal,
+    /// Somebody debugs it and will end it.
+    pub debugging: bool,
+    /// What follows once it is gone.
+    pub next: Next,
+}
+
+impl Stop {
+    /// It has been killed.
+    pub fn forced(&self) -> bool {
+        self.signal == Signal::Kill
+    }
+}
+
+/// What follows when a stopping worker is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Next {
+    /// It stays down.
+    Nothing,
+    /// It starts again, as part of a restart.
+    Restart,
+    /// It starts again, because somebody wants it started.
+    Start,
 }
 
 /// Why a worker is in standby.
@@ -24,11 +61,13 @@ pub enum State {
 pub enum Reason {
     /// It has not been started yet.
     Unstarted,
-    /// Its process ended and another follows.
+    /// Another process follows.
     Restart,
     /// Its process ended and its restart budget is spent.
     BudgetSpent,
-    /// The cluster stops.
+    /// Its process ended with a code that says it has done its work.
+    Finished,
+    /// It was told to stop.
     Stopped,
 }
 
@@ -51,11 +90,24 @@ pub(super) enum Event {
     StartTimeout,
     /// `start_timeout` has passed since it was spawned.
     Settled,
-    Stop,
     /// `stop_timeout` has passed.
     ForceDue,
-    Kill,
     Exited,
+    /// It exited with a code that says it has done its work.
+    Finished,
+    /// The cluster stops.
+    Shutdown,
+    /// The cluster stops at once.
+    Kill,
+    // Commands.
+    Start,
+    Stop,
+    Restart,
+    HangUp,
+    ForceStop,
+    Dump,
+    Debug,
+    Signal(i32),
 }
 
 /// What follows from an event, for the pool to carry out.
@@ -69,8 +121,12 @@ pub(super) enum Effect {
     NeverListened(Duration),
     /// Its process ended unasked after this long: restart or give up.
     Died(Duration),
+    /// Its process has done its work in this time.
+    Finished(Duration),
     /// Its process ended as asked after this long.
     Stopped(Duration),
+    /// The same, and another is to be started.
+    Replaced(Duration),
     /// No process came: restart or give up.
     NotSpawned,
     /// No process came, and none is wanted any more.
@@ -92,15 +148,22 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         (Standby { reason: Reason::Unstarted | Reason::Restart, .. }, E::GiveUp) => {
             (Standby { due: None, reason: Reason::BudgetSpent }, Effect::Nothing)
         }
-        (Standby { reason: Reason::BudgetSpent | Reason::Stopped, .. }, E::Due(_) | E::GiveUp) => {
-            (state, Effect::Nothing)
-        }
+        (
+            Standby { reason: Reason::BudgetSpent | Reason::Finished | Reason::Stopped, .. },
+            E::Due(_) | E::GiveUp,
+        ) => (state, Effect::Nothing),
         (Standby { due: Some(_), .. }, E::Order) => {
             let slot_until = (!settings.boot_slot.is_zero()).then(|| after(now, settings.boot_slot));
             (Starting { pid: None, since: now, slot_until }, Effect::Nothing)
         }
         (Standby { due: None, .. }, E::Order) => (state, Effect::Nothing),
-        (Standby { .. }, E::Stop | E::Kill) => {
+        (Standby { due, reason }, E::Start | E::Restart | E::HangUp) => {
+            // Who has waited for a boot slot keeps their place.
+            let due = Some(due.map_or(now, |at| at.min(now)));
+            let reason = if reason == Reason::Unstarted { reason } else { Reason::Restart };
+            (Standby { due, reason }, Effect::Nothing)
+        }
+        (Standby { .. }, E::Stop | E::ForceStop | E::Shutdown | E::Kill) => {
             (Standby { due: None, reason: Reason::Stopped }, Effect::Nothing)
         }
         (
@@ -112,7 +175,11 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
             | E::StartTimeout
             | E::Settled
             | E::ForceDue
-            | E::Exited,
+            | E::Exited
+            | E::Finished
+            | E::Dump
+            | E::Debug
+            | E::Signal(_),
         ) => (state, Effect::Nothing),
 
         (Starting { pid: None, since: _, slot_until }, E::Spawned(pid)) => {
@@ -121,19 +188,20 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         (Running { pid: None, since, settled }, E::Spawned(pid)) => {
             (Running { pid: Some(pid), since, settled }, Effect::Started(None))
         }
-        (Stopping { pid: None, since, asked, force_at, forced }, E::Spawned(pid)) => {
-            let signal = if forced { Signal::Kill } else { Signal::Stop };
-            (Stopping { pid: Some(pid), since, asked, force_at, forced }, Effect::Started(Some(signal)))
+        (Stopping(stop @ Stop { pid: None, .. }), E::Spawned(pid)) => {
+            (Stopping(Stop { pid: Some(pid), ..stop }), Effect::Started(Some(stop.signal)))
         }
         (
-            Starting { pid: Some(_), .. } | Running { pid: Some(_), .. } | Stopping { pid: Some(_), .. },
+            Starting { pid: Some(_), .. }
+            | Running { pid: Some(_), .. }
+            | Stopping(Stop { pid: Some(_), .. }),
             E::Spawned(_) | E::SpawnFailed,
         ) => (state, Effect::Nothing),
         (Starting { pid: None, .. } | Running { pid: None, .. }, E::SpawnFailed) => {
             (Standby { due: None, reason: Reason::Restart }, Effect::NotSpawned)
         }
-        (Stopping { pid: None, .. }, E::SpawnFailed) => {
-            (Standby { due: None, reason: Reason::Stopped }, Effect::NotSpawnedStopped)
+        (Stopping(stop @ Stop { pid: None, .. }), E::SpawnFailed) => {
+            (after_stop(stop.next, now), Effect::NotSpawnedStopped)
         }
 
         (Starting { pid, since, .. }, E::Listened) => {
@@ -151,40 +219,129 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         (Running { .. }, E::Listened | E::SlotExpired | E::StartTimeout | E::ForceDue) => {
             (state, Effect::Nothing)
         }
-        (Stopping { .. }, E::Listened | E::SlotExpired | E::StartTimeout | E::Settled | E::Stop) => {
+        (Stopping(_), E::Listened | E::SlotExpired | E::StartTimeout | E::Settled) => {
             (state, Effect::Nothing)
         }
-
-        (Starting { pid, since, .. } | Running { pid, since, .. }, E::Stop) => {
-            let forced = settings.stop_timeout == Some(Duration::ZERO);
-            let force_at = settings.stop_timeout.filter(|_| !forced).map(|wait| after(now, wait));
-            let signal = if forced { Signal::Kill } else { Signal::Stop };
-            (Stopping { pid, since, asked: now, force_at, forced }, signalled(pid, signal))
-        }
-        (Starting { pid, since, .. } | Running { pid, since, .. }, E::Kill) => {
-            let killed = Stopping { pid, since, asked: now, force_at: None, forced: true };
-            (killed, signalled(pid, Signal::Kill))
-        }
-        (Stopping { pid, since, asked, forced: false, .. }, E::ForceDue | E::Kill) => {
-            let killed = Stopping { pid, since, asked, force_at: None, forced: true };
-            (killed, pid.map_or(Effect::Nothing, |_| Effect::Forced(lived(asked))))
-        }
-        (Stopping { forced: true, .. }, E::ForceDue) => (state, Effect::Nothing),
-        (Stopping { pid, forced: true, .. }, E::Kill) => (state, signalled(pid, Signal::Kill)),
 
         (Starting { since, .. } | Running { since, .. }, E::Exited) => {
             (Standby { due: None, reason: Reason::Restart }, Effect::Died(lived(since)))
         }
-        (Stopping { since, .. }, E::Exited) => {
-            (Standby { due: None, reason: Reason::Stopped }, Effect::Stopped(lived(since)))
+        (Starting { since, .. } | Running { since, .. }, E::Finished) => {
+            (Standby { due: None, reason: Reason::Finished }, Effect::Finished(lived(since)))
         }
-        (Starting { .. } | Running { .. } | Stopping { .. }, E::Due(_) | E::GiveUp | E::Order) => {
+        // However it ended: it was asked to.
+        (Stopping(Stop { since, next: Next::Nothing, .. }), E::Exited | E::Finished) => {
+            (after_stop(Next::Nothing, now), Effect::Stopped(lived(since)))
+        }
+        (Stopping(Stop { since, next, .. }), E::Exited | E::Finished) => {
+            (after_stop(next, now), Effect::Replaced(lived(since)))
+        }
+        (Starting { .. } | Running { .. } | Stopping(_), E::Due(_) | E::GiveUp | E::Order) => {
             (state, Effect::Nothing)
         }
+
+        (Starting { .. } | Running { .. }, E::Start) => (state, Effect::Nothing),
+        (Starting { pid, since, .. } | Running { pid, since, .. }, E::Stop | E::Shutdown) => {
+            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings) };
+            (Stopping(stop), signalled(pid, stop.signal))
+        }
+        (Starting { pid, since, .. } | Running { pid, since, .. }, E::Restart) => {
+            let stop = Stop { pid, since, ..asked(now, Next::Restart, settings) };
+            (Stopping(stop), signalled(pid, stop.signal))
+        }
+        (Starting { pid, since, .. } | Running { pid, since, .. }, E::ForceStop | E::Kill) => {
+            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings) };
+            (Stopping(killed(stop)), signalled(pid, Signal::Kill))
+        }
+        (Starting { pid, since, .. } | Running { pid, since, .. }, E::Dump) => {
+            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings) };
+            // Even where there is no time to stop: it takes some to write a core.
+            (Stopping(Stop { signal: Signal::Abort, ..stop }), signalled(pid, Signal::Abort))
+        }
+        (Starting { pid, since, .. } | Running { pid, since, .. }, E::Debug) => {
+            let stop = debugged(Stop { pid, since, ..asked(now, Next::Nothing, settings) });
+            (Stopping(stop), signalled(pid, Signal::Debug))
+        }
+
+        (Stopping(stop), E::Start | E::HangUp) => {
+            (Stopping(Stop { next: Next::Start, ..stop }), Effect::Nothing)
+        }
+        (Stopping(stop), E::Restart) => {
+            (Stopping(Stop { next: stop.next.max(Next::Restart), ..stop }), Effect::Nothing)
+        }
+        (Stopping(stop), E::Stop) => (Stopping(Stop { next: Next::Nothing, ..stop }), Effect::Nothing),
+        // Nobody waits for a debugger when all is to end, and what had no time to stop gets it now.
+        (Stopping(stop @ Stop { pid, since, .. }), E::Shutdown) => {
+            let end = Stop { pid, since, ..asked(now, Next::Nothing, settings) };
+            if stop.debugging
+                || (!stop.forced() && stop.force_at.is_none() && settings.stop_timeout.is_some())
+            {
+                (Stopping(end), signalled(pid, end.signal))
+            } else {
+                (Stopping(Stop { next: Next::Nothing, ..stop }), Effect::Nothing)
+            }
+        }
+        (Stopping(stop), E::ForceDue | E::ForceStop) if !stop.forced() => {
+            (Stopping(killed(stop)), forced(&stop, lived(stop.asked)))
+        }
+        (Stopping(_), E::ForceDue) => (state, Effect::Nothing),
+        (Stopping(stop), E::ForceStop) => (state, signalled(stop.pid, Signal::Kill)),
+        (Stopping(stop), E::Kill) if !stop.forced() => {
+            let end = Stop { next: Next::Nothing, ..killed(stop) };
+            (Stopping(end), forced(&stop, lived(stop.asked)))
+        }
+        (Stopping(stop), E::Kill) => {
+            (Stopping(Stop { next: Next::Nothing, ..stop }), signalled(stop.pid, Signal::Kill))
+        }
+        // Who has been killed neither dumps nor waits for a debugger.
+        (Stopping(stop), E::Dump | E::Debug) if stop.forced() => (state, Effect::Nothing),
+        (Stopping(stop), E::Dump) => {
+            (Stopping(Stop { signal: Signal::Abort, ..stop }), signalled(stop.pid, Signal::Abort))
+        }
+        (Stopping(stop), E::Debug) => (Stopping(debugged(stop)), signalled(stop.pid, Signal::Debug)),
+
+        (Starting { pid, .. } | Running { pid, .. }, E::HangUp) => (state, signalled(pid, Signal::HangUp)),
+        (Starting { pid, .. } | Running { pid, .. } | Stopping(Stop { pid, .. }), E::Signal(number)) => {
+            (state, signalled(pid, Signal::Number(number)))
+        }
+    }
+}
+
+/// Told to stop now, by the stop signal or, where there is no time for it, the kill signal.
+fn asked(now: Instant, next: Next, settings: &Settings) -> Stop {
+    let at_once = settings.stop_timeout == Some(Duration::ZERO);
+    Stop {
+        pid: None,
+        since: now,
+        asked: now,
+        force_at: settings.stop_timeout.filter(|_| !at_once).map(|wait| after(now, wait)),
+        signal: if at_once { Signal::Kill } else { Signal::Stop },
+        debugging: false,
+        next,
+    }
+}
+
+fn killed(stop: Stop) -> Stop {
+    Stop { force_at: None, signal: Signal::Kill, debugging: false, ..stop }
+}
+
+fn debugged(stop: Stop) -> Stop {
+    Stop { force_at: None, signal: Signal::Debug, debugging: true, ..stop }
+}
+
+/// The standby of a worker that was asked to stop.
+fn after_stop(next: Next, now: Instant) -> State {
+    match next {
+        Next::Nothing => State::Standby { due: None, reason: Reason::Stopped },
+        Next::Restart | Next::Start => State::Standby { due: Some(now), reason: Reason::Restart },
     }
 }
 
 /// A process that does not exist yet is signalled when it does.
 fn signalled(pid: Option<u32>, signal: Signal) -> Effect {
     pid.map_or(Effect::Nothing, |_| Effect::Signal(signal))
+}
+
+fn forced(stop: &Stop, after: Duration) -> Effect {
+    stop.pid.map_or(Effect::Nothing, |_| Effect::Forced(after))
 }

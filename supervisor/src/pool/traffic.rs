@@ -1,35 +1,23 @@
 //! The part of the pool that knows lanes and connections: what may be dispatched where, and which lanes are not moving.
 //! It touches no connection: it names them.
 
-use super::balancer::Balancer;
-use super::lane::{Count, GaveBack, Lane, Standing};
+use super::balancer::Held;
+use super::deadlines::Deadlines;
+use super::lane::{Count, Flow, Gate, GaveBack, Lane};
 use super::pool::{Phase, Pool};
 use super::state::Event;
 use super::worker::Worker;
 use super::{Note, Output, Timer};
-use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
+use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::Instant;
 
 impl Pool {
-    pub(super) fn balancer_opened(&mut self, id: BalancerId) {
-        match self.phase {
-            Phase::Idle | Phase::Serving => {
-                self.balancers.entry(id).or_insert_with(|| Balancer::new(id));
-            }
-            Phase::Stopping | Phase::Done(_) if self.balancers.contains_key(&id) => {}
-            Phase::Stopping | Phase::Done(_) => {
-                self.outbox.push_back(Output::CloseBalancer { balancer: id });
-            }
-        }
-    }
-
     pub(super) fn lane_opened(&mut self, now: Instant, id: LaneId, worker: WorkerId, to: BalancerId) {
         if self.lanes.contains_key(&id) {
             return;
         }
-        let stopping = self.current(worker).filter(|worker| worker.is_live()).map(Worker::is_stopping);
-        let known = self.balancers.contains_key(&to);
-        let Some(stopping) = stopping.filter(|_| known) else {
+        let live = self.current(worker).is_some_and(Worker::is_live);
+        if !live || !self.balancers.contains_key(&to) {
             // Nobody of ours receives from it; and if it was to be the first of its balancer, there is none.
             self.outbox.push_back(Output::Retire { lane: id });
             if let Some(balancer) = self.balancers.get_mut(&to) {
@@ -37,18 +25,17 @@ impl Pool {
                 self.close_unserved();
             }
             return;
-        };
+        }
         let first = !self.serves(worker, to);
         if first {
             self.note(Note::Listening { worker, balancer: to });
         }
-        let effect = self.apply(now, worker, Event::Listened);
-        self.follow(worker, effect);
-        let standing = if stopping { Standing::Leaving } else { Standing::Ready };
-        let lane = Lane::new(worker, to, standing);
+        self.act(now, worker.slot, Event::Listened);
+        let gate = self.current(worker).map_or(Gate::Leaving, |worker| worker.gate(&self.settings));
+        let lane = Lane::new(worker, to, gate);
         if let Some(balancer) = self.balancers.get_mut(&to) {
             balancer.served = true;
-            if standing == Standing::Ready {
+            if lane.is_ready() {
                 balancer.enter(lane.turn, id);
             }
         }
@@ -75,57 +62,72 @@ impl Pool {
         }
     }
 
-    pub(super) fn accepted(&mut self, now: Instant, conn: ConnId, id: BalancerId) {
-        match self.balancers.get_mut(&id) {
+    pub(super) fn accepted(&mut self, now: Instant, held: Held, id: BalancerId) {
+        match self.balancers.get_mut(&id).filter(|balancer| !balancer.refusing) {
             Some(balancer) => {
-                balancer.accepted.push_back(conn);
+                balancer.accepted.push_back(held);
                 self.pump(now, id);
             }
-            None => self.outbox.push_back(Output::Refuse { conn }),
+            None => self.outbox.push_back(Output::Refuse { conn: held.conn }),
         }
     }
 
-    pub(super) fn returned(&mut self, now: Instant, conn: ConnId, id: BalancerId) {
-        let Some(balancer) = self.balancers.get_mut(&id) else {
-            self.outbox.push_back(Output::Refuse { conn });
+    pub(super) fn returned(&mut self, now: Instant, held: Held, id: BalancerId) {
+        let Some(balancer) = self.balancers.get_mut(&id).filter(|balancer| !balancer.refusing) else {
+            self.outbox.push_back(Output::Refuse { conn: held.conn });
             return;
         };
-        balancer.returned.push_back(conn);
+        balancer.returned.push_back(held);
+        let mut relieved = None;
         for (&lane_id, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.balancer() == id) {
-            let GaveBack::LookAt(look) = lane.gave_back(now, conn, &self.settings) else { continue };
+            let GaveBack::LookAt(look) = lane.gave_back(now, held.conn, &self.settings) else { continue };
             if let Some(at) = look {
                 self.deadlines.lower(at, Timer::Look);
             }
+            let slot = lane.worker().slot;
+            if let Some(worker) = self.workers.get_mut(slot as usize) {
+                worker.load.took_back(1);
+                relieved = Some(slot);
+            }
             // The shell measured it as full before; where it did not, the lane still is not to be tried again at once.
-            if lane.standing == Standing::Ready {
-                lane.standing = Standing::Full;
+            if lane.flow == Flow::Ready {
+                lane.flow = Flow::Full;
                 balancer.leave(lane_id);
                 self.outbox.push_back(Output::Watch { lane: lane_id });
             }
             break;
         }
-        self.pump(now, id);
+        if let Some(slot) = relieved {
+            self.regate(now, slot);
+            self.pump_all(now);
+        } else {
+            self.pump(now, id);
+        }
     }
 
     pub(super) fn measured(&mut self, now: Instant, id: LaneId, waiting: u32) {
         let Some(balancer) = self.observe(now, id, waiting, Count::AtMost) else { return };
         // What was watched has been told, and is not over.
-        if self.lanes.get(&id).is_some_and(|lane| matches!(lane.standing, Standing::Full | Standing::Suspect))
-        {
+        if self.lanes.get(&id).is_some_and(|lane| lane.flow != Flow::Ready) {
             self.outbox.push_back(Output::Watch { lane: id });
         }
         self.pump(now, balancer);
     }
 
     pub(super) fn looked(&mut self, now: Instant, id: LaneId, waiting: u32) {
-        let was = self.lanes.get(&id).map(Lane::standing);
+        let was = self.lanes.get(&id).map(|lane| lane.flow);
         let Some(balancer) = self.observe(now, id, waiting, Count::Exact) else { return };
         let suspect = self.judge(now, id);
-        let is = self.lanes.get(&id).map(Lane::standing);
-        if suspect || (is == Some(Standing::Full) && was != is) {
+        let is = self.lanes.get(&id).map(|lane| lane.flow);
+        if suspect || (is == Some(Flow::Full) && was != is) {
             self.outbox.push_back(Output::Watch { lane: id });
         }
-        self.pump(now, balancer);
+        if suspect {
+            // Its worker may have been at its limit, and others may have waited for that.
+            self.pump_all(now);
+        } else {
+            self.pump(now, balancer);
+        }
     }
 
     pub(super) fn look_timers(&mut self, now: Instant) {
@@ -140,25 +142,27 @@ impl Pool {
     fn observe(&mut self, now: Instant, id: LaneId, waiting: u32, count: Count) -> Option<BalancerId> {
         let lane = self.lanes.get_mut(&id)?;
         let balancer = self.balancers.get_mut(&lane.balancer())?;
+        let waiting = lane.waiting(waiting);
         let look = lane.observe(now, waiting, count, &self.settings);
-        let (was, worker) = (lane.standing, lane.worker());
+        let (was, was_ready, worker) = (lane.flow, lane.is_ready(), lane.worker());
         let has_room = waiting < self.settings.window;
-        lane.standing = match was {
-            Standing::Ready | Standing::Full if has_room => Standing::Ready,
-            Standing::Ready | Standing::Full => Standing::Full,
-            Standing::Suspect if waiting == 0 => Standing::Ready,
-            Standing::Suspect | Standing::Leaving => was,
+        lane.flow = match was {
+            Flow::Ready | Flow::Full if has_room => Flow::Ready,
+            Flow::Ready | Flow::Full => Flow::Full,
+            Flow::Suspect if waiting == 0 => Flow::Ready,
+            Flow::Suspect => was,
         };
-        match (was, lane.standing) {
-            (Standing::Ready, Standing::Full) => balancer.leave(id),
-            (Standing::Full, Standing::Ready) => balancer.enter(lane.turn, id),
-            (Standing::Suspect, Standing::Ready) => {
-                // It gets its first connection after all others have got one.
-                lane.turn = balancer.last_turn();
-                balancer.enter(lane.turn, id);
+        if was == Flow::Suspect && lane.flow == Flow::Ready {
+            // It gets its first connection after all others have got one.
+            lane.turn = balancer.last_turn();
+            if lane.is_usable() {
                 self.outbox.push_back(Output::Note(Note::Recovered { worker, balancer: balancer.id() }));
             }
-            _ => {}
+        }
+        match (was_ready, lane.is_ready()) {
+            (true, false) => balancer.leave(id),
+            (false, true) => balancer.enter(lane.turn, id),
+            (true, true) | (false, false) => {}
         }
         if balancer.measuring == Some(id) {
             balancer.measuring = None;
@@ -172,19 +176,28 @@ impl Pool {
     fn judge(&mut self, now: Instant, id: LaneId) -> bool {
         let Some(lane) = self.lanes.get(&id) else { return false };
         let Some(waited) = lane.stuck_for(now, &self.settings) else { return false };
-        if !matches!(lane.standing, Standing::Ready | Standing::Full) {
-            return false;
-        }
         let (worker, balancer) = (lane.worker(), lane.balancer());
-        let (mut serving, mut suspects) = (0, 0);
-        for lane in self.lanes.values().filter(|lane| lane.balancer() == balancer) {
-            serving += usize::from(lane.standing != Standing::Leaving);
-            suspects += usize::from(lane.standing == Standing::Suspect);
-        }
-        if suspects + 1 > serving / 2 {
+        let may_be = match (lane.flow, lane.gate) {
+            (Flow::Suspect, _) | (_, Gate::Leaving) => false,
+            // It is out of rotation as it is; what waits in it goes to others if there are any.
+            (Flow::Ready | Flow::Full, Gate::Cordoned) => self.rotates(balancer),
+            (Flow::Ready | Flow::Full, Gate::Open | Gate::AtLimit) => {
+                let (mut serving, mut suspects) = (0, 0);
+                let usable = |lane: &&Lane| lane.balancer() == balancer && lane.is_usable();
+                for lane in self.lanes.values().filter(usable) {
+                    serving += 1;
+                    suspects += usize::from(lane.flow == Flow::Suspect);
+                }
+                suspects < serving / 2
+            }
+        };
+        if !may_be {
             return false;
         }
         if let Some(lane) = self.lanes.get_mut(&id) {
+            if let Some(worker) = self.workers.get_mut(worker.slot as usize) {
+                worker.load.took_back(lane.in_flight());
+            }
             lane.become_suspect(now);
         }
         if let Some(balancer) = self.balancers.get_mut(&balancer) {
@@ -192,16 +205,74 @@ impl Pool {
         }
         self.outbox.push_back(Output::TakeBack { lane: id });
         self.note(Note::Suspect { worker, balancer, waited });
+        self.regate(now, worker.slot);
         true
     }
 
-    /// Every worker stops: no lane is in rotation. What waits in them may still be taken.
-    pub(super) fn lanes_leave(&mut self) {
-        for (&id, lane) in &mut self.lanes {
-            lane.standing = Standing::Leaving;
-            if let Some(balancer) = self.balancers.get_mut(&lane.balancer()) {
-                balancer.leave(id);
+    fn rotates(&self, balancer: BalancerId) -> bool {
+        self.balancers.get(&balancer).is_some_and(|balancer| !balancer.rotation.is_empty())
+    }
+
+    pub(super) fn open_connections(&mut self, now: Instant, id: WorkerId, open: u64) {
+        let Some(worker) = self.workers.get_mut(id.slot as usize) else { return };
+        if worker.id() == id && worker.is_live() {
+            worker.load.report(open);
+            self.regate(now, id.slot);
+            self.pump_all(now);
+        }
+    }
+
+    /// What a worker's lanes may be given follows from its state, its cordon and its connections, all of which may have
+    /// changed: they leave the rotation or come back.
+    pub(super) fn regate(&mut self, now: Instant, slot: u32) {
+        let Self { workers, lanes, balancers, settings, .. } = self;
+        let Some(worker) = workers.get_mut(slot as usize) else { return };
+        let (id, gate) = (worker.id(), worker.gate(settings));
+        let watched = worker.load.count_at();
+        worker.load.watch(now, gate == Gate::AtLimit);
+        let watch = worker.load.count_at();
+        let mut shut = false;
+        for (&lane_id, lane) in lanes.iter_mut().filter(|(_, lane)| lane.worker() == id && lane.gate != gate)
+        {
+            let Some(balancer) = balancers.get_mut(&lane.balancer()) else { continue };
+            let was_ready = lane.is_ready();
+            if lane.gate == Gate::Cordoned {
+                lane.turn = balancer.last_turn();
             }
+            lane.gate = gate;
+            match (was_ready, lane.is_ready()) {
+                (true, false) => balancer.leave(lane_id),
+                (false, true) => balancer.enter(lane.turn, lane_id),
+                (true, true) | (false, false) => {}
+            }
+            balancer.tell_room(&mut self.outbox);
+            shut |= !lane.is_usable();
+        }
+        match (watched, watch) {
+            (None, Some(at)) => self.deadlines.lower(at, Timer::Count),
+            (Some(_), None) => self.deadlines = Deadlines::of(self),
+            (None, None) | (Some(_), Some(_)) => {}
+        }
+        if shut && self.phase == Phase::Serving {
+            self.yield_lanes_of(now, id);
+        }
+    }
+
+    /// What waits in the lanes of a worker that is to get nothing more goes to others, where there are any.
+    fn yield_lanes_of(&mut self, now: Instant, worker: WorkerId) {
+        let Self { lanes, balancers, workers, settings, outbox, deadlines, .. } = self;
+        for (&id, lane) in lanes.iter_mut().filter(|(_, lane)| lane.worker() == worker) {
+            let others = balancers.get(&lane.balancer()).is_some_and(|other| !other.rotation.is_empty());
+            if !others || lane.in_flight() == 0 || lane.flow == Flow::Suspect {
+                continue;
+            }
+            if let Some(worker) = workers.get_mut(worker.slot as usize) {
+                worker.load.took_back(lane.in_flight());
+            }
+            if let Some(at) = lane.yield_up(now, settings) {
+                deadlines.lower(at, Timer::Look);
+            }
+            outbox.push_back(Output::TakeBack { lane: id });
         }
     }
 
@@ -218,32 +289,6 @@ impl Pool {
             outbox.push_back(Output::Retire { lane: id });
             false
         });
-    }
-
-    /// Closes the balancers that nobody serves, once every worker has had its time to listen on them. That a worker
-    /// is running is not enough: it may listen on one address a moment before another.
-    pub(super) fn close_unserved(&mut self) {
-        if self.workers.iter().any(Worker::may_yet_listen) {
-            return;
-        }
-        while let Some(id) = self.balancers.keys().copied().find(|id| self.is_unserved(*id)) {
-            self.close_balancer(id);
-        }
-    }
-
-    /// Refuses what is held for the balancer and forgets it.
-    pub(super) fn close_balancer(&mut self, id: BalancerId) {
-        let Some(mut balancer) = self.balancers.remove(&id) else { return };
-        self.outbox.extend(balancer.drain_held().map(|conn| Output::Refuse { conn }));
-        // The note first: the shell still knows the address.
-        self.note(Note::BalancerClosed { balancer: id });
-        self.outbox.push_back(Output::CloseBalancer { balancer: id });
-    }
-
-    /// It has had lanes and has none.
-    fn is_unserved(&self, id: BalancerId) -> bool {
-        self.balancers.get(&id).is_some_and(|balancer| balancer.served)
-            && !self.lanes.values().any(|lane| lane.balancer() == id)
     }
 
     fn serves(&self, worker: WorkerId, balancer: BalancerId) -> bool {

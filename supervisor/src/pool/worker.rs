@@ -3,8 +3,10 @@
 
 use super::backoff::Backoff;
 use super::deadlines::after;
-use super::state::{Effect, Event, Reason, State, transition};
-use super::{Deadline, Settings, Timer};
+use super::lane::Gate;
+use super::load::Load;
+use super::state::{Effect, Event, Next, Reason, State, Stop, transition};
+use super::{Deadline, Exit, Settings, Timer};
 use crate::ids::WorkerId;
 use std::time::Instant;
 
@@ -13,15 +15,34 @@ use std::time::Instant;
 pub struct Worker {
     id: WorkerId,
     state: State,
+    /// What the shell takes the state to be.
+    told: State,
     pub(super) backoff: Backoff,
+    pub(super) load: Load,
+    pub(super) cordoned: bool,
+    /// The slot was scaled away: the worker disappears when its process is gone.
+    pub(super) removed: bool,
+    /// A process of it has ended unasked, or did not come to be.
+    pub(super) has_died: bool,
+    pub(super) last_exit: Option<Exit>,
+    processes: u64,
 }
 
 impl Worker {
-    pub(super) fn new(slot: u32, settings: &Settings) -> Self {
+    /// `past` is the incarnation of the last process that the slot had when it was scaled away.
+    pub(super) fn new(slot: u32, past: u32, settings: &Settings) -> Self {
+        let state = State::Standby { due: None, reason: Reason::Unstarted };
         Self {
-            id: WorkerId { slot, incarnation: 0 },
-            state: State::Standby { due: None, reason: Reason::Unstarted },
+            id: WorkerId { slot, incarnation: past },
+            state,
+            told: state,
             backoff: Backoff::new(slot, settings),
+            load: Load::default(),
+            cordoned: false,
+            removed: false,
+            has_died: false,
+            last_exit: None,
+            processes: 0,
         }
     }
 
@@ -39,7 +60,8 @@ impl Worker {
     pub fn pid(&self) -> Option<u32> {
         match self.state {
             State::Standby { .. } => None,
-            State::Starting { pid, .. } | State::Running { pid, .. } | State::Stopping { pid, .. } => pid,
+            State::Starting { pid, .. } | State::Running { pid, .. } => pid,
+            State::Stopping(stop) => stop.pid,
         }
     }
 
@@ -48,26 +70,70 @@ impl Worker {
         !matches!(self.state, State::Standby { .. })
     }
 
+    /// It has been told to stop.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.state, State::Stopping(_))
+    }
+
+    /// It gets no connections because somebody said so.
+    pub fn is_cordoned(&self) -> bool {
+        self.cordoned
+    }
+
+    /// The slot was scaled away; it is there no longer once its process is gone.
+    pub fn is_removed(&self) -> bool {
+        self.removed
+    }
+
     /// Restarts left before the worker stays down; `None` is no limit.
     pub fn restarts_left(&self) -> Option<u32> {
         self.backoff.left()
     }
 
-    /// It has been told to stop.
-    pub fn is_stopping(&self) -> bool {
-        matches!(self.state, State::Stopping { .. })
+    /// Processes started in the slot after the first.
+    pub fn restarts(&self) -> u64 {
+        self.processes.saturating_sub(1)
     }
 
-    /// It has run out of restarts.
-    pub(super) fn is_spent(&self) -> bool {
-        matches!(self.state, State::Standby { reason: Reason::BudgetSpent, .. })
+    /// How the last process ended.
+    pub fn last_exit(&self) -> Option<Exit> {
+        self.last_exit
+    }
+
+    /// Connections dispatched to it so far, over all its processes, counting again those that came back.
+    pub fn dispatched(&self) -> u64 {
+        self.load.dispatched()
+    }
+
+    /// Connections that are open in its process, with those given since they were counted; `None` until they were.
+    pub fn open_connections(&self) -> Option<u64> {
+        self.load.counted()
+    }
+
+    /// It has as many connections as it may.
+    pub fn is_full(&self, settings: &Settings) -> bool {
+        self.load.is_full(settings)
+    }
+
+    /// It will not run again by itself.
+    pub(super) fn is_over(&self) -> bool {
+        match self.state {
+            State::Standby { reason: Reason::BudgetSpent | Reason::Finished, .. } => true,
+            State::Standby { .. } => self.removed,
+            State::Starting { .. } | State::Running { .. } | State::Stopping(_) => false,
+        }
+    }
+
+    /// It has done its work.
+    pub(super) fn is_finished(&self) -> bool {
+        matches!(self.state, State::Standby { reason: Reason::Finished, .. })
     }
 
     /// When a worker in standby is to be started.
     pub(super) fn due(&self) -> Option<Instant> {
         match self.state {
             State::Standby { due, .. } => due,
-            State::Starting { .. } | State::Running { .. } | State::Stopping { .. } => None,
+            State::Starting { .. } | State::Running { .. } | State::Stopping(_) => None,
         }
     }
 
@@ -77,12 +143,35 @@ impl Worker {
 
     /// A process of it is on its way: starting, or to be started.
     pub(super) fn is_coming(&self) -> bool {
-        matches!(self.state, State::Starting { .. } | State::Standby { due: Some(_), .. })
+        match self.state {
+            State::Standby { due, .. } => due.is_some(),
+            State::Starting { .. } => true,
+            State::Running { .. } => false,
+            State::Stopping(stop) => stop.next != Next::Nothing,
+        }
     }
 
-    /// It may be about to listen on an address on which it does not listen yet.
-    pub(super) fn may_yet_listen(&self) -> bool {
-        self.is_coming() || matches!(self.state, State::Running { settled: false, .. })
+    /// It is down, or going to be, until somebody says otherwise.
+    pub(super) fn may_be_started(&self) -> bool {
+        match self.state {
+            State::Standby { reason: Reason::Stopped, .. } | State::Stopping(_) => !self.removed,
+            State::Standby { .. } | State::Starting { .. } | State::Running { .. } => false,
+        }
+    }
+
+    /// It runs and may be about to listen on an address on which it does not listen yet.
+    pub(super) fn is_settling(&self) -> bool {
+        matches!(self.state, State::Running { settled: false, .. })
+    }
+
+    /// What its lanes may be given.
+    pub(super) fn gate(&self, settings: &Settings) -> Gate {
+        match self.state {
+            State::Standby { .. } | State::Stopping(_) => Gate::Leaving,
+            State::Starting { .. } | State::Running { .. } if self.cordoned => Gate::Cordoned,
+            State::Starting { .. } | State::Running { .. } if self.load.is_full(settings) => Gate::AtLimit,
+            State::Starting { .. } | State::Running { .. } => Gate::Open,
+        }
     }
 
     /// The event goes into the table; what follows comes out.
@@ -93,7 +182,21 @@ impl Worker {
         if event == Event::Order && state != before {
             self.id.incarnation += 1;
         }
+        if !self.is_live() {
+            self.load.forget();
+        }
+        self.processes += u64::from(matches!(effect, Effect::Started(_)));
         effect
+    }
+
+    /// The state, if the shell takes it to be another.
+    pub(super) fn untold(&self) -> Option<State> {
+        (visible(self.told) != visible(self.state)).then_some(self.state)
+    }
+
+    /// The shell has been told.
+    pub(super) fn tell(&mut self) {
+        self.told = self.state;
     }
 
     /// The moments this worker waits for.
@@ -109,9 +212,10 @@ impl Worker {
             State::Running { since, settled: false, .. } => {
                 (Some((after(since, start_timeout), Timer::Settle)), None)
             }
-            State::Stopping { force_at, .. } => (force_at.map(|at| (at, Timer::Force)), None),
+            State::Stopping(Stop { force_at, .. }) => (force_at.map(|at| (at, Timer::Force)), None),
         };
-        first.into_iter().chain(second)
+        let count = self.load.count_at().map(|at| (at, Timer::Count));
+        first.into_iter().chain(second).chain(count)
     }
 
     /// The event of a moment that has come, but for `Timer::Restart`, which also needs a boot slot.
@@ -121,7 +225,16 @@ impl Worker {
             Timer::StartTimeout => Some(Event::StartTimeout),
             Timer::Settle => Some(Event::Settled),
             Timer::Force => Some(Event::ForceDue),
-            Timer::Restart | Timer::Look => None,
+            Timer::Restart | Timer::Look | Timer::Count | Timer::Reopen | Timer::Refuse => None,
         })
+    }
+}
+
+/// The state without the moments that only the pool cares about.
+fn visible(state: State) -> State {
+    match state {
+        State::Standby { .. } | State::Stopping(_) => state,
+        State::Starting { pid, since, .. } => State::Starting { pid, since, slot_until: None },
+        State::Running { pid, since, .. } => State::Running { pid, since, settled: true },
     }
 }

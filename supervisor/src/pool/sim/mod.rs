@@ -3,7 +3,7 @@
 
 mod shell;
 
-use super::{Input, Note, Outcome, Output, Pool, Settings};
+use super::{Change, Command, Exit, Input, Note, Outcome, Output, Policy, Pool, Settings, WhenNoWorker};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -20,11 +20,17 @@ pub(super) fn settings(workers: u32) -> Settings {
         boot_slot: ms(5_000),
         start_timeout: ms(30_000),
         respawn: None,
+        exit_codes_ok: Vec::new(),
+        keep_trying: true,
         min_uptime: ms(10_000),
         restart_delay: ms(100),
         max_restart_delay: ms(30_000),
+        server_restart_delay: ms(1_000),
         stop_timeout: Some(ms(10_000)),
+        policy: Policy::RoundRobin,
         window: 2,
+        max_connections: None,
+        when_no_worker: WhenNoWorker::Hold { refuse_after: None },
         lag_limit: Some(ms(1_000)),
         look_after: ms(20),
         seed: 7,
@@ -40,7 +46,20 @@ pub(super) enum Fate {
     Held,
     InLane(LaneId),
     TakenBy(WorkerId),
+    /// Taken, and finished.
+    Closed,
     Refused,
+}
+
+/// A listening socket.
+#[derive(Debug, Default)]
+pub(super) struct SimListener {
+    /// The sources of the connections in the kernel's queue.
+    pub(super) queue: VecDeque<u64>,
+    /// The core wants connections.
+    accepting: bool,
+    /// It works.
+    pub(super) sound: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +86,14 @@ pub(super) struct Sim {
     /// What was ordered, notes aside, until `take_orders`.
     orders: Vec<Output>,
     pub(super) notes: Vec<Note>,
+    pub(super) changes: Vec<Change>,
     pub(super) lanes: BTreeMap<LaneId, SimLane>,
     pub(super) retired: BTreeSet<LaneId>,
     pub(super) conns: BTreeMap<ConnId, Fate>,
-    /// Each open balancer with its kernel queue, and whether the shell may accept from it.
-    pub(super) kernel: BTreeMap<BalancerId, (u32, bool)>,
+    /// Where each connection came from.
+    pub(super) sources: BTreeMap<ConnId, u64>,
+    /// The socket of each open balancer.
+    pub(super) kernel: BTreeMap<BalancerId, SimListener>,
     /// Processes that live.
     pub(super) alive: BTreeSet<WorkerId>,
     /// Answers are given at once, or else wait in `pending`.
@@ -81,6 +103,8 @@ pub(super) struct Sim {
     pub(super) capacity: usize,
     /// Workers end on the stop signal.
     pub(super) polite: bool,
+    /// Sockets can be opened again.
+    pub(super) reopens: bool,
     pub(super) done: Option<Outcome>,
     ids: u32,
 }
@@ -94,14 +118,17 @@ impl Sim {
             now: Instant::now(),
             orders: Vec::new(),
             notes: Vec::new(),
+            changes: Vec::new(),
             lanes: BTreeMap::new(),
             retired: BTreeSet::new(),
             conns: BTreeMap::new(),
+            sources: BTreeMap::new(),
             kernel: BTreeMap::new(),
             alive: BTreeSet::new(),
             prompt: true,
             pending: VecDeque::new(),
             polite: true,
+            reopens: true,
             done: None,
             ids: 0,
         }
@@ -115,6 +142,7 @@ impl Sim {
         let lanes = (0..sim.pool.count_workers()).map(|slot| sim.listen(slot, balancer)).collect();
         sim.take_orders();
         sim.notes.clear();
+        sim.changes.clear();
         (sim, balancer, lanes)
     }
 
@@ -137,6 +165,10 @@ impl Sim {
         std::mem::take(&mut self.orders)
     }
 
+    pub(super) fn take_changes(&mut self) -> Vec<Change> {
+        std::mem::take(&mut self.changes)
+    }
+
     pub(super) fn take_notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
     }
@@ -145,7 +177,7 @@ impl Sim {
 
     pub(super) fn open(&mut self) -> BalancerId {
         let balancer = BalancerId(self.id());
-        self.kernel.insert(balancer, (0, false));
+        self.kernel.insert(balancer, SimListener { sound: true, ..SimListener::default() });
         self.input(Input::BalancerOpened { balancer });
         balancer
     }
@@ -160,10 +192,56 @@ impl Sim {
 
     /// A client connects: the connection lies in the kernel's queue until it may be accepted.
     pub(super) fn connect(&mut self, balancer: BalancerId) {
-        if let Some((queued, _)) = self.kernel.get_mut(&balancer) {
-            *queued += 1;
+        self.connect_from(balancer, 0);
+    }
+
+    pub(super) fn connect_from(&mut self, balancer: BalancerId, source: u64) {
+        if let Some(listener) = self.kernel.get_mut(&balancer) {
+            listener.queue.push_back(source);
         }
         self.accept();
+    }
+
+    /// Connections that wait in the kernel.
+    pub(super) fn queued(&self, balancer: BalancerId) -> usize {
+        self.kernel[&balancer].queue.len()
+    }
+
+    /// The listening socket breaks, and what waited in it is lost.
+    pub(super) fn fail(&mut self, balancer: BalancerId) {
+        if let Some(listener) = self.kernel.get_mut(&balancer) {
+            listener.queue.clear();
+            listener.sound = false;
+        }
+        self.input(Input::BalancerFailed { balancer, error: "it broke".to_owned() });
+    }
+
+    pub(super) fn command(&mut self, slot: usize, command: Command) {
+        self.input(Input::Command { slot: slot as u32, command });
+    }
+
+    /// Connections that the worker has or that wait for it, as the kernel sees them.
+    pub(super) fn open_connections(&self, worker: WorkerId) -> u64 {
+        let is_its = |fate: &&Fate| match **fate {
+            Fate::InLane(lane) => self.lanes.get(&lane).is_some_and(|lane| lane.worker == worker),
+            Fate::TakenBy(by) => by == worker,
+            Fate::Coming | Fate::Held | Fate::Closed | Fate::Refused => false,
+        };
+        self.conns.values().filter(is_its).count() as u64
+    }
+
+    /// A connection that the worker has taken is finished.
+    pub(super) fn finish(&mut self, worker: WorkerId) -> bool {
+        let taken = self.conns.iter().find(|(_, fate)| **fate == Fate::TakenBy(worker));
+        let Some(conn) = taken.map(|(conn, _)| *conn) else { return false };
+        self.conns.insert(conn, Fate::Closed);
+        true
+    }
+
+    /// The shell counts the connections of the worker.
+    pub(super) fn count_connections(&mut self, worker: WorkerId) {
+        let open = self.open_connections(worker);
+        self.input(Input::OpenConnections { worker, open });
     }
 
     /// The worker receives one record from the lane.
@@ -182,8 +260,12 @@ impl Sim {
     }
 
     pub(super) fn exit(&mut self, slot: usize) {
+        self.exit_by(slot, Exit::Code(1));
+    }
+
+    pub(super) fn exit_by(&mut self, slot: usize, exit: Exit) {
         let worker = self.worker(slot);
-        self.end(worker);
+        self.end(worker, exit);
         self.drain();
     }
 

@@ -12,11 +12,13 @@ impl Sim {
                 assert_eq!(self.pool.held(), held, "the core does not hold what it was given");
                 return self.accept();
             };
-            if let Output::Note(note) = output {
-                self.notes.push(note);
-            } else {
-                self.orders.push(output.clone());
-                self.carry_out(output);
+            match output {
+                Output::Note(note) => self.notes.push(note),
+                Output::Changed(change) => self.changes.push(change),
+                order => {
+                    self.orders.push(order.clone());
+                    self.carry_out(order);
+                }
             }
         }
         panic!("the core and the shell keep each other busy: {:?}", &self.orders[self.orders.len() - 9..]);
@@ -27,14 +29,16 @@ impl Sim {
         let ids: Vec<_> = self.kernel.keys().copied().collect();
         for balancer in ids {
             let may = self.pool.may_accept(balancer);
-            let Some((queued, accepting)) = self.kernel.get_mut(&balancer) else { continue };
-            *accepting &= may;
-            if *accepting && *queued > 0 {
-                *queued -= 1;
-                let conn = ConnId(self.id().into());
-                self.conns.insert(conn, Fate::Held);
-                return self.input(Input::Accepted { conn, balancer });
+            let Some(listener) = self.kernel.get_mut(&balancer) else { continue };
+            listener.accepting &= may;
+            if !listener.accepting || !listener.sound {
+                continue;
             }
+            let Some(source) = listener.queue.pop_front() else { continue };
+            let conn = ConnId(self.id().into());
+            self.conns.insert(conn, Fate::Held);
+            self.sources.insert(conn, source);
+            return self.input(Input::Accepted { conn, balancer, source });
         }
     }
 
@@ -73,19 +77,32 @@ impl Sim {
                 self.retired.insert(lane);
             }
             Output::Resume { balancer } => {
-                if let Some((_, accepting)) = self.kernel.get_mut(&balancer) {
-                    *accepting = true;
+                if let Some(listener) = self.kernel.get_mut(&balancer) {
+                    listener.accepting = true;
                 }
+            }
+            Output::Reopen { balancer } => {
+                let Some(listener) = self.kernel.get_mut(&balancer) else { return };
+                listener.sound = self.reopens;
+                self.answer(match self.reopens {
+                    true => Input::BalancerReopened { balancer },
+                    false => Input::BalancerFailed { balancer, error: "it is still broken".to_owned() },
+                });
+            }
+            Output::Count { worker } => {
+                let open = self.open_connections(worker);
+                self.answer(Input::OpenConnections { worker, open });
             }
             Output::CloseBalancer { balancer } => {
                 self.kernel.remove(&balancer);
             }
-            Output::Signal { worker, signal } => {
-                if self.polite || signal == Signal::Kill {
-                    self.end(worker);
-                }
-            }
-            Output::Note(_) => {}
+            Output::Signal { worker, signal } => match signal {
+                Signal::Kill | Signal::Abort => self.end(worker, Exit::Code(1)),
+                Signal::Stop if self.polite => self.end(worker, Exit::Code(0)),
+                // What these do is for the test to say.
+                Signal::Stop | Signal::HangUp | Signal::Debug | Signal::Number(_) => {}
+            },
+            Output::Note(_) | Output::Changed(_) => {}
             Output::Done(outcome) => {
                 assert_eq!(self.done.replace(outcome), None, "done twice");
             }
@@ -105,9 +122,14 @@ impl Sim {
                 self.count(id, window);
                 // A lane that was made up, and whose end was told since the order was given.
                 let balancer = balancer.unwrap_or(BalancerId(0));
-                self.answer(Input::Returned { conn, balancer });
+                let source = self.source(conn);
+                self.answer(Input::Returned { conn, balancer, source });
             }
         }
+    }
+
+    pub(super) fn source(&self, conn: ConnId) -> u64 {
+        self.sources.get(&conn).copied().unwrap_or(0)
     }
 
     fn window(&self) -> u32 {
@@ -128,18 +150,19 @@ impl Sim {
         for record in queue {
             if let Record::Conn(conn) = record {
                 self.moved(conn, Fate::InLane(id), Fate::Coming);
-                self.answer(Input::Returned { conn, balancer });
+                let source = self.source(conn);
+                self.answer(Input::Returned { conn, balancer, source });
             }
         }
     }
 
     /// The process ends. That it has is told even of one that never was, as by a signal to nobody.
-    pub(super) fn end(&mut self, worker: WorkerId) {
+    pub(super) fn end(&mut self, worker: WorkerId, exit: Exit) {
         self.alive.remove(&worker);
         for lane in self.lanes.values_mut().filter(|lane| lane.worker == worker) {
             lane.held = false;
         }
-        self.answer(Input::Exited { worker, exit: Exit::Code(1) });
+        self.answer(Input::Exited { worker, exit });
     }
 
     fn answer(&mut self, input: Input) {

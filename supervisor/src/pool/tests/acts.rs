@@ -1,20 +1,26 @@
 //! What may happen to a cluster, and the settings it may have, for random histories.
 
-use crate::pool::Settings;
 use crate::pool::sim::{ms, settings};
+use crate::pool::{Command, Policy, Settings, WhenNoWorker};
 use proptest::prelude::*;
 
 /// What happens next; numbers choose among what exists.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Act {
-    Connect(usize),
+    Connect(usize, u64),
     Take(usize),
     TakeAll(usize),
     Open,
     Listen(usize, usize),
     LetGo(usize),
     Break(usize),
-    Exit(usize),
+    Exit(usize, i32),
+    Finish(usize),
+    Count(usize),
+    Fail(usize),
+    Reopens,
+    Command(usize, Command),
+    Scale(u32),
     FailSpawn(usize),
     Advance(u16),
     Jump(u32),
@@ -32,14 +38,19 @@ pub(super) enum Act {
 pub(super) fn honest() -> impl Strategy<Value = Act> {
     let n = || any::<usize>();
     prop_oneof![
-        12 => n().prop_map(Act::Connect),
+        12 => (n(), 0u64..9).prop_map(|(balancer, source)| Act::Connect(balancer, source)),
         8 => n().prop_map(Act::Take),
         3 => n().prop_map(Act::TakeAll),
         1 => Just(Act::Open),
         5 => (n(), n()).prop_map(|(slot, balancer)| Act::Listen(slot, balancer)),
         1 => n().prop_map(Act::LetGo),
         1 => n().prop_map(Act::Break),
-        2 => n().prop_map(Act::Exit),
+        2 => (n(), 0i32..3).prop_map(|(slot, code)| Act::Exit(slot, code)),
+        3 => n().prop_map(Act::Finish),
+        2 => n().prop_map(Act::Count),
+        1 => n().prop_map(Act::Fail),
+        4 => (n(), command()).prop_map(|(slot, command)| Act::Command(slot, command)),
+        1 => (1u32..7).prop_map(Act::Scale),
         6 => (0u16..1500).prop_map(Act::Advance),
         1 => (0u32..40_000).prop_map(Act::Jump),
     ]
@@ -52,12 +63,28 @@ pub(super) fn dishonest() -> impl Strategy<Value = Act> {
         2 => n().prop_map(Act::FailSpawn),
         1 => (0u32..100_000_000).prop_map(Act::Jump),
         1 => Just(Act::Stubborn),
+        1 => Just(Act::Reopens),
         1 => prop_oneof![3 => Just(Act::Stop), 1 => Just(Act::Kill)],
         2 => Just(Act::Late),
         1 => Just(Act::Prompt),
         8 => n().prop_map(Act::Deliver),
         3 => n().prop_map(Act::Repeat),
         4 => (any::<u8>(), 0u32..12, 0u64..40).prop_map(|(what, small, id)| Act::Nonsense(what, small, id)),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        3 => Just(Command::Start),
+        2 => Just(Command::Stop),
+        2 => Just(Command::Restart),
+        1 => Just(Command::HangUp),
+        1 => Just(Command::ForceStop),
+        1 => Just(Command::Dump),
+        1 => Just(Command::Debug),
+        1 => Just(Command::Signal(12)),
+        2 => Just(Command::Cordon),
+        2 => Just(Command::Uncordon),
     ]
 }
 
@@ -71,8 +98,28 @@ pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just(0), Just(20)],
         prop_oneof![Just(0), Just(100)],
     );
-    (limits, times, any::<u64>()).prop_map(
-        |((workers, max_starting, window, respawn), (boot, start, stop, lag, look, delay), seed)| Settings {
+    let policy =
+        prop_oneof![Just(Policy::RoundRobin), Just(Policy::LeastConnections), Just(Policy::SourceHash)];
+    let refuse_after = prop_oneof![Just(None), Just(Some(ms(0))), Just(Some(ms(900)))];
+    let when_no_worker = prop_oneof![
+        3 => refuse_after.prop_map(|refuse_after| WhenNoWorker::Hold { refuse_after }),
+        1 => Just(WhenNoWorker::Refuse),
+    ];
+    let max_connections = prop_oneof![2 => Just(None), 1 => (1u32..5).prop_map(Some)];
+    let ends = (any::<bool>(), prop_oneof![Just(vec![]), Just(vec![0]), Just(vec![0, 2])]);
+    (limits, times, any::<u64>(), (policy, when_no_worker, max_connections), ends).prop_map(
+        |(
+            (workers, max_starting, window, respawn),
+            (boot, start, stop, lag, look, delay),
+            seed,
+            (policy, when_no_worker, max_connections),
+            (keep_trying, exit_codes_ok),
+        )| Settings {
+            policy,
+            when_no_worker,
+            max_connections,
+            keep_trying,
+            exit_codes_ok,
             max_starting,
             window,
             respawn,

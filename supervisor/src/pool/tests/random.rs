@@ -4,7 +4,7 @@
 use super::acts::{Act, any_settings, dishonest, honest};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::pool::sim::{Fate, Sim, ms};
-use crate::pool::{Exit, Input, Output, Phase, Settings, Standing};
+use crate::pool::{Exit, Input, Output, Phase, Settings, Standing, State};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use std::time::Duration;
@@ -64,7 +64,7 @@ impl Run {
 
     fn act(&mut self, act: Act) -> Option<()> {
         match act {
-            Act::Connect(n) => self.sim.connect(self.balancer(n)?),
+            Act::Connect(n, source) => self.sim.connect_from(self.balancer(n)?, source),
             Act::Take(n) => {
                 self.sim.take(self.lane(n)?);
             }
@@ -84,7 +84,23 @@ impl Run {
                 self.sim.lanes.get_mut(&lane)?.held = false;
             }
             Act::Break(n) => self.tell(Input::LaneClosed { lane: self.lane(n)? }),
-            Act::Exit(n) => self.sim.exit(self.slot(n)?),
+            Act::Exit(n, code) => self.sim.exit_by(self.slot(n)?, Exit::Code(code)),
+            Act::Finish(n) => {
+                let worker = self.sim.worker(self.slot(n)?);
+                self.sim.finish(worker);
+            }
+            Act::Count(n) => {
+                let worker = self.sim.worker(self.slot(n)?);
+                self.sim.count_connections(worker);
+            }
+            Act::Fail(n) => self.sim.fail(self.balancer(n)?),
+            Act::Reopens => self.sim.reopens = !self.sim.reopens,
+            Act::Command(n, command) => {
+                // Now and then to a slot that there is not.
+                let slot = n % (self.sim.pool.count_workers() + 1);
+                self.sim.command(slot, command);
+            }
+            Act::Scale(workers) => self.tell(Input::Scale { workers }),
             Act::FailSpawn(n) => self.tell(Input::SpawnFailed {
                 worker: self.sim.worker(n % self.sim.pool.count_workers()),
                 error: "no such file".to_owned(),
@@ -117,7 +133,7 @@ impl Run {
         let worker = WorkerId { slot: small % 7, incarnation: (id % 5) as u32 };
         let (lane, balancer) = (LaneId(id), BalancerId(id as u32));
         let conn = ConnId(1_000_000 + self.sim.conns.len() as u64);
-        match what % 9 {
+        match what % 12 {
             0 => self.tell(Input::Spawned { worker, pid: small }),
             1 => self.tell(Input::LaneOpened { lane: LaneId(100_000 + id), worker, balancer }),
             2 => self.tell(Input::LaneClosed { lane }),
@@ -127,11 +143,14 @@ impl Run {
             6 => self.tell(Input::BalancerOpened { balancer }),
             7 => {
                 self.sim.conns.insert(conn, Fate::Held);
-                self.tell(Input::Accepted { conn, balancer });
+                self.tell(Input::Accepted { conn, balancer, source: 0 });
             }
+            8 => self.tell(Input::OpenConnections { worker, open: id }),
+            9 => self.tell(Input::BalancerReopened { balancer }),
+            10 => self.tell(Input::BalancerFailed { balancer, error: String::new() }),
             _ => {
                 self.sim.conns.insert(conn, Fate::Coming);
-                self.tell(Input::Returned { conn, balancer });
+                self.tell(Input::Returned { conn, balancer, source: 0 });
             }
         }
     }
@@ -149,10 +168,11 @@ impl Run {
         self.tell(Input::Stop);
         self.sim.jump(Duration::from_secs(365 * 24 * 3600));
         if self.sim.done.is_none() {
-            assert_eq!(
-                self.sim.pool.settings().stop_timeout,
-                None,
-                "only without a time to stop it takes a kill"
+            let debugged = |state| matches!(state, State::Stopping(stop) if stop.debugging);
+            assert!(
+                self.sim.pool.settings().stop_timeout.is_none()
+                    || self.sim.pool.workers().iter().any(|worker| debugged(worker.state())),
+                "it takes a kill only without a time to stop, or when somebody debugs"
             );
             self.tell(Input::Kill);
         }
@@ -162,7 +182,10 @@ impl Run {
         assert_eq!(self.sim.pool.count_active_workers(), 0);
         assert!(self.sim.kernel.is_empty(), "a listening socket was forgotten");
         for (conn, fate) in &self.sim.conns {
-            assert!(matches!(fate, Fate::TakenBy(_) | Fate::Refused), "{conn:?} was lost: {fate:?}");
+            assert!(
+                matches!(fate, Fate::TakenBy(_) | Fate::Closed | Fate::Refused),
+                "{conn:?} was lost: {fate:?}"
+            );
         }
         self.sim.jump(Duration::from_secs(365 * 24 * 3600));
         self.tell(Input::Kill);
@@ -183,7 +206,8 @@ impl Run {
             assert!(lane.queue.len() <= window, "{id:?} holds {:?}", lane.queue);
             let Some(seen) = self.sim.pool.lane(*id) else { panic!("{id:?} was forgotten") };
             assert!(seen.in_flight() >= lane.queue.len() as u64, "{id:?} holds more than is believed");
-            let (queued, _) = self.sim.kernel[&lane.balancer];
+            let queued =
+                if self.sim.kernel[&lane.balancer].sound { self.sim.queued(lane.balancer) } else { 0 };
             let held = self.sim.pool.balancer(lane.balancer).map_or(0, |balancer| balancer.held());
             if matches!(seen.standing(), Standing::Ready | Standing::Full) && lane.queue.len() < window {
                 assert_eq!((queued, held), (0, 0), "connections wait though {id:?} has room");

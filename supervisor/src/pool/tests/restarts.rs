@@ -2,7 +2,7 @@
 
 use crate::ids::WorkerId;
 use crate::pool::sim::{Fate, Sim, ms, settings};
-use crate::pool::{Exit, Input, Note, Outcome, Output, Reason, Settings, State, Timer};
+use crate::pool::{Exit, Input, Note, Outcome, Output, Reason, Settings, State, Then, Timer};
 
 fn spawned(sim: &mut Sim) -> Vec<u32> {
     let spawns = |order| match order {
@@ -25,7 +25,7 @@ fn no_more_workers_boot_at_once_than_there_are_slots() {
     assert_eq!(spawned(&mut sim), [3]);
     // Now 2 and 3 boot, and 0 waits for its delay and then for a slot.
     sim.advance(ms(1_000));
-    assert!(spawned(&mut sim).is_empty());
+    assert_eq!(spawned(&mut sim), []);
     sim.listen(2, balancer);
     assert_eq!(spawned(&mut sim), [0]);
     assert_eq!(sim.worker(0), WorkerId { slot: 0, incarnation: 2 });
@@ -38,7 +38,7 @@ fn a_boot_slot_is_given_up_after_a_while() {
     assert_eq!(spawned(&mut sim), [0]);
     assert_eq!(sim.pool.next_timer().map(|(_, timer)| timer), Some(Timer::BootSlot));
     sim.advance(ms(4_999));
-    assert!(spawned(&mut sim).is_empty());
+    assert_eq!(spawned(&mut sim), []);
     sim.advance(ms(1));
     assert_eq!(spawned(&mut sim), [1]);
     assert!(matches!(sim.pool.workers()[0].state(), State::Starting { .. }));
@@ -97,15 +97,15 @@ fn an_early_death_is_followed_by_a_doubling_delay_and_a_late_one_by_none() {
     let (mut sim, balancer, _) = Sim::serving(settings(1));
     for nominal in [100, 200, 400] {
         sim.exit(0);
-        let Some(Note::Exited { retry_in: Some(wait), budget_spent: false, .. }) = sim.take_notes().pop()
+        let Some(Note::Exited { retry_in: Some(wait), then: Then::Restart, .. }) = sim.take_notes().pop()
         else {
             panic!("the exit is noted last");
         };
         assert!(wait >= ms(nominal * 8 / 10) && wait <= ms(nominal * 12 / 10), "{wait:?}");
-        assert!(spawned(&mut sim).is_empty());
+        assert_eq!(spawned(&mut sim), []);
         assert_eq!(sim.pool.next_deadline(), Some(sim.now + wait));
         sim.advance(wait - ms(1));
-        assert!(spawned(&mut sim).is_empty());
+        assert_eq!(spawned(&mut sim), []);
         sim.advance(ms(1));
         assert_eq!(spawned(&mut sim), [0]);
         sim.listen(0, balancer);
@@ -117,7 +117,7 @@ fn an_early_death_is_followed_by_a_doubling_delay_and_a_late_one_by_none() {
     let exit = Exit::Code(1);
     let worker = WorkerId { slot: 0, incarnation: 4 };
     let retry_in = Some(ms(0));
-    assert!(sim.notes.contains(&Note::Exited { worker, exit, uptime, retry_in, budget_spent: false }));
+    assert!(sim.notes.contains(&Note::Exited { worker, exit, uptime, retry_in, then: Then::Restart }));
     assert_eq!(spawned(&mut sim), [0]);
 }
 

@@ -2,11 +2,11 @@
 
 use crate::pool::sim::{ms, settings};
 use crate::pool::state::{Effect, Event, transition};
-use crate::pool::{Reason, Settings, Signal, State};
+use crate::pool::{Next, Reason, Settings, Signal, State, Stop};
 use std::time::{Duration, Instant};
 
 /// All events; `at` is when a restart is due.
-fn events(at: Instant) -> [Event; 13] {
+fn events(at: Instant) -> [Event; 23] {
     [
         Event::Due(at),
         Event::GiveUp,
@@ -17,12 +17,24 @@ fn events(at: Instant) -> [Event; 13] {
         Event::SlotExpired,
         Event::StartTimeout,
         Event::Settled,
-        Event::Stop,
         Event::ForceDue,
-        Event::Kill,
         Event::Exited,
+        Event::Finished,
+        Event::Shutdown,
+        Event::Kill,
+        Event::Start,
+        Event::Stop,
+        Event::Restart,
+        Event::HangUp,
+        Event::ForceStop,
+        Event::Dump,
+        Event::Debug,
+        Event::Signal(12),
+        Event::Signal(-1),
     ]
 }
+
+type Cell = (Event, State, Effect);
 
 struct Row {
     settings: Settings,
@@ -37,7 +49,10 @@ impl Row {
         Self { settings: settings(1), born, now: born + ms(500) }
     }
 
-    fn check(&self, state: State, cells: &[(Event, State, Effect)]) {
+    fn check(&self, state: State, cells: &[Cell]) {
+        for (n, (cell, ..)) in cells.iter().enumerate() {
+            assert!(cells[..n].iter().all(|(other, ..)| other != cell), "{cell:?} is expected twice");
+        }
         for event in events(self.now) {
             let (next, effect) = cells
                 .iter()
@@ -55,14 +70,54 @@ impl Row {
         State::Standby { due: None, reason }
     }
 
+    fn due(&self, at: Instant, reason: Reason) -> State {
+        State::Standby { due: Some(at), reason }
+    }
+
     fn starting(&self, pid: Option<u32>) -> State {
         State::Starting { pid, since: self.born, slot_until: Some(self.born + self.settings.boot_slot) }
     }
 
-    fn stopping(&self, pid: Option<u32>, asked: Instant, forced: bool) -> State {
-        let force_at = (!forced).then(|| asked + ms(10_000));
-        State::Stopping { pid, since: self.born, asked, force_at, forced }
+    /// Told to stop at `asked`, with ten seconds to do so.
+    fn stop(&self, pid: Option<u32>, asked: Instant) -> Stop {
+        Stop {
+            pid,
+            since: self.born,
+            asked,
+            force_at: Some(asked + ms(10_000)),
+            signal: Signal::Stop,
+            debugging: false,
+            next: Next::Nothing,
+        }
     }
+
+    /// What commands do to a process that runs; without one the signal is sent when it appears.
+    fn commands(&self, state: State, pid: Option<u32>) -> Vec<Cell> {
+        let sent = |signal| pid.map_or(Effect::Nothing, |_| Effect::Signal(signal));
+        let stop = self.stop(pid, self.now);
+        let stopping = |stop, signal| (State::Stopping(stop), sent(signal));
+        let cell = |event, (state, effect)| (event, state, effect);
+        vec![
+            cell(Event::Shutdown, stopping(stop, Signal::Stop)),
+            cell(Event::Kill, stopping(killed(stop), Signal::Kill)),
+            cell(Event::Stop, stopping(stop, Signal::Stop)),
+            cell(Event::Restart, stopping(Stop { next: Next::Restart, ..stop }, Signal::Stop)),
+            cell(Event::HangUp, (state, sent(Signal::HangUp))),
+            cell(Event::ForceStop, stopping(killed(stop), Signal::Kill)),
+            cell(Event::Dump, stopping(Stop { signal: Signal::Abort, ..stop }, Signal::Abort)),
+            cell(Event::Debug, stopping(debugged(stop), Signal::Debug)),
+            cell(Event::Signal(12), (state, sent(Signal::Number(12)))),
+            cell(Event::Signal(-1), (state, sent(Signal::Number(-1)))),
+        ]
+    }
+}
+
+fn killed(stop: Stop) -> Stop {
+    Stop { force_at: None, signal: Signal::Kill, debugging: false, ..stop }
+}
+
+fn debugged(stop: Stop) -> Stop {
+    Stop { force_at: None, signal: Signal::Debug, debugging: true, ..stop }
 }
 
 const LIVED: Duration = Duration::from_millis(500);
@@ -71,21 +126,38 @@ const LIVED: Duration = Duration::from_millis(500);
 fn standby() {
     let row = Row::new();
     let stopped = row.standby(Reason::Stopped);
+    let common = |started: State| {
+        let cell = |event, state| (event, state, Effect::Nothing);
+        vec![
+            cell(Event::Shutdown, stopped),
+            cell(Event::Kill, stopped),
+            cell(Event::Stop, stopped),
+            cell(Event::ForceStop, stopped),
+            cell(Event::Start, started),
+            cell(Event::Restart, started),
+            cell(Event::HangUp, started),
+        ]
+    };
     for reason in [Reason::Unstarted, Reason::Restart] {
-        let due = State::Standby { due: Some(row.now), reason };
-        let rest = [
-            (Event::Due(row.now), due, Effect::Nothing),
-            (Event::GiveUp, row.standby(Reason::BudgetSpent), Effect::Nothing),
-            (Event::Stop, stopped, Effect::Nothing),
-            (Event::Kill, stopped, Effect::Nothing),
-        ];
-        row.check(row.standby(reason), &rest);
-        let ordered = State::Starting { pid: None, since: row.now, slot_until: Some(row.now + ms(5_000)) };
-        row.check(due, &[&rest[..], &[(Event::Order, ordered, Effect::Nothing)]].concat());
-    }
-    for reason in [Reason::BudgetSpent, Reason::Stopped] {
-        let cells = [(Event::Stop, stopped, Effect::Nothing), (Event::Kill, stopped, Effect::Nothing)];
+        let due = row.due(row.now, reason);
+        let mut cells = common(due);
+        cells.push((Event::Due(row.now), due, Effect::Nothing));
+        cells.push((Event::GiveUp, row.standby(Reason::BudgetSpent), Effect::Nothing));
         row.check(row.standby(reason), &cells);
+        let ordered = State::Starting { pid: None, since: row.now, slot_until: Some(row.now + ms(5_000)) };
+        cells.push((Event::Order, ordered, Effect::Nothing));
+        row.check(due, &cells);
+        // A pending restart is brought forward.
+        row.check(row.due(row.now + ms(700), reason), &cells);
+        // Who waits for a boot slot is not put back by being told to start.
+        let waiting = row.due(row.born, reason);
+        for command in [Event::Start, Event::Restart, Event::HangUp] {
+            cells.retain(|(event, ..)| *event != command);
+        }
+        row.check(waiting, &cells);
+    }
+    for reason in [Reason::BudgetSpent, Reason::Finished, Reason::Stopped] {
+        row.check(row.standby(reason), &common(row.due(row.now, Reason::Restart)));
     }
 }
 
@@ -93,47 +165,34 @@ fn standby() {
 fn starting() {
     let row = Row::new();
     let (born, restart) = (row.born, row.standby(Reason::Restart));
+    let exits = [
+        (Event::Exited, restart, Effect::Died(LIVED)),
+        (Event::Finished, row.standby(Reason::Finished), Effect::Finished(LIVED)),
+    ];
     let ordered = row.starting(None);
-    row.check(
-        ordered,
-        &[
-            (
-                Event::Spawned(9),
-                State::Starting { pid: Some(9), since: row.now, slot_until: Some(born + ms(5_000)) },
-                Effect::Started(None),
-            ),
-            (Event::SpawnFailed, restart, Effect::NotSpawned),
-            (
-                Event::Listened,
-                State::Running { pid: None, since: born, settled: false },
-                Effect::Ready(LIVED),
-            ),
-            (
-                Event::SlotExpired,
-                State::Starting { pid: None, since: born, slot_until: None },
-                Effect::Nothing,
-            ),
-            (Event::Stop, row.stopping(None, row.now, false), Effect::Nothing),
-            (Event::Kill, row.stopping(None, row.now, true), Effect::Nothing),
-            (Event::Exited, restart, Effect::Died(LIVED)),
-        ],
-    );
+    let cells = [
+        (
+            Event::Spawned(9),
+            State::Starting { pid: Some(9), since: row.now, slot_until: Some(born + ms(5_000)) },
+            Effect::Started(None),
+        ),
+        (Event::SpawnFailed, restart, Effect::NotSpawned),
+        (Event::Listened, State::Running { pid: None, since: born, settled: false }, Effect::Ready(LIVED)),
+        (Event::SlotExpired, State::Starting { pid: None, since: born, slot_until: None }, Effect::Nothing),
+    ];
+    row.check(ordered, &[&cells[..], &exits, &row.commands(ordered, None)].concat());
     let pid = Some(3);
-    row.check(
-        row.starting(pid),
-        &[
-            (Event::Listened, State::Running { pid, since: born, settled: false }, Effect::Ready(LIVED)),
-            (Event::SlotExpired, State::Starting { pid, since: born, slot_until: None }, Effect::Nothing),
-            (
-                Event::StartTimeout,
-                State::Running { pid, since: born, settled: true },
-                Effect::NeverListened(LIVED),
-            ),
-            (Event::Stop, row.stopping(pid, row.now, false), Effect::Signal(Signal::Stop)),
-            (Event::Kill, row.stopping(pid, row.now, true), Effect::Signal(Signal::Kill)),
-            (Event::Exited, restart, Effect::Died(LIVED)),
-        ],
-    );
+    let cells = [
+        (Event::Listened, State::Running { pid, since: born, settled: false }, Effect::Ready(LIVED)),
+        (Event::SlotExpired, State::Starting { pid, since: born, slot_until: None }, Effect::Nothing),
+        (
+            Event::StartTimeout,
+            State::Running { pid, since: born, settled: true },
+            Effect::NeverListened(LIVED),
+        ),
+    ];
+    let started = row.starting(pid);
+    row.check(started, &[&cells[..], &exits, &row.commands(started, pid)].concat());
 }
 
 #[test]
@@ -141,70 +200,129 @@ fn running() {
     let row = Row::new();
     let (since, restart) = (row.born, row.standby(Reason::Restart));
     for settled in [false, true] {
-        row.check(
-            State::Running { pid: None, since, settled },
-            &[
-                (Event::Spawned(9), State::Running { pid: Some(9), since, settled }, Effect::Started(None)),
-                (Event::SpawnFailed, restart, Effect::NotSpawned),
-                (Event::Settled, State::Running { pid: None, since, settled: true }, Effect::Nothing),
-                (Event::Stop, row.stopping(None, row.now, false), Effect::Nothing),
-                (Event::Kill, row.stopping(None, row.now, true), Effect::Nothing),
-                (Event::Exited, restart, Effect::Died(LIVED)),
-            ],
-        );
-        let pid = Some(3);
-        row.check(
-            State::Running { pid, since, settled },
-            &[
+        for pid in [None, Some(3)] {
+            let state = State::Running { pid, since, settled };
+            let mut cells = row.commands(state, pid);
+            cells.extend([
                 (Event::Settled, State::Running { pid, since, settled: true }, Effect::Nothing),
-                (Event::Stop, row.stopping(pid, row.now, false), Effect::Signal(Signal::Stop)),
-                (Event::Kill, row.stopping(pid, row.now, true), Effect::Signal(Signal::Kill)),
                 (Event::Exited, restart, Effect::Died(LIVED)),
-            ],
-        );
+                (Event::Finished, row.standby(Reason::Finished), Effect::Finished(LIVED)),
+            ]);
+            if pid.is_none() {
+                let spawned = State::Running { pid: Some(9), since, settled };
+                cells.push((Event::Spawned(9), spawned, Effect::Started(None)));
+                cells.push((Event::SpawnFailed, restart, Effect::NotSpawned));
+            }
+            row.check(state, &cells);
+        }
     }
+}
+
+/// The cells of a stopping worker, whatever it was told to stop by.
+fn stopping_cells(row: &Row, stop: Stop) -> Vec<Cell> {
+    let state = State::Stopping;
+    let sent = |signal| stop.pid.map_or(Effect::Nothing, |_| Effect::Signal(signal));
+    let forced = stop.pid.map_or(Effect::Nothing, |_| Effect::Forced(ms(300)));
+    let (gone, ended) = match stop.next {
+        Next::Nothing => (row.standby(Reason::Stopped), Effect::Stopped(LIVED)),
+        Next::Restart | Next::Start => (row.due(row.now, Reason::Restart), Effect::Replaced(LIVED)),
+    };
+    let restart = if stop.next == Next::Start { Next::Start } else { Next::Restart };
+    let mut cells = vec![
+        (Event::Exited, gone, ended),
+        (Event::Finished, gone, ended),
+        (Event::Stop, state(Stop { next: Next::Nothing, ..stop }), Effect::Nothing),
+        (Event::Start, state(Stop { next: Next::Start, ..stop }), Effect::Nothing),
+        (Event::HangUp, state(Stop { next: Next::Start, ..stop }), Effect::Nothing),
+        (Event::Restart, state(Stop { next: restart, ..stop }), Effect::Nothing),
+        (Event::Signal(12), state(stop), sent(Signal::Number(12))),
+        (Event::Signal(-1), state(stop), sent(Signal::Number(-1))),
+    ];
+    if stop.pid.is_none() {
+        let spawned = state(Stop { pid: Some(9), ..stop });
+        cells.push((Event::Spawned(9), spawned, Effect::Started(Some(stop.signal))));
+        cells.push((Event::SpawnFailed, gone, Effect::NotSpawnedStopped));
+    }
+    if stop.signal == Signal::Kill {
+        cells.push((Event::ForceStop, state(stop), sent(Signal::Kill)));
+        cells.push((Event::Kill, state(Stop { next: Next::Nothing, ..stop }), sent(Signal::Kill)));
+    } else {
+        cells.push((Event::ForceDue, state(killed(stop)), forced));
+        cells.push((Event::ForceStop, state(killed(stop)), forced));
+        cells.push((Event::Kill, state(Stop { next: Next::Nothing, ..killed(stop) }), forced));
+        cells.push((Event::Dump, state(Stop { signal: Signal::Abort, ..stop }), sent(Signal::Abort)));
+        cells.push((Event::Debug, state(debugged(stop)), sent(Signal::Debug)));
+    }
+    cells
 }
 
 #[test]
 fn stopping() {
     let row = Row::new();
-    let (asked, stopped) = (row.born + ms(200), row.standby(Reason::Stopped));
-    for (forced, late) in [(false, Signal::Stop), (true, Signal::Kill)] {
-        let killed = row.stopping(None, asked, true);
-        let mut cells = vec![
-            (Event::Spawned(9), row.stopping(Some(9), asked, forced), Effect::Started(Some(late))),
-            (Event::SpawnFailed, stopped, Effect::NotSpawnedStopped),
-            (Event::Kill, killed, Effect::Nothing),
-            (Event::Exited, stopped, Effect::Stopped(LIVED)),
-        ];
-        if !forced {
-            cells.push((Event::ForceDue, killed, Effect::Nothing));
+    let asked = row.born + ms(200);
+    for pid in [None, Some(3)] {
+        for next in [Next::Nothing, Next::Restart, Next::Start] {
+            let stop = Stop { next, ..row.stop(pid, asked) };
+            let dumped = Stop { signal: Signal::Abort, ..stop };
+            for stop in [stop, dumped, killed(stop)] {
+                let mut cells = stopping_cells(&row, stop);
+                let end = State::Stopping(Stop { next: Next::Nothing, ..stop });
+                cells.push((Event::Shutdown, end, Effect::Nothing));
+                row.check(State::Stopping(stop), &cells);
+            }
+            // Where somebody debugs, the end of the cluster asks anew; so does it where nobody set a time to stop.
+            let timeless = Stop { signal: Signal::Abort, force_at: None, ..stop };
+            for stop in [debugged(stop), timeless] {
+                let mut cells = stopping_cells(&row, stop);
+                let told = pid.map_or(Effect::Nothing, |_| Effect::Signal(Signal::Stop));
+                cells.push((Event::Shutdown, State::Stopping(row.stop(pid, row.now)), told));
+                row.check(State::Stopping(stop), &cells);
+            }
         }
-        row.check(row.stopping(None, asked, forced), &cells);
     }
-    let pid = Some(3);
-    let killed = row.stopping(pid, asked, true);
-    let exited = (Event::Exited, stopped, Effect::Stopped(LIVED));
-    row.check(
-        row.stopping(pid, asked, false),
-        &[
-            (Event::ForceDue, killed, Effect::Forced(ms(300))),
-            (Event::Kill, killed, Effect::Forced(ms(300))),
-            exited,
-        ],
-    );
-    row.check(killed, &[(Event::Kill, killed, Effect::Signal(Signal::Kill)), exited]);
 }
 
 #[test]
-fn the_stop_timeout_may_be_nothing_or_for_ever() {
+fn the_stop_timeout_may_be_nothing() {
     let mut row = Row::new();
     let pid = Some(3);
     row.settings.stop_timeout = Some(Duration::ZERO);
-    let stop = transition(row.starting(pid), Event::Stop, row.now, &row.settings);
-    assert_eq!(stop, (row.stopping(pid, row.now, true), Effect::Signal(Signal::Kill)));
+    let stop = Stop { force_at: None, ..row.stop(pid, row.now) };
+    let told = |event| transition(row.starting(pid), event, row.now, &row.settings);
+    for event in [Event::Stop, Event::Shutdown] {
+        assert_eq!(told(event), (State::Stopping(killed(stop)), Effect::Signal(Signal::Kill)));
+    }
+    let restart = Stop { next: Next::Restart, ..killed(stop) };
+    assert_eq!(told(Event::Restart), (State::Stopping(restart), Effect::Signal(Signal::Kill)));
+    // Even then a core is written and a debugger waited for.
+    let dump = Stop { signal: Signal::Abort, ..stop };
+    assert_eq!(told(Event::Dump), (State::Stopping(dump), Effect::Signal(Signal::Abort)));
+    assert_eq!(told(Event::Debug), (State::Stopping(debugged(stop)), Effect::Signal(Signal::Debug)));
+    for stop in [dump, debugged(stop)] {
+        let end = transition(State::Stopping(stop), Event::Shutdown, row.now, &row.settings);
+        assert_eq!(end, (State::Stopping(killed(stop)), Effect::Signal(Signal::Kill)));
+    }
+}
+
+#[test]
+fn the_stop_timeout_may_be_for_ever() {
+    let mut row = Row::new();
+    let pid = Some(3);
     row.settings.stop_timeout = None;
-    let (state, effect) = transition(row.starting(pid), Event::Stop, row.now, &row.settings);
-    assert!(matches!(state, State::Stopping { force_at: None, forced: false, .. }));
-    assert_eq!(effect, Effect::Signal(Signal::Stop));
+    let stop = Stop { force_at: None, ..row.stop(pid, row.now) };
+    let told = |state, event| transition(state, event, row.now, &row.settings);
+    assert_eq!(told(row.starting(pid), Event::Stop), (State::Stopping(stop), Effect::Signal(Signal::Stop)));
+    // It has been told already; a second stop signal means 'at once' to many programs.
+    assert_eq!(told(State::Stopping(stop), Event::Shutdown), (State::Stopping(stop), Effect::Nothing));
+    let debugged = State::Stopping(debugged(stop));
+    assert_eq!(told(debugged, Event::Shutdown), (State::Stopping(stop), Effect::Signal(Signal::Stop)));
+}
+
+#[test]
+fn a_boot_slot_may_be_of_no_use() {
+    let mut row = Row::new();
+    row.settings.boot_slot = Duration::ZERO;
+    let due = row.due(row.now, Reason::Unstarted);
+    let ordered = State::Starting { pid: None, since: row.now, slot_until: None };
+    assert_eq!(transition(due, Event::Order, row.now, &row.settings), (ordered, Effect::Nothing));
 }

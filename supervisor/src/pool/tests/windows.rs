@@ -57,7 +57,7 @@ fn when_all_are_full_accepting_stops_and_the_next_that_drains_is_served() {
     connect(&mut sim, balancer, 7);
     assert!(!sim.pool.may_accept(balancer));
     assert_eq!(sim.pool.held(), 1);
-    assert_eq!(sim.kernel[&balancer].0, 2, "the rest waits in the kernel");
+    assert_eq!(sim.queued(balancer), 2, "the rest waits in the kernel");
     let orders = {
         sim.take(lanes[1]);
         sim.take_orders()
@@ -65,12 +65,12 @@ fn when_all_are_full_accepting_stops_and_the_next_that_drains_is_served() {
     // The held one goes out, and one more comes in and finds both full again.
     assert_eq!(dispatches(&orders), [lanes[1]]);
     assert!(orders.contains(&Output::Resume { balancer }));
-    assert_eq!((sim.pool.held(), sim.kernel[&balancer].0), (1, 1));
+    assert_eq!((sim.pool.held(), sim.queued(balancer)), (1, 1));
     for _ in 0..4 {
         sim.take(lanes[0]);
         sim.take(lanes[1]);
     }
-    assert_eq!((sim.pool.held(), sim.kernel[&balancer].0), (0, 0));
+    assert_eq!((sim.pool.held(), sim.queued(balancer)), (0, 0));
     assert!(sim.pool.may_accept(balancer));
 }
 
@@ -95,11 +95,11 @@ fn the_answer_to_a_measure_may_be_late_and_held_connections_keep_their_order() {
     connect(&mut sim, balancer, 2);
     sim.prompt = false;
     assert_eq!(connect(&mut sim, balancer, 3), [Output::Measure { lane }]);
-    assert_eq!((sim.pool.held(), sim.kernel[&balancer].0), (1, 2));
+    assert_eq!((sim.pool.held(), sim.queued(balancer)), (1, 2));
     // One that comes back while the answer is out goes first.
     let returned = ConnId(999);
     sim.conns.insert(returned, Fate::Held);
-    sim.input(Input::Returned { conn: returned, balancer });
+    sim.input(Input::Returned { conn: returned, balancer, source: 0 });
     assert_eq!(sim.take_orders(), []);
     sim.input(Input::Measured { lane, waiting: 1 });
     let orders = sim.take_orders();
@@ -185,7 +185,7 @@ fn a_connection_for_a_stranger_is_refused_and_a_lane_of_a_stranger_closed() {
     let (mut sim, balancer, lanes) = Sim::serving(Settings { respawn: None, ..settings(1) });
     let (conn, nowhere) = (ConnId(999), BalancerId(999));
     sim.conns.insert(conn, Fate::Held);
-    sim.input(Input::Accepted { conn, balancer: nowhere });
+    sim.input(Input::Accepted { conn, balancer: nowhere, source: 0 });
     assert_eq!(sim.conns[&conn], Fate::Refused);
     let stale = sim.worker(0);
     sim.exit(0);

@@ -1,0 +1,76 @@
+//! The part of the pool that does what people want of one worker.
+//! What a command does to a process stands in the table of states; here stands to whom it may be said, and when.
+
+use super::pool::{Phase, Pool};
+use super::state::{Event, Reason, State};
+use super::{Change, Command, Output};
+use std::time::Instant;
+
+impl Pool {
+    pub(super) fn command(&mut self, now: Instant, slot: u32, command: Command) {
+        let Some(worker) = self.workers.get_mut(slot as usize).filter(|worker| !worker.removed) else {
+            return self.command_to_the_leaving(now, slot, command);
+        };
+        match self.phase {
+            Phase::Serving => {}
+            Phase::Idle => return self.cordon_by(now, slot, command),
+            Phase::Stopping => return self.command_to_the_leaving(now, slot, command),
+            Phase::Done(_) => return,
+        }
+        let spent = matches!(worker.state(), State::Standby { reason: Reason::BudgetSpent, .. });
+        if spent && matches!(command, Command::Start | Command::Restart | Command::HangUp) {
+            // Somebody has looked at it: it may fail as often as before.
+            worker.backoff.refill(&self.settings);
+        }
+        match event(command) {
+            Some(event) => self.act(now, slot, event),
+            None => self.cordon_by(now, slot, command),
+        }
+        self.pump_all(now);
+        self.launch(now);
+        self.close_unserved();
+    }
+
+    /// A worker that is not to run again can still be ended, in more than one way.
+    fn command_to_the_leaving(&mut self, now: Instant, slot: u32, command: Command) {
+        match command {
+            Command::ForceStop | Command::Dump | Command::Debug | Command::Signal(_) => {}
+            Command::Start | Command::Stop | Command::Restart | Command::HangUp => return,
+            Command::Cordon | Command::Uncordon => return,
+        }
+        if let Some(event) = event(command).filter(|_| (slot as usize) < self.workers.len()) {
+            self.act(now, slot, event);
+        }
+    }
+
+    fn cordon_by(&mut self, now: Instant, slot: u32, command: Command) {
+        let cordoned = match command {
+            Command::Cordon => true,
+            Command::Uncordon => false,
+            Command::Start | Command::Stop | Command::Restart | Command::HangUp => return,
+            Command::ForceStop | Command::Dump | Command::Debug | Command::Signal(_) => return,
+        };
+        let Some(worker) = self.workers.get_mut(slot as usize) else { return };
+        if worker.cordoned != cordoned {
+            worker.cordoned = cordoned;
+            let worker = worker.id();
+            self.outbox.push_back(Output::Changed(Change::Cordon { worker, cordoned }));
+            self.regate(now, slot);
+        }
+    }
+}
+
+/// The event in the table of states; a cordon is none.
+fn event(command: Command) -> Option<Event> {
+    match command {
+        Command::Start => Some(Event::Start),
+        Command::Stop => Some(Event::Stop),
+        Command::Restart => Some(Event::Restart),
+        Command::HangUp => Some(Event::HangUp),
+        Command::ForceStop => Some(Event::ForceStop),
+        Command::Dump => Some(Event::Dump),
+        Command::Debug => Some(Event::Debug),
+        Command::Signal(number) => Some(Event::Signal(number)),
+        Command::Cordon | Command::Uncordon => None,
+    }
+}

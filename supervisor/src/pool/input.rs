@@ -1,0 +1,74 @@
+//! What the pool is told: facts of the operating system, and what people command. Plain data.
+
+use super::Exit;
+use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
+
+/// A fact the shell reports, or something somebody wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Begin: every worker is to run.
+    Start,
+    /// The process exists.
+    Spawned { worker: WorkerId, pid: u32 },
+    /// No process came of the order to spawn.
+    SpawnFailed { worker: WorkerId, error: String },
+    /// A new shared address is being listened on.
+    BalancerOpened { balancer: BalancerId },
+    /// The listening socket of the balancer does not work any more, or could not be opened again: nothing is
+    /// accepted until `Reopen` has been carried out. Its lanes stay.
+    BalancerFailed { balancer: BalancerId, error: String },
+    /// The balancer listens again: the answer to `Reopen`.
+    BalancerReopened { balancer: BalancerId },
+    /// A process of the worker listens on the balancer's address through this lane. The first one makes the worker ready.
+    LaneOpened { lane: LaneId, worker: WorkerId, balancer: BalancerId },
+    /// Nobody in the worker holds the lane any more, or it broke. What it held comes as `Returned`, on `Retire`; a
+    /// lane that is no longer known needs no `Retire`.
+    LaneClosed { lane: LaneId },
+    /// How many connections wait in the lane now: the answer to `Measure`, and sent unasked when a watched lane drains.
+    Measured { lane: LaneId, waiting: u32 },
+    /// The answer to `Look`: how many wait, and whether the worker still holds its end.
+    Looked { lane: LaneId, waiting: u32, held: bool },
+    /// A connection came out of the kernel's accept queue. `source` stands for its peer's address without the port,
+    /// and is only looked at by `Policy::SourceHash`.
+    Accepted { conn: ConnId, balancer: BalancerId, source: u64 },
+    /// A connection came back: taken back from a lane, or the lane did not take it.
+    Returned { conn: ConnId, balancer: BalancerId, source: u64 },
+    /// So many connections of the worker are open now, with those that wait in its lanes: the answer to `Count`, and
+    /// told unasked as often as the shell likes.
+    OpenConnections { worker: WorkerId, open: u64 },
+    /// The worker is gone: its first process has exited and no process of it that listened lives.
+    Exited { worker: WorkerId, exit: Exit },
+    /// What somebody wants of the worker in the slot. One that starts something has no effect unless the cluster serves.
+    Command { slot: u32, command: Command },
+    /// The cluster is to have so many workers, at least 1: new slots are started, the highest ones stop and disappear.
+    Scale { workers: u32 },
+    /// Stop everything: the stop signal, then the kill signal at `stop_timeout`.
+    Stop,
+    /// Stop everything at once, by the kill signal.
+    Kill,
+}
+
+/// What can be wanted of one worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Run: now if it is down, and again if it stops.
+    Start,
+    /// Stop, and stay down until commanded.
+    Stop,
+    /// Stop and start again, or start if it is down. Needs no budget and no delay.
+    Restart,
+    /// SIGHUP; where nothing runs, start.
+    HangUp,
+    /// SIGKILL, and stay down.
+    ForceStop,
+    /// SIGABRT, and stay down.
+    Dump,
+    /// SIGUSR1 and no kill: somebody debugs it and ends it.
+    Debug,
+    /// This signal, whatever it does.
+    Signal(i32),
+    /// Out of rotation, whatever processes come and go.
+    Cordon,
+    /// Back into rotation, at its end.
+    Uncordon,
+}

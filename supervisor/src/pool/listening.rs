@@ -1,0 +1,140 @@
+//! The part of the pool that knows balancers: how they open, fail, refuse and close. It opens no socket: it orders it.
+
+use super::balancer::{Balancer, BalancerState};
+use super::deadlines::after;
+use super::pool::{Phase, Pool};
+use super::worker::Worker;
+use super::{Change, Note, Output};
+use crate::ids::BalancerId;
+use std::time::Instant;
+
+impl Pool {
+    pub(super) fn balancer_opened(&mut self, id: BalancerId) {
+        if self.balancers.contains_key(&id) {
+            return;
+        }
+        match self.phase {
+            Phase::Idle | Phase::Serving => {
+                let balancer = Balancer::new(id);
+                let state = balancer.state;
+                self.balancers.insert(id, balancer);
+                self.outbox.push_back(Output::Changed(Change::Balancer { balancer: id, state }));
+            }
+            Phase::Stopping | Phase::Done(_) => {
+                self.outbox.push_back(Output::CloseBalancer { balancer: id });
+            }
+        }
+    }
+
+    pub(super) fn balancer_failed(&mut self, now: Instant, id: BalancerId, error: String) {
+        let retry_in = self.settings.server_restart_delay;
+        match self.balancers.get(&id).map(Balancer::state) {
+            Some(BalancerState::Starting | BalancerState::Running) => {
+                self.note(Note::BalancerFailed { balancer: id, error, retry_in });
+                self.set_balancer(id, BalancerState::Standby { due: after(now, retry_in) });
+            }
+            Some(BalancerState::Standby { .. } | BalancerState::Stopping) | None => {}
+        }
+    }
+
+    pub(super) fn balancer_reopened(&mut self, now: Instant, id: BalancerId) {
+        match self.balancers.get(&id).map(Balancer::state) {
+            Some(BalancerState::Standby { .. } | BalancerState::Starting) => {
+                self.note(Note::BalancerReopened { balancer: id });
+                self.set_balancer(id, BalancerState::Running);
+                self.pump(now, id);
+            }
+            Some(BalancerState::Running | BalancerState::Stopping) => {}
+            None => self.outbox.push_back(Output::CloseBalancer { balancer: id }),
+        }
+    }
+
+    /// Sockets that are due are opened again.
+    pub(super) fn balancer_timers(&mut self, now: Instant) {
+        let due =
+            |balancer: &&Balancer| matches!(balancer.state, BalancerState::Standby { due } if due <= now);
+        while let Some(id) = self.balancers.values().find(due).map(Balancer::id) {
+            self.set_balancer(id, BalancerState::Starting);
+            self.outbox.push_back(Output::Reopen { balancer: id });
+        }
+    }
+
+    /// Nothing more is accepted.
+    pub(super) fn balancers_stop(&mut self) {
+        while let Some(id) = self
+            .balancers
+            .values()
+            .find(|balancer| balancer.state != BalancerState::Stopping)
+            .map(Balancer::id)
+        {
+            self.set_balancer(id, BalancerState::Stopping);
+        }
+    }
+
+    fn set_balancer(&mut self, id: BalancerId, state: BalancerState) {
+        let Some(balancer) = self.balancers.get_mut(&id) else { return };
+        balancer.state = state;
+        balancer.tell_room(&mut self.outbox);
+        self.outbox.push_back(Output::Changed(Change::Balancer { balancer: id, state }));
+    }
+
+    /// Looks which balancers have no worker at all, and for how long: they refuse connections, or do so no longer.
+    pub(super) fn review(&mut self, now: Instant) {
+        let serving = self.phase == Phase::Serving;
+        let mut told = Vec::new();
+        for (&id, balancer) in &mut self.balancers {
+            let served = self.lanes.values().any(|lane| lane.balancer() == id && lane.is_usable());
+            let was_refusing = balancer.refusing;
+            if served || !serving || !balancer.served {
+                balancer.forsaken = None;
+                balancer.refusing = false;
+                if was_refusing && serving {
+                    told.push(Note::Accepting { balancer: id });
+                }
+            } else {
+                let since = *balancer.forsaken.get_or_insert(now);
+                if balancer.refuse_at(&self.settings).is_some_and(|at| at <= now) {
+                    balancer.refusing = true;
+                    let after = now.saturating_duration_since(since);
+                    told.push(Note::Refusing { balancer: id, after });
+                    self.outbox.extend(balancer.drain_held().map(|conn| Output::Refuse { conn }));
+                }
+            }
+            balancer.tell_room(&mut self.outbox);
+        }
+        told.into_iter().for_each(|note| self.note(note));
+    }
+
+    /// Closes the balancers that nobody serves, once every worker has had its time to listen on them. That a worker
+    /// is running is not enough: it may listen on one address a moment before another.
+    pub(super) fn close_unserved(&mut self) {
+        if self.is_anyone_coming() || self.workers.iter().any(Worker::is_settling) {
+            return;
+        }
+        while let Some(id) = self.balancers.keys().copied().find(|id| self.is_unserved(*id)) {
+            self.close_balancer(id);
+        }
+    }
+
+    /// Refuses what is held for the balancer and forgets it.
+    pub(super) fn close_balancer(&mut self, id: BalancerId) {
+        let Some(mut balancer) = self.balancers.remove(&id) else { return };
+        self.outbox.extend(balancer.drain_held().map(|conn| Output::Refuse { conn }));
+        // The note first: the shell still knows the address.
+        self.note(Note::BalancerClosed { balancer: id });
+        self.outbox.push_back(Output::Changed(Change::BalancerRemoved { balancer: id }));
+        self.outbox.push_back(Output::CloseBalancer { balancer: id });
+    }
+
+    /// A worker is starting, or is going to be, or may be when somebody says so.
+    pub(super) fn is_anyone_coming(&self) -> bool {
+        let coming = |worker: &Worker| worker.is_coming() || worker.may_be_started();
+        self.phase == Phase::Serving && self.workers.iter().any(coming)
+    }
+
+    /// It has had lanes and has none.
+    pub(super) fn is_unserved(&self, id: BalancerId) -> bool {
+        self.balancers.get(&id).is_some_and(|balancer| balancer.served)
+            && !self.lanes.values().any(|lane| lane.balancer() == id)
+    }
+}

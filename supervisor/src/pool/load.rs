@@ -1,0 +1,89 @@
+//! How many connections a worker has: what was last counted, and what it has been given since.
+//! It counts nothing itself; while the worker has as many as it may, it tells when to count again.
+
+use super::deadlines::after;
+use super::{Deadline, Settings};
+use std::time::{Duration, Instant};
+
+/// A full worker is counted this soon, and at least this often.
+const COUNT_SOON: Duration = Duration::from_millis(10);
+const COUNT_AT_LEAST: Duration = Duration::from_millis(640);
+
+/// The connections of one worker.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Load {
+    /// Given to the worker so far, over all its processes.
+    dispatched: u64,
+    /// The last count of what is open in its process.
+    counted: Option<u64>,
+    /// Given since then.
+    since: u64,
+    count: Option<Count>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    at: Instant,
+    /// What the wait before it was; the next is twice as long.
+    step: Duration,
+}
+
+impl Load {
+    pub(super) fn dispatched(&self) -> u64 {
+        self.dispatched
+    }
+
+    /// `None` until somebody has counted.
+    pub(super) fn counted(&self) -> Option<u64> {
+        self.counted.map(|counted| counted.saturating_add(self.since))
+    }
+
+    /// An upper bound of what is open, as far as anybody has counted.
+    pub(super) fn open(&self) -> u64 {
+        self.counted.unwrap_or(0).saturating_add(self.since)
+    }
+
+    pub(super) fn is_full(&self, settings: &Settings) -> bool {
+        settings.max_connections.is_some_and(|max| self.open() >= u64::from(max))
+    }
+
+    pub(super) fn gave(&mut self) {
+        self.dispatched += 1;
+        self.since += 1;
+    }
+
+    /// So many came back at most.
+    pub(super) fn took_back(&mut self, count: u64) {
+        self.since = self.since.saturating_sub(count);
+    }
+
+    pub(super) fn report(&mut self, open: u64) {
+        self.counted = Some(open);
+        self.since = 0;
+    }
+
+    /// Another process takes the place of the one that was counted.
+    pub(super) fn forget(&mut self) {
+        self.counted = None;
+        self.since = 0;
+        self.count = None;
+    }
+
+    /// Counts are due for as long as the worker is full.
+    pub(super) fn watch(&mut self, now: Instant, full: bool) {
+        let soon = || Count { at: after(now, COUNT_SOON), step: COUNT_SOON };
+        self.count = full.then(|| self.count.unwrap_or_else(soon));
+    }
+
+    pub(super) fn count_at(&self) -> Option<Deadline> {
+        self.count.map(|count| count.at)
+    }
+
+    /// Is it time to count? If so, the next count is set.
+    pub(super) fn count_due(&mut self, now: Instant) -> bool {
+        let Some(count) = self.count.filter(|count| count.at <= now) else { return false };
+        let step = count.step.saturating_mul(2).min(COUNT_AT_LEAST);
+        self.count = Some(Count { at: after(now, step), step });
+        true
+    }
+}

@@ -1,0 +1,215 @@
+//! What the pool orders and tells. Plain data.
+
+use super::{BalancerState, State};
+use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
+use std::time::Duration;
+
+/// An order the shell carries out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Start a process for this worker; answered by `Spawned` or `SpawnFailed`.
+    Spawn { worker: WorkerId },
+    /// Hand the connection to the lane. If the lane does not take it, the shell answers `Measured` (with what waits in
+    /// it, at least the window) and then `Returned`.
+    Dispatch { conn: ConnId, lane: LaneId },
+    /// Close the connection: there is nobody to serve it.
+    Refuse { conn: ConnId },
+    /// Answer how many connections wait in the lane.
+    Measure { lane: LaneId },
+    /// Tell by one `Measured` when the lane has next been read from; at once if it has been since it was last counted.
+    /// Ordered again where that is not the end of it. While one such order stands, another changes nothing.
+    Watch { lane: LaneId },
+    /// Answer by `Looked` whether the worker still holds the lane.
+    Look { lane: LaneId },
+    /// Answer by `OpenConnections`: the worker is believed to have as many as it may. Ordered again while it has.
+    Count { worker: WorkerId },
+    /// Take back what waits in the lane (each comes as `Returned`) and leave a void record; the lane stays.
+    TakeBack { lane: LaneId },
+    /// Take back what waits in the lane (each comes as `Returned`) and close it.
+    Retire { lane: LaneId },
+    /// The balancer may accept again: `may_accept` turned true.
+    Resume { balancer: BalancerId },
+    /// Open the listening socket of the balancer anew; answered by `BalancerReopened` or `BalancerFailed`.
+    Reopen { balancer: BalancerId },
+    /// Close the listening socket of the balancer; the core has forgotten it.
+    CloseBalancer { balancer: BalancerId },
+    /// Send the signal to the worker's processes, members first.
+    Signal { worker: WorkerId, signal: Signal },
+    /// Something changed its state. Told of each change in turn: what `Pool::workers` shows may be ahead of it.
+    Changed(Change),
+    /// Something a person may want to read.
+    Note(Note),
+    /// The cluster has come to rest; nothing runs and nothing is held. The last output, but that what comes in even
+    /// later is refused or closed. Said when every other output has been polled, so that what a `Retire` before it
+    /// gives back at once is refused before it.
+    Done(Outcome),
+}
+
+/// What the core asks to be sent; the shell knows the numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// The stop signal (SIGTERM).
+    Stop,
+    /// SIGKILL.
+    Kill,
+    /// SIGHUP.
+    HangUp,
+    /// SIGABRT.
+    Abort,
+    /// SIGUSR1.
+    Debug,
+    /// This one.
+    Number(i32),
+}
+
+/// A worker or a balancer that is not as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// The worker is in this state now. Moments that only the pool cares about (boot slot, settling) are no change.
+    Worker { worker: WorkerId, state: State },
+    /// The worker was cordoned or is not any more.
+    Cordon { worker: WorkerId, cordoned: bool },
+    /// The slot was scaled away and its worker is gone.
+    WorkerRemoved { worker: WorkerId },
+    /// The balancer is in this state now; the first time when it opens.
+    Balancer { balancer: BalancerId, state: BalancerState },
+    /// The core has forgotten the balancer; its socket is about to be closed.
+    BalancerRemoved { balancer: BalancerId },
+}
+
+/// How a worker's first process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// It returned this code, 0 to 255.
+    Code(i32),
+    /// This signal ended it.
+    Signal { signal: i32, core_dumped: bool, oom_killed: bool },
+}
+
+/// Why the cluster came to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was told to stop.
+    Stopped,
+    /// Every worker has done its work: it exited with a code that says so.
+    Finished,
+    /// No worker will run again, and one at least because its restart budget is spent.
+    Exhausted,
+    /// No worker has ever been ready and each has died; this one last. `exit` is `None` if no process came of it.
+    NeverStarted { worker: WorkerId, exit: Option<Exit> },
+}
+
+impl Outcome {
+    /// The exit code of a supervisor that comes to rest like this.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Stopped | Self::Finished => 0,
+            Self::Exhausted | Self::NeverStarted { .. } => 1,
+        }
+    }
+}
+
+/// A log line, as data. The shell adds names, pids and addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Note {
+    Started {
+        worker: WorkerId,
+        pid: u32,
+    },
+    SpawnFailed {
+        worker: WorkerId,
+        error: String,
+        retry_in: Option<Duration>,
+    },
+    /// The worker listens on its first address, this long after it was spawned.
+    Ready {
+        worker: WorkerId,
+        after: Duration,
+    },
+    Listening {
+        worker: WorkerId,
+        balancer: BalancerId,
+    },
+    /// It has run for a while without listening: it counts as running.
+    NeverListened {
+        worker: WorkerId,
+        after: Duration,
+    },
+    StoppedListening {
+        worker: WorkerId,
+        balancer: BalancerId,
+    },
+    /// What waited in its lane for `waited` without any being taken was given to others; out of rotation until it takes again.
+    Suspect {
+        worker: WorkerId,
+        balancer: BalancerId,
+        waited: Duration,
+    },
+    Recovered {
+        worker: WorkerId,
+        balancer: BalancerId,
+    },
+    /// `retry_in` is `None` when it stays down: see `then`.
+    Exited {
+        worker: WorkerId,
+        exit: Exit,
+        uptime: Duration,
+        retry_in: Option<Duration>,
+        then: Then,
+    },
+    /// The cluster stops.
+    Stopping {
+        workers: u32,
+        kill_in: Option<Duration>,
+    },
+    /// The worker did not stop in time and was killed.
+    Forced {
+        worker: WorkerId,
+        after: Duration,
+    },
+    /// No worker has ever been ready and each has died: the cluster gives up.
+    NeverStarted {
+        worker: WorkerId,
+        exit: Option<Exit>,
+    },
+    Scaled {
+        from: u32,
+        to: u32,
+    },
+    /// The listening socket failed and is opened again after this.
+    BalancerFailed {
+        balancer: BalancerId,
+        error: String,
+        retry_in: Duration,
+    },
+    BalancerReopened {
+        balancer: BalancerId,
+    },
+    /// There has been no worker for the balancer for this long: connections are refused.
+    Refusing {
+        balancer: BalancerId,
+        after: Duration,
+    },
+    /// There is a worker again: connections are no longer refused.
+    Accepting {
+        balancer: BalancerId,
+    },
+    BalancerClosed {
+        balancer: BalancerId,
+    },
+}
+
+/// What follows when a worker has exited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// It is started again, because it was not asked to exit.
+    Restart,
+    /// It is started again, because somebody said so.
+    Commanded,
+    /// It has done its work.
+    Finished,
+    /// It has no restart left.
+    BudgetSpent,
+    /// It was asked to stop.
+    Stopped,
+}

@@ -1,0 +1,86 @@
+//! What the pool is told once: limits, times and policies. Plain data.
+
+use std::time::Duration;
+
+/// What the core is told once.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Number of workers, at least 1.
+    pub workers: u32,
+    /// How many workers may be starting (spawned, not yet ready) at a time, at least 1.
+    pub max_starting: u32,
+    /// A worker counts as starting, for `max_starting`, no longer than this.
+    pub boot_slot: Duration,
+    /// A worker that does not listen within this counts as running.
+    pub start_timeout: Duration,
+    /// Restarts allowed per worker before it stays down; `None` is no limit. Refilled after `min_uptime`.
+    pub respawn: Option<u32>,
+    /// A worker that exits unasked with one of these codes has done its work and is not restarted.
+    pub exit_codes_ok: Vec<i32>,
+    /// Go on although no worker has ever been ready and each has died.
+    pub keep_trying: bool,
+    /// A worker that lived this long is replaced at once and has its budget and delay reset.
+    pub min_uptime: Duration,
+    /// The first delay after an early death; doubles with each further one.
+    pub restart_delay: Duration,
+    /// The delay never exceeds this (before jitter).
+    pub max_restart_delay: Duration,
+    /// From the failure of a balancer's socket to the next try to open it.
+    pub server_restart_delay: Duration,
+    /// From the stop signal to the kill signal; `None` is for ever.
+    pub stop_timeout: Option<Duration>,
+    /// Whom a connection is given.
+    pub policy: Policy,
+    /// Connections that may wait in one lane, at least 1.
+    pub window: u32,
+    /// Open connections that one worker may have, at least 1; `None` is no limit.
+    pub max_connections: Option<u32>,
+    /// What becomes of connections for which there is no worker.
+    pub when_no_worker: WhenNoWorker,
+    /// A lane from which nothing has been taken for this long while something waits is a suspect; `None` is never.
+    pub lag_limit: Option<Duration>,
+    /// When what waits in a lane is first looked at.
+    pub look_after: Duration,
+    /// Seeds the jitter.
+    pub seed: u64,
+}
+
+/// Whom a connection is given, of the workers that are ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// The least recently connected.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest open connections; of several the least recently connected.
+    LeastConnections,
+    /// The one that a rendezvous hash of the peer's address prefers; the next preferred while that one is not ready.
+    SourceHash,
+}
+
+/// What becomes of the connections of a balancer whose workers are all down or cordoned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenNoWorker {
+    /// They wait until one is back, but no longer than this: then they are refused, and all that come.
+    Hold { refuse_after: Option<Duration> },
+    /// They are refused at once.
+    Refuse,
+}
+
+impl WhenNoWorker {
+    /// How long they wait; `None` is for ever.
+    pub(super) fn patience(self) -> Option<Duration> {
+        match self {
+            Self::Hold { refuse_after } => refuse_after,
+            Self::Refuse => Some(Duration::ZERO),
+        }
+    }
+}
+
+impl Default for WhenNoWorker {
+    fn default() -> Self {
+        Self::Hold { refuse_after: Some(Duration::from_secs(10)) }
+    }
+}
+
+/// Fraction of a delay by which the jitter may lengthen or shorten it.
+pub const JITTER: f64 = 0.2;
