@@ -34,12 +34,16 @@ mod programs;
 mod restarts;
 /// Whose turn it is.
 mod rotation;
+/// The supervisor under a service manager, a terminal, as process 1, and as a worker.
+mod service;
 /// The calls on a listening socket, one by one.
 mod sockets;
 /// Signals, wrappers, nothing left behind.
 mod stop;
 /// Ports held by somebody else.
 mod strangers;
+/// What workers write: captured, decoded, dropped; interpreters; the log as JSON.
+mod streams;
 /// Connections taken back from under a blocking accept().
 mod take_back;
 /// The thunk's file.

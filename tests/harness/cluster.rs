@@ -79,6 +79,11 @@ impl Cluster {
         &self.running.stdout
     }
 
+    /// Reads stdout from now on, where that was left unread.
+    pub fn read_stdout(&mut self) {
+        self.running.read_held();
+    }
+
     pub fn temp(&self) -> &TempDir {
         &self.running.temp
     }

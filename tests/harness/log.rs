@@ -28,6 +28,11 @@ impl Log {
         self.0.lock().expect("no holder of this lock panics")
     }
 
+    /// The same, byte for byte.
+    pub fn raw(&self) -> Vec<u8> {
+        self.bytes().clone()
+    }
+
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes()).into_owned()
     }

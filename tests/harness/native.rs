@@ -2,7 +2,7 @@
 
 use crate::apps::App;
 use crate::http::{Conn, Target};
-use crate::options::{Options, Plan};
+use crate::options::{Options, Plan, Unread};
 use crate::process::Pid;
 use crate::running::Running;
 use crate::wait::{PATIENCE, wait_for, wait_until};
@@ -30,7 +30,7 @@ impl Native {
 
     fn launch(plan: Plan) -> Self {
         let target = plan.target.clone();
-        let mut running = Running::start(&[], plan, false);
+        let mut running = Running::start(&[], plan, Unread::Neither);
         let target = target.unwrap_or_else(|| {
             wait_for("the program listens", PATIENCE, || own_listener(running.pid())).local()
         });
@@ -44,7 +44,7 @@ impl Native {
     /// Runs any command to its end.
     #[track_caller]
     pub fn run(command: Vec<OsString>, options: &Options) -> (ExitStatus, String) {
-        let mut running = Running::start(&[], Plan::for_command(command, options), false);
+        let mut running = Running::start(&[], Plan::for_command(command, options), Unread::Neither);
         let status = running.wait_exit();
         running.finish_reading();
         (status, running.log.text())
@@ -53,7 +53,7 @@ impl Native {
     /// The same, for what it printed. A failure shows in the text.
     #[track_caller]
     pub fn run_for_stdout(command: Vec<OsString>, options: &Options) -> String {
-        let mut running = Running::start(&[], Plan::for_command(command, options), false);
+        let mut running = Running::start(&[], Plan::for_command(command, options), Unread::Neither);
         running.wait_exit();
         running.finish_reading();
         running.stdout.text()

@@ -34,6 +34,14 @@ pub enum Listen {
     Abstract,
 }
 
+/// Which of the supervisor's streams is a pipe of one page that nobody reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unread {
+    Neither,
+    Stdout,
+    Stderr,
+}
+
 /// Everything a test may choose. The default is four workers on a free port of 127.0.0.1, started directly.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -45,7 +53,7 @@ pub struct Options {
     pub(crate) wait_ready: bool,
     pub(crate) supervisor: Option<PathBuf>,
     pub(crate) root: PathBuf,
-    pub(crate) unread: bool,
+    pub(crate) unread: Unread,
     pub(crate) below: Vec<OsString>,
 }
 
@@ -60,7 +68,7 @@ impl Default for Options {
             wait_ready: true,
             supervisor: None,
             root: app_dir(),
-            unread: false,
+            unread: Unread::Neither,
             below: Vec::new(),
         }
     }
@@ -112,7 +120,12 @@ impl Options {
 
     /// Nobody reads the supervisor's stderr, a pipe of one page.
     pub fn unread(self) -> Self {
-        Self { unread: true, wait_ready: false, ..self }
+        Self { unread: Unread::Stderr, wait_ready: false, ..self }
+    }
+
+    /// The same of its stdout, until the test says otherwise.
+    pub fn unread_stdout(self) -> Self {
+        Self { unread: Unread::Stdout, ..self }
     }
 
     /// Starts the supervisor through this command, such as `["prlimit", "--nofile=64", "--"]`.

@@ -1,12 +1,12 @@
 //! A started command with all it starts in turn: marked by a variable, collected, and killed to the last at the end.
 
 use crate::log::Log;
-use crate::options::Plan;
+use crate::options::{Plan, Unread};
 use crate::process::{Pid, marked, signal};
 use crate::temp::TempDir;
 use crate::wait::{PATIENCE, wait_for, wait_until};
 use std::ffi::OsString;
-use std::io::{PipeReader, pipe};
+use std::io::{PipeReader, Read, pipe};
 use std::os::fd::AsRawFd;
 use std::process::{self, Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -23,14 +23,14 @@ pub(crate) struct Running {
     pub(crate) stdout: Log,
     readers: Vec<JoinHandle<()>>,
     /// Held open and not read.
-    _unread: Option<PipeReader>,
+    unread: Option<PipeReader>,
     pub(crate) temp: TempDir,
     _port: Option<crate::ports::Port>,
 }
 
 impl Running {
     /// Starts `before` followed by the plan's command.
-    pub(crate) fn start(before: &[OsString], plan: Plan, unread: bool) -> Self {
+    pub(crate) fn start(before: &[OsString], plan: Plan, unread: Unread) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let mark = format!("{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let words: Vec<_> = before.iter().chain(&plan.command).collect();
@@ -41,33 +41,45 @@ impl Running {
         for name in ["LD_PRELOAD", "PORT", "HOST", "UNIX_PATH", "PROCESS_LOGICAL_ID", "ET"] {
             command.env_remove(name);
         }
-        command.args(&words[1..]).current_dir(&plan.cwd).env(MARK, &mark).env("XDG_RUNTIME_DIR", runtime_dir);
+        command.args(&words[1..]).current_dir(&plan.cwd).env(MARK, &mark).env("XDG_RUNTIME_DIR", &runtime_dir);
+        // Root has another place, but not for tests.
+        command.env("RUNTIME_DIRECTORY", runtime_dir);
         // Compiled modules would stay in the source tree.
         command.env("PYTHONDONTWRITEBYTECODE", "1");
         // An open pipe: a program that is given it by mistake would wait on it.
-        command.envs(plan.env).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let held = unread.then(|| {
+        command.envs(plan.env).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let held = (unread != Unread::Neither).then(|| {
             let (reader, writer) = pipe().expect("descriptors are left");
             // SAFETY: fcntl with an integer argument on a descriptor that `reader` holds open.
             unsafe { libc::fcntl(reader.as_raw_fd(), libc::F_SETPIPE_SZ, 4096) };
-            command.stderr(writer);
+            if unread == Unread::Stdout {
+                command.stdout(writer);
+            } else {
+                command.stderr(writer);
+            }
             reader
         });
-        if held.is_none() {
-            command.stderr(Stdio::piped());
-        }
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{words:?}: {error}"));
         // It holds our copy of the pipe's writing end.
         drop(command);
         let mut readers = Vec::new();
-        let (stdout, reader) = Log::collect(child.stdout.take().expect("it was asked to be piped"));
-        readers.push(reader);
-        let log = child.stderr.take().map_or_else(Log::default, |pipe| {
-            let (log, reader) = Log::collect(pipe);
-            readers.push(reader);
-            log
-        });
-        Self { child, mark, log, stdout, readers, _unread: held, temp: plan.temp, _port: plan.port }
+        let mut collect = |pipe: Option<Box<dyn Read + Send>>| {
+            pipe.map_or_else(Log::default, |pipe| {
+                let (log, reader) = Log::collect(pipe);
+                readers.push(reader);
+                log
+            })
+        };
+        let stdout = collect(child.stdout.take().map(|pipe| Box::new(pipe) as _));
+        let log = collect(child.stderr.take().map(|pipe| Box::new(pipe) as _));
+        Self { child, mark, log, stdout, readers, unread: held, temp: plan.temp, _port: plan.port }
+    }
+
+    /// Reads from now on what was left unread, as stdout.
+    pub(crate) fn read_held(&mut self) {
+        let (log, reader) = Log::collect(self.unread.take().expect("something was left unread"));
+        self.readers.push(reader);
+        self.stdout = log;
     }
 
     pub(crate) fn pid(&self) -> Pid {
@@ -119,6 +131,8 @@ impl Drop for Running {
         if failed {
             eprintln!("---- stdout\n{}---- stderr\n{}----", self.stdout.text(), self.log.text());
         }
+        // What waits for its reader must not do so for ever.
+        self.unread = None;
         self.kill_all();
     }
 }

@@ -44,9 +44,9 @@ struct Watchdog {
 impl Notifier {
     /// As the environment of this process says.
     pub(crate) fn from_environment(now: Instant) -> Self {
-        let mut usec = 0;
-        let wanted = sd_notify::watchdog_enabled(false, &mut usec) && usec > 0;
-        let watchdog = wanted.then(|| Duration::from_micros(usec));
+        let variable = |name: &str| std::env::var(name).ok();
+        let watchdog =
+            watchdog_limit(variable("WATCHDOG_USEC").as_deref(), variable("WATCHDOG_PID").as_deref());
         let Some(name) = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
             return Self::default();
         };
@@ -132,6 +132,13 @@ impl Notifier {
     }
 }
 
+/// How long the manager waits for a sign of life, if it does. Without a pid whoever was started is meant.
+fn watchdog_limit(usec: Option<&str>, pid: Option<&str>) -> Option<Duration> {
+    let ours = pid.is_none_or(|pid| pid.parse() == Ok(std::process::id()));
+    let usec = usec?.parse().ok().filter(|usec| ours && !matches!(*usec, 0 | u64::MAX))?;
+    Some(Duration::from_micros(usec))
+}
+
 impl Manager {
     fn send(&mut self, now: Instant) {
         self.retry_at = None;
@@ -182,6 +189,19 @@ mod tests {
         notifier.handle_timeout(now);
         assert_eq!(notifier.next_deadline(), None);
         assert!(Notifier::new(OsStr::new("relative"), None, now).is_err());
+    }
+
+    #[test]
+    fn the_watchdog_is_ours_or_not() {
+        let own = std::process::id().to_string();
+        let limit = Some(Duration::from_millis(30));
+        assert_eq!(watchdog_limit(Some("30000"), None), limit);
+        assert_eq!(watchdog_limit(Some("30000"), Some(&own)), limit);
+        for (usec, pid) in [("30000", Some("1")), ("0", None), ("soon", None), ("18446744073709551615", None)]
+        {
+            assert_eq!(watchdog_limit(Some(usec), pid), None, "{usec}");
+        }
+        assert_eq!(watchdog_limit(None, None), None);
     }
 
     #[test]

@@ -97,7 +97,7 @@ impl Signals {
         match Signal::try_from(info.ssi_signo as i32).ok()? {
             Signal::SIGCHLD => Some(Event::Child),
             // A shell whose terminal has vanished passes the kernel's signal on in its own name.
-            Signal::SIGHUP if from_process && !(self.had_terminal && !has_terminal()) => Some(Event::Reload),
+            Signal::SIGHUP if from_process && (!self.had_terminal || has_terminal()) => Some(Event::Reload),
             Signal::SIGTTIN => from_process.then_some(Event::ScaleUp),
             Signal::SIGTTOU => from_process.then_some(Event::ScaleDown),
             signal @ (Signal::SIGUSR1 | Signal::SIGUSR2) => Some(Event::Forward(signal)),

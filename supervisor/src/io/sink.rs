@@ -104,7 +104,7 @@ impl Sink {
         let (sender, receiver) = bounded(CAPACITY);
         let (running, ended) = bounded(0);
         let state = Arc::new(State::default());
-        let writer = Writer { target, receiver, state: Arc::clone(&state), since_told: 0 };
+        let writer = Writer { target, receiver, state: Arc::clone(&state), since_told: 0, given_up: false };
         // A thread inherits the mask it is started under; signals are for the thread that waits for them.
         let mut before = SigSet::empty();
         pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before))?;
@@ -187,6 +187,8 @@ struct Writer<T> {
     receiver: Receiver<Item>,
     state: Arc<State>,
     since_told: usize,
+    /// Nobody writes and nobody reads any more.
+    given_up: bool,
 }
 
 impl<T: AsFd> Writer<T> {
@@ -238,13 +240,15 @@ impl<T: AsFd> Writer<T> {
 
     /// Writes all of it, waiting as long as it takes while somebody writes; what cannot be written at all is dropped
     /// uncounted, for the reader it is meant for is gone.
-    fn put(&self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
+    fn put(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.given_up {
             // Whoever shares the other end of a terminal or pipe may have made it non-blocking, or may not.
             let mut wanted = [PollFd::new(self.target.as_fd(), PollFlags::POLLOUT)];
             match poll(&mut wanted, PollTimeout::from(LAST_WAIT_MS)) {
-                Ok(0) if self.state.orphaned.load(Ordering::Relaxed) => return,
-                Ok(0) | Err(_) => continue,
+                Ok(0) | Err(_) => {
+                    self.given_up = self.state.orphaned.load(Ordering::Relaxed);
+                    continue;
+                }
                 Ok(_) => {}
             }
             match nix::unistd::write(&self.target, chunk(bytes)) {
