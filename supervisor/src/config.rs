@@ -7,6 +7,7 @@ pub(crate) mod duration;
 mod error;
 mod name;
 mod output;
+mod policy;
 mod workers;
 
 pub use builder::Builder;
@@ -35,7 +36,7 @@ pub(crate) const BACKLOG: u32 = 4096;
 
 const BOOT_SLOT: Duration = Duration::from_secs(10);
 const START_TIMEOUT: Duration = Duration::from_secs(60);
-const SERVER_RESTART_DELAY: Duration = Duration::from_secs(1);
+pub(crate) const SERVER_RESTART_DELAY: Duration = Duration::from_secs(1);
 const LOOK_AFTER: Duration = Duration::from_millis(20);
 
 /// One cluster: what runs, how many times, and by which rules. Made by a [`Builder`].
@@ -52,6 +53,18 @@ pub struct Config {
     pub command: Vec<OsString>,
     /// What runs the command, then its own arguments; empty where the command is the program.
     pub interpreter: Vec<OsString>,
+    /// Whom a connection is given, of the workers that are ready.
+    pub policy: pool::Policy,
+    /// Open connections that one worker may have; `None` is no limit.
+    pub max_connections: Option<u32>,
+    /// What becomes of connections while no worker is up.
+    pub when_no_worker: pool::WhenNoWorker,
+    /// From the failure of a listening socket to the next try to open it.
+    pub server_restart_delay: Duration,
+    /// Exit codes after which a worker is not started again.
+    pub exit_codes_ok: Vec<i32>,
+    /// Go on when every worker has died before any was ready.
+    pub keep_trying: bool,
     /// One per worker, in the order of the slots; distinct and never empty.
     pub logical_ids: Vec<String>,
     /// Restarts per worker before it stays down; `None` is no limit.
@@ -105,17 +118,17 @@ impl Config {
             boot_slot: BOOT_SLOT,
             start_timeout: START_TIMEOUT,
             respawn: self.respawn,
-            exit_codes_ok: Vec::new(),
-            keep_trying: true,
+            exit_codes_ok: self.exit_codes_ok.clone(),
+            keep_trying: self.keep_trying,
             min_uptime: self.min_uptime,
             restart_delay: self.restart_delay,
             max_restart_delay: self.max_restart_delay,
-            server_restart_delay: SERVER_RESTART_DELAY,
+            server_restart_delay: self.server_restart_delay,
             stop_timeout: self.stop_timeout,
-            policy: pool::Policy::RoundRobin,
+            policy: self.policy,
             window: self.window,
-            max_connections: None,
-            when_no_worker: pool::WhenNoWorker::Hold { refuse_after: None },
+            max_connections: self.max_connections,
+            when_no_worker: self.when_no_worker,
             lag_limit: self.lag_limit,
             look_after: LOOK_AFTER,
             seed,

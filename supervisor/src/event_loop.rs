@@ -1,12 +1,15 @@
 //! The shell's loop: waits, reads the clock once, feeds the core what happened and carries out what it orders. It holds
 //! every fd and decides nothing. The only place that reads the clock.
 
+mod accepting;
+mod announce;
 mod commands;
 mod notes;
 mod orders;
 mod processes;
 mod requests;
 mod snapshot;
+mod waits;
 
 pub(crate) use snapshot::resting;
 
@@ -16,17 +19,22 @@ use crate::hooks::Hooks;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::child::{self, Process};
 use crate::io::conns::Conns;
+use crate::io::control::{Control, Place};
 use crate::io::epoch::Epoch;
 use crate::io::intercept::{Asked, Intercept};
 use crate::io::lane::{self, Lane};
 use crate::io::listener::{Key, Listener};
+use crate::io::notify::Notifier;
+use crate::io::open::OpenConnections;
 use crate::io::program::Program;
 use crate::io::random;
+use crate::io::ready::Ready;
 use crate::io::release::Releases;
 use crate::io::scout::Scout;
 use crate::io::signals::{self, Blocked, Event, Signals};
 use crate::io::source::Source;
 use crate::io::spawn::{Limits, Template};
+use crate::io::stdio::Outputs;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Policy, Pool};
 use clustermon_protocol::address::Address;
@@ -41,11 +49,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How many connections one balancer may accept before others have their turn.
-const BUDGET: u32 = 64;
-/// After running out of descriptors, when to try again.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+use waits::Waits;
 
 /// Everything the supervisor holds.
 struct Shell {
@@ -60,6 +64,11 @@ struct Shell {
     signals: Option<Signals>,
     hooks: Hooks,
     inbox: Option<Inbox>,
+    control: Option<Control>,
+    outputs: Outputs,
+    notifier: Notifier,
+    /// Whoever started this process in the background waits for a word.
+    detached: Ready,
     intercept: Intercept,
     scout: Scout,
     listeners: HashMap<BalancerId, Listener>,
@@ -82,6 +91,15 @@ struct Shell {
     nonce: u64,
     record_cost: u32,
     oom_kills: u64,
+    /// Which connections are open, where the policy or a limit asks.
+    open: Option<OpenConnections>,
+    /// Logical ids by slot; more are made up as the cluster is scaled.
+    ids: Vec<String>,
+    waits: Waits,
+    /// Something has changed since it was last told.
+    is_news: bool,
+    /// Every worker has been running at once.
+    was_ready: bool,
     told_to_stop: bool,
     outcome: Option<Outcome>,
 }
@@ -106,7 +124,7 @@ pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> 
     began();
     let outcome = shell.turn_until_done()?;
     shell.sweep();
-    shell.settle();
+    shell.settle(outcome);
     Ok(outcome)
 }
 
@@ -117,7 +135,7 @@ fn clock() -> Instant {
 
 impl Shell {
     fn new(setup: Setup) -> Result<Self, Error> {
-        let Setup { config, program, thunk, signals, hooks, inbox } = setup;
+        let Setup { mut config, program, thunk, signals, hooks, inbox } = setup;
         let os = |what: &'static str| move |error: io::Error| Error::os(what, error);
         let poll = Poll::new().map_err(os("cannot create the poll"))?;
         let nonce = random::number().map_err(os("cannot get random bytes"))?;
@@ -130,10 +148,26 @@ impl Shell {
             Intercept::open(nonce, poll.registry()).map_err(os("cannot open the request socket"))?;
         let waker =
             Waker::new(poll.registry(), Source::Waker.into()).map_err(os("cannot create the waker"))?;
-        let scout = Scout::start(Arc::new(waker)).map_err(os("cannot start a thread"))?;
+        let waker = Arc::new(waker);
+        if let Some(inbox) = &inbox {
+            inbox.board.set_waker(Some(waker.clone()));
+        }
+        let scout = Scout::start(waker).map_err(os("cannot start a thread"))?;
+        let control = Place::of(&config).map(|place| Control::open(&place, poll.registry())).transpose()?;
+        if let Some(control) = &control {
+            if let Some(name) = control.name().filter(|name| **name != config.name) {
+                log::info!("the name {} is taken: this cluster is {name}", config.name);
+                config.name = name.to_owned();
+            }
+            log::debug!("controlled at {}", control.path().display());
+        }
+        let outputs = Outputs::new(&config).map_err(os("cannot start a thread"))?;
         let record_cost = lane::record_cost().map_err(os("cannot make a socket pair"))?;
+        let now = clock();
+        let mut notifier = Notifier::default();
         if owns_process {
             child::become_subreaper();
+            notifier = Notifier::from_environment(now);
         }
         let template = Template {
             program: program.path,
@@ -147,7 +181,9 @@ impl Shell {
             mask: signals.as_ref().map_or_else(signals::current_mask, |signals| *signals.original_mask()),
             limits,
         };
-        let now = clock();
+        let counts = config.policy == Policy::LeastConnections || config.max_connections.is_some();
+        let open = counts.then(OpenConnections::new);
+        let ids = config.logical_ids.clone();
         Ok(Self {
             now,
             started: now,
@@ -159,6 +195,10 @@ impl Shell {
             signals,
             hooks,
             inbox,
+            control,
+            outputs,
+            notifier,
+            detached: Ready::from_env(),
             intercept,
             scout,
             listeners: HashMap::new(),
@@ -177,6 +217,11 @@ impl Shell {
             nonce,
             record_cost,
             oom_kills: child::oom_kills(),
+            open,
+            ids,
+            waits: Waits::default(),
+            is_news: true,
+            was_ready: false,
             told_to_stop: false,
             outcome: None,
         })
@@ -203,10 +248,42 @@ impl Shell {
                 self.pool.handle_timeout(self.now);
                 self.carry_out();
             }
-            if self.intercept.next_deadline(self.now).is_some_and(|deadline| deadline <= self.now) {
-                self.on_requests(|intercept, now, poll, asked| intercept.expire(now, poll.registry(), asked));
-            }
+            self.look_at_timers();
             self.serve();
+            self.answer_waiting();
+            self.tell_news();
+        }
+    }
+
+    /// Does what is due for everybody but the core.
+    fn look_at_timers(&mut self) {
+        let due = |deadline: Option<Instant>, now: Instant| deadline.is_some_and(|deadline| deadline <= now);
+        if due(self.intercept.next_deadline(self.now), self.now) {
+            self.on_requests(|intercept, now, poll, asked| intercept.expire(now, poll.registry(), asked));
+        }
+        if let Some(control) = self.control.as_mut().filter(|control| due(control.next_deadline(), self.now))
+        {
+            control.expire(self.now);
+            self.on_asked();
+        }
+        if due(self.notifier.next_deadline(), self.now) {
+            self.notifier.handle_timeout(self.now);
+        }
+        if self.open.as_ref().is_some_and(|open| due(open.next_deadline(), self.now)) {
+            self.count_open();
+        }
+    }
+
+    /// Tells the core how many connections each worker has.
+    fn count_open(&mut self) {
+        let Some(open) = &mut self.open else { return };
+        match open.count(self.now) {
+            Ok(counts) => {
+                for (worker, open) in counts {
+                    self.input(Input::OpenConnections { worker, open });
+                }
+            }
+            Err(error) => log::warn!("open connections cannot be counted: {error}"),
         }
     }
 
@@ -214,8 +291,15 @@ impl Shell {
         if !self.ready.is_empty() && self.exhausted_until.is_none() {
             return Some(Duration::ZERO);
         }
-        let deadlines =
-            [self.pool.next_deadline(), self.intercept.next_deadline(self.now), self.exhausted_until];
+        let deadlines = [
+            self.pool.next_deadline(),
+            self.intercept.next_deadline(self.now),
+            self.exhausted_until,
+            self.control.as_ref().and_then(Control::next_deadline),
+            self.notifier.next_deadline(),
+            self.open.as_ref().and_then(OpenConnections::next_deadline),
+            self.waits.next_deadline(),
+        ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.now))
     }
@@ -233,8 +317,8 @@ impl Shell {
             Source::Lane(lane) => self.on_lane(lane, readable, writable),
             Source::Child(worker) => self.on_child(worker),
             Source::Member(place) => self.on_member(place),
-            // Not open yet.
-            Source::Control | Source::Client(_) | Source::Output(_) => {}
+            Source::Control | Source::Client(_) => self.on_control(source, readable, writable),
+            Source::Output(key) => self.outputs.readable(key, self.poll.registry()),
             Source::Waker => {
                 self.on_scout();
                 self.on_orders();
@@ -252,19 +336,27 @@ impl Shell {
         while let Some(event) = self.signals.as_ref().and_then(Signals::next) {
             match event {
                 Event::Child => self.reap_orphans(),
-                Event::Reload => log::warn!("SIGHUP: workers are not reloaded yet"),
-                Event::ScaleUp | Event::ScaleDown | Event::Forward(_) => {}
+                Event::Reload => log::warn!("SIGHUP: a rolling reload is not there yet; nothing is done"),
+                Event::ScaleUp => self.scale_by(1),
+                Event::ScaleDown => self.scale_by(-1),
+                Event::Forward(signal) => self.forward(signal),
                 Event::Stop(signal) if self.told_to_stop => {
                     log::warn!("{signal} again: killing what is left");
                     self.input(Input::Kill);
                 }
                 Event::Stop(signal) => {
                     log::info!("{signal}: stopping");
-                    self.told_to_stop = true;
-                    self.input(Input::Stop);
+                    self.stop();
                 }
             }
         }
+    }
+
+    /// Begins the end, as somebody wants it.
+    fn stop(&mut self) {
+        self.told_to_stop = true;
+        self.notifier.stopping(self.now);
+        self.input(Input::Stop);
     }
 
     fn on_requests(&mut self, take: impl FnOnce(&mut Intercept, Instant, &Poll, &mut Vec<Asked>)) {
@@ -273,85 +365,6 @@ impl Shell {
         for asked in asked {
             self.answer(asked);
         }
-    }
-
-    fn on_pending(&mut self, balancer: BalancerId) {
-        if let Some(listener) = self.listeners.get_mut(&balancer) {
-            listener.pending = true;
-            self.make_ready(balancer);
-        }
-    }
-
-    fn make_ready(&mut self, balancer: BalancerId) {
-        if !self.ready.contains(&balancer) {
-            self.ready.push_back(balancer);
-        }
-    }
-
-    /// Accepts for every balancer that may, each in its turn.
-    fn serve(&mut self) {
-        if self.exhausted_until.is_some_and(|until| until > self.now) {
-            return;
-        }
-        self.exhausted_until = None;
-        for _ in 0..self.ready.len() {
-            if let Some(balancer) = self.ready.pop_front()
-                && self.accept_some(balancer)
-            {
-                self.make_ready(balancer);
-            }
-        }
-    }
-
-    /// True if there is more and the core wants it.
-    fn accept_some(&mut self, balancer: BalancerId) -> bool {
-        for _ in 0..BUDGET {
-            if !self.pool.may_accept(balancer) {
-                return false;
-            }
-            let Some(listener) = self.listeners.get_mut(&balancer).filter(|listener| listener.pending) else {
-                return false;
-            };
-            match listener.accept() {
-                Ok(connection) => {
-                    let source = match self.pool.settings().policy {
-                        Policy::SourceHash => orders::source_of(&connection.peer),
-                        Policy::RoundRobin | Policy::LeastConnections => 0,
-                    };
-                    let conn = self.conns.insert(connection);
-                    self.input(Input::Accepted { conn, balancer, source });
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    listener.pending = false;
-                    return false;
-                }
-                Err(error) => match error.raw_os_error() {
-                    // The kernel hands errors of connections that ended in the queue to accept; see accept(2).
-                    Some(
-                        libc::EINTR
-                        | libc::ECONNABORTED
-                        | libc::EPROTO
-                        | libc::ENETDOWN
-                        | libc::EHOSTDOWN
-                        | libc::EHOSTUNREACH
-                        | libc::ENETUNREACH
-                        | libc::ENONET
-                        | libc::EPERM,
-                    ) => {}
-                    Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-                        log::error!("cannot accept on {}: {error}; connections wait", listener.address);
-                        self.exhausted_until = Some(self.now + EXHAUSTED_PAUSE);
-                        return true;
-                    }
-                    _ => {
-                        log::error!("cannot accept on {}: {error}", listener.address);
-                        listener.pending = false;
-                        return false;
-                    }
-                },
-            }
-        }
-        true
     }
 
     fn on_lane(&mut self, id: LaneId, readable: bool, writable: bool) {

@@ -68,6 +68,10 @@ pub struct Worker {
     pub last_exit: Option<String>,
     /// Connections handed to the worker since the supervisor started.
     pub connections: u64,
+    /// For how long the least busy of its serving threads has not looked for new work, in milliseconds; `None` while none
+    /// serves.
+    #[serde(default)]
+    pub lag_ms: Option<u64>,
     /// Of these, how many are still open, where somebody counts.
     pub open_connections: Option<u64>,
 }

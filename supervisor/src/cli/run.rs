@@ -5,6 +5,7 @@ use super::failed::{Failed, USAGE};
 use crate::config::duration::{Human, Limit};
 use crate::config::{self, Builder, Config, ConfigError, Control, Workers};
 use crate::io::log;
+use crate::pool::{Policy, WhenNoWorker};
 use ::log::{LevelFilter, error};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -54,6 +55,25 @@ pub(super) struct Args {
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off,
         default_value_t = Limit(Some(config::LAG_LIMIT)))]
     lag_limit: Limit,
+    /// Whom a connection is given, of the workers that are ready: round-robin (the least recently connected),
+    /// least-connections or source-hash (the same worker for the same address)
+    #[arg(long, value_name = "POLICY", default_value_t = Policy::RoundRobin)]
+    policy: Policy,
+    /// Open connections that one worker may have [default: no limit]
+    #[arg(long, value_name = "N")]
+    max_connections: Option<u32>,
+    /// What becomes of connections while no worker is up: hold, hold:DURATION (then refuse) or refuse
+    #[arg(long, value_name = "WHAT", default_value_t = WhenNoWorker::default())]
+    when_no_worker: WhenNoWorker,
+    /// From the failure of a listening socket to the next try to open it
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, default_value_t = Human(config::SERVER_RESTART_DELAY))]
+    server_restart_delay: Human,
+    /// Exit codes with which a worker says that it is done: it is not started again
+    #[arg(long, value_name = "N,N..", value_delimiter = ',', allow_negative_numbers = true)]
+    exit_codes_ok: Vec<i32>,
+    /// Go on when every worker has died before any was ready
+    #[arg(long)]
+    keep_trying: bool,
     /// Share this address though it would be private: host:port, *:port, [v6]:port, /path or @abstract; repeatable
     #[arg(long, value_name = "ADDR")]
     share: Vec<String>,
@@ -99,6 +119,12 @@ impl Args {
             .window(self.window)
             .backlog(self.backlog)
             .lag_limit(self.lag_limit.0)
+            .policy(self.policy)
+            .max_connections(self.max_connections)
+            .when_no_worker(self.when_no_worker)
+            .server_restart_delay(self.server_restart_delay.0)
+            .exit_codes_ok(self.exit_codes_ok)
+            .keep_trying(self.keep_trying)
             .handle_signals(true)
             .control(self.control.map_or(Control::ByName, Control::from))
             .verbose(self.verbose);

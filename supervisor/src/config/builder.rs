@@ -1,6 +1,7 @@
 //! Makes a [`Config`] from options. One method per option of `clustermon run`, under the flag's name; every
 //! check is in [`Builder::build_for`].
 
+mod spreading;
 mod streams;
 
 use super::workers::{Workers, logical_ids};
@@ -37,6 +38,7 @@ pub struct Builder {
     private: Vec<String>,
     thunk: Option<PathBuf>,
     streams: streams::Streams,
+    spreading: spreading::Spreading,
     handle_signals: bool,
     verbose: u8,
     hooks: Hooks,
@@ -48,7 +50,7 @@ impl Builder {
         Self {
             command: command.into_iter().map(Into::into).collect(),
             name: None,
-            control: Control::default(),
+            control: Control::Off,
             workers: None,
             logical_ids: None,
             respawn: -1,
@@ -64,6 +66,7 @@ impl Builder {
             private: Vec::new(),
             thunk: None,
             streams: streams::Streams::default(),
+            spreading: spreading::Spreading::default(),
             handle_signals: false,
             verbose: 0,
             hooks: Hooks::default(),
@@ -215,6 +218,7 @@ impl Builder {
             ("min-uptime", Some(self.min_uptime)),
             ("stop-timeout", self.stop_timeout),
             ("lag-limit", self.lag_limit),
+            ("server-restart-delay", Some(self.spreading.server_restart_delay)),
         ] {
             if duration.is_some_and(|duration| duration > duration::LONGEST) {
                 return Err(ConfigError::TooLong { option });
@@ -251,6 +255,7 @@ impl Builder {
             return Err(ConfigError::EmptyThunk);
         }
         let streams = self.streams.check()?;
+        self.spreading.check()?;
         Ok(Config {
             name,
             name_is_given,
@@ -260,6 +265,12 @@ impl Builder {
             capture: streams.capture,
             encoding: streams.encoding,
             log_format: streams.log_format,
+            policy: self.spreading.policy,
+            max_connections: self.spreading.max_connections,
+            when_no_worker: self.spreading.when_no_worker,
+            server_restart_delay: self.spreading.server_restart_delay,
+            exit_codes_ok: self.spreading.exit_codes_ok,
+            keep_trying: self.spreading.keep_trying,
             logical_ids,
             respawn,
             restart_delay: self.restart_delay,

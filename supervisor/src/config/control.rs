@@ -4,14 +4,13 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The control socket: a unix stream socket that the cluster's user, and root, may speak to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Control {
     /// `NAME.sock` in the user's runtime directory; if the name was not given and is taken, NAME-2, NAME-3 and so on.
     ByName,
     /// At this path, in a directory that exists.
     At(PathBuf),
     /// None.
-    #[default]
     Off,
 }
 

@@ -92,4 +92,10 @@ pub enum ConfigError {
     /// A path that is none.
     #[error("--thunk: the path is empty")]
     EmptyThunk,
+    /// No connection could be given to any worker.
+    #[error("--max-connections 0: give at least 1, the open connections that one worker may have")]
+    MaxConnections,
+    /// No process exits with it.
+    #[error("--exit-codes-ok {0}: an exit code is 0 to 255")]
+    ExitCode(i32),
 }

@@ -1,15 +1,23 @@
-//! What the cluster is told while it runs: from other threads and over the control socket. Each command becomes inputs
-//! of the core; whoever waits for the outcome is answered when the core shows it.
+//! What the cluster is told while it runs: by other threads, over the control socket, by signals. Each command becomes
+//! inputs of the core; who wants to wait for the outcome does so in `waits`.
 
 use super::Shell;
-use crate::api::{Action, Command, Failure, Reply};
+use super::waits::{Goal, Wait};
+use crate::api::{Action, Command, Failure, Reply, ScaleTo, Target};
+use crate::config::MAX_WORKERS;
+use crate::io::control::{ClientId, Control};
+use crate::io::source::Source;
 use crate::link::Order;
+use crate::pool::{self, Input};
 use crossbeam_channel::Sender;
+use nix::sys::signal::Signal;
+use std::time::Duration;
 
 /// Who asked.
 #[derive(Debug)]
 pub(super) enum Asker {
     Thread(Sender<Result<Reply, Failure>>),
+    Client(ClientId),
 }
 
 impl Shell {
@@ -22,32 +30,161 @@ impl Shell {
         }
     }
 
+    /// Something happened on the control socket or to one of its clients.
+    pub(super) fn on_control(&mut self, source: Source, readable: bool, writable: bool) {
+        let Some(control) = &mut self.control else { return };
+        match source {
+            Source::Client(place) => {
+                if writable {
+                    control.writable(place, self.now);
+                }
+                if readable {
+                    control.readable(place, self.now);
+                }
+            }
+            _ => control.accept(self.now),
+        }
+        self.on_asked();
+    }
+
+    /// Takes in what clients of the control socket have asked.
+    pub(super) fn on_asked(&mut self) {
+        while let Some((client, command)) = self.control.as_mut().and_then(Control::next) {
+            self.on_command(command, Asker::Client(client));
+        }
+    }
+
     fn on_command(&mut self, command: Command, asker: Asker) {
         let answer = match command.action {
             Action::Inspect => Ok(Reply::Inspection(self.inspection())),
-            Action::Stop { .. } => {
-                self.told_to_stop = true;
-                self.input(crate::pool::Input::Stop);
-                Ok(Reply::Done)
-            }
-            action => Err(Failure::Refused { what: format!("{action:?} is not known to a running cluster") }),
+            // Followers are the control socket's own affair, and threads subscribe.
+            Action::Events => Ok(Reply::Done),
+            action => match (self.act(action), command.wait_ms) {
+                (Ok(Some(goal)), Some(limit)) => {
+                    let until = self.now.checked_add(Duration::from_millis(limit));
+                    self.waits.add(Wait { goal, asker, since: self.now, until });
+                    return;
+                }
+                (Ok(_), _) => Ok(Reply::Done),
+                (Err(failure), _) => Err(failure),
+            },
         };
-        self.tell(asker, answer);
+        self.tell(asker, &answer);
     }
 
-    pub(super) fn tell(&self, asker: Asker, answer: Result<Reply, Failure>) {
+    pub(super) fn tell(&mut self, asker: Asker, answer: &Result<Reply, Failure>) {
         match asker {
             // Nobody may be waiting any more.
-            Asker::Thread(sender) => drop(sender.send(answer)),
+            Asker::Thread(sender) => drop(sender.send(answer.clone())),
+            Asker::Client(client) => {
+                if let Some(control) = &mut self.control {
+                    control.reply(client, answer, self.now);
+                }
+            }
         }
     }
 
-    /// The cluster is at rest: the last picture stays for those who ask later.
-    pub(super) fn settle(&mut self) {
-        let picture = self.inspection();
-        if let Some(inbox) = &self.inbox {
-            *inbox.board.picture.write() = Some(picture);
-            inbox.board.set_waker(None);
+    /// Carries an action out; returns what is so once it is done, where that takes time.
+    fn act(&mut self, action: Action) -> Result<Option<Goal>, Failure> {
+        use pool::Command as Do;
+        Ok(match action {
+            Action::Inspect | Action::Events => None,
+            Action::Stop { target: Target::Cluster } => {
+                self.stop();
+                Some(Goal::Rest)
+            }
+            Action::ForceStop { target: Target::Cluster } => {
+                self.told_to_stop = true;
+                self.input(Input::Kill);
+                Some(Goal::Rest)
+            }
+            Action::Start { target } => {
+                let slots = self.command(&target, Do::Start)?;
+                Some(Goal::Running(slots.into_iter().map(|slot| (slot, 0)).collect()))
+            }
+            Action::Restart { target } => {
+                let before = self.incarnations(&target)?;
+                self.command(&target, Do::Restart)?;
+                Some(Goal::Running(before))
+            }
+            Action::Stop { target } => Some(Goal::Down(self.command(&target, Do::Stop)?)),
+            Action::ForceStop { target } => Some(Goal::Down(self.command(&target, Do::ForceStop)?)),
+            Action::Dump { target } => Some(Goal::Down(self.command(&target, Do::Dump)?)),
+            Action::HangUp { target } => self.command(&target, Do::HangUp).map(|_| None)?,
+            Action::Debug { target } => self.command(&target, Do::Debug).map(|_| None)?,
+            Action::Signal { target, signal } => {
+                Signal::try_from(signal)
+                    .map_err(|_| Failure::Refused { what: format!("there is no signal {signal}") })?;
+                self.command(&target, Do::Signal(signal)).map(|_| None)?
+            }
+            Action::Cordon { target } => self.command(&target, Do::Cordon).map(|_| None)?,
+            Action::Uncordon { target } => self.command(&target, Do::Uncordon).map(|_| None)?,
+            Action::Scale { workers } => Some(Goal::Count(self.scale(workers)?)),
+        })
+    }
+
+    /// Tells every worker that is meant; returns their slots.
+    fn command(&mut self, target: &Target, command: pool::Command) -> Result<Vec<u32>, Failure> {
+        let slots = self.slots(target)?;
+        for &slot in &slots {
+            self.input(Input::Command { slot, command });
         }
+        Ok(slots)
+    }
+
+    fn slots(&self, target: &Target) -> Result<Vec<u32>, Failure> {
+        let workers = self.pool.workers();
+        match target {
+            Target::Cluster => Ok(workers.iter().map(|worker| worker.id().slot).collect()),
+            Target::Worker(id) => {
+                let named = |worker: &&pool::Worker| self.logical_id(worker.id()) == id;
+                let known = || {
+                    let ids: Vec<&str> = workers.iter().map(|worker| self.logical_id(worker.id())).collect();
+                    ids.join(", ")
+                };
+                let found = workers.iter().find(named).map(|worker| vec![worker.id().slot]);
+                found.ok_or_else(|| Failure::NoSuchWorker { id: id.clone(), known: known() })
+            }
+        }
+    }
+
+    fn incarnations(&self, target: &Target) -> Result<Vec<(u32, u32)>, Failure> {
+        let slots = self.slots(target)?;
+        let workers = self.pool.workers().iter().map(pool::Worker::id);
+        Ok(workers.filter(|id| slots.contains(&id.slot)).map(|id| (id.slot, id.incarnation)).collect())
+    }
+
+    /// Changes the number of workers; returns the new one.
+    fn scale(&mut self, to: ScaleTo) -> Result<u32, Failure> {
+        let now = self.pool.wanted_workers();
+        let wanted = match to {
+            ScaleTo::To(count) => Some(count),
+            ScaleTo::By(change) => now.checked_add_signed(change),
+        };
+        let Some(count) = wanted.filter(|count| (1..=MAX_WORKERS).contains(count)) else {
+            let what = format!("a cluster has 1 to {MAX_WORKERS} workers, and this one {now}");
+            return Err(Failure::Refused { what });
+        };
+        while self.ids.len() < count as usize {
+            let unused = (0u32..).map(|id| id.to_string()).find(|id| !self.ids.contains(id));
+            self.ids.extend(unused);
+        }
+        self.input(Input::Scale { workers: count });
+        Ok(count)
+    }
+
+    /// One worker more or less, as a signal asks; at the limits nothing happens.
+    pub(super) fn scale_by(&mut self, change: i32) {
+        match self.scale(ScaleTo::By(change)) {
+            Ok(count) => log::info!("scaling to {count} workers, as a signal asks"),
+            Err(failure) => log::warn!("{failure}"),
+        }
+    }
+
+    /// A signal that means nothing to the supervisor is for the workers.
+    pub(super) fn forward(&mut self, signal: Signal) {
+        log::info!("{signal} goes to every worker");
+        // The target exists: it is all of them.
+        let _ = self.command(&Target::Cluster, pool::Command::Signal(signal as i32));
     }
 }

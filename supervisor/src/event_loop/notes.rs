@@ -3,52 +3,58 @@
 use super::Shell;
 use crate::ids::{BalancerId, WorkerId};
 use crate::pool::{Exit, Note, Then};
+use log::Level;
 use nix::sys::signal::Signal;
 use std::fmt;
 use std::time::Duration;
 
-/// Writes one line.
-pub(super) fn write(shell: &Shell, note: &Note) {
+macro_rules! say {
+    ($level:ident, $($line:tt)*) => { (Level::$level, format!($($line)*)) };
+}
+
+/// The line, and how loud it is.
+pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
     let name = |worker: &WorkerId| shell.logical_id(*worker).to_owned();
-    let address = |balancer: &BalancerId| match shell.listeners.get(balancer) {
-        Some(listener) => listener.address.to_string(),
-        None => "a closed address".to_owned(),
-    };
+    let address = |balancer: &BalancerId| shell.address_of(*balancer);
     match note {
-        Note::Started { worker, pid } => log::info!("worker {} started, pid {pid}", name(worker)),
+        Note::Started { worker, pid } => say!(Info, "worker {} started, pid {pid}", name(worker)),
         Note::SpawnFailed { worker, error, retry_in } => {
-            log::error!(
+            say!(
+                Error,
                 "worker {} could not be started: {error}, {}",
                 name(worker),
                 Next(*retry_in, Then::Restart)
-            );
+            )
         }
         Note::Ready { worker, after } => {
-            log::info!("worker {} is ready after {}", name(worker), Span(*after));
+            say!(Info, "worker {} is ready after {}", name(worker), Span(*after))
         }
         Note::Listening { worker, balancer } => {
-            log::info!("worker {} listens on {}", name(worker), address(balancer));
+            say!(Info, "worker {} listens on {}", name(worker), address(balancer))
         }
         Note::NeverListened { worker, after } => {
-            log::warn!(
+            say!(
+                Warn,
                 "worker {} has not listened within {}; it counts as running",
                 name(worker),
                 Span(*after)
-            );
+            )
         }
         Note::StoppedListening { worker, balancer } => {
-            log::info!("worker {} no longer listens on {}", name(worker), address(balancer));
+            say!(Info, "worker {} no longer listens on {}", name(worker), address(balancer))
         }
-        Note::Suspect { worker, balancer, waited } => log::warn!(
+        Note::Suspect { worker, balancer, waited } => say!(
+            Warn,
             "worker {} has taken nothing on {} for {}: out of rotation, what waited goes to others",
             name(worker),
             address(balancer),
             Span(*waited)
         ),
         Note::Recovered { worker, balancer } => {
-            log::info!("worker {} takes connections on {} again", name(worker), address(balancer));
+            say!(Info, "worker {} takes connections on {} again", name(worker), address(balancer))
         }
-        Note::Exited { worker, exit, uptime, retry_in, then } => log::info!(
+        Note::Exited { worker, exit, uptime, retry_in, then } => say!(
+            Info,
             "worker {} exited: {}, up {}, {}",
             name(worker),
             Ending(exit),
@@ -56,35 +62,42 @@ pub(super) fn write(shell: &Shell, note: &Note) {
             Next(*retry_in, *then)
         ),
         Note::Stopping { workers, kill_in } => match kill_in {
-            Some(kill_in) => log::info!("stopping {workers} workers; kill in {}", Span(*kill_in)),
-            None => log::info!("stopping {workers} workers, however long it takes"),
+            Some(kill_in) => say!(Info, "stopping {workers} workers; kill in {}", Span(*kill_in)),
+            None => say!(Info, "stopping {workers} workers, however long it takes"),
         },
         Note::Forced { worker, after } => {
-            log::warn!("worker {} did not stop within {}: killed", name(worker), Span(*after));
+            say!(Warn, "worker {} did not stop within {}: killed", name(worker), Span(*after))
         }
         Note::NeverStarted { worker, exit } => match exit {
-            Some(exit) => log::error!(
+            Some(exit) => say!(
+                Error,
                 "no worker has come so far as to listen, and each has exited; the last was {}: {}",
                 name(worker),
                 Ending(exit)
             ),
-            None => log::error!("no worker could be started"),
+            None => say!(Error, "no worker could be started"),
         },
-        Note::Scaled { from, to } => log::info!("{to} workers instead of {from}"),
+        Note::Scaled { from, to } => say!(Info, "{to} workers instead of {from}"),
         Note::BalancerFailed { balancer, error, retry_in } => {
-            log::error!("{}: {error}; opened again in {}", address(balancer), Span(*retry_in));
+            say!(Error, "{}: {error}; opened again in {}", address(balancer), Span(*retry_in))
         }
-        Note::BalancerReopened { balancer } => log::info!("{} is open again", address(balancer)),
-        Note::Refusing { balancer, after } => log::warn!(
+        Note::BalancerReopened { balancer } => say!(Info, "{} is open again", address(balancer)),
+        Note::Refusing { balancer, after } => say!(
+            Warn,
             "{} has had no worker for {}: connections are refused",
             address(balancer),
             Span(*after)
         ),
         Note::Accepting { balancer } => {
-            log::info!("{} has a worker again: connections are served", address(balancer));
+            say!(Info, "{} has a worker again: connections are served", address(balancer))
         }
-        Note::BalancerClosed { balancer } => log::info!("{} is closed", address(balancer)),
+        Note::BalancerClosed { balancer } => say!(Info, "{} is closed", address(balancer)),
     }
+}
+
+/// How a process ended, for people.
+pub(super) fn ending(exit: &Exit) -> String {
+    Ending(exit).to_string()
 }
 
 struct Next(Option<Duration>, Then);

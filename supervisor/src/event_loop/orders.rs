@@ -1,11 +1,13 @@
 //! Carries out what the core orders: one match, one method for each order that needs more than a line.
 
-use super::{Shell, arm, notes};
+use super::{Shell, arm};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::io::child::{self, Process};
 use crate::io::scout::Question;
+use crate::io::source::Source;
 use crate::pool::{Input, Output, Signal};
 use clustermon_protocol::address::Address;
+use mio::Interest;
 use mio::unix::SourceFd;
 use nix::sys::signal::Signal as Posix;
 use std::hash::{DefaultHasher, Hasher};
@@ -26,18 +28,19 @@ impl Shell {
                 Output::Measure { lane } => self.measure(lane),
                 Output::Watch { lane } => self.watch(lane),
                 Output::Look { lane } => self.look(lane),
-                Output::Count { worker } => log::debug!("nobody counts the connections of {worker}"),
+                Output::Count { .. } => {
+                    if let Some(open) = &mut self.open {
+                        open.ask(self.now);
+                    }
+                }
                 Output::TakeBack { lane } => self.take_back(lane),
                 Output::Retire { lane } => self.retire(lane),
                 Output::Resume { balancer } => self.make_ready(balancer),
-                Output::Reopen { balancer } => {
-                    let error = "a failed socket cannot be opened again".to_owned();
-                    self.pool.handle(self.now, Input::BalancerFailed { balancer, error });
-                }
+                Output::Reopen { balancer } => self.reopen(balancer),
                 Output::CloseBalancer { balancer } => self.close_balancer(balancer),
                 Output::Signal { worker, signal } => self.signal(worker, signal),
-                Output::Changed(change) => log::trace!("{change:?}"),
-                Output::Note(note) => notes::write(self, &note),
+                Output::Changed(change) => self.announce(change),
+                Output::Note(note) => self.on_note(&note),
                 Output::Done(outcome) => self.outcome = Some(outcome),
             }
         }
@@ -53,6 +56,9 @@ impl Shell {
         };
         let error = match given {
             Ok(ticket) => {
+                if let (Some(open), Some(lane)) = (&mut self.open, self.lanes.get(&id)) {
+                    open.given(connection.fd.as_fd(), connection.peer.family(), lane.worker, self.now);
+                }
                 self.conns.close(conn);
                 self.releases.release(ticket);
                 return;
@@ -133,6 +139,22 @@ impl Shell {
             let conn = self.conns.insert(connection);
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });
         }
+    }
+
+    /// Listens anew on the address of a socket that failed.
+    fn reopen(&mut self, balancer: BalancerId) {
+        let Some(listener) = self.listeners.get_mut(&balancer) else { return };
+        let registry = self.poll.registry();
+        let _ = registry.deregister(&mut SourceFd(&listener.as_fd().as_raw_fd()));
+        let opened = listener.reopen().and_then(|()| {
+            let source = Source::Listener(balancer).into();
+            registry.register(&mut SourceFd(&listener.as_fd().as_raw_fd()), source, Interest::READABLE)
+        });
+        let input = match opened {
+            Ok(()) => Input::BalancerReopened { balancer },
+            Err(error) => Input::BalancerFailed { balancer, error: error.to_string() },
+        };
+        self.pool.handle(self.now, input);
     }
 
     fn close_balancer(&mut self, balancer: BalancerId) {

@@ -21,7 +21,7 @@ const SWEEP: Duration = Duration::from_secs(2);
 
 impl Shell {
     pub(super) fn logical_id(&self, worker: WorkerId) -> &str {
-        self.config.logical_ids.get(worker.slot as usize).map_or("?", String::as_str)
+        self.ids.get(worker.slot as usize).map_or("?", String::as_str)
     }
 
     pub(super) fn spawn(&mut self, worker: WorkerId) {
@@ -37,7 +37,9 @@ impl Shell {
         let text: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
         let own = [(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, text)];
         let wanted = self.hooks.environment.as_ref().map(|make| make(self.logical_id(worker)));
-        let spawned = self.template.spawn(&own, wanted, None)?;
+        let id = self.logical_id(worker).to_owned();
+        let output = self.outputs.attach(&id, self.poll.registry())?;
+        let spawned = self.template.spawn(&own, wanted, output)?;
         let pid = spawned.pid;
         let source = Source::Child(worker).into();
         self.poll.registry().register(
@@ -97,6 +99,8 @@ impl Shell {
         }
         let Some(process) = self.processes.remove(&worker) else { return };
         process.bury();
+        let id = self.logical_id(worker).to_owned();
+        self.outputs.exited(&id, self.poll.registry());
         let _ = self.poll.registry().deregister(&mut SourceFd(&process.pidfd.as_raw_fd()));
         self.tokens.remove(&process.token);
         let exit = match process.ended {

@@ -5,12 +5,12 @@ use super::Shell;
 use super::orders::source_of;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::child;
+use crate::io::diag;
 use crate::io::intercept::{Answerer, Asked};
 use crate::io::lane::{Holder, Lane, bind_raw, get_option, set_option};
 use crate::io::listener::{self, Facts, Key, Listener};
 use crate::io::pulse::Pulse;
 use crate::io::source::Source;
-use crate::io::strangers;
 use crate::pool::Input;
 use clustermon_protocol::address::{Address, INET6};
 use clustermon_protocol::env;
@@ -222,7 +222,7 @@ impl Shell {
             let ours = |inode: &u64| {
                 *inode == own || shell.listeners.values().any(|listener| listener.inode == *inode)
             };
-            if strangers::listening_on(&address)?.iter().all(ours) {
+            if diag::listening_on(&address)?.iter().all(ours) {
                 return Ok(());
             }
             shell.tell_taken(worker, &address);

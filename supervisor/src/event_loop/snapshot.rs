@@ -1,10 +1,12 @@
 //! Describes the cluster as it is: what the core knows, with the names, pids and times that the shell has. It changes
 //! nothing.
 
-use super::Shell;
+use super::announce::{because, shown};
+use super::{Shell, notes};
 use crate::api;
 use crate::config::Config;
 use crate::io::listener::Listener;
+use crate::io::pulse::monotonic;
 use crate::pool::{self, Phase, State};
 
 /// A cluster that does not run.
@@ -41,7 +43,7 @@ impl Shell {
         let wall = |moment| self.epoch.wall(moment);
         let mut described = api::Worker {
             id: self.logical_id(worker.id()).to_owned(),
-            state: worker_state(worker),
+            state: shown(&worker.state()).0,
             pid: worker.pid(),
             members: Vec::new(),
             started_at: None,
@@ -51,18 +53,26 @@ impl Shell {
             force_stop_at: None,
             forced_stop: false,
             is_debugging: false,
-            cordoned: false,
-            restarts: 0,
-            last_exit: None,
-            connections: 0,
-            open_connections: None,
+            cordoned: worker.is_cordoned(),
+            restarts: worker.restarts(),
+            last_exit: worker.last_exit().map(|exit| notes::ending(&exit)),
+            connections: worker.dispatched(),
+            lag_ms: None,
+            open_connections: worker.open_connections(),
         };
         if let Some(process) = self.processes.get(&worker.id()) {
             described.members = process.members.values().map(|member| member.pid).collect();
             described.members.sort_unstable();
+            let now = monotonic();
+            let readings = process.pulses.iter().filter_map(|pulse| pulse.read(now));
+            let lags = readings.filter(|reading| reading.serving > 0).map(|reading| reading.lag);
+            described.lag_ms = lags.min().map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX));
         }
         match worker.state() {
-            State::Standby { due, .. } => described.starting_at = due.map(wall),
+            State::Standby { due, reason } => {
+                described.starting_at = due.map(wall);
+                described.reason = Some(because(reason).to_owned());
+            }
             State::Starting { since, .. } | State::Running { since, .. } => {
                 described.started_at = Some(wall(since));
             }
@@ -81,25 +91,20 @@ impl Shell {
         let known = self.pool.balancer(listener.id);
         let name = |lane| Some(self.logical_id(self.pool.lane(lane)?.worker()).to_owned());
         api::Balancer {
-            state: api::BalancerState::Running,
+            state: known.map_or(api::BalancerState::Stopping, |balancer| match balancer.state() {
+                pool::BalancerState::Standby { .. } => api::BalancerState::Standby,
+                pool::BalancerState::Starting => api::BalancerState::Starting,
+                pool::BalancerState::Running => api::BalancerState::Running,
+                pool::BalancerState::Stopping => api::BalancerState::Stopping,
+            }),
             address: listener.address.to_string(),
             backlog: listener.backlog,
             queued: known.map_or(0, |balancer| balancer.held() as u64),
-            policy: "round-robin".to_owned(),
+            policy: self.config.policy.to_string(),
             connections: known.map_or(0, pool::Balancer::dispatched),
             rotation: known
                 .map(|balancer| balancer.rotation().filter_map(name).collect())
                 .unwrap_or_default(),
         }
-    }
-}
-
-/// The state under the original's name.
-pub(super) fn worker_state(worker: &pool::Worker) -> api::WorkerState {
-    match worker.state() {
-        State::Standby { .. } => api::WorkerState::Standby,
-        State::Starting { .. } => api::WorkerState::Starting,
-        State::Running { .. } => api::WorkerState::Running,
-        State::Stopping(_) => api::WorkerState::Stopping,
     }
 }

@@ -146,6 +146,44 @@ impl Listener {
         Ok(nix::sys::stat::fstat(&self.socket)?.st_ino != self.inode)
     }
 
+    /// Listens anew after the socket has failed. The same socket will do where it is one that was shut down: it keeps
+    /// its options. A unix socket stays shut, and makes room for another.
+    pub(crate) fn reopen(&mut self) -> io::Result<()> {
+        let backlog = i32::try_from(self.backlog).unwrap_or(i32::MAX);
+        if let Key::Inet { .. } = self.key {
+            // SAFETY: no memory is involved.
+            if unsafe { libc::listen(self.socket.as_raw_fd(), backlog) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        } else {
+            self.socket = self.another(backlog)?;
+            self.inode = nix::sys::stat::fstat(&self.socket)?.st_ino;
+        }
+        self.pending = true;
+        Ok(())
+    }
+
+    /// A fresh unix socket in the place of the failed one.
+    fn another(&mut self, backlog: i32) -> io::Result<OwnedFd> {
+        use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, listen, socket};
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let fresh = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        if let Key::Path(path) = &self.key {
+            if self.file.is_some() && file_of(path) == self.file {
+                std::fs::remove_file(path)?;
+            }
+            let place = nix::sys::socket::UnixAddr::new(path)?;
+            nix::sys::socket::bind(fresh.as_raw_fd(), &place)?;
+            self.file = file_of(path);
+        } else {
+            // An abstract name is free once its socket is closed.
+            self.socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+            lane::bind_raw(fresh.as_fd(), self.address.as_bytes())?;
+        }
+        listen(&fresh, Backlog::new(backlog).unwrap_or(Backlog::MAXCONN))?;
+        Ok(fresh)
+    }
+
     /// The next connection. WouldBlock if there is none.
     pub(crate) fn accept(&self) -> io::Result<Connection> {
         accept_from(self.socket.as_fd(), self.nonblock, self.id)

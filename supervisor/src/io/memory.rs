@@ -53,8 +53,11 @@ impl Memory {
         let fits = offset.checked_add(size_of::<T>()).is_some_and(|end| end <= self.size.get());
         // SAFETY: within the mapping, which lives as long as `self`; the caller vouches for the type.
         let place = unsafe { self.map.byte_add(if fits { offset } else { 0 }) }.cast::<T>();
+        if !fits || !place.is_aligned() {
+            return None;
+        }
         // SAFETY: as above, and aligned.
-        (fits && place.is_aligned()).then(|| unsafe { place.as_ref() })
+        Some(unsafe { place.as_ref() })
     }
 }
 

@@ -27,6 +27,14 @@ pub(crate) struct Reading {
     pub(crate) accepted: u64,
 }
 
+/// The clock of the pages, in nanoseconds.
+pub(crate) fn monotonic() -> u64 {
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+    time.map_or(0, |time| {
+        (time.tv_sec() as u64).wrapping_mul(1_000_000_000).wrapping_add(time.tv_nsec() as u64)
+    })
+}
+
 impl Pulse {
     /// A fresh page for a process.
     pub(crate) fn new(pid: u32) -> io::Result<Self> {
@@ -46,11 +54,6 @@ impl Pulse {
             loops: looks.iter().fold(0, |sum, look| sum.wrapping_add(look.loops)),
             accepted: looks.iter().fold(0, |sum, look| sum.wrapping_add(look.accepted)),
         })
-    }
-
-    /// The longest time that a serving thread was away from its wait, of those that ended since this was last asked.
-    pub(crate) fn take_worst(&self) -> Duration {
-        Duration::from_nanos(self.page().map_or(0, Page::take_worst))
     }
 
     fn page(&self) -> Option<&Page> {
@@ -90,7 +93,6 @@ mod tests {
         b.enter(1_050);
         assert_eq!(pulse.read(1_100).unwrap().lag, Duration::ZERO);
         assert_eq!(pulse.read(0).unwrap().lag, Duration::ZERO, "times of the future are nothing");
-        assert_eq!(pulse.take_worst(), Duration::from_nanos(150));
     }
 
     #[test]

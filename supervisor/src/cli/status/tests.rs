@@ -22,6 +22,7 @@ fn worker(id: &str, state: WorkerState) -> Worker {
         restarts: 3,
         last_exit: None,
         connections: 1234,
+        lag_ms: None,
         open_connections: None,
     }
 }

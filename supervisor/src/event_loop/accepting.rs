@@ -1,0 +1,95 @@
+//! The first half of the connection path: which listening sockets have something, and taking it out of the kernel's queue
+//! as far as the core wants it. `orders` is the second half.
+
+use super::{Shell, orders};
+use crate::ids::BalancerId;
+use crate::pool::{Input, Policy};
+use std::io;
+use std::time::Duration;
+
+/// How many connections one balancer may accept before others have their turn.
+const BUDGET: u32 = 64;
+/// After running out of descriptors, when to try again.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+
+impl Shell {
+    pub(super) fn on_pending(&mut self, balancer: BalancerId) {
+        if let Some(listener) = self.listeners.get_mut(&balancer) {
+            listener.pending = true;
+            self.make_ready(balancer);
+        }
+    }
+
+    pub(super) fn make_ready(&mut self, balancer: BalancerId) {
+        if !self.ready.contains(&balancer) {
+            self.ready.push_back(balancer);
+        }
+    }
+
+    /// Accepts for every balancer that may, each in its turn.
+    pub(super) fn serve(&mut self) {
+        if self.exhausted_until.is_some_and(|until| until > self.now) {
+            return;
+        }
+        self.exhausted_until = None;
+        for _ in 0..self.ready.len() {
+            if let Some(balancer) = self.ready.pop_front()
+                && self.accept_some(balancer)
+            {
+                self.make_ready(balancer);
+            }
+        }
+    }
+
+    /// True if there is more and the core wants it.
+    fn accept_some(&mut self, balancer: BalancerId) -> bool {
+        for _ in 0..BUDGET {
+            if !self.pool.may_accept(balancer) {
+                return false;
+            }
+            let Some(listener) = self.listeners.get_mut(&balancer).filter(|listener| listener.pending) else {
+                return false;
+            };
+            match listener.accept() {
+                Ok(connection) => {
+                    let source = match self.pool.settings().policy {
+                        Policy::SourceHash => orders::source_of(&connection.peer),
+                        Policy::RoundRobin | Policy::LeastConnections => 0,
+                    };
+                    let conn = self.conns.insert(connection);
+                    self.input(Input::Accepted { conn, balancer, source });
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    listener.pending = false;
+                    return false;
+                }
+                Err(error) => match error.raw_os_error() {
+                    // The kernel hands errors of connections that ended in the queue to accept; see accept(2).
+                    Some(
+                        libc::EINTR
+                        | libc::ECONNABORTED
+                        | libc::EPROTO
+                        | libc::ENETDOWN
+                        | libc::EHOSTDOWN
+                        | libc::EHOSTUNREACH
+                        | libc::ENETUNREACH
+                        | libc::ENONET
+                        | libc::EPERM,
+                    ) => {}
+                    Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                        log::error!("cannot accept on {}: {error}; connections wait", listener.address);
+                        self.exhausted_until = Some(self.now + EXHAUSTED_PAUSE);
+                        return true;
+                    }
+                    _ => {
+                        listener.pending = false;
+                        let error = format!("its socket does not accept any more: {error}");
+                        self.input(Input::BalancerFailed { balancer, error });
+                        return false;
+                    }
+                },
+            }
+        }
+        true
+    }
+}

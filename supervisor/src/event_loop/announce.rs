@@ -1,0 +1,174 @@
+//! What the outside is told as it happens: events for those who follow, the latest picture for other threads, and that
+//! the cluster is ready for whoever started it. It changes nothing in the cluster.
+
+use super::{Shell, notes};
+use crate::api::{BalancerState, Event, WorkerState};
+use crate::ids::{BalancerId, WorkerId};
+use crate::pool::{self, Change, Note, Outcome, State};
+
+impl Shell {
+    /// Something changed its state.
+    pub(super) fn announce(&mut self, change: Change) {
+        self.is_news = true;
+        let event = match change {
+            Change::Worker { worker, state } => {
+                let cause = match state {
+                    State::Standby { reason, .. } => Some(self.why_down(worker, reason)),
+                    State::Starting { .. } | State::Running { .. } | State::Stopping(_) => None,
+                };
+                let (state, pid) = shown(&state);
+                // One that is ordered and not yet there is told of when it is.
+                if state == WorkerState::Starting && pid.is_none() {
+                    return;
+                }
+                Event::Worker { id: self.logical_id(worker).to_owned(), state, pid, cause }
+            }
+            Change::WorkerRemoved { worker } => {
+                let id = self.logical_id(worker).to_owned();
+                self.outputs.forget(&id);
+                Event::Worker {
+                    id,
+                    state: WorkerState::Standby,
+                    pid: None,
+                    cause: Some("scaled away".to_owned()),
+                }
+            }
+            Change::Cordon { worker, cordoned } => Event::Rotation {
+                id: self.logical_id(worker).to_owned(),
+                address: "all addresses".to_owned(),
+                in_rotation: !cordoned,
+                cause: if cordoned { "cordoned" } else { "uncordoned" }.to_owned(),
+            },
+            Change::Balancer { balancer, state } => {
+                let (state, cause) = match state {
+                    pool::BalancerState::Standby { .. } => {
+                        (BalancerState::Standby, Some("its socket failed"))
+                    }
+                    pool::BalancerState::Starting => (BalancerState::Starting, None),
+                    pool::BalancerState::Running => (BalancerState::Running, None),
+                    pool::BalancerState::Stopping => (BalancerState::Stopping, None),
+                };
+                let cause = cause.map(str::to_owned);
+                Event::LoadBalancer { address: self.address_of(balancer), state, cause }
+            }
+            Change::BalancerRemoved { balancer } => Event::LoadBalancer {
+                address: self.address_of(balancer),
+                state: BalancerState::Standby,
+                cause: Some("closed".to_owned()),
+            },
+        };
+        self.publish(&event);
+    }
+
+    /// Writes a note to the log and tells it to those who follow.
+    pub(super) fn on_note(&mut self, note: &Note) {
+        let (level, text) = notes::describe(self, note);
+        log::log!(level, "{text}");
+        let rotation = match note {
+            Note::Suspect { worker, balancer, .. } => Some((worker, balancer, false)),
+            Note::Recovered { worker, balancer } => Some((worker, balancer, true)),
+            _ => None,
+        };
+        if let Some((&worker, &balancer, in_rotation)) = rotation {
+            let (id, address) = (self.logical_id(worker).to_owned(), self.address_of(balancer));
+            self.publish(&Event::Rotation { id, address, in_rotation, cause: text.clone() });
+        }
+        self.publish(&Event::Log { text });
+    }
+
+    fn publish(&mut self, event: &Event) {
+        if let Some(inbox) = self.inbox.as_ref().filter(|inbox| inbox.board.has_subscribers()) {
+            inbox.board.publish(event);
+        }
+        if let Some(control) = &mut self.control {
+            control.publish(event);
+        }
+    }
+
+    /// At the end of a turn in which something changed: the picture for other threads, and whether all is well.
+    pub(super) fn tell_news(&mut self) {
+        if !std::mem::take(&mut self.is_news) {
+            return;
+        }
+        if let Some(inbox) = &self.inbox {
+            *inbox.board.picture.write() = Some(self.inspection());
+        }
+        let (running, all) = (self.pool.count_running_workers(), self.pool.count_workers());
+        if running == all && !self.was_ready {
+            self.was_ready = true;
+            self.detached.tell(&self.config.name);
+            self.notifier.ready(self.now);
+        }
+        self.notifier.status(&format!("{running} of {all} workers run"), self.now);
+    }
+
+    /// The cluster is at rest: everybody is told, and the last picture stays for those who ask later.
+    pub(super) fn settle(&mut self, outcome: Outcome) {
+        if let Outcome::NeverStarted { worker, .. } = outcome {
+            let id = self.logical_id(worker).to_owned();
+            for line in self.outputs.last_lines(&id) {
+                log::error!("worker {id} wrote: {line}");
+            }
+        }
+        self.publish(&Event::Standby { outcome: named(outcome).to_owned() });
+        self.dismiss_waiting();
+        let picture = self.inspection();
+        if let Some(inbox) = &self.inbox {
+            *inbox.board.picture.write() = Some(picture);
+            inbox.board.set_waker(None);
+            // Who has ordered something since is told that it is too late, by the end of the channel.
+            while inbox.orders.try_recv().is_ok() {}
+        }
+    }
+
+    pub(super) fn address_of(&self, balancer: BalancerId) -> String {
+        self.listeners
+            .get(&balancer)
+            .map_or_else(|| "a closed address".to_owned(), |found| found.address.to_string())
+    }
+
+    /// How the worker's last process ended, for people.
+    pub(super) fn last_exit(&self, worker: WorkerId) -> Option<String> {
+        let worker = self.pool.workers().iter().find(|known| known.id().slot == worker.slot)?;
+        worker.last_exit().map(|exit| notes::ending(&exit))
+    }
+
+    fn why_down(&self, worker: WorkerId, reason: pool::Reason) -> String {
+        let exit = self.last_exit(worker);
+        match (reason, exit) {
+            (pool::Reason::Unstarted | pool::Reason::Restart, Some(exit)) => exit,
+            (reason, Some(exit)) => format!("{}: {exit}", because(reason)),
+            (reason, None) => because(reason).to_owned(),
+        }
+    }
+}
+
+/// Why a worker is in standby.
+pub(super) fn because(reason: pool::Reason) -> &'static str {
+    match reason {
+        pool::Reason::Unstarted => "not started yet",
+        pool::Reason::Restart => "waits for its next start",
+        pool::Reason::BudgetSpent => "budget spent",
+        pool::Reason::Finished => "finished",
+        pool::Reason::Stopped => "stopped",
+    }
+}
+
+/// A state under the original's name, and the process in it.
+pub(super) fn shown(state: &State) -> (WorkerState, Option<u32>) {
+    match state {
+        State::Standby { .. } => (WorkerState::Standby, None),
+        State::Starting { pid, .. } => (WorkerState::Starting, *pid),
+        State::Running { pid, .. } => (WorkerState::Running, *pid),
+        State::Stopping(stop) => (WorkerState::Stopping, stop.pid),
+    }
+}
+
+fn named(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Stopped => "stopped",
+        Outcome::Finished => "finished",
+        Outcome::Exhausted => "exhausted",
+        Outcome::NeverStarted { .. } => "never started",
+    }
+}

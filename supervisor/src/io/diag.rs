@@ -1,0 +1,172 @@
+//! Asks the kernel about sockets (sock_diag over netlink): which listen on an address, and which connections are still
+//! open. It only reads, and waits for nobody but the kernel.
+
+use clustermon_protocol::address::{Address, INET, INET6};
+use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsRawFd;
+
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const NLM_F_REQUEST_DUMP: u16 = 0x301;
+const NLMSG_DONE: u16 = 3;
+const NLMSG_ERROR: u16 = 2;
+const HEADER: usize = 16;
+/// `struct inet_diag_msg`: family, state, timer, retrans; ports, addresses, interface, cookie; five numbers.
+const INET_DIAG_MSG: usize = 72;
+/// `struct unix_diag_msg`: family, type, state, a byte unused; inode, cookie.
+const UNIX_DIAG_MSG: usize = 16;
+const TCP_ESTABLISHED: u32 = 1;
+const TCP_CLOSE_WAIT: u32 = 8;
+const TCP_LISTEN: u32 = 10;
+
+/// Inodes of the TCP sockets that listen on exactly this address. With SO_REUSEPORT the kernel would let a second cluster
+/// of the same user join in silence.
+pub(crate) fn listening_on(address: &Address) -> io::Result<Vec<u64>> {
+    let mut inodes = Vec::new();
+    if [INET, INET6].contains(&address.family()) {
+        dump(&tcp(address.family(), 1 << TCP_LISTEN), |message| inodes.extend(listener(message, address)))?;
+    }
+    Ok(inodes)
+}
+
+/// Calls `visit` with the cookie of every TCP connection of this machine that its owner has not closed.
+pub(crate) fn each_open_connection(mut visit: impl FnMut(u64)) -> io::Result<()> {
+    let open = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT;
+    for family in [INET, INET6] {
+        dump(&tcp(family, open), |message| {
+            if let Some(message) = message.get(..INET_DIAG_MSG) {
+                visit(u64::from(number(message, 44)) | u64::from(number(message, 48)) << 32);
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// The same for connected unix stream sockets.
+pub(crate) fn each_open_unix_connection(mut visit: impl FnMut(u64)) -> io::Result<()> {
+    // `struct unix_diag_req`: family, protocol, two bytes unused; states, inode, what to show, cookie.
+    let mut request = vec![libc::AF_UNIX as u8, 0, 0, 0];
+    request.extend((1u32 << TCP_ESTABLISHED).to_ne_bytes());
+    request.extend([0; 16]);
+    dump(&request, |message| {
+        if let Some(message) = message.get(..UNIX_DIAG_MSG) {
+            visit(u64::from(number(message, 8)) | u64::from(number(message, 12)) << 32);
+        }
+    })
+}
+
+/// `struct inet_diag_req_v2` with an empty socket id.
+fn tcp(family: u16, states: u32) -> Vec<u8> {
+    let mut request = vec![family as u8, libc::IPPROTO_TCP as u8, 0, 0];
+    request.extend(states.to_ne_bytes());
+    request.extend([0; 48]);
+    request
+}
+
+/// Asks for a dump and calls `visit` with each message of it.
+fn dump(request: &[u8], mut visit: impl FnMut(&[u8])) -> io::Result<()> {
+    let flags = SockFlag::SOCK_CLOEXEC;
+    let protocol = Some(SockProtocol::NetlinkSockDiag);
+    let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)?;
+    // `struct nlmsghdr`: length, type, flags, sequence, port.
+    let mut message = Vec::with_capacity(HEADER + request.len());
+    message.extend(((HEADER + request.len()) as u32).to_ne_bytes());
+    message.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    message.extend(NLM_F_REQUEST_DUMP.to_ne_bytes());
+    message.extend([0; 8]);
+    message.extend(request);
+    send(socket.as_raw_fd(), &message, MsgFlags::empty())?;
+
+    let mut buffer = vec![0; 32 * 1024];
+    loop {
+        let len = match recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
+            Err(nix::Error::EINTR) => continue,
+            received => received?,
+        };
+        let mut rest = &buffer[..len];
+        while rest.len() >= HEADER {
+            let size = number(rest, 0) as usize;
+            if size < HEADER || size > rest.len() {
+                return Ok(());
+            }
+            match u16::from_ne_bytes([rest[4], rest[5]]) {
+                NLMSG_DONE => return Ok(()),
+                NLMSG_ERROR => {
+                    let errno = rest.get(HEADER..HEADER + 4).map_or(0, |_| number(rest, HEADER) as i32);
+                    return Err(io::Error::from_raw_os_error(-errno));
+                }
+                _ => visit(&rest[HEADER..size]),
+            }
+            rest = rest.get(size.next_multiple_of(4)..).unwrap_or(&[]);
+        }
+        if len == 0 {
+            return Ok(());
+        }
+    }
+}
+
+/// The inode that an `inet_diag_msg` tells, if it is about this address.
+fn listener(message: &[u8], address: &Address) -> Option<u64> {
+    let message = message.get(..INET_DIAG_MSG)?;
+    let port = u16::from_be_bytes([message[4], message[5]]);
+    let same = match (address.ipv4(), address.ipv6()) {
+        (Some(ip), _) => Ipv4Addr::new(message[8], message[9], message[10], message[11]) == ip,
+        (_, Some(ip)) => {
+            <[u8; 16]>::try_from(&message[8..24]).is_ok_and(|octets| Ipv6Addr::from(octets) == ip)
+        }
+        _ => false,
+    };
+    (same && Some(port) == address.port()).then_some(u64::from(number(message, 68)))
+}
+
+/// A 32-bit number; the caller has made sure that it is there.
+fn number(bytes: &[u8], at: usize) -> u32 {
+    u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{lane, listener};
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::{AsFd, BorrowedFd};
+    use std::os::unix::net::UnixStream;
+
+    fn cookie(socket: BorrowedFd<'_>) -> u64 {
+        let mut value = [0; 8];
+        lane::get_option(socket, libc::SOL_SOCKET, libc::SO_COOKIE, &mut value).unwrap();
+        u64::from_ne_bytes(value)
+    }
+
+    #[test]
+    fn finds_exactly_the_listener() {
+        for ip in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(socket) = TcpListener::bind(ip) else { continue };
+            let inode = nix::sys::stat::fstat(socket.as_fd()).unwrap().st_ino;
+            let address = listener::own_address(socket.as_fd()).unwrap();
+            assert_eq!(listening_on(&address).unwrap(), [inode]);
+            drop(socket);
+            assert_eq!(listening_on(&address).unwrap(), [0u64; 0]);
+        }
+    }
+
+    #[test]
+    fn a_connection_is_open_until_it_is_closed() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let _client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
+        let (accepted, _) = server.accept().unwrap();
+        let (unix, _peer) = UnixStream::pair().unwrap();
+        let (tcp, local) = (cookie(accepted.as_fd()), cookie(unix.as_fd()));
+        let open = || {
+            let mut found = Vec::new();
+            each_open_connection(|cookie| found.push(cookie)).unwrap();
+            each_open_unix_connection(|cookie| found.push(cookie)).unwrap();
+            (found.contains(&tcp), found.contains(&local))
+        };
+        assert_eq!(open(), (true, true));
+        drop(accepted);
+        drop(unix);
+        assert_eq!(open(), (false, false));
+    }
+}
