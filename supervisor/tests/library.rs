@@ -32,8 +32,11 @@ fn port() -> u16 {
 }
 
 fn builder(port: u16) -> Builder {
+    unsized_builder(port).workers(3)
+}
+
+fn unsized_builder(port: u16) -> Builder {
     Cluster::builder([demo()])
-        .workers(3)
         .max_starting(3)
         .environment(move |_| Environment::Inherited(vec![("PORT".into(), port.to_string().into())]))
 }
@@ -179,7 +182,7 @@ fn commands_of_a_worker() {
 #[test]
 fn scales_with_the_smallest_unused_ids() {
     let port = port();
-    let cluster = running(builder(port).workers(clustermon::config::Workers::Auto).logical_ids(["a", "1"]));
+    let cluster = running(unsized_builder(port).logical_ids(["a", "1"]));
     cluster.scale(4).unwrap();
     until("four run", || cluster.count_running_workers() == 4);
     let ids =
