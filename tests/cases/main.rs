@@ -10,8 +10,14 @@ mod bad_input;
 mod bystanders;
 /// Many connections and many descriptors.
 mod capacity;
+/// The commands to a running cluster.
+mod control;
+/// The socket that they go through.
+mod control_socket;
 /// Workers that die or stop, and what waited for them.
 mod death;
+/// Clusters in the background.
+mod detach;
 /// Bytes sent before the accept.
 mod early_bytes;
 /// A connection that a worker closes is closed.

@@ -4,6 +4,7 @@
 #![allow(clippy::print_stderr, reason = "a failing test shows the log; a skipped one says why")]
 
 mod apps;
+mod cli;
 mod cluster;
 mod contract;
 mod http;
@@ -20,6 +21,7 @@ mod temp;
 mod wait;
 
 pub use apps::{App, TABLE, app, apps, each};
+pub use cli::{RawControl, Said, cli, cli_command};
 pub use cluster::Cluster;
 pub use contract::{check_contract, command, open, refused};
 pub use http::{Conn, Response, Target, Who, get, who};

@@ -41,7 +41,11 @@ impl Running {
         for name in ["LD_PRELOAD", "PORT", "HOST", "UNIX_PATH", "PROCESS_LOGICAL_ID", "ET"] {
             command.env_remove(name);
         }
-        command.args(&words[1..]).current_dir(&plan.cwd).env(MARK, &mark).env("XDG_RUNTIME_DIR", &runtime_dir);
+        command
+            .args(&words[1..])
+            .current_dir(&plan.cwd)
+            .env(MARK, &mark)
+            .env("XDG_RUNTIME_DIR", &runtime_dir);
         // Root has another place, but not for tests.
         command.env("RUNTIME_DIRECTORY", runtime_dir);
         // Compiled modules would stay in the source tree.
