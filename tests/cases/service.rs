@@ -2,7 +2,7 @@
 
 use harness::{
     Cluster, Options, PATIENCE, Pid, TempDir, app, app_dir, ask_in_turn, clustermon, interpreter, open,
-    require, state, wait_for, wait_until,
+    require, state, wait_for, wait_for_ids, wait_until,
 };
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -140,6 +140,23 @@ fn a_hang_up_from_a_process_is_no_stop() {
     cluster.log().wait_for("SIGHUP");
     open(&cluster.target(), &app).who().expect("an answer");
     assert_eq!(cluster.log().count("stopping"), 0, "{}", cluster.log().text());
+    cluster.stop();
+}
+
+#[test]
+fn signals_scale_it_or_are_for_the_workers() {
+    let Some(app) = app("c-epoll") else { return };
+    let mut cluster = Cluster::start(&app, Options::workers(1));
+    cluster.signal(libc::SIGTTIN);
+    cluster.wait_ready(2);
+    wait_for_ids(&cluster.target(), &app, 2);
+    cluster.signal(libc::SIGTTOU);
+    cluster.log().wait_for("worker 1 exited: ");
+    wait_for_ids(&cluster.target(), &app, 1);
+    // It has no handler for this one: it dies of it, and the supervisor does not.
+    cluster.signal(libc::SIGUSR2);
+    cluster.log().wait_for("worker 0 exited: signal SIGUSR2");
+    cluster.wait_ready(3);
     cluster.stop();
 }
 

@@ -26,6 +26,17 @@ fn lines_are_prefixed_and_keep_their_stream() {
 }
 
 #[test]
+fn the_last_words_of_a_worker_that_never_started_are_told() {
+    let options = Options::workers(2).flags("--capture --name web").at_once();
+    let command = ["sh", "-c", "seq 1 30 >&2; printf 'the reason' >&2; exit 3"];
+    let mut cluster = Cluster::start_command(&command, options);
+    assert_eq!(cluster.wait_exit().code(), Some(1));
+    let told = cluster.log().lines_with(" wrote: ");
+    assert_eq!(told.len(), 20, "{}", cluster.log().text());
+    assert!(told[0].ends_with(" wrote: 12") && told[19].ends_with(" wrote: the reason"), "{told:?}");
+}
+
+#[test]
 fn what_is_not_captured_is_untouched() {
     let cluster = run("printf 'a\\0b\\377 no newline'", "-v");
     assert_eq!(cluster.stdout().raw(), b"a\0b\xff no newline");
@@ -68,11 +79,23 @@ fn much_is_not_lost_while_it_is_read() {
     }
 }
 
+/// A script that serves and meanwhile writes line after line, and tells by a file that it was far more than what fits.
+fn flood(program: &str) -> String {
+    let line = "yes 'a line of many'";
+    format!("({line} | head -c 8000000; : > flooded; exec {line}) & exec {program}")
+}
+
+#[track_caller]
+fn wait_for_flood(cluster: &Cluster) {
+    let file = cluster.temp().path().join("flooded");
+    wait_until("more was written than fits", PATIENCE, || file.exists());
+}
+
 #[test]
 fn a_flood_that_nobody_reads_holds_up_nobody() {
     let Some(app) = app("c-epoll") else { return };
     let program = app.default_command()[0].display().to_string();
-    let script = format!("yes 'a line of many' & exec {program}");
+    let script = flood(&program);
     let options = Options::workers(2).flags("--capture --name web").unread_stdout();
     let mut cluster = Cluster::start_command(&["sh", "-c", &script], options);
     wait_for_ids(&cluster.target(), &app, 2);
@@ -80,6 +103,7 @@ fn a_flood_that_nobody_reads_holds_up_nobody() {
     for _ in 0..200 {
         open(&cluster.target(), &app).who().expect("an answer");
     }
+    wait_for_flood(&cluster);
     cluster.read_stdout();
     cluster.log().wait_for("were dropped: they are not read fast enough");
     cluster.stdout().wait_for_count("[web/0] a line of many", 100, PATIENCE);
@@ -184,10 +208,11 @@ fn every_line_of_a_json_log_is_an_object() {
 fn what_is_dropped_is_an_object_too() {
     let Some(app) = app("c-epoll") else { return };
     let program = app.default_command()[0].display().to_string();
-    let script = format!("yes 'a line of many' & exec {program}");
+    let script = flood(&program);
     let options = Options::workers(1).flags("--capture --log-format json").unread_stdout();
     let mut cluster = Cluster::start_command(&["sh", "-c", &script], options);
     wait_until("the worker answers", PATIENCE, || open(&cluster.target(), &app).who().is_ok());
+    wait_for_flood(&cluster);
     cluster.read_stdout();
     cluster.log().wait_for("were dropped");
     cluster.signal(libc::SIGTERM);
