@@ -153,10 +153,16 @@ impl Shell {
             inbox.board.set_waker(Some(waker.clone()));
         }
         let scout = Scout::start(waker).map_err(os("cannot start a thread"))?;
-        let control = Place::of(&config).map(|place| Control::open(&place, poll.registry())).transpose()?;
+        let control = match Place::of(&config).map(|place| Control::open(&place, poll.registry())) {
+            // Nobody asked for it in so many words, and a container may have nowhere to put it.
+            Some(Err(error)) if !error.is_input() => {
+                log::warn!("{error}");
+                None
+            }
+            other => other.transpose()?,
+        };
         if let Some(control) = &control {
             if let Some(name) = control.name().filter(|name| **name != config.name) {
-                log::info!("the name {} is taken: this cluster is {name}", config.name);
                 config.name = name.to_owned();
             }
             log::debug!("controlled at {}", control.path().display());

@@ -63,10 +63,12 @@ pub enum ControlError {
         why: String,
     },
     /// None of the runtime directories can be used.
-    #[error("no directory for the control socket can be used: {0}; give --control PATH, or --control none")]
+    #[error(
+        "this cluster cannot be controlled from outside, for no directory can be used: {0}; give --control PATH or none"
+    )]
     Unusable(Tried),
     /// The system refused something.
-    #[error("cannot watch the control socket: {0}")]
+    #[error("this cluster cannot be controlled from outside: {0}")]
     Os(#[from] std::io::Error),
 }
 
