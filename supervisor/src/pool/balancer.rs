@@ -2,7 +2,7 @@
 //! for each. It owns no lane and decides nothing about workers.
 
 use super::deadlines::after;
-use super::lane::Lanes;
+use super::lane::{Lane, Lanes};
 use super::worker::Worker;
 use super::{Deadline, Output, Policy, Settings, Timer};
 use crate::ids::{BalancerId, ConnId, LaneId};
@@ -14,8 +14,8 @@ use std::time::Instant;
 pub struct Balancer {
     id: BalancerId,
     pub(super) state: BalancerState,
-    /// The lanes that may be given a connection, each with the turn of its last one: least recent first.
-    pub(super) rotation: VecDeque<(u64, LaneId)>,
+    /// The lanes that may be given a connection, least recently connected first.
+    pub(super) rotation: VecDeque<Place>,
     /// Counts dispatches and returns to the end; a lane's `turn` is one of these.
     turns: u64,
     dispatched: u64,
@@ -45,6 +45,16 @@ pub enum BalancerState {
     Running,
     /// The cluster stops: it accepts nothing more.
     Stopping,
+}
+
+/// A lane in rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// That of its last connection.
+    pub(super) turn: u64,
+    pub(super) lane: LaneId,
+    /// Its worker's.
+    pub(super) slot: u32,
 }
 
 /// A connection that the shell holds.
@@ -103,7 +113,7 @@ impl Balancer {
 
     /// Lanes in rotation, the least recently connected first.
     pub fn rotation(&self) -> impl Iterator<Item = LaneId> + '_ {
-        self.rotation.iter().map(|(_, lane)| *lane)
+        self.rotation.iter().map(|place| place.lane)
     }
 
     /// Since when there has been no worker for it, if there is none.
@@ -140,9 +150,9 @@ impl Balancer {
 
     /// The lane joins the rotation where its turn puts it. One that was never dispatched to (0) thus comes first, behind
     /// others like it: after n lanes have opened, the next n connections go to n lanes, and none gets two.
-    pub(super) fn enter(&mut self, turn: u64, lane: LaneId) {
-        let place = self.rotation.partition_point(|(other, _)| *other <= turn);
-        self.rotation.insert(place, (turn, lane));
+    pub(super) fn enter(&mut self, id: LaneId, lane: &Lane) {
+        let place = Place { turn: lane.turn, lane: id, slot: lane.worker().slot };
+        self.rotation.insert(self.rotation.partition_point(|other| other.turn <= place.turn), place);
     }
 
     /// The turn of a lane that is to wait until all others have had theirs.
@@ -153,7 +163,7 @@ impl Balancer {
 
     /// The lane gets no more connections, and none waits for it to be measured.
     pub(super) fn leave(&mut self, lane: LaneId) {
-        if let Some(place) = self.rotation.iter().position(|(_, other)| *other == lane) {
+        if let Some(place) = self.rotation.iter().position(|place| place.lane == lane) {
             self.rotation.remove(place);
         }
         if self.measuring == Some(lane) {
@@ -178,9 +188,9 @@ impl Balancer {
         let mut look = None;
         while self.measuring.is_none()
             && let Some(held) = self.returned.front().or_else(|| self.accepted.front()).copied()
-            && let Some(place) = self.pick(held.source, settings.policy, lanes, workers)
+            && let Some(place) = self.pick(held.source, settings.policy, workers)
         {
-            let Some(&(_, id)) = self.rotation.get(place) else { break };
+            let Some(&Place { lane: id, slot, .. }) = self.rotation.get(place) else { break };
             let Some(lane) = lanes.get_mut(&id).filter(|lane| lane.is_ready()) else {
                 self.rotation.remove(place);
                 continue;
@@ -196,10 +206,9 @@ impl Balancer {
             self.dispatched += 1;
             lane.turn = self.last_turn();
             self.rotation.remove(place);
-            self.rotation.push_back((lane.turn, id));
+            self.rotation.push_back(Place { turn: lane.turn, lane: id, slot });
             look = look.into_iter().chain(lane.dispatch(now, held.conn, settings)).min();
             outbox.push_back(Output::Dispatch { conn: held.conn, lane: id });
-            let slot = lane.worker().slot;
             if let Some(worker) = workers.get_mut(slot as usize) {
                 worker.load.gave();
                 if worker.load.is_full(settings) {
@@ -222,21 +231,19 @@ impl Balancer {
 
     /// The place in the rotation of the lane that the connection is for. All in it are ready, so that a hash which
     /// prefers one that is not spills over to the next it prefers.
-    fn pick(&self, source: u64, policy: Policy, lanes: &Lanes, workers: &[Worker]) -> Option<usize> {
-        let worker = |lane: &LaneId| lanes.get(lane).map(|lane| lane.worker());
-        let places = || self.rotation.iter().map(|(_, lane)| lane).enumerate();
-        let best = match policy {
-            Policy::RoundRobin => return (!self.rotation.is_empty()).then_some(0),
-            // Of several equal ones, `min_by_key` returns the first.
-            Policy::LeastConnections => places().min_by_key(|(_, lane)| {
-                let worker = worker(lane).and_then(|worker| workers.get(worker.slot as usize));
-                worker.map_or(u64::MAX, |worker| worker.load.open())
-            }),
-            Policy::SourceHash => places().min_by_key(|(_, lane)| {
-                worker(lane).map_or(u64::MAX, |worker| preference(source, worker.slot))
-            }),
+    fn pick(&self, source: u64, policy: Policy, workers: &[Worker]) -> Option<usize> {
+        // Of several equal ones, `min_by_key` returns the first.
+        let best = |key: &dyn Fn(&Place) -> u64| {
+            let places = self.rotation.iter().enumerate();
+            places.min_by_key(|(_, place)| key(place)).map(|(place, _)| place)
         };
-        best.map(|(place, _)| place)
+        match policy {
+            Policy::RoundRobin => (!self.rotation.is_empty()).then_some(0),
+            Policy::LeastConnections => {
+                best(&|place| workers.get(place.slot as usize).map_or(u64::MAX, |worker| worker.load.open()))
+            }
+            Policy::SourceHash => best(&|place| preference(source, place.slot)),
+        }
     }
 }
 

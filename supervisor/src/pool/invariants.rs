@@ -1,6 +1,6 @@
 //! What is true of the pool after every input. Tests and debug builds check it; it changes nothing.
 
-use super::balancer::BalancerState;
+use super::balancer::{BalancerState, Place};
 use super::deadlines::Deadlines;
 use super::lane::{Flow, Gate, Lane, Standing};
 use super::pool::{Phase, Pool};
@@ -30,7 +30,8 @@ fn lanes(pool: &Pool) {
             panic!("{id:?} outlived its balancer");
         };
         assert_eq!(lane.gate, worker.gate(&pool.settings), "{id:?} of {worker:?}");
-        let in_rotation = balancer.rotation.contains(&(lane.turn, *id));
+        let in_rotation =
+            balancer.rotation.contains(&Place { turn: lane.turn, lane: *id, slot: lane.worker().slot });
         assert_eq!(
             lane.standing() == Standing::Ready,
             in_rotation,
@@ -53,7 +54,7 @@ fn lanes(pool: &Pool) {
 fn balancers(pool: &Pool) {
     let mut held = HashSet::<ConnId>::new();
     for (id, balancer) in &pool.balancers {
-        let turns: Vec<_> = balancer.rotation.iter().map(|(turn, _)| *turn).collect();
+        let turns: Vec<_> = balancer.rotation.iter().map(|place| place.turn).collect();
         assert!(turns.is_sorted(), "{id:?} does not rotate by the least recent: {turns:?}");
         let ours = |lane| pool.lanes.get(&lane).is_some_and(|lane| lane.balancer() == *id);
         assert!(balancer.rotation().all(ours), "{id:?} rotates over a lane that is not its own");

@@ -165,6 +165,11 @@ impl Lane {
         counted.saturating_add(self.unpolled)
     }
 
+    /// Dispatched, and the shell has yet to be told.
+    pub(super) fn unpolled(&self) -> u32 {
+        self.unpolled
+    }
+
     /// The shell is told of a dispatch: from here on it counts it.
     pub(super) fn polled(&mut self) {
         self.unpolled = self.unpolled.saturating_sub(1);

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 const COUNT_SOON: Duration = Duration::from_millis(10);
 const COUNT_AT_LEAST: Duration = Duration::from_millis(640);
 
-/// The connections of one worker.
+/// The connections of one worker. What is taken back from its lanes stays in the sum until the next count: how many that
+/// were is known only to a bound, and a limit is better not reached than exceeded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Load {
     /// Given to the worker so far, over all its processes.
@@ -52,14 +53,15 @@ impl Load {
         self.since += 1;
     }
 
-    /// So many came back at most.
-    pub(super) fn took_back(&mut self, count: u64) {
-        self.since = self.since.saturating_sub(count);
+    /// The last one came back.
+    pub(super) fn took_back(&mut self) {
+        self.since = self.since.saturating_sub(1);
     }
 
-    pub(super) fn report(&mut self, open: u64) {
+    /// So many were open, not counting so many that are only now on their way.
+    pub(super) fn report(&mut self, open: u64, coming: u64) {
         self.counted = Some(open);
-        self.since = 0;
+        self.since = coming;
     }
 
     /// Another process takes the place of the one that was counted.

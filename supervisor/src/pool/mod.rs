@@ -4,14 +4,17 @@
 //! # Contract
 //! - Time is an argument and never goes back; the next deadline is an answer.
 //! - `Pool::handle` and `Pool::handle_timeout` may change every answer: `poll_output`, `may_accept`, `next_deadline`.
-//! - After each of them the shell drains `poll_output` until `None`, carrying out each order in turn. An order
-//!   that asks (`Measure`, `Look`, `Count`, `Retire`, `TakeBack`, `Reopen`) is answered by further inputs at once or later. Only
-//!   `Measure` is waited for, and only by the connections held for that balancer.
+//! - After each of them the shell drains `poll_output` until `None`, carrying out each order in turn. An order that
+//!   asks (`Measure`, `Look`, `Count`, `Retire`, `TakeBack`, `Reopen`) is answered by further inputs at once or later.
+//!   Only `Measure` is waited for, and only by the connections held for that balancer. A count that answers is of what
+//!   the shell had carried out by then; dispatches that it has yet to poll are added here.
 //! - After `handle_timeout(now)` the next deadline is later than `now`.
-//! - An input that names a dead incarnation, an unknown lane or balancer is dropped without effect, except that
+//! - An input that names a dead incarnation, an unknown slot, lane or balancer is dropped without effect, except that
 //!   a connection it carries is never lost: it is dispatched again or refused; and what it opened is closed again:
-//!   a lane by `Retire`, a balancer that opens once the cluster stops by `CloseBalancer`.
+//!   a lane by `Retire`, a balancer that is not known or opens once the cluster stops by `CloseBalancer`.
 //! - The shell never reports a connection as `Accepted` twice, nor as `Returned` while the core holds it.
+//! - With `max_connections` the shell answers every `Count`; for `Policy::LeastConnections` it reports
+//!   `OpenConnections` of every worker now and then, because what was given is otherwise taken to be open for ever.
 
 #![forbid(unsafe_code)]
 

@@ -36,7 +36,7 @@ impl Pool {
         if let Some(balancer) = self.balancers.get_mut(&to) {
             balancer.served = true;
             if lane.is_ready() {
-                balancer.enter(lane.turn, id);
+                balancer.enter(id, &lane);
             }
         }
         self.lanes.insert(id, lane);
@@ -86,7 +86,7 @@ impl Pool {
             }
             let slot = lane.worker().slot;
             if let Some(worker) = self.workers.get_mut(slot as usize) {
-                worker.load.took_back(1);
+                worker.load.took_back();
                 relieved = Some(slot);
             }
             // The shell measured it as full before; where it did not, the lane still is not to be tried again at once.
@@ -122,12 +122,7 @@ impl Pool {
         if suspect || (is == Some(Flow::Full) && was != is) {
             self.outbox.push_back(Output::Watch { lane: id });
         }
-        if suspect {
-            // Its worker may have been at its limit, and others may have waited for that.
-            self.pump_all(now);
-        } else {
-            self.pump(now, balancer);
-        }
+        self.pump(now, balancer);
     }
 
     pub(super) fn look_timers(&mut self, now: Instant) {
@@ -161,7 +156,7 @@ impl Pool {
         }
         match (was_ready, lane.is_ready()) {
             (true, false) => balancer.leave(id),
-            (false, true) => balancer.enter(lane.turn, id),
+            (false, true) => balancer.enter(id, lane),
             (true, true) | (false, false) => {}
         }
         if balancer.measuring == Some(id) {
@@ -195,9 +190,6 @@ impl Pool {
             return false;
         }
         if let Some(lane) = self.lanes.get_mut(&id) {
-            if let Some(worker) = self.workers.get_mut(worker.slot as usize) {
-                worker.load.took_back(lane.in_flight());
-            }
             lane.become_suspect(now);
         }
         if let Some(balancer) = self.balancers.get_mut(&balancer) {
@@ -205,7 +197,6 @@ impl Pool {
         }
         self.outbox.push_back(Output::TakeBack { lane: id });
         self.note(Note::Suspect { worker, balancer, waited });
-        self.regate(now, worker.slot);
         true
     }
 
@@ -216,7 +207,9 @@ impl Pool {
     pub(super) fn open_connections(&mut self, now: Instant, id: WorkerId, open: u64) {
         let Some(worker) = self.workers.get_mut(id.slot as usize) else { return };
         if worker.id() == id && worker.is_live() {
-            worker.load.report(open);
+            // Whoever counted did so before what they have not heard of.
+            let coming = self.lanes.values().filter(|lane| lane.worker() == id);
+            worker.load.report(open, coming.map(|lane| u64::from(lane.unpolled())).sum());
             self.regate(now, id.slot);
             self.pump_all(now);
         }
@@ -242,7 +235,7 @@ impl Pool {
             lane.gate = gate;
             match (was_ready, lane.is_ready()) {
                 (true, false) => balancer.leave(lane_id),
-                (false, true) => balancer.enter(lane.turn, lane_id),
+                (false, true) => balancer.enter(lane_id, lane),
                 (true, true) | (false, false) => {}
             }
             balancer.tell_room(&mut self.outbox);
@@ -260,14 +253,11 @@ impl Pool {
 
     /// What waits in the lanes of a worker that is to get nothing more goes to others, where there are any.
     fn yield_lanes_of(&mut self, now: Instant, worker: WorkerId) {
-        let Self { lanes, balancers, workers, settings, outbox, deadlines, .. } = self;
+        let Self { lanes, balancers, settings, outbox, deadlines, .. } = self;
         for (&id, lane) in lanes.iter_mut().filter(|(_, lane)| lane.worker() == worker) {
             let others = balancers.get(&lane.balancer()).is_some_and(|other| !other.rotation.is_empty());
             if !others || lane.in_flight() == 0 || lane.flow == Flow::Suspect {
                 continue;
-            }
-            if let Some(worker) = workers.get_mut(worker.slot as usize) {
-                worker.load.took_back(lane.in_flight());
             }
             if let Some(at) = lane.yield_up(now, settings) {
                 deadlines.lower(at, Timer::Look);

@@ -1,12 +1,20 @@
 //! Tests of the pool as a whole, by subject, on a virtual clock.
 
 mod acts;
+mod commands;
+mod cordons;
+mod ends;
+mod failures;
+mod limits;
 mod listening;
-
+mod policies;
 mod random;
+mod refusals;
 mod restarts;
 mod rotation;
+mod scaling;
 mod stopping;
 mod suspects;
 mod table;
 mod windows;
+mod wishes;

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 use proptest::test_runner::Config;
 use std::time::Duration;
 
-fn config() -> Config {
+pub(super) fn config() -> Config {
     let config = Config::default();
-    Config { cases: config.cases.max(2_048), failure_persistence: None, ..config }
+    Config { cases: config.cases.max(4_096), failure_persistence: None, ..config }
 }
 
 /// A simulator and what it has been told, to tell again.
@@ -199,9 +199,16 @@ impl Run {
         assert!(orders.all(|order| closes(&order)), "more than what came late was closed after the end");
     }
 
-    /// Of an honest and prompt shell: lanes hold no more than they may, and no connection waits beside an idle lane.
+    /// Of an honest and prompt shell: lanes and workers hold no more than they may, and no connection waits beside a
+    /// lane with room.
     fn is_work_conserving(&self) {
         let window = self.sim.pool.settings().window as usize;
+        if let Some(max) = self.sim.pool.settings().max_connections {
+            for worker in self.sim.pool.workers().iter().map(|worker| worker.id()) {
+                let open = self.sim.open_connections(worker);
+                assert!(open <= max.into(), "{worker} has {open} connections, and may have {max}");
+            }
+        }
         for (id, lane) in &self.sim.lanes {
             assert!(lane.queue.len() <= window, "{id:?} holds {:?}", lane.queue);
             let Some(seen) = self.sim.pool.lane(*id) else { panic!("{id:?} was forgotten") };
