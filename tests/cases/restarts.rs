@@ -25,7 +25,7 @@ fn delays(cluster: &Cluster) -> Vec<Duration> {
 fn the_young_wait_twice_as_long_each_time() {
     let mut cluster = Cluster::start_command(
         &["sh", "-c", "exit 3"],
-        Options::workers(1).flags("--max-restart-delay 1s").at_once(),
+        Options::workers(1).flags("--keep-trying --max-restart-delay 1s").at_once(),
     );
     cluster.log().wait_for_count("worker 0 exited: code 3, up ", 6, Duration::from_secs(30));
     let delays = delays(&cluster);
@@ -62,7 +62,7 @@ fn the_old_are_replaced_at_once() {
 
 #[test]
 fn a_spent_budget_ends_the_cluster() {
-    let options = Options::workers(2).flags("--respawn 2 --restart-delay 1ms").at_once();
+    let options = Options::workers(2).flags("--keep-trying --respawn 2 --restart-delay 1ms").at_once();
     let mut cluster = Cluster::start_command(&["sh", "-c", "exit 3"], options);
     assert_eq!(cluster.wait_exit().code(), Some(1));
     assert_eq!(cluster.log().count(" exited: code 3, up "), 6, "each starts once and is restarted twice");

@@ -76,7 +76,7 @@ fn a_killed_worker_leaves_no_daemon_behind_at_the_end() {
 
 #[test]
 fn workers_that_wait_for_their_next_start_need_no_stop() {
-    let options = Options::workers(2).flags("--restart-delay 20s").at_once();
+    let options = Options::workers(2).flags("--keep-trying --restart-delay 20s").at_once();
     let cluster = Cluster::start_command(&["sh", "-c", "exit 3"], options);
     cluster.log().wait_for_count(" exited: code 3, up ", 2, harness::PATIENCE);
     cluster.stop();
