@@ -52,6 +52,11 @@ fn it_returns_when_all_are_ready() {
     let target = Target::parse(&address).expect("an address");
     assert_eq!(get(&target, "/").expect("it serves").status, 200);
     assert_eq!(cli(folder.path(), "status -q").code, Some(0));
+    // Nothing of how it was started reaches a worker.
+    let worker = cli(folder.path(), "inspect /0").good();
+    let worker: serde_json::Value = serde_json::from_str(&worker).expect("JSON");
+    let environ = fs::read(format!("/proc/{}/environ", worker["pid"])).expect("it runs");
+    assert!(!String::from_utf8_lossy(&environ).contains("CLUSTERMON_DETACHED"));
     // A session of its own, and nothing of ours is open in it.
     let stat = fs::read_to_string(format!("/proc/{supervisor}/stat")).expect("it runs");
     let session = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(3));

@@ -1,7 +1,7 @@
 //! Starts a worker's first process: group, environment, limits, signals and scheduling as the user's shell would have
 //! given them. The only place where processes are started.
 
-use super::{notify, stdio::Ends};
+use super::{notify, ready, stdio::Ends};
 use crate::api::Environment;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
@@ -86,7 +86,7 @@ impl Template {
         if let Some(Ends { stdout, stderr }) = output {
             command.stdout(stdout).stderr(stderr);
         }
-        for name in notify::VARIABLES {
+        for name in notify::VARIABLES.into_iter().chain([ready::VARIABLE]) {
             command.env_remove(name);
         }
         let (inherited, variables) = match wanted {
