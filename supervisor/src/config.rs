@@ -30,6 +30,7 @@ pub(crate) const RESTART_DELAY: Duration = Duration::from_millis(100);
 pub(crate) const MAX_RESTART_DELAY: Duration = Duration::from_secs(30);
 pub(crate) const MIN_UPTIME: Duration = Duration::from_secs(10);
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+pub(crate) const PULSE: Duration = Duration::from_secs(1);
 pub(crate) const LAG_LIMIT: Duration = Duration::from_secs(1);
 pub(crate) const WINDOW: u32 = 2;
 pub(crate) const BACKLOG: u32 = 4096;
@@ -85,6 +86,8 @@ pub struct Config {
     pub max_starting: u32,
     /// A worker that takes nothing for this long while something waits for it leaves the rotation; `None` is never.
     pub lag_limit: Option<Duration>,
+    /// How often the health of each worker is sampled; `None` is never.
+    pub pulse: Option<Duration>,
     /// Addresses that are shared though the built-in rules would keep them private.
     pub share: Vec<String>,
     /// Addresses that every worker keeps to itself.

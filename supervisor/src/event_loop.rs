@@ -4,6 +4,7 @@
 mod accepting;
 mod announce;
 mod commands;
+mod health;
 mod notes;
 mod orders;
 mod processes;
@@ -40,6 +41,7 @@ use crate::pool::{Input, Outcome, Policy, Pool};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
 use clustermon_protocol::message::Token;
+use health::Monitor;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
 use slab::Slab;
@@ -96,6 +98,7 @@ struct Shell {
     /// Logical ids by slot; more are made up as the cluster is scaled.
     ids: Vec<String>,
     waits: Waits,
+    monitor: Monitor,
     /// Something has changed since it was last told.
     is_news: bool,
     /// Every worker has been running at once.
@@ -190,6 +193,7 @@ impl Shell {
         let counts = config.policy == Policy::LeastConnections || config.max_connections.is_some();
         let open = counts.then(OpenConnections::new);
         let ids = config.logical_ids.clone();
+        let monitor = Monitor::new(now, config.lag_limit.map(|limit| limit / 5), config.pulse);
         Ok(Self {
             now,
             started: now,
@@ -226,6 +230,7 @@ impl Shell {
             open,
             ids,
             waits: Waits::default(),
+            monitor,
             is_news: true,
             was_ready: false,
             told_to_stop: false,
@@ -272,6 +277,7 @@ impl Shell {
             control.expire(self.now);
             self.on_asked();
         }
+        self.monitor();
         if due(self.notifier.next_deadline(), self.now) {
             self.notifier.handle_timeout(self.now);
         }
@@ -305,6 +311,7 @@ impl Shell {
             self.notifier.next_deadline(),
             self.open.as_ref().and_then(OpenConnections::next_deadline),
             self.waits.next_deadline(),
+            self.monitor.next_deadline(),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.now))

@@ -1,5 +1,6 @@
 //! What happens in a cluster, as it happens.
 
+use super::health::Health;
 use super::inspection::{BalancerState, WorkerState};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,8 @@ pub enum Event {
     },
     /// A worker left the rotation or came back.
     Rotation { id: String, address: String, in_rotation: bool, cause: String },
+    /// A pulse of a worker.
+    Health { id: String, health: Health },
     /// A line of the log.
     Log { text: String },
     /// The cluster is at rest: no worker and no load balancer is active.

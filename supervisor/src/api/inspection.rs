@@ -1,5 +1,6 @@
 //! A cluster as it was at one moment. Times are milliseconds since the Unix epoch.
 
+use super::health::Health;
 use serde::{Deserialize, Serialize};
 
 /// The whole cluster.
@@ -72,6 +73,9 @@ pub struct Worker {
     /// serves.
     #[serde(default)]
     pub lag_ms: Option<u64>,
+    /// The last pulse.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
     /// Of these, how many are still open, where somebody counts.
     pub open_connections: Option<u64>,
 }

@@ -4,11 +4,13 @@
 mod command;
 mod environment;
 mod event;
+mod health;
 mod inspection;
 
 pub use command::{Action, Command, Failure, Reply, ScaleTo, Target};
 pub use environment::Environment;
 pub use event::Event;
+pub use health::Health;
 pub use inspection::{Balancer, BalancerState, ClusterState, Inspection, Worker, WorkerState};
 
 /// The version of the JSON that the control socket speaks.

@@ -25,12 +25,17 @@ impl Args {
         while let Some(line) = client.follow()? {
             if self.json {
                 out::print(&format!("{}\n", String::from_utf8_lossy(&line)))?;
-            } else if let Some(event) = wire::read_event(&line) {
+            } else if let Some(event) = wire::read_event(&line).filter(|event| !is_pulse(event)) {
                 out::print(&format!("{}\n", Shown(&event)))?;
             }
         }
         Ok(())
     }
+}
+
+/// Pulses come each second from each worker: for programs, who ask for JSON, and in `status`.
+fn is_pulse(event: &Event) -> bool {
+    matches!(event, Event::Health { .. })
 }
 
 /// An event as people read it.
@@ -57,6 +62,15 @@ impl fmt::Display for Shown<'_> {
             Event::Rotation { id, address, in_rotation, cause } => {
                 let way = if *in_rotation { "into" } else { "out of" };
                 write!(f, "worker {id} {way} rotation on {address}: {}", Plain(cause))
+            }
+            Event::Health { id, health } => {
+                let (whole, tenths) = (health.cpu_permille / 10, health.cpu_permille % 10);
+                let (lag, rss) = (health.worst_lag_ms, health.rss >> 20);
+                write!(
+                    f,
+                    "worker {id}: lag {lag} ms, {whole}.{tenths} % CPU, {rss} MiB, {} waiting",
+                    health.queued
+                )
             }
             Event::Log { text } => write!(f, "log: {}", Plain(text)),
             Event::Standby { outcome } => write!(f, "at rest: {}", Plain(outcome)),

@@ -55,6 +55,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off,
         default_value_t = Limit(Some(config::LAG_LIMIT)))]
     lag_limit: Limit,
+    /// How often each worker's health is sampled: a duration, or off
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off,
+        default_value_t = Limit(Some(config::PULSE)))]
+    pulse: Limit,
     /// Whom a connection is given, of the workers that are ready: round-robin (the least recently connected),
     /// least-connections or source-hash (the same worker for the same address)
     #[arg(long, value_name = "POLICY", default_value_t = Policy::RoundRobin)]
@@ -119,6 +123,7 @@ impl Args {
             .window(self.window)
             .backlog(self.backlog)
             .lag_limit(self.lag_limit.0)
+            .pulse(self.pulse.0)
             .policy(self.policy)
             .max_connections(self.max_connections)
             .when_no_worker(self.when_no_worker)

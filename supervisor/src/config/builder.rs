@@ -6,7 +6,7 @@ mod streams;
 
 use super::workers::{Workers, logical_ids};
 use super::{Config, ConfigError, Control, MAX_WINDOW, duration, name};
-use crate::api::Environment;
+use crate::api::{Environment, Health};
 use crate::cluster::Cluster;
 use crate::hooks::Hooks;
 use clustermon_protocol::rules::Rule;
@@ -34,6 +34,7 @@ pub struct Builder {
     backlog: u32,
     max_starting: Option<u32>,
     lag_limit: Option<Duration>,
+    pulse: Option<Duration>,
     share: Vec<String>,
     private: Vec<String>,
     thunk: Option<PathBuf>,
@@ -62,6 +63,7 @@ impl Builder {
             backlog: super::BACKLOG,
             max_starting: None,
             lag_limit: Some(super::LAG_LIMIT),
+            pulse: Some(super::PULSE),
             share: Vec::new(),
             private: Vec::new(),
             thunk: None,
@@ -187,6 +189,19 @@ impl Builder {
         self
     }
 
+    /// Called with each pulse of each worker, by logical id: the original's `isHealthy`. False has the worker restarted.
+    /// It runs on the cluster's thread and holds up everything else.
+    pub fn on_health(mut self, judge: impl Fn(&str, &Health) -> bool + Send + Sync + 'static) -> Self {
+        self.hooks.on_health = Some(Arc::new(judge));
+        self
+    }
+
+    /// How often each worker's health is sampled; `None` or zero is never.
+    pub fn pulse(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.pulse = interval.into().filter(|interval| !interval.is_zero());
+        self
+    }
+
     /// The environment of each worker, asked for by logical id before each spawn: the original's `createEnvironment`.
     /// It runs on the cluster's thread and holds up everything else.
     pub fn environment(mut self, make: impl Fn(&str) -> Environment + Send + Sync + 'static) -> Self {
@@ -218,6 +233,7 @@ impl Builder {
             ("min-uptime", Some(self.min_uptime)),
             ("stop-timeout", self.stop_timeout),
             ("lag-limit", self.lag_limit),
+            ("pulse", self.pulse),
             ("server-restart-delay", Some(self.spreading.server_restart_delay)),
         ] {
             if duration.is_some_and(|duration| duration > duration::LONGEST) {
@@ -281,6 +297,7 @@ impl Builder {
             backlog: self.backlog,
             max_starting,
             lag_limit: self.lag_limit,
+            pulse: self.pulse,
             share,
             private,
             thunk: self.thunk,

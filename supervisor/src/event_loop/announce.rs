@@ -4,6 +4,7 @@
 use super::{Shell, notes};
 use crate::api::{BalancerState, Event, WorkerState};
 use crate::ids::{BalancerId, WorkerId};
+use crate::io::control::Control;
 use crate::pool::{self, Change, Note, Outcome, State};
 
 impl Shell {
@@ -76,7 +77,13 @@ impl Shell {
         self.publish(&Event::Log { text });
     }
 
-    fn publish(&mut self, event: &Event) {
+    /// True if somebody would get an event.
+    pub(super) fn has_audience(&self) -> bool {
+        self.inbox.as_ref().is_some_and(|inbox| inbox.board.has_subscribers())
+            || self.control.as_ref().is_some_and(Control::has_followers)
+    }
+
+    pub(super) fn publish(&mut self, event: &Event) {
         if let Some(inbox) = self.inbox.as_ref().filter(|inbox| inbox.board.has_subscribers()) {
             inbox.board.publish(event);
         }

@@ -58,6 +58,7 @@ impl Shell {
             last_exit: worker.last_exit().map(|exit| notes::ending(&exit)),
             connections: worker.dispatched(),
             lag_ms: None,
+            health: self.monitor.health(worker.id()),
             open_connections: worker.open_connections(),
         };
         if let Some(process) = self.processes.get(&worker.id()) {

@@ -15,6 +15,7 @@ mod memory;
 mod message;
 pub(crate) mod notify;
 pub(crate) mod open;
+pub(crate) mod proc;
 pub(crate) mod program;
 pub(crate) mod pulse;
 pub(crate) mod random;

@@ -23,6 +23,7 @@ fn worker(id: &str, state: WorkerState) -> Worker {
         last_exit: None,
         connections: 1234,
         lag_ms: None,
+        health: None,
         open_connections: None,
     }
 }

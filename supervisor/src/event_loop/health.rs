@@ -1,0 +1,172 @@
+//! Looks at how workers are doing: at the pulse pages often, which costs nothing, and at /proc once a pulse. It reports to
+//! the core and to whoever asked; it judges nobody.
+
+use super::Shell;
+use crate::api::{Event, Health};
+use crate::ids::WorkerId;
+use crate::io::child::Process;
+use crate::io::proc;
+use crate::io::pulse::{Reading, monotonic};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// What is remembered of workers between two looks.
+#[derive(Debug, Default)]
+pub(super) struct Monitor {
+    watched: HashMap<WorkerId, Watched>,
+    look: Option<Duration>,
+    pulse: Option<Duration>,
+    next_look: Option<Instant>,
+    next_pulse: Option<Instant>,
+    last_pulse: Option<Instant>,
+}
+
+#[derive(Debug, Default)]
+struct Watched {
+    worst: Duration,
+    loops: u64,
+    accepted: u64,
+    ticks: u64,
+    health: Option<Health>,
+}
+
+impl Monitor {
+    /// Begins, for a cluster with these intervals; `None` is never.
+    pub(super) fn new(now: Instant, look: Option<Duration>, pulse: Option<Duration>) -> Self {
+        let after = |interval: Duration| now + interval;
+        Self { look, pulse, next_look: look.map(after), next_pulse: pulse.map(after), ..Self::default() }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.next_look.into_iter().chain(self.next_pulse).min()
+    }
+
+    /// The last pulse of the worker.
+    pub(super) fn health(&self, worker: WorkerId) -> Option<Health> {
+        self.watched.get(&worker)?.health
+    }
+}
+
+/// All serving threads of the worker as one.
+fn joined(process: &Process, now: u64) -> Reading {
+    let readings = process.pulses.iter().filter_map(|pulse| pulse.read(now));
+    let mut joined = Reading::default();
+    let mut lag: Option<Duration> = None;
+    for reading in readings {
+        joined.serving += reading.serving;
+        joined.loops = joined.loops.wrapping_add(reading.loops);
+        joined.accepted = joined.accepted.wrapping_add(reading.accepted);
+        if reading.serving > 0 {
+            lag = Some(lag.map_or(reading.lag, |lag| lag.min(reading.lag)));
+        }
+    }
+    joined.lag = lag.unwrap_or_default();
+    joined
+}
+
+impl Shell {
+    /// Looks and samples, as far as it is time.
+    pub(super) fn monitor(&mut self) {
+        let due = |at: Option<Instant>, now: Instant| at.is_some_and(|at| at <= now);
+        if due(self.monitor.next_look, self.now) {
+            self.monitor.next_look = self.monitor.look.map(|look| self.now + look);
+            self.look_at_pages();
+        }
+        if due(self.monitor.next_pulse, self.now) {
+            self.monitor.next_pulse = self.monitor.pulse.map(|pulse| self.now + pulse);
+            self.take_pulses();
+        }
+    }
+
+    fn look_at_pages(&mut self) {
+        let now = monotonic();
+        for (worker, process) in &self.processes {
+            let lag = joined(process, now).lag;
+            let watched = self.monitor.watched.entry(*worker).or_default();
+            watched.worst = watched.worst.max(lag);
+        }
+    }
+
+    fn take_pulses(&mut self) {
+        let elapsed = self.monitor.last_pulse.map(|last| self.now.saturating_duration_since(last));
+        self.monitor.last_pulse = Some(self.now);
+        let processes = &self.processes;
+        self.monitor.watched.retain(|worker, _| processes.contains_key(worker));
+        let mut workers: Vec<WorkerId> = self.processes.keys().copied().collect();
+        workers.sort_unstable();
+        for worker in workers {
+            let Some(health) = self.sample(worker, elapsed) else { continue };
+            if let Some(watched) = self.monitor.watched.get_mut(&worker) {
+                watched.health = Some(health);
+            }
+            let id = self.logical_id(worker).to_owned();
+            let unfit = self.hooks.on_health.as_ref().is_some_and(|judge| !judge(&id, &health));
+            if self.has_audience() {
+                self.publish(&Event::Health { id: id.clone(), health });
+            }
+            if unfit {
+                log::warn!("worker {id} is found unfit by the program that runs the cluster: restarting it");
+                let (slot, command) = (worker.slot, crate::pool::Command::Restart);
+                self.input(crate::pool::Input::Command { slot, command });
+            }
+        }
+    }
+
+    fn sample(&mut self, worker: WorkerId, elapsed: Option<Duration>) -> Option<Health> {
+        let process = self.processes.get(&worker)?;
+        let reading = joined(process, monotonic());
+        let mut pids: Vec<u32> = process.pulses.iter().map(|pulse| pulse.pid).collect();
+        pids.extend(process.members.values().map(|member| member.pid));
+        pids.push(process.pid);
+        pids.sort_unstable();
+        pids.dedup();
+        let total = pids.into_iter().filter_map(proc::sample).fold(proc::Sample::default(), |sum, one| {
+            proc::Sample {
+                rss: sum.rss + one.rss,
+                ticks: sum.ticks + one.ticks,
+                threads: sum.threads + one.threads,
+                descriptors: sum.descriptors + one.descriptors,
+            }
+        });
+        let (mut queued, mut oldest) = (0, Duration::ZERO);
+        for (_, lane) in self.pool.lanes().filter(|(_, lane)| lane.worker() == worker) {
+            queued += u32::try_from(lane.in_flight()).unwrap_or(u32::MAX);
+            let age = lane
+                .waiting_since()
+                .map_or(Duration::ZERO, |since| self.now.saturating_duration_since(since));
+            oldest = oldest.max(age);
+        }
+        let watched = self.monitor.watched.entry(worker).or_default();
+        let spent = total.ticks.saturating_sub(watched.ticks) * 1_000_000 / proc::ticks_a_second();
+        let worst = watched.worst.max(reading.lag);
+        let health = Health {
+            reported_at: self.epoch.wall(self.now),
+            lag_ms: milliseconds(reading.lag),
+            worst_lag_ms: milliseconds(worst),
+            serving_threads: reading.serving,
+            loops: reading.loops.saturating_sub(watched.loops),
+            accepted: reading.accepted.saturating_sub(watched.accepted),
+            rss: total.rss,
+            // Before the second pulse there is no span to measure over.
+            cpu_permille: elapsed
+                .filter(|_| watched.ticks > 0)
+                .map_or(0, |elapsed| spent / milliseconds(elapsed).max(1)),
+            threads: total.threads,
+            descriptors: total.descriptors,
+            queued,
+            queue_age_ms: milliseconds(oldest),
+        };
+        *watched = Watched {
+            worst: Duration::ZERO,
+            loops: reading.loops,
+            accepted: reading.accepted,
+            ticks: total.ticks,
+            health: watched.health,
+        };
+        Some(health)
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
