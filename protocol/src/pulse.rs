@@ -99,7 +99,12 @@ impl Page {
     /// The longest run of any serving thread that ended since this was last asked, in nanoseconds.
     pub fn take_worst(&self) -> u64 {
         let serving = |record: &&Record| record.serving.load(Ordering::Relaxed) != 0;
-        self.records.iter().filter(serving).map(|record| record.worst.swap(0, Ordering::Relaxed)).max().unwrap_or(0)
+        self.records
+            .iter()
+            .filter(serving)
+            .map(|record| record.worst.swap(0, Ordering::Relaxed))
+            .max()
+            .unwrap_or(0)
     }
 }
 
