@@ -251,8 +251,11 @@ impl Shell {
                 _ => self.now = clock(),
             }
             for event in &events {
-                if let Some(source) = Source::of(event.token()) {
-                    self.on_event(source, event.is_readable(), event.is_writable());
+                match Source::of(event.token()) {
+                    // A unix socket that was shut down does not say so to who accepts without waiting.
+                    Some(Source::Listener(balancer)) if event.is_read_closed() => self.on_shut(balancer),
+                    Some(source) => self.on_event(source, event.is_readable(), event.is_writable()),
+                    None => {}
                 }
             }
             if self.pool.next_deadline().is_some_and(|deadline| deadline <= self.now) {

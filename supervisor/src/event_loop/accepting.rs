@@ -20,6 +20,15 @@ impl Shell {
         }
     }
 
+    /// Somebody has shut the listening socket down.
+    pub(super) fn on_shut(&mut self, balancer: BalancerId) {
+        if let Some(listener) = self.listeners.get_mut(&balancer) {
+            listener.pending = false;
+            let error = "its socket was shut down".to_owned();
+            self.input(Input::BalancerFailed { balancer, error });
+        }
+    }
+
     pub(super) fn make_ready(&mut self, balancer: BalancerId) {
         if !self.ready.contains(&balancer) {
             self.ready.push_back(balancer);
