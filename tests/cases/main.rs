@@ -24,6 +24,10 @@ mod early_bytes;
 mod ghosts;
 /// Workers that close their listener and live on.
 mod listener_close;
+/// Workers that listen each in their own way.
+mod listens_differ;
+/// What workers are told, budgets, finished work, a bad first start, time to stop.
+mod lives;
 /// A log that nobody reads.
 mod log_pipe;
 /// The test programs themselves, without clustermon.
@@ -32,10 +36,14 @@ mod native;
 mod older_thunk;
 /// Odd folders, a lone binary, other users.
 mod places;
+/// Whom each policy picks, how many a worker may have, and nobody there.
+mod policies;
 /// Shared and private addresses.
 mod private;
 /// Every test program as a worker.
 mod programs;
+/// A listening socket that fails.
+mod reopen;
 /// Delays and budgets of restarts, and the log of a life.
 mod restarts;
 /// Whose turn it is.

@@ -3,8 +3,8 @@
 use crate::wait::PATIENCE;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixStream};
 use std::path::PathBuf;
@@ -101,6 +101,39 @@ impl Conn {
             }
         };
         Ok(Self { stream, input: Vec::new() })
+    }
+
+    /// A TCP connection from this address of ours, such as 127.0.0.9.
+    pub fn open_from(source: Ipv4Addr, target: &Target) -> io::Result<Self> {
+        let Target::Tcp(SocketAddr::V4(target)) = target else {
+            return Err(io::Error::new(ErrorKind::InvalidInput, "that is for TCP over IPv4"));
+        };
+        let address = |ip: Ipv4Addr, port: u16| libc::sockaddr_in {
+            sin_family: libc::AF_INET as libc::sa_family_t,
+            sin_port: port.to_be(),
+            sin_addr: libc::in_addr { s_addr: u32::from(ip).to_be() },
+            sin_zero: [0; 8],
+        };
+        let size = size_of::<libc::sockaddr_in>() as libc::socklen_t;
+        // SAFETY: no memory is involved.
+        let raw = unsafe { libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_CLOEXEC, 0) };
+        if raw < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just made it for us.
+        let stream = TcpStream::from(unsafe { OwnedFd::from_raw_fd(raw) });
+        let (own, peer) = (address(source, 0), address(*target.ip(), target.port()));
+        // SAFETY: both addresses are whole and live to the end of the calls.
+        let done = unsafe {
+            libc::bind(raw, (&raw const own).cast(), size) == 0
+                && libc::connect(raw, (&raw const peer).cast(), size) == 0
+        };
+        if !done {
+            return Err(io::Error::last_os_error());
+        }
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Self { stream: Stream::Tcp(stream), input: Vec::new() })
     }
 
     /// Asks and leaves the connection open.
