@@ -34,6 +34,8 @@ mod log_pipe;
 mod native;
 /// The version before this one.
 mod older_thunk;
+/// The library in a program of one's own, and its documentation.
+mod outside;
 /// Odd folders, a lone binary, other users.
 mod places;
 /// Whom each policy picks, how many a worker may have, and nobody there.
