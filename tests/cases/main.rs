@@ -44,6 +44,8 @@ mod policies;
 mod private;
 /// Every test program as a worker.
 mod programs;
+/// How often a worker's health is looked at.
+mod pulse;
 /// A listening socket that fails.
 mod reopen;
 /// Delays and budgets of restarts, and the log of a life.
