@@ -36,6 +36,8 @@ mod native;
 mod older_thunk;
 /// The library in a program of one's own, and its documentation.
 mod outside;
+/// The original's options and methods, and where they are.
+mod parity;
 /// Odd folders, a lone binary, other users.
 mod places;
 /// Whom each policy picks, how many a worker may have, and nobody there.

@@ -1,6 +1,8 @@
 //! The pulse: how often the health of a worker is looked at, and that it is not where nobody wants it.
 
-use harness::{Cluster, Options, PATIENCE, app, open, wait_until};
+use harness::{Cluster, Log, Options, PATIENCE, app, cli_command, open, wait_until};
+use serde_json::Value;
+use std::process::Stdio;
 
 #[test]
 fn is_taken_as_often_as_it_is_told() {
@@ -33,4 +35,23 @@ fn is_not_taken_when_it_is_off() {
         }
         cluster.stop();
     }
+}
+
+#[test]
+fn is_told_as_an_event() {
+    let Some(app) = app("c-epoll") else { return };
+    let cluster = Cluster::start(&app, Options::workers(2).flags("--pulse 20ms"));
+    let mut follower = cli_command(&cluster.runtime_dir(), "events --json");
+    let mut follower = follower.stdout(Stdio::piped()).spawn().expect("it starts");
+    let (told, reader) = Log::collect(follower.stdout.take().expect("it is piped"));
+    for id in ["0", "1"] {
+        let part = format!("\"event\":\"health\",\"id\":\"{id}\"");
+        told.wait_for_count(&part, 3, PATIENCE);
+        let line = told.lines_with(&part).remove(0);
+        let event: Value = serde_json::from_str(&line).expect("JSON");
+        assert!(event["health"]["rss"].as_u64() > Some(0), "{line}");
+    }
+    cluster.stop();
+    assert_eq!(follower.wait().expect("it is ours").code(), Some(0));
+    reader.join().expect("it has ended");
 }

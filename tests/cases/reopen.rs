@@ -1,11 +1,12 @@
 //! A load balancer whose socket fails: it is opened again, and the workers, who hold lanes, notice nothing.
 
 use harness::{
-    App, Cluster, Conn, Listen, Options, PATIENCE, Pid, app, fd_count, refused, wait_for_ids, wait_until,
+    App, Cluster, Conn, Listen, Log, Options, PATIENCE, Pid, app, fd_count, refused, wait_for_ids, wait_until,
 };
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
+use std::process::Stdio;
 
 /// Shuts down every listening stream socket of the process that is bound to this address.
 #[track_caller]
@@ -121,6 +122,32 @@ fn until_then_it_is_in_standby() {
         assert!(refused(&cluster.target()), "nobody listens");
         cluster.stop();
     }
+}
+
+#[test]
+fn the_change_of_a_balancer_is_told() {
+    let Some(app) = app("c-epoll") else { return };
+    if skipped() {
+        return;
+    }
+    let cluster = start(&app, Listen::Host("127.0.0.1"), "1ms");
+    let mut follower = harness::cli_command(&cluster.runtime_dir(), "events");
+    let mut follower = follower.stdout(Stdio::piped()).spawn().expect("it starts");
+    let (told, reader) = Log::collect(follower.stdout.take().expect("it is piped"));
+    let address = cluster.target().to_string();
+    // It follows from some moment on, which is not seen from outside: until then the socket is broken again.
+    let mut round = 0;
+    wait_until("all three states are told", PATIENCE, || {
+        round += 1;
+        break_socket(cluster.pid(), &address);
+        cluster.log().wait_for_count(" is open again", round, PATIENCE);
+        ["standby: its socket ", "starting", "running"]
+            .iter()
+            .all(|state| told.count(&format!("load balancer {address} {state}")) > 0)
+    });
+    cluster.stop();
+    assert_eq!(follower.wait().expect("it is ours").code(), Some(0));
+    reader.join().expect("it has ended");
 }
 
 #[test]
