@@ -56,6 +56,8 @@ impl OpenConnections {
     /// Counts: how many each worker has that ever had one and is not known to have none.
     pub(crate) fn count(&mut self, now: Instant) -> io::Result<HashMap<WorkerId, u64>> {
         self.last = Some(now);
+        // Also where the kernel does not tell: nobody is to try again at once.
+        self.next = Some(now + LATEST);
         let mut open = HashSet::new();
         let mut see = |cookie: u64| {
             if self.owners.contains_key(&cookie) {
@@ -73,7 +75,9 @@ impl OpenConnections {
             *counts.entry(*worker).or_default() += u64::from(open.contains(cookie));
         }
         self.owners.retain(|cookie, _| open.contains(cookie));
-        self.next = (!self.owners.is_empty()).then(|| now + LATEST);
+        if self.owners.is_empty() {
+            self.next = None;
+        }
         Ok(counts)
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Question {
 pub(crate) struct Scout {
     questions: Sender<Question>,
     answers: Receiver<(LaneId, bool)>,
+    /// Asked and not answered: a slow thread is not asked the same again and again.
+    asked: HashSet<LaneId>,
 }
 
 impl Scout {
@@ -39,18 +41,23 @@ impl Scout {
                 }
             }
         })?;
-        Ok(Self { questions, answers })
+        Ok(Self { questions, answers, asked: HashSet::new() })
     }
 
     /// Asks; answered by `next`.
-    pub(crate) fn ask(&self, question: Question) {
+    pub(crate) fn ask(&mut self, question: Question) {
+        if !self.asked.insert(question.lane) {
+            return;
+        }
         // The thread lives as long as this; were it gone, the lane would simply stay.
         let _ = self.questions.send(question);
     }
 
     /// An answer: whether somebody holds the lane, or nobody could be asked.
-    pub(crate) fn next(&self) -> Option<(LaneId, bool)> {
-        self.answers.try_recv().ok()
+    pub(crate) fn next(&mut self) -> Option<(LaneId, bool)> {
+        let (lane, held) = self.answers.try_recv().ok()?;
+        self.asked.remove(&lane);
+        Some((lane, held))
     }
 }
 
