@@ -5,6 +5,7 @@ mod accepting;
 mod announce;
 mod commands;
 mod health;
+mod listening;
 mod notes;
 mod orders;
 mod processes;
@@ -36,6 +37,7 @@ use crate::io::signals::{self, Blocked, Event, Signals};
 use crate::io::source::Source;
 use crate::io::spawn::{Limits, Template};
 use crate::io::stdio::Outputs;
+use crate::io::throttle::Throttle;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Policy, Pool};
 use clustermon_protocol::address::Address;
@@ -77,8 +79,12 @@ struct Shell {
     by_key: HashMap<Key, BalancerId>,
     /// Balancers that have something to accept and may.
     ready: VecDeque<BalancerId>,
+    /// Lanes that are no more, with connections in them for which there was no descriptor.
+    leftovers: Vec<Lane>,
     /// The supervisor ran out of descriptors: no accept before then.
     exhausted_until: Option<Instant>,
+    /// What anybody can make the supervisor say.
+    complaints: Throttle,
     lanes: HashMap<LaneId, Lane>,
     conns: Conns,
     releases: Releases,
@@ -214,7 +220,9 @@ impl Shell {
             listeners: HashMap::new(),
             by_key: HashMap::new(),
             ready: VecDeque::new(),
+            leftovers: Vec::new(),
             exhausted_until: None,
+            complaints: Throttle::default(),
             lanes: HashMap::new(),
             conns: Conns::default(),
             releases: Releases::new().map_err(os("cannot make the release page"))?,
@@ -272,7 +280,7 @@ impl Shell {
     /// Does what is due for everybody but the core.
     fn look_at_timers(&mut self) {
         let due = |deadline: Option<Instant>, now: Instant| deadline.is_some_and(|deadline| deadline <= now);
-        if due(self.intercept.next_deadline(self.now), self.now) {
+        if due(self.intercept.next_deadline(), self.now) {
             self.on_requests(|intercept, now, poll, asked| intercept.expire(now, poll.registry(), asked));
         }
         if let Some(control) = self.control.as_mut().filter(|control| due(control.next_deadline(), self.now))
@@ -308,7 +316,7 @@ impl Shell {
         }
         let deadlines = [
             self.pool.next_deadline(),
-            self.intercept.next_deadline(self.now),
+            self.intercept.next_deadline(),
             self.exhausted_until,
             self.control.as_ref().and_then(Control::next_deadline),
             self.notifier.next_deadline(),
@@ -326,9 +334,9 @@ impl Shell {
             Source::Requests => {
                 self.on_requests(|intercept, now, poll, asked| intercept.accept(now, poll.registry(), asked));
             }
-            Source::Request(key) => self.on_requests(|intercept, now, poll, asked| {
-                intercept.readable(key, now, poll.registry(), asked);
-            }),
+            Source::Request(key) => {
+                self.on_requests(|intercept, _, poll, asked| intercept.readable(key, poll.registry(), asked))
+            }
             Source::Listener(balancer) => self.on_pending(balancer),
             Source::Lane(lane) => self.on_lane(lane, readable, writable),
             Source::Child(worker) => self.on_child(worker),

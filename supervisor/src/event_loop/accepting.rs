@@ -41,6 +41,7 @@ impl Shell {
             return;
         }
         self.exhausted_until = None;
+        self.empty_leftovers();
         for _ in 0..self.ready.len() {
             if let Some(balancer) = self.ready.pop_front()
                 && self.accept_some(balancer)
@@ -48,6 +49,11 @@ impl Shell {
                 self.make_ready(balancer);
             }
         }
+    }
+
+    /// Ran out of descriptors: nothing is accepted or taken back for a moment.
+    pub(super) fn pause_for_descriptors(&mut self) {
+        self.exhausted_until = Some(self.now + EXHAUSTED_PAUSE);
     }
 
     /// True if there is more and the core wants it.
@@ -86,8 +92,11 @@ impl Shell {
                         | libc::EPERM,
                     ) => {}
                     Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-                        log::error!("cannot accept on {}: {error}; connections wait", listener.address);
-                        self.exhausted_until = Some(self.now + EXHAUSTED_PAUSE);
+                        if let Some(hushed) = self.complaints.ask(self.now) {
+                            let address = listener.address;
+                            log::error!("cannot accept on {address}: {error}; connections wait{hushed}");
+                        }
+                        self.pause_for_descriptors();
                         return true;
                     }
                     _ => {

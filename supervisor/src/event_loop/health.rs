@@ -41,6 +41,11 @@ impl Monitor {
         self.next_look.into_iter().chain(self.next_pulse).min()
     }
 
+    /// The worker is gone.
+    pub(super) fn forget(&mut self, worker: WorkerId) {
+        self.watched.remove(&worker);
+    }
+
     /// The last pulse of the worker.
     pub(super) fn health(&self, worker: WorkerId) -> Option<Health> {
         self.watched.get(&worker)?.health

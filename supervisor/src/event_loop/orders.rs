@@ -3,6 +3,7 @@
 use super::{Shell, arm};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::io::child::{self, Process};
+use crate::io::lane::Lane;
 use crate::io::scout::Question;
 use crate::io::source::Source;
 use crate::pool::{Input, Output, Signal};
@@ -118,7 +119,8 @@ impl Shell {
     fn take_back(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get(&id) else { return };
         let balancer = lane.balancer;
-        let taken = lane.take_back();
+        // What cannot be taken back stays the worker's.
+        let (taken, _) = lane.take_back();
         if !taken.is_empty() {
             lane.leave_void();
         }
@@ -133,11 +135,29 @@ impl Shell {
         let Some(lane) = self.lanes.remove(&id) else { return };
         self.releases.close(lane.ticket);
         let _ = self.poll.registry().deregister(&mut SourceFd(&lane.as_fd().as_raw_fd()));
+        self.empty(lane);
+    }
+
+    /// Takes back what waits in a lane that is no more; what there is no descriptor for is left until there is one.
+    fn empty(&mut self, lane: Lane) {
         let balancer = lane.balancer;
-        for connection in lane.take_back() {
+        let (taken, all) = lane.take_back();
+        for connection in taken {
             let source = source_of(&connection.peer);
             let conn = self.conns.insert(connection);
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });
+        }
+        if !all {
+            self.leftovers.push(lane);
+            self.pause_for_descriptors();
+        }
+    }
+
+    /// Tries again with lanes that could not be emptied.
+    pub(super) fn empty_leftovers(&mut self) {
+        for lane in std::mem::take(&mut self.leftovers) {
+            self.empty(lane);
+            self.carry_out();
         }
     }
 

@@ -42,11 +42,12 @@ impl Shell {
         let spawned = self.template.spawn(&own, wanted, output)?;
         let pid = spawned.pid;
         let source = Source::Child(worker).into();
-        self.poll.registry().register(
-            &mut SourceFd(&spawned.pidfd.as_raw_fd()),
-            source,
-            Interest::READABLE,
-        )?;
+        let mut pidfd = SourceFd(&spawned.pidfd.as_raw_fd());
+        self.poll.registry().register(&mut pidfd, source, Interest::READABLE).inspect_err(|_| {
+            child::send(&spawned.pidfd, Signal::SIGKILL);
+            child::wait(&spawned.pidfd, SWEEP);
+            child::reap(pid);
+        })?;
         self.tokens.insert(token, worker);
         self.processes.insert(worker, Process::new(spawned, token));
         Ok(pid)
@@ -61,7 +62,13 @@ impl Shell {
         if process.knows(pid) {
             return;
         }
-        let Ok(pidfd) = spawn::pidfd(pid) else { return };
+        let pidfd = match spawn::pidfd(pid) {
+            Ok(pidfd) => pidfd,
+            Err(error) => {
+                log::warn!("worker {}: process {pid} cannot be watched: {error}", self.logical_id(worker));
+                return;
+            }
+        };
         let place = self.members.insert(worker);
         let source = Source::Member(place).into();
         if self
@@ -73,7 +80,9 @@ impl Shell {
             self.members.remove(place);
             return;
         }
-        process.members.insert(place, Member { pid, pidfd });
+        if let Some(process) = self.processes.get_mut(&worker) {
+            process.members.insert(place, Member { pid, pidfd });
+        }
     }
 
     pub(super) fn on_child(&mut self, worker: WorkerId) {
@@ -103,6 +112,7 @@ impl Shell {
         self.outputs.exited(&id, self.poll.registry());
         let _ = self.poll.registry().deregister(&mut SourceFd(&process.pidfd.as_raw_fd()));
         self.tokens.remove(&process.token);
+        self.monitor.forget(worker);
         let exit = match process.ended {
             Some(Ended::Signal { signal, core_dumped }) => {
                 let kills = child::oom_kills();

@@ -1,8 +1,9 @@
 //! The socket on which thunks ask: accepts them, reads one request each, sends one reply. It answers nothing itself and
 //! trusts nothing but the kernel's word on who is asking.
 
-use super::message;
 use super::source::Source;
+use super::throttle::Throttle;
+use super::{descriptors, message};
 use clustermon_protocol::message::{MAX_FRAME, Reply};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -15,10 +16,17 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// More than so many thunks at once wait in the kernel's queue.
+/// So many may be connected and have asked nothing; the oldest makes room for the next. A thunk asks as soon as it is
+/// connected, and anybody on this machine may connect.
 const MAX_OPEN: usize = 256;
+/// Of the descriptors that there are, callers may have one in so many.
+const SHARE: u64 = 8;
+/// So many are taken in before the rest of the loop has its turn.
+const BUDGET: u32 = 128;
 /// One that has not sent its request by then is dropped.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// After a failure, when to try again: the event does not come twice.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// A process that has connected.
 #[derive(Debug)]
@@ -61,7 +69,10 @@ pub(crate) struct Intercept {
     socket: OwnedFd,
     name: String,
     callers: Slab<Caller>,
-    full: bool,
+    max_open: usize,
+    /// More wait in the kernel's queue; when to take them in.
+    more: Option<Instant>,
+    complaints: Throttle,
 }
 
 impl Intercept {
@@ -74,7 +85,9 @@ impl Intercept {
         listen(&socket, Backlog::MAXCONN)?;
         let token = Token::from(Source::Requests);
         registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)?;
-        Ok(Self { socket, name, callers: Slab::new(), full: false })
+        let max_open = MAX_OPEN.min(usize::try_from(descriptors::limit() / SHARE).unwrap_or(MAX_OPEN)).max(1);
+        let (callers, complaints) = Default::default();
+        Ok(Self { socket, name, callers, max_open, more: None, complaints })
     }
 
     /// The abstract name, without its NUL.
@@ -84,10 +97,10 @@ impl Intercept {
 
     /// Takes in who has connected; returns requests that were there at once.
     pub(crate) fn accept(&mut self, now: Instant, registry: &Registry, asked: &mut Vec<Asked>) {
-        loop {
-            self.full = self.callers.len() >= MAX_OPEN;
-            if self.full {
-                return;
+        self.more = None;
+        for _ in 0..BUDGET {
+            if self.callers.len() >= self.max_open {
+                self.drop_oldest(now, registry);
             }
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
             let link = match accept4(self.socket.as_raw_fd(), flags) {
@@ -95,10 +108,12 @@ impl Intercept {
                 Ok(fd) => unsafe { OwnedFd::from_raw_fd(fd) },
                 Err(nix::Error::EINTR | nix::Error::ECONNABORTED) => continue,
                 Err(nix::Error::EAGAIN) => return,
+                Err(nix::Error::EMFILE | nix::Error::ENFILE) if self.drop_oldest(now, registry) => continue,
                 Err(error) => {
-                    log::warn!("a worker's request was not accepted: {error}");
-                    // The event will not come again: try on the next turn of the clock.
-                    self.full = true;
+                    if let Some(hushed) = self.complaints.ask(now) {
+                        log::warn!("a worker's request was not accepted: {error}{hushed}");
+                    }
+                    self.more = Some(now + RETRY);
                     return;
                 }
             };
@@ -114,15 +129,30 @@ impl Intercept {
                 self.callers.remove(key);
             }
         }
+        self.more = Some(now);
+    }
+
+    /// Drops who has been connected longest and said nothing. False if there is nobody.
+    fn drop_oldest(&mut self, now: Instant, registry: &Registry) -> bool {
+        let oldest = self.callers.iter().min_by_key(|(_, caller)| caller.since).map(|(key, _)| key);
+        oldest.is_some_and(|key| {
+            self.drop_caller(key, now, registry);
+            true
+        })
+    }
+
+    fn drop_caller(&mut self, key: usize, now: Instant, registry: &Registry) {
+        let Some(caller) = self.callers.try_remove(key) else { return };
+        let _ = registry.deregister(&mut SourceFd(&caller.link.as_raw_fd()));
+        if let Some(hushed) = self.complaints.ask(now) {
+            log::warn!("process {} (uid {}) connected and asked nothing{hushed}", caller.pid, caller.uid);
+        }
     }
 
     /// A caller may have sent its request.
-    pub(crate) fn readable(&mut self, key: usize, now: Instant, registry: &Registry, asked: &mut Vec<Asked>) {
+    pub(crate) fn readable(&mut self, key: usize, registry: &Registry, asked: &mut Vec<Asked>) {
         if self.callers.contains(key) {
             self.read(key, registry, true, asked);
-        }
-        if self.full {
-            self.accept(now, registry, asked);
         }
     }
 
@@ -150,24 +180,19 @@ impl Intercept {
         true
     }
 
-    /// Drops callers that have said nothing for too long; `asked` gets what others have sent in the meantime.
+    /// Drops callers that have said nothing for too long, and takes in more; `asked` gets what these have sent.
     pub(crate) fn expire(&mut self, now: Instant, registry: &Registry, asked: &mut Vec<Asked>) {
         let late = |caller: &Caller| now.saturating_duration_since(caller.since) >= PATIENCE;
-        self.callers.retain(|_, caller| {
-            if late(caller) {
-                let _ = registry.deregister(&mut SourceFd(&caller.link.as_raw_fd()));
-                log::warn!("process {} (uid {}) connected and asked nothing", caller.pid, caller.uid);
-            }
-            !late(caller)
-        });
-        if self.full {
+        while let Some(key) = self.callers.iter().find(|(_, caller)| late(caller)).map(|(key, _)| key) {
+            self.drop_caller(key, now, registry);
+        }
+        if self.more.is_some_and(|at| at <= now) {
             self.accept(now, registry, asked);
         }
     }
 
     /// When `expire` has something to do.
-    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let retry = self.full.then(|| now + Duration::from_millis(100));
-        self.callers.iter().map(|(_, caller)| caller.since + PATIENCE).chain(retry).min()
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.callers.iter().map(|(_, caller)| caller.since + PATIENCE).chain(self.more).min()
     }
 }

@@ -1,7 +1,7 @@
 //! A lane: a connected pair whose worker end stands where the program's listening socket stood. The supervisor keeps a
 //! copy of the worker end, so that nothing which waits in the lane dies with the worker.
 
-use super::message;
+use super::{descriptors, message};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::identity::Identity;
@@ -108,22 +108,29 @@ impl Lane {
         if done < 0 { 0 } else { bytes.unsigned_abs().div_ceil(self.record_cost) }
     }
 
-    /// Takes back what waits, oldest first.
-    pub(crate) fn take_back(&self) -> Vec<Connection> {
+    /// Takes back what waits, oldest first. False if some of it still waits, because there is no descriptor for it.
+    pub(crate) fn take_back(&self) -> (Vec<Connection>, bool) {
         let mut taken = Vec::new();
         let mut bytes = [0; record::LEN];
         loop {
+            // A record that finds no room for its descriptor is lost with it.
+            if !descriptors::is_there_one(self.worker_end.as_fd()) {
+                return (taken, self.waiting() == 0);
+            }
             match message::receive(self.worker_end.as_fd(), &mut bytes) {
-                Ok(incoming) if incoming.len == 0 => return taken,
+                Ok(incoming) if incoming.len == 0 => return (taken, true),
                 Ok(incoming) => {
-                    if let (Some(Record::Connection { peer, nonblock, .. }), Some(fd)) =
-                        (Record::decode(&bytes), incoming.fd)
-                    {
-                        taken.push(Connection { fd, peer, nonblock, balancer: self.balancer });
+                    match (Record::decode(&bytes), incoming.fd) {
+                        (Some(Record::Connection { peer, nonblock, .. }), Some(fd)) => {
+                            taken.push(Connection { fd, peer, nonblock, balancer: self.balancer });
+                        }
+                        // Another thread took the last descriptor in between.
+                        (Some(Record::Connection { .. }), None) => log::error!("a connection was lost"),
+                        (Some(Record::Void) | None, _) => {}
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return taken,
+                Err(_) => return (taken, true),
             }
         }
     }
@@ -233,11 +240,11 @@ mod tests {
                 lane.give(&connection()).unwrap();
             }
             assert_eq!(lane.waiting(), window);
-            assert_eq!(lane.take_back().len(), window as usize);
+            assert_eq!(lane.take_back().0.len(), window as usize);
             assert_eq!(lane.waiting(), 0);
             lane.leave_void();
             assert_eq!(lane.waiting(), 1);
-            assert_eq!(lane.take_back().len(), 0);
+            assert_eq!(lane.take_back().0.len(), 0);
         }
     }
 }

@@ -40,7 +40,9 @@ impl Facts {
         };
         let number = |name| int_option(socket, libc::SOL_SOCKET, name);
         let mptcp_or_udp = address.family() != UNIX && number(libc::SO_PROTOCOL)? != libc::IPPROTO_TCP;
-        if number(libc::SO_TYPE)? != libc::SOCK_STREAM || mptcp_or_udp || address.is_unnamed() {
+        // Without a port it would listen on a random one.
+        let unbound = address.is_unnamed() || address.port() == Some(0);
+        if number(libc::SO_TYPE)? != libc::SOCK_STREAM || mptcp_or_udp || unbound {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         let key = if let Some(name) = address.abstract_name() {
@@ -92,6 +94,8 @@ pub(crate) struct Listener {
     /// How workers want their connections: what they last said.
     pub(crate) nonblock: bool,
     socket: OwnedFd,
+    /// Sockets that were served before, with what still waits in their queues.
+    older: Vec<OwnedFd>,
 }
 
 impl Listener {
@@ -124,21 +128,23 @@ impl Listener {
             pending: true,
             nonblock: false,
             socket,
+            older: Vec::new(),
         })
     }
 
-    /// Moves to a newer socket of the same address; the old one is the caller's to empty.
+    /// Moves to a newer socket of the same address; what waits at the old one is accepted first.
     pub(crate) fn replace(
         &mut self,
         socket: OwnedFd,
         inode: u64,
         file: Option<(u64, u64)>,
-    ) -> io::Result<OwnedFd> {
+    ) -> io::Result<()> {
         set_nonblocking(socket.as_fd())?;
         self.inode = inode;
         self.file = file;
         self.pending = true;
-        Ok(std::mem::replace(&mut self.socket, socket))
+        self.older.push(std::mem::replace(&mut self.socket, socket));
+        Ok(())
     }
 
     /// Whether listening has put a lane in the socket's place: this process is a worker itself, of another supervisor.
@@ -185,7 +191,13 @@ impl Listener {
     }
 
     /// The next connection. WouldBlock if there is none.
-    pub(crate) fn accept(&self) -> io::Result<Connection> {
+    pub(crate) fn accept(&mut self) -> io::Result<Connection> {
+        while let Some(older) = self.older.first() {
+            match accept_from(older.as_fd(), self.nonblock, self.id) {
+                Err(error) if !is_passing(&error) => drop(self.older.remove(0)),
+                accepted => return accepted,
+            }
+        }
         accept_from(self.socket.as_fd(), self.nonblock, self.id)
     }
 
@@ -212,12 +224,14 @@ pub(crate) fn file_of(path: &Path) -> Option<(u64, u64)> {
     Some((device, status.st_ino))
 }
 
+/// An error after which the same socket may well give a connection.
+fn is_passing(error: &io::Error) -> bool {
+    let passing = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EINTR, libc::ECONNABORTED];
+    error.raw_os_error().is_some_and(|number| passing.contains(&number))
+}
+
 /// Accepts one connection from any listening socket.
-pub(crate) fn accept_from(
-    socket: BorrowedFd<'_>,
-    nonblock: bool,
-    balancer: BalancerId,
-) -> io::Result<Connection> {
+fn accept_from(socket: BorrowedFd<'_>, nonblock: bool, balancer: BalancerId) -> io::Result<Connection> {
     let mut raw = [0u8; MAX + 2];
     let mut len = raw.len() as libc::socklen_t;
     let flags = libc::SOCK_CLOEXEC | if nonblock { libc::SOCK_NONBLOCK } else { 0 };

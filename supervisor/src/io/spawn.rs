@@ -113,9 +113,17 @@ impl Template {
                 Ok(())
             });
         }
-        let child = command.spawn()?;
+        let mut child = command.spawn()?;
         let pid = child.id();
-        Ok(Spawned { pid, pidfd: pidfd(pid)? })
+        match pidfd(pid) {
+            Ok(pidfd) => Ok(Spawned { pid, pidfd }),
+            Err(error) => {
+                // Nobody would ever see its end: another would be started beside it.
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error)
+            }
+        }
     }
 }
 

@@ -1,0 +1,233 @@
+//! How listening sockets of workers become load balancers and lanes, and what workers say on these. The rules are the
+//! kernel's; whether a worker is to be served is the core's.
+
+use super::requests::errno;
+use super::{Shell, arm};
+use crate::ids::{BalancerId, LaneId, WorkerId};
+use crate::io::intercept::Answerer;
+use crate::io::lane::{Holder, Lane, get_option};
+use crate::io::listener::{self, Facts, Key, Listener};
+use crate::io::source::Source;
+use crate::io::{descriptors, diag};
+use crate::pool::Input;
+use clustermon_protocol::address::Address;
+use clustermon_protocol::env;
+use clustermon_protocol::message::{Place, Reply};
+use clustermon_protocol::record::Upward;
+use mio::Interest;
+use mio::unix::SourceFd;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+/// So much of what one worker says is heard in one turn.
+const UPWARD_BUDGET: u32 = 64;
+
+impl Shell {
+    pub(super) fn listen(
+        &mut self,
+        worker: WorkerId,
+        holder: Holder,
+        socket: OwnedFd,
+        backlog: i32,
+        place: &Place<'_>,
+        caller: Answerer,
+    ) {
+        let (id, balancer) = match self.place(worker, holder, socket, backlog, place) {
+            Ok(placed) => placed,
+            Err(error) => {
+                caller.reply(&Reply::Errno(errno(&error)), None);
+                return;
+            }
+        };
+        self.join(worker, holder.pid);
+        let Some(lane) = self.lanes.get(&id) else { return };
+        let told = caller.reply(&Reply::Lane { lane: id.0 }, Some(lane.worker_end()));
+        self.input(Input::LaneOpened { lane: id, worker, balancer });
+        if !told {
+            self.input(Input::LaneClosed { lane: id });
+        }
+    }
+
+    /// A lane to the balancer of the socket's address, which is opened on this very socket if it is the first. The lane
+    /// comes first: a balancer that nobody serves would keep its clients waiting for ever.
+    fn place(
+        &mut self,
+        worker: WorkerId,
+        holder: Holder,
+        socket: OwnedFd,
+        backlog: i32,
+        place: &Place<'_>,
+    ) -> io::Result<(LaneId, BalancerId)> {
+        let mut cookie = [0; 8];
+        get_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie)?;
+        let cookie = u64::from_ne_bytes(cookie);
+        let process = self.processes.get_mut(&worker);
+        let owned = process.and_then(|process| process.owned.remove(&cookie));
+        let facts = Facts::of(socket.as_fd(), owned, place.path)?;
+        match self.by_key.get(&facts.key).copied() {
+            Some(balancer) => {
+                if self.listens_already(worker, holder, balancer, &facts) {
+                    log::warn!("worker {} listens on {} twice", self.logical_id(worker), facts.address);
+                    return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
+                }
+                let lane = self.open_lane(worker, holder, balancer, &facts.address)?;
+                if owned.is_none() {
+                    self.move_to_newer(balancer, socket, &facts).inspect_err(|_| self.abandon(lane))?;
+                }
+                Ok((lane, balancer))
+            }
+            // The cluster has let go of it since the bind in name: there is no bound socket to listen on.
+            None if owned.is_some() => Err(io::Error::from_raw_os_error(libc::EADDRINUSE)),
+            None => {
+                let balancer = BalancerId(self.next_balancer);
+                self.next_balancer += 1;
+                let lane = self.open_lane(worker, holder, balancer, &facts.address)?;
+                let opened = self.open_balancer(worker, balancer, socket, facts, backlog);
+                opened.inspect_err(|_| self.abandon(lane))?;
+                Ok((lane, balancer))
+            }
+        }
+    }
+
+    /// A process that listens again on what it holds made a mistake, unless it set SO_REUSEPORT itself.
+    fn listens_already(&self, worker: WorkerId, holder: Holder, balancer: BalancerId, facts: &Facts) -> bool {
+        let meant =
+            self.processes.get(&worker).is_some_and(|process| process.reuse_port.contains(&facts.cookie));
+        !meant
+            && matches!(facts.key, Key::Inet { .. })
+            && self.lanes.values().any(|lane| {
+                lane.balancer == balancer
+                    && lane.worker == worker
+                    && lane.holder.pid == holder.pid
+                    && lane.is_where_it_was()
+            })
+    }
+
+    fn open_balancer(
+        &mut self,
+        worker: WorkerId,
+        id: BalancerId,
+        socket: OwnedFd,
+        facts: Facts,
+        backlog: i32,
+    ) -> io::Result<()> {
+        let address = facts.address;
+        let taken = |shell: &Self, own: u64| -> io::Result<()> {
+            let ours = |inode: &u64| {
+                *inode == own || shell.listeners.values().any(|listener| listener.inode == *inode)
+            };
+            if diag::listening_on(&address)?.iter().all(ours) {
+                return Ok(());
+            }
+            shell.tell_taken(worker, &address);
+            Err(io::Error::from_raw_os_error(libc::EADDRINUSE))
+        };
+        // A supervisor that is a worker of another's cluster cannot tell that one's sockets from a stranger's before it
+        // has listened, which that one may take over.
+        let nested = std::env::var_os(env::SOCKET).is_some();
+        if !nested {
+            taken(self, 0)?;
+        }
+        let file = match &facts.key {
+            Key::Path(path) => listener::file_of(path),
+            Key::Inet { .. } | Key::Abstract(_) => None,
+        };
+        let backlog = backlog.max(i32::try_from(self.config.backlog).unwrap_or(i32::MAX));
+        let key = facts.key.clone();
+        let listener = Listener::open(id, socket, facts, file, backlog)?;
+        if nested && !listener.is_taken_over()? {
+            taken(self, listener.inode)?;
+        }
+        let fd = listener.as_fd().as_raw_fd();
+        self.poll.registry().register(&mut SourceFd(&fd), Source::Listener(id).into(), Interest::READABLE)?;
+        self.by_key.insert(key, id);
+        self.listeners.insert(id, listener);
+        self.input(Input::BalancerOpened { balancer: id });
+        self.make_ready(id);
+        Ok(())
+    }
+
+    /// The newest bind of a path wins: clients find its file. What waits in the old queue is taken along.
+    fn move_to_newer(&mut self, balancer: BalancerId, socket: OwnedFd, facts: &Facts) -> io::Result<()> {
+        let Key::Path(path) = &facts.key else { return Ok(()) };
+        let file = listener::file_of(path);
+        let Some(listener) = self.listeners.get_mut(&balancer) else { return Ok(()) };
+        if file.is_none() || file == listener.file || !facts.listening {
+            return Ok(());
+        }
+        let registry = self.poll.registry();
+        let fd = socket.as_raw_fd();
+        registry.register(&mut SourceFd(&fd), Source::Listener(balancer).into(), Interest::READABLE)?;
+        let old = listener.as_fd().as_raw_fd();
+        listener.replace(socket, facts.inode, file)?;
+        let _ = registry.deregister(&mut SourceFd(&old));
+        log::info!("{} was bound anew: serving the newer socket", facts.address);
+        self.make_ready(balancer);
+        Ok(())
+    }
+
+    fn open_lane(
+        &mut self,
+        worker: WorkerId,
+        holder: Holder,
+        balancer: BalancerId,
+        address: &Address,
+    ) -> io::Result<LaneId> {
+        if descriptors::are_scarce(self.releases.as_fd()) {
+            if let Some(hushed) = self.complaints.ask(self.now) {
+                let (id, limit) = (self.logical_id(worker), descriptors::limit());
+                log::error!(
+                    "worker {id} cannot listen on {address}: of the {limit} descriptors that the supervisor may have \
+                     the last are kept for connections; raise its limit (ulimit -n, LimitNOFILE=){hushed}"
+                );
+            }
+            return Err(io::Error::from_raw_os_error(libc::ENFILE));
+        }
+        let id = LaneId(self.next_lane);
+        self.next_lane += 1;
+        let place = (worker, balancer, holder);
+        let ticket = self.releases.open()?;
+        let lane = Lane::new(id, self.nonce, address, place, ticket, self.config.window, self.record_cost)
+            .inspect_err(|_| self.releases.close(ticket))?;
+        let fd = lane.as_fd().as_raw_fd();
+        let source = Source::Lane(id).into();
+        self.poll
+            .registry()
+            .register(&mut SourceFd(&fd), source, Interest::READABLE)
+            .inspect_err(|_| self.releases.close(ticket))?;
+        self.lanes.insert(id, lane);
+        Ok(id)
+    }
+
+    /// Forgets a lane that the core has not heard of.
+    fn abandon(&mut self, id: LaneId) {
+        if let Some(lane) = self.lanes.remove(&id) {
+            self.releases.close(lane.ticket);
+        }
+    }
+
+    /// Takes in what a worker says on its lane. One that goes on and on is heard further in the next turn.
+    pub(super) fn on_upward(&mut self, id: LaneId) {
+        for _ in 0..UPWARD_BUDGET {
+            let said = self.lanes.get(&id).and_then(|lane| Some((lane.next_upward()?, lane.balancer)));
+            let Some((upward, balancer)) = said else { return };
+            match upward {
+                Upward::Nonblock(on) => {
+                    if let Some(listener) = self.listeners.get_mut(&balancer) {
+                        listener.nonblock = on;
+                    }
+                }
+                Upward::Shut => self.input(Input::LaneClosed { lane: id }),
+                Upward::Lost => {
+                    if let Some(hushed) = self.complaints.ask(self.now) {
+                        log::error!("a worker lost a connection: its table of descriptors was full{hushed}");
+                    }
+                }
+            }
+        }
+        if let Some(lane) = self.lanes.get(&id) {
+            // Registering anew reports what is still there.
+            let _ = arm(&self.poll, id, lane, lane.armed);
+        }
+    }
+}
