@@ -6,15 +6,19 @@ use crate::settings::Settings;
 use crate::sys;
 use clustermon_protocol::VERSION;
 use clustermon_protocol::address::UNIX;
-use clustermon_protocol::message::{Hello, MAX_FRAME, Reply, Request};
+use clustermon_protocol::message::{Hello, MAX_PLACE, Reply, Request};
 use clustermon_protocol::scm::{self, Control, Received};
 
 /// How long a request may take, in milliseconds. The supervisor answers within one turn of its loop.
 const TIME_LIMIT: i64 = 5_000;
 
-/// Room for a reply and the fd that came with it.
+/// Room for every request and every reply that this build knows: a place beside an address is the longest. Far less than
+/// the wire allows, because it stands on the program's stack, and that may be 16 KiB in all.
+const ROOM: usize = MAX_PLACE + 192;
+
+/// A reply and the fd that came with it.
 pub(crate) struct Answer {
-    frame: [u8; MAX_FRAME],
+    frame: [u8; ROOM],
     len: usize,
     fd: Option<i32>,
 }
@@ -40,14 +44,16 @@ impl Drop for Answer {
 }
 
 /// Asks; `None` if the supervisor cannot be asked.
+#[inline(never)]
 pub(crate) fn ask(settings: &Settings, request: &Request<'_>, socket: Option<i32>) -> Option<Answer> {
     let hello = Hello { version: VERSION, token: settings.token, pid: sys::getpid() };
-    let mut frame = [0; MAX_FRAME];
-    let len = request.encode(&hello, &mut frame)?;
+    let mut answer = Answer { frame: [0; ROOM], len: 0, fd: None };
+    answer.len = request.encode(&hello, &mut answer.frame)?;
     let link = sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC).ok()?;
-    let answer = exchange(link, settings.socket(), &mut frame[..len], socket);
+    let done = exchange(link, settings.socket(), &mut answer, socket);
     sys::close(link);
-    answer
+    done?;
+    Some(answer)
 }
 
 /// True if the supervisor lives: somebody listens on its socket.
@@ -70,7 +76,8 @@ fn address(name: &[u8]) -> Option<([u8; 110], usize)> {
     Some((address, 3 + name.len()))
 }
 
-fn exchange(link: i32, name: &[u8], frame: &mut [u8], socket: Option<i32>) -> Option<Answer> {
+/// Sends the frame and puts the reply in its place.
+fn exchange(link: i32, name: &[u8], answer: &mut Answer, socket: Option<i32>) -> Option<()> {
     let deadline = sys::now() + TIME_LIMIT;
     // A timed-out wait returns EAGAIN; an interrupted one EINTR, and is begun again within the deadline.
     let timeout = [TIME_LIMIT / 1000, 0].map(i64::to_ne_bytes);
@@ -81,7 +88,7 @@ fn exchange(link: i32, name: &[u8], frame: &mut [u8], socket: Option<i32>) -> Op
     until(deadline, || sys::connect(link, &address[..len]))?;
 
     let mut control = Control::send(socket.unwrap_or(-1));
-    let mut iov = IoVec { base: frame.as_mut_ptr().cast(), len: frame.len() };
+    let mut iov = IoVec { base: answer.frame.as_mut_ptr().cast(), len: answer.len };
     let message = Message {
         name: core::ptr::null_mut(),
         name_len: 0,
@@ -93,9 +100,8 @@ fn exchange(link: i32, name: &[u8], frame: &mut [u8], socket: Option<i32>) -> Op
     };
     until(deadline, || sys::sendmsg(link, &message, MSG_NOSIGNAL))?;
 
-    let mut answer = Answer { frame: [0; MAX_FRAME], len: 0, fd: None };
     let mut control = Control::empty();
-    let mut iov = IoVec { base: answer.frame.as_mut_ptr().cast(), len: MAX_FRAME };
+    let mut iov = IoVec { base: answer.frame.as_mut_ptr().cast(), len: ROOM };
     let mut message = Message {
         name: core::ptr::null_mut(),
         name_len: 0,
@@ -114,7 +120,7 @@ fn exchange(link: i32, name: &[u8], frame: &mut [u8], socket: Option<i32>) -> Op
             return None;
         }
     }
-    (answer.len > 0).then_some(answer)
+    (answer.len > 0).then_some(())
 }
 
 /// Repeats an interrupted call until the deadline.

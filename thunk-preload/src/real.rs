@@ -77,16 +77,14 @@ pub(crate) fn fail(error: c_int) -> c_int {
     -1
 }
 
-/// Calls `visit` with each entry of the environment as it is now, until it returns false.
-pub(crate) fn each_variable(mut visit: impl FnMut(&CStr) -> bool) {
+/// Calls `visit` with each entry of the environment as it is now.
+pub(crate) fn each_variable(mut visit: impl FnMut(&CStr)) {
     // SAFETY: null or the C library's variable. We read it as getenv does.
     let Some(&(mut entry)) = (unsafe { weak().environ.as_ref() }) else { return };
     // SAFETY: the array ends in a null pointer and its entries are C strings.
     unsafe {
         while !entry.is_null() && !(*entry).is_null() {
-            if !visit(CStr::from_ptr(*entry)) {
-                return;
-            }
+            visit(CStr::from_ptr(*entry));
             entry = entry.add(1);
         }
     }

@@ -2,18 +2,18 @@
 //! stale and nothing is stored; binds and listens are rare.
 
 use crate::{real, sys};
-use clustermon_protocol::{env, message::Token};
+use clustermon_protocol::address::Address;
+use clustermon_protocol::{env, message::Token, rules};
 
 const MAX_SOCKET: usize = 100;
-const MAX_RULES: usize = 2048;
 
-/// How to reach the supervisor, and the rules.
+/// How to reach the supervisor. The rules are looked at where they stand: stacks are small.
 pub(crate) struct Settings {
     socket: [u8; MAX_SOCKET],
     socket_len: usize,
     pub token: Token,
-    rules: [u8; MAX_RULES],
-    rules_len: usize,
+    /// The environment was cleared: the one that the process was started with is looked at.
+    cleared: bool,
     /// The least backlog of a shared listener.
     pub backlog: i32,
     /// The program lives on when its supervisor is gone.
@@ -23,16 +23,19 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// `None` outside a cluster.
+    #[inline(never)]
     pub(crate) fn read() -> Option<Self> {
         let mut settings = Self::gather();
         if !settings.complete() {
-            settings.read_initial();
+            settings.cleared = true;
+            each_initial(&mut |entry| settings.take(entry));
         }
         settings.complete().then_some(settings)
     }
 
     /// As [`Settings::read`], without looking further where the environment was cleared: for calls that programs
     /// outside a cluster make often.
+    #[inline(never)]
     pub(crate) fn from_variables() -> Option<Self> {
         let settings = Self::gather();
         settings.complete().then_some(settings)
@@ -43,16 +46,12 @@ impl Settings {
             socket: [0; MAX_SOCKET],
             socket_len: 0,
             token: [0; 16],
-            rules: [0; MAX_RULES],
-            rules_len: 0,
+            cleared: false,
             backlog: 0,
             keep: false,
             has_token: false,
         };
-        real::each_variable(|entry| {
-            settings.take(entry.to_bytes());
-            true
-        });
+        real::each_variable(|entry| settings.take(entry.to_bytes()));
         settings
     }
 
@@ -61,9 +60,22 @@ impl Settings {
         &self.socket[..self.socket_len]
     }
 
-    /// The address rules.
-    pub(crate) fn rules(&self) -> &str {
-        core::str::from_utf8(&self.rules[..self.rules_len]).unwrap_or("")
+    /// True if the rules share a listener on this address; `place` is the absolute path of a unix socket.
+    pub(crate) fn shares(&self, address: &Address, place: &[u8]) -> bool {
+        let mut told = None;
+        let mut look = |entry: &[u8]| {
+            if let Some((name, value)) = split(entry)
+                && name == env::RULES.as_bytes()
+            {
+                told = Some(rules::shared(core::str::from_utf8(value).unwrap_or(""), address, place));
+            }
+        };
+        if self.cleared {
+            each_initial(&mut look);
+        } else {
+            real::each_variable(|entry| look(entry.to_bytes()));
+        }
+        told.unwrap_or_else(|| rules::shared("", address, place))
     }
 
     fn complete(&self) -> bool {
@@ -71,8 +83,7 @@ impl Settings {
     }
 
     fn take(&mut self, entry: &[u8]) {
-        let Some(at) = entry.iter().position(|&b| b == b'=') else { return };
-        let (name, value) = (&entry[..at], &entry[at + 1..]);
+        let Some((name, value)) = split(entry) else { return };
         if name == env::SOCKET.as_bytes() && value.len() <= MAX_SOCKET {
             self.socket[..value.len()].copy_from_slice(value);
             self.socket_len = value.len();
@@ -81,37 +92,41 @@ impl Settings {
                 self.token = token;
                 self.has_token = true;
             }
-        } else if name == env::RULES.as_bytes() && value.len() <= MAX_RULES {
-            self.rules[..value.len()].copy_from_slice(value);
-            self.rules_len = value.len();
         } else if name == env::BACKLOG.as_bytes() {
             self.backlog = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
         } else if name == env::ON_SUPERVISOR_DEATH.as_bytes() {
             self.keep = value == b"keep";
         }
     }
+}
 
-    /// A program may have cleared its environment; the kernel still shows the one it was started with.
-    fn read_initial(&mut self) {
-        let Ok(fd) = sys::open(c"/proc/self/environ", crate::abi::O_CLOEXEC) else { return };
-        let mut buffer = [0; 4096];
-        let mut filled = 0;
-        while let Ok(count @ 1..) = sys::read(fd, &mut buffer[filled..]) {
-            filled += count;
-            let mut start = 0;
-            while let Some(len) = buffer[start..filled].iter().position(|&b| b == 0) {
-                self.take(&buffer[start..start + len]);
-                start += len + 1;
-            }
-            // An entry that fills the buffer is not ours: drop what was read of it.
-            if start == 0 && filled == buffer.len() {
-                start = filled;
-            }
-            buffer.copy_within(start..filled, 0);
-            filled -= start;
+fn split(entry: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = entry.iter().position(|&b| b == b'=')?;
+    Some((entry.get(..at)?, entry.get(at + 1..)?))
+}
+
+/// A program may have cleared its environment; the kernel still shows the one it was started with.
+#[cold]
+#[inline(never)]
+fn each_initial(visit: &mut dyn FnMut(&[u8])) {
+    let Ok(fd) = sys::open(c"/proc/self/environ", crate::abi::O_CLOEXEC) else { return };
+    let mut buffer = [0; 4096];
+    let mut filled = 0;
+    while let Ok(count @ 1..) = sys::read(fd, &mut buffer[filled..]) {
+        filled += count;
+        let mut start = 0;
+        while let Some(len) = buffer[start..filled].iter().position(|&b| b == 0) {
+            visit(&buffer[start..start + len]);
+            start += len + 1;
         }
-        sys::close(fd);
+        // An entry that fills the buffer is not ours: drop what was read of it.
+        if start == 0 && filled == buffer.len() {
+            start = filled;
+        }
+        buffer.copy_within(start..filled, 0);
+        filled -= start;
     }
+    sys::close(fd);
 }
 
 fn parse_token(text: &[u8]) -> Option<Token> {

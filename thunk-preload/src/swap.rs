@@ -28,6 +28,7 @@ pub(crate) fn flags(fd: i32) -> i32 {
 }
 
 /// Replaces `fd` by `lane`, which gets these status flags and is closed. On an error `fd` is as it was.
+#[inline(never)]
 pub(crate) fn replace(fd: i32, lane: i32, flags: i32) -> sys::Result<()> {
     let cloexec = sys::fcntl(fd, F_GETFD, 0)? & FD_CLOEXEC != 0;
     copy(fd, lane, flags);
@@ -62,13 +63,14 @@ fn copy(from: i32, to: i32, flags: i32) {
 }
 
 /// Every epoll instance of this process in which `fd` is registered.
+#[inline(never)]
 fn registrations(fd: i32) -> Registrations {
     const NONE: Registration =
         Registration { epoll: -1, event: EpollEvent { events: 0, data: 0 }, moves: false };
     let mut found = Registrations { entries: [NONE; MAX_REGISTRATIONS], count: 0 };
     const O_DIRECTORY: i32 = if cfg!(target_arch = "aarch64") { 0o40000 } else { 0o200000 };
     let Ok(dir) = sys::open(c"/proc/self/fd", O_CLOEXEC | O_DIRECTORY) else { return found };
-    let mut buffer = Entries([0; 4096]);
+    let mut buffer = Entries([0; 1024]);
     while let Ok(filled @ 1..) = sys::getdents(dir, &mut buffer.0) {
         let mut rest = &buffer.0[..filled];
         // struct linux_dirent64: inode 8, offset 8, length 2, type 1, name.
@@ -88,7 +90,7 @@ fn registrations(fd: i32) -> Registrations {
 }
 
 #[repr(align(8))]
-struct Entries([u8; 4096]);
+struct Entries([u8; 1024]);
 
 fn look(dir: i32, name: &CStr, fd: i32, found: &mut Registrations) {
     let mut target = [0; 32];
@@ -102,7 +104,7 @@ fn look(dir: i32, name: &CStr, fd: i32, found: &mut Registrations) {
         return;
     }
     let Ok(info) = sys::open(path.as_c_str(), O_CLOEXEC) else { return };
-    let mut buffer = [0; 2048];
+    let mut buffer = [0; 512];
     let mut filled = 0;
     while let Ok(count @ 1..) = sys::read(info, &mut buffer[filled..]) {
         filled += count;

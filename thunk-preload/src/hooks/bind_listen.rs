@@ -6,7 +6,6 @@ use crate::settings::Settings;
 use crate::{lane, link, owned, place, pulse, real, swap, sys};
 use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
 use clustermon_protocol::message::{Reply, Request};
-use clustermon_protocol::rules;
 use core::ffi::{c_int, c_void};
 
 /// How long a sibling may take from bind to listen on a unix path, in tries of 10 ms.
@@ -59,11 +58,16 @@ fn shared_bind(fd: c_int, address: *const c_void, len: u32) -> Option<(Settings,
         return None;
     }
     let settings = Settings::read()?;
-    let found = place::Found::of(&address);
-    rules::shared(settings.rules(), &address, found.place().path).then_some((settings, address))
+    is_shared(&settings, &address).then_some((settings, address))
+}
+
+#[inline(never)]
+fn is_shared(settings: &Settings, address: &Address) -> bool {
+    settings.shares(address, place::Found::of(address).place().path)
 }
 
 /// The kernel refused the address: 0 if it is the cluster's own, else the kernel's answer.
+#[inline(never)]
 fn or_owned(settings: &Settings, fd: c_int, address: &Address) -> c_int {
     let errno = real::errno();
     if errno == EADDRINUSE
@@ -134,13 +138,12 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
             Unbound::Unknown => return Outcome::Failed(EADDRINUSE),
         }
     }
-    let found = place::Found::of(&address);
     let tcp = address.family() != UNIX;
     // A private bind to port 0 has a port by now; what tells it from a shared one is that we did not prepare it.
     let prepared = !tcp
         || owned_here.is_some()
         || sys::getsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT).is_ok_and(|on| on != 0);
-    if !prepared || !rules::shared(settings.rules(), &address, found.place().path) {
+    if !prepared || !is_shared(&settings, &address) {
         return Outcome::Kernel;
     }
     if !tcp && owned_here.is_none() {
@@ -151,8 +154,7 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
         }
     }
     let flags = swap::flags(fd);
-    let request = Request::Listen { fd, backlog, place: found.place() };
-    let Some(mut answer) = link::ask(&settings, &request, Some(fd)) else {
+    let Some(mut answer) = ask_to_listen(&settings, fd, backlog, &address) else {
         return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
     };
     let fallen = answer.take_fd();
@@ -174,6 +176,12 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
     }
 }
 
+#[inline(never)]
+fn ask_to_listen(settings: &Settings, fd: c_int, backlog: c_int, address: &Address) -> Option<link::Answer> {
+    let found = place::Found::of(address);
+    link::ask(settings, &Request::Listen { fd, backlog, place: found.place() }, Some(fd))
+}
+
 enum Unbound {
     Owned(u64, Address),
     Bound,
@@ -190,7 +198,7 @@ fn unbound(settings: &Settings, fd: c_int, address: &Address) -> Unbound {
     if let Some(Reply::Name(name)) = answer.reply() {
         return Unbound::Owned(cookie, name);
     }
-    if address.is_unnamed() || !rules::shared(settings.rules(), address, &[]) {
+    if address.is_unnamed() || !settings.shares(address, &[]) {
         return Unbound::Private;
     }
     if bind_any(settings, fd, address) { Unbound::Bound } else { Unbound::Private }
