@@ -45,6 +45,7 @@ pub(crate) const IP_BIND_ADDRESS_NO_PORT: i32 = 24;
 
 pub(crate) const SHUT_RD: i32 = 0;
 pub(crate) const SHUT_WR: i32 = 1;
+pub(crate) const SHUT_RDWR: i32 = 2;
 
 pub(crate) const MSG_PEEK: i32 = 2;
 pub(crate) const MSG_DONTWAIT: i32 = 0x40;

@@ -98,7 +98,12 @@ enum Room {
 /// Tries for a descriptor: it may have been filled by anything that the program does. accept(2) too says EMFILE before
 /// it looks whether anybody waits.
 fn look_for_room(lane: i32, wait: c_int) -> Room {
-    let Ok(free) = sys::fcntl(lane, F_DUPFD_CLOEXEC, 0) else { return Room::None };
+    let free = match sys::fcntl(lane, F_DUPFD_CLOEXEC, 0) {
+        Ok(free) => free,
+        // Closed since it was last seen: the receiving will say so.
+        Err(EBADF) => return Room::Little(None),
+        Err(_) => return Room::None,
+    };
     sys::close(free);
     if (free as u64) + MARGIN < 256 || (free as u64) + MARGIN < sys::descriptor_limit() {
         return Room::Plenty;

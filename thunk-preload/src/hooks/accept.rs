@@ -32,8 +32,8 @@ unsafe fn dispatch(
     flags: c_int,
     kernel: impl Fn() -> c_int,
 ) -> c_int {
-    let hinted = lane::hinted(fd);
-    if hinted {
+    let before = real::errno();
+    if lane::hinted(fd) {
         // SAFETY: passed on to the caller.
         let taken = unsafe { take::accept(fd, address, len, flags) };
         if taken >= 0 || !matches!(real::errno(), ENOTCONN | EINVAL | ENOTSOCK | EBADF | EOPNOTSUPP) {
@@ -44,6 +44,7 @@ unsafe fn dispatch(
             real::set_errno(errno);
             return taken;
         }
+        real::set_errno(before);
         return kernel();
     }
     let accepted = kernel();
@@ -54,6 +55,7 @@ unsafe fn dispatch(
         real::set_errno(EINVAL);
         return accepted;
     }
+    real::set_errno(before);
     // SAFETY: passed on to the caller.
     unsafe { take::accept(fd, address, len, flags) }
 }

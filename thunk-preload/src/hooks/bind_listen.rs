@@ -32,7 +32,7 @@ pub(crate) unsafe extern "C-unwind" fn bind(fd: c_int, address: *const c_void, l
             let set = sys::getsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT) == Ok(0)
                 && sys::setsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 1).is_ok();
             let result = kernel();
-            let result = if result < 0 { or_owned(&settings, fd, &address) } else { result };
+            let result = if result < 0 { or_owned(&settings, fd, &address, errno) } else { result };
             if result < 0 && set {
                 let _ = sys::setsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 0);
             }
@@ -40,7 +40,7 @@ pub(crate) unsafe extern "C-unwind" fn bind(fd: c_int, address: *const c_void, l
         }
         None => {
             let result = kernel();
-            if result < 0 { or_owned(&settings, fd, &address) } else { result }
+            if result < 0 { or_owned(&settings, fd, &address, errno) } else { result }
         }
     }
 }
@@ -66,9 +66,10 @@ fn is_shared(settings: &Settings, address: &Address) -> bool {
     settings.shares(address, place::Found::of(address).place().path)
 }
 
-/// The kernel refused the address: 0 if it is the cluster's own, else the kernel's answer.
+/// The kernel refused the address: 0 if it is the cluster's own, with `errno` as it was `before` (some event loops read
+/// it whatever bind() returned), else the kernel's answer.
 #[inline(never)]
-fn or_owned(settings: &Settings, fd: c_int, address: &Address) -> c_int {
+fn or_owned(settings: &Settings, fd: c_int, address: &Address, before: c_int) -> c_int {
     let errno = real::errno();
     if errno == EADDRINUSE
         && let Some(cookie) = owned::cookie(fd)
@@ -79,7 +80,7 @@ fn or_owned(settings: &Settings, fd: c_int, address: &Address) -> c_int {
             let answer = link::ask(settings, &request, None);
             if answer.and_then(|answer| answer.reply().map(|reply| reply == Reply::Owned)) == Some(true) {
                 owned::remember(cookie);
-                real::set_errno(errno);
+                real::set_errno(before);
                 return 0;
             }
             // A sibling may have bound the path and not yet listened: then the file is young.

@@ -53,6 +53,12 @@ pub(crate) unsafe extern "C-unwind" fn getsockopt(
         real::set_errno(failed);
         return result;
     };
+    if (room as i32) < 0 {
+        return real::fail(EINVAL);
+    }
+    if value.is_null() && room > 0 {
+        return real::fail(EFAULT);
+    }
     let mut buffer = [0; MAX_VALUE];
     match read_option(&identity, level, name, room, &mut buffer) {
         Ok(count) => {
@@ -135,6 +141,9 @@ pub(crate) unsafe extern "C-unwind" fn setsockopt(
 }
 
 fn write_option(identity: &Identity, level: c_int, name: c_int, value: *const c_void, len: u32) -> c_int {
+    if (len as i32) < 0 {
+        return real::fail(EINVAL);
+    }
     if is_reference(level, name) || len as usize > MAX_VALUE {
         return real::fail(ENOPROTOOPT);
     }
@@ -176,7 +185,7 @@ fn note_reuse_port(fd: c_int) {
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C-unwind" fn shutdown(fd: c_int, how: c_int) -> c_int {
     let errno = real::errno();
-    if lane::hinted(fd) && lane::recognise(fd).is_some() {
+    if (SHUT_RD..=SHUT_RDWR).contains(&how) && lane::hinted(fd) && lane::recognise(fd).is_some() {
         // As on a listening socket: writing was never open, and the end of reading wakes who waits in accept().
         if how != SHUT_WR {
             let _ = sys::send(fd, &Upward::Shut.encode(), MSG_DONTWAIT | MSG_NOSIGNAL);
