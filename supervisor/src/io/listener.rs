@@ -157,6 +157,12 @@ impl Listener {
     pub(crate) fn reopen(&mut self) -> io::Result<()> {
         let backlog = i32::try_from(self.backlog).unwrap_or(i32::MAX);
         if let Key::Inet { .. } = self.key {
+            // One that was bound to port 0 has lost its port (though it shows it yet) and would get any other. The others
+            // are bound still, which is EINVAL.
+            match lane::bind_raw(self.socket.as_fd(), self.address.as_bytes()) {
+                Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
             // SAFETY: no memory is involved.
             if unsafe { libc::listen(self.socket.as_raw_fd(), backlog) } < 0 {
                 return Err(io::Error::last_os_error());
