@@ -56,12 +56,16 @@ impl Shell {
     /// A process of the worker listens: its end will be seen, and it is asked to stop before its wrappers are.
     pub(super) fn join(&mut self, worker: WorkerId, pid: u32) {
         let Some(process) = self.processes.get_mut(&worker) else { return };
+        process.served = true;
         if pid == process.pid {
             process.listens = true;
         }
-        if process.knows(pid) {
-            return;
+        if !process.knows(pid) {
+            self.watch_member(worker, pid);
         }
+    }
+
+    fn watch_member(&mut self, worker: WorkerId, pid: u32) {
         let pidfd = match spawn::pidfd(pid) {
             Ok(pidfd) => pidfd,
             Err(error) => {
@@ -96,6 +100,7 @@ impl Shell {
         let Some(worker) = self.members.try_remove(place) else { return };
         let Some(process) = self.processes.get_mut(&worker) else { return };
         if let Some(member) = process.members.remove(&place) {
+            process.member_ended(&member);
             let _ = self.poll.registry().deregister(&mut SourceFd(&member.pidfd.as_raw_fd()));
         }
         process.member_gone(STOP_SIGNAL);
@@ -103,6 +108,7 @@ impl Shell {
     }
 
     fn bury_if_gone(&mut self, worker: WorkerId) {
+        self.adopt_heirs(worker);
         if !self.processes.get(&worker).is_some_and(Process::is_gone) {
             return;
         }
@@ -126,10 +132,23 @@ impl Shell {
         self.input(Input::Exited { worker, exit });
     }
 
-    /// Reaps children that nobody here started: descendants of workers whose parents have ended.
+    /// What a wrapper or a program that went into the background has left behind is the worker now. Where orphans do not
+    /// become children of this process, none is found.
+    fn adopt_heirs(&mut self, worker: WorkerId) {
+        let Some(process) = self.processes.get(&worker).filter(|process| process.may_have_heirs()) else {
+            return;
+        };
+        for pid in child::heirs(process.pid, &process.token) {
+            log::info!("worker {}: its process has ended, and {pid} goes on", self.logical_id(worker));
+            self.watch_member(worker, pid);
+        }
+    }
+
+    /// Reaps children that nobody here started: descendants of workers whose parents have ended. How a member ends is
+    /// taken in with its end.
     pub(super) fn reap_orphans(&self) {
         for pid in child::children() {
-            if !self.processes.values().any(|process| process.pid == pid) {
+            if !self.processes.values().any(|process| process.knows(pid)) {
                 child::reap(pid);
             }
         }

@@ -4,6 +4,7 @@
 use super::pulse::Pulse;
 use super::spawn::Spawned;
 use clustermon_protocol::address::Address;
+use clustermon_protocol::env;
 use clustermon_protocol::message::Token;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
@@ -40,6 +41,8 @@ pub(crate) struct Process {
     /// The first process has ended and is not yet reaped, so that its group's number stays taken.
     pub(crate) ended: Option<Ended>,
     pub(crate) stopping: bool,
+    /// One of its processes has listened.
+    pub(crate) served: bool,
     /// The pulse pages of its processes.
     pub(crate) pulses: Vec<Pulse>,
     /// Sockets whose bind was in name only.
@@ -60,6 +63,7 @@ impl Process {
             listens: false,
             ended: None,
             stopping: false,
+            served: false,
             pulses: Vec::new(),
             owned: HashMap::new(),
             reuse_port: HashSet::new(),
@@ -80,13 +84,22 @@ impl Process {
     /// Looks whether the first process has ended, without reaping it.
     pub(crate) fn look(&mut self) {
         let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        self.ended = match waitid(Id::PIDFd(self.pidfd.as_fd()), flags) {
-            Ok(WaitStatus::Exited(_, code)) => Some(Ended::Code(code)),
-            Ok(WaitStatus::Signaled(_, signal, core_dumped)) => Some(Ended::Signal { signal, core_dumped }),
-            Ok(_) => None,
-            // Somebody else reaped it: how it ended is lost, that it ended is not.
-            Err(_) => Some(Ended::Code(0)),
-        };
+        // Somebody else reaped it: how it ended is lost, that it ended is not.
+        self.ended = end_of(&self.pidfd, flags).unwrap_or(Some(Ended::Code(0)));
+    }
+
+    /// True if all that is known of it has ended, and well, without ever having listened: a wrapper, or a program that
+    /// went into the background, may have left the server behind.
+    pub(crate) fn may_have_heirs(&self) -> bool {
+        self.is_gone() && !self.served && !self.stopping && self.ended == Some(Ended::Code(0))
+    }
+
+    /// Takes in how a member ended, if that is known here: a wrapper that ended well before it says nothing.
+    pub(crate) fn member_ended(&mut self, member: &Member) {
+        let ended = end_of(&member.pidfd, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+        if let (Some(Ended::Code(0)), Ok(Some(ended))) = (self.ended, ended) {
+            self.ended = Some(ended);
+        }
     }
 
     /// Asks the members to stop; the wrappers are asked when these are gone.
@@ -128,6 +141,30 @@ impl Process {
         self.signal_group(Signal::SIGKILL);
         let _ = waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
     }
+}
+
+/// How a child of this process ended; `None` if it lives.
+fn end_of(pidfd: &OwnedFd, flags: WaitPidFlag) -> nix::Result<Option<Ended>> {
+    Ok(match waitid(Id::PIDFd(pidfd.as_fd()), flags)? {
+        WaitStatus::Exited(_, code) => Some(Ended::Code(code)),
+        WaitStatus::Signaled(_, signal, core_dumped) => Some(Ended::Signal { signal, core_dumped }),
+        _ => None,
+    })
+}
+
+/// Which children of this process came from that life of a worker: they are in its group, or have its token.
+pub(crate) fn heirs(group: u32, token: &Token) -> Vec<u32> {
+    let digits: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
+    let variable = format!("{}={digits}", env::TOKEN);
+    let is_of = |pid: &u32| {
+        let in_group = || nix::unistd::getpgid(Some(Pid::from_raw(*pid as i32)));
+        let environment = || std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        *pid != group
+            && (in_group() == Ok(Pid::from_raw(group as i32))
+                || environment().split(|byte| *byte == 0).any(|one| one == variable.as_bytes()))
+    };
+    // One that has ended is reaped here; others than these are not ours to reap.
+    children().into_iter().filter(is_of).filter(|pid| !reap(*pid)).collect()
 }
 
 /// Sends a signal to exactly this process; one that is gone gets nothing.
