@@ -249,6 +249,7 @@ impl Lane {
 
     /// The same, though it may well move. Returns when to look, if that is sooner than it was.
     pub(super) fn yield_up(&mut self, now: Instant, settings: &Settings) -> Option<Deadline> {
+        self.flow = Flow::Ready;
         self.empty();
         self.look_soon(now, settings)
     }

@@ -25,9 +25,10 @@ fn a_cordoned_worker_leaves_every_rotation_and_comes_back_at_the_end() {
     sim.command(0, Command::Cordon);
     assert_eq!(rotation(&sim), [lanes[2]]);
     assert_eq!(standing(&sim, lanes[1]), Standing::Cordoned);
+    sim.connect(one);
     sim.command(1, Command::Uncordon);
     sim.command(1, Command::Uncordon);
-    assert_eq!(rotation(&sim), [lanes[2], lanes[1]]);
+    assert_eq!(rotation(&sim), [lanes[2], lanes[1]], "though it has waited longer");
     let cordon = |slot, cordoned| Change::Cordon { worker: sim.worker(slot), cordoned };
     assert_eq!(sim.changes, [cordon(1, true), cordon(0, true), cordon(1, false)]);
     assert_eq!(sim.pool.count_running_workers(), 3, "it is as alive as any");
@@ -126,6 +127,19 @@ fn a_full_lane_comes_back_only_when_it_has_room() {
     sim.take(lanes[0]);
     sim.take(lanes[0]);
     assert_eq!(sim.pool.held(), 1, "it has room, but it is cordoned");
+    sim.command(0, Command::Uncordon);
+    assert_eq!(sim.pool.held(), 0);
+}
+
+#[test]
+fn a_full_lane_that_was_emptied_has_room() {
+    let (mut sim, balancer, lanes) = Sim::serving(Settings { lag_limit: None, ..settings(2) });
+    (0..5).for_each(|_| sim.connect(balancer));
+    sim.take(lanes[1]);
+    assert_eq!((standing(&sim, lanes[0]), sim.pool.held()), (Standing::Full, 0));
+    sim.take(lanes[1]);
+    sim.command(0, Command::Cordon);
+    assert_eq!(sim.pool.held(), 1, "the other took what it could");
     sim.command(0, Command::Uncordon);
     assert_eq!(sim.pool.held(), 0);
 }

@@ -4,7 +4,7 @@
 use super::acts::{Act, any_settings, dishonest, honest};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::pool::sim::{Fate, Sim, ms};
-use crate::pool::{Exit, Input, Output, Phase, Settings, Standing, State};
+use crate::pool::{BalancerState, Exit, Input, Output, Phase, Settings, Standing, State, WhenNoWorker};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use std::time::Duration;
@@ -208,6 +208,17 @@ impl Run {
                 let open = self.sim.open_connections(worker);
                 assert!(open <= max.into(), "{worker} has {open} connections, and may have {max}");
             }
+        }
+        for balancer in self.sim.pool.balancers() {
+            let overdue = matches!(balancer.state(), BalancerState::Standby { due } if due < self.sim.now);
+            assert!(!overdue, "{:?} is not opened again", balancer.id());
+            let patience = match self.sim.pool.settings().when_no_worker {
+                WhenNoWorker::Hold { refuse_after } => refuse_after,
+                WhenNoWorker::Refuse => Some(ms(0)),
+            };
+            let waited = balancer.forsaken_since().map(|since| self.sim.now.duration_since(since));
+            let enough = waited.zip(patience).is_some_and(|(waited, patience)| waited >= patience);
+            assert_eq!(balancer.is_refusing(), enough, "{:?} has waited {waited:?}", balancer.id());
         }
         for (id, lane) in &self.sim.lanes {
             assert!(lane.queue.len() <= window, "{id:?} holds {:?}", lane.queue);

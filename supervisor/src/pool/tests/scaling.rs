@@ -106,6 +106,18 @@ fn a_worker_on_its_way_out_is_not_called_back_by_a_command() {
 }
 
 #[test]
+fn a_worker_that_is_debugged_has_its_time_though_its_slot_is_scaled_away() {
+    let (mut sim, _, _) = Sim::serving(settings(2));
+    sim.polite = false;
+    sim.command(1, Command::Debug);
+    assert_eq!(scale(&mut sim, 1), []);
+    sim.advance(ms(1_000_000));
+    assert_eq!((sim.take_orders(), sim.pool.count_workers()), (vec![], 2));
+    sim.exit(1);
+    assert_eq!(sim.pool.count_workers(), 1);
+}
+
+#[test]
 fn there_is_always_one_worker_and_the_same_number_is_no_news() {
     let (mut sim, _, _) = Sim::serving(settings(2));
     assert_eq!(scale(&mut sim, 2), []);
@@ -145,9 +157,13 @@ fn when_only_workers_without_a_restart_are_left_the_cluster_ends() {
 fn the_address_of_a_worker_that_was_scaled_away_closes() {
     let (mut sim, shared, _) = Sim::serving(settings(2));
     let own = sim.open();
-    sim.listen(1, own);
+    let lane = sim.listen(1, own);
     sim.advance(ms(40_000));
+    sim.polite = false;
     scale(&mut sim, 1);
+    assert_eq!(sim.pool.count_active_load_balancers(), 2, "it may still take what waits");
+    // As soon as it stops listening: it will not come back.
+    sim.input(Input::LaneClosed { lane });
     let ids: Vec<_> = sim.pool.balancers().map(|balancer| balancer.id()).collect();
     assert_eq!(ids, [shared]);
 }

@@ -167,6 +167,21 @@ fn what_a_dead_worker_left_in_its_lane_goes_to_the_others() {
 }
 
 #[test]
+fn a_count_that_was_made_before_a_dispatch_was_heard_of_does_not_forget_it() {
+    let (mut sim, balancer, lanes) = Sim::serving(settings(1));
+    let (conn, lane) = (ConnId(999), lanes[0]);
+    for input in [Input::Looked { lane, waiting: 0, held: true }, Input::Measured { lane, waiting: 0 }] {
+        sim.conns.insert(conn, Fate::Held);
+        sim.pool.handle(sim.now, Input::Accepted { conn, balancer, source: 0 });
+        sim.pool.handle(sim.now, input);
+        assert_eq!(sim.pool.lane(lane).map(|lane| lane.in_flight()), Some(1));
+        sim.drain();
+        sim.take(lane);
+        sim.input(Input::Looked { lane, waiting: 0, held: true });
+    }
+}
+
+#[test]
 fn without_a_lane_nothing_is_accepted() {
     let mut sim = Sim::new(settings(1));
     sim.input(Input::Start);
