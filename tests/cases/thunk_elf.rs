@@ -118,7 +118,8 @@ fn defines_the_hooks_and_nothing_else() {
     let elf = read();
     let defined: BTreeSet<_> =
         elf.symbols().into_iter().filter(|(_, defined, _)| *defined).map(|(name, ..)| name).collect();
-    for hook in ["bind", "listen", "accept", "accept4", "getsockname", "getsockopt", "setsockopt", "shutdown"]
+    for hook in
+        ["bind", "listen", "accept", "accept4", "getsockname", "getpeername", "getsockopt", "setsockopt"]
     {
         assert!(defined.contains(hook), "{hook} is not hooked: {defined:?}");
     }

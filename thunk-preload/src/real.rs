@@ -170,6 +170,8 @@ table! {
     RECVMSG c"recvmsg" fn recvmsg(fd: c_int, message: *mut Message, flags: c_int) = raw!(nr::RECVMSG, fd, message, flags);
     GETSOCKNAME c"getsockname" fn getsockname(fd: c_int, address: *mut c_void, len: *mut u32)
         = raw!(nr::GETSOCKNAME, fd, address, len);
+    GETPEERNAME c"getpeername" fn getpeername(fd: c_int, address: *mut c_void, len: *mut u32)
+        = raw!(nr::GETPEERNAME, fd, address, len);
     GETSOCKOPT c"getsockopt" fn getsockopt(fd: c_int, level: c_int, name: c_int, value: *mut c_void, len: *mut u32)
         = raw!(nr::GETSOCKOPT, fd, level, name, value, len);
     SETSOCKOPT c"setsockopt" fn setsockopt(fd: c_int, level: c_int, name: c_int, value: *const c_void, len: u32)

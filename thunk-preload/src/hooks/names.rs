@@ -1,5 +1,5 @@
-//! getsockname, connect. A lane answers with the address that it stands for; a connect never starts from a socket
-//! whose bind was only in name.
+//! getsockname, getpeername, connect. A lane answers with the address that it stands for and has no peer; a connect
+//! never starts from a socket whose bind was only in name.
 
 use crate::abi::*;
 use crate::settings::Settings;
@@ -29,6 +29,27 @@ pub(crate) unsafe extern "C-unwind" fn getsockname(fd: c_int, address: *mut c_vo
     result
 }
 
+/// A listener has no peer: FastCGI programs tell by that whether their stdin is one.
+#[unsafe(no_mangle)]
+pub(crate) unsafe extern "C-unwind" fn getpeername(fd: c_int, address: *mut c_void, len: *mut u32) -> c_int {
+    // SAFETY: the program's own pointer, null or readable.
+    let room = unsafe { len.as_ref() }.copied();
+    // SAFETY: the program's own arguments.
+    let result = unsafe { real::getpeername(fd, address, len) };
+    // SAFETY: the kernel wrote the family there if there is room for it; it may be unaligned.
+    let other = room.is_some_and(|room| room >= 2)
+        && !address.is_null()
+        && i32::from(unsafe { address.cast::<u16>().read_unaligned() }) != AF_UNIX;
+    if result < 0 || other || lane::recognise(fd).is_none() {
+        return result;
+    }
+    if let Some(room) = room {
+        // SAFETY: the kernel has just written there; a call that fails leaves it alone.
+        unsafe { *len = room };
+    }
+    real::fail(ENOTCONN)
+}
+
 /// The address to answer instead of the kernel's, if any. Most calls end at the first look at the family.
 fn substitute(fd: c_int, address: *const c_void, room: u32) -> Option<Address> {
     let errno = real::errno();
@@ -43,7 +64,9 @@ fn substitute(fd: c_int, address: *const c_void, room: u32) -> Option<Address> {
             .map(|identity| identity.address)
             .or_else(|| owned::may_be(fd).and_then(owned_name))
     } else if family == i32::from(INET) || family == i32::from(INET6) {
-        portless(fd)
+        // SAFETY: as above; the port is the next two bytes in both families.
+        let has_port = room >= 4 && unsafe { address.cast::<u16>().add(1).read_unaligned() } != 0;
+        if has_port { None } else { portless(fd) }
     } else {
         None
     };
@@ -64,7 +87,11 @@ fn portless(fd: c_int) -> Option<Address> {
         return None;
     }
     let settings = Settings::read()?;
-    if !super::bind_listen::is_tcp(fd) || !super::bind_listen::bind_any(&settings, fd, &bound) {
+    // The program may have set the option itself, on an address that is its own affair.
+    if !settings.shares(&bound, &[])
+        || !super::bind_listen::is_tcp(fd)
+        || !super::bind_listen::bind_any(&settings, fd, &bound)
+    {
         return None;
     }
     address(fd)
