@@ -10,7 +10,7 @@ use clustermon_protocol::message::{MAX_VALUE, Reply, Request};
 use clustermon_protocol::record::Upward;
 use core::ffi::{c_int, c_void};
 
-/// Options of the waiting itself: they act on the lane too.
+/// Options of the waiting itself: they act on the lane, and on the real listener because connections inherit them.
 fn is_timeout(level: c_int, name: c_int) -> bool {
     level == SOL_SOCKET && matches!(name, SO_RCVTIMEO | SO_SNDTIMEO | SO_RCVTIMEO_NEW | SO_SNDTIMEO_NEW)
 }
@@ -125,6 +125,15 @@ pub(crate) unsafe extern "C-unwind" fn setsockopt(
         real::set_errno(errno);
     }
     let result = kernel();
+    if result == 0
+        && is_timeout(level, name)
+        && lane::hinted(fd)
+        && let Some(identity) = lane::recognise(fd)
+    {
+        let _ = write_option(&identity, level, name, value, len);
+        real::set_errno(errno);
+        return result;
+    }
     if is_foreign(level, result) {
         let failed = real::errno();
         if let Some(identity) = lane::recognise(fd) {
