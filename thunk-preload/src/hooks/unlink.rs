@@ -38,8 +38,10 @@ pub(crate) unsafe extern "C-unwind" fn remove(path: *const c_char) -> c_int {
 fn served(dir: c_int, path: *const c_char) -> bool {
     let errno = real::errno();
     let served = (|| {
-        let settings = Settings::from_variables()?;
+        // First what the file is: an ordinary one must not cost a look at the environment, which another thread may
+        // be changing.
         let status = place::status(dir, path)?;
+        let settings = Settings::from_variables()?;
         let request = Request::Unlink { device: status.device(), inode: status.inode };
         let answer = link::ask(&settings, &request, None)?;
         Some(answer.reply()? == Reply::Owned)
