@@ -42,6 +42,13 @@ fn sleep_until_released(ticket: Ticket, counter: &AtomicU32) {
     }
 }
 
+/// Maps the page while there are descriptors and the supervisor answers: at the first connection there may be neither.
+pub(crate) fn prepare() {
+    if PAGE.load(Ordering::Acquire).is_null() {
+        map();
+    }
+}
+
 fn counter(ticket: Ticket) -> Option<&'static AtomicU32> {
     let offset = ticket.offset()?;
     let mut page = PAGE.load(Ordering::Acquire);
@@ -54,6 +61,7 @@ fn counter(ticket: Ticket) -> Option<&'static AtomicU32> {
 
 /// Fetches the page, once in the life of a process.
 #[cold]
+#[inline(never)]
 fn map() -> Option<*mut u8> {
     let settings = Settings::read()?;
     let mut answer = link::ask(&settings, &Request::Page, None)?;

@@ -3,7 +3,7 @@
 use super::names;
 use crate::abi::*;
 use crate::settings::Settings;
-use crate::{lane, link, owned, place, pulse, real, swap, sys};
+use crate::{lane, link, owned, place, pulse, real, release, swap, sys};
 use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
 use clustermon_protocol::message::{Reply, Request};
 use core::ffi::{c_int, c_void};
@@ -166,6 +166,7 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
             }
             lane::hint(fd);
             pulse::attach();
+            release::prepare();
             owned_here.inspect(|&cookie| owned::forget(cookie));
             Outcome::Done
         }
