@@ -64,6 +64,20 @@ fn programs_serve_with_the_thunk_and_without_a_supervisor() {
     }
 }
 
+/// The second worker finds the path taken: its bind succeeds in name only.
+#[test]
+fn a_bind_that_succeeds_leaves_errno_alone() {
+    if !require("cc") {
+        return;
+    }
+    for listen in [Listen::Path("a.sock"), Listen::Abstract, Listen::Host("127.0.0.1")] {
+        let options = Options::workers(2).listen(listen);
+        let cluster = Cluster::start_command(&[c_program("bind_errno", &[])], options);
+        cluster.stdout().wait_for_count("errno 77", 2, PATIENCE);
+        cluster.stop();
+    }
+}
+
 #[test]
 fn options_set_before_listen_survive() {
     let Some(app) = app("node-net") else { return };

@@ -67,6 +67,103 @@ static void names(void) {
     CHECK(option(listener, SOL_SOCKET, SO_PROTOCOL) == (own_address.ss_family == AF_UNIX ? 0 : IPPROTO_TCP));
 }
 
+/* What the kernel says of a listener and of arguments that make no sense. */
+static void refusals(void) {
+    struct sockaddr_storage name;
+    socklen_t length = sizeof name, none = -1;
+    int value = 0;
+    FAILS(getpeername(listener, (struct sockaddr *)&name, &length), ENOTCONN);
+    CHECK(length == sizeof name);
+    FAILS(getsockopt(listener, SOL_SOCKET, SO_TYPE, NULL, &length), EFAULT);
+    FAILS(getsockopt(listener, SOL_SOCKET, SO_KEEPALIVE, &value, &none), EINVAL);
+    FAILS(setsockopt(listener, SOL_SOCKET, SO_KEEPALIVE, &value, -1), EINVAL);
+    FAILS(shutdown(listener, 7), EINVAL);
+    int copy = dup(listener), client = dial(), served = accept(copy, NULL, NULL);
+    CHECK(paired(client, served));
+    close(client);
+    close(served);
+    close(copy);
+    FAILS(accept(copy, NULL, NULL), EBADF);
+}
+
+/* A number that was a listener is another one now, and one that accept() has never seen is the listener's. */
+static void numbers_change_hands(void) {
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof own;
+    int copy = dup(listener), client = dial(), served = accept(copy, NULL, NULL);
+    CHECK(paired(client, served));
+    close(client);
+    close(served);
+    int fresh = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(dup2(fresh, copy) == copy && close(fresh) == 0);
+    CHECK(bind(copy, (struct sockaddr *)&own, length) == 0 && listen(copy, 5) == 0);
+    CHECK(getsockname(copy, (struct sockaddr *)&own, &length) == 0);
+    client = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(connect(client, (struct sockaddr *)&own, length) == 0);
+    errno = 77;
+    CHECK(paired(client, served = accept(copy, NULL, NULL)) && errno == 77);
+    close(client);
+    close(served);
+    close(copy);
+
+    copy = fcntl(listener, F_DUPFD_CLOEXEC, 700);
+    client = dial();
+    errno = 77;
+    CHECK(paired(client, served = accept(copy, NULL, NULL)) && errno == 77);
+    close(client);
+    close(served);
+    close(copy);
+}
+
+/* After an exec nobody remembers; `number` is the listener's. */
+static int inherited(const char *number) {
+    struct sockaddr_storage name;
+    socklen_t length = sizeof name;
+    parse_address();
+    listener = atoi(number);
+    errno = 77;
+    CHECK(listen(listener, 5) == 0 && errno == 77);
+    CHECK(getsockname(listener, (struct sockaddr *)&name, &length) == 0);
+    CHECK(length == own_length && !memcmp(&name, &own_address, own_length));
+    int client = dial(), served = accept(listener, NULL, NULL);
+    CHECK(paired(client, served));
+    return failures != 0;
+}
+
+static void executing(void) {
+    char number[16];
+    int status = -1;
+    snprintf(number, sizeof number, "%d", dup(listener));
+    pid_t child = fork();
+    if (!child) {
+        execl("/proc/self/exe", "sockets", number, NULL);
+        _exit(9);
+    }
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    close(atoi(number));
+}
+
+static void *listen_and_accept(void *result) {
+    start_listening(0);
+    int client = dial(), served = accept(listener, NULL, NULL);
+    *(int *)result = paired(client, served);
+    close(client);
+    close(served);
+    return NULL;
+}
+
+/* The smallest that a program may ask for. */
+static void on_a_small_stack(void) {
+    pthread_attr_t small;
+    pthread_t thread;
+    int result = 0;
+    close(listener);
+    pthread_attr_init(&small);
+    CHECK(pthread_attr_setstacksize(&small, sysconf(_SC_THREAD_STACK_MIN)) == 0);
+    CHECK(pthread_create(&thread, &small, listen_and_accept, &result) == 0 && pthread_join(thread, NULL) == 0);
+    CHECK(result);
+}
+
 static void options(void) {
     CHECK(set_option(listener, IPPROTO_TCP, TCP_NODELAY, 1) == 0);
     CHECK(option(listener, IPPROTO_TCP, TCP_NODELAY) == 1);
@@ -74,8 +171,13 @@ static void options(void) {
     CHECK(option(listener, SOL_SOCKET, SO_KEEPALIVE) == 1);
     FAILS(set_option(listener, IPPROTO_TCP, 9999, 1), ENOPROTOOPT);
     FAILS(setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, NULL, 0), EINVAL);
+    struct timeval limit = {7, 0}, none = {0, 0}, got = {0, 0};
+    socklen_t length = sizeof got;
+    CHECK(setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) == 0);
     int client = dial(), fd = accept(listener, NULL, NULL);
     CHECK(option(fd, IPPROTO_TCP, TCP_NODELAY) == 1); /* inherited, though set after listen() */
+    CHECK(getsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &got, &length) == 0 && got.tv_sec == 7);
+    CHECK(setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &none, sizeof none) == 0);
     close(client);
     close(fd);
 }
@@ -276,20 +378,26 @@ static void credentials(void) {
     close(served);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (count > 1) return inherited(arguments[1]);
     setup();
     early_registration();
     names();
     accepting();
+    refusals();
     if (own_address.ss_family == AF_UNIX) {
         credentials();
+        executing(); /* last: whoever calls listen() is whom clients see */
     } else {
+        executing();
         options();
         faults();
+        numbers_change_hands();
         descriptors_run_out();
         interrupted();
         threads();
+        on_a_small_stack();
         close(listener);
         close_range(3, ~0U, 0);
         start_listening(0); /* again, with nothing left open */
