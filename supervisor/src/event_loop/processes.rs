@@ -138,7 +138,8 @@ impl Shell {
         let Some(process) = self.processes.get(&worker).filter(|process| process.may_have_heirs()) else {
             return;
         };
-        for pid in child::heirs(process.pid, &process.token) {
+        let known = |pid| self.processes.values().any(|process| process.knows(pid));
+        for pid in child::heirs(process.pid, &process.token, known) {
             log::info!("worker {}: its process has ended, and {pid} goes on", self.logical_id(worker));
             self.watch_member(worker, pid);
         }

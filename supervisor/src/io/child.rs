@@ -152,19 +152,24 @@ fn end_of(pidfd: &OwnedFd, flags: WaitPidFlag) -> nix::Result<Option<Ended>> {
     })
 }
 
-/// Which children of this process came from that life of a worker: they are in its group, or have its token.
-pub(crate) fn heirs(group: u32, token: &Token) -> Vec<u32> {
+/// Which children of this process came from that life of a worker: they are in its group, or have its token. Those that
+/// are `known` to be somebody else's are not looked at.
+pub(crate) fn heirs(group: u32, token: &Token, known: impl Fn(u32) -> bool) -> Vec<u32> {
     let digits: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
     let variable = format!("{}={digits}", env::TOKEN);
     let is_of = |pid: &u32| {
-        let in_group = || nix::unistd::getpgid(Some(Pid::from_raw(*pid as i32)));
+        let in_group =
+            nix::unistd::getpgid(Some(Pid::from_raw(*pid as i32))) == Ok(Pid::from_raw(group as i32));
         let environment = || std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        *pid != group
-            && (in_group() == Ok(Pid::from_raw(group as i32))
-                || environment().split(|byte| *byte == 0).any(|one| one == variable.as_bytes()))
+        // It is not to be read while the process executes another program. Then it is an orphan of just now.
+        let has_token = |environment: &[u8]| {
+            environment.is_empty()
+                || environment.split(|byte| *byte == 0).any(|one| one == variable.as_bytes())
+        };
+        in_group || has_token(&environment())
     };
-    // One that has ended is reaped here; others than these are not ours to reap.
-    children().into_iter().filter(is_of).filter(|pid| !reap(*pid)).collect()
+    // One that has ended is reaped.
+    children().into_iter().filter(|pid| !known(*pid)).filter(is_of).filter(|pid| !reap(*pid)).collect()
 }
 
 /// Sends a signal to exactly this process; one that is gone gets nothing.
