@@ -4,6 +4,8 @@
 /// Of the levels IP and IPv6 these belong to the packet filter, and not to the socket.
 const FILTER: std::ops::Range<i32> = 64..70;
 const BRIDGE: i32 = 128;
+/// But these, of IPv6, lie amid them: IPV6_RECVTCLASS and IPV6_TCLASS.
+const TRAFFIC_CLASS: std::ops::Range<i32> = 66..68;
 /// Not in every libc: opens a descriptor in the process that asks.
 const SO_PEERPIDFD: i32 = 77;
 
@@ -22,7 +24,7 @@ fn is_of_sockets(level: i32, name: i32) -> bool {
     match level {
         libc::SOL_SOCKET | libc::IPPROTO_TCP => true,
         libc::IPPROTO_IP => name < FILTER.start,
-        libc::IPPROTO_IPV6 => !FILTER.contains(&name) && name < BRIDGE,
+        libc::IPPROTO_IPV6 => (TRAFFIC_CLASS.contains(&name) || !FILTER.contains(&name)) && name < BRIDGE,
         _ => false,
     }
 }
