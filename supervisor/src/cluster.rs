@@ -63,6 +63,8 @@ pub(crate) struct Inner {
 #[derive(Debug, Default)]
 struct Life {
     running: Option<Running>,
+    /// The loop has not begun yet, and may still find that it cannot.
+    beginning: bool,
     signals: Option<Blocked>,
     report: Option<Result<ExitReport, Arc<Error>>>,
 }
@@ -91,7 +93,15 @@ impl Cluster {
     /// Whatever is wrong with the command or the thunk, before anything is started.
     pub fn start(&self) -> Result<(), Error> {
         let mut life = self.inner.life.lock();
-        if life.running.as_ref().is_some_and(|running| !running.thread.is_finished()) {
+        if life.running.as_ref().is_some_and(|running| running.thread.thread().id() == current()) {
+            return Ok(());
+        }
+        while life.beginning {
+            self.inner.ended.wait(&mut life);
+        }
+        // One that has reported has come to rest, even where its thread has yet to end.
+        if life.running.as_ref().is_some_and(|running| !running.thread.is_finished()) && life.report.is_none()
+        {
             return Ok(());
         }
         if let Some(last) = life.running.take() {
@@ -130,14 +140,21 @@ impl Cluster {
                 }
             })
             .map_err(|error| Error::os("cannot start a thread", error))?;
-        // The thread reports before it does anything that lasts.
-        if let Err(error) = begun.recv().unwrap_or(Ok(())) {
-            drop(life);
-            join(thread);
-            return Err(error);
-        }
         life.running = Some(Running { orders, thread });
+        life.beginning = true;
+        // Hooks are called meanwhile, and may want to look at the cluster.
         drop(life);
+        // The thread reports before it does anything that lasts.
+        let outcome = begun.recv().unwrap_or(Ok(()));
+        let mut life = self.inner.life.lock();
+        life.beginning = false;
+        let failed = if outcome.is_err() { life.running.take() } else { None };
+        drop(life);
+        self.inner.ended.notify_all();
+        if let Some(failed) = failed {
+            join(failed.thread);
+        }
+        outcome?;
         if let Some(on_start) = self.inner.hooks.on_start.clone() {
             let handle = self.clone();
             let builder = thread::Builder::new().name("clustermon on_start".into());

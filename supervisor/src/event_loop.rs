@@ -92,8 +92,12 @@ struct Shell {
     tokens: HashMap<Token, WorkerId>,
     /// Which worker a member belongs to.
     members: Slab<WorkerId>,
+    /// When to look again for what a worker has left behind.
+    search_at: Option<Instant>,
     /// The ports given out for port 0, by address, V6ONLY and index of the call.
     any_ports: HashMap<(Address, bool, u32), u16>,
+    /// The last address of which a worker was told that it is somebody else's.
+    last_taken: Option<(WorkerId, Address)>,
     next_lane: u64,
     next_balancer: u32,
     nonce: u64,
@@ -229,7 +233,9 @@ impl Shell {
             processes: HashMap::new(),
             tokens: HashMap::new(),
             members: Slab::new(),
+            search_at: None,
             any_ports: HashMap::new(),
+            last_taken: None,
             next_lane: 1,
             next_balancer: 1,
             nonce,
@@ -288,6 +294,9 @@ impl Shell {
             control.expire(self.now);
             self.on_asked();
         }
+        if due(self.search_at, self.now) {
+            self.search_heirs();
+        }
         self.monitor();
         if due(self.notifier.next_deadline(), self.now) {
             self.notifier.handle_timeout(self.now);
@@ -318,6 +327,7 @@ impl Shell {
             self.pool.next_deadline(),
             self.intercept.next_deadline(),
             self.exhausted_until,
+            self.search_at,
             self.control.as_ref().and_then(Control::next_deadline),
             self.notifier.next_deadline(),
             self.open.as_ref().and_then(OpenConnections::next_deadline),

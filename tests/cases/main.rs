@@ -2,6 +2,8 @@
 #![allow(clippy::disallowed_methods, reason = "a test reads the clock for its deadlines and starts programs")]
 #![allow(clippy::print_stderr, reason = "a test that is skipped says why")]
 
+/// Floods, garbage and claims on the request socket.
+mod abuse;
 /// Unix paths and names, IPv6, both families, port 0.
 mod addresses;
 /// One line, exit code 2, nothing started.
@@ -22,6 +24,8 @@ mod detach;
 mod early_bytes;
 /// A connection that a worker closes is closed.
 mod ghosts;
+/// A supervisor with few descriptors.
+mod limits;
 /// Workers that close their listener and live on.
 mod listener_close;
 /// Workers that listen each in their own way.
@@ -70,3 +74,5 @@ mod take_back;
 mod thunk_elf;
 /// What a worker is given at its start.
 mod worker_env;
+/// Servers that outlive the process that started them.
+mod wrappers;

@@ -4,7 +4,7 @@
 use super::orders::STOP_SIGNAL;
 use super::{Shell, clock};
 use crate::ids::WorkerId;
-use crate::io::child::{self, Ended, Member, Process};
+use crate::io::child::{self, Ended, Heirs, Member, Process};
 use crate::io::source::Source;
 use crate::io::{random, spawn};
 use crate::pool::{Exit, Input};
@@ -18,6 +18,9 @@ use std::time::Duration;
 
 /// How long the end may take after everything was killed.
 const SWEEP: Duration = Duration::from_secs(2);
+/// A process that executes another program cannot be told whose it is; when to look again, and how often.
+const SEARCH_AGAIN: Duration = Duration::from_millis(2);
+const SEARCHES: u32 = 50;
 
 impl Shell {
     pub(super) fn logical_id(&self, worker: WorkerId) -> &str {
@@ -108,8 +111,7 @@ impl Shell {
     }
 
     fn bury_if_gone(&mut self, worker: WorkerId) {
-        self.adopt_heirs(worker);
-        if !self.processes.get(&worker).is_some_and(Process::is_gone) {
+        if !self.adopt_heirs(worker) || !self.processes.get(&worker).is_some_and(Process::is_gone) {
             return;
         }
         let Some(process) = self.processes.remove(&worker) else { return };
@@ -133,15 +135,35 @@ impl Shell {
     }
 
     /// What a wrapper or a program that went into the background has left behind is the worker now. Where orphans do not
-    /// become children of this process, none is found.
-    fn adopt_heirs(&mut self, worker: WorkerId) {
+    /// become children of this process, none is found. False if it is worth another look in a moment.
+    fn adopt_heirs(&mut self, worker: WorkerId) -> bool {
         let Some(process) = self.processes.get(&worker).filter(|process| process.may_have_heirs()) else {
-            return;
+            return true;
         };
+        if self.signals.is_none() {
+            return true;
+        }
         let known = |pid| self.processes.values().any(|process| process.knows(pid));
-        for pid in child::heirs(process.pid, &process.token, known) {
+        let Heirs { pids, doubtful } = child::heirs(process.pid, &process.token, known);
+        for &pid in &pids {
             log::info!("worker {}: its process has ended, and {pid} goes on", self.logical_id(worker));
             self.watch_member(worker, pid);
+        }
+        let Some(process) = self.processes.get_mut(&worker) else { return true };
+        process.searches += 1;
+        if !pids.is_empty() || !doubtful || process.searches >= SEARCHES {
+            return true;
+        }
+        self.search_at = Some(self.now + SEARCH_AGAIN);
+        false
+    }
+
+    /// Looks again for heirs that could not be told from others.
+    pub(super) fn search_heirs(&mut self) {
+        self.search_at = None;
+        let gone = self.processes.iter().filter(|(_, process)| process.is_gone());
+        for worker in gone.map(|(worker, _)| *worker).collect::<Vec<_>>() {
+            self.bury_if_gone(worker);
         }
     }
 

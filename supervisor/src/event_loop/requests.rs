@@ -198,7 +198,10 @@ impl Shell {
             None => listener.address == *address,
         });
         let Some(address) = served.map(|listener| listener.address) else {
-            self.tell_taken(worker, address);
+            // A thunk asks again and again while the file is young.
+            if self.last_taken.replace((worker, *address)) != Some((worker, *address)) {
+                self.tell_taken(worker, address);
+            }
             return Reply::NotOwned;
         };
         match self.processes.get_mut(&worker) {

@@ -43,6 +43,8 @@ pub(crate) struct Process {
     pub(crate) stopping: bool,
     /// One of its processes has listened.
     pub(crate) served: bool,
+    /// How often its heirs were looked for in vain.
+    pub(crate) searches: u32,
     /// The pulse pages of its processes.
     pub(crate) pulses: Vec<Pulse>,
     /// Sockets whose bind was in name only.
@@ -64,6 +66,7 @@ impl Process {
             ended: None,
             stopping: false,
             served: false,
+            searches: 0,
             pulses: Vec::new(),
             owned: HashMap::new(),
             reuse_port: HashSet::new(),
@@ -152,24 +155,32 @@ fn end_of(pidfd: &OwnedFd, flags: WaitPidFlag) -> nix::Result<Option<Ended>> {
     })
 }
 
+/// What a life of a worker has left behind.
+#[derive(Debug, Default)]
+pub(crate) struct Heirs {
+    pub(crate) pids: Vec<u32>,
+    /// There is an orphan that cannot be told whose it is: it executes another program just now.
+    pub(crate) doubtful: bool,
+}
+
 /// Which children of this process came from that life of a worker: they are in its group, or have its token. Those that
 /// are `known` to be somebody else's are not looked at.
-pub(crate) fn heirs(group: u32, token: &Token, known: impl Fn(u32) -> bool) -> Vec<u32> {
+pub(crate) fn heirs(group: u32, token: &Token, known: impl Fn(u32) -> bool) -> Heirs {
     let digits: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
     let variable = format!("{}={digits}", env::TOKEN);
-    let is_of = |pid: &u32| {
-        let in_group =
-            nix::unistd::getpgid(Some(Pid::from_raw(*pid as i32))) == Ok(Pid::from_raw(group as i32));
-        let environment = || std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        // It is not to be read while the process executes another program. Then it is an orphan of just now.
-        let has_token = |environment: &[u8]| {
-            environment.is_empty()
-                || environment.split(|byte| *byte == 0).any(|one| one == variable.as_bytes())
-        };
-        in_group || has_token(&environment())
-    };
+    let mut heirs = Heirs::default();
     // One that has ended is reaped.
-    children().into_iter().filter(|pid| !known(*pid)).filter(is_of).filter(|pid| !reap(*pid)).collect()
+    for pid in children().into_iter().filter(|pid| !known(*pid)).filter(|pid| !reap(*pid)) {
+        let in_group =
+            nix::unistd::getpgid(Some(Pid::from_raw(pid as i32))) == Ok(Pid::from_raw(group as i32));
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        if in_group || environment.split(|byte| *byte == 0).any(|one| one == variable.as_bytes()) {
+            heirs.pids.push(pid);
+        } else {
+            heirs.doubtful |= environment.is_empty();
+        }
+    }
+    heirs
 }
 
 /// Sends a signal to exactly this process; one that is gone gets nothing.

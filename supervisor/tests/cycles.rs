@@ -1,0 +1,78 @@
+//! A program that starts and stops clusters again and again keeps nothing of them. Alone in its binary: it counts what
+//! the whole process has.
+
+use clustermon::api::{Action, Target};
+use clustermon::{Cluster, Environment};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn demo() -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let path = own.ancestors().nth(2).unwrap().join("examples/demo-worker");
+    assert!(path.is_file(), "{} is not built: run the tests of the whole package", path.display());
+    path
+}
+
+fn cluster(name: &str, workers: u32) -> Cluster {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    Cluster::builder([demo()])
+        .name(name)
+        .workers(workers)
+        .environment(move |_| Environment::Inherited(vec![("PORT".into(), port.to_string().into())]))
+        .start()
+        .unwrap()
+}
+
+fn wait_ready(cluster: &Cluster) {
+    cluster.command(Action::Start { target: Target::Cluster }, Some(LIMIT)).unwrap();
+}
+
+/// Descriptors, threads and children of this process.
+fn held() -> (usize, usize, String) {
+    let count = |folder: &str| std::fs::read_dir(folder).unwrap().count();
+    let mut children = String::new();
+    for task in std::fs::read_dir("/proc/self/task").unwrap().flatten() {
+        children += &std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
+    }
+    (count("/proc/self/fd"), count("/proc/self/task"), children)
+}
+
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+fn fifty_clusters_leave_nothing_behind() {
+    // What is made once for all stays.
+    drop(cluster("cycles", 1));
+    let (before, memory) = (held(), resident());
+    for round in 0..50 {
+        let one = cluster("cycles", 2);
+        match round % 5 {
+            // Dropped while its workers start.
+            0 => {}
+            1 => {
+                wait_ready(&one);
+                let other = cluster("cycles-too", 1);
+                wait_ready(&other);
+                assert_eq!((one.count_running_workers(), other.count_running_workers()), (2, 1));
+            }
+            2 => {
+                wait_ready(&one);
+                one.stop();
+                one.wait().unwrap();
+                one.start().unwrap();
+                wait_ready(&one);
+            }
+            3 => one.kill(),
+            _ => wait_ready(&one),
+        }
+    }
+    assert_eq!(held(), before, "descriptors, threads, children");
+    let grown = resident().saturating_sub(memory);
+    assert!(grown < 4 << 20, "{grown} bytes more are resident");
+}
