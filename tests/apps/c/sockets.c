@@ -282,6 +282,11 @@ static void faults(void) {
     CHECK(bind(udp, (struct sockaddr *)&any, sizeof any) == 0);
     CHECK(option(udp, SOL_SOCKET, SO_REUSEPORT) == 0);
     CHECK(getsockname(udp, (struct sockaddr *)&any, &length) == 0 && any.sin_port);
+    struct sockaddr_in wild = {.sin_family = AF_INET};
+    int chosen = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(bind(chosen, (struct sockaddr *)&wild, sizeof wild) == 0);
+    CHECK(getsockname(chosen, (struct sockaddr *)&wild, &length) == 0 && wild.sin_port);
+    close(chosen);
     int mptcp = socket(AF_INET, SOCK_STREAM, 262);
     if (mptcp >= 0) {
         any.sin_port = 0;
