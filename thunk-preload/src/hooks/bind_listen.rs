@@ -97,6 +97,10 @@ fn or_owned(settings: &Settings, fd: c_int, address: &Address, before: c_int) ->
 pub(crate) unsafe extern "C-unwind" fn listen(fd: c_int, backlog: c_int) -> c_int {
     let errno = real::errno();
     let outcome = join(fd, backlog);
+    if matches!(outcome, Outcome::Done) {
+        pulse::attach();
+        release::prepare();
+    }
     real::set_errno(errno);
     match outcome {
         Outcome::Kernel => {
@@ -114,6 +118,8 @@ enum Outcome {
     Failed(c_int),
 }
 
+/// Its frame is large: what follows a success is for the caller to do.
+#[inline(never)]
 fn join(fd: c_int, backlog: c_int) -> Outcome {
     if lane::recognise(fd).is_some() {
         return Outcome::Done;
@@ -165,8 +171,6 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
                 return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
             }
             lane::hint(fd);
-            pulse::attach();
-            release::prepare();
             owned_here.inspect(|&cookie| owned::forget(cookie));
             Outcome::Done
         }
