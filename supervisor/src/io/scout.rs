@@ -7,7 +7,7 @@ use mio::Waker;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 /// Who may hold what.
 #[derive(Debug)]
@@ -19,10 +19,12 @@ pub(crate) struct Question {
     pub(crate) pids: Vec<u32>,
 }
 
-/// The thread's other end. The thread ends when this is dropped.
+/// The thread's other end. The thread has ended once this is dropped.
 #[derive(Debug)]
 pub(crate) struct Scout {
-    questions: Sender<Question>,
+    /// Taken away to end the thread.
+    questions: Option<Sender<Question>>,
+    thread: Option<JoinHandle<()>>,
     answers: Receiver<(LaneId, bool)>,
     /// Asked and not answered: a slow thread is not asked the same again and again.
     asked: HashSet<LaneId>,
@@ -33,7 +35,7 @@ impl Scout {
     pub(crate) fn start(waker: Arc<Waker>) -> io::Result<Self> {
         let (questions, asked) = unbounded::<Question>();
         let (found, answers) = unbounded();
-        thread::Builder::new().name("scout".into()).spawn(move || {
+        let thread = thread::Builder::new().name("scout".into()).spawn(move || {
             for question in asked {
                 let held = is_held(question.inode, &question.pids);
                 if found.send((question.lane, held)).is_err() || waker.wake().is_err() {
@@ -41,7 +43,7 @@ impl Scout {
                 }
             }
         })?;
-        Ok(Self { questions, answers, asked: HashSet::new() })
+        Ok(Self { questions: Some(questions), thread: Some(thread), answers, asked: HashSet::new() })
     }
 
     /// Asks; answered by `next`.
@@ -50,7 +52,7 @@ impl Scout {
             return;
         }
         // The thread lives as long as this; were it gone, the lane would simply stay.
-        let _ = self.questions.send(question);
+        let _ = self.questions.as_ref().map(|questions| questions.send(question));
     }
 
     /// An answer: whether somebody holds the lane, or nobody could be asked.
@@ -58,6 +60,16 @@ impl Scout {
         let (lane, held) = self.answers.try_recv().ok()?;
         self.asked.remove(&lane);
         Some((lane, held))
+    }
+}
+
+impl Drop for Scout {
+    fn drop(&mut self) {
+        self.questions = None;
+        if let Some(thread) = self.thread.take() {
+            // It ends after the question that it is at; it does not panic.
+            let _ = thread.join();
+        }
     }
 }
 
