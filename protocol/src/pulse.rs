@@ -91,6 +91,22 @@ impl Page {
         None
     }
 
+    /// As [`Page::record`], for a thread that serves: where none is free it takes over one of a thread that does not.
+    pub fn serving_record(&self, key: u64, tid: impl Fn() -> u32) -> Option<&Record> {
+        self.record(key, &tid).or_else(|| {
+            self.records.iter().find(|record| {
+                let owner = record.key.load(Ordering::Relaxed);
+                let idle = record.serving.load(Ordering::Relaxed) == 0;
+                let taken = idle
+                    && record.key.compare_exchange(owner, key, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+                if taken {
+                    record.tid.store(tid(), Ordering::Relaxed);
+                }
+                taken
+            })
+        })
+    }
+
     /// Every thread that has a record, as it is now.
     pub fn looks(&self) -> impl Iterator<Item = Look> + '_ {
         self.records.iter().filter_map(Record::look)
@@ -158,7 +174,7 @@ mod tests {
     use std::vec::Vec;
 
     fn page() -> Box<Page> {
-        const FREE: Record = Record {
+        let free = |_| Record {
             key: AtomicU64::new(0),
             since: AtomicU64::new(0),
             worst: AtomicU64::new(0),
@@ -173,7 +189,7 @@ mod tests {
             layout: AtomicU32::new(0),
             pid: AtomicU32::new(0),
             head: [0; 13],
-            records: [FREE; THREADS],
+            records: core::array::from_fn(free),
         })
     }
 
@@ -189,6 +205,14 @@ mod tests {
             assert!(page.record(key << 6, || key as u32).is_some());
         }
         assert!(page.record(1 << 20, || 0).is_none());
+        page.record(9 << 6, || unreachable!()).unwrap().accepted();
+        for key in 1 << 20..(1 << 20) + THREADS as u64 - 1 {
+            assert!(page.serving_record(key << 6, || 1).unwrap().look().is_some_and(|look| !look.serving));
+            page.serving_record(key << 6, || 1).unwrap().accepted();
+        }
+        assert!(page.serving_record(1, || 1).is_none(), "all serve");
+        let page = self::page();
+        page.record(5 << 6, || 5);
         page.record(5 << 6, || unreachable!()).unwrap().leave(7);
         let running: Vec<Look> = page.looks().filter(|look| look.running).collect();
         assert_eq!(running.iter().map(|look| (look.tid, look.since)).collect::<Vec<_>>(), [(5, 7)]);

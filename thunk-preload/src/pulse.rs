@@ -33,7 +33,9 @@ pub(crate) fn accepted() {
     if page().is_none() {
         attach();
     }
-    if let Some(record) = record() {
+    if let Some(page) = page()
+        && let Some(record) = page.serving_record(polled::thread() as u64, sys::gettid)
+    {
         record.accepted();
     }
 }
