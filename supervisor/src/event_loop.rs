@@ -23,7 +23,7 @@ use crate::io::child::{self, Process};
 use crate::io::conns::Conns;
 use crate::io::control::{Control, Place};
 use crate::io::epoch::Epoch;
-use crate::io::intercept::{Asked, Intercept};
+use crate::io::intercept::{Asked, Delivery, Intercept};
 use crate::io::lane::{self, Lane};
 use crate::io::listener::{Key, Listener};
 use crate::io::notify::Notifier;
@@ -86,6 +86,8 @@ struct Shell {
     /// What anybody can make the supervisor say.
     complaints: Throttle,
     lanes: HashMap<LaneId, Lane>,
+    /// Lanes that their workers may not have taken in yet.
+    deliveries: Vec<(LaneId, Delivery)>,
     conns: Conns,
     releases: Releases,
     processes: HashMap<WorkerId, Process>,
@@ -228,6 +230,7 @@ impl Shell {
             exhausted_until: None,
             complaints: Throttle::default(),
             lanes: HashMap::new(),
+            deliveries: Vec::new(),
             conns: Conns::default(),
             releases: Releases::new().map_err(os("cannot make the release page"))?,
             processes: HashMap::new(),
@@ -277,6 +280,7 @@ impl Shell {
                 self.carry_out();
             }
             self.look_at_timers();
+            self.deliveries.retain(|(_, delivery)| delivery.is_under_way());
             self.serve();
             self.answer_waiting();
             self.tell_news();
@@ -418,7 +422,11 @@ impl Shell {
 
     fn on_scout(&mut self) {
         while let Some((lane, held)) = self.scout.next() {
-            if let Some(waiting) = self.lanes.get(&lane).map(Lane::waiting) {
+            if let Some((waiting, is_there)) =
+                self.lanes.get(&lane).map(|lane| (lane.waiting(), !held && lane.is_where_it_was()))
+            {
+                // It may have been put in its place while the scout looked.
+                let held = held || is_there;
                 self.input(Input::Looked { lane, waiting, held });
             }
         }

@@ -18,7 +18,7 @@ fn the_last_descriptors_are_kept_for_connections() {
     let samples = load.finish();
     let failed: Vec<_> = samples.iter().filter(|sample| sample.result.is_err()).collect();
     assert!(failed.is_empty(), "{} of {} failed: {:?}", failed.len(), samples.len(), failed[0]);
-    let status = cluster.order("status");
+    let status = cluster.order("status epoll");
     assert!(status.contains("running"), "{status}");
     cluster.signal(libc::SIGTERM);
     assert_eq!(cluster.wait_exit().code(), Some(0));

@@ -41,10 +41,11 @@ impl Shell {
         };
         self.join(worker, holder.pid);
         let Some(lane) = self.lanes.get(&id) else { return };
-        let told = caller.reply(&Reply::Lane { lane: id.0 }, Some(lane.worker_end()));
+        let told = caller.deliver(&Reply::Lane { lane: id.0 }, Some(lane.worker_end()));
         self.input(Input::LaneOpened { lane: id, worker, balancer });
-        if !told {
-            self.input(Input::LaneClosed { lane: id });
+        match told {
+            Some(delivery) => self.deliveries.push((id, delivery)),
+            None => self.input(Input::LaneClosed { lane: id }),
         }
     }
 

@@ -3,6 +3,7 @@
 use super::{Shell, arm};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::io::child::{self, Process};
+use crate::io::intercept::Delivery;
 use crate::io::lane::Lane;
 use crate::io::scout::Question;
 use crate::io::source::Source;
@@ -104,7 +105,9 @@ impl Shell {
     fn look(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get(&id) else { return };
         let waiting = lane.waiting();
-        if waiting == 0 || lane.is_where_it_was() {
+        // On its way to the worker it is in no table of descriptors, however long that takes.
+        let is_coming = |(coming, delivery): &(LaneId, Delivery)| *coming == id && delivery.is_under_way();
+        if waiting == 0 || self.deliveries.iter().any(is_coming) || lane.is_where_it_was() {
             self.pool.handle(self.now, Input::Looked { lane: id, waiting, held: true });
             return;
         }

@@ -56,10 +56,33 @@ pub(crate) struct Answerer(OwnedFd);
 impl Answerer {
     /// Sends the reply, perhaps with an fd, and hangs up. False if the process is gone.
     pub(crate) fn reply(self, reply: &Reply<'_>, fd: Option<std::os::fd::BorrowedFd<'_>>) -> bool {
+        self.deliver(reply, fd).is_some()
+    }
+
+    /// The same, but keeps the line, which tells when the reply has been taken in.
+    pub(crate) fn deliver(
+        self,
+        reply: &Reply<'_>,
+        fd: Option<std::os::fd::BorrowedFd<'_>>,
+    ) -> Option<Delivery> {
         let mut frame = [0; MAX_FRAME];
         // A reply that does not fit cannot be made: values are bounded well below a frame.
-        let Some(len) = reply.encode(&mut frame) else { return false };
-        message::send(self.0.as_fd(), &frame[..len], fd).is_ok()
+        let len = reply.encode(&mut frame)?;
+        message::send(self.0.as_fd(), &frame[..len], fd).ok()?;
+        Some(Delivery(self.0))
+    }
+}
+
+/// A reply that may still be under way.
+#[derive(Debug)]
+pub(crate) struct Delivery(OwnedFd);
+
+impl Delivery {
+    /// True until whoever asked has hung up, which it does once it has the reply.
+    pub(crate) fn is_under_way(&self) -> bool {
+        let mut nothing = [0; 1];
+        message::receive(self.0.as_fd(), &mut nothing)
+            .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 
