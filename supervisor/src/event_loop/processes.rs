@@ -151,7 +151,9 @@ impl Shell {
         }
         let Some(process) = self.processes.get_mut(&worker) else { return true };
         process.searches += 1;
-        if !pids.is_empty() || !doubtful || process.searches >= SEARCHES {
+        // One may have become ours just after the list was read: once is not enough.
+        let is_sure = !doubtful && process.searches > 1;
+        if !pids.is_empty() || is_sure || process.searches >= SEARCHES {
             return true;
         }
         self.search_at = Some(self.now + SEARCH_AGAIN);

@@ -159,7 +159,7 @@ fn end_of(pidfd: &OwnedFd, flags: WaitPidFlag) -> nix::Result<Option<Ended>> {
 #[derive(Debug, Default)]
 pub(crate) struct Heirs {
     pub(crate) pids: Vec<u32>,
-    /// There is an orphan that cannot be told whose it is: it executes another program just now.
+    /// Another look may find more: an orphan has just ended, or executes another program and cannot be told whose it is.
     pub(crate) doubtful: bool,
 }
 
@@ -169,8 +169,12 @@ pub(crate) fn heirs(group: u32, token: &Token, known: impl Fn(u32) -> bool) -> H
     let digits: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
     let variable = format!("{}={digits}", env::TOKEN);
     let mut heirs = Heirs::default();
-    // One that has ended is reaped.
-    for pid in children().into_iter().filter(|pid| !known(*pid)).filter(|pid| !reap(*pid)) {
+    for pid in children().into_iter().filter(|pid| !known(*pid)) {
+        if reap(pid) {
+            // What it left behind may have become ours after the list was read.
+            heirs.doubtful = true;
+            continue;
+        }
         let in_group =
             nix::unistd::getpgid(Some(Pid::from_raw(pid as i32))) == Ok(Pid::from_raw(group as i32));
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
