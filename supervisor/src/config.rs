@@ -38,6 +38,8 @@ pub(crate) const BACKLOG: u32 = 4096;
 const BOOT_SLOT: Duration = Duration::from_secs(10);
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const SERVER_RESTART_DELAY: Duration = Duration::from_secs(1);
+const HANG_LIMIT: Duration = Duration::from_secs(30);
+const HANG_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 const LOOK_AFTER: Duration = Duration::from_millis(20);
 
 /// One cluster: what runs, how many times, and by which rules. Made by a [`Builder`].
@@ -133,6 +135,10 @@ impl Config {
             max_connections: self.max_connections,
             when_no_worker: self.when_no_worker,
             lag_limit: self.lag_limit,
+            hang_limit: Some(HANG_LIMIT),
+            hang_explicit: false,
+            health_max_unavailable: u32::try_from(self.logical_ids.len() / 4).unwrap_or(MAX_WORKERS).max(1),
+            hang_stop_timeout: HANG_STOP_TIMEOUT,
             look_after: LOOK_AFTER,
             seed,
         }

@@ -34,6 +34,8 @@ impl Shell {
                     cause: Some("scaled away".to_owned()),
                 }
             }
+            // Told with its cause, by the note.
+            Change::Suspect { .. } => return,
             Change::Cordon { worker, cordoned } => Event::Rotation {
                 id: self.logical_id(worker).to_owned(),
                 address: "all addresses".to_owned(),

@@ -5,7 +5,7 @@ use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::io::child::{self, Process};
 use crate::io::scout::Question;
 use crate::io::source::Source;
-use crate::pool::{Input, Output, Signal};
+use crate::pool::{Finding, Input, Output, Signal};
 use clustermon_protocol::address::Address;
 use mio::Interest;
 use mio::unix::SourceFd;
@@ -33,6 +33,7 @@ impl Shell {
                         open.ask(self.now);
                     }
                 }
+                Output::Examine { worker } => self.examine(worker),
                 Output::TakeBack { lane } => self.take_back(lane),
                 Output::Retire { lane } => self.retire(lane),
                 Output::Resume { balancer } => self.make_ready(balancer),
@@ -81,6 +82,12 @@ impl Shell {
         };
         self.pool.handle(self.now, input);
         self.pool.handle(self.now, Input::Returned { conn, balancer, source });
+    }
+
+    /// Nothing is known of what it does.
+    fn examine(&mut self, worker: WorkerId) {
+        let (finding, evidence) = (Finding::Unknown, String::new());
+        self.pool.handle(self.now, Input::Examined { worker, finding, evidence });
     }
 
     fn measure(&mut self, id: LaneId) {

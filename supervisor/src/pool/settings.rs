@@ -39,6 +39,14 @@ pub struct Settings {
     pub when_no_worker: WhenNoWorker,
     /// A lane from which nothing has been taken for this long while something waits is a suspect; `None` is never.
     pub lag_limit: Option<Duration>,
+    /// A suspect that takes nothing for this long is examined, and replaced if it hangs; `None` is never.
+    pub hang_limit: Option<Duration>,
+    /// Somebody chose `hang_limit`: who is blocked that long, or why nobody knows, hangs too.
+    pub hang_explicit: bool,
+    /// How many workers may be taken down for their health at a time, until their replacement runs; 0 is none.
+    pub health_max_unavailable: u32,
+    /// From the stop signal to the kill signal for a worker that hangs.
+    pub hang_stop_timeout: Duration,
     /// When what waits in a lane is first looked at.
     pub look_after: Duration,
     /// Seeds the jitter.

@@ -7,7 +7,7 @@ use super::lane::{Count, Flow, Gate, GaveBack, Lane};
 use super::pool::{Phase, Pool};
 use super::state::Event;
 use super::worker::Worker;
-use super::{Note, Output, Timer};
+use super::{Note, Output, Standing, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::Instant;
 
@@ -52,6 +52,7 @@ impl Pool {
             balancer.leave(id);
         }
         self.outbox.push_back(Output::Retire { lane: id });
+        self.tell_suspicion(worker.slot);
         if !self.serves(worker, balancer) {
             self.note(Note::StoppedListening { worker, balancer });
         }
@@ -150,7 +151,8 @@ impl Pool {
         if was == Flow::Suspect && lane.flow == Flow::Ready {
             // It gets its first connection after all others have got one.
             lane.turn = balancer.last_turn();
-            if lane.is_usable() {
+            lane.recover();
+            if lane.is_usable() && lane.gate != Gate::Suspect {
                 self.outbox.push_back(Output::Note(Note::Recovered { worker, balancer: balancer.id() }));
             }
         }
@@ -164,6 +166,9 @@ impl Pool {
         }
         let balancer = balancer.id();
         self.look_at(look);
+        if was == Flow::Suspect {
+            self.tell_suspicion(worker.slot);
+        }
         Some(balancer)
     }
 
@@ -176,14 +181,15 @@ impl Pool {
             (Flow::Suspect, _) | (_, Gate::Leaving) => false,
             // It is out of rotation as it is; what waits in it goes to others if there are any.
             (Flow::Ready | Flow::Full, Gate::Cordoned) => self.rotates(balancer),
+            (Flow::Ready | Flow::Full, Gate::Suspect) => lane.is_wanted() && self.rotates(balancer),
             (Flow::Ready | Flow::Full, Gate::Open | Gate::AtLimit) => {
                 let (mut serving, mut suspects) = (0, 0);
                 let usable = |lane: &&Lane| lane.balancer() == balancer && lane.is_usable();
                 for lane in self.lanes.values().filter(usable) {
                     serving += 1;
-                    suspects += usize::from(lane.flow == Flow::Suspect);
+                    suspects += usize::from(lane.standing() == Standing::Suspect);
                 }
-                suspects < serving / 2
+                suspects < serving / 2 && self.has_room_for_suspect(worker)
             }
         };
         if !may_be {
@@ -197,6 +203,7 @@ impl Pool {
         }
         self.outbox.push_back(Output::TakeBack { lane: id });
         self.note(Note::Suspect { worker, balancer, waited });
+        self.tell_suspicion(worker.slot);
         true
     }
 
@@ -229,7 +236,7 @@ impl Pool {
         {
             let Some(balancer) = balancers.get_mut(&lane.balancer()) else { continue };
             let was_ready = lane.is_ready();
-            if lane.gate == Gate::Cordoned {
+            if matches!(lane.gate, Gate::Cordoned | Gate::Suspect) {
                 lane.turn = balancer.last_turn();
             }
             lane.gate = gate;
@@ -239,7 +246,7 @@ impl Pool {
                 (true, true) | (false, false) => {}
             }
             balancer.tell_room(&mut self.outbox);
-            shut |= !lane.is_usable();
+            shut |= !lane.is_usable() || gate == Gate::Suspect;
         }
         match (watched, watch) {
             (None, Some(at)) => self.deadlines.lower(at, Timer::Count),
@@ -256,7 +263,9 @@ impl Pool {
         let Self { lanes, balancers, settings, outbox, deadlines, .. } = self;
         for (&id, lane) in lanes.iter_mut().filter(|(_, lane)| lane.worker() == worker) {
             let others = balancers.get(&lane.balancer()).is_some_and(|other| !other.rotation.is_empty());
-            if !others || lane.in_flight() == 0 || lane.flow == Flow::Suspect {
+            // A suspect's go even where the others have no room yet: they are the next to be given.
+            let stay = !others && lane.gate != Gate::Suspect;
+            if stay || lane.in_flight() == 0 || lane.flow == Flow::Suspect {
                 continue;
             }
             if let Some(at) = lane.yield_up(now, settings) {

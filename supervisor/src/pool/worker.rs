@@ -6,6 +6,7 @@ use super::deadlines::after;
 use super::lane::Gate;
 use super::load::Load;
 use super::state::{Effect, Event, Next, Reason, State, Stop, transition};
+use super::suspicion::Health;
 use super::{Deadline, Exit, Settings, Timer};
 use crate::ids::WorkerId;
 use std::time::Instant;
@@ -19,6 +20,7 @@ pub struct Worker {
     told: State,
     pub(super) backoff: Backoff,
     pub(super) load: Load,
+    pub(super) health: Health,
     pub(super) cordoned: bool,
     /// The slot was scaled away: the worker disappears when its process is gone.
     pub(super) removed: bool,
@@ -38,6 +40,7 @@ impl Worker {
             told: state,
             backoff: Backoff::new(slot, settings),
             load: Load::default(),
+            health: Health::default(),
             cordoned: false,
             removed: false,
             has_died: false,
@@ -68,6 +71,21 @@ impl Worker {
     /// A process runs in the slot or has been ordered.
     pub fn is_live(&self) -> bool {
         !matches!(self.state, State::Standby { .. })
+    }
+
+    /// It is ready, or has had its time to be.
+    pub fn is_running(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+    }
+
+    /// Since when it has been a suspect for its lag, and thus out of rotation.
+    pub fn suspect_since(&self) -> Option<Instant> {
+        self.health.suspect_since()
+    }
+
+    /// It takes the place of a process that hung, and is not running yet.
+    pub fn is_replacing(&self) -> bool {
+        self.health.replacing
     }
 
     /// It has been told to stop.
@@ -169,6 +187,7 @@ impl Worker {
         match self.state {
             State::Standby { .. } | State::Stopping(_) => Gate::Leaving,
             State::Starting { .. } | State::Running { .. } if self.cordoned => Gate::Cordoned,
+            State::Starting { .. } | State::Running { .. } if self.health.is_suspect() => Gate::Suspect,
             State::Starting { .. } | State::Running { .. } if self.load.is_full(settings) => Gate::AtLimit,
             State::Starting { .. } | State::Running { .. } => Gate::Open,
         }
@@ -185,6 +204,11 @@ impl Worker {
         if !self.is_live() {
             self.load.forget();
         }
+        if !self.is_running() {
+            self.health.forget();
+        }
+        let coming = matches!(self.state, State::Standby { due: Some(_), .. } | State::Starting { .. });
+        self.health.replacing &= coming;
         self.processes += u64::from(matches!(effect, Effect::Started(_)));
         effect
     }

@@ -5,6 +5,8 @@ mod commands;
 mod cordons;
 mod ends;
 mod failures;
+mod hangs;
+mod lags;
 mod limits;
 mod listening;
 mod policies;

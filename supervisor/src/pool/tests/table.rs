@@ -6,7 +6,7 @@ use crate::pool::{Next, Reason, Settings, Signal, State, Stop};
 use std::time::{Duration, Instant};
 
 /// All events; `at` is when a restart is due.
-fn events(at: Instant) -> [Event; 23] {
+fn events(at: Instant) -> [Event; 24] {
     [
         Event::Due(at),
         Event::GiveUp,
@@ -18,6 +18,7 @@ fn events(at: Instant) -> [Event; 23] {
         Event::StartTimeout,
         Event::Settled,
         Event::ForceDue,
+        Event::Hung,
         Event::Exited,
         Event::Finished,
         Event::Shutdown,
@@ -212,6 +213,10 @@ fn running() {
                 let spawned = State::Running { pid: Some(9), since, settled };
                 cells.push((Event::Spawned(9), spawned, Effect::Started(None)));
                 cells.push((Event::SpawnFailed, restart, Effect::NotSpawned));
+            } else {
+                let force_at = Some(row.now + ms(2_000));
+                let leaving = Stop { force_at, ..row.stop(pid, row.now) };
+                cells.push((Event::Hung, restart, Effect::Hung(leaving)));
             }
             row.check(state, &cells);
         }
