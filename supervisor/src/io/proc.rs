@@ -1,5 +1,5 @@
-//! What /proc tells of a process: memory, processor time, threads, descriptors. It reads only, and says nothing where the
-//! system says nothing.
+//! What /proc tells of a process: memory, processor time, threads, descriptors, and what its threads are doing. It reads
+//! only, and says nothing where the system says nothing.
 
 use std::fs;
 use std::path::Path;
@@ -13,6 +13,30 @@ pub(crate) struct Sample {
     pub(crate) ticks: u64,
     pub(crate) threads: u64,
     pub(crate) descriptors: u64,
+}
+
+/// What a thread is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Thread {
+    /// `R` runs or wants to, `S` and `D` sleep, `T` and `t` are stopped, `Z` is gone.
+    pub(crate) state: char,
+    /// Processor time so far, in clock ticks.
+    pub(crate) ticks: u64,
+    /// Number of the system call it is in; `None` if it is in none or the system does not tell.
+    pub(crate) call: Option<i64>,
+    /// Where in the kernel it waits; empty if it does not or the system does not tell.
+    pub(crate) waits_in: String,
+}
+
+impl Thread {
+    /// It waits for a lock: whoever holds it may never let go.
+    pub(crate) fn waits_for_lock(&self) -> bool {
+        self.call == Some(libc::SYS_futex) || self.waits_in.starts_with("futex")
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
 }
 
 /// Reads a process; `None` if it is gone.
@@ -29,6 +53,40 @@ pub(crate) fn sample(pid: u32) -> Option<Sample> {
         threads: fields.number(THREADS)?,
         descriptors: descriptors(directory),
     })
+}
+
+/// Reads one thread; `None` if it is gone.
+pub(crate) fn thread(pid: u32, tid: u32) -> Option<Thread> {
+    let directory = format!("/proc/{pid}/task/{tid}");
+    let directory = Path::new(&directory);
+    let stat = fs::read_to_string(directory.join("stat")).ok()?;
+    let fields = Fields::of(&stat)?;
+    let call = fs::read_to_string(directory.join("syscall")).ok();
+    Some(Thread {
+        state: fields.0.get(STATE)?.chars().next()?,
+        ticks: fields.number(USER_TIME)? + fields.number(SYSTEM_TIME)?,
+        call: call.and_then(|call| call.split_whitespace().next()?.parse().ok()),
+        waits_in: fs::read_to_string(directory.join("wchan"))
+            .unwrap_or_default()
+            .trim_matches('0')
+            .to_owned(),
+    })
+}
+
+/// The kernel's side of a thread's stack, innermost first; empty where the system does not tell (it tells root).
+pub(crate) fn kernel_stack(pid: u32, tid: u32) -> Vec<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stack")).unwrap_or_default();
+    let name = |line: &str| {
+        line.split_whitespace().last().map(|name| name.split('+').next().unwrap_or(name).to_owned())
+    };
+    text.lines().filter_map(name).collect()
+}
+
+/// The process that traces this one, if any.
+pub(crate) fn tracer(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
+    line.trim().parse().ok().filter(|tracer| *tracer != 0)
 }
 
 /// Descriptors that the process has open. Since Linux 6.2 the directory tells how many it lists.
@@ -53,6 +111,7 @@ pub(crate) fn ticks_a_second() -> u64 {
 }
 
 /// Places of fields in `stat`, counted after the name; see proc(5).
+const STATE: usize = 0;
 const USER_TIME: usize = 11;
 const SYSTEM_TIME: usize = 12;
 const THREADS: usize = 17;
@@ -82,8 +141,18 @@ mod tests {
     }
 
     #[test]
+    fn reads_this_very_thread() {
+        let (pid, tid) = (std::process::id(), nix::unistd::gettid().as_raw() as u32);
+        let thread = thread(pid, tid).unwrap();
+        assert!(thread.state == 'R' && !thread.is_stopped() && !thread.waits_for_lock(), "{thread:?}");
+        assert_eq!(tracer(pid), None);
+    }
+
+    #[test]
     fn a_process_that_is_gone_is_none() {
         assert_eq!(sample(u32::MAX), None);
+        assert_eq!((thread(u32::MAX, 1), tracer(u32::MAX)), (None, None));
+        assert!(kernel_stack(u32::MAX, 1).is_empty());
     }
 
     #[test]
