@@ -173,7 +173,7 @@ impl Pool {
         own.peek().is_some() && own.all(others) && self.has_room_for_suspect(id)
     }
 
-    /// No more than half of the workers that run, and that nobody took out himself, are suspects.
+    /// No more than half of the workers that run and are not cordoned are suspects, counting this one.
     pub(super) fn has_room_for_suspect(&self, id: WorkerId) -> bool {
         let (mut running, mut out) = (0, 0);
         for worker in self.workers.iter().filter(|worker| worker.is_running() && !worker.cordoned) {

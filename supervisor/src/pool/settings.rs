@@ -37,7 +37,8 @@ pub struct Settings {
     pub max_connections: Option<u32>,
     /// What becomes of connections for which there is no worker.
     pub when_no_worker: WhenNoWorker,
-    /// A lane from which nothing has been taken for this long while something waits is a suspect; `None` is never.
+    /// A worker that has been away from its wait for this long is a suspect, and so is a lane from which nothing has
+    /// been taken for this long while something waits; `None` is never.
     pub lag_limit: Option<Duration>,
     /// A suspect that takes nothing for this long is examined, and replaced if it hangs; `None` is never.
     pub hang_limit: Option<Duration>,

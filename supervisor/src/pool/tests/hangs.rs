@@ -49,7 +49,8 @@ fn a_hung_worker_is_replaced_at_once_and_told_to_stop() {
     let (mut sim, _, old) = hanging(settings(2), 29_800);
     assert_eq!((examined(&mut sim), hung(&sim)), (0, vec![]));
     sim.polite = false;
-    (sim.take_notes(), sim.take_changes());
+    sim.take_notes();
+    sim.take_changes();
     let pid = sim.pool.workers()[0].pid();
     sim.advance(ms(200));
     sim.take_orders();
@@ -245,7 +246,8 @@ fn who_leaves_is_reached_by_every_end() {
         sim.advance(ms(200));
         sim.look(&[(0, 30_000)]);
         assert_eq!(sim.pool.leaving().len(), 1);
-        (sim.take_orders(), sim.take_notes());
+        sim.take_orders();
+        sim.take_notes();
         sim
     };
     let mut sim = leaving();

@@ -34,7 +34,9 @@ fn a_lag_at_the_limit_takes_a_worker_out_and_what_waits_for_it_goes_to_others_at
     (0..2).for_each(|_| sim.connect(balancer));
     let orphan = sim.lanes[&lanes[0]].queue[0];
     let worker = sim.worker(0);
-    (sim.take_orders(), sim.take_notes(), sim.take_changes());
+    sim.take_orders();
+    sim.take_notes();
+    sim.take_changes();
     sim.look(&[(0, 999)]);
     assert_eq!((sim.take_orders(), rotation(&sim).len()), (vec![], 5));
     sim.advance(ms(10));
@@ -64,7 +66,8 @@ fn two_good_looks_in_a_row_bring_it_back_at_the_end() {
     // The same look told twice is one look.
     sim.look(&[(0, 0)]);
     assert_eq!(rotation(&sim), [lanes[1], lanes[2]]);
-    (sim.take_notes(), sim.take_changes());
+    sim.take_notes();
+    sim.take_changes();
     looks(&mut sim, 1, &[(0, 999)]);
     assert_eq!(rotation(&sim), [lanes[1], lanes[2], lanes[0]]);
     assert_eq!(sim.take_notes(), [Note::CaughtUp { worker, after: ms(800) }]);

@@ -4,9 +4,10 @@
 use super::acts::{Act, any_settings, dishonest, honest};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::pool::sim::{Fate, Sim, ms};
-use crate::pool::{Exit, Input, Output, Phase, Settings, Standing, State};
+use crate::pool::{Change, Exit, Finding, Input, Note, Output, Phase, Settings, Standing, State};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub(super) fn config() -> Config {
@@ -238,6 +239,7 @@ impl Run {
                 "{conn:?} was lost: {fate:?}"
             );
         }
+        self.judged_by_the_rules();
         self.sim.jump(Duration::from_secs(365 * 24 * 3600));
         self.tell(Input::Kill);
         self.tell(Input::Start);
@@ -248,6 +250,34 @@ impl Run {
             matches!(order, Output::Refuse { .. } | Output::Retire { .. } | Output::CloseBalancer { .. })
         };
         assert!(orders.all(|order| closes(&order)), "more than what came late was closed after the end");
+    }
+
+    /// Whoever was found hung was so by the rules, and suspects were told of in turn and are none at the end.
+    fn judged_by_the_rules(&self) {
+        let settings = self.sim.pool.settings();
+        for note in &self.sim.notes {
+            let Note::Hung { worker, lag, finding, .. } = note else { continue };
+            let by_choice = matches!(finding, Finding::Blocked | Finding::Unknown);
+            assert!(
+                *finding != Finding::Traced && (!by_choice || settings.hang_explicit),
+                "{worker}: {note:?}"
+            );
+            assert!(settings.hang_limit.is_some_and(|limit| *lag >= limit), "{worker}: {note:?}");
+            assert!(settings.health_max_unavailable > 0, "{worker}: {note:?}");
+        }
+        let mut suspects = BTreeSet::new();
+        for change in &self.sim.changes {
+            match change {
+                Change::Suspect { worker, suspect: true } => {
+                    assert!(suspects.insert(*worker), "{worker} twice")
+                }
+                Change::Suspect { worker, suspect: false } => {
+                    assert!(suspects.remove(worker), "{worker} was none")
+                }
+                _ => {}
+            }
+        }
+        assert!(suspects.is_empty(), "still suspects: {suspects:?}");
     }
 
     /// Of an honest and prompt shell: lanes and workers hold no more than they may, and no connection waits beside a
