@@ -4,6 +4,7 @@
 mod accepting;
 mod announce;
 mod commands;
+mod examine;
 mod health;
 mod notes;
 mod orders;
@@ -41,6 +42,7 @@ use crate::pool::{Input, Outcome, Policy, Pool};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
 use clustermon_protocol::message::Token;
+use examine::Baselines;
 use health::Monitor;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
@@ -99,6 +101,7 @@ struct Shell {
     ids: Vec<String>,
     waits: Waits,
     monitor: Monitor,
+    baselines: Baselines,
     /// Something has changed since it was last told.
     is_news: bool,
     /// Every worker has been running at once.
@@ -231,6 +234,7 @@ impl Shell {
             ids,
             waits: Waits::default(),
             monitor,
+            baselines: Baselines::default(),
             is_news: true,
             was_ready: false,
             told_to_stop: false,

@@ -55,6 +55,20 @@ pub(super) struct Args {
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off,
         default_value_t = Limit(Some(config::LAG_LIMIT)))]
     lag_limit: Limit,
+    /// Replace a worker that has taken nothing for so long while something waited, and is found to hang: on the CPU
+    /// throughout, stopped or waiting for a lock; if this is given, also one that is blocked: a duration, or off
+    /// [default: 30s]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off)]
+    hang_limit: Option<Limit>,
+    /// How many workers may be taken down for their health at a time [default: 1, or a quarter if that is more]
+    #[arg(long, value_name = "N")]
+    health_max_unavailable: Option<u32>,
+    /// What a worker that hangs is sent before it is stopped, to say what it is doing, such as SIGQUIT
+    #[arg(long, value_name = "SIGNAL", value_parser = super::order::signal_number)]
+    dump_signal: Option<i32>,
+    /// A worker that has not listened within this counts as running
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, default_value_t = Human(config::START_TIMEOUT))]
+    start_timeout: Human,
     /// How often each worker's health is sampled: a duration, or off
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off,
         default_value_t = Limit(Some(config::PULSE)))]
@@ -124,6 +138,7 @@ impl Args {
             .backlog(self.backlog)
             .lag_limit(self.lag_limit.0)
             .pulse(self.pulse.0)
+            .start_timeout(self.start_timeout.0)
             .policy(self.policy)
             .max_connections(self.max_connections)
             .when_no_worker(self.when_no_worker)
@@ -133,6 +148,15 @@ impl Args {
             .handle_signals(true)
             .control(self.control.map_or(Control::ByName, Control::from))
             .verbose(self.verbose);
+        if let Some(limit) = self.hang_limit {
+            builder = builder.hang_limit(limit.0);
+        }
+        if let Some(workers) = self.health_max_unavailable {
+            builder = builder.health_max_unavailable(workers);
+        }
+        if let Some(signal) = self.dump_signal {
+            builder = builder.dump_signal(signal);
+        }
         if let Some(workers) = self.workers {
             builder = builder.workers(workers);
         }

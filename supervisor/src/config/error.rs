@@ -95,6 +95,9 @@ pub enum ConfigError {
     /// No connection could be given to any worker.
     #[error("--max-connections 0: give at least 1, the open connections that one worker may have")]
     MaxConnections,
+    /// No such signal.
+    #[error("--dump-signal {0}: there is no such signal")]
+    DumpSignal(i32),
     /// No process exits with it.
     #[error("--exit-codes-ok {0}: an exit code is 0 to 255")]
     ExitCode(i32),

@@ -7,6 +7,7 @@ use crate::io::child::Process;
 use crate::io::proc::{self, Thread};
 use crate::io::pulse::Pulse;
 use crate::pool::{Finding, Input};
+use nix::sys::signal::Signal;
 use std::collections::HashMap;
 use std::time::Instant;
 
@@ -23,7 +24,11 @@ pub(super) struct Baselines(HashMap<WorkerId, (Instant, HashMap<(u32, u32), u64>
 fn serving(process: &Process) -> Vec<(u32, u32, Thread)> {
     let threads = |pulse: &Pulse| {
         let pid = pulse.pid;
-        pulse.serving().into_iter().filter_map(move |tid| Some((pid, tid, proc::thread(pid, tid)?))).collect::<Vec<_>>()
+        pulse
+            .serving()
+            .into_iter()
+            .filter_map(move |tid| Some((pid, tid, proc::thread(pid, tid)?)))
+            .collect::<Vec<_>>()
     };
     process.pulses.iter().flat_map(threads).collect()
 }
@@ -33,7 +38,8 @@ impl Shell {
     pub(super) fn begin_baseline(&mut self, worker: WorkerId) {
         let Some(process) = self.processes.get(&worker) else { return };
         if !self.baselines.0.contains_key(&worker) {
-            let ticks = serving(process).into_iter().map(|(pid, tid, thread)| ((pid, tid), thread.ticks)).collect();
+            let ticks =
+                serving(process).into_iter().map(|(pid, tid, thread)| ((pid, tid), thread.ticks)).collect();
             self.baselines.0.insert(worker, (self.now, ticks));
         }
     }
@@ -41,6 +47,15 @@ impl Shell {
     /// It lags no longer, or is gone.
     pub(super) fn end_baseline(&mut self, worker: WorkerId) {
         self.baselines.0.remove(&worker);
+    }
+
+    /// Asks a worker that hangs to say itself what it is doing, before it is stopped; where the user chose a signal for it.
+    pub(super) fn dump(&self, worker: WorkerId) {
+        if let (Some(signal), Some(process)) = (self.config.dump_signal, self.processes.get(&worker))
+            && let Ok(signal) = Signal::try_from(signal)
+        {
+            process.send(signal);
+        }
     }
 
     /// Carries out the order to examine a worker.
@@ -52,7 +67,8 @@ impl Shell {
             Some((since, before)) => (*since, Some(before)),
             None => (self.now, None),
         };
-        let elapsed = self.now.saturating_duration_since(since).as_millis() as u64 * proc::ticks_a_second() / 1000;
+        let elapsed =
+            self.now.saturating_duration_since(since).as_millis() as u64 * proc::ticks_a_second() / 1000;
         let spent = |pid: u32, tid: u32, thread: &Thread| {
             let start = before.and_then(|before| before.get(&(pid, tid))).copied().unwrap_or(thread.ticks);
             thread.ticks.saturating_sub(start)
@@ -60,7 +76,9 @@ impl Shell {
         let busy = |(pid, tid, thread): &(u32, u32, Thread)| {
             elapsed > 0 && spent(*pid, *tid, thread) * 100 >= elapsed * BUSY
         };
-        let all = |condition: &dyn Fn(&(u32, u32, Thread)) -> bool| !threads.is_empty() && threads.iter().all(condition);
+        let all = |condition: &dyn Fn(&(u32, u32, Thread)) -> bool| {
+            !threads.is_empty() && threads.iter().all(condition)
+        };
         let finding = if traced {
             Finding::Traced
         } else if all(&|(_, _, thread)| thread.is_stopped()) {
@@ -95,7 +113,8 @@ impl Shell {
                 text
             })
             .collect();
-        let evidence = if evidence.is_empty() { "no serving thread is known".to_owned() } else { evidence.join("; ") };
+        let evidence =
+            if evidence.is_empty() { "no serving thread is known".to_owned() } else { evidence.join("; ") };
         self.pool.handle(self.now, Input::Examined { worker, finding, evidence });
     }
 }

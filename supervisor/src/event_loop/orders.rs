@@ -2,10 +2,9 @@
 
 use super::{Shell, arm};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
-use crate::io::child::{self, Process};
 use crate::io::scout::Question;
 use crate::io::source::Source;
-use crate::pool::{Finding, Input, Output, Signal};
+use crate::pool::{Input, Output, Signal};
 use clustermon_protocol::address::Address;
 use mio::Interest;
 use mio::unix::SourceFd;
@@ -82,12 +81,6 @@ impl Shell {
         };
         self.pool.handle(self.now, input);
         self.pool.handle(self.now, Input::Returned { conn, balancer, source });
-    }
-
-    /// Nothing is known of what it does.
-    fn examine(&mut self, worker: WorkerId) {
-        let (finding, evidence) = (Finding::Unknown, String::new());
-        self.pool.handle(self.now, Input::Examined { worker, finding, evidence });
     }
 
     fn measure(&mut self, id: LaneId) {
@@ -177,24 +170,14 @@ impl Shell {
         match signal {
             Signal::Stop => process.stop(STOP_SIGNAL),
             Signal::Kill => process.kill(),
-            Signal::HangUp => send(process, Posix::SIGHUP),
+            Signal::HangUp => process.send(Posix::SIGHUP),
             Signal::Abort => process.stop(Posix::SIGABRT),
-            Signal::Debug => send(process, Posix::SIGUSR1),
+            Signal::Debug => process.send(Posix::SIGUSR1),
             Signal::Number(number) => match Posix::try_from(number) {
-                Ok(signal) => send(process, signal),
+                Ok(signal) => process.send(signal),
                 Err(_) => log::error!("worker {worker}: there is no signal {number}"),
             },
         }
-    }
-}
-
-/// To those who serve; where nobody is known to, to the first process.
-fn send(process: &Process, signal: Posix) {
-    for member in process.members.values() {
-        child::send(&member.pidfd, signal);
-    }
-    if process.listens || process.members.is_empty() {
-        child::send(&process.pidfd, signal);
     }
 }
 

@@ -56,6 +56,13 @@ impl Pulse {
         })
     }
 
+    /// The threads that have accepted from a lane, as the process names them.
+    pub(crate) fn serving(&self) -> Vec<u32> {
+        let looks =
+            self.page().filter(|page| page.is_begun()).map(|page| page.looks().collect::<Vec<Look>>());
+        looks.into_iter().flatten().filter(|look| look.serving).map(|look| look.tid).collect()
+    }
+
     fn page(&self) -> Option<&Page> {
         // SAFETY: a page is made of atomics and numbers that nobody reads: any bytes are valid.
         unsafe { self.memory.at(0) }
