@@ -18,7 +18,14 @@ const FRAMES: usize = 4;
 
 /// Processor time of serving threads when they were first seen to lag.
 #[derive(Debug, Default)]
-pub(super) struct Baselines(HashMap<WorkerId, (Instant, HashMap<(u32, u32), u64>)>);
+pub(super) struct Baselines(HashMap<WorkerId, Baseline>);
+
+#[derive(Debug)]
+struct Baseline {
+    since: Instant,
+    /// By process and thread.
+    ticks: HashMap<(u32, u32), u64>,
+}
 
 /// The serving threads of a worker: process, thread, and what it is doing.
 fn serving(process: &Process) -> Vec<(u32, u32, Thread)> {
@@ -40,7 +47,7 @@ impl Shell {
         if !self.baselines.0.contains_key(&worker) {
             let ticks =
                 serving(process).into_iter().map(|(pid, tid, thread)| ((pid, tid), thread.ticks)).collect();
-            self.baselines.0.insert(worker, (self.now, ticks));
+            self.baselines.0.insert(worker, Baseline { since: self.now, ticks });
         }
     }
 
@@ -64,7 +71,7 @@ impl Shell {
         let threads = serving(process);
         let traced = process.pulses.iter().any(|pulse| proc::tracer(pulse.pid).is_some());
         let (since, before) = match self.baselines.0.get(&worker) {
-            Some((since, before)) => (*since, Some(before)),
+            Some(baseline) => (baseline.since, Some(&baseline.ticks)),
             None => (self.now, None),
         };
         let elapsed =
