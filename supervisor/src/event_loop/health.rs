@@ -90,7 +90,10 @@ impl Shell {
         let now = monotonic();
         let lags: Vec<(WorkerId, Duration)> =
             self.processes.iter().map(|(worker, process)| (*worker, joined(process, now).lag)).collect();
-        for (worker, lag) in lags {
+        for (worker, mut lag) in lags {
+            if lag >= limit && !self.pool.is_suspect(worker) && self.recognise(worker) {
+                lag = self.processes.get(&worker).map_or(lag, |process| joined(process, now).lag);
+            }
             let watched = self.monitor.watched.entry(worker).or_default();
             watched.worst = watched.worst.max(lag);
             if lag >= limit || self.pool.is_suspect(worker) {
@@ -100,6 +103,14 @@ impl Shell {
                 self.end_baseline(worker);
             }
         }
+    }
+
+    /// Looks whether other threads than those that have accepted wait for connections. True if there were any.
+    fn recognise(&self, worker: WorkerId) -> bool {
+        let lanes = self.lanes.values().filter(|lane| lane.worker == worker);
+        let inodes: Vec<u64> = lanes.map(|lane| lane.inode).collect();
+        let pulses = self.processes.get(&worker).into_iter().flat_map(|process| &process.pulses);
+        pulses.filter(|pulse| pulse.recognise(|pid, set| proc::epoll_holds(pid, set, &inodes))).count() > 0
     }
 
     fn take_pulses(&mut self) {

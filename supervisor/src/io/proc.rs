@@ -2,7 +2,11 @@
 //! only, and says nothing where the system says nothing.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
+
+/// Bytes of the description of an epoll set: some ten thousand entries.
+const LARGEST_SET: u64 = 1 << 20;
 
 /// One process at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +86,20 @@ pub(crate) fn kernel_stack(pid: u32, tid: u32) -> Vec<String> {
     text.lines().filter_map(name).collect()
 }
 
+/// Whether the epoll set with this number in the process has one of these inodes in it. Of a very large set only the first
+/// part is read.
+pub(crate) fn epoll_holds(pid: u32, set: u32, inodes: &[u64]) -> bool {
+    let Ok(file) = fs::File::open(format!("/proc/{pid}/fdinfo/{set}")) else { return false };
+    let mut text = String::new();
+    let _ = file.take(LARGEST_SET).read_to_string(&mut text);
+    text.lines().filter(|line| line.starts_with("tfd:")).any(|line| {
+        let inode = line.split_whitespace().find_map(|word| word.strip_prefix("ino:"));
+        inode
+            .and_then(|inode| u64::from_str_radix(inode, 16).ok())
+            .is_some_and(|inode| inodes.contains(&inode))
+    })
+}
+
 /// The process that traces this one, if any.
 pub(crate) fn tracer(pid: u32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -132,6 +150,7 @@ impl<'a> Fields<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
 
     #[test]
     fn reads_this_very_process() {
@@ -146,6 +165,19 @@ mod tests {
         let thread = thread(pid, tid).unwrap();
         assert!(thread.state == 'R' && !thread.is_stopped() && !thread.waits_for_lock(), "{thread:?}");
         assert_eq!(tracer(pid), None);
+    }
+
+    #[test]
+    fn finds_a_socket_in_an_epoll_set() {
+        let (inside, outside) = std::os::unix::net::UnixStream::pair().unwrap();
+        let epoll = mio::Poll::new().unwrap();
+        let mut source = mio::unix::SourceFd(&inside.as_raw_fd());
+        epoll.registry().register(&mut source, mio::Token(0), mio::Interest::READABLE).unwrap();
+        let inode = |socket: &std::os::unix::net::UnixStream| nix::sys::stat::fstat(socket).unwrap().st_ino;
+        let set = epoll.as_raw_fd() as u32;
+        assert!(epoll_holds(std::process::id(), set, &[1, inode(&inside)]));
+        assert!(!epoll_holds(std::process::id(), set, &[1, inode(&outside)]));
+        assert!(!epoll_holds(std::process::id(), u32::MAX, &[inode(&inside)]));
     }
 
     #[test]
