@@ -50,6 +50,8 @@ fn settings(bytes: &mut Bytes<'_>) -> Settings {
         max_starting: 1 + bytes.below(3) as u32,
         boot_slot: ms(bytes.of(&[0, 50, 5_000])),
         start_timeout: ms(bytes.of(&[0, 800, 30_000])),
+        ready_by_lane: bytes.of(&[true, false]),
+        ready_explicit: bytes.of(&[true, false]),
         respawn: bytes.of(&[None, Some(0), Some(1), Some(3)]),
         exit_codes_ok: bytes.of::<&[i32]>(&[&[], &[0], &[0, 2]]).to_vec(),
         keep_trying: bytes.of(&[true, false]),
@@ -288,7 +290,7 @@ impl Shell {
 
     /// One thing that happens. `None` when there is nothing it could happen to.
     fn act(&mut self, what: u8, bytes: &mut Bytes<'_>) -> Option<()> {
-        match what % 38 {
+        match what % 41 {
             0..5 => {
                 let balancer = bytes.key(&self.sockets)?;
                 let may = self.pool.may_accept(balancer);
@@ -385,6 +387,18 @@ impl Shell {
                 self.input(Input::Lag { worker, lag });
             }
             35 => self.input(Input::Late),
+            37 => {
+                let worker = self.worker(bytes);
+                self.input(Input::Ready { worker });
+            }
+            38 => {
+                let worker = self.worker(bytes);
+                self.input(Input::Resigned { worker });
+            }
+            39 => {
+                let (worker, by) = (self.worker(bytes), ms(u64::from(bytes.byte()) * 10));
+                self.input(Input::Extended { worker, by });
+            }
             36 => {
                 self.finding = bytes.of(&[
                     Finding::Busy,

@@ -8,12 +8,14 @@ mod error;
 mod name;
 mod output;
 mod policy;
+mod ready;
 mod workers;
 
 pub use builder::Builder;
 pub use control::Control;
 pub use error::ConfigError;
 pub use output::{Capture, Encoding, LineHandler, LogFormat, Stream};
+pub use ready::Ready;
 pub use workers::Workers;
 
 use crate::pool;
@@ -64,8 +66,13 @@ pub struct Config {
     pub health_max_unavailable: Option<u32>,
     /// What a worker that hangs is sent before it is stopped.
     pub dump_signal: Option<i32>,
-    /// A worker that has not listened within this counts as running.
+    /// A worker that is not ready within this has failed to start if `ready` is chosen or if any has ever listened;
+    /// else it counts as running.
     pub start_timeout: Duration,
+    /// When a worker is ready; `None` is [`Ready::Auto`], and that nobody chose it.
+    pub ready: Option<Ready>,
+    /// A worker that has ever said that it lives and then does not for so long is restarted; `None` is never.
+    pub watchdog: Option<Duration>,
     /// Whom a connection is given, of the workers that are ready.
     pub policy: pool::Policy,
     /// Open connections that one worker may have; `None` is no limit.
@@ -132,6 +139,8 @@ impl Config {
             max_starting: self.max_starting,
             boot_slot: BOOT_SLOT,
             start_timeout: self.start_timeout,
+            ready_by_lane: matches!(self.ready, None | Some(Ready::Auto | Ready::Listen)),
+            ready_explicit: self.ready.is_some(),
             respawn: self.respawn,
             exit_codes_ok: self.exit_codes_ok.clone(),
             keep_trying: self.keep_trying,

@@ -7,8 +7,10 @@ mod commands;
 mod examine;
 mod health;
 mod notes;
+mod notices;
 mod orders;
 mod processes;
+mod readiness;
 mod requests;
 mod snapshot;
 mod waits;
@@ -46,6 +48,8 @@ use examine::Baselines;
 use health::Monitor;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
+use notices::Notices;
+use readiness::Readiness;
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -102,6 +106,8 @@ struct Shell {
     waits: Waits,
     monitor: Monitor,
     baselines: Baselines,
+    notices: Notices,
+    readiness: Readiness,
     /// Something has changed since it was last told.
     is_news: bool,
     /// Every worker has been running at once.
@@ -235,6 +241,8 @@ impl Shell {
             waits: Waits::default(),
             monitor,
             baselines: Baselines::default(),
+            notices: Notices::default(),
+            readiness: Readiness::default(),
             is_news: true,
             was_ready: false,
             told_to_stop: false,
@@ -285,6 +293,12 @@ impl Shell {
             self.on_asked();
         }
         self.monitor();
+        if due(self.notices.next_deadline(), self.now) {
+            self.look_at_watchdogs();
+        }
+        if due(self.readiness.next_deadline(), self.now) {
+            self.try_workers();
+        }
         if due(self.notifier.next_deadline(), self.now) {
             self.notifier.handle_timeout(self.now);
         }
@@ -319,6 +333,8 @@ impl Shell {
             self.open.as_ref().and_then(OpenConnections::next_deadline),
             self.waits.next_deadline(),
             self.monitor.next_deadline(),
+            self.notices.next_deadline(),
+            self.readiness.next_deadline(),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.now))
@@ -338,6 +354,8 @@ impl Shell {
             Source::Child(worker) => self.on_child(worker),
             Source::Member(place) => self.on_member(place),
             Source::Control | Source::Client(_) => self.on_control(source, readable, writable),
+            Source::Notified(place) => self.on_notified(place),
+            Source::Probe(worker) => self.on_probe(worker),
             Source::Output(key) => self.outputs.readable(key, self.poll.registry()),
             Source::Waker => {
                 self.on_scout();

@@ -3,7 +3,7 @@
 use super::detach;
 use super::failed::{Failed, USAGE};
 use crate::config::duration::{Human, Limit};
-use crate::config::{self, Builder, Config, ConfigError, Control, Workers};
+use crate::config::{self, Builder, Config, ConfigError, Control, Ready, Workers};
 use crate::io::log;
 use crate::pool::{Policy, WhenNoWorker};
 use ::log::{LevelFilter, error};
@@ -66,7 +66,17 @@ pub(super) struct Args {
     /// What a worker that hangs is sent before it is stopped, to say what it is doing, such as SIGQUIT
     #[arg(long, value_name = "SIGNAL", value_parser = super::order::signal_number)]
     dump_signal: Option<i32>,
-    /// A worker that has not listened within this counts as running
+    /// When a worker is ready and gets connections: auto (it listens, or says READY=1 to its NOTIFY_SOCKET), listen,
+    /// notify, tcp (it has accepted a connection of ours), http:PATH (it has answered a GET with 2xx), delay:DURATION
+    /// (so long after it listened) [default: auto]
+    #[arg(long, value_name = "WHEN")]
+    ready: Option<Ready>,
+    /// Restart a worker that has said WATCHDOG=1 to its NOTIFY_SOCKET and then does not for this long: a duration, or off
+    /// [default: off]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off)]
+    watchdog: Option<Limit>,
+    /// A worker that is not ready within this is killed and started anew, if --ready is given or one has ever listened;
+    /// else it counts as running
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, default_value_t = Human(config::START_TIMEOUT))]
     start_timeout: Human,
     /// How often each worker's health is sampled: a duration, or off
@@ -150,6 +160,12 @@ impl Args {
             .verbose(self.verbose);
         if let Some(limit) = self.hang_limit {
             builder = builder.hang_limit(limit.0);
+        }
+        if let Some(limit) = self.watchdog {
+            builder = builder.watchdog(limit.0);
+        }
+        if let Some(ready) = self.ready {
+            builder = builder.ready(ready);
         }
         if let Some(workers) = self.health_max_unavailable {
             builder = builder.health_max_unavailable(workers);

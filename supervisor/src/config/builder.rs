@@ -292,6 +292,8 @@ impl Builder {
             health_max_unavailable: self.health.max_unavailable,
             dump_signal: self.health.dump_signal,
             start_timeout: self.health.start_timeout,
+            ready: self.health.ready,
+            watchdog: self.health.watchdog,
             policy: self.spreading.policy,
             max_connections: self.spreading.max_connections,
             when_no_worker: self.spreading.when_no_worker,

@@ -98,6 +98,9 @@ pub enum ConfigError {
     /// No such signal.
     #[error("--dump-signal {0}: there is no such signal")]
     DumpSignal(i32),
+    /// Not what a request can ask for.
+    #[error("--ready http:{0}: give a path that begins with / and holds no blanks or control characters")]
+    ReadyPath(String),
     /// No process exits with it.
     #[error("--exit-codes-ok {0}: an exit code is 0 to 255")]
     ExitCode(i32),

@@ -40,6 +40,18 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
                 Span(*after)
             )
         }
+        Note::StartFailed { worker, after, retry_in } => say!(
+            Error,
+            "worker {} is not ready within {}: killed, {}",
+            name(worker),
+            Span(*after),
+            Next(*retry_in, if retry_in.is_some() { Then::Restart } else { Then::BudgetSpent })
+        ),
+        Note::Resigned { worker } => say!(
+            Info,
+            "worker {} says that it is stopping: out of rotation, what waited goes to others",
+            name(worker)
+        ),
         Note::StoppedListening { worker, balancer } => {
             say!(Info, "worker {} no longer listens on {}", name(worker), address(balancer))
         }
@@ -172,7 +184,7 @@ impl fmt::Display for Ending<'_> {
 }
 
 /// A time as people write it: `12ms`, `1.5s`, `3m20s`, `2h05m`.
-struct Span(Duration);
+pub(super) struct Span(pub(super) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -134,7 +134,9 @@ impl Shell {
         self.releases.close(lane.ticket);
         let _ = self.poll.registry().deregister(&mut SourceFd(&lane.as_fd().as_raw_fd()));
         let balancer = lane.balancer;
-        for connection in lane.take_back() {
+        // Nobody else is to answer for it.
+        let tried = self.is_being_tried(lane.worker);
+        for connection in lane.take_back().into_iter().filter(|_| !tried) {
             let source = source_of(&connection.peer);
             let conn = self.conns.insert(connection);
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });

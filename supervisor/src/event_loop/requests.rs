@@ -159,6 +159,7 @@ impl Shell {
         let Some(lane) = self.lanes.get(&id) else { return };
         let told = caller.reply(&Reply::Lane { lane: id.0 }, Some(lane.worker_end()));
         self.input(Input::LaneOpened { lane: id, worker, balancer });
+        self.may_be_ready(worker);
         if !told {
             self.input(Input::LaneClosed { lane: id });
         }

@@ -232,7 +232,8 @@ pub(crate) fn accept_from(
     Ok(Connection { fd, peer, nonblock, balancer })
 }
 
-fn unnamed() -> Address {
+/// What stands for a peer that has no address.
+pub(crate) fn unnamed() -> Address {
     // A family alone is a well-formed unix address; were it not, IPv4's wildcard would stand in for 'unknown'.
     Address::from_raw(&UNIX.to_ne_bytes()).unwrap_or(Address::v4(std::net::Ipv4Addr::UNSPECIFIED, 0))
 }

@@ -20,7 +20,8 @@ pub enum Input {
     BalancerFailed { balancer: BalancerId, error: String },
     /// The balancer listens again: the answer to `Reopen`.
     BalancerReopened { balancer: BalancerId },
-    /// A process of the worker listens on the balancer's address through this lane. The first one makes the worker ready.
+    /// A process of the worker listens on the balancer's address through this lane. With `ready_by_lane` the first one
+    /// makes the worker ready.
     LaneOpened { lane: LaneId, worker: WorkerId, balancer: BalancerId },
     /// Nobody in the worker holds the lane any more, or it broke. What it held comes as `Returned`, on `Retire`; a
     /// lane that is no longer known needs no `Retire`.
@@ -37,6 +38,12 @@ pub enum Input {
     /// So many connections of the worker are open now, with those that wait in its lanes: the answer to `Count`, and
     /// told unasked as often as the shell likes.
     OpenConnections { worker: WorkerId, open: u64 },
+    /// The worker has said or shown that it is ready, for the first time or again after `Resigned`.
+    Ready { worker: WorkerId },
+    /// The worker has said that it is about to end: it gets no more connections.
+    Resigned { worker: WorkerId },
+    /// The worker has said that it takes longer to start: it may until so long from now.
+    Extended { worker: WorkerId, by: Duration },
     /// The worker's least busy serving thread has been away from its wait for so long.
     Lag { worker: WorkerId, lag: Duration },
     /// This look came late by more than a fifth of `lag_limit`: what is told at this moment counts for nothing.

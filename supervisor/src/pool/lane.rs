@@ -52,6 +52,8 @@ pub enum Standing {
     AtLimit,
     /// Its worker is to get none, because somebody said so.
     Cordoned,
+    /// Its worker is not ready yet, or has said that it is about to end.
+    Waiting,
     /// Its worker stops.
     Leaving,
 }
@@ -71,6 +73,7 @@ pub(super) enum Gate {
     AtLimit,
     Suspect,
     Cordoned,
+    Waiting,
     Leaving,
 }
 
@@ -130,6 +133,7 @@ impl Lane {
         match (self.gate, self.flow) {
             (Gate::Leaving, _) => Standing::Leaving,
             (Gate::Cordoned, _) => Standing::Cordoned,
+            (Gate::Waiting, _) => Standing::Waiting,
             (Gate::Suspect, _) | (Gate::Open | Gate::AtLimit, Flow::Suspect) => Standing::Suspect,
             (Gate::AtLimit, Flow::Ready | Flow::Full) => Standing::AtLimit,
             (Gate::Open, Flow::Full) => Standing::Full,

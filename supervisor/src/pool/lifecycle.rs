@@ -107,10 +107,21 @@ impl Pool {
     /// What has come due for workers, but for restarts.
     pub(super) fn worker_timers(&mut self, now: Instant) {
         for slot in 0..self.workers.len() {
-            while let Some(event) = self.workers[slot].due_event(now, &self.settings) {
-                self.act(now, slot as u32, event);
+            let due = |pool: &Self| {
+                let worker = pool.workers.get(slot)?;
+                Some((worker.id(), worker.due_event(now, &pool.settings)?))
+            };
+            while let Some((id, event)) = due(self) {
+                if event == Event::StartTimeout && self.must_be_ready() {
+                    self.start_failed(now, id);
+                } else {
+                    self.act(now, id.slot, event);
+                    if event == Event::StartTimeout {
+                        self.pump_all(now);
+                    }
+                }
             }
-            let worker = &mut self.workers[slot];
+            let Some(worker) = self.workers.get_mut(slot) else { break };
             if worker.load.count_due(now) {
                 let worker = worker.id();
                 self.outbox.push_back(Output::Count { worker });

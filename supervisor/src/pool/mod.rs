@@ -37,6 +37,7 @@ mod load;
 mod output;
 #[expect(clippy::module_inception, reason = "a file is named after its one noun, and this one is the pool")]
 mod pool;
+mod promise;
 mod scale;
 mod settings;
 #[cfg(test)]

@@ -140,6 +140,17 @@ pub enum Note {
         worker: WorkerId,
         after: Duration,
     },
+    /// It was not ready in time, and is killed: another is started in its place, after `retry_in` or, with `None`, not at
+    /// all because its budget is spent.
+    StartFailed {
+        worker: WorkerId,
+        after: Duration,
+        retry_in: Option<Duration>,
+    },
+    /// It has said that it is about to end: out of rotation, what waited goes to others.
+    Resigned {
+        worker: WorkerId,
+    },
     StoppedListening {
         worker: WorkerId,
         balancer: BalancerId,

@@ -21,6 +21,8 @@ pub struct Pool {
     pub(super) outcome: Outcome,
     /// Some worker has been ready, or has had its time to be.
     pub(super) ever_ready: bool,
+    /// Some worker has listened.
+    pub(super) ever_listened: bool,
     /// By slot. The first `settings.workers` are to be; what follows is on its way out.
     pub(super) workers: Vec<Worker>,
     /// Incarnations that are not their slot's any more, oldest first.
@@ -64,6 +66,7 @@ impl Pool {
             phase: Phase::Idle,
             outcome: Outcome::Stopped,
             ever_ready: false,
+            ever_listened: false,
             workers: (0..settings.workers).map(|slot| Worker::new(slot, 0, &settings)).collect(),
             leaving: Vec::new(),
             late: None,
@@ -97,6 +100,9 @@ impl Pool {
             Input::Scale { workers } => self.scale(now, workers),
             Input::Stop => self.stop(now),
             Input::Kill => self.kill(now),
+            Input::Ready { worker } => self.became_ready(now, worker),
+            Input::Resigned { worker } => self.resigned(now, worker),
+            Input::Extended { worker, by } => self.extended(now, worker, by),
             Input::Lag { worker, lag } => self.lagged(now, worker, lag),
             Input::Late => self.looked_late(now),
             Input::Examined { worker, finding, evidence } => self.examined(now, worker, finding, evidence),

@@ -11,8 +11,13 @@ pub struct Settings {
     pub max_starting: u32,
     /// A worker counts as starting, for `max_starting`, no longer than this.
     pub boot_slot: Duration,
-    /// A worker that does not listen within this counts as running.
+    /// A worker that is not ready within this has failed to start if `ready_explicit` or if any worker has ever listened;
+    /// else it counts as running, as it does at once if this is zero.
     pub start_timeout: Duration,
+    /// A worker is ready when it listens; else only by `Input::Ready`.
+    pub ready_by_lane: bool,
+    /// Somebody chose when a worker is ready: one that is not in time has failed.
+    pub ready_explicit: bool,
     /// Restarts allowed per worker before it stays down; `None` is no limit. Refilled after `min_uptime`.
     pub respawn: Option<u32>,
     /// A worker that exits unasked with one of these codes has done its work and is not restarted.

@@ -82,12 +82,14 @@ pub(super) enum Event {
     Order,
     Spawned(u32),
     SpawnFailed,
-    /// It listens on an address.
+    /// It is ready: it listens on an address, or has said or shown so.
     Listened,
     /// `boot_slot` has passed.
     SlotExpired,
     /// `start_timeout` has passed without a lane.
     StartTimeout,
+    /// `start_timeout` has passed, and that is why it is taken down.
+    StartFailed,
     /// `start_timeout` has passed since it was spawned.
     Settled,
     /// `stop_timeout` has passed.
@@ -121,7 +123,7 @@ pub(super) enum Effect {
     /// It listens for the first time, this long after it was spawned.
     Ready(Duration),
     NeverListened(Duration),
-    /// Its process hangs and is not its own any more: stop it like this, and restart or give up.
+    /// Its process hangs, or was not ready in time, and is not its own any more: stop it like this, and restart or give up.
     Hung(Stop),
     /// Its process ended unasked after this long: restart or give up.
     Died(Duration),
@@ -177,6 +179,7 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
             | E::Listened
             | E::SlotExpired
             | E::StartTimeout
+            | E::StartFailed
             | E::Settled
             | E::ForceDue
             | E::Hung
@@ -218,13 +221,15 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         (Starting { pid: Some(pid), since, .. }, E::StartTimeout) => {
             (Running { pid: Some(pid), since, settled: true }, Effect::NeverListened(lived(since)))
         }
-        (Starting { pid: None, .. }, E::StartTimeout) => (state, Effect::Nothing),
+        (Starting { pid: Some(pid), since, .. }, E::StartFailed) => {
+            let stop = killed(Stop { pid: Some(pid), since, ..asked(now, Next::Nothing, None) });
+            (Standby { due: None, reason: Reason::Restart }, Effect::Hung(stop))
+        }
+        (Starting { pid: None, .. }, E::StartTimeout | E::StartFailed) => (state, Effect::Nothing),
         (Running { pid, since, .. }, E::Settled) => (Running { pid, since, settled: true }, Effect::Nothing),
         (Starting { .. }, E::Settled | E::ForceDue) => (state, Effect::Nothing),
-        (Running { .. }, E::Listened | E::SlotExpired | E::StartTimeout | E::ForceDue) => {
-            (state, Effect::Nothing)
-        }
-        (Stopping(_), E::Listened | E::SlotExpired | E::StartTimeout | E::Settled) => {
+        (Running { .. }, E::Listened | E::SlotExpired | E::StartTimeout | E::StartFailed | E::ForceDue)
+        | (Stopping(_), E::Listened | E::SlotExpired | E::StartTimeout | E::StartFailed | E::Settled) => {
             (state, Effect::Nothing)
         }
 

@@ -30,7 +30,10 @@ impl Pool {
         if first {
             self.note(Note::Listening { worker, balancer: to });
         }
-        self.act(now, worker.slot, Event::Listened);
+        self.ever_listened = true;
+        if self.settings.ready_by_lane {
+            self.act(now, worker.slot, Event::Listened);
+        }
         let gate = self.current(worker).map_or(Gate::Leaving, |worker| worker.gate(&self.settings));
         let lane = Lane::new(worker, to, gate);
         if let Some(balancer) = self.balancers.get_mut(&to) {
@@ -180,7 +183,7 @@ impl Pool {
         let may_be = match (lane.flow, lane.gate) {
             (Flow::Suspect, _) | (_, Gate::Leaving) => false,
             // It is out of rotation as it is; what waits in it goes to others if there are any.
-            (Flow::Ready | Flow::Full, Gate::Cordoned) => self.rotates(balancer),
+            (Flow::Ready | Flow::Full, Gate::Cordoned | Gate::Waiting) => self.rotates(balancer),
             (Flow::Ready | Flow::Full, Gate::Suspect) => lane.is_wanted() && self.rotates(balancer),
             (Flow::Ready | Flow::Full, Gate::Open | Gate::AtLimit) => {
                 let (mut serving, mut suspects) = (0, 0);
@@ -270,6 +273,10 @@ impl Pool {
             }
             if let Some(at) = lane.yield_up(now, settings) {
                 deadlines.lower(at, Timer::Look);
+            }
+            // It has room again, which nobody may come to tell: what is taken back was not taken by the worker.
+            if lane.flow == Flow::Full && lane.in_flight() < u64::from(settings.window) {
+                lane.flow = Flow::Ready;
             }
             outbox.push_back(Output::TakeBack { lane: id });
         }

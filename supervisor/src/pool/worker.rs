@@ -5,6 +5,7 @@ use super::backoff::Backoff;
 use super::deadlines::after;
 use super::lane::Gate;
 use super::load::Load;
+use super::promise::Promise;
 use super::state::{Effect, Event, Next, Reason, State, Stop, transition};
 use super::suspicion::Health;
 use super::{Deadline, Exit, Settings, Timer};
@@ -22,6 +23,7 @@ pub struct Worker {
     pub(super) load: Load,
     pub(super) health: Health,
     pub(super) cordoned: bool,
+    pub(super) promise: Promise,
     /// The slot was scaled away: the worker disappears when its process is gone.
     pub(super) removed: bool,
     /// A process of it has ended unasked, or did not come to be.
@@ -42,6 +44,7 @@ impl Worker {
             load: Load::default(),
             health: Health::default(),
             cordoned: false,
+            promise: Promise::default(),
             removed: false,
             has_died: false,
             last_exit: None,
@@ -187,9 +190,11 @@ impl Worker {
         match self.state {
             State::Standby { .. } | State::Stopping(_) => Gate::Leaving,
             State::Starting { .. } | State::Running { .. } if self.cordoned => Gate::Cordoned,
-            State::Starting { .. } | State::Running { .. } if self.health.is_suspect() => Gate::Suspect,
-            State::Starting { .. } | State::Running { .. } if self.load.is_full(settings) => Gate::AtLimit,
-            State::Starting { .. } | State::Running { .. } => Gate::Open,
+            State::Starting { .. } => Gate::Waiting,
+            State::Running { .. } if self.promise.resigned => Gate::Waiting,
+            State::Running { .. } if self.health.is_suspect() => Gate::Suspect,
+            State::Running { .. } if self.load.is_full(settings) => Gate::AtLimit,
+            State::Running { .. } => Gate::Open,
         }
     }
 
@@ -200,6 +205,7 @@ impl Worker {
         self.state = state;
         if event == Event::Order && state != before {
             self.id.incarnation += 1;
+            self.promise = Promise::default();
         }
         if !self.is_live() {
             self.load.forget();
@@ -230,7 +236,7 @@ impl Worker {
             State::Standby { due, .. } => (due.map(|at| (at, Timer::Restart)), None),
             State::Starting { pid, since, slot_until } => (
                 slot_until.map(|at| (at, Timer::BootSlot)),
-                pid.map(|_| (after(since, start_timeout), Timer::StartTimeout)),
+                pid.map(|_| (self.promise.start_by(after(since, start_timeout)), Timer::StartTimeout)),
             ),
             State::Running { settled: true, .. } => (None, None),
             State::Running { since, settled: false, .. } => {

@@ -1,7 +1,7 @@
 //! The options on when a worker is suspect, when it hangs, and what is done then.
 
 use super::Builder;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Ready};
 use nix::sys::signal::Signal;
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ pub(super) struct Health {
     pub(super) max_unavailable: Option<u32>,
     pub(super) dump_signal: Option<i32>,
     pub(super) start_timeout: Duration,
+    pub(super) ready: Option<Ready>,
+    pub(super) watchdog: Option<Duration>,
 }
 
 impl Default for Health {
@@ -24,12 +26,17 @@ impl Default for Health {
             max_unavailable: None,
             dump_signal: None,
             start_timeout: crate::config::START_TIMEOUT,
+            ready: None,
+            watchdog: None,
         }
     }
 }
 
 impl Health {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if let Some(Ready::Http(path)) = self.ready.as_ref().filter(|ready| !ready.is_sound()) {
+            return Err(ConfigError::ReadyPath(path.clone()));
+        }
         match self.dump_signal {
             Some(signal) if Signal::try_from(signal).is_err() => Err(ConfigError::DumpSignal(signal)),
             _ => Ok(()),
@@ -60,7 +67,22 @@ impl Builder {
         self
     }
 
-    /// A worker that has not listened within this counts as running all the same.
+    /// When a worker is ready, and thus in rotation: by default when it listens, or says so to its `NOTIFY_SOCKET`. One
+    /// that is not within `start_timeout` has failed to start, if this is set.
+    pub fn ready(mut self, when: Ready) -> Self {
+        self.health.ready = Some(when);
+        self
+    }
+
+    /// Tells each worker, by `WATCHDOG_USEC`, to say so often that it lives. One that has done so once and then does not is
+    /// restarted. `None` or zero is never.
+    pub fn watchdog(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.health.watchdog = limit.into().filter(|limit| !limit.is_zero());
+        self
+    }
+
+    /// A worker that is not ready within this has failed to start: it is killed, and another started after a delay. Unless
+    /// `ready` is set or some worker has listened: then it counts as running all the same.
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.health.start_timeout = timeout;
         self

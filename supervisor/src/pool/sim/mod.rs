@@ -4,7 +4,8 @@
 mod shell;
 
 use super::{
-    Change, Command, Exit, Finding, Input, Note, Outcome, Output, Policy, Pool, Settings, WhenNoWorker,
+    Change, Command, Exit, Finding, Input, Note, Outcome, Output, Policy, Pool, Settings, State,
+    WhenNoWorker, Worker,
 };
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -21,6 +22,8 @@ pub(super) fn settings(workers: u32) -> Settings {
         max_starting: workers,
         boot_slot: ms(5_000),
         start_timeout: ms(30_000),
+        ready_by_lane: true,
+        ready_explicit: false,
         respawn: None,
         exit_codes_ok: Vec::new(),
         keep_trying: true,
@@ -301,6 +304,14 @@ impl Sim {
         self.now = self.now.max(at);
         self.timeout();
         true
+    }
+
+    /// Whoever is starting is ready: no start takes for ever.
+    pub(super) fn all_ready(&mut self) {
+        let starting = |worker: &Worker| matches!(worker.state(), State::Starting { .. });
+        let workers: Vec<_> =
+            self.pool.workers().iter().filter(|worker| starting(worker)).map(Worker::id).collect();
+        workers.into_iter().for_each(|worker| self.input(Input::Ready { worker }));
     }
 
     /// Steps until nothing is waited for; a core that never comes to that fails instead of hanging.

@@ -25,6 +25,9 @@ pub(super) enum Act {
     Lags(Vec<u16>),
     LateLook(usize, u16),
     Find(Finding),
+    Ready(usize),
+    Resign(usize),
+    Extend(usize, u16),
     EndLeaving(usize),
     FailSpawn(usize),
     Advance(u16),
@@ -61,6 +64,9 @@ pub(super) fn honest() -> impl Strategy<Value = Act> {
         1 => (n(), lag()).prop_map(|(slot, lag)| Act::LateLook(slot, lag)),
         1 => finding().prop_map(Act::Find),
         1 => n().prop_map(Act::EndLeaving),
+        3 => n().prop_map(Act::Ready),
+        1 => n().prop_map(Act::Resign),
+        1 => (n(), any::<u16>()).prop_map(|(slot, by)| Act::Extend(slot, by)),
         6 => (0u16..1500).prop_map(Act::Advance),
         1 => (0u32..40_000).prop_map(Act::Jump),
     ]
@@ -137,16 +143,23 @@ pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
         0u32..3,
         prop_oneof![Just(0), Just(300), Just(2_000)],
     );
+    let ready = (prop::bool::weighted(0.7), any::<bool>());
     let ends = (any::<bool>(), prop_oneof![Just(vec![]), Just(vec![0]), Just(vec![0, 2])]);
-    (limits, times, any::<u64>(), (policy, when_no_worker, max_connections), (ends, health)).prop_map(
+    (limits, times, any::<u64>(), (policy, when_no_worker, max_connections), (ends, health, ready)).prop_map(
         |(
             (workers, max_starting, window, respawn),
             (boot, start, stop, lag, look, delay),
             seed,
             (policy, when_no_worker, max_connections),
-            ((keep_trying, exit_codes_ok), (hang, hang_explicit, health_max_unavailable, hang_stop)),
+            (
+                (keep_trying, exit_codes_ok),
+                (hang, hang_explicit, health_max_unavailable, hang_stop),
+                (ready_by_lane, ready_explicit),
+            ),
         )| Settings {
             hang_limit: hang.map(ms),
+            ready_by_lane,
+            ready_explicit,
             hang_explicit,
             health_max_unavailable,
             hang_stop_timeout: ms(hang_stop),

@@ -114,12 +114,15 @@ fn who_alone_serves_an_address_stays_in() {
 
 #[test]
 fn nobody_is_judged_while_starting_or_stopping_or_cordoned_or_without_a_lane() {
-    let (mut sim, _, _) = Sim::serving(Settings { start_timeout: ms(500), ..settings(4) });
+    let (mut sim, _, _) = Sim::serving(settings(4));
     sim.exit(0);
     sim.polite = false;
     sim.command(1, Command::Stop);
     sim.command(2, Command::Cordon);
     looks(&mut sim, 10, &[(0, 3_000), (1, 3_000), (2, 3_000)]);
+    assert!(!sim.pool.workers()[0].is_running() && suspects(&sim).is_empty());
+    sim.input(Input::Ready { worker: sim.worker(0) });
+    looks(&mut sim, 10, &[(0, 3_000)]);
     assert!(sim.pool.workers()[0].is_running());
     assert!(suspects(&sim).is_empty());
 }

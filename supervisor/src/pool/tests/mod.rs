@@ -11,6 +11,7 @@ mod limits;
 mod listening;
 mod policies;
 mod random;
+mod ready;
 mod refusals;
 mod restarts;
 mod rotation;

@@ -116,6 +116,18 @@ impl Run {
                 self.lag(n, lag)?;
                 assert_eq!(self.suspects(), before, "a late look counts");
             }
+            Act::Ready(n) => {
+                let worker = self.sim.worker(self.slot(n)?);
+                self.tell(Input::Ready { worker });
+            }
+            Act::Resign(n) => {
+                let worker = self.sim.worker(self.slot(n)?);
+                self.tell(Input::Resigned { worker });
+            }
+            Act::Extend(n, by) => {
+                let worker = self.sim.worker(self.slot(n)?);
+                self.tell(Input::Extended { worker, by: ms(by.into()) });
+            }
             Act::Find(finding) => self.sim.finding = finding,
             Act::EndLeaving(n) => {
                 let leaving = self.sim.pool.leaving();

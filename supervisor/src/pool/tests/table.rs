@@ -6,7 +6,7 @@ use crate::pool::{Next, Reason, Settings, Signal, State, Stop};
 use std::time::{Duration, Instant};
 
 /// All events; `at` is when a restart is due.
-fn events(at: Instant) -> [Event; 24] {
+fn events(at: Instant) -> [Event; 25] {
     [
         Event::Due(at),
         Event::GiveUp,
@@ -16,6 +16,7 @@ fn events(at: Instant) -> [Event; 24] {
         Event::Listened,
         Event::SlotExpired,
         Event::StartTimeout,
+        Event::StartFailed,
         Event::Settled,
         Event::ForceDue,
         Event::Hung,
@@ -190,6 +191,11 @@ fn starting() {
             Event::StartTimeout,
             State::Running { pid, since: born, settled: true },
             Effect::NeverListened(LIVED),
+        ),
+        (
+            Event::StartFailed,
+            restart,
+            Effect::Hung(Stop { force_at: None, signal: Signal::Kill, ..row.stop(pid, row.now) }),
         ),
     ];
     let started = row.starting(pid);
