@@ -5,7 +5,7 @@
 #![no_main]
 
 use clustermon::ids::{BalancerId, ConnId, LaneId, WorkerId};
-use clustermon::pool::{Command, Exit, Input, Output, Policy, Pool, Settings, Signal, State, WhenNoWorker};
+use clustermon::pool::{Command, Exit, Finding, Input, Output, Policy, Pool, Settings, Signal, State, WhenNoWorker};
 use libfuzzer_sys::fuzz_target;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -50,6 +50,8 @@ fn settings(bytes: &mut Bytes<'_>) -> Settings {
         max_starting: 1 + bytes.below(3) as u32,
         boot_slot: ms(bytes.of(&[0, 50, 5_000])),
         start_timeout: ms(bytes.of(&[0, 800, 30_000])),
+        ready_by_lane: bytes.of(&[true, false]),
+        ready_explicit: bytes.of(&[true, false]),
         respawn: bytes.of(&[None, Some(0), Some(1), Some(3)]),
         exit_codes_ok: bytes.of::<&[i32]>(&[&[], &[0], &[0, 2]]).to_vec(),
         keep_trying: bytes.of(&[true, false]),
@@ -63,6 +65,10 @@ fn settings(bytes: &mut Bytes<'_>) -> Settings {
         max_connections: bytes.of(&[None, Some(1), Some(2), Some(5)]),
         when_no_worker: bytes.of(&[hold(None), hold(Some(ms(0))), hold(Some(ms(900))), WhenNoWorker::Refuse]),
         lag_limit: bytes.of(&[None, Some(0), Some(200), Some(1_000)]).map(ms),
+        hang_limit: bytes.of(&[None, Some(0), Some(1_000), Some(30_000)]).map(ms),
+        hang_explicit: bytes.of(&[true, false]),
+        health_max_unavailable: bytes.below(3) as u32,
+        hang_stop_timeout: ms(bytes.of(&[0, 300, 2_000])),
         look_after: ms(bytes.of(&[0, 20])),
         seed: bytes.byte().into(),
     }
@@ -98,6 +104,8 @@ struct Shell {
     told: Vec<Input>,
     prompt: bool,
     polite: bool,
+    /// What an examination finds.
+    finding: Finding,
     done: bool,
     ids: u32,
 }
@@ -116,6 +124,7 @@ impl Shell {
             told: Vec::new(),
             prompt: true,
             polite: true,
+            finding: Finding::Busy,
             done: false,
             ids: 0,
         }
@@ -202,6 +211,10 @@ impl Shell {
                 let open = lanes.map(|lane| lane.queue.len() as u64).sum();
                 self.answer(Input::OpenConnections { worker, open });
             }
+            Output::Examine { worker } => {
+                let (finding, evidence) = (self.finding, String::new());
+                self.answer(Input::Examined { worker, finding, evidence });
+            }
             Output::TakeBack { lane } => {
                 self.empty(lane);
                 if let Some(lane) = self.lanes.get_mut(&lane) {
@@ -277,7 +290,7 @@ impl Shell {
 
     /// One thing that happens. `None` when there is nothing it could happen to.
     fn act(&mut self, what: u8, bytes: &mut Bytes<'_>) -> Option<()> {
-        match what % 32 {
+        match what % 41 {
             0..5 => {
                 let balancer = bytes.key(&self.sockets)?;
                 let may = self.pool.may_accept(balancer);
@@ -369,6 +382,36 @@ impl Shell {
                 self.now += ms(1 << bytes.below(32));
                 self.timeout();
             }
+            31..35 => {
+                let (worker, lag) = (self.worker(bytes), ms(1 << bytes.below(20)));
+                self.input(Input::Lag { worker, lag });
+            }
+            35 => self.input(Input::Late),
+            37 => {
+                let worker = self.worker(bytes);
+                self.input(Input::Ready { worker });
+            }
+            38 => {
+                let worker = self.worker(bytes);
+                self.input(Input::Resigned { worker });
+            }
+            39 => {
+                let (worker, by) = (self.worker(bytes), ms(u64::from(bytes.byte()) * 10));
+                self.input(Input::Extended { worker, by });
+            }
+            36 => {
+                self.finding = bytes.of(&[
+                    Finding::Busy,
+                    Finding::Stopped,
+                    Finding::Lock,
+                    Finding::Blocked,
+                    Finding::Traced,
+                    Finding::Unknown,
+                ]);
+                let leaving = self.pool.leaving();
+                let worker = leaving.get(bytes.below(leaving.len()))?.id();
+                self.input(Input::Exited { worker, exit: Exit::Code(0) });
+            }
             _ => match bytes.below(8) {
                 0 => self.input(Input::Stop),
                 1 => self.input(Input::Kill),
@@ -399,6 +442,7 @@ impl Shell {
         assert!(self.done, "the cluster did not come to rest: {:?}", self.pool);
         assert_eq!(self.pool.next_deadline(), None, "something is still waited for");
         assert_eq!(self.pool.count_active_workers(), 0);
+        assert!(self.pool.leaving().is_empty(), "a process was forgotten");
         assert!(self.sockets.is_empty(), "a listening socket was forgotten");
         assert!(self.lanes.is_empty(), "a lane was forgotten");
         for (conn, place) in &self.places {

@@ -29,7 +29,7 @@ pub struct Page {
     records: [Record; THREADS],
 }
 
-/// One thread. Written by it alone, but for `worst`, which the reader takes.
+/// One thread. Written by it alone, but for `worst`, which the reader takes, and `serving`, which it may set.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Record {
@@ -42,6 +42,8 @@ pub struct Record {
     tid: AtomicU32,
     state: AtomicU32,
     serving: AtomicU32,
+    /// The epoll set that it waits on or last waited on, plus one; 0 is none.
+    set: AtomicU32,
 }
 
 /// One look at one thread.
@@ -59,6 +61,8 @@ pub struct Look {
     pub loops: u64,
     /// Connections taken from lanes.
     pub accepted: u64,
+    /// The descriptor of the epoll set that it waits on or last waited on.
+    pub set: Option<u32>,
 }
 
 impl Page {
@@ -107,6 +111,16 @@ impl Page {
         })
     }
 
+    /// The thread serves too: it waits for connections, though it has not come to accept one. The reader says so.
+    pub fn serves(&self, tid: u32) {
+        let found = self.records.iter().find(|record| {
+            record.key.load(Ordering::Relaxed) != 0 && record.tid.load(Ordering::Relaxed) == tid
+        });
+        if let Some(record) = found {
+            record.serving.store(1, Ordering::Relaxed);
+        }
+    }
+
     /// Every thread that has a record, as it is now.
     pub fn looks(&self) -> impl Iterator<Item = Look> + '_ {
         self.records.iter().filter_map(Record::look)
@@ -138,6 +152,11 @@ impl Record {
         self.state.store(WAITING, Ordering::Release);
     }
 
+    /// It is this epoll set that it waits on.
+    pub fn on(&self, set: i32) {
+        self.set.store((set as u32).wrapping_add(1), Ordering::Relaxed);
+    }
+
     /// The thread comes out of it.
     pub fn leave(&self, now: u64) {
         self.since.store(now, Ordering::Relaxed);
@@ -162,6 +181,7 @@ impl Record {
             since: self.since.load(Ordering::Relaxed),
             loops: self.loops.load(Ordering::Relaxed),
             accepted: self.accepted.load(Ordering::Relaxed),
+            set: self.set.load(Ordering::Relaxed).checked_sub(1),
         })
     }
 }
@@ -183,6 +203,7 @@ mod tests {
             tid: AtomicU32::new(0),
             state: AtomicU32::new(0),
             serving: AtomicU32::new(0),
+            set: AtomicU32::new(0),
         };
         Box::new(Page {
             magic: AtomicU32::new(0),
@@ -216,6 +237,19 @@ mod tests {
         page.record(5 << 6, || unreachable!()).unwrap().leave(7);
         let running: Vec<Look> = page.looks().filter(|look| look.running).collect();
         assert_eq!(running.iter().map(|look| (look.tid, look.since)).collect::<Vec<_>>(), [(5, 7)]);
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_connections_may_be_said_to_serve() {
+        let page = page();
+        let record = page.record(64, || 7).unwrap();
+        assert_eq!(page.looks().next().unwrap().set, None);
+        record.on(0);
+        page.serves(8);
+        let look = page.looks().next().unwrap();
+        assert_eq!((look.set, look.serving), (Some(0), false));
+        page.serves(7);
+        assert!(page.looks().next().unwrap().serving);
     }
 
     #[test]

@@ -8,12 +8,14 @@ mod error;
 mod name;
 mod output;
 mod policy;
+mod ready;
 mod workers;
 
 pub use builder::Builder;
 pub use control::Control;
 pub use error::ConfigError;
 pub use output::{Capture, Encoding, LineHandler, LogFormat, Stream};
+pub use ready::Ready;
 pub use workers::Workers;
 
 use crate::pool;
@@ -36,8 +38,10 @@ pub(crate) const WINDOW: u32 = 2;
 pub(crate) const BACKLOG: u32 = 4096;
 
 const BOOT_SLOT: Duration = Duration::from_secs(10);
-const START_TIMEOUT: Duration = Duration::from_secs(60);
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const SERVER_RESTART_DELAY: Duration = Duration::from_secs(1);
+pub(crate) const HANG_LIMIT: Duration = Duration::from_secs(30);
+const HANG_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 const LOOK_AFTER: Duration = Duration::from_millis(20);
 
 /// One cluster: what runs, how many times, and by which rules. Made by a [`Builder`].
@@ -54,6 +58,21 @@ pub struct Config {
     pub command: Vec<OsString>,
     /// What runs the command, then its own arguments; empty where the command is the program.
     pub interpreter: Vec<OsString>,
+    /// A worker that takes nothing for this long is examined, and replaced if it hangs; `None` is never.
+    pub hang_limit: Option<Duration>,
+    /// `hang_limit` was chosen: who is blocked so long hangs too.
+    pub hang_explicit: bool,
+    /// How many workers may be taken down for their health at a time; `None` is 1, or a quarter if that is more.
+    pub health_max_unavailable: Option<u32>,
+    /// What a worker that hangs is sent before it is stopped.
+    pub dump_signal: Option<i32>,
+    /// A worker that is not ready within this has failed to start if `ready` is chosen or if any has ever listened;
+    /// else it counts as running.
+    pub start_timeout: Duration,
+    /// When a worker is ready; `None` is [`Ready::Auto`], and that nobody chose it.
+    pub ready: Option<Ready>,
+    /// A worker that has ever said that it lives and then does not for so long is restarted; `None` is never.
+    pub watchdog: Option<Duration>,
     /// Whom a connection is given, of the workers that are ready.
     pub policy: pool::Policy,
     /// Open connections that one worker may have; `None` is no limit.
@@ -119,7 +138,9 @@ impl Config {
             workers: u32::try_from(self.logical_ids.len()).unwrap_or(MAX_WORKERS),
             max_starting: self.max_starting,
             boot_slot: BOOT_SLOT,
-            start_timeout: START_TIMEOUT,
+            start_timeout: self.start_timeout,
+            ready_by_lane: matches!(self.ready, None | Some(Ready::Auto | Ready::Listen)),
+            ready_explicit: self.ready.is_some(),
             respawn: self.respawn,
             exit_codes_ok: self.exit_codes_ok.clone(),
             keep_trying: self.keep_trying,
@@ -133,6 +154,12 @@ impl Config {
             max_connections: self.max_connections,
             when_no_worker: self.when_no_worker,
             lag_limit: self.lag_limit,
+            hang_limit: self.hang_limit,
+            hang_explicit: self.hang_explicit,
+            health_max_unavailable: self
+                .health_max_unavailable
+                .unwrap_or_else(|| u32::try_from(self.logical_ids.len() / 4).unwrap_or(MAX_WORKERS).max(1)),
+            hang_stop_timeout: HANG_STOP_TIMEOUT,
             look_after: LOOK_AFTER,
             seed,
         }

@@ -4,11 +4,14 @@
 mod accepting;
 mod announce;
 mod commands;
+mod examine;
 mod health;
 mod listening;
 mod notes;
+mod notices;
 mod orders;
 mod processes;
+mod readiness;
 mod requests;
 mod snapshot;
 mod waits;
@@ -43,9 +46,12 @@ use crate::pool::{Input, Outcome, Policy, Pool};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
 use clustermon_protocol::message::Token;
+use examine::Baselines;
 use health::Monitor;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
+use notices::Notices;
+use readiness::Readiness;
 use slab::Slab;
 use std::collections::{HashMap, VecDeque};
 use std::io;
@@ -111,6 +117,9 @@ struct Shell {
     ids: Vec<String>,
     waits: Waits,
     monitor: Monitor,
+    baselines: Baselines,
+    notices: Notices,
+    readiness: Readiness,
     /// Something has changed since it was last told.
     is_news: bool,
     /// Every worker has been running at once.
@@ -248,6 +257,9 @@ impl Shell {
             ids,
             waits: Waits::default(),
             monitor,
+            baselines: Baselines::default(),
+            notices: Notices::default(),
+            readiness: Readiness::default(),
             is_news: true,
             was_ready: false,
             told_to_stop: false,
@@ -302,6 +314,12 @@ impl Shell {
             self.search_heirs();
         }
         self.monitor();
+        if due(self.notices.next_deadline(), self.now) {
+            self.look_at_watchdogs();
+        }
+        if due(self.readiness.next_deadline(), self.now) {
+            self.try_workers();
+        }
         if due(self.notifier.next_deadline(), self.now) {
             self.notifier.handle_timeout(self.now);
         }
@@ -337,6 +355,8 @@ impl Shell {
             self.open.as_ref().and_then(OpenConnections::next_deadline),
             self.waits.next_deadline(),
             self.monitor.next_deadline(),
+            self.notices.next_deadline(),
+            self.readiness.next_deadline(),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.now))
@@ -356,6 +376,8 @@ impl Shell {
             Source::Child(worker) => self.on_child(worker),
             Source::Member(place) => self.on_member(place),
             Source::Control | Source::Client(_) => self.on_control(source, readable, writable),
+            Source::Notified(place) => self.on_notified(place),
+            Source::Probe(worker) => self.on_probe(worker),
             Source::Output(key) => self.outputs.readable(key, self.poll.registry()),
             Source::Waker => {
                 self.on_scout();

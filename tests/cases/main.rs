@@ -24,6 +24,12 @@ mod detach;
 mod early_bytes;
 /// A connection that a worker closes is closed.
 mod ghosts;
+/// Slow workers: out of rotation and back.
+mod health;
+/// Workers that hang: evidence, replacement, kill.
+mod health_hangs;
+/// Garbage where a worker's health should be.
+mod health_pages;
 /// A supervisor with few descriptors.
 mod limits;
 /// Workers that close their listener and live on.

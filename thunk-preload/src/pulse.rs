@@ -20,6 +20,14 @@ pub(crate) fn enter() {
     }
 }
 
+/// This thread goes into a wait on that epoll set.
+pub(crate) fn enter_set(set: i32) {
+    if let Some(record) = record() {
+        record.on(set);
+        record.enter(real::coarse_now());
+    }
+}
+
 /// This thread comes out of it.
 pub(crate) fn leave() {
     if let Some(record) = record() {

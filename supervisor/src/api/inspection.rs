@@ -78,6 +78,9 @@ pub struct Worker {
     pub health: Option<Health>,
     /// Of these, how many are still open, where somebody counts.
     pub open_connections: Option<u64>,
+    /// What it says that it is doing, by `STATUS=` at its `NOTIFY_SOCKET`.
+    #[serde(default)]
+    pub status_text: Option<String>,
 }
 
 /// The states of the original.

@@ -119,7 +119,7 @@ pub(super) fn carry_out(client: &mut Client, command: &Command) -> Result<(), Fa
 }
 
 /// A signal's number by its name, with or without SIG, or its number.
-fn signal_number(text: &str) -> Result<i32, String> {
+pub(super) fn signal_number(text: &str) -> Result<i32, String> {
     if let Ok(number) = text.parse::<i32>() {
         return match number {
             1..=64 => Ok(number),

@@ -3,7 +3,7 @@
 use super::detach;
 use super::failed::{Failed, USAGE};
 use crate::config::duration::{Human, Limit};
-use crate::config::{self, Builder, Config, ConfigError, Control, Workers};
+use crate::config::{self, Builder, Config, ConfigError, Control, Ready, Workers};
 use crate::io::log;
 use crate::pool::{Policy, WhenNoWorker};
 use ::log::{LevelFilter, error};
@@ -55,6 +55,30 @@ pub(super) struct Args {
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off,
         default_value_t = Limit(Some(config::LAG_LIMIT)))]
     lag_limit: Limit,
+    /// Replace a worker that has taken nothing for so long while something waited, and is found to hang: on the CPU
+    /// throughout, stopped or waiting for a lock; if this is given, also one that is blocked: a duration, or off
+    /// [default: 30s]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off)]
+    hang_limit: Option<Limit>,
+    /// How many workers may be taken down for their health at a time [default: 1, or a quarter if that is more]
+    #[arg(long, value_name = "N")]
+    health_max_unavailable: Option<u32>,
+    /// What a worker that hangs is sent before it is stopped, to say what it is doing, such as SIGQUIT
+    #[arg(long, value_name = "SIGNAL", value_parser = super::order::signal_number)]
+    dump_signal: Option<i32>,
+    /// When a worker is ready and gets connections: auto (it listens, or says READY=1 to its NOTIFY_SOCKET), listen,
+    /// notify, tcp (it has accepted a connection of ours), http:PATH (it has answered a GET with 2xx), delay:DURATION
+    /// (so long after it listened) [default: auto]
+    #[arg(long, value_name = "WHEN")]
+    ready: Option<Ready>,
+    /// Restart a worker that has said WATCHDOG=1 to its NOTIFY_SOCKET and then does not for this long: a duration, or off
+    /// [default: off]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off)]
+    watchdog: Option<Limit>,
+    /// A worker that is not ready within this is killed and started anew, if --ready is given or one has ever listened;
+    /// else it counts as running
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, default_value_t = Human(config::START_TIMEOUT))]
+    start_timeout: Human,
     /// How often each worker's health is sampled: a duration, or off
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off,
         default_value_t = Limit(Some(config::PULSE)))]
@@ -124,6 +148,7 @@ impl Args {
             .backlog(self.backlog)
             .lag_limit(self.lag_limit.0)
             .pulse(self.pulse.0)
+            .start_timeout(self.start_timeout.0)
             .policy(self.policy)
             .max_connections(self.max_connections)
             .when_no_worker(self.when_no_worker)
@@ -133,6 +158,21 @@ impl Args {
             .handle_signals(true)
             .control(self.control.map_or(Control::ByName, Control::from))
             .verbose(self.verbose);
+        if let Some(limit) = self.hang_limit {
+            builder = builder.hang_limit(limit.0);
+        }
+        if let Some(limit) = self.watchdog {
+            builder = builder.watchdog(limit.0);
+        }
+        if let Some(ready) = self.ready {
+            builder = builder.ready(ready);
+        }
+        if let Some(workers) = self.health_max_unavailable {
+            builder = builder.health_max_unavailable(workers);
+        }
+        if let Some(signal) = self.dump_signal {
+            builder = builder.dump_signal(signal);
+        }
         if let Some(workers) = self.workers {
             builder = builder.workers(workers);
         }

@@ -195,6 +195,7 @@ fn remark(worker: &Worker, now: u64) -> String {
         parts.extend(worker.force_stop_at.map(|at| format!("will be killed in {}", left(at))));
     }
     parts.extend(worker.is_debugging.then(|| "debugging".to_owned()));
+    parts.extend(worker.status_text.as_ref().map(|text| format!("says: {text}")));
     parts.extend(worker.cordoned.then(|| "cordoned".to_owned()));
     if parts.is_empty() { "-".to_owned() } else { parts.join("; ") }
 }

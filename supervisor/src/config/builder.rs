@@ -1,6 +1,7 @@
 //! Makes a [`Config`] from options. One method per option of `clustermon run`, under the flag's name; every
 //! check is in [`Builder::build_for`].
 
+mod health;
 mod spreading;
 mod streams;
 
@@ -40,6 +41,7 @@ pub struct Builder {
     thunk: Option<PathBuf>,
     streams: streams::Streams,
     spreading: spreading::Spreading,
+    health: health::Health,
     handle_signals: bool,
     verbose: u8,
     hooks: Hooks,
@@ -69,6 +71,7 @@ impl Builder {
             thunk: None,
             streams: streams::Streams::default(),
             spreading: spreading::Spreading::default(),
+            health: health::Health::default(),
             handle_signals: false,
             verbose: 0,
             hooks: Hooks::default(),
@@ -234,6 +237,8 @@ impl Builder {
             ("stop-timeout", self.stop_timeout),
             ("lag-limit", self.lag_limit),
             ("pulse", self.pulse),
+            ("hang-limit", self.health.hang_limit),
+            ("start-timeout", Some(self.health.start_timeout)),
             ("server-restart-delay", Some(self.spreading.server_restart_delay)),
         ] {
             if duration.is_some_and(|duration| duration > duration::LONGEST) {
@@ -272,6 +277,7 @@ impl Builder {
         }
         let streams = self.streams.check()?;
         self.spreading.check()?;
+        self.health.check()?;
         Ok(Config {
             name,
             name_is_given,
@@ -281,6 +287,13 @@ impl Builder {
             capture: streams.capture,
             encoding: streams.encoding,
             log_format: streams.log_format,
+            hang_limit: self.health.hang_limit,
+            hang_explicit: self.health.hang_explicit,
+            health_max_unavailable: self.health.max_unavailable,
+            dump_signal: self.health.dump_signal,
+            start_timeout: self.health.start_timeout,
+            ready: self.health.ready,
+            watchdog: self.health.watchdog,
             policy: self.spreading.policy,
             max_connections: self.spreading.max_connections,
             when_no_worker: self.spreading.when_no_worker,

@@ -95,6 +95,12 @@ pub enum ConfigError {
     /// No connection could be given to any worker.
     #[error("--max-connections 0: give at least 1, the open connections that one worker may have")]
     MaxConnections,
+    /// No such signal.
+    #[error("--dump-signal {0}: there is no such signal")]
+    DumpSignal(i32),
+    /// Not what a request can ask for.
+    #[error("--ready http:{0}: give a path that begins with / and holds no blanks or control characters")]
+    ReadyPath(String),
     /// No process exits with it.
     #[error("--exit-codes-ok {0}: an exit code is 0 to 255")]
     ExitCode(i32),

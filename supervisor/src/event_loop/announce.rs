@@ -34,6 +34,8 @@ impl Shell {
                     cause: Some("scaled away".to_owned()),
                 }
             }
+            // Told with its cause, by the note.
+            Change::Suspect { .. } => return,
             Change::Cordon { worker, cordoned } => Event::Rotation {
                 id: self.logical_id(worker).to_owned(),
                 address: "all addresses".to_owned(),
@@ -66,12 +68,18 @@ impl Shell {
         let (level, text) = notes::describe(self, note);
         log::log!(level, "{text}");
         let rotation = match note {
-            Note::Suspect { worker, balancer, .. } => Some((worker, balancer, false)),
-            Note::Recovered { worker, balancer } => Some((worker, balancer, true)),
+            Note::Suspect { worker, balancer, .. } => Some((worker, Some(balancer), false)),
+            Note::Recovered { worker, balancer } => Some((worker, Some(balancer), true)),
+            Note::Lagging { worker, .. } => Some((worker, None, false)),
+            Note::CaughtUp { worker, .. } => Some((worker, None, true)),
             _ => None,
         };
-        if let Some((&worker, &balancer, in_rotation)) = rotation {
-            let (id, address) = (self.logical_id(worker).to_owned(), self.address_of(balancer));
+        if let Note::Hung { worker, .. } = note {
+            self.dump(*worker);
+        }
+        if let Some((&worker, balancer, in_rotation)) = rotation {
+            let id = self.logical_id(worker).to_owned();
+            let address = balancer.map_or("all addresses".to_owned(), |balancer| self.address_of(*balancer));
             self.publish(&Event::Rotation { id, address, in_rotation, cause: text.clone() });
         }
         self.publish(&Event::Log { text });

@@ -7,6 +7,7 @@ use crate::ids::WorkerId;
 use crate::io::child::Process;
 use crate::io::proc;
 use crate::io::pulse::{Reading, monotonic};
+use crate::pool::Input;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -73,9 +74,15 @@ impl Shell {
     /// Looks and samples, as far as it is time.
     pub(super) fn monitor(&mut self) {
         let due = |at: Option<Instant>, now: Instant| at.is_some_and(|at| at <= now);
-        if due(self.monitor.next_look, self.now) {
-            self.monitor.next_look = self.monitor.look.map(|look| self.now + look);
-            self.look_at_pages();
+        if let (Some(at), Some(look)) = (self.monitor.next_look, self.monitor.look)
+            && at <= self.now
+        {
+            self.monitor.next_look = Some(self.now + look);
+            // Who comes late was starved himself: what he sees says nothing of the workers.
+            if self.now.saturating_duration_since(at) > look {
+                self.input(Input::Late);
+            }
+            self.look_at_pages(look * 5);
         }
         if due(self.monitor.next_pulse, self.now) {
             self.monitor.next_pulse = self.monitor.pulse.map(|pulse| self.now + pulse);
@@ -83,13 +90,32 @@ impl Shell {
         }
     }
 
-    fn look_at_pages(&mut self) {
+    /// `limit` is the lag from which the core is told.
+    fn look_at_pages(&mut self, limit: Duration) {
         let now = monotonic();
-        for (worker, process) in &self.processes {
-            let lag = joined(process, now).lag;
-            let watched = self.monitor.watched.entry(*worker).or_default();
+        let lags: Vec<(WorkerId, Duration)> =
+            self.processes.iter().map(|(worker, process)| (*worker, joined(process, now).lag)).collect();
+        for (worker, mut lag) in lags {
+            if lag >= limit && !self.pool.is_suspect(worker) && self.recognise(worker) {
+                lag = self.processes.get(&worker).map_or(lag, |process| joined(process, now).lag);
+            }
+            let watched = self.monitor.watched.entry(worker).or_default();
             watched.worst = watched.worst.max(lag);
+            if lag >= limit || self.pool.is_suspect(worker) {
+                self.begin_baseline(worker);
+                self.input(Input::Lag { worker, lag });
+            } else {
+                self.end_baseline(worker);
+            }
         }
+    }
+
+    /// Looks whether other threads than those that have accepted wait for connections. True if there were any.
+    fn recognise(&self, worker: WorkerId) -> bool {
+        let lanes = self.lanes.values().filter(|lane| lane.worker == worker);
+        let inodes: Vec<u64> = lanes.map(|lane| lane.inode).collect();
+        let pulses = self.processes.get(&worker).into_iter().flat_map(|process| &process.pulses);
+        pulses.filter(|pulse| pulse.recognise(|pid, set| proc::epoll_holds(pid, set, &inodes))).count() > 0
     }
 
     fn take_pulses(&mut self) {
@@ -97,7 +123,9 @@ impl Shell {
         self.monitor.last_pulse = Some(self.now);
         let processes = &self.processes;
         self.monitor.watched.retain(|worker, _| processes.contains_key(worker));
-        let mut workers: Vec<WorkerId> = self.processes.keys().copied().collect();
+        // One that leaves beside its heir is looked at no more.
+        let is_current = |id: &WorkerId| self.pool.workers().iter().any(|worker| worker.id() == *id);
+        let mut workers: Vec<WorkerId> = self.processes.keys().copied().filter(is_current).collect();
         workers.sort_unstable();
         for worker in workers {
             let Some(health) = self.sample(worker, elapsed) else { continue };

@@ -43,6 +43,7 @@ impl Shell {
         let Some(lane) = self.lanes.get(&id) else { return };
         let told = caller.deliver(&Reply::Lane { lane: id.0 }, Some(lane.worker_end()));
         self.input(Input::LaneOpened { lane: id, worker, balancer });
+        self.may_be_ready(worker);
         match told {
             Some(delivery) => self.deliveries.push((id, delivery)),
             None => self.input(Input::LaneClosed { lane: id }),

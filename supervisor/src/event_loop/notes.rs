@@ -2,7 +2,7 @@
 
 use super::Shell;
 use crate::ids::{BalancerId, WorkerId};
-use crate::pool::{Exit, Note, Then};
+use crate::pool::{Exit, Finding, Note, Then};
 use log::Level;
 use nix::sys::signal::Signal;
 use std::fmt;
@@ -40,6 +40,18 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
                 Span(*after)
             )
         }
+        Note::StartFailed { worker, after, retry_in } => say!(
+            Error,
+            "worker {} is not ready within {}: killed, {}",
+            name(worker),
+            Span(*after),
+            Next(*retry_in, if retry_in.is_some() { Then::Restart } else { Then::BudgetSpent })
+        ),
+        Note::Resigned { worker } => say!(
+            Info,
+            "worker {} says that it is stopping: out of rotation, what waited goes to others",
+            name(worker)
+        ),
         Note::StoppedListening { worker, balancer } => {
             say!(Info, "worker {} no longer listens on {}", name(worker), address(balancer))
         }
@@ -53,6 +65,27 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
         Note::Recovered { worker, balancer } => {
             say!(Info, "worker {} takes connections on {} again", name(worker), address(balancer))
         }
+        Note::Lagging { worker, lag } => say!(
+            Warn,
+            "worker {} has been busy for {}: out of rotation, what waited goes to others",
+            name(worker),
+            Span(*lag)
+        ),
+        Note::CaughtUp { worker, after } => {
+            say!(Info, "worker {} keeps up again after {}: back in rotation", name(worker), Span(*after))
+        }
+        Note::Hung { worker, lag, finding, evidence, retry_in } => say!(
+            Error,
+            "worker {} has hung for {}, {}; stopped, {}: {evidence}",
+            name(worker),
+            Span(*lag),
+            found(*finding),
+            Next(*retry_in, if retry_in.is_some() { Then::Restart } else { Then::BudgetSpent })
+        ),
+        Note::Starved { workers } => say!(
+            Warn,
+            "machine starved: each of the {workers} workers that serve looks hung; nobody is taken down"
+        ),
         Note::Exited { worker, exit, uptime, retry_in, then } => say!(
             Info,
             "worker {} exited: {}, up {}, {}",
@@ -100,12 +133,25 @@ pub(super) fn ending(exit: &Exit) -> String {
     Ending(exit).to_string()
 }
 
+/// What a worker that hangs was found to be doing.
+fn found(finding: Finding) -> &'static str {
+    match finding {
+        Finding::Busy => "on the CPU throughout",
+        Finding::Stopped => "stopped",
+        Finding::Lock => "waiting for a lock",
+        Finding::Blocked => "blocked",
+        Finding::Traced => "traced by a debugger",
+        Finding::Unknown => "doing nobody knows what",
+    }
+}
+
 struct Next(Option<Duration>, Then);
 
 impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0, self.1) {
             (_, Then::BudgetSpent) => f.write_str("not started again: its restarts are spent"),
+            (_, Then::Replaced) => f.write_str("another has taken its place"),
             (_, Then::Finished) => f.write_str("not started again: it has done its work"),
             (Some(delay), _) if delay.is_zero() => f.write_str("next start now"),
             (Some(delay), _) => write!(f, "next start in {}", Span(delay)),
@@ -138,7 +184,7 @@ impl fmt::Display for Ending<'_> {
 }
 
 /// A time as people write it: `12ms`, `1.5s`, `3m20s`, `2h05m`.
-struct Span(Duration);
+pub(super) struct Span(pub(super) Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -2,7 +2,6 @@
 
 use super::{Shell, arm};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
-use crate::io::child::{self, Process};
 use crate::io::intercept::Delivery;
 use crate::io::lane::Lane;
 use crate::io::scout::Question;
@@ -35,6 +34,7 @@ impl Shell {
                         open.ask(self.now);
                     }
                 }
+                Output::Examine { worker } => self.examine(worker),
                 Output::TakeBack { lane } => self.take_back(lane),
                 Output::Retire { lane } => self.retire(lane),
                 Output::Resume { balancer } => self.make_ready(balancer),
@@ -144,8 +144,10 @@ impl Shell {
     /// Takes back what waits in a lane that is no more; what there is no descriptor for is left until there is one.
     fn empty(&mut self, lane: Lane) {
         let balancer = lane.balancer;
+        // Nobody else is to answer for it.
+        let tried = self.is_being_tried(lane.worker);
         let (taken, all) = lane.take_back();
-        for connection in taken {
+        for connection in taken.into_iter().filter(|_| !tried) {
             let source = source_of(&connection.peer);
             let conn = self.conns.insert(connection);
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });
@@ -193,24 +195,14 @@ impl Shell {
         match signal {
             Signal::Stop => process.stop(STOP_SIGNAL),
             Signal::Kill => process.kill(),
-            Signal::HangUp => send(process, Posix::SIGHUP),
+            Signal::HangUp => process.send(Posix::SIGHUP),
             Signal::Abort => process.stop(Posix::SIGABRT),
-            Signal::Debug => send(process, Posix::SIGUSR1),
+            Signal::Debug => process.send(Posix::SIGUSR1),
             Signal::Number(number) => match Posix::try_from(number) {
-                Ok(signal) => send(process, signal),
+                Ok(signal) => process.send(signal),
                 Err(_) => log::error!("worker {worker}: there is no signal {number}"),
             },
         }
-    }
-}
-
-/// To those who serve; where nobody is known to, to the first process.
-fn send(process: &Process, signal: Posix) {
-    for member in process.members.values() {
-        child::send(&member.pidfd, signal);
-    }
-    if process.listens || process.members.is_empty() {
-        child::send(&process.pidfd, signal);
     }
 }
 

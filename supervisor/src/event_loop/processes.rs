@@ -30,7 +30,10 @@ impl Shell {
     pub(super) fn spawn(&mut self, worker: WorkerId) {
         let input = match self.try_spawn(worker) {
             Ok(pid) => Input::Spawned { worker, pid },
-            Err(error) => Input::SpawnFailed { worker, error: error.to_string() },
+            Err(error) => {
+                self.no_longer_listen_for(worker);
+                Input::SpawnFailed { worker, error: error.to_string() }
+            }
         };
         self.pool.handle(self.now, input);
     }
@@ -38,7 +41,8 @@ impl Shell {
     fn try_spawn(&mut self, worker: WorkerId) -> io::Result<u32> {
         let token = random::bytes()?;
         let text: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
-        let own = [(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, text)];
+        let mut own = self.notify_variables(worker)?;
+        own.extend([(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, text)]);
         let wanted = self.hooks.environment.as_ref().map(|make| make(self.logical_id(worker)));
         let id = self.logical_id(worker).to_owned();
         let output = self.outputs.attach(&id, self.poll.registry())?;
@@ -121,6 +125,7 @@ impl Shell {
         let _ = self.poll.registry().deregister(&mut SourceFd(&process.pidfd.as_raw_fd()));
         self.tokens.remove(&process.token);
         self.monitor.forget(worker);
+        self.no_longer_listen_for(worker);
         let exit = match process.ended {
             Some(Ended::Signal { signal, core_dumped }) => {
                 let kills = child::oom_kills();
@@ -132,6 +137,7 @@ impl Shell {
             None => Exit::Code(0),
         };
         self.input(Input::Exited { worker, exit });
+        self.readiness.forget(worker);
     }
 
     /// What a wrapper or a program that went into the background has left behind is the worker now. Where orphans do not

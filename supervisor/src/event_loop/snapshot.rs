@@ -60,6 +60,7 @@ impl Shell {
             lag_ms: None,
             health: self.monitor.health(worker.id()),
             open_connections: worker.open_connections(),
+            status_text: self.notices.status(worker.id()).map(str::to_owned),
         };
         if let Some(process) = self.processes.get(&worker.id()) {
             described.members = process.members.values().map(|member| member.pid).collect();

@@ -119,6 +119,16 @@ impl Process {
         }
     }
 
+    /// Sends a signal to those who serve; where nobody is known to, to the first process.
+    pub(crate) fn send(&self, signal: Signal) {
+        for member in self.members.values() {
+            send(&member.pidfd, signal);
+        }
+        if self.listens || self.members.is_empty() {
+            send(&self.pidfd, signal);
+        }
+    }
+
     /// A member has gone: the wrappers are next.
     pub(crate) fn member_gone(&mut self, signal: Signal) {
         if self.stopping && self.members.is_empty() && !self.listens {

@@ -237,7 +237,11 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// Accepts one connection from any listening socket.
-fn accept_from(socket: BorrowedFd<'_>, nonblock: bool, balancer: BalancerId) -> io::Result<Connection> {
+pub(super) fn accept_from(
+    socket: BorrowedFd<'_>,
+    nonblock: bool,
+    balancer: BalancerId,
+) -> io::Result<Connection> {
     let mut raw = [0u8; MAX + 2];
     let mut len = raw.len() as libc::socklen_t;
     let flags = libc::SOCK_CLOEXEC | if nonblock { libc::SOCK_NONBLOCK } else { 0 };
@@ -252,7 +256,8 @@ fn accept_from(socket: BorrowedFd<'_>, nonblock: bool, balancer: BalancerId) -> 
     Ok(Connection { fd, peer, nonblock, balancer })
 }
 
-fn unnamed() -> Address {
+/// What stands for a peer that has no address.
+pub(crate) fn unnamed() -> Address {
     // A family alone is a well-formed unix address; were it not, IPv4's wildcard would stand in for 'unknown'.
     Address::from_raw(&UNIX.to_ne_bytes()).unwrap_or(Address::v4(std::net::Ipv4Addr::UNSPECIFIED, 0))
 }

@@ -1,8 +1,12 @@
-//! What /proc tells of a process: memory, processor time, threads, descriptors. It reads only, and says nothing where the
-//! system says nothing.
+//! What /proc tells of a process: memory, processor time, threads, descriptors, and what its threads are doing. It reads
+//! only, and says nothing where the system says nothing.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
+
+/// Bytes of the description of an epoll set: some ten thousand entries.
+const LARGEST_SET: u64 = 1 << 20;
 
 /// One process at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,6 +17,30 @@ pub(crate) struct Sample {
     pub(crate) ticks: u64,
     pub(crate) threads: u64,
     pub(crate) descriptors: u64,
+}
+
+/// What a thread is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Thread {
+    /// `R` runs or wants to, `S` and `D` sleep, `T` and `t` are stopped, `Z` is gone.
+    pub(crate) state: char,
+    /// Processor time so far, in clock ticks.
+    pub(crate) ticks: u64,
+    /// Number of the system call it is in; `None` if it is in none or the system does not tell.
+    pub(crate) call: Option<i64>,
+    /// Where in the kernel it waits; empty if it does not or the system does not tell.
+    pub(crate) waits_in: String,
+}
+
+impl Thread {
+    /// It waits for a lock: whoever holds it may never let go.
+    pub(crate) fn waits_for_lock(&self) -> bool {
+        self.call == Some(libc::SYS_futex) || self.waits_in.starts_with("futex")
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
 }
 
 /// Reads a process; `None` if it is gone.
@@ -29,6 +57,54 @@ pub(crate) fn sample(pid: u32) -> Option<Sample> {
         threads: fields.number(THREADS)?,
         descriptors: descriptors(directory),
     })
+}
+
+/// Reads one thread; `None` if it is gone.
+pub(crate) fn thread(pid: u32, tid: u32) -> Option<Thread> {
+    let directory = format!("/proc/{pid}/task/{tid}");
+    let directory = Path::new(&directory);
+    let stat = fs::read_to_string(directory.join("stat")).ok()?;
+    let fields = Fields::of(&stat)?;
+    let call = fs::read_to_string(directory.join("syscall")).ok();
+    Some(Thread {
+        state: fields.0.get(STATE)?.chars().next()?,
+        ticks: fields.number(USER_TIME)? + fields.number(SYSTEM_TIME)?,
+        call: call.and_then(|call| call.split_whitespace().next()?.parse().ok()),
+        waits_in: fs::read_to_string(directory.join("wchan"))
+            .unwrap_or_default()
+            .trim_matches('0')
+            .to_owned(),
+    })
+}
+
+/// The kernel's side of a thread's stack, innermost first; empty where the system does not tell (it tells root).
+pub(crate) fn kernel_stack(pid: u32, tid: u32) -> Vec<String> {
+    let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stack")).unwrap_or_default();
+    let name = |line: &str| {
+        line.split_whitespace().last().map(|name| name.split('+').next().unwrap_or(name).to_owned())
+    };
+    text.lines().filter_map(name).collect()
+}
+
+/// Whether the epoll set with this number in the process has one of these inodes in it. Of a very large set only the first
+/// part is read.
+pub(crate) fn epoll_holds(pid: u32, set: u32, inodes: &[u64]) -> bool {
+    let Ok(file) = fs::File::open(format!("/proc/{pid}/fdinfo/{set}")) else { return false };
+    let mut text = String::new();
+    let _ = file.take(LARGEST_SET).read_to_string(&mut text);
+    text.lines().filter(|line| line.starts_with("tfd:")).any(|line| {
+        let inode = line.split_whitespace().find_map(|word| word.strip_prefix("ino:"));
+        inode
+            .and_then(|inode| u64::from_str_radix(inode, 16).ok())
+            .is_some_and(|inode| inodes.contains(&inode))
+    })
+}
+
+/// The process that traces this one, if any.
+pub(crate) fn tracer(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?;
+    line.trim().parse().ok().filter(|tracer| *tracer != 0)
 }
 
 /// Descriptors that the process has open. Since Linux 6.2 the directory tells how many it lists.
@@ -53,6 +129,7 @@ pub(crate) fn ticks_a_second() -> u64 {
 }
 
 /// Places of fields in `stat`, counted after the name; see proc(5).
+const STATE: usize = 0;
 const USER_TIME: usize = 11;
 const SYSTEM_TIME: usize = 12;
 const THREADS: usize = 17;
@@ -73,6 +150,7 @@ impl<'a> Fields<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
 
     #[test]
     fn reads_this_very_process() {
@@ -82,8 +160,31 @@ mod tests {
     }
 
     #[test]
+    fn reads_this_very_thread() {
+        let (pid, tid) = (std::process::id(), nix::unistd::gettid().as_raw() as u32);
+        let thread = thread(pid, tid).unwrap();
+        assert!(thread.state == 'R' && !thread.is_stopped() && !thread.waits_for_lock(), "{thread:?}");
+        assert_eq!(tracer(pid), None);
+    }
+
+    #[test]
+    fn finds_a_socket_in_an_epoll_set() {
+        let (inside, outside) = std::os::unix::net::UnixStream::pair().unwrap();
+        let epoll = mio::Poll::new().unwrap();
+        let mut source = mio::unix::SourceFd(&inside.as_raw_fd());
+        epoll.registry().register(&mut source, mio::Token(0), mio::Interest::READABLE).unwrap();
+        let inode = |socket: &std::os::unix::net::UnixStream| nix::sys::stat::fstat(socket).unwrap().st_ino;
+        let set = epoll.as_raw_fd() as u32;
+        assert!(epoll_holds(std::process::id(), set, &[1, inode(&inside)]));
+        assert!(!epoll_holds(std::process::id(), set, &[1, inode(&outside)]));
+        assert!(!epoll_holds(std::process::id(), u32::MAX, &[inode(&inside)]));
+    }
+
+    #[test]
     fn a_process_that_is_gone_is_none() {
         assert_eq!(sample(u32::MAX), None);
+        assert_eq!((thread(u32::MAX, 1), tracer(u32::MAX)), (None, None));
+        assert!(kernel_stack(u32::MAX, 1).is_empty());
     }
 
     #[test]

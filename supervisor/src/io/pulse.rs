@@ -56,6 +56,35 @@ impl Pulse {
         })
     }
 
+    /// Threads that wait on an epoll set which holds a lane serve as well, though others may have accepted so far: where
+    /// any of a pool of threads may be woken, or one waits for all. `holds` tells which sets of a process do. True if
+    /// there was one that had not been known.
+    pub(crate) fn recognise(&self, holds: impl Fn(u32, u32) -> bool) -> bool {
+        let Some(page) = self.page().filter(|page| page.is_begun()) else { return false };
+        let mut asked: Vec<(u32, bool)> = Vec::new();
+        let mut found = false;
+        for look in page.looks().filter(|look| !look.serving) {
+            let Some(set) = look.set else { continue };
+            let known = asked.iter().find(|(known, _)| *known == set).map(|(_, held)| *held);
+            let held = known.unwrap_or_else(|| holds(self.pid, set));
+            if known.is_none() {
+                asked.push((set, held));
+            }
+            if held {
+                page.serves(look.tid);
+                found = true;
+            }
+        }
+        found
+    }
+
+    /// The threads that have accepted from a lane, as the process names them.
+    pub(crate) fn serving(&self) -> Vec<u32> {
+        let looks =
+            self.page().filter(|page| page.is_begun()).map(|page| page.looks().collect::<Vec<Look>>());
+        looks.into_iter().flatten().filter(|look| look.serving).map(|look| look.tid).collect()
+    }
+
     fn page(&self) -> Option<&Page> {
         // SAFETY: a page is made of atomics and numbers that nobody reads: any bytes are valid.
         unsafe { self.memory.at(0) }
@@ -93,6 +122,25 @@ mod tests {
         b.enter(1_050);
         assert_eq!(pulse.read(1_100).unwrap().lag, Duration::ZERO);
         assert_eq!(pulse.read(0).unwrap().lag, Duration::ZERO, "times of the future are nothing");
+    }
+
+    #[test]
+    fn who_waits_on_a_lane_serves() {
+        let pulse = Pulse::new(9).unwrap();
+        let page = pulse.page().unwrap();
+        page.begin(9);
+        let record = |key: u64, set: i32| {
+            let record = page.record(key << 6, || key as u32).unwrap();
+            record.on(set);
+            record.enter(1);
+        };
+        (record(1, 4), record(2, 5), record(3, 4));
+        assert!(!pulse.recognise(|_, set| set == 6));
+        assert!(pulse.recognise(|pid, set| pid == 9 && set == 4));
+        let mut serving = pulse.serving();
+        serving.sort_unstable();
+        assert_eq!(serving, [1, 3]);
+        assert!(!pulse.recognise(|_, set| set == 4), "they are known");
     }
 
     #[test]

@@ -28,6 +28,10 @@ pub(crate) enum Source {
     Control,
     /// Who is connected to the control socket: its place in the table.
     Client(usize),
+    /// Where a process of a worker tells how it fares: its place in the table.
+    Notified(usize),
+    /// Our end of a connection by which a worker is tried.
+    Probe(WorkerId),
 }
 
 const KIND: u32 = 56;
@@ -49,6 +53,8 @@ impl From<Source> for Token {
             Source::Control => (8, 0),
             Source::Client(place) => (9, place as u64),
             Source::Output(key) => (10, key as u64),
+            Source::Notified(place) => (11, place as u64),
+            Source::Probe(worker) => (12, u64::from(worker.slot) << SLOT | u64::from(worker.incarnation)),
         };
         Self((kind << KIND | value & MASK) as usize)
     }
@@ -70,6 +76,8 @@ impl Source {
             8 => Self::Control,
             9 => Self::Client(value as usize),
             10 => Self::Output(value as usize),
+            11 => Self::Notified(value as usize),
+            12 => Self::Probe(WorkerId { slot: (value >> SLOT) as u32, incarnation: value as u32 }),
             _ => return None,
         })
     }
@@ -93,6 +101,8 @@ mod tests {
             Source::Control,
             Source::Client(63),
             Source::Output(2048),
+            Source::Notified(5),
+            Source::Probe(WorkerId { slot: 7, incarnation: 9 }),
         ] {
             assert_eq!(Source::of(Token::from(source)), Some(source));
         }

@@ -8,6 +8,9 @@ use std::time::Instant;
 
 impl Pool {
     pub(super) fn command(&mut self, now: Instant, slot: u32, command: Command) {
+        if command == Command::ForceStop {
+            self.act_on_leaving(now, Some(slot), Event::ForceStop);
+        }
         let Some(worker) = self.workers.get_mut(slot as usize).filter(|worker| !worker.removed) else {
             return self.command_to_the_leaving(now, slot, command);
         };
@@ -53,9 +56,12 @@ impl Pool {
         let Some(worker) = self.workers.get_mut(slot as usize) else { return };
         if worker.cordoned != cordoned {
             worker.cordoned = cordoned;
+            // Nobody waits for it any more; whether it keeps up is seen again once it serves.
+            worker.health.acquit();
             let worker = worker.id();
             self.outbox.push_back(Output::Changed(Change::Cordon { worker, cordoned }));
             self.regate(now, slot);
+            self.tell_suspicion(slot);
         }
     }
 }

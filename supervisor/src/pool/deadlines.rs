@@ -1,7 +1,7 @@
 //! Every moment the pool waits for, by name, and the earliest of them. It reads no clock and arms nothing:
 //! the earliest is computed from the states, or lowered where a connection is dispatched.
 
-use super::{Deadline, Pool};
+use super::{Deadline, Leaving, Pool};
 use std::time::{Duration, Instant};
 
 /// What a deadline is for.
@@ -15,7 +15,7 @@ pub enum Timer {
     StartTimeout,
     /// A running worker has listened on all it is going to; what nobody serves may be closed.
     Settle,
-    /// A stopping worker is killed.
+    /// A stopping worker, or a process that leaves, is killed.
     Force,
     /// What waits in a lane is looked at.
     Look,
@@ -56,6 +56,9 @@ impl Deadlines {
                     deadlines.lower(at, timer);
                 }
             }
+        }
+        for at in pool.leaving.iter().filter_map(Leaving::force_at) {
+            deadlines.lower(at, Timer::Force);
         }
         for balancer in pool.balancers.values() {
             for (at, timer) in balancer.timers(&pool.settings) {

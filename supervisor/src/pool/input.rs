@@ -2,6 +2,7 @@
 
 use super::Exit;
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
+use std::time::Duration;
 
 /// A fact the shell reports, or something somebody wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +20,8 @@ pub enum Input {
     BalancerFailed { balancer: BalancerId, error: String },
     /// The balancer listens again: the answer to `Reopen`.
     BalancerReopened { balancer: BalancerId },
-    /// A process of the worker listens on the balancer's address through this lane. The first one makes the worker ready.
+    /// A process of the worker listens on the balancer's address through this lane. With `ready_by_lane` the first one
+    /// makes the worker ready.
     LaneOpened { lane: LaneId, worker: WorkerId, balancer: BalancerId },
     /// Nobody in the worker holds the lane any more, or it broke. What it held comes as `Returned`, on `Retire`; a
     /// lane that is no longer known needs no `Retire`.
@@ -36,6 +38,18 @@ pub enum Input {
     /// So many connections of the worker are open now, with those that wait in its lanes: the answer to `Count`, and
     /// told unasked as often as the shell likes.
     OpenConnections { worker: WorkerId, open: u64 },
+    /// The worker has said or shown that it is ready, for the first time or again after `Resigned`.
+    Ready { worker: WorkerId },
+    /// The worker has said that it is about to end: it gets no more connections.
+    Resigned { worker: WorkerId },
+    /// The worker has said that it takes longer to start: it may until so long from now.
+    Extended { worker: WorkerId, by: Duration },
+    /// The worker's least busy serving thread has been away from its wait for so long.
+    Lag { worker: WorkerId, lag: Duration },
+    /// This look came late by more than a fifth of `lag_limit`: what is told at this moment counts for nothing.
+    Late,
+    /// What the worker was found to be doing: the answer to `Examine`. `evidence` is for people, and only passed on.
+    Examined { worker: WorkerId, finding: Finding, evidence: String },
     /// The worker is gone: its first process has exited and no process of it that listened lives.
     Exited { worker: WorkerId, exit: Exit },
     /// What somebody wants of the worker in the slot. One that starts something has no effect unless the cluster serves.
@@ -46,6 +60,23 @@ pub enum Input {
     Stop,
     /// Stop everything at once, by the kill signal.
     Kill,
+}
+
+/// What a suspect that takes far too long was found to be doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It has been on the CPU ever since it became a suspect.
+    Busy,
+    /// It is stopped, as by SIGSTOP.
+    Stopped,
+    /// It waits for a lock (a futex).
+    Lock,
+    /// It waits in a read, write, connect or poll, or for a child: slow, not hung.
+    Blocked,
+    /// A debugger traces it.
+    Traced,
+    /// It cannot be told.
+    Unknown,
 }
 
 /// What can be wanted of one worker.

@@ -14,6 +14,7 @@ pub(super) fn check(pool: &Pool) {
     lanes(pool);
     balancers(pool);
     workers(pool);
+    leaving(pool);
     phase(pool);
     assert_eq!(
         pool.deadlines.next().map(|d| d.0),
@@ -105,6 +106,11 @@ fn workers(pool: &Pool) {
         let wanted = slot < pool.settings.workers as usize;
         assert_eq!(worker.removed, !wanted, "{} is not where it should be", worker.id());
         assert!(!worker.removed || !worker.is_coming() || worker.is_live(), "{} comes back", worker.id());
+        assert_eq!(worker.health.told, pool.is_out(worker), "{}: who was told of a suspect?", worker.id());
+        let unfit = worker.health.is_suspect() || worker.health.asked;
+        assert!(!unfit || worker.is_running(), "{} is judged and does not serve", worker.id());
+        assert!(!worker.health.is_suspect() || !worker.cordoned, "{} is out twice", worker.id());
+        assert!(!worker.health.replacing || worker.is_coming(), "{} replaces nobody", worker.id());
         assert!(worker.untold().is_none(), "{} changed and nobody was told", worker.id());
         assert_eq!(
             worker.load.count_at().is_some(),
@@ -112,6 +118,22 @@ fn workers(pool: &Pool) {
             "{}: who counts its connections?",
             worker.id()
         );
+    }
+}
+
+fn leaving(pool: &Pool) {
+    let down = pool.workers.iter().filter(|worker| worker.is_replacing()).count();
+    assert!(down <= pool.settings.health_max_unavailable as usize, "{down} were taken down for their health");
+    let mut seen = HashSet::new();
+    for leaving in &pool.leaving {
+        let (id, stop) = (leaving.id(), leaving.stop());
+        assert!(seen.insert(id), "{id} leaves twice");
+        assert!(stop.pid.is_some() && !stop.debugging, "{id} leaves and cannot be ended: {stop:?}");
+        assert!(stop.forced() != stop.force_at.is_some(), "{id} is never killed, or twice: {stop:?}");
+        assert!(!pool.lanes.values().any(|lane| lane.worker() == id), "{id} leaves and has a lane");
+        let Some(worker) = pool.workers.get(id.slot as usize) else { panic!("{id} has lost its slot") };
+        let past = id.incarnation < worker.id().incarnation || (id == worker.id() && !worker.is_live());
+        assert!(past, "{id} leaves and is its slot's");
     }
 }
 
@@ -135,9 +157,11 @@ fn phase(pool: &Pool) {
         ),
     }
     let last = pool.workers.last();
-    assert!(last.is_some_and(|last| !last.removed || last.is_live()), "a slot that is gone is still there");
+    let is_there = |last: &Worker| !last.removed || last.is_live() || pool.is_left(last.id().slot);
+    assert!(last.is_some_and(is_there), "a slot that is gone is still there");
     if let Phase::Done(_) = pool.phase {
         assert!(!pool.workers.iter().any(Worker::is_live), "a worker outlived the cluster");
+        assert!(pool.leaving.is_empty(), "a process outlived the cluster: {:?}", pool.leaving);
         assert!(pool.lanes.is_empty() && pool.balancers.is_empty(), "something is open after the end");
         assert_eq!(pool.deadlines.next(), None, "something is waited for after the end");
         let spawn = pool.outbox.iter().any(|output| matches!(output, Output::Spawn { .. }));

@@ -32,6 +32,10 @@ pub struct Lane {
     /// The last connection dispatched to it, to know it again should the lane not take it.
     last: Option<ConnId>,
     waiting_since: Option<Instant>,
+    /// A connection may wait in it, and not only a void record.
+    wanted: bool,
+    /// What `waiting_since` was when it became a suspect.
+    stuck: Option<Stuck>,
     look: Option<Look>,
 }
 
@@ -42,12 +46,14 @@ pub enum Standing {
     Ready,
     /// As many wait in it as may: watched until it drains.
     Full,
-    /// Nothing was taken from it for too long: watched until the void record is taken.
+    /// Nothing was taken from it for too long: watched until the void record is taken. Or its worker lags.
     Suspect,
     /// Its worker has as many connections as it may.
     AtLimit,
     /// Its worker is to get none, because somebody said so.
     Cordoned,
+    /// Its worker is not ready yet, or has said that it is about to end.
+    Waiting,
     /// Its worker stops.
     Leaving,
 }
@@ -65,8 +71,17 @@ pub(super) enum Flow {
 pub(super) enum Gate {
     Open,
     AtLimit,
+    Suspect,
     Cordoned,
+    Waiting,
     Leaving,
+}
+
+/// How long a suspect has taken nothing, and whether anybody minded.
+#[derive(Clone, Copy, Debug)]
+struct Stuck {
+    since: Instant,
+    wanted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -97,6 +112,8 @@ impl Lane {
             unpolled: 0,
             last: None,
             waiting_since: None,
+            wanted: false,
+            stuck: None,
             look: None,
         }
     }
@@ -116,7 +133,8 @@ impl Lane {
         match (self.gate, self.flow) {
             (Gate::Leaving, _) => Standing::Leaving,
             (Gate::Cordoned, _) => Standing::Cordoned,
-            (Gate::Open | Gate::AtLimit, Flow::Suspect) => Standing::Suspect,
+            (Gate::Waiting, _) => Standing::Waiting,
+            (Gate::Suspect, _) | (Gate::Open | Gate::AtLimit, Flow::Suspect) => Standing::Suspect,
             (Gate::AtLimit, Flow::Ready | Flow::Full) => Standing::AtLimit,
             (Gate::Open, Flow::Full) => Standing::Full,
             (Gate::Open, Flow::Ready) => Standing::Ready,
@@ -130,7 +148,7 @@ impl Lane {
 
     /// It may be given connections as soon as it takes those it has.
     pub(super) fn is_usable(&self) -> bool {
-        matches!(self.gate, Gate::Open | Gate::AtLimit)
+        matches!(self.gate, Gate::Open | Gate::AtLimit | Gate::Suspect)
     }
 
     /// Connections that may wait in it: an upper bound between two looks.
@@ -143,6 +161,33 @@ impl Lane {
         self.waiting_since
     }
 
+    /// A connection may wait in it, or was taken back when it became a suspect.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted || self.stuck.is_some_and(|stuck| stuck.wanted)
+    }
+
+    /// For how long a suspect has taken nothing.
+    pub(super) fn suspect_for(&self, now: Instant) -> Option<Duration> {
+        self.stuck.map(|stuck| now.saturating_duration_since(stuck.since))
+    }
+
+    /// Since when a suspect has taken nothing.
+    pub(super) fn stuck_since(&self) -> Option<Instant> {
+        self.stuck.map(|stuck| stuck.since)
+    }
+
+    /// For how long nothing has been taken from it though something waits.
+    pub(super) fn idle_for(&self, now: Instant) -> Option<Duration> {
+        let waited = self.waiting_since.map(|since| now.saturating_duration_since(since));
+        waited.max(self.suspect_for(now))
+    }
+
+    /// Something was taken again.
+    pub(super) fn recover(&mut self) {
+        self.flow = Flow::Ready;
+        self.stuck = None;
+    }
+
     pub(super) fn look_at(&self) -> Option<Deadline> {
         self.look.map(|look| look.at)
     }
@@ -152,6 +197,7 @@ impl Lane {
         let was_empty = self.in_flight() == 0;
         self.sent += 1;
         self.unpolled += 1;
+        self.wanted = true;
         self.last = Some(conn);
         if !was_empty {
             return None;
@@ -201,6 +247,7 @@ impl Lane {
         };
         if waiting == 0 {
             self.waiting_since = None;
+            self.wanted = false;
             if count == Count::Exact {
                 self.look = None;
             }
@@ -227,6 +274,7 @@ impl Lane {
         let late = now.saturating_duration_since(look.at);
         if settings.lag_limit.is_some_and(|limit| late > limit / 2) {
             self.waiting_since = self.waiting_since.map(|_| now);
+            self.stuck = self.stuck.map(|stuck| Stuck { since: (stuck.since + late).min(now), ..stuck });
         }
         let step = look.step.saturating_mul(2).clamp(LOOK_AT_LEAST, LOOK_AT_MOST);
         let at = no_later_than_lag(after(now, step), now, self.waiting_since, settings);
@@ -243,6 +291,7 @@ impl Lane {
     /// What waited in it is taken back, and a void record waits instead.
     pub(super) fn become_suspect(&mut self, now: Instant) {
         self.flow = Flow::Suspect;
+        self.stuck = Some(Stuck { since: self.waiting_since.unwrap_or(now), wanted: self.wanted });
         self.empty();
         self.look = Some(Look { at: now + LOOK_AT_MOST, step: LOOK_AT_MOST });
     }
@@ -258,6 +307,7 @@ impl Lane {
         self.sent = self.taken + 1;
         self.last = None;
         self.waiting_since = None;
+        self.wanted = false;
     }
 
     fn look_soon(&mut self, now: Instant, settings: &Settings) -> Option<Deadline> {

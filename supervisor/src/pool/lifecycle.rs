@@ -58,6 +58,9 @@ impl Pool {
     }
 
     pub(super) fn exited(&mut self, now: Instant, id: WorkerId, exit: Exit) {
+        if self.leaving_exited(now, id, exit) {
+            return;
+        }
         let ok = matches!(exit, Exit::Code(code) if self.settings.exit_codes_ok.contains(&code));
         let event = if ok { Event::Finished } else { Event::Exited };
         let (uptime, retry_in, then) = match self.apply(now, id, event) {
@@ -86,6 +89,7 @@ impl Pool {
         }
         self.begin_stopping(self.settings.stop_timeout);
         self.act_on_all(now, Event::Shutdown);
+        self.act_on_leaving(now, None, Event::Shutdown);
         self.remove_gone();
     }
 
@@ -96,16 +100,28 @@ impl Pool {
             Phase::Done(_) => return,
         }
         self.act_on_all(now, Event::Kill);
+        self.act_on_leaving(now, None, Event::Kill);
         self.remove_gone();
     }
 
     /// What has come due for workers, but for restarts.
     pub(super) fn worker_timers(&mut self, now: Instant) {
         for slot in 0..self.workers.len() {
-            while let Some(event) = self.workers[slot].due_event(now, &self.settings) {
-                self.act(now, slot as u32, event);
+            let due = |pool: &Self| {
+                let worker = pool.workers.get(slot)?;
+                Some((worker.id(), worker.due_event(now, &pool.settings)?))
+            };
+            while let Some((id, event)) = due(self) {
+                if event == Event::StartTimeout && self.must_be_ready() {
+                    self.start_failed(now, id);
+                } else {
+                    self.act(now, id.slot, event);
+                    if event == Event::StartTimeout {
+                        self.pump_all(now);
+                    }
+                }
             }
-            let worker = &mut self.workers[slot];
+            let Some(worker) = self.workers.get_mut(slot) else { break };
             if worker.load.count_due(now) {
                 let worker = worker.id();
                 self.outbox.push_back(Output::Count { worker });
@@ -133,11 +149,12 @@ impl Pool {
         let id = worker.id();
         self.regate(now, slot);
         self.tell_state(slot);
+        self.tell_suspicion(slot);
         self.follow(id, effect);
     }
 
     /// An event for a worker, of which the state is told later; a name of the past has no effect.
-    fn apply(&mut self, now: Instant, id: WorkerId, event: Event) -> Effect {
+    pub(super) fn apply(&mut self, now: Instant, id: WorkerId, event: Event) -> Effect {
         match self.workers.get_mut(id.slot as usize).filter(|worker| worker.id() == id) {
             Some(worker) => worker.apply(now, event, &self.settings),
             None => Effect::Nothing,
@@ -155,7 +172,7 @@ impl Pool {
     }
 
     /// Carries out what needs no more than a note and a signal.
-    fn follow(&mut self, worker: WorkerId, effect: Effect) {
+    pub(super) fn follow(&mut self, worker: WorkerId, effect: Effect) {
         match effect {
             Effect::Signal(signal) => self.signal(worker, signal),
             Effect::Forced(after) => {
@@ -179,6 +196,7 @@ impl Pool {
                 self.note(Note::NeverListened { worker, after });
             }
             Effect::Nothing
+            | Effect::Hung(_)
             | Effect::Died(_)
             | Effect::Finished(_)
             | Effect::Stopped(_)
@@ -189,7 +207,7 @@ impl Pool {
     }
 
     /// A worker in standby starts again after the time returned, or never.
-    fn retry(&mut self, now: Instant, id: WorkerId, uptime: Duration) -> Option<Duration> {
+    pub(super) fn retry(&mut self, now: Instant, id: WorkerId, uptime: Duration) -> Option<Duration> {
         let worker = self.workers.get_mut(id.slot as usize)?;
         worker.has_died = true;
         let wait = worker.backoff.retry(uptime, &self.settings);
@@ -203,9 +221,11 @@ impl Pool {
     }
 
     /// The process is gone: its lanes go, and another may start.
-    fn bury(&mut self, now: Instant, id: WorkerId, exit: Option<Exit>) {
+    pub(super) fn bury(&mut self, now: Instant, id: WorkerId, exit: Option<Exit>) {
         self.tell_state(id.slot);
         self.retire_lanes_of(id);
+        self.tell_suspicion(id.slot);
+        self.starved = self.starved && self.count_starving(now).is_some();
         self.remove_gone();
         self.give_up_on_a_bad_start(now, id, exit);
         self.pump_all(now);
@@ -226,7 +246,7 @@ impl Pool {
         }
     }
 
-    fn signal(&mut self, worker: WorkerId, signal: Signal) {
+    pub(super) fn signal(&mut self, worker: WorkerId, signal: Signal) {
         self.outbox.push_back(Output::Signal { worker, signal });
     }
 }

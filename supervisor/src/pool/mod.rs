@@ -5,13 +5,16 @@
 //! - Time is an argument and never goes back; the next deadline is an answer.
 //! - `Pool::handle` and `Pool::handle_timeout` may change every answer: `poll_output`, `may_accept`, `next_deadline`.
 //! - After each of them the shell drains `poll_output` until `None`, carrying out each order in turn. An order that
-//!   asks (`Measure`, `Look`, `Count`, `Retire`, `TakeBack`, `Reopen`) is answered by further inputs at once or later.
+//!   asks (`Measure`, `Look`, `Count`, `Examine`, `Retire`, `TakeBack`, `Reopen`) is answered by further inputs at once or later.
 //!   Only `Measure` is waited for, and only by the connections held for that balancer. A count that answers is of what
 //!   the shell had carried out by then; dispatches that it has yet to poll are added here.
 //! - After `handle_timeout(now)` the next deadline is later than `now`.
 //! - An input that names a dead incarnation, an unknown slot, lane or balancer is dropped without effect, except that
 //!   a connection it carries is never lost: it is dispatched again or refused; and what it opened is closed again:
 //!   a lane by `Retire`, a balancer that is not known or opens once the cluster stops by `CloseBalancer`.
+//! - `Late` comes before the `Lag`s of its look and with the same `now`. `Lag` comes at each look for who is at or above
+//!   `lag_limit` and for every `Pool::is_suspect`, be it zero: who is not told of stays a suspect.
+//! - An incarnation found hung leaves while the slot goes on with the next: two processes of one slot live for a while.
 //! - The shell never reports a connection as `Accepted` twice, nor as `Returned` while the core holds it.
 //! - With `max_connections` the shell answers every `Count`; for `Policy::LeastConnections` it reports
 //!   `OpenConnections` of every worker now and then, because what was given is otherwise taken to be open for ever.
@@ -22,22 +25,26 @@ mod backoff;
 mod balancer;
 mod command;
 mod deadlines;
+mod health;
 mod input;
 #[cfg(any(test, debug_assertions))]
 mod invariants;
 mod lane;
+mod leaving;
 mod lifecycle;
 mod listening;
 mod load;
 mod output;
 #[expect(clippy::module_inception, reason = "a file is named after its one noun, and this one is the pool")]
 mod pool;
+mod promise;
 mod scale;
 mod settings;
 #[cfg(test)]
 mod sim;
 mod snapshot;
 mod state;
+mod suspicion;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -45,8 +52,9 @@ mod worker;
 
 pub use balancer::{Balancer, BalancerState};
 pub use deadlines::Timer;
-pub use input::{Command, Input};
+pub use input::{Command, Finding, Input};
 pub use lane::{Lane, Standing};
+pub use leaving::Leaving;
 pub use output::{Change, Exit, Note, Outcome, Output, Signal, Then};
 pub use pool::{Phase, Pool};
 pub use settings::{JITTER, Policy, Settings, WhenNoWorker};

@@ -1,6 +1,6 @@
 //! What the pool orders and tells. Plain data.
 
-use super::{BalancerState, State};
+use super::{BalancerState, Finding, State};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ pub enum Output {
     Look { lane: LaneId },
     /// Answer by `OpenConnections`: the worker is believed to have as many as it may. Ordered again while it has.
     Count { worker: WorkerId },
+    /// Find out what the worker is doing, and why it takes nothing: answer by `Examined`. Ordered at each look while it
+    /// takes nothing.
+    Examine { worker: WorkerId },
     /// Take back what waits in the lane (each comes as `Returned`) and leave a void record; the lane stays.
     TakeBack { lane: LaneId },
     /// Take back what waits in the lane (each comes as `Returned`) and close it.
@@ -69,6 +72,8 @@ pub enum Change {
     Worker { worker: WorkerId, state: State },
     /// The worker was cordoned or is not any more.
     Cordon { worker: WorkerId, cordoned: bool },
+    /// The worker is a suspect, for its lag or for a lane of it, or is not any more.
+    Suspect { worker: WorkerId, suspect: bool },
     /// The slot was scaled away and its worker is gone.
     WorkerRemoved { worker: WorkerId },
     /// The balancer is in this state now; the first time when it opens.
@@ -135,6 +140,17 @@ pub enum Note {
         worker: WorkerId,
         after: Duration,
     },
+    /// It was not ready in time, and is killed: another is started in its place, after `retry_in` or, with `None`, not at
+    /// all because its budget is spent.
+    StartFailed {
+        worker: WorkerId,
+        after: Duration,
+        retry_in: Option<Duration>,
+    },
+    /// It has said that it is about to end: out of rotation, what waited goes to others.
+    Resigned {
+        worker: WorkerId,
+    },
     StoppedListening {
         worker: WorkerId,
         balancer: BalancerId,
@@ -148,6 +164,29 @@ pub enum Note {
     Recovered {
         worker: WorkerId,
         balancer: BalancerId,
+    },
+    /// It has been away from its wait for so long: out of rotation, what waited goes to others.
+    Lagging {
+        worker: WorkerId,
+        lag: Duration,
+    },
+    /// It keeps up again, this long after it went out: back in rotation.
+    CaughtUp {
+        worker: WorkerId,
+        after: Duration,
+    },
+    /// It hangs: another is started in its place, after `retry_in` or, with `None`, not at all because its budget is
+    /// spent; and it is stopped.
+    Hung {
+        worker: WorkerId,
+        lag: Duration,
+        finding: Finding,
+        evidence: String,
+        retry_in: Option<Duration>,
+    },
+    /// Each of the workers that serve takes nothing for too long: the machine is starved, and nobody is taken down.
+    Starved {
+        workers: u32,
     },
     /// `retry_in` is `None` when it stays down: see `then`.
     Exited {
@@ -212,4 +251,6 @@ pub enum Then {
     BudgetSpent,
     /// It was asked to stop.
     Stopped,
+    /// It hung, and another has its place already.
+    Replaced,
 }

@@ -4,6 +4,7 @@
 use super::balancer::{Balancer, Held, Pumped};
 use super::deadlines::Deadlines;
 use super::lane::Lanes;
+use super::leaving::Leaving;
 use super::worker::Worker;
 use super::{Deadline, Input, Note, Outcome, Output, Settings, Timer};
 use crate::ids::{BalancerId, WorkerId};
@@ -20,8 +21,16 @@ pub struct Pool {
     pub(super) outcome: Outcome,
     /// Some worker has been ready, or has had its time to be.
     pub(super) ever_ready: bool,
+    /// Some worker has listened.
+    pub(super) ever_listened: bool,
     /// By slot. The first `settings.workers` are to be; what follows is on its way out.
     pub(super) workers: Vec<Worker>,
+    /// Incarnations that are not their slot's any more, oldest first.
+    pub(super) leaving: Vec<Leaving>,
+    /// When a look came late.
+    pub(super) late: Option<Instant>,
+    /// All that serve take nothing for too long, and it has been said.
+    pub(super) starved: bool,
     /// The last incarnation in each slot that was scaled away, by slot.
     pub(super) past: Vec<u32>,
     pub(super) balancers: BTreeMap<BalancerId, Balancer>,
@@ -57,7 +66,11 @@ impl Pool {
             phase: Phase::Idle,
             outcome: Outcome::Stopped,
             ever_ready: false,
+            ever_listened: false,
             workers: (0..settings.workers).map(|slot| Worker::new(slot, 0, &settings)).collect(),
+            leaving: Vec::new(),
+            late: None,
+            starved: false,
             past: Vec::new(),
             balancers: BTreeMap::new(),
             lanes: Lanes::new(),
@@ -87,6 +100,12 @@ impl Pool {
             Input::Scale { workers } => self.scale(now, workers),
             Input::Stop => self.stop(now),
             Input::Kill => self.kill(now),
+            Input::Ready { worker } => self.became_ready(now, worker),
+            Input::Resigned { worker } => self.resigned(now, worker),
+            Input::Extended { worker, by } => self.extended(now, worker, by),
+            Input::Lag { worker, lag } => self.lagged(now, worker, lag),
+            Input::Late => self.looked_late(now),
+            Input::Examined { worker, finding, evidence } => self.examined(now, worker, finding, evidence),
             Input::OpenConnections { worker, open } => self.open_connections(now, worker, open),
             Input::Measured { lane, waiting } => {
                 self.measured(now, lane, waiting);
@@ -112,6 +131,7 @@ impl Pool {
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.next_deadline().is_some_and(|at| at <= now) {
             self.worker_timers(now);
+            self.leaving_timers(now);
             self.launch(now);
             self.look_timers(now);
             self.balancer_timers(now);
@@ -198,6 +218,7 @@ impl Pool {
     /// empty: carrying it out may give connections back.
     fn come_to_rest(&mut self) {
         let outcome = match self.phase {
+            _ if !self.leaving.is_empty() => return,
             Phase::Stopping if !self.workers.iter().any(Worker::is_live) => self.outcome,
             Phase::Serving if self.workers.iter().all(Worker::is_over) => {
                 let finished = self.workers.iter().all(|worker| worker.is_finished() || worker.removed);

@@ -56,7 +56,10 @@ impl Pool {
 
     /// Workers whose slot was scaled away disappear when nothing of them runs, the highest first.
     pub(super) fn remove_gone(&mut self) {
-        while let Some(worker) = self.workers.pop_if(|worker| worker.removed && !worker.is_live()) {
+        while let Some(last) = self.workers.last()
+            && !self.is_left(last.id().slot)
+            && let Some(worker) = self.workers.pop_if(|worker| worker.removed && !worker.is_live())
+        {
             let id = worker.id();
             let slot = id.slot as usize;
             if self.past.len() <= slot {

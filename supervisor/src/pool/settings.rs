@@ -11,8 +11,13 @@ pub struct Settings {
     pub max_starting: u32,
     /// A worker counts as starting, for `max_starting`, no longer than this.
     pub boot_slot: Duration,
-    /// A worker that does not listen within this counts as running.
+    /// A worker that is not ready within this has failed to start if `ready_explicit` or if any worker has ever listened;
+    /// else it counts as running, as it does at once if this is zero.
     pub start_timeout: Duration,
+    /// A worker is ready when it listens; else only by `Input::Ready`.
+    pub ready_by_lane: bool,
+    /// Somebody chose when a worker is ready: one that is not in time has failed.
+    pub ready_explicit: bool,
     /// Restarts allowed per worker before it stays down; `None` is no limit. Refilled after `min_uptime`.
     pub respawn: Option<u32>,
     /// A worker that exits unasked with one of these codes has done its work and is not restarted.
@@ -37,8 +42,17 @@ pub struct Settings {
     pub max_connections: Option<u32>,
     /// What becomes of connections for which there is no worker.
     pub when_no_worker: WhenNoWorker,
-    /// A lane from which nothing has been taken for this long while something waits is a suspect; `None` is never.
+    /// A worker that has been away from its wait for this long is a suspect, and so is a lane from which nothing has
+    /// been taken for this long while something waits; `None` is never.
     pub lag_limit: Option<Duration>,
+    /// A suspect that takes nothing for this long is examined, and replaced if it hangs; `None` is never.
+    pub hang_limit: Option<Duration>,
+    /// Somebody chose `hang_limit`: who is blocked that long, or why nobody knows, hangs too.
+    pub hang_explicit: bool,
+    /// How many workers may be taken down for their health at a time, until their replacement runs; 0 is none.
+    pub health_max_unavailable: u32,
+    /// From the stop signal to the kill signal for a worker that hangs.
+    pub hang_stop_timeout: Duration,
     /// When what waits in a lane is first looked at.
     pub look_after: Duration,
     /// Seeds the jitter.

@@ -2,11 +2,12 @@
 
 use super::balancer::{Balancer, BalancerState};
 use super::lane::Lane;
+use super::leaving::Leaving;
 use super::pool::{Phase, Pool};
 use super::state::State;
 use super::worker::Worker;
 use super::{Settings, Timer};
-use crate::ids::{BalancerId, LaneId};
+use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::Instant;
 
 impl Pool {
@@ -23,6 +24,23 @@ impl Pool {
     /// All workers, by slot. Those that were scaled away are at the end until they are gone.
     pub fn workers(&self) -> &[Worker] {
         &self.workers
+    }
+
+    /// Processes that were found hung and leave beside those that took their place, oldest first.
+    pub fn leaving(&self) -> &[Leaving] {
+        &self.leaving
+    }
+
+    /// The worker is a suspect: out of rotation for its lag, or somewhere because nothing is taken from a lane.
+    pub fn is_suspect(&self, worker: WorkerId) -> bool {
+        self.current(worker).is_some_and(|worker| self.is_out(worker))
+    }
+
+    /// Since when the worker has lagged too long, or taken nothing from a lane, if it is a suspect.
+    pub fn suspect_since(&self, worker: WorkerId) -> Option<Instant> {
+        let known = self.current(worker).filter(|worker| self.is_out(worker))?;
+        let its = self.lanes.values().filter(|lane| lane.worker() == worker);
+        its.filter_map(Lane::stuck_since).chain(known.suspect_since()).min()
     }
 
     /// How many workers there are to be; more may exist until those that were scaled away are gone.

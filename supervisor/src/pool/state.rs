@@ -82,16 +82,20 @@ pub(super) enum Event {
     Order,
     Spawned(u32),
     SpawnFailed,
-    /// It listens on an address.
+    /// It is ready: it listens on an address, or has said or shown so.
     Listened,
     /// `boot_slot` has passed.
     SlotExpired,
     /// `start_timeout` has passed without a lane.
     StartTimeout,
+    /// `start_timeout` has passed, and that is why it is taken down.
+    StartFailed,
     /// `start_timeout` has passed since it was spawned.
     Settled,
     /// `stop_timeout` has passed.
     ForceDue,
+    /// It hangs: it is to leave, and another to take its place.
+    Hung,
     Exited,
     /// It exited with a code that says it has done its work.
     Finished,
@@ -119,6 +123,8 @@ pub(super) enum Effect {
     /// It listens for the first time, this long after it was spawned.
     Ready(Duration),
     NeverListened(Duration),
+    /// Its process hangs, or was not ready in time, and is not its own any more: stop it like this, and restart or give up.
+    Hung(Stop),
     /// Its process ended unasked after this long: restart or give up.
     Died(Duration),
     /// Its process has done its work in this time.
@@ -173,8 +179,10 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
             | E::Listened
             | E::SlotExpired
             | E::StartTimeout
+            | E::StartFailed
             | E::Settled
             | E::ForceDue
+            | E::Hung
             | E::Exited
             | E::Finished
             | E::Dump
@@ -213,15 +221,24 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         (Starting { pid: Some(pid), since, .. }, E::StartTimeout) => {
             (Running { pid: Some(pid), since, settled: true }, Effect::NeverListened(lived(since)))
         }
-        (Starting { pid: None, .. }, E::StartTimeout) => (state, Effect::Nothing),
+        (Starting { pid: Some(pid), since, .. }, E::StartFailed) => {
+            let stop = killed(Stop { pid: Some(pid), since, ..asked(now, Next::Nothing, None) });
+            (Standby { due: None, reason: Reason::Restart }, Effect::Hung(stop))
+        }
+        (Starting { pid: None, .. }, E::StartTimeout | E::StartFailed) => (state, Effect::Nothing),
         (Running { pid, since, .. }, E::Settled) => (Running { pid, since, settled: true }, Effect::Nothing),
         (Starting { .. }, E::Settled | E::ForceDue) => (state, Effect::Nothing),
-        (Running { .. }, E::Listened | E::SlotExpired | E::StartTimeout | E::ForceDue) => {
+        (Running { .. }, E::Listened | E::SlotExpired | E::StartTimeout | E::StartFailed | E::ForceDue)
+        | (Stopping(_), E::Listened | E::SlotExpired | E::StartTimeout | E::StartFailed | E::Settled) => {
             (state, Effect::Nothing)
         }
-        (Stopping(_), E::Listened | E::SlotExpired | E::StartTimeout | E::Settled) => {
-            (state, Effect::Nothing)
+
+        (Running { pid: Some(pid), since, .. }, E::Hung) => {
+            let stop =
+                Stop { pid: Some(pid), since, ..asked(now, Next::Nothing, Some(settings.hang_stop_timeout)) };
+            (Standby { due: None, reason: Reason::Restart }, Effect::Hung(stop))
         }
+        (Starting { .. } | Running { pid: None, .. } | Stopping(_), E::Hung) => (state, Effect::Nothing),
 
         (Starting { since, .. } | Running { since, .. }, E::Exited) => {
             (Standby { due: None, reason: Reason::Restart }, Effect::Died(lived(since)))
@@ -242,24 +259,24 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
 
         (Starting { .. } | Running { .. }, E::Start) => (state, Effect::Nothing),
         (Starting { pid, since, .. } | Running { pid, since, .. }, E::Stop | E::Shutdown) => {
-            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings) };
+            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
             (Stopping(stop), signalled(pid, stop.signal))
         }
         (Starting { pid, since, .. } | Running { pid, since, .. }, E::Restart) => {
-            let stop = Stop { pid, since, ..asked(now, Next::Restart, settings) };
+            let stop = Stop { pid, since, ..asked(now, Next::Restart, settings.stop_timeout) };
             (Stopping(stop), signalled(pid, stop.signal))
         }
         (Starting { pid, since, .. } | Running { pid, since, .. }, E::ForceStop | E::Kill) => {
-            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings) };
+            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
             (Stopping(killed(stop)), signalled(pid, Signal::Kill))
         }
         (Starting { pid, since, .. } | Running { pid, since, .. }, E::Dump) => {
-            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings) };
+            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
             // Even where there is no time to stop: it takes some to write a core.
             (Stopping(Stop { signal: Signal::Abort, ..stop }), signalled(pid, Signal::Abort))
         }
         (Starting { pid, since, .. } | Running { pid, since, .. }, E::Debug) => {
-            let stop = debugged(Stop { pid, since, ..asked(now, Next::Nothing, settings) });
+            let stop = debugged(Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) });
             (Stopping(stop), signalled(pid, Signal::Debug))
         }
 
@@ -272,7 +289,7 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         (Stopping(stop), E::Stop) => (Stopping(Stop { next: Next::Nothing, ..stop }), Effect::Nothing),
         // Nobody waits for a debugger when all is to end, and what had no time to stop gets it now.
         (Stopping(stop @ Stop { pid, since, .. }), E::Shutdown) => {
-            let end = Stop { pid, since, ..asked(now, Next::Nothing, settings) };
+            let end = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
             if stop.debugging
                 || (!stop.forced() && stop.force_at.is_none() && settings.stop_timeout.is_some())
             {
@@ -308,13 +325,13 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
 }
 
 /// Told to stop now, by the stop signal or, where there is no time for it, the kill signal.
-fn asked(now: Instant, next: Next, settings: &Settings) -> Stop {
-    let at_once = settings.stop_timeout == Some(Duration::ZERO);
+fn asked(now: Instant, next: Next, timeout: Option<Duration>) -> Stop {
+    let at_once = timeout == Some(Duration::ZERO);
     Stop {
         pid: None,
         since: now,
         asked: now,
-        force_at: settings.stop_timeout.filter(|_| !at_once).map(|wait| after(now, wait)),
+        force_at: timeout.filter(|_| !at_once).map(|wait| after(now, wait)),
         signal: if at_once { Signal::Kill } else { Signal::Stop },
         debugging: false,
         next,

@@ -7,7 +7,7 @@ use super::lane::{Count, Flow, Gate, GaveBack, Lane};
 use super::pool::{Phase, Pool};
 use super::state::Event;
 use super::worker::Worker;
-use super::{Note, Output, Timer};
+use super::{Note, Output, Standing, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::Instant;
 
@@ -30,7 +30,10 @@ impl Pool {
         if first {
             self.note(Note::Listening { worker, balancer: to });
         }
-        self.act(now, worker.slot, Event::Listened);
+        self.ever_listened = true;
+        if self.settings.ready_by_lane {
+            self.act(now, worker.slot, Event::Listened);
+        }
         let gate = self.current(worker).map_or(Gate::Leaving, |worker| worker.gate(&self.settings));
         let lane = Lane::new(worker, to, gate);
         if let Some(balancer) = self.balancers.get_mut(&to) {
@@ -52,6 +55,7 @@ impl Pool {
             balancer.leave(id);
         }
         self.outbox.push_back(Output::Retire { lane: id });
+        self.tell_suspicion(worker.slot);
         if !self.serves(worker, balancer) {
             self.note(Note::StoppedListening { worker, balancer });
         }
@@ -150,7 +154,8 @@ impl Pool {
         if was == Flow::Suspect && lane.flow == Flow::Ready {
             // It gets its first connection after all others have got one.
             lane.turn = balancer.last_turn();
-            if lane.is_usable() {
+            lane.recover();
+            if lane.is_usable() && lane.gate != Gate::Suspect {
                 self.outbox.push_back(Output::Note(Note::Recovered { worker, balancer: balancer.id() }));
             }
         }
@@ -164,6 +169,9 @@ impl Pool {
         }
         let balancer = balancer.id();
         self.look_at(look);
+        if was == Flow::Suspect {
+            self.tell_suspicion(worker.slot);
+        }
         Some(balancer)
     }
 
@@ -175,15 +183,16 @@ impl Pool {
         let may_be = match (lane.flow, lane.gate) {
             (Flow::Suspect, _) | (_, Gate::Leaving) => false,
             // It is out of rotation as it is; what waits in it goes to others if there are any.
-            (Flow::Ready | Flow::Full, Gate::Cordoned) => self.rotates(balancer),
+            (Flow::Ready | Flow::Full, Gate::Cordoned | Gate::Waiting) => self.rotates(balancer),
+            (Flow::Ready | Flow::Full, Gate::Suspect) => lane.is_wanted() && self.rotates(balancer),
             (Flow::Ready | Flow::Full, Gate::Open | Gate::AtLimit) => {
                 let (mut serving, mut suspects) = (0, 0);
                 let usable = |lane: &&Lane| lane.balancer() == balancer && lane.is_usable();
                 for lane in self.lanes.values().filter(usable) {
                     serving += 1;
-                    suspects += usize::from(lane.flow == Flow::Suspect);
+                    suspects += usize::from(lane.standing() == Standing::Suspect);
                 }
-                suspects < serving / 2
+                suspects < serving / 2 && self.has_room_for_suspect(worker)
             }
         };
         if !may_be {
@@ -197,6 +206,7 @@ impl Pool {
         }
         self.outbox.push_back(Output::TakeBack { lane: id });
         self.note(Note::Suspect { worker, balancer, waited });
+        self.tell_suspicion(worker.slot);
         true
     }
 
@@ -229,7 +239,7 @@ impl Pool {
         {
             let Some(balancer) = balancers.get_mut(&lane.balancer()) else { continue };
             let was_ready = lane.is_ready();
-            if lane.gate == Gate::Cordoned {
+            if matches!(lane.gate, Gate::Cordoned | Gate::Suspect) {
                 lane.turn = balancer.last_turn();
             }
             lane.gate = gate;
@@ -239,7 +249,7 @@ impl Pool {
                 (true, true) | (false, false) => {}
             }
             balancer.tell_room(&mut self.outbox);
-            shut |= !lane.is_usable();
+            shut |= !lane.is_usable() || gate == Gate::Suspect;
         }
         match (watched, watch) {
             (None, Some(at)) => self.deadlines.lower(at, Timer::Count),
@@ -256,11 +266,17 @@ impl Pool {
         let Self { lanes, balancers, settings, outbox, deadlines, .. } = self;
         for (&id, lane) in lanes.iter_mut().filter(|(_, lane)| lane.worker() == worker) {
             let others = balancers.get(&lane.balancer()).is_some_and(|other| !other.rotation.is_empty());
-            if !others || lane.in_flight() == 0 || lane.flow == Flow::Suspect {
+            // A suspect's go even where the others have no room yet: they are the next to be given.
+            let stay = !others && lane.gate != Gate::Suspect;
+            if stay || lane.in_flight() == 0 || lane.flow == Flow::Suspect {
                 continue;
             }
             if let Some(at) = lane.yield_up(now, settings) {
                 deadlines.lower(at, Timer::Look);
+            }
+            // It has room again, which nobody may come to tell: what is taken back was not taken by the worker.
+            if lane.flow == Flow::Full && lane.in_flight() < u64::from(settings.window) {
+                lane.flow = Flow::Ready;
             }
             outbox.push_back(Output::TakeBack { lane: id });
         }

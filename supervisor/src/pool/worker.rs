@@ -5,7 +5,9 @@ use super::backoff::Backoff;
 use super::deadlines::after;
 use super::lane::Gate;
 use super::load::Load;
+use super::promise::Promise;
 use super::state::{Effect, Event, Next, Reason, State, Stop, transition};
+use super::suspicion::Health;
 use super::{Deadline, Exit, Settings, Timer};
 use crate::ids::WorkerId;
 use std::time::Instant;
@@ -19,7 +21,9 @@ pub struct Worker {
     told: State,
     pub(super) backoff: Backoff,
     pub(super) load: Load,
+    pub(super) health: Health,
     pub(super) cordoned: bool,
+    pub(super) promise: Promise,
     /// The slot was scaled away: the worker disappears when its process is gone.
     pub(super) removed: bool,
     /// A process of it has ended unasked, or did not come to be.
@@ -38,7 +42,9 @@ impl Worker {
             told: state,
             backoff: Backoff::new(slot, settings),
             load: Load::default(),
+            health: Health::default(),
             cordoned: false,
+            promise: Promise::default(),
             removed: false,
             has_died: false,
             last_exit: None,
@@ -68,6 +74,21 @@ impl Worker {
     /// A process runs in the slot or has been ordered.
     pub fn is_live(&self) -> bool {
         !matches!(self.state, State::Standby { .. })
+    }
+
+    /// It is ready, or has had its time to be.
+    pub fn is_running(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+    }
+
+    /// Since when it has been a suspect for its lag, and thus out of rotation.
+    pub fn suspect_since(&self) -> Option<Instant> {
+        self.health.suspect_since()
+    }
+
+    /// It takes the place of a process that hung, and is not running yet.
+    pub fn is_replacing(&self) -> bool {
+        self.health.replacing
     }
 
     /// It has been told to stop.
@@ -169,8 +190,11 @@ impl Worker {
         match self.state {
             State::Standby { .. } | State::Stopping(_) => Gate::Leaving,
             State::Starting { .. } | State::Running { .. } if self.cordoned => Gate::Cordoned,
-            State::Starting { .. } | State::Running { .. } if self.load.is_full(settings) => Gate::AtLimit,
-            State::Starting { .. } | State::Running { .. } => Gate::Open,
+            State::Starting { .. } => Gate::Waiting,
+            State::Running { .. } if self.promise.resigned => Gate::Waiting,
+            State::Running { .. } if self.health.is_suspect() => Gate::Suspect,
+            State::Running { .. } if self.load.is_full(settings) => Gate::AtLimit,
+            State::Running { .. } => Gate::Open,
         }
     }
 
@@ -181,10 +205,16 @@ impl Worker {
         self.state = state;
         if event == Event::Order && state != before {
             self.id.incarnation += 1;
+            self.promise = Promise::default();
         }
         if !self.is_live() {
             self.load.forget();
         }
+        if !self.is_running() {
+            self.health.forget();
+        }
+        let coming = matches!(self.state, State::Standby { due: Some(_), .. } | State::Starting { .. });
+        self.health.replacing &= coming;
         self.processes += u64::from(matches!(effect, Effect::Started(_)));
         effect
     }
@@ -206,7 +236,7 @@ impl Worker {
             State::Standby { due, .. } => (due.map(|at| (at, Timer::Restart)), None),
             State::Starting { pid, since, slot_until } => (
                 slot_until.map(|at| (at, Timer::BootSlot)),
-                pid.map(|_| (after(since, start_timeout), Timer::StartTimeout)),
+                pid.map(|_| (self.promise.start_by(after(since, start_timeout)), Timer::StartTimeout)),
             ),
             State::Running { settled: true, .. } => (None, None),
             State::Running { since, settled: false, .. } => {

@@ -2,6 +2,7 @@
 #ifndef CONTRACT_H
 #define CONTRACT_H
 #include "listener.h"
+#include <pthread.h>
 
 static int address_text(char *out, size_t room) {
     struct sockaddr_storage name;
@@ -63,19 +64,42 @@ struct conn {
 
 enum verdict { KEEP, CLOSE, CLOSE_LISTENER, LISTEN_AGAIN };
 
+static void say(const char *line) {
+    if (write(1, line, strlen(line)) < 0) die("write");
+}
+
+static void spin(long ms) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    long long end = now.tv_sec * 1000LL + now.tv_nsec / 1000000 + ms;
+    while (now.tv_sec * 1000LL + now.tv_nsec / 1000000 < end) clock_gettime(CLOCK_MONOTONIC, &now);
+}
+
+/* Locks twice what nobody will ever let go of. */
+static void lock_up(void) {
+    static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+    for (;;) pthread_mutex_lock(&mutex);
+}
+
 /* Answers one request. For the last two verdicts the caller, who knows its event loop, acts and answers. */
 static enum verdict answer(struct conn *conn, const char *head, const char *body, size_t length) {
     char text[256];
-    int chars;
+    int chars = 0;
     enum verdict after = strcasestr(head, "\r\nConnection: close") ? CLOSE : KEEP;
-    if (!strncmp(head, "GET / ", 6) || !strncmp(head, "GET /slow?ms=", 13)) {
-        if (head[5] == 's') {
+    int slow = !strncmp(head, "GET /slow?ms=", 13), busy = !strncmp(head, "GET /spin?ms=", 13);
+    if (!strncmp(head, "GET / ", 6) || slow || busy) {
+        if (busy) say("spinning\n");
+        if (busy) spin(atol(head + 13));
+        if (slow) {
             long ms = atol(head + 13);
             struct timespec left = {ms / 1000, ms % 1000 * 1000000};
             while (nanosleep(&left, &left)) {}
         }
         const char *id = getenv("PROCESS_LOGICAL_ID");
         chars = snprintf(text, sizeof text, "pid=%d id=%s\n", getpid(), id ? id : "");
+    } else if (!strncmp(head, "GET /lock ", 10)) {
+        say("locking\n");
+        lock_up();
     } else if (!strncmp(head, "GET /exit?code=", 15)) {
         _exit(atoi(head + 15));
     } else if (!strncmp(head, "POST /echo ", 11)) {

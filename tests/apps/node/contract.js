@@ -1,5 +1,7 @@
 'use strict';
 // The requests every program here answers, for servers that parse HTTP themselves.
+const fs = require('fs');
+
 const who = () => `pid=${process.pid} id=${process.env.PROCESS_LOGICAL_ID ?? ''}\n`;
 
 const listenOptions = () => {
@@ -26,6 +28,12 @@ function handle(server, again, method, url, body, reply) {
       return reply(200, who());
     case 'GET /slow':
       return setTimeout(() => reply(200, who()), Number(searchParams.get('ms')));
+    case 'GET /spin': {
+      fs.writeSync(1, 'spinning\n');
+      const end = Date.now() + Number(searchParams.get('ms'));
+      while (Date.now() < end) {}
+      return reply(200, who());
+    }
     case 'GET /exit':
       return process.exit(Number(searchParams.get('code')));
     case 'POST /echo':

@@ -26,3 +26,5 @@ const server = http.createServer((request, response) => {
 });
 server.keepAliveTimeout = 0;
 server.listen(again.options);
+// An ordinary graceful end, which needs an event loop that turns.
+if (process.env.GRACEFUL) process.on('SIGTERM', () => server.close());

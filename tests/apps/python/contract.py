@@ -1,11 +1,24 @@
 """The requests every program here answers, for servers that parse HTTP themselves."""
 import os
 import socket
+import threading
+import time
 from urllib.parse import parse_qs, urlsplit
 
 
 def who():
     return f"pid={os.getpid()} id={os.environ.get('PROCESS_LOGICAL_ID', '')}\n".encode()
+
+
+def spin(ms):
+    """Keeps a processor busy for so long."""
+    end = time.monotonic() + ms / 1000
+    while time.monotonic() < end:
+        pass
+
+
+# Imports that take their time.
+spin(int(os.environ.get("START_MS", "0")))
 
 
 def unix_path():
@@ -82,6 +95,16 @@ def answer(request, sockets):
     match request.method, request.path:
         case "GET", "/" | "/slow":
             return 200, who()
+        case "GET", "/spin":
+            print("spinning", flush=True)
+            spin(int(request.query["ms"]))
+            return 200, who()
+        case "GET", "/lock":
+            # Nobody will ever let go of it.
+            print("locking", flush=True)
+            lock = threading.Lock()
+            lock.acquire()
+            lock.acquire()
         case "GET", "/exit":
             os._exit(int(request.query["code"]))
         case "POST", "/echo":

@@ -15,11 +15,11 @@ fn told(ready: c_int) -> c_int {
 
 /// Declares hooks that call the real function and mark the thread.
 macro_rules! waits {
-    ($begin:path: $( $name:ident as $real:ident($($argument:ident: $type:ty),*); )*) => {
+    ($begin:ident $given:tt: $( $name:ident as $real:ident($($argument:ident: $type:ty),*); )*) => {
         $(
             #[unsafe(no_mangle)]
             pub(crate) unsafe extern "C-unwind" fn $name($($argument: $type),*) -> c_int {
-                $begin();
+                $begin $given;
                 // SAFETY: the program's own arguments.
                 told(unsafe { real::$real($($argument),*) })
             }
@@ -28,20 +28,24 @@ macro_rules! waits {
 }
 
 /// An event loop begins to wait: a worker that has not listened, and perhaps never will, is seen from here on.
-fn begin_loop() {
+fn begin_loop(set: c_int) {
     pulse::attach_once();
+    pulse::enter_set(set);
+}
+
+fn begin() {
     pulse::enter();
 }
 
 waits! {
-    begin_loop:
+    begin_loop (fd):
     epoll_wait as epoll_wait(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: c_int);
     epoll_pwait as epoll_pwait(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: c_int, mask: *const c_void);
     epoll_pwait2 as epoll_pwait2(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: *const Time, mask: *const c_void);
 }
 
 waits! {
-    pulse::enter:
+    begin ():
     poll as poll(fds: *mut PollFd, count: c_long, timeout: c_int);
     ppoll as ppoll(fds: *mut PollFd, count: c_long, timeout: *const Time, mask: *const c_void);
     __poll_chk as poll_chk(fds: *mut PollFd, count: c_long, timeout: c_int, size: usize);

@@ -25,6 +25,7 @@ fn worker(id: &str, state: WorkerState) -> Worker {
         lag_ms: None,
         health: None,
         open_connections: None,
+        status_text: None,
     }
 }
 

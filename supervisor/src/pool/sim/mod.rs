@@ -3,7 +3,10 @@
 
 mod shell;
 
-use super::{Change, Command, Exit, Input, Note, Outcome, Output, Policy, Pool, Settings, WhenNoWorker};
+use super::{
+    Change, Command, Exit, Finding, Input, Note, Outcome, Output, Policy, Pool, Settings, State,
+    WhenNoWorker, Worker,
+};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -19,6 +22,8 @@ pub(super) fn settings(workers: u32) -> Settings {
         max_starting: workers,
         boot_slot: ms(5_000),
         start_timeout: ms(30_000),
+        ready_by_lane: true,
+        ready_explicit: false,
         respawn: None,
         exit_codes_ok: Vec::new(),
         keep_trying: true,
@@ -32,6 +37,10 @@ pub(super) fn settings(workers: u32) -> Settings {
         max_connections: None,
         when_no_worker: WhenNoWorker::Hold { refuse_after: None },
         lag_limit: Some(ms(1_000)),
+        hang_limit: Some(ms(30_000)),
+        hang_explicit: false,
+        health_max_unavailable: 1,
+        hang_stop_timeout: ms(2_000),
         look_after: ms(20),
         seed: 7,
     }
@@ -105,6 +114,8 @@ pub(super) struct Sim {
     pub(super) polite: bool,
     /// Sockets can be opened again.
     pub(super) reopens: bool,
+    /// What an examination finds, of everybody.
+    pub(super) finding: Finding,
     pub(super) done: Option<Outcome>,
     ids: u32,
 }
@@ -129,6 +140,7 @@ impl Sim {
             pending: VecDeque::new(),
             polite: true,
             reopens: true,
+            finding: Finding::Busy,
             done: None,
             ids: 0,
         }
@@ -259,6 +271,21 @@ impl Sim {
         Some(record)
     }
 
+    /// A look at the lag of each of these slots, and of all suspects.
+    pub(super) fn look(&mut self, lags: &[(usize, u64)]) {
+        let told: Vec<_> = lags.iter().map(|(slot, lag)| (self.worker(*slot), ms(*lag))).collect();
+        let others = self
+            .pool
+            .workers()
+            .iter()
+            .map(|worker| worker.id())
+            .filter(|id| self.pool.is_suspect(*id) && !told.iter().any(|(told, _)| told == id));
+        let all: Vec<_> = told.iter().copied().chain(others.map(|id| (id, Duration::ZERO))).collect();
+        for (worker, lag) in all {
+            self.input(Input::Lag { worker, lag });
+        }
+    }
+
     pub(super) fn exit(&mut self, slot: usize) {
         self.exit_by(slot, Exit::Code(1));
     }
@@ -277,6 +304,14 @@ impl Sim {
         self.now = self.now.max(at);
         self.timeout();
         true
+    }
+
+    /// Whoever is starting is ready: no start takes for ever.
+    pub(super) fn all_ready(&mut self) {
+        let starting = |worker: &Worker| matches!(worker.state(), State::Starting { .. });
+        let workers: Vec<_> =
+            self.pool.workers().iter().filter(|worker| starting(worker)).map(Worker::id).collect();
+        workers.into_iter().for_each(|worker| self.input(Input::Ready { worker }));
     }
 
     /// Steps until nothing is waited for; a core that never comes to that fails instead of hanging.

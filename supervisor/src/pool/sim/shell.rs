@@ -93,6 +93,10 @@ impl Sim {
                 let open = self.open_connections(worker);
                 self.answer(Input::OpenConnections { worker, open });
             }
+            Output::Examine { worker } => {
+                let (finding, evidence) = (self.finding, "what it was doing".to_owned());
+                self.answer(Input::Examined { worker, finding, evidence });
+            }
             Output::CloseBalancer { balancer } => {
                 self.kernel.remove(&balancer);
             }
@@ -157,7 +161,7 @@ impl Sim {
     }
 
     /// The process ends. That it has is told even of one that never was, as by a signal to nobody.
-    pub(super) fn end(&mut self, worker: WorkerId, exit: Exit) {
+    pub(in crate::pool) fn end(&mut self, worker: WorkerId, exit: Exit) {
         self.alive.remove(&worker);
         for lane in self.lanes.values_mut().filter(|lane| lane.worker == worker) {
             lane.held = false;

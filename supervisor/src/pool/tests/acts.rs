@@ -1,11 +1,11 @@
 //! What may happen to a cluster, and the settings it may have, for random histories.
 
 use crate::pool::sim::{ms, settings};
-use crate::pool::{Command, Policy, Settings, WhenNoWorker};
+use crate::pool::{Command, Finding, Policy, Settings, WhenNoWorker};
 use proptest::prelude::*;
 
 /// What happens next; numbers choose among what exists.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Act {
     Connect(usize, u64),
     Take(usize),
@@ -21,6 +21,14 @@ pub(super) enum Act {
     Reopens,
     Command(usize, Command),
     Scale(u32),
+    Lag(usize, u16),
+    Lags(Vec<u16>),
+    LateLook(usize, u16),
+    Find(Finding),
+    Ready(usize),
+    Resign(usize),
+    Extend(usize, u16),
+    EndLeaving(usize),
     FailSpawn(usize),
     Advance(u16),
     Jump(u32),
@@ -51,6 +59,14 @@ pub(super) fn honest() -> impl Strategy<Value = Act> {
         1 => n().prop_map(Act::Fail),
         4 => (n(), command()).prop_map(|(slot, command)| Act::Command(slot, command)),
         1 => (1u32..7).prop_map(Act::Scale),
+        4 => (n(), lag()).prop_map(|(slot, lag)| Act::Lag(slot, lag)),
+        4 => prop::collection::vec(lag(), 1..6).prop_map(Act::Lags),
+        1 => (n(), lag()).prop_map(|(slot, lag)| Act::LateLook(slot, lag)),
+        1 => finding().prop_map(Act::Find),
+        1 => n().prop_map(Act::EndLeaving),
+        3 => n().prop_map(Act::Ready),
+        1 => n().prop_map(Act::Resign),
+        1 => (n(), any::<u16>()).prop_map(|(slot, by)| Act::Extend(slot, by)),
         6 => (0u16..1500).prop_map(Act::Advance),
         1 => (0u32..40_000).prop_map(Act::Jump),
     ]
@@ -70,6 +86,21 @@ pub(super) fn dishonest() -> impl Strategy<Value = Act> {
         8 => n().prop_map(Act::Deliver),
         3 => n().prop_map(Act::Repeat),
         4 => (any::<u8>(), 0u32..12, 0u64..40).prop_map(|(what, small, id)| Act::Nonsense(what, small, id)),
+    ]
+}
+
+fn lag() -> impl Strategy<Value = u16> {
+    prop_oneof![3 => Just(0), 2 => 100u16..1_200, 4 => 1_200u16..4_000, 1 => any::<u16>()]
+}
+
+fn finding() -> impl Strategy<Value = Finding> {
+    prop_oneof![
+        3 => Just(Finding::Busy),
+        1 => Just(Finding::Stopped),
+        1 => Just(Finding::Lock),
+        1 => Just(Finding::Blocked),
+        1 => Just(Finding::Traced),
+        1 => Just(Finding::Unknown),
     ]
 }
 
@@ -106,15 +137,32 @@ pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
         1 => Just(WhenNoWorker::Refuse),
     ];
     let max_connections = prop_oneof![2 => Just(None), 1 => (1u32..5).prop_map(Some)];
+    let health = (
+        prop_oneof![1 => Just(None), 4 => Just(Some(1_500)), 1 => Just(Some(0))],
+        any::<bool>(),
+        0u32..3,
+        prop_oneof![Just(0), Just(300), Just(2_000)],
+    );
+    let ready = (prop::bool::weighted(0.7), any::<bool>());
     let ends = (any::<bool>(), prop_oneof![Just(vec![]), Just(vec![0]), Just(vec![0, 2])]);
-    (limits, times, any::<u64>(), (policy, when_no_worker, max_connections), ends).prop_map(
+    (limits, times, any::<u64>(), (policy, when_no_worker, max_connections), (ends, health, ready)).prop_map(
         |(
             (workers, max_starting, window, respawn),
             (boot, start, stop, lag, look, delay),
             seed,
             (policy, when_no_worker, max_connections),
-            (keep_trying, exit_codes_ok),
+            (
+                (keep_trying, exit_codes_ok),
+                (hang, hang_explicit, health_max_unavailable, hang_stop),
+                (ready_by_lane, ready_explicit),
+            ),
         )| Settings {
+            hang_limit: hang.map(ms),
+            ready_by_lane,
+            ready_explicit,
+            hang_explicit,
+            health_max_unavailable,
+            hang_stop_timeout: ms(hang_stop),
             policy,
             when_no_worker,
             max_connections,

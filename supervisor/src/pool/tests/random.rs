@@ -4,9 +4,12 @@
 use super::acts::{Act, any_settings, dishonest, honest};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::pool::sim::{Fate, Sim, ms};
-use crate::pool::{BalancerState, Exit, Input, Output, Phase, Settings, Standing, State, WhenNoWorker};
+use crate::pool::{
+    BalancerState, Change, Exit, Finding, Input, Note, Output, Phase, Settings, Standing, State, WhenNoWorker,
+};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 pub(super) fn config() -> Config {
@@ -100,6 +103,40 @@ impl Run {
                 let slot = n % (self.sim.pool.count_workers() + 1);
                 self.sim.command(slot, command);
             }
+            Act::Lag(n, lag) => self.lag(n, lag)?,
+            Act::Lags(lags) => {
+                let count = self.sim.pool.count_workers();
+                for (n, lag) in lags.into_iter().enumerate().filter(|(n, _)| *n < count) {
+                    self.lag(n, lag)?;
+                }
+                // What goes on without a look in between is one look.
+                self.sim.advance(ms(200));
+            }
+            Act::LateLook(n, lag) => {
+                self.tell(Input::Late);
+                let before = self.suspects();
+                self.lag(n, lag)?;
+                assert_eq!(self.suspects(), before, "a late look counts");
+            }
+            Act::Ready(n) => {
+                let worker = self.sim.worker(self.slot(n)?);
+                self.tell(Input::Ready { worker });
+            }
+            Act::Resign(n) => {
+                let worker = self.sim.worker(self.slot(n)?);
+                self.tell(Input::Resigned { worker });
+            }
+            Act::Extend(n, by) => {
+                let worker = self.sim.worker(self.slot(n)?);
+                self.tell(Input::Extended { worker, by: ms(by.into()) });
+            }
+            Act::Find(finding) => self.sim.finding = finding,
+            Act::EndLeaving(n) => {
+                let leaving = self.sim.pool.leaving();
+                let worker = leaving.get(n.checked_rem(leaving.len())?)?.id();
+                self.sim.end(worker, Exit::Code(0));
+                self.sim.drain();
+            }
             Act::Scale(workers) => self.tell(Input::Scale { workers }),
             Act::FailSpawn(n) => self.tell(Input::SpawnFailed {
                 worker: self.sim.worker(n % self.sim.pool.count_workers()),
@@ -129,11 +166,32 @@ impl Run {
         Some(())
     }
 
+    fn suspects(&self) -> Vec<WorkerId> {
+        let ids = self.sim.pool.workers().iter().map(|worker| worker.id());
+        ids.filter(|id| self.sim.pool.is_suspect(*id)).collect()
+    }
+
+    /// A look at one worker, after which no more than half are out if it went out.
+    fn lag(&mut self, n: usize, lag: u16) -> Option<()> {
+        let worker = self.sim.worker(n.checked_rem(self.sim.pool.count_workers())?);
+        let before = self.suspects().len();
+        self.tell(Input::Lag { worker, lag: ms(lag.into()) });
+        let pool = &self.sim.pool;
+        let serving = pool.workers().iter().filter(|worker| worker.is_running() && !worker.is_cordoned());
+        let out = serving.clone().filter(|worker| pool.is_suspect(worker.id())).count();
+        assert!(
+            self.suspects().len() <= before || out <= serving.count() / 2,
+            "more than half are out: {:?}",
+            self.suspects()
+        );
+        Some(())
+    }
+
     fn nonsense(&mut self, what: u8, small: u32, id: u64) {
         let worker = WorkerId { slot: small % 7, incarnation: (id % 5) as u32 };
         let (lane, balancer) = (LaneId(id), BalancerId(id as u32));
         let conn = ConnId(1_000_000 + self.sim.conns.len() as u64);
-        match what % 12 {
+        match what % 15 {
             0 => self.tell(Input::Spawned { worker, pid: small }),
             1 => self.tell(Input::LaneOpened { lane: LaneId(100_000 + id), worker, balancer }),
             2 => self.tell(Input::LaneClosed { lane }),
@@ -147,6 +205,12 @@ impl Run {
             }
             8 => self.tell(Input::OpenConnections { worker, open: id }),
             9 => self.tell(Input::BalancerReopened { balancer }),
+            11 => self.tell(Input::Lag { worker, lag: ms(id * 100) }),
+            12 => self.tell(Input::Late),
+            13 => {
+                let (finding, evidence) = (self.sim.finding, String::new());
+                self.tell(Input::Examined { worker, finding, evidence });
+            }
             10 => self.tell(Input::BalancerFailed { balancer, error: String::new() }),
             _ => {
                 self.sim.conns.insert(conn, Fate::Coming);
@@ -162,7 +226,7 @@ impl Run {
     }
 
     /// Stop, a long jump of the clock, and nothing is left.
-    fn end(mut self) {
+    fn end(mut self, honest: bool) {
         self.sim.prompt = true;
         self.deliver_all();
         self.tell(Input::Stop);
@@ -180,6 +244,8 @@ impl Run {
         assert!(matches!(self.sim.pool.phase(), Phase::Done(_)));
         assert!(!self.sim.step(), "something is still waited for");
         assert_eq!(self.sim.pool.count_active_workers(), 0);
+        assert!(self.sim.pool.leaving().is_empty(), "{:?}", self.sim.pool.leaving());
+        assert!(!honest || self.sim.alive.is_empty(), "a process was forgotten: {:?}", self.sim.alive);
         assert!(self.sim.kernel.is_empty(), "a listening socket was forgotten");
         for (conn, fate) in &self.sim.conns {
             assert!(
@@ -187,6 +253,7 @@ impl Run {
                 "{conn:?} was lost: {fate:?}"
             );
         }
+        self.judged_by_the_rules();
         self.sim.jump(Duration::from_secs(365 * 24 * 3600));
         self.tell(Input::Kill);
         self.tell(Input::Start);
@@ -197,6 +264,34 @@ impl Run {
             matches!(order, Output::Refuse { .. } | Output::Retire { .. } | Output::CloseBalancer { .. })
         };
         assert!(orders.all(|order| closes(&order)), "more than what came late was closed after the end");
+    }
+
+    /// Whoever was found hung was so by the rules, and suspects were told of in turn and are none at the end.
+    fn judged_by_the_rules(&self) {
+        let settings = self.sim.pool.settings();
+        for note in &self.sim.notes {
+            let Note::Hung { worker, lag, finding, .. } = note else { continue };
+            let by_choice = matches!(finding, Finding::Blocked | Finding::Unknown);
+            assert!(
+                *finding != Finding::Traced && (!by_choice || settings.hang_explicit),
+                "{worker}: {note:?}"
+            );
+            assert!(settings.hang_limit.is_some_and(|limit| *lag >= limit), "{worker}: {note:?}");
+            assert!(settings.health_max_unavailable > 0, "{worker}: {note:?}");
+        }
+        let mut suspects = BTreeSet::new();
+        for change in &self.sim.changes {
+            match change {
+                Change::Suspect { worker, suspect: true } => {
+                    assert!(suspects.insert(*worker), "{worker} twice")
+                }
+                Change::Suspect { worker, suspect: false } => {
+                    assert!(suspects.remove(worker), "{worker} was none")
+                }
+                _ => {}
+            }
+        }
+        assert!(suspects.is_empty(), "still suspects: {suspects:?}");
     }
 
     /// Of an honest and prompt shell: lanes and workers hold no more than they may, and no connection waits beside a
@@ -247,7 +342,7 @@ proptest! {
         for act in acts {
             run.act(act);
         }
-        run.end();
+        run.end(false);
     }
 
     #[test]
@@ -262,7 +357,7 @@ proptest! {
             run.is_work_conserving();
         }
         if run.sim.done.is_none() {
-            run.end();
+            run.end(true);
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::pool::{Next, Reason, Settings, Signal, State, Stop};
 use std::time::{Duration, Instant};
 
 /// All events; `at` is when a restart is due.
-fn events(at: Instant) -> [Event; 23] {
+fn events(at: Instant) -> [Event; 25] {
     [
         Event::Due(at),
         Event::GiveUp,
@@ -16,8 +16,10 @@ fn events(at: Instant) -> [Event; 23] {
         Event::Listened,
         Event::SlotExpired,
         Event::StartTimeout,
+        Event::StartFailed,
         Event::Settled,
         Event::ForceDue,
+        Event::Hung,
         Event::Exited,
         Event::Finished,
         Event::Shutdown,
@@ -190,6 +192,11 @@ fn starting() {
             State::Running { pid, since: born, settled: true },
             Effect::NeverListened(LIVED),
         ),
+        (
+            Event::StartFailed,
+            restart,
+            Effect::Hung(Stop { force_at: None, signal: Signal::Kill, ..row.stop(pid, row.now) }),
+        ),
     ];
     let started = row.starting(pid);
     row.check(started, &[&cells[..], &exits, &row.commands(started, pid)].concat());
@@ -212,6 +219,10 @@ fn running() {
                 let spawned = State::Running { pid: Some(9), since, settled };
                 cells.push((Event::Spawned(9), spawned, Effect::Started(None)));
                 cells.push((Event::SpawnFailed, restart, Effect::NotSpawned));
+            } else {
+                let force_at = Some(row.now + ms(2_000));
+                let leaving = Stop { force_at, ..row.stop(pid, row.now) };
+                cells.push((Event::Hung, restart, Effect::Hung(leaving)));
             }
             row.check(state, &cells);
         }

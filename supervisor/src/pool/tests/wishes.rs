@@ -116,7 +116,10 @@ proptest! {
                 sim.exit(slot);
             }
         }
-        sim.advance(ms(60_000));
+        for _ in 0..3 {
+            sim.advance(ms(20_000));
+            sim.all_ready();
+        }
         let runs: Vec<_> = sim.pool.workers().iter().map(|worker| worker.is_live()).collect();
         let cordoned: Vec<_> = sim.pool.workers().iter().map(|worker| worker.is_cordoned()).collect();
         prop_assert_eq!(&runs, &wishes.runs);

@@ -1,6 +1,6 @@
 //! The requests every program here answers, and where to listen. No socket is touched here.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What to do with a parsed request.
 #[derive(Debug)]
@@ -63,11 +63,23 @@ pub fn take_request(input: &mut Vec<u8>) -> Option<Request> {
     Some(Request { target, body, close: field("connection:").as_deref() == Some("close") })
 }
 
+/// Keeps a processor busy, and says that it begins to.
+#[expect(clippy::disallowed_methods, clippy::print_stdout, reason = "the contract asks for a busy page")]
+fn spin(time: Duration) {
+    println!("spinning");
+    let start = Instant::now();
+    while start.elapsed() < time {}
+}
+
 /// The answer; `address` is what getsockname says of the listener.
 pub fn answer(request: Request, address: &str) -> Action {
     let number = |prefix: &str| request.target.strip_prefix(prefix).and_then(|rest| rest.parse::<u32>().ok());
     if let Some(ms) = number("GET /slow?ms=") {
         return Action::SendAfter(Duration::from_millis(ms.into()), response(200, who().as_bytes()));
+    }
+    if let Some(ms) = number("GET /spin?ms=") {
+        spin(Duration::from_millis(ms.into()));
+        return Action::Send(response(200, who().as_bytes()));
     }
     if let Some(code) = number("GET /exit?code=") {
         return Action::Exit(code as i32);

@@ -1,4 +1,4 @@
-//! tokio's multi-threaded runtime, a task per connection.
+//! tokio's multi-threaded runtime, a task per connection; TOKIO_WORKER_THREADS as in any program of tokio, else 2.
 
 use clustermon_test_apps::{Action, Address, answer, take_request, unix_name};
 use std::io;
@@ -6,7 +6,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
 
 fn main() -> io::Result<()> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(listen())
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        runtime.worker_threads(2);
+    }
+    runtime.enable_all().build()?.block_on(listen())
 }
 
 async fn listen() -> io::Result<()> {

@@ -1,0 +1,90 @@
+//! The options on when a worker is suspect, when it hangs, and what is done then.
+
+use super::Builder;
+use crate::config::{ConfigError, Ready};
+use nix::sys::signal::Signal;
+use std::time::Duration;
+
+/// What is set so far.
+#[derive(Clone, Debug)]
+pub(super) struct Health {
+    pub(super) hang_limit: Option<Duration>,
+    /// Somebody chose it.
+    pub(super) hang_explicit: bool,
+    pub(super) max_unavailable: Option<u32>,
+    pub(super) dump_signal: Option<i32>,
+    pub(super) start_timeout: Duration,
+    pub(super) ready: Option<Ready>,
+    pub(super) watchdog: Option<Duration>,
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            hang_limit: Some(crate::config::HANG_LIMIT),
+            hang_explicit: false,
+            max_unavailable: None,
+            dump_signal: None,
+            start_timeout: crate::config::START_TIMEOUT,
+            ready: None,
+            watchdog: None,
+        }
+    }
+}
+
+impl Health {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if let Some(Ready::Http(path)) = self.ready.as_ref().filter(|ready| !ready.is_sound()) {
+            return Err(ConfigError::ReadyPath(path.clone()));
+        }
+        match self.dump_signal {
+            Some(signal) if Signal::try_from(signal).is_err() => Err(ConfigError::DumpSignal(signal)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Builder {
+    /// A worker that has taken nothing for this long, while something waited, is examined and replaced if it hangs: on
+    /// the CPU throughout, stopped, or waiting for a lock. Set explicitly, one that is blocked so long hangs too. `None` is
+    /// never.
+    pub fn hang_limit(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.health.hang_limit = limit.into().filter(|limit| !limit.is_zero());
+        self.health.hang_explicit = true;
+        self
+    }
+
+    /// How many workers may be taken down for their health at a time; by default 1, or a quarter if that is more. 0 is
+    /// none.
+    pub fn health_max_unavailable(mut self, workers: u32) -> Self {
+        self.health.max_unavailable = Some(workers);
+        self
+    }
+
+    /// A signal that a worker which hangs gets just before it is stopped, to write down what it is doing.
+    pub fn dump_signal(mut self, signal: i32) -> Self {
+        self.health.dump_signal = Some(signal);
+        self
+    }
+
+    /// When a worker is ready, and thus in rotation: by default when it listens, or says so to its `NOTIFY_SOCKET`. One
+    /// that is not within `start_timeout` has failed to start, if this is set.
+    pub fn ready(mut self, when: Ready) -> Self {
+        self.health.ready = Some(when);
+        self
+    }
+
+    /// Tells each worker, by `WATCHDOG_USEC`, to say so often that it lives. One that has done so once and then does not is
+    /// restarted. `None` or zero is never.
+    pub fn watchdog(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.health.watchdog = limit.into().filter(|limit| !limit.is_zero());
+        self
+    }
+
+    /// A worker that is not ready within this has failed to start: it is killed, and another started after a delay. Unless
+    /// `ready` is set or some worker has listened: then it counts as running all the same.
+    pub fn start_timeout(mut self, timeout: Duration) -> Self {
+        self.health.start_timeout = timeout;
+        self
+    }
+}

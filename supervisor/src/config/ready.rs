@@ -1,0 +1,90 @@
+//! When a worker counts as ready, as people write it.
+
+use super::duration::{Human, LONGEST};
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// When a worker is ready, and thus gets connections.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Ready {
+    /// When it listens, or says `READY=1` to its `NOTIFY_SOCKET`, whichever comes first.
+    #[default]
+    Auto,
+    /// When it listens.
+    Listen,
+    /// When it says `READY=1`.
+    Notify,
+    /// When it has accepted a connection of the supervisor's.
+    Tcp,
+    /// When it has answered a GET of this path with a status of 200 to 299.
+    Http(String),
+    /// So long after it first listened.
+    Delay(Duration),
+}
+
+impl Ready {
+    /// It can be asked for in a request, and waited for.
+    pub(super) fn is_sound(&self) -> bool {
+        match self {
+            Self::Http(path) => path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()),
+            Self::Delay(delay) => *delay <= LONGEST,
+            Self::Auto | Self::Listen | Self::Notify | Self::Tcp => true,
+        }
+    }
+}
+
+impl FromStr for Ready {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text.split_once(':') {
+            None if text == "auto" => Self::Auto,
+            None if text == "listen" => Self::Listen,
+            None if text == "notify" => Self::Notify,
+            None if text == "tcp" => Self::Tcp,
+            Some(("http", path)) => Self::Http(path.to_owned()),
+            Some(("delay", delay)) => {
+                Self::Delay(delay.parse::<Human>().map_err(|fault| fault.to_string())?.0)
+            }
+            _ => return Err("is none of auto, listen, notify, tcp, http:PATH, delay:DURATION".to_owned()),
+        })
+    }
+}
+
+impl fmt::Display for Ready {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Listen => f.write_str("listen"),
+            Self::Notify => f.write_str("notify"),
+            Self::Tcp => f.write_str("tcp"),
+            Self::Http(path) => write!(f, "http:{path}"),
+            Self::Delay(delay) => write!(f, "delay:{}", Human(*delay)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_values_are_one() {
+        for text in ["auto", "listen", "notify", "tcp", "http:/health?a=b:c", "delay:1s500ms"] {
+            assert_eq!(text.parse::<Ready>().unwrap().to_string().replace("1.5s", "1s500ms"), text);
+        }
+        for text in ["", "fd:3", "http", "delay", "delay:", "delay:5", "Auto"] {
+            assert!(text.parse::<Ready>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_what_a_request_can_hold() {
+        for (path, sound) in
+            [("/", true), ("/a?b", true), ("", false), ("a", false), ("/a b", false), ("/\r\n", false)]
+        {
+            assert_eq!(Ready::Http(path.to_owned()).is_sound(), sound, "{path:?}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! What workers tell of themselves at their `NOTIFY_SOCKET`s: passed on to the core, kept for people, and missed where a
+//! worker had promised to say that it lives.
+
+use super::Shell;
+use crate::api::Event;
+use crate::config::Ready;
+use crate::ids::WorkerId;
+use crate::io::notified::{Heard, Notified, Word};
+use crate::io::source::Source;
+use crate::pool::{Command, Input, State};
+use mio::Interest;
+use mio::unix::SourceFd;
+use slab::Slab;
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+/// The sockets of all incarnations that live.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    sockets: Slab<Ear>,
+    places: HashMap<WorkerId, usize>,
+    opened: u64,
+}
+
+#[derive(Debug)]
+struct Ear {
+    worker: WorkerId,
+    socket: Notified,
+    status: Option<String>,
+    /// It has said that it lives, and must again by then.
+    alive_by: Option<Instant>,
+}
+
+impl Notices {
+    /// What the worker says that it is doing.
+    pub(super) fn status(&self, worker: WorkerId) -> Option<&str> {
+        self.sockets.get(*self.places.get(&worker)?)?.status.as_deref()
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.sockets.iter().filter_map(|(_, ear)| ear.alive_by).min()
+    }
+}
+
+impl Shell {
+    /// A socket for a process that is about to be started; its name.
+    pub(super) fn listen_for(&mut self, worker: WorkerId) -> io::Result<String> {
+        self.no_longer_listen_for(worker);
+        self.notices.opened += 1;
+        let socket = Notified::open(self.nonce, self.notices.opened)?;
+        let name = socket.name().to_owned();
+        let entry = self.notices.sockets.vacant_entry();
+        let place = entry.key();
+        let fd = socket.as_fd().as_raw_fd();
+        let source = Source::Notified(place).into();
+        self.poll.registry().register(&mut SourceFd(&fd), source, Interest::READABLE)?;
+        entry.insert(Ear { worker, socket, status: None, alive_by: None });
+        self.notices.places.insert(worker, place);
+        Ok(name)
+    }
+
+    pub(super) fn no_longer_listen_for(&mut self, worker: WorkerId) {
+        if let Some(place) = self.notices.places.remove(&worker) {
+            // Its registration goes with it.
+            self.notices.sockets.try_remove(place);
+        }
+    }
+
+    pub(super) fn on_notified(&mut self, place: usize) {
+        let Some(ear) = self.notices.sockets.get(place) else { return };
+        let worker = ear.worker;
+        let Heard { words, more } = ear.socket.read();
+        if more {
+            // It is told of again in the next turn, when others have had theirs.
+            let fd = ear.socket.as_fd().as_raw_fd();
+            let source = Source::Notified(place).into();
+            let _ = self.poll.registry().reregister(&mut SourceFd(&fd), source, Interest::READABLE);
+        }
+        for word in words {
+            self.on_word(worker, place, word);
+        }
+    }
+
+    fn on_word(&mut self, worker: WorkerId, place: usize, word: Word) {
+        let watchdog = self.config.watchdog;
+        let believed = self.is_taken_at_its_word(worker);
+        let Some(ear) = self.notices.sockets.get_mut(place) else { return };
+        match word {
+            Word::Ready if believed => self.input(Input::Ready { worker }),
+            Word::Ready => {}
+            Word::Stopping => self.input(Input::Resigned { worker }),
+            Word::Extend(by) => self.input(Input::Extended { worker, by }),
+            Word::Watchdog => ear.alive_by = watchdog.map(|limit| self.now + limit),
+            Word::WatchdogTrigger if watchdog.is_some() => {
+                self.replace_unwell(worker, "says that it is unwell")
+            }
+            Word::WatchdogTrigger => {}
+            Word::Status(text) => {
+                ear.status = Some(text).filter(|text| !text.is_empty());
+                self.is_news = true;
+            }
+        }
+    }
+
+    /// That it says to be ready is enough, or it is.
+    fn is_taken_at_its_word(&self, worker: WorkerId) -> bool {
+        matches!(self.config.ready, None | Some(Ready::Auto | Ready::Notify)) || self.runs(worker)
+    }
+
+    /// It is the current incarnation of its slot, and running.
+    pub(super) fn runs(&self, worker: WorkerId) -> bool {
+        let known = self.pool.workers().iter().find(|known| known.id() == worker);
+        known.is_some_and(|known| matches!(known.state(), State::Running { .. }))
+    }
+
+    /// Looks who has not said in time that it lives.
+    pub(super) fn look_at_watchdogs(&mut self) {
+        let now = self.now;
+        let silent = |ear: &Ear| ear.alive_by.is_some_and(|at| at <= now);
+        let due: Vec<usize> =
+            self.notices.sockets.iter().filter(|(_, ear)| silent(ear)).map(|(place, _)| place).collect();
+        for place in due {
+            // What it has said may not have been read yet, if the supervisor was late itself.
+            self.on_notified(place);
+            let Some(ear) = self.notices.sockets.get_mut(place).filter(|ear| silent(ear)) else { continue };
+            ear.alive_by = None;
+            let worker = ear.worker;
+            let limit = self.config.watchdog.unwrap_or_default();
+            self.replace_unwell(
+                worker,
+                &format!("has not said WATCHDOG=1 for {}", super::notes::Span(limit)),
+            );
+        }
+    }
+
+    fn replace_unwell(&mut self, worker: WorkerId, cause: &str) {
+        if !self.runs(worker) {
+            return;
+        }
+        let text = format!("worker {} {cause}: restarting it", self.logical_id(worker));
+        log::error!("{text}");
+        self.publish(&Event::Log { text });
+        self.input(Input::Command { slot: worker.slot, command: Command::Restart });
+    }
+
+    /// What a process that is about to be started finds in its environment for this.
+    pub(super) fn notify_variables(&mut self, worker: WorkerId) -> io::Result<Vec<(&'static str, String)>> {
+        let mut variables = vec![("NOTIFY_SOCKET", self.listen_for(worker)?)];
+        let usec = |limit: Duration| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+        variables.extend(self.config.watchdog.map(|limit| ("WATCHDOG_USEC", usec(limit).to_string())));
+        Ok(variables)
+    }
+}

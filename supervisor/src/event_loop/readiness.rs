@@ -1,0 +1,182 @@
+//! Finds out whether workers that listen are ready, where somebody wants more than that: after a delay, by whether their
+//! program takes a connection, or by what it answers. The core is told, and decides.
+
+use super::Shell;
+use crate::config::Ready;
+use crate::ids::{LaneId, WorkerId};
+use crate::io::lane::Lane;
+use crate::io::probe::{Answer, Probe};
+use crate::io::source::Source;
+use crate::pool::{Input, State};
+use mio::Interest;
+use mio::unix::SourceFd;
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant};
+
+/// After one that failed, when to try again.
+const RETRY: Duration = Duration::from_millis(500);
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(5);
+/// When to look first whether a connection was taken; then after twice as long.
+const FIRST_LOOK: Duration = Duration::from_millis(5);
+
+/// Workers that listen and are not ready.
+#[derive(Debug, Default)]
+pub(super) struct Readiness(HashMap<WorkerId, Trial>);
+
+/// How one of them is being tried.
+#[derive(Debug)]
+struct Trial {
+    next: Instant,
+    attempts: usize,
+    under_way: Option<(LaneId, Probe)>,
+    step: Duration,
+    /// It has been said why it is not ready.
+    told: bool,
+}
+
+impl Readiness {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.0.values().map(|trial| trial.next).min()
+    }
+
+    pub(super) fn forget(&mut self, worker: WorkerId) {
+        self.0.remove(&worker);
+    }
+}
+
+impl Shell {
+    /// The worker listens.
+    pub(super) fn may_be_ready(&mut self, worker: WorkerId) {
+        let wait = match self.config.ready {
+            Some(Ready::Delay(delay)) => delay,
+            Some(Ready::Tcp | Ready::Http(_)) => Duration::ZERO,
+            None | Some(Ready::Auto | Ready::Listen | Ready::Notify) => return,
+        };
+        if self.starts(worker) {
+            let next = self.now + wait;
+            let begun = Trial { next, attempts: 0, under_way: None, step: FIRST_LOOK, told: false };
+            self.readiness.0.entry(worker).or_insert(begun);
+        }
+    }
+
+    fn starts(&self, worker: WorkerId) -> bool {
+        let known = self.pool.workers().iter().find(|known| known.id() == worker);
+        known.is_some_and(|known| matches!(known.state(), State::Starting { .. }))
+    }
+
+    /// Goes on with each trial for which it is time.
+    pub(super) fn try_workers(&mut self) {
+        let now = self.now;
+        let due = self.readiness.0.iter().filter(|(_, trial)| trial.next <= now);
+        for worker in due.map(|(worker, _)| *worker).collect::<Vec<_>>() {
+            if self.starts(worker) {
+                self.go_on(worker);
+            } else {
+                self.readiness.forget(worker);
+            }
+        }
+    }
+
+    fn go_on(&mut self, worker: WorkerId) {
+        let Some(trial) = self.readiness.0.get(&worker) else { return };
+        let lane = trial.under_way.as_ref().map(|(lane, _)| *lane);
+        let is_open = lane.is_some_and(|lane| self.lanes.contains_key(&lane));
+        match self.config.ready.clone() {
+            Some(Ready::Delay(_)) => self.is_ready(worker),
+            Some(Ready::Tcp) if is_open => {
+                let waiting = lane.and_then(|lane| self.lanes.get(&lane)).map_or(0, Lane::waiting);
+                match self.readiness.0.get_mut(&worker) {
+                    Some(_) if waiting == 0 => self.is_ready(worker),
+                    Some(trial) => {
+                        trial.next = self.now + trial.step;
+                        trial.step = (trial.step * 2).min(RETRY);
+                    }
+                    None => {}
+                }
+            }
+            Some(Ready::Http(_)) if is_open => self.try_again(worker, "no answer within 5s"),
+            Some(Ready::Tcp) => self.begin(worker, None),
+            Some(Ready::Http(path)) => self.begin(worker, Some(&path)),
+            None | Some(Ready::Auto | Ready::Listen | Ready::Notify) => self.readiness.forget(worker),
+        }
+    }
+
+    fn is_ready(&mut self, worker: WorkerId) {
+        self.readiness.forget(worker);
+        self.input(Input::Ready { worker });
+    }
+
+    /// Hands it a connection, and asks for the path if there is one.
+    fn begin(&mut self, worker: WorkerId, path: Option<&str>) {
+        match self.probe(worker, path) {
+            Ok((lane, probe)) => {
+                if let Some(trial) = self.readiness.0.get_mut(&worker) {
+                    trial.under_way = Some((lane, probe));
+                    trial.step = FIRST_LOOK;
+                    trial.next = self.now + if path.is_some() { ANSWER } else { FIRST_LOOK };
+                }
+            }
+            Err(error) => self.try_again(worker, &error.to_string()),
+        }
+    }
+
+    fn probe(&mut self, worker: WorkerId, path: Option<&str>) -> io::Result<(LaneId, Probe)> {
+        let attempts = self.readiness.0.get(&worker).map_or(0, |trial| trial.attempts);
+        let mut lanes: Vec<LaneId> =
+            self.lanes.iter().filter(|(_, lane)| lane.worker == worker).map(|(id, _)| *id).collect();
+        lanes.sort_unstable();
+        let nowhere = || io::Error::new(io::ErrorKind::NotConnected, "it no longer listens");
+        // Who listens on several addresses may answer on only one of them.
+        let id = *lanes.get(attempts % lanes.len().max(1)).ok_or_else(nowhere)?;
+        let lane = self.lanes.get_mut(&id).ok_or_else(nowhere)?;
+        let listener = self.listeners.get(&lane.balancer).ok_or_else(nowhere)?;
+        let (mut probe, connection) =
+            Probe::open(listener.address.family(), listener.nonblock, lane.balancer)?;
+        if let Some(path) = path {
+            let host = match listener.address.port() {
+                Some(_) => listener.address.to_string(),
+                None => "localhost".to_owned(),
+            };
+            probe.ask(path, &host)?;
+            let fd = probe.as_fd().as_raw_fd();
+            let source = Source::Probe(worker).into();
+            self.poll.registry().register(&mut SourceFd(&fd), source, Interest::READABLE)?;
+        }
+        let ticket = lane.give(&connection)?;
+        drop(connection);
+        self.releases.release(ticket);
+        Ok((id, probe))
+    }
+
+    /// The worker has answered, or closed.
+    pub(super) fn on_probe(&mut self, worker: WorkerId) {
+        let trial = self.readiness.0.get_mut(&worker);
+        let Some((_, probe)) = trial.and_then(|trial| trial.under_way.as_mut()) else { return };
+        match probe.answer() {
+            Answer::Pending => {}
+            Answer::Good => self.is_ready(worker),
+            Answer::Bad(how) => self.try_again(worker, &how),
+        }
+    }
+
+    fn try_again(&mut self, worker: WorkerId, cause: &str) {
+        let name = self.logical_id(worker).to_owned();
+        let Some(trial) = self.readiness.0.get_mut(&worker) else { return };
+        if !std::mem::replace(&mut trial.told, true) {
+            log::info!("worker {name} is not ready yet: {cause}; tried again until it is");
+        } else {
+            log::debug!("worker {name} is not ready yet: {cause}");
+        }
+        trial.attempts += 1;
+        trial.under_way = None;
+        trial.next = self.now + RETRY;
+    }
+
+    /// What lies in its lanes are connections of ours, by which it is being tried.
+    pub(super) fn is_being_tried(&self, worker: WorkerId) -> bool {
+        self.readiness.0.contains_key(&worker)
+    }
+}

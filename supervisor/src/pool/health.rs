@@ -1,0 +1,215 @@
+//! The part of the pool that judges health: who is a suspect for its lag, who is examined, and who hangs and is replaced.
+//! It looks at no process: it is told what was found.
+
+use super::lane::{Flow, Gate, Lane};
+use super::leaving::Leaving;
+use super::pool::Pool;
+use super::state::{Effect, Event, State};
+use super::worker::Worker;
+use super::{Change, Finding, Note, Output, Signal};
+use crate::ids::WorkerId;
+use std::time::{Duration, Instant};
+
+impl Pool {
+    /// The looks of this moment count for nothing.
+    pub(super) fn looked_late(&mut self, now: Instant) {
+        self.late = Some(now);
+    }
+
+    /// So long has the worker been away from its wait.
+    pub(super) fn lagged(&mut self, now: Instant, id: WorkerId, lag: Duration) {
+        let Some(limit) = self.settings.lag_limit else { return };
+        if self.late == Some(now) || !self.is_running(id) {
+            return;
+        }
+        let Some(worker) = self.workers.get_mut(id.slot as usize) else { return };
+        let further = worker.health.look(now, lag);
+        if worker.cordoned {
+            return;
+        }
+        if lag >= limit {
+            worker.health.bad();
+            if !worker.health.is_suspect() && self.may_go_out(id) {
+                self.become_suspect(now, id, lag);
+            }
+        } else if further && let Some(after) = worker.health.good(now) {
+            self.starved = false;
+            self.note(Note::CaughtUp { worker: id, after });
+            self.regate(now, id.slot);
+            self.tell_suspicion(id.slot);
+            self.pump_all(now);
+        }
+        self.examine(now, id);
+    }
+
+    fn become_suspect(&mut self, now: Instant, id: WorkerId, lag: Duration) {
+        let wanted = self.lanes.values().any(|lane| lane.worker() == id && lane.is_wanted());
+        if let Some(worker) = self.workers.get_mut(id.slot as usize) {
+            worker.health.become_suspect(now);
+            if wanted {
+                worker.health.is_wanted();
+            }
+        }
+        self.note(Note::Lagging { worker: id, lag });
+        self.regate(now, id.slot);
+        self.tell_suspicion(id.slot);
+        self.pump_all(now);
+    }
+
+    /// A suspect that takes too long even for one is looked at closely.
+    fn examine(&mut self, now: Instant, id: WorkerId) {
+        self.note_demand(id);
+        if self.hangs_for(now, id).is_none() || self.starves(now) || !self.may_take_down() {
+            return;
+        }
+        if let Some(worker) = self.workers.get_mut(id.slot as usize) {
+            worker.health.asked = true;
+            self.outbox.push_back(Output::Examine { worker: id });
+        }
+    }
+
+    /// The answer: everything that made it worth asking must still be so.
+    pub(super) fn examined(&mut self, now: Instant, id: WorkerId, finding: Finding, evidence: String) {
+        if !self.is_running(id) {
+            return;
+        }
+        let Some(worker) = self.workers.get_mut(id.slot as usize) else { return };
+        let asked = std::mem::take(&mut worker.health.asked);
+        let guilty = match finding {
+            Finding::Busy | Finding::Stopped | Finding::Lock => true,
+            Finding::Blocked | Finding::Unknown => self.settings.hang_explicit,
+            Finding::Traced => false,
+        };
+        if !asked || !guilty || self.late == Some(now) {
+            return;
+        }
+        let Some(lag) = self.hangs_for(now, id) else { return };
+        if !self.starves(now) && self.may_take_down() {
+            self.take_down(now, id, lag, finding, evidence);
+        }
+    }
+
+    /// The process is no longer the slot's; another is started if the budget allows it, and only then is it stopped.
+    fn take_down(&mut self, now: Instant, id: WorkerId, lag: Duration, finding: Finding, evidence: String) {
+        let Effect::Hung(stop) = self.apply(now, id, Event::Hung) else { return };
+        let retry_in = self.retry(now, id, now.saturating_duration_since(stop.since));
+        if let Some(worker) = self.workers.get_mut(id.slot as usize) {
+            worker.health.replacing = retry_in.is_some();
+        }
+        self.leaving.push(Leaving::new(id, stop, retry_in.is_some()));
+        self.note(Note::Hung { worker: id, lag, finding, evidence, retry_in });
+        self.bury(now, id, None);
+        let signal = if stop.forced() { Signal::Kill } else { Signal::Stop };
+        self.signal(id, signal);
+    }
+
+    /// For how long the worker has hung, as far as its lag and its lanes tell: a suspect beyond the limit, for which
+    /// connections have waited.
+    fn hangs_for(&self, now: Instant, id: WorkerId) -> Option<Duration> {
+        let limit = self.settings.hang_limit?;
+        let worker = self.current(id).filter(|worker| !worker.cordoned && worker.pid().is_some())?;
+        let lanes = || self.lanes.values().filter(|lane| lane.worker() == id);
+        let stuck = lanes().filter_map(|lane| lane.suspect_for(now)).max();
+        let lag = worker.health.is_suspect().then(|| worker.health.lag()).max(stuck)?;
+        let wanted = worker.health.has_demand() || lanes().any(Lane::is_wanted);
+        (self.is_running(id) && wanted && lag >= limit).then_some(lag)
+    }
+
+    /// Connections that nobody takes, while this one could if it were well, wait for it too.
+    fn note_demand(&mut self, id: WorkerId) {
+        let waits = |lane: &Lane| {
+            lane.is_wanted() || self.balancers.get(&lane.balancer()).is_some_and(|other| other.held() > 0)
+        };
+        let wanted = self.lanes.values().any(|lane| lane.worker() == id && waits(lane));
+        if let Some(worker) = self.workers.get_mut(id.slot as usize).filter(|_| wanted) {
+            worker.health.is_wanted();
+        }
+    }
+
+    /// Every worker that serves is beyond the limit: that is the machine. Said once, until one is not.
+    fn starves(&mut self, now: Instant) -> bool {
+        let workers = self.count_starving(now);
+        let was = std::mem::replace(&mut self.starved, workers.is_some());
+        if let Some(workers) = workers.filter(|_| !was) {
+            self.note(Note::Starved { workers });
+        }
+        workers.is_some()
+    }
+
+    /// How many serve, if all of them are beyond the limit or about to be.
+    pub(super) fn count_starving(&self, now: Instant) -> Option<u32> {
+        let (hang_limit, lag_limit) = (self.settings.hang_limit?, self.settings.lag_limit?);
+        // What slows down everybody does not do so in the same moment.
+        let limit = hang_limit.saturating_sub(lag_limit);
+        let mut serving = 0;
+        for worker in self.workers.iter().filter(|worker| worker.is_running()) {
+            let lanes = || self.lanes.values().filter(|lane| lane.worker() == worker.id());
+            if lanes().next().is_none() {
+                continue;
+            }
+            let stuck = lanes().filter_map(|lane| lane.idle_for(now)).max().unwrap_or_default();
+            if worker.health.lag_now(now, lag_limit).max(stuck) < limit {
+                return None;
+            }
+            serving += 1;
+        }
+        (serving > 0).then_some(serving)
+    }
+
+    fn may_take_down(&self) -> bool {
+        let down = self.workers.iter().filter(|worker| worker.health.replacing).count();
+        down < self.settings.health_max_unavailable as usize
+    }
+
+    /// The worker serves, others can take over wherever it does, and not too many are out.
+    fn may_go_out(&self, id: WorkerId) -> bool {
+        let others = |own: &Lane| {
+            self.lanes.values().any(|lane| {
+                let fit = matches!(lane.gate, Gate::Open | Gate::AtLimit) && lane.flow != Flow::Suspect;
+                fit && lane.balancer() == own.balancer() && lane.worker() != id
+            })
+        };
+        let mut own = self.lanes.values().filter(|lane| lane.worker() == id).peekable();
+        own.peek().is_some() && own.all(others) && self.has_room_for_suspect(id)
+    }
+
+    /// No more than half of the workers that run and are not cordoned are suspects, counting this one.
+    pub(super) fn has_room_for_suspect(&self, id: WorkerId) -> bool {
+        let (mut running, mut out) = (0, 0);
+        for worker in self.workers.iter().filter(|worker| worker.is_running() && !worker.cordoned) {
+            let suspect = self.is_out(worker);
+            if suspect && worker.id() == id {
+                return true;
+            }
+            running += 1;
+            out += usize::from(suspect);
+        }
+        out < running / 2
+    }
+
+    /// It is out of rotation somewhere, because of its lag or because nothing is taken from a lane.
+    pub(super) fn is_out(&self, worker: &Worker) -> bool {
+        let stuck = || {
+            let its = |lane: &&Lane| lane.worker() == worker.id();
+            self.lanes.values().filter(its).any(|lane| lane.flow == Flow::Suspect)
+        };
+        worker.is_running() && (worker.health.is_suspect() || stuck())
+    }
+
+    /// Tells the shell whether the worker is a suspect, if it takes it to be otherwise.
+    pub(super) fn tell_suspicion(&mut self, slot: u32) {
+        let Some(worker) = self.workers.get(slot as usize) else { return };
+        let (id, told, suspect) = (worker.id(), worker.health.told, self.is_out(worker));
+        if told != suspect {
+            if let Some(worker) = self.workers.get_mut(slot as usize) {
+                worker.health.told = suspect;
+                worker.health.asked &= suspect;
+            }
+            self.outbox.push_back(Output::Changed(Change::Suspect { worker: id, suspect }));
+        }
+    }
+
+    fn is_running(&self, id: WorkerId) -> bool {
+        self.current(id).is_some_and(|worker| matches!(worker.state(), State::Running { .. }))
+    }
+}

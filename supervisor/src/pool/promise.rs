@@ -1,0 +1,76 @@
+//! What a worker's process has said of itself: that it is ready, about to end, or takes longer to start. What follows for
+//! its lanes and its start is decided here; no word of it is taken for more than its own.
+
+use super::leaving::Leaving;
+use super::pool::Pool;
+use super::state::{Effect, Event};
+use super::{Deadline, Note, Signal, State};
+use crate::ids::WorkerId;
+use std::time::{Duration, Instant};
+
+/// What the process in a slot has announced.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Promise {
+    /// It is about to end.
+    pub(super) resigned: bool,
+    /// It will be ready by then.
+    extended: Option<Deadline>,
+}
+
+impl Promise {
+    /// When it must be ready: at `limit`, or later if it has said so.
+    pub(super) fn start_by(&self, limit: Deadline) -> Deadline {
+        self.extended.map_or(limit, |extended| limit.max(extended))
+    }
+}
+
+impl Pool {
+    /// It is ready, whatever its lanes say.
+    pub(super) fn became_ready(&mut self, now: Instant, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(id.slot as usize).filter(|worker| worker.id() == id) else {
+            return;
+        };
+        worker.promise.resigned = false;
+        self.act(now, id.slot, Event::Listened);
+        self.pump_all(now);
+        self.launch(now);
+        self.close_unserved();
+    }
+
+    /// It gets no more connections, and what waits for it goes to others.
+    pub(super) fn resigned(&mut self, now: Instant, id: WorkerId) {
+        let running = |state| matches!(state, State::Starting { .. } | State::Running { .. });
+        let worker = self.workers.get_mut(id.slot as usize).filter(|worker| worker.id() == id);
+        let Some(worker) = worker.filter(|worker| running(worker.state()) && !worker.promise.resigned) else {
+            return;
+        };
+        worker.promise.resigned = true;
+        self.note(Note::Resigned { worker: id });
+        self.regate(now, id.slot);
+        self.pump_all(now);
+    }
+
+    /// It may take so long from now, if that is longer than it had.
+    pub(super) fn extended(&mut self, now: Instant, id: WorkerId, by: Duration) {
+        if let Some(worker) = self.workers.get_mut(id.slot as usize).filter(|worker| worker.id() == id) {
+            worker.promise.extended = Some(super::deadlines::after(now, by));
+        }
+    }
+
+    /// One that is not ready in time has failed: it is known when it would be, or that its like listen. No time at all is
+    /// no limit: nobody could keep it.
+    pub(super) fn must_be_ready(&self) -> bool {
+        !self.settings.start_timeout.is_zero() && (self.settings.ready_explicit || self.ever_listened)
+    }
+
+    /// The process is no longer the slot's and is killed; that counts as an early death, however long it took.
+    pub(super) fn start_failed(&mut self, now: Instant, id: WorkerId) {
+        let Effect::Hung(stop) = self.apply(now, id, Event::StartFailed) else { return };
+        let retry_in = self.retry(now, id, Duration::ZERO);
+        self.leaving.push(Leaving::new(id, stop, retry_in.is_some()));
+        let after = now.saturating_duration_since(stop.since);
+        self.note(Note::StartFailed { worker: id, after, retry_in });
+        self.bury(now, id, None);
+        self.signal(id, Signal::Kill);
+    }
+}

@@ -1,0 +1,276 @@
+//! Workers that are slow and not dead: out of rotation while they are, back when they are well, and never killed. Each test
+//! tells on stderr what it measured.
+
+use harness::{
+    App, Cluster, Conn, Options, PATIENCE, TABLE, Who, app, ask_in_turn, conn_to, get, wait_for_ids,
+    wait_until, who,
+};
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+/// For a test that takes time to show that nothing happens.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// A kept connection to worker 1, which is busy with this request of it from now on, as it says itself.
+#[track_caller]
+pub(crate) fn keep_busy(cluster: &Cluster, app: &App, page: &str, says: &str) -> Conn {
+    let mut conn = conn_to(&cluster.target(), app, "1");
+    conn.request(page).expect("it is written");
+    // What it accepts before that would be stuck with it.
+    cluster.stdout().wait_for(says);
+    conn
+}
+
+/// A line for whoever runs the tests, past the capture of those that pass.
+pub(crate) fn measured(line: &str) {
+    let _ = writeln!(std::io::stderr(), "health: {line}");
+}
+
+/// Lets time pass in which something must not happen.
+pub(crate) fn pass(time: Duration) {
+    let start = Instant::now();
+    wait_until("time passes", PATIENCE + time, || start.elapsed() >= time);
+}
+
+/// Verdicts so far: `out of rotation`, however it was found.
+pub(crate) fn suspicions(cluster: &Cluster) -> usize {
+    cluster.log().count(": out of rotation")
+}
+
+/// The log has these parts in this order.
+#[track_caller]
+pub(crate) fn assert_order(cluster: &Cluster, parts: &[&str]) {
+    let text = cluster.log().text();
+    let mut at = 0;
+    for part in parts {
+        at += text[at..].find(part).unwrap_or_else(|| panic!("{part:?} is missing or out of order"));
+    }
+}
+
+/// No worker was found to hang, and none has ended.
+#[track_caller]
+pub(crate) fn assert_nobody_ended(cluster: &Cluster) {
+    assert_eq!(cluster.log().count(" has hung "), 0, "somebody was judged");
+    assert_eq!(cluster.log().count(" exited: "), 0, "somebody ended");
+}
+
+/// Asks until the condition holds; all answers come from others. Returns how many there were and how long the slowest took.
+#[track_caller]
+pub(crate) fn ask_others(cluster: &Cluster, not: &str, mut done: impl FnMut() -> bool) -> (usize, Duration) {
+    let (mut count, mut slowest) = (0, Duration::ZERO);
+    wait_until("others answer meanwhile", PATIENCE, || {
+        let start = Instant::now();
+        let answer = who(&cluster.target()).expect("every request is answered");
+        slowest = slowest.max(start.elapsed());
+        count += 1;
+        // What has just become well may answer before that is known here.
+        assert!(answer.id != not || done(), "worker {not} is out of rotation and answered");
+        done()
+    });
+    (count, slowest)
+}
+
+/// Several connections at once: each worker gets some. To be answered later.
+pub(crate) fn crowd(cluster: &Cluster, count: usize) -> Vec<Conn> {
+    let ask = |_| {
+        let mut conn = Conn::open(&cluster.target()).expect("it listens");
+        conn.last_request("/").expect("the kernel takes it");
+        conn
+    };
+    (0..count).map(ask).collect()
+}
+
+/// All of them are answered, by nobody who has this process. Returns how long that took.
+#[track_caller]
+pub(crate) fn answered_by_others(crowd: Vec<Conn>, not: u32) -> Duration {
+    let start = Instant::now();
+    for mut conn in crowd {
+        let who = conn.response().expect("every connection is answered").who().expect("a pid");
+        assert_ne!(who.pid, not);
+    }
+    start.elapsed()
+}
+
+fn busy_for_a_while(app: App) {
+    let cluster = Cluster::start(&app, Options::workers(4));
+    wait_for_ids(&cluster.target(), &app, 4);
+    let before = cluster.started();
+    let start = Instant::now();
+    let mut busy = keep_busy(&cluster, &app, "/spin?ms=3000", "spinning");
+    // Some of these wait for it until it is out.
+    let waiting = crowd(&cluster, 12);
+    cluster.log().wait_for("worker 1 has been busy for ");
+    let out = start.elapsed();
+    let stranded = answered_by_others(waiting, before["1"]);
+    let (asked, slowest) = ask_others(&cluster, "1", || busy.is_readable());
+    assert_eq!(busy.response().expect("the slow answer").who().expect("a pid").pid, before["1"]);
+    cluster.log().wait_for("worker 1 keeps up again after ");
+    let back = start.elapsed();
+    assert_order(&cluster, &["worker 1 has been busy for ", "worker 1 keeps up again after "]);
+    wait_for_ids(&cluster.target(), &app, 4);
+    assert_nobody_ended(&cluster);
+    assert_eq!(cluster.started(), before);
+    measured(&format!(
+        "{}: a busy loop of 3 s in one of four: out of rotation after {out:?} (limit 1 s), what waited was answered \
+         {stranded:?} later, {asked} requests meanwhile, the slowest {slowest:?}; back after {back:?}, not killed",
+        app.name
+    ));
+    cluster.stop();
+}
+
+#[test]
+fn a_busy_node_leaves_the_rotation_and_comes_back() {
+    if let Some(app) = app("node-http") {
+        busy_for_a_while(app);
+    }
+}
+
+#[test]
+fn a_busy_python_leaves_the_rotation_and_comes_back() {
+    if let Some(app) = app("python-asyncio") {
+        busy_for_a_while(app);
+    }
+}
+
+/// Has each of the four workers spin.
+fn spin_all(cluster: &Cluster, app: &App, ms: u32) -> Vec<Conn> {
+    let mut conns: Vec<Conn> = (0..4).map(|id| conn_to(&cluster.target(), app, &id.to_string())).collect();
+    for conn in &mut conns {
+        conn.request(&format!("/spin?ms={ms}")).expect("it is written");
+    }
+    cluster.stdout().wait_for_count("spinning", 4, PATIENCE);
+    conns
+}
+
+#[test]
+fn when_all_are_busy_half_stay_in() {
+    let Some(app) = app("node-http") else { return };
+    let cluster = Cluster::start(&app, Options::workers(4).flags("--lag-limit 500ms"));
+    wait_for_ids(&cluster.target(), &app, 4);
+    let (before, already) = (cluster.started(), suspicions(&cluster));
+    let start = Instant::now();
+    let mut busy = spin_all(&cluster, &app, 5000);
+    let crowd = crowd(&cluster, 8);
+    wait_until("the first is out", PATIENCE, || suspicions(&cluster) > already);
+    pass(Duration::from_secs(2));
+    let out = suspicions(&cluster) - already;
+    assert!(busy.iter().all(|conn| !conn.is_readable()) || start.elapsed() > Duration::from_secs(5));
+    assert!(out <= 2, "{out} of four were taken out of rotation");
+    for conn in &mut busy {
+        conn.response().expect("the slow answer");
+    }
+    for mut conn in crowd {
+        conn.response().expect("an answer after all");
+    }
+    let took = start.elapsed();
+    wait_for_ids(&cluster.target(), &app, 4);
+    assert_nobody_ended(&cluster);
+    assert_eq!(cluster.started(), before);
+    measured(&format!("all four busy for 5 s: {out} taken out, nobody killed, all answered after {took:?}"));
+    cluster.stop();
+}
+
+#[test]
+fn when_all_look_hung_the_machine_is_starved() {
+    let Some(app) = app("node-http") else { return };
+    let options = Options::workers(4).flags("--lag-limit 300ms --hang-limit 1s --health-max-unavailable 4");
+    let cluster = Cluster::start(&app, options);
+    wait_for_ids(&cluster.target(), &app, 4);
+    let start = Instant::now();
+    let busy = spin_all(&cluster, &app, 120_000);
+    let crowd = crowd(&cluster, 8);
+    cluster.log().wait_for("machine starved: each of the 4 workers ");
+    let said = start.elapsed();
+    pass(QUIET);
+    assert_nobody_ended(&cluster);
+    measured(&format!(
+        "all four beyond the hang limit of 1 s: `machine starved` after {said:?}, nobody killed in {QUIET:?} more"
+    ));
+    drop((busy, crowd));
+    cluster.stop();
+}
+
+#[test]
+fn an_idle_program_is_no_suspect() {
+    // Thirty times the limit of each, all at the same time.
+    let options = || Options::workers(2).flags("--lag-limit 100ms --hang-limit 500ms");
+    let apps: Vec<App> = TABLE.iter().filter_map(|row| app(row.name)).collect();
+    let clusters: Vec<(App, Cluster)> =
+        apps.into_iter().map(|app| (app, Cluster::start(&app, options()))).collect();
+    for (app, cluster) in &clusters {
+        wait_for_ids(&cluster.target(), app, 2);
+    }
+    // The machine may have been busy with the start: who was slow is back before it counts.
+    wait_until("all are well", PATIENCE, || {
+        clusters.iter().all(|(_, cluster)| {
+            suspicions(cluster) == cluster.log().count(" back in rotation") + cluster.log().count(" again\n")
+        })
+    });
+    let before: Vec<usize> = clusters.iter().map(|(_, cluster)| suspicions(cluster)).collect();
+    pass(QUIET);
+    let mut judged = Vec::new();
+    for ((app, cluster), before) in clusters.iter().zip(before) {
+        if suspicions(cluster) > before {
+            judged.push(app.name);
+        }
+        assert_nobody_ended(cluster);
+        wait_for_ids(&cluster.target(), app, 2);
+    }
+    assert!(judged.is_empty(), "idle and suspected: {judged:?}");
+    measured(&format!("{} programs idle for 30 times the lag limit: no suspect", clusters.len()));
+    clusters.into_iter().for_each(|(_, cluster)| cluster.stop());
+}
+
+#[test]
+fn a_slow_starter_is_left_alone() {
+    let Some(app) = app("python-asyncio") else { return };
+    let options = Options::workers(2)
+        .flags("--lag-limit 100ms --hang-limit 300ms --start-timeout 1s")
+        .env("START_MS", "3000")
+        .at_once();
+    let mut cluster = Cluster::start(&app, options);
+    let start = Instant::now();
+    cluster.log().wait_for_count("it counts as running", 2, PATIENCE);
+    let counted = start.elapsed();
+    wait_until("both listen", PATIENCE, || cluster.log().count(" listens on ") >= 2);
+    cluster.wait_ready(0);
+    wait_for_ids(&cluster.target(), &app, 2);
+    let served = start.elapsed();
+    assert_nobody_ended(&cluster);
+    measured(&format!(
+        "a start that takes 3 s of computing with a start timeout of 1 s: counts as running after {counted:?}, \
+         serves after {served:?}, not killed"
+    ));
+    cluster.stop();
+}
+
+#[test]
+fn one_blocked_thread_of_four_is_no_lag() {
+    let Some(app) = app("rust-tokio") else { return };
+    let options =
+        Options::workers(2).flags("--lag-limit 300ms --hang-limit 1s").env("TOKIO_WORKER_THREADS", "4");
+    let cluster = Cluster::start(&app, options);
+    wait_for_ids(&cluster.target(), &app, 2);
+    let pid = cluster.started()["0"];
+    let already = suspicions(&cluster);
+    let mut blocked = conn_to(&cluster.target(), &app, "0");
+    blocked.request("/spin?ms=4000").expect("it is written");
+    let (mut own, mut slowest) = (0, Duration::ZERO);
+    wait_until("the thread is free again", PATIENCE, || {
+        let start = Instant::now();
+        let answers: Vec<Who> = ask_in_turn(&cluster.target(), &app, 2);
+        own += answers.iter().filter(|who| who.pid == pid).count();
+        slowest = slowest.max(start.elapsed());
+        blocked.is_readable()
+    });
+    blocked.response().expect("the slow answer");
+    assert!(own > 0, "it has stopped to serve");
+    assert_eq!(suspicions(&cluster), already, "it was judged");
+    assert_nobody_ended(&cluster);
+    get(&cluster.target(), "/").expect("it goes on");
+    measured(&format!(
+        "tokio with one of four threads blocked for 4 s: it answered {own} requests meanwhile, the slowest pair took \
+         {slowest:?}; no suspect"
+    ));
+    cluster.stop();
+}
