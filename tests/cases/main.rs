@@ -50,6 +50,8 @@ mod policies;
 mod private;
 /// Every test program as a worker.
 mod programs;
+/// When a worker is ready, and what it says of itself.
+mod ready;
 /// A listening socket that fails.
 mod reopen;
 /// Delays and budgets of restarts, and the log of a life.
