@@ -47,6 +47,9 @@ fn of_the_command_line() {
         ("--private 127.0.0.1:99999", "99999"),
         ("--thunk /nowhere/thunk.so", "/nowhere/thunk.so"),
         ("--name a/b", "a/b"),
+        ("--ready soon", "soon"),
+        ("--ready http:health", "http:health"),
+        ("--watchdog 5", "watchdog"),
         ("--no-such-option", "--no-such-option"),
     ] {
         let mut line = words(options);

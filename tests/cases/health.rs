@@ -5,6 +5,7 @@ use harness::{
     App, Cluster, Conn, Options, PATIENCE, TABLE, Who, app, ask_in_turn, conn_to, get, wait_for_ids,
     wait_until, who,
 };
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,12 @@ pub(crate) fn pass(time: Duration) {
 /// Verdicts so far: `out of rotation`, however it was found.
 pub(crate) fn suspicions(cluster: &Cluster) -> usize {
     cluster.log().count(": out of rotation")
+}
+
+/// The workers that any verdict so far was about.
+fn suspects(cluster: &Cluster) -> BTreeSet<String> {
+    let id = |line: &String| Some(line.split_once("worker ")?.1.split(' ').next()?.to_owned());
+    cluster.log().lines_with(": out of rotation").iter().filter_map(id).collect()
 }
 
 /// The log has these parts in this order.
@@ -145,16 +152,16 @@ fn spin_all(cluster: &Cluster, app: &App, ms: u32) -> Vec<Conn> {
 #[test]
 fn when_all_are_busy_half_stay_in() {
     let Some(app) = app("node-http") else { return };
-    let cluster = Cluster::start(&app, Options::workers(4).flags("--lag-limit 500ms"));
+    // Longer than a start takes, so that what is said is said of the loops.
+    let cluster = Cluster::start(&app, Options::workers(4).flags("--lag-limit 2s"));
     wait_for_ids(&cluster.target(), &app, 4);
-    let (before, already) = (cluster.started(), suspicions(&cluster));
+    let before = cluster.started();
     let start = Instant::now();
-    let mut busy = spin_all(&cluster, &app, 5000);
+    let mut busy = spin_all(&cluster, &app, 6000);
     let crowd = crowd(&cluster, 8);
-    wait_until("the first is out", PATIENCE, || suspicions(&cluster) > already);
+    wait_until("the first is out", PATIENCE, || !suspects(&cluster).is_empty());
     pass(Duration::from_secs(2));
-    let out = suspicions(&cluster) - already;
-    assert!(busy.iter().all(|conn| !conn.is_readable()) || start.elapsed() > Duration::from_secs(5));
+    let out = suspects(&cluster).len();
     assert!(out <= 2, "{out} of four were taken out of rotation");
     for conn in &mut busy {
         conn.response().expect("the slow answer");
@@ -166,7 +173,7 @@ fn when_all_are_busy_half_stay_in() {
     wait_for_ids(&cluster.target(), &app, 4);
     assert_nobody_ended(&cluster);
     assert_eq!(cluster.started(), before);
-    measured(&format!("all four busy for 5 s: {out} taken out, nobody killed, all answered after {took:?}"));
+    measured(&format!("all four busy for 6 s: {out} taken out, nobody killed, all answered after {took:?}"));
     cluster.stop();
 }
 
@@ -203,7 +210,8 @@ fn an_idle_program_is_no_suspect() {
     // The machine may have been busy with the start: who was slow is back before it counts.
     wait_until("all are well", PATIENCE, || {
         clusters.iter().all(|(_, cluster)| {
-            suspicions(cluster) == cluster.log().count(" back in rotation") + cluster.log().count(" again\n")
+            suspicions(cluster)
+                == cluster.log().count(" back in rotation") + cluster.log().count(" takes connections on ")
         })
     });
     let before: Vec<usize> = clusters.iter().map(|(_, cluster)| suspicions(cluster)).collect();

@@ -58,6 +58,8 @@ mod private;
 mod programs;
 /// How often a worker's health is looked at.
 mod pulse;
+/// When a worker is ready, and what it says of itself.
+mod ready;
 /// A listening socket that fails.
 mod reopen;
 /// Delays and budgets of restarts, and the log of a life.

@@ -107,7 +107,7 @@ fn the_service_manager_is_told() {
         let environ = fs::read(format!("/proc/{pid}/environ")).expect("the worker runs");
         let names: Vec<_> = environ.split(|byte| *byte == 0).map(String::from_utf8_lossy).collect();
         let told = names.iter().find(|name| {
-            ["NOTIFY_SOCKET=", "WATCHDOG_", "LISTEN_"].iter().any(|start| name.starts_with(start))
+            ["NOTIFY_SOCKET=/", "WATCHDOG_", "LISTEN_"].iter().any(|start| name.starts_with(start))
         });
         assert_eq!(told, None, "it is the supervisor's, not a worker's");
     }

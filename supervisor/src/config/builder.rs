@@ -6,7 +6,7 @@ mod spreading;
 mod streams;
 
 use super::workers::{Workers, logical_ids};
-use super::{Config, ConfigError, Control, MAX_WINDOW, duration, name};
+use super::{Config, ConfigError, Control, MAX_WINDOW, Ready, duration, name};
 use crate::api::{Environment, Health};
 use crate::cluster::Cluster;
 use crate::hooks::Hooks;
@@ -239,6 +239,8 @@ impl Builder {
             ("pulse", self.pulse),
             ("hang-limit", self.health.hang_limit),
             ("start-timeout", Some(self.health.start_timeout)),
+            ("watchdog", self.health.watchdog),
+            ("ready", self.health.ready.as_ref().and_then(Ready::delay)),
             ("server-restart-delay", Some(self.spreading.server_restart_delay)),
         ] {
             if duration.is_some_and(|duration| duration > duration::LONGEST) {
@@ -346,7 +348,7 @@ fn addresses(option: &'static str, texts: Vec<String>) -> Result<Vec<String>, Co
 #[cfg(test)]
 mod tests {
     use super::Builder;
-    use crate::config::{ConfigError, MAX_WORKERS, Workers};
+    use crate::config::{ConfigError, MAX_WORKERS, Ready, Workers};
     use std::time::Duration;
 
     fn fault(change: impl FnOnce(Builder) -> Builder) -> String {
@@ -364,6 +366,10 @@ mod tests {
         );
         let many = (0..=MAX_WORKERS).map(|id| id.to_string());
         assert_eq!(fault(|b| b.logical_ids(many)), "--logical-ids: 1025 ids given, 1 to 1024 are possible");
+        assert!(
+            fault(|b| b.ready(Ready::Http("health".into()))).contains("--ready http:health: give a path")
+        );
+        assert_eq!(fault(|b| b.ready(Ready::Delay(Duration::MAX))), "--ready: this is longer than 365d");
         assert!(fault(|b| b.logical_ids(["a\nb"])).contains(r#""a\nb""#));
         assert!(fault(|b| b.respawn(i64::from(u32::MAX) + 1)).contains("--respawn 4294967296"));
         assert!(fault(|b| b.window(257)).contains("--window 257: give 1 to 256"));

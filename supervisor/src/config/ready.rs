@@ -1,6 +1,6 @@
 //! When a worker counts as ready, as people write it.
 
-use super::duration::{Human, LONGEST};
+use super::duration::Human;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -24,12 +24,11 @@ pub enum Ready {
 }
 
 impl Ready {
-    /// It can be asked for in a request, and waited for.
-    pub(super) fn is_sound(&self) -> bool {
+    /// How long after it first listened, where that is what counts.
+    pub(super) fn delay(&self) -> Option<Duration> {
         match self {
-            Self::Http(path) => path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()),
-            Self::Delay(delay) => *delay <= LONGEST,
-            Self::Auto | Self::Listen | Self::Notify | Self::Tcp => true,
+            Self::Delay(delay) => Some(*delay),
+            Self::Auto | Self::Listen | Self::Notify | Self::Tcp | Self::Http(_) => None,
         }
     }
 }
@@ -76,15 +75,6 @@ mod tests {
         }
         for text in ["", "fd:3", "http", "delay", "delay:", "delay:5", "Auto"] {
             assert!(text.parse::<Ready>().is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_path_is_what_a_request_can_hold() {
-        for (path, sound) in
-            [("/", true), ("/a?b", true), ("", false), ("a", false), ("/a b", false), ("/\r\n", false)]
-        {
-            assert_eq!(Ready::Http(path.to_owned()).is_sound(), sound, "{path:?}");
         }
     }
 }

@@ -40,7 +40,19 @@ fn serving(process: &Process) -> Vec<(u32, u32, Thread)> {
     process.pulses.iter().flat_map(threads).collect()
 }
 
+fn is_traced(process: &Process) -> bool {
+    process.pulses.iter().any(|pulse| proc::tracer(pulse.pid).is_some())
+}
+
 impl Shell {
+    /// A suspect in a debugger's hands is told of at every look: the moment after it is let go it is no worse.
+    pub(super) fn excuse_traced(&mut self, worker: WorkerId) {
+        if self.processes.get(&worker).is_some_and(is_traced) {
+            let (finding, evidence) = (Finding::Traced, String::new());
+            self.pool.handle(self.now, Input::Examined { worker, finding, evidence });
+        }
+    }
+
     /// The worker has begun to lag: what it spends from here on is counted.
     pub(super) fn begin_baseline(&mut self, worker: WorkerId) {
         let Some(process) = self.processes.get(&worker) else { return };
@@ -67,9 +79,10 @@ impl Shell {
 
     /// Carries out the order to examine a worker.
     pub(super) fn examine(&mut self, worker: WorkerId) {
+        self.recognise(worker);
         let Some(process) = self.processes.get(&worker) else { return };
         let threads = serving(process);
-        let traced = process.pulses.iter().any(|pulse| proc::tracer(pulse.pid).is_some());
+        let traced = is_traced(process);
         let (since, before) = match self.baselines.0.get(&worker) {
             Some(baseline) => (baseline.since, Some(&baseline.ticks)),
             None => (self.now, None),

@@ -103,6 +103,7 @@ impl Shell {
             watched.worst = watched.worst.max(lag);
             if lag >= limit || self.pool.is_suspect(worker) {
                 self.begin_baseline(worker);
+                self.excuse_traced(worker);
                 self.input(Input::Lag { worker, lag });
             } else {
                 self.end_baseline(worker);
@@ -111,7 +112,7 @@ impl Shell {
     }
 
     /// Looks whether other threads than those that have accepted wait for connections. True if there were any.
-    fn recognise(&self, worker: WorkerId) -> bool {
+    pub(super) fn recognise(&self, worker: WorkerId) -> bool {
         let lanes = self.lanes.values().filter(|lane| lane.worker == worker);
         let inodes: Vec<u64> = lanes.map(|lane| lane.inode).collect();
         let pulses = self.processes.get(&worker).into_iter().flat_map(|process| &process.pulses);

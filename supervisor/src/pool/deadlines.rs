@@ -11,7 +11,7 @@ pub enum Timer {
     Restart,
     /// A starting worker gives up its boot slot.
     BootSlot,
-    /// A starting worker that does not listen counts as running.
+    /// A starting worker that is not ready has failed, or counts as running.
     StartTimeout,
     /// A running worker has listened on all it is going to; what nobody serves may be closed.
     Settle,

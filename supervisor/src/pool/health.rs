@@ -75,6 +75,9 @@ impl Pool {
         }
         let Some(worker) = self.workers.get_mut(id.slot as usize) else { return };
         let asked = std::mem::take(&mut worker.health.asked);
+        if finding == Finding::Traced {
+            worker.health.excuse(now);
+        }
         let guilty = match finding {
             Finding::Busy | Finding::Stopped | Finding::Lock => true,
             Finding::Blocked | Finding::Unknown => self.settings.hang_explicit,
@@ -112,6 +115,7 @@ impl Pool {
         let stuck = lanes().filter_map(|lane| lane.suspect_for(now)).max();
         let lag = worker.health.is_suspect().then(|| worker.health.lag()).max(stuck)?;
         let wanted = worker.health.has_demand() || lanes().any(Lane::is_wanted);
+        let lag = worker.health.its_own(now, lag);
         (self.is_running(id) && wanted && lag >= limit).then_some(lag)
     }
 

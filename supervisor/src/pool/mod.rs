@@ -14,7 +14,9 @@
 //!   a lane by `Retire`, a balancer that is not known or opens once the cluster stops by `CloseBalancer`.
 //! - `Late` comes before the `Lag`s of its look and with the same `now`. `Lag` comes at each look for who is at or above
 //!   `lag_limit` and for every `Pool::is_suspect`, be it zero: who is not told of stays a suspect.
-//! - An incarnation found hung leaves while the slot goes on with the next: two processes of one slot live for a while.
+//! - Without `ready_by_lane` only `Ready` makes a worker ready, and its lanes get nothing before; what the shell puts into
+//!   such a lane to try the worker is its own, and not told of.
+//! - An incarnation found hung, or not ready in time, leaves while the slot goes on with the next: two processes of one slot live for a while.
 //! - The shell never reports a connection as `Accepted` twice, nor as `Returned` while the core holds it.
 //! - With `max_connections` the shell answers every `Count`; for `Policy::LeastConnections` it reports
 //!   `OpenConnections` of every worker now and then, because what was given is otherwise taken to be open for ever.

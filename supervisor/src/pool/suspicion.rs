@@ -11,6 +11,8 @@ const GOOD_LOOKS: u32 = 2;
 pub(super) struct Health {
     last: Option<Look>,
     suspicion: Option<Suspicion>,
+    /// Until then it could not help what it did.
+    excused: Option<Instant>,
     /// `Examine` has been ordered and not been answered.
     pub(super) asked: bool,
     /// The shell takes the worker to be a suspect, for its lag or for a lane.
@@ -51,6 +53,16 @@ impl Health {
         let since = |look: Look| now.saturating_duration_since(look.at);
         let last = self.last.filter(|look| since(*look) <= fresh);
         last.map_or(Duration::ZERO, |look| look.lag.saturating_add(since(look)))
+    }
+
+    /// What it has not done until now is somebody else's doing.
+    pub(super) fn excuse(&mut self, now: Instant) {
+        self.excused = Some(now);
+    }
+
+    /// So much of a lag is its own.
+    pub(super) fn its_own(&self, now: Instant, lag: Duration) -> Duration {
+        self.excused.map_or(lag, |until| lag.min(now.saturating_duration_since(until)))
     }
 
     /// Since when it has been a suspect for its lag.
@@ -107,6 +119,7 @@ impl Health {
     pub(super) fn forget(&mut self) {
         self.acquit();
         self.last = None;
+        self.excused = None;
     }
 }
 
@@ -130,6 +143,9 @@ mod tests {
         assert_eq!(health.good(begin + ms(2)), None);
         assert_eq!(health.good(begin + ms(3)), Some(ms(3)));
         assert!(!health.is_suspect());
+        health.excuse(begin + ms(500));
+        assert_eq!(health.its_own(begin + ms(600), ms(550)), ms(100));
+        assert_eq!(health.its_own(begin + ms(600), ms(50)), ms(50));
         assert_eq!(health.good(begin + ms(4)), None);
     }
 }

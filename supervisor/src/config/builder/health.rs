@@ -34,7 +34,9 @@ impl Default for Health {
 
 impl Health {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        if let Some(Ready::Http(path)) = self.ready.as_ref().filter(|ready| !ready.is_sound()) {
+        if let Some(Ready::Http(path)) = &self.ready
+            && !is_path(path)
+        {
             return Err(ConfigError::ReadyPath(path.clone()));
         }
         match self.dump_signal {
@@ -42,6 +44,11 @@ impl Health {
             _ => Ok(()),
         }
     }
+}
+
+/// A request can ask for it.
+fn is_path(path: &str) -> bool {
+    path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 impl Builder {
@@ -86,5 +93,20 @@ impl Builder {
     pub fn start_timeout(mut self, timeout: Duration) -> Self {
         self.health.start_timeout = timeout;
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_what_a_request_can_hold() {
+        for path in ["/", "/a?b=%20"] {
+            assert!(is_path(path), "{path:?}");
+        }
+        for path in ["", "a", "/a b", "/\r\n", "/\u{e4}"] {
+            assert!(!is_path(path), "{path:?}");
+        }
     }
 }

@@ -50,7 +50,8 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, name: String) ->
             continue;
         };
         let close = request.close;
-        match answer(request, &name) {
+        // It may compute for long: tokio hands what else the thread had to do, waiting for sockets perhaps, to another.
+        match tokio::task::block_in_place(|| answer(request, &name)) {
             Action::Send(bytes) => stream.write_all(&bytes).await?,
             Action::SendAfter(delay, bytes) => {
                 tokio::time::sleep(delay).await;
