@@ -134,7 +134,7 @@ mod tests {
             record.on(set);
             record.enter(1);
         };
-        (record(1, 4), record(2, 5), record(3, 4));
+        [(1, 4), (2, 5), (3, 4)].into_iter().for_each(|(key, set)| record(key, set));
         assert!(!pulse.recognise(|_, set| set == 6));
         assert!(pulse.recognise(|pid, set| pid == 9 && set == 4));
         let mut serving = pulse.serving();
