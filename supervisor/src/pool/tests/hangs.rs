@@ -108,7 +108,9 @@ fn what_was_found_decides() {
                 sim.look(&[(0, lag)]);
             }
             assert_eq!(!hung(&sim).is_empty(), expected, "{finding:?}, chosen: {hang_explicit}");
-            assert_eq!(examined(&mut sim), if expected { 1 } else { 3 }, "{finding:?}");
+            // What a debugger holds is its own master again for as long as the limit before anybody asks anew.
+            let once = expected || finding == Traced;
+            assert_eq!(examined(&mut sim), if once { 1 } else { 3 }, "{finding:?}");
         }
     }
 }
