@@ -193,7 +193,6 @@ mod tests {
     use std::boxed::Box;
     use std::vec::Vec;
 
-    #[expect(clippy::declare_interior_mutable_const, reason = "it is there to be copied")]
     fn page() -> Box<Page> {
         let free = |_| Record {
             key: AtomicU64::new(0),
