@@ -3,20 +3,13 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test reads the clock for its deadlines")]
 
+mod common;
+
 use clustermon::api::{Action, Target};
 use clustermon::{Cluster, Environment};
+use common::{LIMIT, demo};
 use std::net::TcpListener;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
-
-const LIMIT: Duration = Duration::from_secs(30);
-
-fn demo() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let path = own.ancestors().nth(2).unwrap().join("examples/demo-worker");
-    assert!(path.is_file(), "{} is not built: run the tests of the whole package", path.display());
-    path
-}
+use std::time::Instant;
 
 fn cluster(name: &str, workers: u32) -> Cluster {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();

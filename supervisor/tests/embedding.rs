@@ -3,27 +3,17 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test reads the clock for its deadlines")]
 
+mod common;
+
 use clustermon::api::{Action, Target};
 use clustermon::config::{Builder, Capture};
 use clustermon::{Cluster, Environment};
+use common::{LIMIT, demo};
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
-
-const LIMIT: Duration = Duration::from_secs(30);
-
-/// The bundled demo server, which cargo builds with the tests.
-fn demo() -> PathBuf {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.push("examples/demo-worker");
-    assert!(path.is_file(), "{} is not built: run the tests of the whole package", path.display());
-    path
-}
 
 /// A free port of its own for the workers.
 fn on_a_port(builder: Builder) -> Builder {

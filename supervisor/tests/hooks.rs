@@ -1,20 +1,13 @@
 //! Hooks that use the cluster that calls them, or let go of it.
 
+mod common;
+
 use clustermon::{Cluster, Environment};
+use common::{LIMIT, demo};
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-const LIMIT: Duration = Duration::from_secs(30);
-
-fn demo() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let path = own.ancestors().nth(2).unwrap().join("examples/demo-worker");
-    assert!(path.is_file(), "{} is not built: run the tests of the whole package", path.display());
-    path
-}
 
 fn port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

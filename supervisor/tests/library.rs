@@ -2,29 +2,19 @@
 
 #![allow(clippy::disallowed_methods, reason = "a test reads the clock for its deadlines")]
 
+mod common;
+
 use clustermon::api::{Action, Event, Failure, Reply, Target, WorkerState};
 use clustermon::config::Builder;
 use clustermon::pool::Outcome;
 use clustermon::{Cluster, Environment};
+use common::{LIMIT, demo};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-const LIMIT: Duration = Duration::from_secs(30);
-
-/// The bundled demo server, which cargo builds with the tests.
-fn demo() -> PathBuf {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    path.push("examples/demo-worker");
-    assert!(path.is_file(), "{} is not built: run the tests of the whole package", path.display());
-    path
-}
 
 /// A port that was free a moment ago.
 fn port() -> u16 {

@@ -225,9 +225,16 @@ impl Conn {
 
     fn fill(&mut self) -> io::Result<()> {
         let mut chunk = [0; 65536];
-        let length = match &mut self.stream {
-            Stream::Tcp(stream) => stream.read(&mut chunk)?,
-            Stream::Unix(stream) => stream.read(&mut chunk)?,
+        let length = loop {
+            let read = match &mut self.stream {
+                Stream::Tcp(stream) => stream.read(&mut chunk),
+                Stream::Unix(stream) => stream.read(&mut chunk),
+            };
+            match read {
+                // A read with a time limit is interrupted without any handler when the process is stopped for a moment.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read?,
+            }
         };
         if length == 0 {
             return Err(io::Error::new(ErrorKind::UnexpectedEof, "the server closed the connection"));

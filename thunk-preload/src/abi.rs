@@ -1,4 +1,4 @@
-//! Constants and structures of the Linux ABI that the thunk needs, alike on x86_64 and aarch64. Only declarations.
+//! Constants and structures of the Linux ABI that the thunk needs, alike on x86_64 and aarch64. Declarations, and the least to fill them in.
 
 use core::ffi::c_void;
 
@@ -92,6 +92,14 @@ pub(crate) struct Message {
     pub control: *mut c_void,
     pub control_len: usize,
     pub flags: i32,
+}
+
+impl Message {
+    /// A message of one buffer, with so many bytes of control room. Both must outlive it.
+    pub(crate) fn new(iov: &mut IoVec, control: *mut c_void, control_len: usize) -> Self {
+        let name = core::ptr::null_mut();
+        Self { name, name_len: 0, iov, iov_len: 1, control, control_len, flags: 0 }
+    }
 }
 
 /// `struct epoll_event`.

@@ -8,6 +8,7 @@ use clustermon_protocol::VERSION;
 use clustermon_protocol::address::UNIX;
 use clustermon_protocol::message::{Hello, MAX_PLACE, Reply, Request};
 use clustermon_protocol::scm::{self, Control, Received};
+use core::ffi::c_void;
 
 /// How long a request may take, in milliseconds. The supervisor answers within one turn of its loop.
 const TIME_LIMIT: i64 = 5_000;
@@ -89,28 +90,16 @@ fn exchange(link: i32, name: &[u8], answer: &mut Answer, socket: Option<i32>) ->
 
     let mut control = Control::send(socket.unwrap_or(-1));
     let mut iov = IoVec { base: answer.frame.as_mut_ptr().cast(), len: answer.len };
-    let message = Message {
-        name: core::ptr::null_mut(),
-        name_len: 0,
-        iov: &raw mut iov,
-        iov_len: 1,
-        control: if socket.is_some() { (&raw mut control).cast() } else { core::ptr::null_mut() },
-        control_len: if socket.is_some() { size_of::<Control>() } else { 0 },
-        flags: 0,
+    let (place, room): (*mut c_void, usize) = match socket {
+        Some(_) => ((&raw mut control).cast(), size_of::<Control>()),
+        None => (core::ptr::null_mut(), 0),
     };
+    let message = Message::new(&mut iov, place, room);
     until(deadline, || sys::sendmsg(link, &message, MSG_NOSIGNAL))?;
 
     let mut control = Control::empty();
     let mut iov = IoVec { base: answer.frame.as_mut_ptr().cast(), len: ROOM };
-    let mut message = Message {
-        name: core::ptr::null_mut(),
-        name_len: 0,
-        iov: &raw mut iov,
-        iov_len: 1,
-        control: (&raw mut control).cast(),
-        control_len: scm::LEN,
-        flags: 0,
-    };
+    let mut message = Message::new(&mut iov, (&raw mut control).cast(), scm::LEN);
     answer.len = until(deadline, || sys::recvmsg(link, &mut message, MSG_CMSG_CLOEXEC))?;
     match control.received(message.control_len, message.flags) {
         Received::Fd(fd) => answer.fd = Some(fd),

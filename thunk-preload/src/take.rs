@@ -137,15 +137,7 @@ fn receive(fd: i32, flags: i32) -> Taken {
     let mut bytes = [0; LEN];
     let mut control = Control::empty();
     let mut iov = IoVec { base: bytes.as_mut_ptr().cast(), len: LEN };
-    let mut message = Message {
-        name: core::ptr::null_mut(),
-        name_len: 0,
-        iov: &raw mut iov,
-        iov_len: 1,
-        control: (&raw mut control).cast(),
-        control_len: scm::LEN,
-        flags: 0,
-    };
+    let mut message = Message::new(&mut iov, (&raw mut control).cast(), scm::LEN);
     // SAFETY: the message points to buffers of this frame with their lengths. It goes through the C library because
     // it may block, and pthread_cancel must reach it.
     let count = unsafe { real::recvmsg(fd, &raw mut message, flags) };

@@ -87,10 +87,20 @@ fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory)
 }
 
-/// The directories of this user's control sockets that are there and that nobody else can write to.
+/// The directories of this user's control sockets that are there and that nobody else can write to. Where a service
+/// manager sets one, as for what a service runs to reload itself, other clusters of the user are not meant.
 pub(super) fn directories() -> Vec<PathBuf> {
-    let homes = runtime_dir::homes(Purpose::Control).into_iter().map(|home| home.path);
-    homes.filter(|path| runtime_dir::open_existing(path, Uid::effective()).is_ok()).collect()
+    let is_service = std::env::var_os("RUNTIME_DIRECTORY").is_some_and(|list| !list.is_empty());
+    usable(runtime_dir::homes(Purpose::Control).into_iter().map(|home| home.path).collect(), is_service)
+}
+
+/// Of these, best first, the ones to look in; the first is all if it is a service's own.
+fn usable(homes: Vec<PathBuf>, is_service: bool) -> Vec<PathBuf> {
+    let is_usable = |path: &PathBuf| runtime_dir::open_existing(path, Uid::effective()).is_ok();
+    match homes.first() {
+        Some(own) if is_service && is_usable(own) => vec![own.clone()],
+        _ => homes.into_iter().filter(is_usable).collect(),
+    }
 }
 
 fn by_name(name: Option<&str>, directories: &[PathBuf]) -> Result<Client, Failed> {
@@ -187,6 +197,17 @@ mod tests {
         assert_eq!(told(None), Failed::new(3, "which cluster? there are api, web"));
         assert_eq!(told(Some("x")), Failed::new(3, "no cluster \"x\": there are api, web"));
         assert!(by_name(Some("api"), &directories).is_ok());
+    }
+
+    #[test]
+    fn a_service_looks_in_its_own_directory_only_if_it_has_one() {
+        let scratch = Scratch::new();
+        let (own, other) = (scratch.dir("own", 0o700), scratch.dir("other", 0o700));
+        let missing = scratch.path().join("missing");
+        let both = vec![own.clone(), other.clone()];
+        assert_eq!(usable(both.clone(), true), std::slice::from_ref(&own));
+        assert_eq!(usable(both.clone(), false), both);
+        assert_eq!(usable(vec![missing, other.clone()], true), [other]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::client::{Answer, Connection, Requests, Work};
 use crate::Result;
 use std::collections::HashSet;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,11 @@ pub(super) fn ask(server: SocketAddr, patience: Duration) -> Result<u32> {
     let mut bytes = [0; 1024];
     let mut answer = Answer::default();
     loop {
-        match stream.read(&mut bytes)? {
+        let read = match stream.read(&mut bytes) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        match read {
             0 => return Err("the connection was closed before an answer".into()),
             n if answer.feed(&bytes[..n]).map_err(|_| "not an answer")? => break,
             _ => {}
