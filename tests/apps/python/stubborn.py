@@ -2,11 +2,12 @@
 import os
 import signal
 
-import blocking
-
+# Before it listens: a worker that listens is running and may be told to stop.
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+import blocking  # noqa: E402  (it listens)
 
 if os.fork() == 0:
     # A daemon: its parent ends at once, its session is its own.
