@@ -5,6 +5,7 @@ mod accepting;
 mod announce;
 mod commands;
 mod examine;
+mod finding;
 mod health;
 mod listening;
 mod notes;

@@ -26,6 +26,8 @@ mod early_bytes;
 mod ghosts;
 /// Slow workers: out of rotation and back.
 mod health;
+/// Clusters of one worker, and workers that get little of a processor.
+mod health_alone;
 /// Workers that hang: evidence, replacement, kill.
 mod health_hangs;
 /// Garbage where a worker's health should be.

@@ -2,21 +2,22 @@
 //! finds facts and their evidence; whether they amount to a hang is the core's to say.
 
 use super::Shell;
+use super::finding::{self, Seen};
 use crate::ids::WorkerId;
 use crate::io::child::Process;
-use crate::io::proc::{self, Thread};
+use crate::io::proc::{self, Spent, Thread};
 use crate::io::pulse::Pulse;
 use crate::pool::{Finding, Input};
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// How much of the time a thread must have had a processor to count as busy throughout, in hundredths.
-const BUSY: u64 = 80;
+/// Looks in the time after which a worker lags.
+pub(super) const LOOKS_A_LIMIT: u32 = 5;
 /// Innermost functions of a kernel stack that are told.
 const FRAMES: usize = 4;
 
-/// Processor time of serving threads when they were first seen to lag.
+/// Where the time of serving threads had gone when they were first seen to lag.
 #[derive(Debug, Default)]
 pub(super) struct Baselines(HashMap<WorkerId, Baseline>);
 
@@ -24,7 +25,7 @@ pub(super) struct Baselines(HashMap<WorkerId, Baseline>);
 struct Baseline {
     since: Instant,
     /// By process and thread.
-    ticks: HashMap<(u32, u32), u64>,
+    spent: HashMap<(u32, u32), Spent>,
 }
 
 /// The serving threads of a worker: process, thread, and what it is doing.
@@ -53,13 +54,18 @@ impl Shell {
         }
     }
 
-    /// The worker has begun to lag: what it spends from here on is counted.
-    pub(super) fn begin_baseline(&mut self, worker: WorkerId) {
+    /// The worker has lagged for so long: what it spends from here on is counted, but only for as long as it does not
+    /// look for new work, which `look` ago it may have done unseen.
+    pub(super) fn begin_baseline(&mut self, worker: WorkerId, lag: Duration, look: Duration) {
         let Some(process) = self.processes.get(&worker) else { return };
-        if !self.baselines.0.contains_key(&worker) {
-            let ticks =
-                serving(process).into_iter().map(|(pid, tid, thread)| ((pid, tid), thread.ticks)).collect();
-            self.baselines.0.insert(worker, Baseline { since: self.now, ticks });
+        let is_over = |since: Instant| {
+            let away = self.now.checked_sub(lag + look);
+            lag >= look * LOOKS_A_LIMIT && away.is_some_and(|away| away > since)
+        };
+        if self.baselines.0.get(&worker).is_none_or(|baseline| is_over(baseline.since)) {
+            let threads = serving(process).into_iter();
+            let spent = threads.map(|(pid, tid, thread)| ((pid, tid), thread.spent)).collect();
+            self.baselines.0.insert(worker, Baseline { since: self.now, spent });
         }
     }
 
@@ -77,64 +83,66 @@ impl Shell {
         }
     }
 
+    /// The first threads of the processes that listen, where these are stopped: that is so of all threads, and needs no
+    /// knowledge of which serve. What else a process does that has accepted nothing yet may be how it gets ready.
+    fn stopped(&self, worker: WorkerId) -> Vec<(u32, u32, Thread)> {
+        let mut pids: Vec<u32> =
+            self.lanes.values().filter(|lane| lane.worker == worker).map(|lane| lane.holder.pid).collect();
+        pids.sort_unstable();
+        pids.dedup();
+        let threads: Option<Vec<_>> =
+            pids.into_iter().map(|pid| Some((pid, pid, proc::thread(pid, pid)?))).collect();
+        threads.filter(|all| all.iter().all(|(_, _, thread)| thread.is_stopped())).unwrap_or_default()
+    }
+
     /// Carries out the order to examine a worker.
     pub(super) fn examine(&mut self, worker: WorkerId) {
         self.recognise(worker);
         let Some(process) = self.processes.get(&worker) else { return };
-        let threads = serving(process);
         let traced = is_traced(process);
-        let (since, before) = match self.baselines.0.get(&worker) {
-            Some(baseline) => (baseline.since, Some(&baseline.ticks)),
-            None => (self.now, None),
-        };
+        let baseline = self.baselines.0.get(&worker);
         let elapsed =
-            self.now.saturating_duration_since(since).as_millis() as u64 * proc::ticks_a_second() / 1000;
-        let spent = |pid: u32, tid: u32, thread: &Thread| {
-            let start = before.and_then(|before| before.get(&(pid, tid))).copied().unwrap_or(thread.ticks);
-            thread.ticks.saturating_sub(start)
+            baseline.map_or(Duration::ZERO, |known| self.now.saturating_duration_since(known.since));
+        let seen = |(pid, tid, thread): (u32, u32, Thread)| {
+            let start = baseline.and_then(|known| known.spent.get(&(pid, tid))).copied();
+            let spent = thread.spent.since(start.unwrap_or(thread.spent));
+            Seen { pid, tid, thread, spent }
         };
-        let busy = |(pid, tid, thread): &(u32, u32, Thread)| {
-            elapsed > 0 && spent(*pid, *tid, thread) * 100 >= elapsed * BUSY
-        };
-        let all = |condition: &dyn Fn(&(u32, u32, Thread)) -> bool| {
-            !threads.is_empty() && threads.iter().all(condition)
-        };
-        let finding = if traced {
-            Finding::Traced
-        } else if all(&|(_, _, thread)| thread.is_stopped()) {
-            Finding::Stopped
-        } else if all(&busy) {
-            Finding::Busy
-        } else if all(&|found| found.2.waits_for_lock() || busy(found)) {
-            Finding::Lock
-        } else if threads.iter().any(|(_, _, thread)| matches!(thread.state, 'S' | 'D')) {
-            Finding::Blocked
-        } else {
-            Finding::Unknown
-        };
-        let evidence: Vec<String> = threads
-            .iter()
-            .map(|(pid, tid, thread)| {
-                let mut text = format!(
-                    "thread {tid} of process {pid}: state {}, {} of {elapsed} ticks on a processor",
-                    thread.state,
-                    spent(*pid, *tid, thread)
-                );
-                if let Some(call) = thread.call {
-                    text += &format!(", in system call {call}");
-                }
-                if !thread.waits_in.is_empty() {
-                    text += &format!(", waits in {}", thread.waits_in);
-                }
-                let stack = proc::kernel_stack(*pid, *tid);
-                if !stack.is_empty() {
-                    text += &format!(", kernel stack {}", stack[..stack.len().min(FRAMES)].join(" < "));
-                }
-                text
-            })
-            .collect();
+        let mut threads = serving(process);
+        if threads.is_empty() {
+            threads = self.stopped(worker);
+        }
+        let threads: Vec<Seen> = threads.into_iter().map(seen).collect();
+        let limit = self.config.hang_limit.unwrap_or_default();
+        let finding = finding::of(&threads, traced, elapsed, limit);
+        let evidence: Vec<String> = threads.iter().map(|seen| described(seen, elapsed)).collect();
         let evidence =
             if evidence.is_empty() { "no serving thread is known".to_owned() } else { evidence.join("; ") };
         self.pool.handle(self.now, Input::Examined { worker, finding, evidence });
     }
+}
+
+fn described(seen: &Seen, elapsed: Duration) -> String {
+    let Seen { pid, tid, thread, spent } = seen;
+    let seconds = |time: Duration| time.as_secs_f64();
+    let mut text = format!(
+        "thread {tid} of process {pid}: state {}, {:.2} of {:.2} s on a processor",
+        thread.state,
+        seconds(spent.running),
+        seconds(elapsed)
+    );
+    if let Some(queued) = spent.queued.filter(|queued| queued.as_millis() >= 10) {
+        text += &format!(" and {:.2} s waiting for one", seconds(queued));
+    }
+    if let Some(call) = thread.call {
+        text += &format!(", in system call {call}");
+    }
+    if !thread.waits_in.is_empty() {
+        text += &format!(", waits in {}", thread.waits_in);
+    }
+    let stack = proc::kernel_stack(*pid, *tid);
+    if !stack.is_empty() {
+        text += &format!(", kernel stack {}", stack[..stack.len().min(FRAMES)].join(" < "));
+    }
+    text
 }

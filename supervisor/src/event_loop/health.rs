@@ -2,6 +2,7 @@
 //! the core and to whoever asked; it judges nobody.
 
 use super::Shell;
+use super::examine::LOOKS_A_LIMIT;
 use crate::api::{Event, Health};
 use crate::ids::WorkerId;
 use crate::io::child::Process;
@@ -82,7 +83,7 @@ impl Shell {
             if self.now.saturating_duration_since(at) > look {
                 self.input(Input::Late);
             }
-            self.look_at_pages(look * 5);
+            self.look_at_pages(look);
         }
         if due(self.monitor.next_pulse, self.now) {
             self.monitor.next_pulse = self.monitor.pulse.map(|pulse| self.now + pulse);
@@ -90,9 +91,9 @@ impl Shell {
         }
     }
 
-    /// `limit` is the lag from which the core is told.
-    fn look_at_pages(&mut self, limit: Duration) {
-        let now = monotonic();
+    /// The core is told of whoever lags, which is by five looks and more, and of those it asks about.
+    fn look_at_pages(&mut self, look: Duration) {
+        let (limit, now) = (look * LOOKS_A_LIMIT, monotonic());
         let lags: Vec<(WorkerId, Duration)> =
             self.processes.iter().map(|(worker, process)| (*worker, joined(process, now).lag)).collect();
         for (worker, mut lag) in lags {
@@ -101,8 +102,8 @@ impl Shell {
             }
             let watched = self.monitor.watched.entry(worker).or_default();
             watched.worst = watched.worst.max(lag);
-            if lag >= limit || self.pool.is_suspect(worker) {
-                self.begin_baseline(worker);
+            if lag >= limit || self.pool.is_in_question(self.now, worker) {
+                self.begin_baseline(worker, lag, look);
                 self.excuse_traced(worker);
                 self.input(Input::Lag { worker, lag });
             } else {

@@ -140,6 +140,7 @@ fn found(finding: Finding) -> &'static str {
         Finding::Stopped => "stopped",
         Finding::Lock => "waiting for a lock",
         Finding::Blocked => "blocked",
+        Finding::Starved => "wanting a processor that others have",
         Finding::Traced => "traced by a debugger",
         Finding::Unknown => "doing nobody knows what",
     }

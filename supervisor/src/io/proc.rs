@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Read;
 use std::path::Path;
+use std::time::Duration;
 
 /// Bytes of the description of an epoll set: some ten thousand entries.
 const LARGEST_SET: u64 = 1 << 20;
@@ -19,13 +20,31 @@ pub(crate) struct Sample {
     pub(crate) descriptors: u64,
 }
 
+/// Where the time of a thread went, since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Spent {
+    /// It had a processor.
+    pub(crate) running: Duration,
+    /// It wanted one and others had it, or its group had used up its share; `None` if the system does not tell.
+    pub(crate) queued: Option<Duration>,
+}
+
+impl Spent {
+    /// What of it is later than that.
+    pub(crate) fn since(self, start: Self) -> Self {
+        Self {
+            running: self.running.saturating_sub(start.running),
+            queued: self.queued.zip(start.queued).map(|(now, then)| now.saturating_sub(then)),
+        }
+    }
+}
+
 /// What a thread is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Thread {
     /// `R` runs or wants to, `S` and `D` sleep, `T` and `t` are stopped, `Z` is gone.
     pub(crate) state: char,
-    /// Processor time so far, in clock ticks.
-    pub(crate) ticks: u64,
+    pub(crate) spent: Spent,
     /// Number of the system call it is in; `None` if it is in none or the system does not tell.
     pub(crate) call: Option<i64>,
     /// Where in the kernel it waits; empty if it does not or the system does not tell.
@@ -68,13 +87,27 @@ pub(crate) fn thread(pid: u32, tid: u32) -> Option<Thread> {
     let call = fs::read_to_string(directory.join("syscall")).ok();
     Some(Thread {
         state: fields.0.get(STATE)?.chars().next()?,
-        ticks: fields.number(USER_TIME)? + fields.number(SYSTEM_TIME)?,
+        spent: spent(directory, fields.number(USER_TIME)? + fields.number(SYSTEM_TIME)?),
         call: call.and_then(|call| call.split_whitespace().next()?.parse().ok()),
         waits_in: fs::read_to_string(directory.join("wchan"))
             .unwrap_or_default()
             .trim_matches('0')
             .to_owned(),
     })
+}
+
+/// By the scheduler's own account where it keeps one, else by the clock ticks that found the thread running.
+fn spent(directory: &Path, ticks: u64) -> Spent {
+    let account = fs::read_to_string(directory.join("schedstat")).unwrap_or_default();
+    account_of(&account)
+        .unwrap_or(Spent { running: Duration::from_millis(ticks * 1_000 / ticks_a_second()), queued: None })
+}
+
+/// `schedstat` holds nanoseconds on a processor, nanoseconds of waiting for one, and a count; zeros where nobody counts.
+fn account_of(text: &str) -> Option<Spent> {
+    let mut fields = text.split_whitespace().map(|field| field.parse().ok().map(Duration::from_nanos));
+    let (running, queued) = (fields.next()??, fields.next()??);
+    (!running.is_zero()).then_some(Spent { running, queued: Some(queued) })
 }
 
 /// The kernel's side of a thread's stack, innermost first; empty where the system does not tell (it tells root).
@@ -165,6 +198,30 @@ mod tests {
         let thread = thread(pid, tid).unwrap();
         assert!(thread.state == 'R' && !thread.is_stopped() && !thread.waits_for_lock(), "{thread:?}");
         assert_eq!(tracer(pid), None);
+    }
+
+    #[test]
+    fn time_on_a_processor_is_counted() {
+        let (pid, tid) = (std::process::id(), nix::unistd::gettid().as_raw() as u32);
+        let start = thread(pid, tid).unwrap().spent;
+        let mut now = start;
+        let mut sum = 0u64;
+        while now.since(start).running < Duration::from_millis(20) {
+            sum = (0..100_000).fold(sum, |sum, number| std::hint::black_box(sum ^ number));
+            now = thread(pid, tid).unwrap().spent;
+        }
+        assert_eq!(now.since(now).running, Duration::ZERO);
+        assert_eq!(now.queued.is_some(), start.queued.is_some());
+    }
+
+    #[test]
+    fn an_account_is_two_times() {
+        let spent = account_of("953593504 77685693 166\n").unwrap();
+        assert_eq!(spent.running, Duration::from_nanos(953_593_504));
+        assert_eq!(spent.queued, Some(Duration::from_nanos(77_685_693)));
+        for nothing in ["", "0 0 0\n", "5", "x 1 2", "1 x 2"] {
+            assert_eq!(account_of(nothing), None, "{nothing:?}");
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Pool {
     /// A suspect that takes too long even for one is looked at closely.
     fn examine(&mut self, now: Instant, id: WorkerId) {
         self.note_demand(id);
-        if self.hangs_for(now, id).is_none() || self.starves(now) || !self.may_take_down() {
+        if self.hangs_for(now, id).is_none() || self.starves_with(now, id) || !self.may_take_down() {
             return;
         }
         if let Some(worker) = self.workers.get_mut(id.slot as usize) {
@@ -81,13 +81,13 @@ impl Pool {
         let guilty = match finding {
             Finding::Busy | Finding::Stopped | Finding::Lock => true,
             Finding::Blocked | Finding::Unknown => self.settings.hang_explicit,
-            Finding::Traced => false,
+            Finding::Starved | Finding::Traced => false,
         };
         if !asked || !guilty || self.late == Some(now) {
             return;
         }
         let Some(lag) = self.hangs_for(now, id) else { return };
-        if !self.starves(now) && self.may_take_down() {
+        if !self.starves_with(now, id) && self.may_take_down() {
             self.take_down(now, id, lag, finding, evidence);
         }
     }
@@ -106,28 +106,58 @@ impl Pool {
         self.signal(id, signal);
     }
 
-    /// For how long the worker has hung, as far as its lag and its lanes tell: a suspect beyond the limit, for which
-    /// connections have waited.
+    /// For how long the worker has hung, as far as its lag and its lanes tell: beyond the limit, and connections have
+    /// waited for it. A suspect, or the only one that serves: nobody could take over from that one, so it stays in.
     fn hangs_for(&self, now: Instant, id: WorkerId) -> Option<Duration> {
         let limit = self.settings.hang_limit?;
         let worker = self.current(id).filter(|worker| !worker.cordoned && worker.pid().is_some())?;
-        let lanes = || self.lanes.values().filter(|lane| lane.worker() == id);
-        let stuck = lanes().filter_map(|lane| lane.suspect_for(now)).max();
-        let lag = worker.health.is_suspect().then(|| worker.health.lag()).max(stuck)?;
-        let wanted = worker.health.has_demand() || lanes().any(Lane::is_wanted);
+        let alone = self.serves_alone(id);
+        let stuck = |lane: &Lane| if alone { lane.idle_for(now) } else { lane.suspect_for(now) };
+        let stuck = self.lanes.values().filter(|lane| lane.worker() == id).filter_map(stuck).max();
+        let lag = (alone || worker.health.is_suspect()).then(|| worker.health.lag()).max(stuck)?;
+        let wanted = worker.health.has_demand() || self.is_wanted(id);
         let lag = worker.health.its_own(now, lag);
         (self.is_running(id) && wanted && lag >= limit).then_some(lag)
     }
 
+    /// No other worker is there to be given what this one is.
+    fn serves_alone(&self, id: WorkerId) -> bool {
+        let serves = |worker: &Worker| {
+            worker.is_running()
+                && !worker.cordoned
+                && self.lanes.values().any(|lane| lane.worker() == worker.id())
+        };
+        let mut serving = self.workers.iter().filter(|worker| serves(worker)).map(Worker::id);
+        serving.next() == Some(id) && serving.next().is_none()
+    }
+
+    /// The shell is to tell of the worker at each look, be its lag zero: it is a suspect, or it serves alone and has
+    /// taken nothing for too long.
+    pub fn is_in_question(&self, now: Instant, id: WorkerId) -> bool {
+        let idle = |lane: &Lane| lane.idle_for(now) >= self.settings.lag_limit;
+        self.is_suspect(id)
+            || self.settings.lag_limit.is_some()
+                && self.lanes.values().any(|lane| lane.worker() == id && idle(lane))
+                && self.serves_alone(id)
+    }
+
+    fn is_wanted(&self, id: WorkerId) -> bool {
+        self.lanes.values().filter(|lane| lane.worker() == id).any(|lane| {
+            lane.is_wanted() || self.balancers.get(&lane.balancer()).is_some_and(|other| other.held() > 0)
+        })
+    }
+
     /// Connections that nobody takes, while this one could if it were well, wait for it too.
     fn note_demand(&mut self, id: WorkerId) {
-        let waits = |lane: &Lane| {
-            lane.is_wanted() || self.balancers.get(&lane.balancer()).is_some_and(|other| other.held() > 0)
-        };
-        let wanted = self.lanes.values().any(|lane| lane.worker() == id && waits(lane));
+        let wanted = self.is_wanted(id);
         if let Some(worker) = self.workers.get_mut(id.slot as usize).filter(|_| wanted) {
             worker.health.is_wanted();
         }
+    }
+
+    /// The same where there are others: of one alone what is found says all that can be known.
+    fn starves_with(&mut self, now: Instant, id: WorkerId) -> bool {
+        !self.serves_alone(id) && self.starves(now)
     }
 
     /// Every worker that serves is beyond the limit: that is the machine. Said once, until one is not.

@@ -65,7 +65,7 @@ pub enum Input {
 /// What a suspect that takes far too long was found to be doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// It has been on the CPU ever since it became a suspect.
+    /// It has wanted nothing but the CPU ever since it became a suspect, and had it for most of the hang limit.
     Busy,
     /// It is stopped, as by SIGSTOP.
     Stopped,
@@ -73,6 +73,8 @@ pub enum Finding {
     Lock,
     /// It waits in a read, write, connect or poll, or for a child: slow, not hung.
     Blocked,
+    /// It wants nothing but the CPU, or a lock, and has been given too little of the CPU to tell.
+    Starved,
     /// A debugger traces it.
     Traced,
     /// It cannot be told.

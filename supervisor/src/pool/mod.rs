@@ -13,7 +13,7 @@
 //!   a connection it carries is never lost: it is dispatched again or refused; and what it opened is closed again:
 //!   a lane by `Retire`, a balancer that is not known or opens once the cluster stops by `CloseBalancer`.
 //! - `Late` comes before the `Lag`s of its look and with the same `now`. `Lag` comes at each look for who is at or above
-//!   `lag_limit` and for every `Pool::is_suspect`, be it zero: who is not told of stays a suspect.
+//!   `lag_limit` and for every `Pool::is_in_question`, be it zero: who is not told of stays a suspect.
 //! - Without `ready_by_lane` only `Ready` makes a worker ready, and its lanes get nothing before; what the shell puts into
 //!   such a lane to try the worker is its own, and not told of.
 //! - An incarnation found hung, or not ready in time, leaves while the slot goes on with the next: two processes of one slot live for a while.

@@ -274,12 +274,10 @@ impl Sim {
     /// A look at the lag of each of these slots, and of all suspects.
     pub(super) fn look(&mut self, lags: &[(usize, u64)]) {
         let told: Vec<_> = lags.iter().map(|(slot, lag)| (self.worker(*slot), ms(*lag))).collect();
-        let others = self
-            .pool
-            .workers()
-            .iter()
-            .map(|worker| worker.id())
-            .filter(|id| self.pool.is_suspect(*id) && !told.iter().any(|(told, _)| told == id));
+        let others =
+            self.pool.workers().iter().map(|worker| worker.id()).filter(|id| {
+                self.pool.is_in_question(self.now, *id) && !told.iter().any(|(told, _)| told == id)
+            });
         let all: Vec<_> = told.iter().copied().chain(others.map(|id| (id, Duration::ZERO))).collect();
         for (worker, lag) in all {
             self.input(Input::Lag { worker, lag });

@@ -99,6 +99,7 @@ fn finding() -> impl Strategy<Value = Finding> {
         1 => Just(Finding::Stopped),
         1 => Just(Finding::Lock),
         1 => Just(Finding::Blocked),
+        1 => Just(Finding::Starved),
         1 => Just(Finding::Traced),
         1 => Just(Finding::Unknown),
     ]

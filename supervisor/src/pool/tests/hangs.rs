@@ -91,13 +91,14 @@ fn a_hung_worker_is_replaced_at_once_and_told_to_stop() {
 
 #[test]
 fn what_was_found_decides() {
-    use Finding::{Blocked, Busy, Lock, Stopped, Traced, Unknown};
+    use Finding::{Blocked, Busy, Lock, Starved, Stopped, Traced, Unknown};
     for (finding, by_default, by_choice) in [
         (Busy, true, true),
         (Stopped, true, true),
         (Lock, true, true),
         (Blocked, false, true),
         (Unknown, false, true),
+        (Starved, false, false),
         (Traced, false, false),
     ] {
         for (hang_explicit, expected) in [(false, by_default), (true, by_choice)] {
@@ -163,6 +164,56 @@ fn when_everybody_looks_hung_it_is_the_machine() {
         sim.look(&[(0, lag)]);
     }
     assert_eq!((hung(&sim).len(), starved(&sim)), (1, 1));
+}
+
+#[test]
+fn one_that_serves_alone_stays_in_until_it_is_found_to_hang() {
+    use Finding::{Blocked, Busy, Lock, Starved, Stopped, Unknown};
+    for (finding, expected) in [(Busy, 1), (Stopped, 1), (Lock, 1), (Starved, 0), (Blocked, 0), (Unknown, 0)]
+    {
+        let (mut sim, balancer, old) = hanging(settings(1), 29_800);
+        sim.finding = finding;
+        assert_eq!((hung(&sim).len(), sim.pool.is_suspect(old)), (0, false));
+        assert!(sim.pool.is_in_question(sim.now, old));
+        sim.advance(ms(200));
+        sim.input(Input::Late);
+        sim.look(&[(0, 30_000)]);
+        assert_eq!(hung(&sim), [], "{finding:?}: the supervisor was late itself");
+        sim.advance(ms(200));
+        sim.look(&[(0, 30_200)]);
+        assert_eq!(hung(&sim).len(), expected, "{finding:?}");
+        assert!(!sim.notes.iter().any(|note| matches!(note, Note::Starved { .. })), "{finding:?}");
+        if expected == 1 {
+            // Who waited for the one before is served by the next.
+            assert!(matches!(sim.pool.workers()[0].state(), State::Starting { .. }));
+            sim.take_orders();
+            let lane = sim.listen(0, balancer);
+            assert!(sim.take(lane).is_some());
+        }
+    }
+}
+
+#[test]
+fn one_that_serves_alone_and_is_stopped_in_its_wait_is_found_by_its_lane() {
+    let (mut sim, balancer, lanes) = Sim::serving(settings(2));
+    sim.finding = Finding::Stopped;
+    // Nobody but one that is cordoned could take over.
+    sim.command(1, Command::Cordon);
+    let old = sim.worker(0);
+    sim.advance(ms(40_000));
+    sim.look(&[(0, 0)]);
+    assert!(!sim.pool.is_in_question(sim.now, old), "nobody waits");
+    sim.connect(balancer);
+    for _ in 0..149 {
+        sim.advance(ms(200));
+        sim.look(&[(0, 0)]);
+    }
+    assert_eq!((hung(&sim), examined(&mut sim)), (vec![], 0));
+    assert!(sim.pool.is_in_question(sim.now, old));
+    sim.advance(ms(200));
+    sim.look(&[(0, 0)]);
+    assert_eq!(hung(&sim), [old]);
+    assert!(sim.pool.lane(lanes[0]).is_none());
 }
 
 #[test]

@@ -273,7 +273,8 @@ impl Run {
             let Note::Hung { worker, lag, finding, .. } = note else { continue };
             let by_choice = matches!(finding, Finding::Blocked | Finding::Unknown);
             assert!(
-                *finding != Finding::Traced && (!by_choice || settings.hang_explicit),
+                !matches!(finding, Finding::Starved | Finding::Traced)
+                    && (!by_choice || settings.hang_explicit),
                 "{worker}: {note:?}"
             );
             assert!(settings.hang_limit.is_some_and(|limit| *lag >= limit), "{worker}: {note:?}");

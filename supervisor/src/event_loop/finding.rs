@@ -1,0 +1,116 @@
+//! What the threads of a worker that takes nothing amount to: whether they compute without end, wait for a lock, are
+//! stopped, or only slow. It reads nothing: it is told what was seen.
+
+use crate::io::proc::{Spent, Thread};
+use crate::pool::Finding;
+use std::time::Duration;
+
+/// How much of the time counts as all of it, in hundredths: no account is exact.
+const NEARLY_ALL: u32 = 80;
+
+/// A serving thread, and where its time went since it was first seen to lag.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    pub(super) pid: u32,
+    pub(super) tid: u32,
+    pub(super) thread: Thread,
+    pub(super) spent: Spent,
+}
+
+impl Seen {
+    /// It has wanted nothing but a processor all the time.
+    fn is_runnable(&self, elapsed: Duration) -> bool {
+        let wanted = self.spent.running + self.spent.queued.unwrap_or_default();
+        !elapsed.is_zero() && wanted * 100 >= elapsed * NEARLY_ALL
+    }
+
+    /// The same, and it has had one for as long as nothing should take: how long that took says more of the machine.
+    fn is_busy(&self, elapsed: Duration, limit: Duration) -> bool {
+        self.is_runnable(elapsed) && self.spent.running * 100 >= limit * NEARLY_ALL
+    }
+}
+
+/// What to think of these threads, `elapsed` after they were first seen to lag; `limit` is the hang limit.
+pub(super) fn of(threads: &[Seen], traced: bool, elapsed: Duration, limit: Duration) -> Finding {
+    let all = |condition: &dyn Fn(&Seen) -> bool| !threads.is_empty() && threads.iter().all(condition);
+    let busy = |seen: &Seen| seen.is_busy(elapsed, limit);
+    let locked = |seen: &Seen| seen.thread.waits_for_lock();
+    if traced {
+        Finding::Traced
+    } else if all(&|seen| seen.thread.is_stopped()) {
+        Finding::Stopped
+    } else if all(&busy) {
+        Finding::Busy
+    } else if all(&|seen| locked(seen) || busy(seen)) {
+        Finding::Lock
+    } else if all(&|seen| locked(seen) || seen.is_runnable(elapsed)) {
+        Finding::Starved
+    } else if threads.iter().any(|seen| matches!(seen.thread.state, 'S' | 'D')) {
+        Finding::Blocked
+    } else {
+        Finding::Unknown
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(30);
+
+    /// A thread in this state, so many seconds on a processor and waiting for one.
+    fn seen(state: char, call: Option<i64>, running: u64, queued: Option<u64>) -> Seen {
+        let spent = Spent { running: Duration::from_secs(running), queued: queued.map(Duration::from_secs) };
+        let thread = Thread { state, spent, call, waits_in: String::new() };
+        Seen { pid: 1, tid: 1, thread, spent }
+    }
+
+    fn after(elapsed: u64, threads: &[Seen]) -> Finding {
+        of(threads, false, Duration::from_secs(elapsed), LIMIT)
+    }
+
+    fn computing(running: u64, queued: u64) -> Seen {
+        seen('R', None, running, Some(queued))
+    }
+
+    fn locked() -> Seen {
+        seen('S', Some(libc::SYS_futex), 0, Some(0))
+    }
+
+    #[test]
+    fn an_endless_loop_is_busy_when_it_has_computed_for_the_limit_however_long_that_took() {
+        assert_eq!(after(29, &[computing(29, 0)]), Finding::Busy);
+        // A quarter of a processor: not yet, and four times later.
+        assert_eq!(after(29, &[computing(7, 22)]), Finding::Starved);
+        assert_eq!(after(95, &[computing(23, 71)]), Finding::Starved);
+        assert_eq!(after(100, &[computing(25, 74)]), Finding::Busy);
+        // A tenth, for a request of four seconds.
+        assert_eq!(after(40, &[computing(4, 36)]), Finding::Starved);
+    }
+
+    #[test]
+    fn who_computes_a_part_of_the_time_is_not_busy_however_much_it_was() {
+        assert_eq!(after(100, &[seen('R', None, 40, Some(3))]), Finding::Unknown);
+        assert_eq!(after(100, &[seen('S', None, 40, Some(3))]), Finding::Blocked);
+        assert_eq!(after(100, &[seen('D', None, 1, Some(0))]), Finding::Blocked);
+    }
+
+    #[test]
+    fn without_an_account_of_the_waits_the_share_decides() {
+        assert_eq!(after(29, &[seen('R', None, 28, None)]), Finding::Busy);
+        assert_eq!(after(100, &[seen('R', None, 25, None)]), Finding::Unknown);
+        assert_eq!(after(0, &[seen('R', None, 0, None)]), Finding::Unknown, "nothing was counted yet");
+    }
+
+    #[test]
+    fn all_threads_count() {
+        assert_eq!(after(29, &[]), Finding::Unknown);
+        assert_eq!(after(29, &[locked(), computing(29, 0)]), Finding::Lock);
+        assert_eq!(after(29, &[locked(), computing(3, 26)]), Finding::Starved);
+        assert_eq!(after(29, &[locked(), seen('S', Some(libc::SYS_read), 0, Some(0))]), Finding::Blocked);
+        let stopped = seen('T', None, 0, Some(0));
+        assert_eq!(after(29, &[stopped.clone(), stopped.clone()]), Finding::Stopped);
+        assert_eq!(after(29, &[stopped.clone(), computing(29, 0)]), Finding::Unknown);
+        assert_eq!(of(&[stopped], true, LIMIT, LIMIT), Finding::Traced);
+    }
+}
