@@ -379,6 +379,7 @@ impl Shell {
             Source::Control | Source::Client(_) => self.on_control(source, readable, writable),
             Source::Notified(place) => self.on_notified(place),
             Source::Probe(worker) => self.on_probe(worker),
+            Source::Newline(worker) => self.on_newline(worker),
             Source::Output(key) => self.outputs.readable(key, self.poll.registry()),
             Source::Waker => {
                 self.on_scout();

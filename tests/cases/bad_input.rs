@@ -49,6 +49,8 @@ fn of_the_command_line() {
         ("--name a/b", "a/b"),
         ("--ready soon", "soon"),
         ("--ready http:health", "http:health"),
+        ("--ready fd:2", "3 to 1023"),
+        ("--ready fd:x", "3 to 1023"),
         ("--watchdog 5", "watchdog"),
         ("--no-such-option", "--no-such-option"),
     ] {

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 /// A server that says to its notify socket what it is asked to: `/say/STATUS=x`. It does so with `FIRST` before it listens,
-/// with `THEN` after, and answers 503 to `/health` until `/well` was asked of it.
+/// with `THEN` after, writes `WRITES` to the descriptor `NEWLINE` once there is a file `well`, and answers 503 to `/health` until `/well` was asked of it.
 const PYTHON: &str = r#"
 import os, socket, sys, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -37,6 +37,12 @@ if silent == "all" or silent == "again" and os.path.exists("been"):
 open("been", "w")
 server = HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler)
 say(os.environ.get("THEN"))
+if os.environ.get("NEWLINE"):
+    number = int(os.environ["NEWLINE"])
+    while not os.path.exists("well"):
+        time.sleep(0.01)
+    os.write(number, os.environ.get("WRITES", "").encode())
+    os.close(number)
 while os.environ.get("DEAF"):
     time.sleep(0.01)
     if os.path.exists("well"):
@@ -136,6 +142,50 @@ fn after_a_delay() {
     ready(&cluster, 1);
     assert!(seconds(&cluster, " is ready after ") >= 2.0, "{}", cluster.log().text());
     ask(&cluster, "/");
+    cluster.stop();
+}
+
+/// A number that the supervisor has in use itself, and one that it has not.
+#[test]
+fn by_a_newline() {
+    for number in ["3", "1000"] {
+        let options = Options::workers(2).flags(&format!("--ready fd:{number}"));
+        let Some(cluster) = start(options.env("NEWLINE", number).env("WRITES", "yes\n")) else { return };
+        cluster.log().wait_for_count(" listens on ", 2, PATIENCE);
+        assert_eq!((state(&cluster, "0"), state(&cluster, "1")), ("starting".into(), "starting".into()));
+        assert_eq!(cluster.log().count(" is ready"), 0, "{}", cluster.log().text());
+        std::fs::write(cluster.temp().path().join("well"), "").expect("the folder is ours");
+        ready(&cluster, 2);
+        ask(&cluster, "/");
+        cluster.stop();
+    }
+}
+
+#[test]
+fn without_a_newline_it_is_a_failed_start() {
+    let options = Options::workers(1).flags("--ready fd:9 --start-timeout 1s --keep-trying");
+    let Some(cluster) = start(options.env("NEWLINE", "9").env("WRITES", "no")) else { return };
+    std::fs::write(cluster.temp().path().join("well"), "").expect("the folder is ours");
+    cluster.log().wait_for("worker 0 has closed its descriptor for readiness without a newline");
+    cluster.log().wait_for("worker 0 is not ready within ");
+    assert!(seconds(&cluster, " is not ready within ") >= 1.0, "{}", cluster.log().text());
+    assert_eq!(cluster.log().count(" is ready after "), 0);
+    cluster.log().wait_for_count("worker 0 started", 2, PATIENCE);
+    cluster.stop();
+}
+
+#[test]
+fn by_a_newline_of_node() {
+    if !require("node") {
+        return;
+    }
+    let script = "const http = require('http');
+        http.createServer((request, response) => response.end('ok')).listen(process.env.PORT, process.env.HOST, () => {
+            require('fs').writeSync(3, '\\n');
+        });";
+    let command = [OsString::from("node"), "-e".into(), script.into()];
+    let cluster = Cluster::start_command(&command, Options::workers(2).flags("--ready fd:3"));
+    assert_eq!(get(&cluster.target(), "/").expect("an answer").status, 200);
     cluster.stop();
 }
 

@@ -68,7 +68,7 @@ pub(super) struct Args {
     dump_signal: Option<i32>,
     /// When a worker is ready and gets connections: auto (it listens, or says READY=1 to its NOTIFY_SOCKET), listen,
     /// notify, tcp (it has accepted a connection of ours), http:PATH (it has answered a GET with 2xx), delay:DURATION
-    /// (so long after it listened) [default: auto]
+    /// (so long after it listened), fd:N (it has written a newline to its descriptor N, as for s6) [default: auto]
     #[arg(long, value_name = "WHEN")]
     ready: Option<Ready>,
     /// Restart a worker that has said WATCHDOG=1 to its NOTIFY_SOCKET and then does not for this long: a duration, or off

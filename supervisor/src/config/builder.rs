@@ -369,6 +369,10 @@ mod tests {
         assert!(
             fault(|b| b.ready(Ready::Http("health".into()))).contains("--ready http:health: give a path")
         );
+        for number in [2, 1024] {
+            let said = fault(|b| b.ready(Ready::Fd(number)));
+            assert_eq!(said, format!("--ready fd:{number}: a worker can be given the descriptors 3 to 1023"));
+        }
         assert_eq!(fault(|b| b.ready(Ready::Delay(Duration::MAX))), "--ready: this is longer than 365d");
         assert!(fault(|b| b.logical_ids(["a\nb"])).contains(r#""a\nb""#));
         assert!(fault(|b| b.respawn(i64::from(u32::MAX) + 1)).contains("--respawn 4294967296"));

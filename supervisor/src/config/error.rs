@@ -101,6 +101,9 @@ pub enum ConfigError {
     /// Not what a request can ask for.
     #[error("--ready http:{0}: give a path that begins with / and holds no blanks or control characters")]
     ReadyPath(String),
+    /// No descriptor that a worker can be given.
+    #[error("--ready fd:{0}: {range}", range = super::ready::FD)]
+    ReadyFd(u16),
     /// No process exits with it.
     #[error("--exit-codes-ok {0}: an exit code is 0 to 255")]
     ExitCode(i32),

@@ -5,6 +5,9 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+/// What a descriptor's number may be, for who gave another.
+pub(super) const FD: &str = "a worker can be given the descriptors 3 to 1023";
+
 /// When a worker is ready, and thus gets connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Ready {
@@ -21,6 +24,8 @@ pub enum Ready {
     Http(String),
     /// So long after it first listened.
     Delay(Duration),
+    /// When it writes a newline to the descriptor of this number, which it inherits (as programs for s6 do); 3 to 1023.
+    Fd(u16),
 }
 
 impl Ready {
@@ -28,7 +33,7 @@ impl Ready {
     pub(super) fn delay(&self) -> Option<Duration> {
         match self {
             Self::Delay(delay) => Some(*delay),
-            Self::Auto | Self::Listen | Self::Notify | Self::Tcp | Self::Http(_) => None,
+            Self::Auto | Self::Listen | Self::Notify | Self::Tcp | Self::Http(_) | Self::Fd(_) => None,
         }
     }
 }
@@ -46,7 +51,12 @@ impl FromStr for Ready {
             Some(("delay", delay)) => {
                 Self::Delay(delay.parse::<Human>().map_err(|fault| fault.to_string())?.0)
             }
-            _ => return Err("is none of auto, listen, notify, tcp, http:PATH, delay:DURATION".to_owned()),
+            Some(("fd", number)) => Self::Fd(number.parse().map_err(|_| FD.to_owned())?),
+            _ => {
+                return Err(
+                    "is none of auto, listen, notify, tcp, http:PATH, delay:DURATION, fd:N".to_owned()
+                );
+            }
         })
     }
 }
@@ -60,6 +70,7 @@ impl fmt::Display for Ready {
             Self::Tcp => f.write_str("tcp"),
             Self::Http(path) => write!(f, "http:{path}"),
             Self::Delay(delay) => write!(f, "delay:{}", Human(*delay)),
+            Self::Fd(number) => write!(f, "fd:{number}"),
         }
     }
 }
@@ -70,10 +81,12 @@ mod tests {
 
     #[test]
     fn texts_and_values_are_one() {
-        for text in ["auto", "listen", "notify", "tcp", "http:/health?a=b:c", "delay:1s500ms"] {
+        for text in ["auto", "listen", "notify", "tcp", "http:/health?a=b:c", "delay:1s500ms", "fd:3"] {
             assert_eq!(text.parse::<Ready>().unwrap().to_string().replace("1.5s", "1s500ms"), text);
         }
-        for text in ["", "fd:3", "http", "delay", "delay:", "delay:5", "Auto"] {
+        for text in
+            ["", "fd", "fd:", "fd:x", "fd:-1", "fd:70000", "http", "delay", "delay:", "delay:5", "Auto"]
+        {
             assert!(text.parse::<Ready>().is_err(), "{text}");
         }
     }

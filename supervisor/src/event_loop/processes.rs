@@ -32,6 +32,7 @@ impl Shell {
             Ok(pid) => Input::Spawned { worker, pid },
             Err(error) => {
                 self.no_longer_listen_for(worker);
+                self.readiness.forget(worker);
                 Input::SpawnFailed { worker, error: error.to_string() }
             }
         };
@@ -46,7 +47,8 @@ impl Shell {
         let wanted = self.hooks.environment.as_ref().map(|make| make(self.logical_id(worker)));
         let id = self.logical_id(worker).to_owned();
         let output = self.outputs.attach(&id, self.poll.registry())?;
-        let spawned = self.template.spawn(&own, wanted, output)?;
+        let told = self.newline_for(worker)?;
+        let spawned = self.template.spawn(&own, wanted, output, told)?;
         let pid = spawned.pid;
         let source = Source::Child(worker).into();
         let mut pidfd = SourceFd(&spawned.pidfd.as_raw_fd());

@@ -1,10 +1,11 @@
-//! Finds out whether workers that listen are ready, where somebody wants more than that: after a delay, by whether their
-//! program takes a connection, or by what it answers. The core is told, and decides.
+//! Finds out whether workers are ready, where somebody wants more than that they listen: after a delay, by whether their
+//! program takes a connection, by what it answers, or by a newline of it. The core is told, and decides.
 
 use super::Shell;
 use crate::config::Ready;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::lane::Lane;
+use crate::io::newline::{self, Found, Newline, Told};
 use crate::io::probe::{Answer, Probe};
 use crate::io::source::Source;
 use crate::pool::{Input, State};
@@ -22,9 +23,14 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// When to look first whether a connection was taken; then after twice as long.
 const FIRST_LOOK: Duration = Duration::from_millis(5);
 
-/// Workers that listen and are not ready.
+/// Workers that are not ready.
 #[derive(Debug, Default)]
-pub(super) struct Readiness(HashMap<WorkerId, Trial>);
+pub(super) struct Readiness {
+    /// Those that listen.
+    trials: HashMap<WorkerId, Trial>,
+    /// Where a newline is to come from each.
+    newlines: HashMap<WorkerId, Newline>,
+}
 
 /// How one of them is being tried.
 #[derive(Debug)]
@@ -39,11 +45,12 @@ struct Trial {
 
 impl Readiness {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.0.values().map(|trial| trial.next).min()
+        self.trials.values().map(|trial| trial.next).min()
     }
 
     pub(super) fn forget(&mut self, worker: WorkerId) {
-        self.0.remove(&worker);
+        self.trials.remove(&worker);
+        self.newlines.remove(&worker);
     }
 }
 
@@ -53,12 +60,12 @@ impl Shell {
         let wait = match self.config.ready {
             Some(Ready::Delay(delay)) => delay,
             Some(Ready::Tcp | Ready::Http(_)) => Duration::ZERO,
-            None | Some(Ready::Auto | Ready::Listen | Ready::Notify) => return,
+            None | Some(Ready::Auto | Ready::Listen | Ready::Notify | Ready::Fd(_)) => return,
         };
         if self.starts(worker) {
             let next = self.now + wait;
             let begun = Trial { next, attempts: 0, under_way: None, step: FIRST_LOOK, told: false };
-            self.readiness.0.entry(worker).or_insert(begun);
+            self.readiness.trials.entry(worker).or_insert(begun);
         }
     }
 
@@ -70,7 +77,7 @@ impl Shell {
     /// Goes on with each trial for which it is time.
     pub(super) fn try_workers(&mut self) {
         let now = self.now;
-        let due = self.readiness.0.iter().filter(|(_, trial)| trial.next <= now);
+        let due = self.readiness.trials.iter().filter(|(_, trial)| trial.next <= now);
         for worker in due.map(|(worker, _)| *worker).collect::<Vec<_>>() {
             if self.starts(worker) {
                 self.go_on(worker);
@@ -81,14 +88,14 @@ impl Shell {
     }
 
     fn go_on(&mut self, worker: WorkerId) {
-        let Some(trial) = self.readiness.0.get(&worker) else { return };
+        let Some(trial) = self.readiness.trials.get(&worker) else { return };
         let lane = trial.under_way.as_ref().map(|(lane, _)| *lane);
         let is_open = lane.is_some_and(|lane| self.lanes.contains_key(&lane));
         match self.config.ready.clone() {
             Some(Ready::Delay(_)) => self.is_ready(worker),
             Some(Ready::Tcp) if is_open => {
                 let waiting = lane.and_then(|lane| self.lanes.get(&lane)).map_or(0, Lane::waiting);
-                match self.readiness.0.get_mut(&worker) {
+                match self.readiness.trials.get_mut(&worker) {
                     Some(_) if waiting == 0 => self.is_ready(worker),
                     Some(trial) => {
                         trial.next = self.now + trial.step;
@@ -100,7 +107,42 @@ impl Shell {
             Some(Ready::Http(_)) if is_open => self.try_again(worker, "no answer within 5s"),
             Some(Ready::Tcp) => self.begin(worker, None),
             Some(Ready::Http(path)) => self.begin(worker, Some(&path)),
-            None | Some(Ready::Auto | Ready::Listen | Ready::Notify) => self.readiness.forget(worker),
+            None | Some(Ready::Auto | Ready::Listen | Ready::Notify | Ready::Fd(_)) => {
+                self.readiness.forget(worker);
+            }
+        }
+    }
+
+    /// What a process that is about to be started is to be given, where it is to say by a newline that it is ready.
+    pub(super) fn newline_for(&mut self, worker: WorkerId) -> io::Result<Option<Told>> {
+        let Some(Ready::Fd(number)) = self.config.ready else { return Ok(None) };
+        let (newline, told) = newline::pipe(number)?;
+        let fd = newline.as_fd().as_raw_fd();
+        let source = Source::Newline(worker).into();
+        self.poll.registry().register(&mut SourceFd(&fd), source, Interest::READABLE)?;
+        self.readiness.newlines.insert(worker, newline);
+        Ok(Some(told))
+    }
+
+    /// The worker has written there, or closed it.
+    pub(super) fn on_newline(&mut self, worker: WorkerId) {
+        let Some(newline) = self.readiness.newlines.get(&worker) else { return };
+        match newline.look() {
+            Found::Newline => self.is_ready(worker),
+            Found::End => {
+                self.readiness.newlines.remove(&worker);
+                log::info!(
+                    "worker {} has closed its descriptor for readiness without a newline: it will not be ready",
+                    self.logical_id(worker)
+                );
+            }
+            Found::Nothing => {}
+            Found::More => {
+                // It is told of again in the next turn, when others have had theirs.
+                let fd = newline.as_fd().as_raw_fd();
+                let source = Source::Newline(worker).into();
+                let _ = self.poll.registry().reregister(&mut SourceFd(&fd), source, Interest::READABLE);
+            }
         }
     }
 
@@ -113,7 +155,7 @@ impl Shell {
     fn begin(&mut self, worker: WorkerId, path: Option<&str>) {
         match self.probe(worker, path) {
             Ok((lane, probe)) => {
-                if let Some(trial) = self.readiness.0.get_mut(&worker) {
+                if let Some(trial) = self.readiness.trials.get_mut(&worker) {
                     trial.under_way = Some((lane, probe));
                     trial.step = FIRST_LOOK;
                     trial.next = self.now + if path.is_some() { ANSWER } else { FIRST_LOOK };
@@ -124,7 +166,7 @@ impl Shell {
     }
 
     fn probe(&mut self, worker: WorkerId, path: Option<&str>) -> io::Result<(LaneId, Probe)> {
-        let attempts = self.readiness.0.get(&worker).map_or(0, |trial| trial.attempts);
+        let attempts = self.readiness.trials.get(&worker).map_or(0, |trial| trial.attempts);
         let mut lanes: Vec<LaneId> =
             self.lanes.iter().filter(|(_, lane)| lane.worker == worker).map(|(id, _)| *id).collect();
         lanes.sort_unstable();
@@ -153,7 +195,7 @@ impl Shell {
 
     /// The worker has answered, or closed.
     pub(super) fn on_probe(&mut self, worker: WorkerId) {
-        let trial = self.readiness.0.get_mut(&worker);
+        let trial = self.readiness.trials.get_mut(&worker);
         let Some((_, probe)) = trial.and_then(|trial| trial.under_way.as_mut()) else { return };
         match probe.answer() {
             Answer::Pending => {}
@@ -164,7 +206,7 @@ impl Shell {
 
     fn try_again(&mut self, worker: WorkerId, cause: &str) {
         let name = self.logical_id(worker).to_owned();
-        let Some(trial) = self.readiness.0.get_mut(&worker) else { return };
+        let Some(trial) = self.readiness.trials.get_mut(&worker) else { return };
         if !std::mem::replace(&mut trial.told, true) {
             log::info!("worker {name} is not ready yet: {cause}; tried again until it is");
         } else {
@@ -177,6 +219,6 @@ impl Shell {
 
     /// What lies in its lanes are connections of ours, by which it is being tried.
     pub(super) fn is_being_tried(&self, worker: WorkerId) -> bool {
-        self.readiness.0.contains_key(&worker)
+        self.readiness.trials.contains_key(&worker)
     }
 }

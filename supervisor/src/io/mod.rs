@@ -14,6 +14,7 @@ pub(crate) mod listener;
 pub(crate) mod log;
 mod memory;
 mod message;
+pub(crate) mod newline;
 pub(crate) mod notified;
 pub(crate) mod notify;
 pub(crate) mod open;

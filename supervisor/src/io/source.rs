@@ -30,6 +30,8 @@ pub(crate) enum Source {
     Client(usize),
     /// Where a process of a worker tells how it fares: its place in the table.
     Notified(usize),
+    /// The pipe on which a worker is to say that it is ready.
+    Newline(WorkerId),
     /// Our end of a connection by which a worker is tried.
     Probe(WorkerId),
 }
@@ -55,6 +57,7 @@ impl From<Source> for Token {
             Source::Output(key) => (10, key as u64),
             Source::Notified(place) => (11, place as u64),
             Source::Probe(worker) => (12, u64::from(worker.slot) << SLOT | u64::from(worker.incarnation)),
+            Source::Newline(worker) => (13, u64::from(worker.slot) << SLOT | u64::from(worker.incarnation)),
         };
         Self((kind << KIND | value & MASK) as usize)
     }
@@ -78,6 +81,7 @@ impl Source {
             10 => Self::Output(value as usize),
             11 => Self::Notified(value as usize),
             12 => Self::Probe(WorkerId { slot: (value >> SLOT) as u32, incarnation: value as u32 }),
+            13 => Self::Newline(WorkerId { slot: (value >> SLOT) as u32, incarnation: value as u32 }),
             _ => return None,
         })
     }
@@ -103,6 +107,7 @@ mod tests {
             Source::Output(2048),
             Source::Notified(5),
             Source::Probe(WorkerId { slot: 7, incarnation: 9 }),
+            Source::Newline(WorkerId { slot: 7, incarnation: 9 }),
         ] {
             assert_eq!(Source::of(Token::from(source)), Some(source));
         }

@@ -1,7 +1,7 @@
 //! Starts a worker's first process: group, environment, limits, signals and scheduling as the user's shell would have
 //! given them. The only place where processes are started.
 
-use super::{notify, ready, stdio::Ends};
+use super::{newline::Told, notify, ready, stdio::Ends};
 use crate::api::Environment;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
@@ -72,13 +72,14 @@ fn schedule(policy: i32) -> bool {
 
 impl Template {
     /// Starts one. `own` are this worker's own variables, `wanted` the environment that the user makes for it, `output`
-    /// its standard output and error where they are captured.
+    /// its standard output and error where they are captured, `told` the descriptor on which it says that it is ready.
     #[expect(clippy::disallowed_methods, reason = "the one place where processes are started")]
     pub(crate) fn spawn(
         &self,
         own: &[(&'static str, String)],
         wanted: Option<Environment>,
         output: Option<Ends>,
+        told: Option<Told>,
     ) -> io::Result<Spawned> {
         let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(&self.program);
@@ -106,6 +107,7 @@ impl Template {
         // SAFETY: runs between fork and exec, where only system calls are made and nothing is allocated.
         unsafe {
             command.pre_exec(move || {
+                told.as_ref().map_or(Ok(()), Told::put)?;
                 limits.give_back()?;
                 // Reaches the first process only, and fires when the thread that spawned it ends.
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);

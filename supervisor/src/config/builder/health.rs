@@ -39,6 +39,11 @@ impl Health {
         {
             return Err(ConfigError::ReadyPath(path.clone()));
         }
+        if let Some(Ready::Fd(number)) = self.ready
+            && !(3..1024).contains(&number)
+        {
+            return Err(ConfigError::ReadyFd(number));
+        }
         match self.dump_signal {
             Some(signal) if Signal::try_from(signal).is_err() => Err(ConfigError::DumpSignal(signal)),
             _ => Ok(()),
