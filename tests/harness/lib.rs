@@ -10,6 +10,8 @@ mod contract;
 mod http;
 mod load;
 mod log;
+/// Clients that account for every request, and what is done to a cluster meanwhile.
+pub mod loss;
 mod native;
 mod options;
 mod ports;

@@ -13,10 +13,13 @@ pub fn app_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("apps")
 }
 
-/// target/debug or target/release: the test executable lies in its `deps`.
-fn profile_dir() -> PathBuf {
+/// target/debug or target/release: programs lie in it, test executables in its `deps`.
+pub(crate) fn profile_dir() -> PathBuf {
     let own = env::current_exe().expect("/proc is mounted");
-    own.ancestors().nth(2).expect("cargo puts tests into target/PROFILE/deps").to_owned()
+    let folder = own.parent().expect("a file lies in a folder");
+    let is_test = folder.ends_with("deps");
+    if is_test { folder.parent().expect("cargo puts tests into target/PROFILE/deps") } else { folder }
+        .to_owned()
 }
 
 fn built(name: &str, instead: Option<OsString>) -> PathBuf {

@@ -8,6 +8,7 @@
 mod bench;
 mod build;
 mod ci;
+mod no_loss;
 mod project;
 mod run;
 mod test;
@@ -26,7 +27,9 @@ cargo xtask test [FILTER...]                   build what the tests start, then 
 cargo xtask ci                                 what CI does: formatting, clippy, tidy, tests
 cargo xtask tidy                               the rules of this repository that no compiler knows
 cargo xtask bench [NAME...] [--seconds S] [--runs N]
-                                               measure against rivals on this machine, table on stdout";
+                                               measure against rivals on this machine, table on stdout
+cargo xtask no-loss [CASE...] [--quick] [--table] [--list]
+                                               change clusters under load and count what gets lost; rivals too";
 
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         "ci" => ci::main(&args),
         "tidy" => tidy::main(&args),
         "bench" => bench::main(&args),
+        "no-loss" => no_loss::main(&args),
         "" | "help" | "-h" | "--help" => {
             say(USAGE);
             return ExitCode::SUCCESS;

@@ -4,10 +4,17 @@
 use crate::{Result, project};
 use std::process::ExitCode;
 
+/// Tests are named as Rust names things; people write `no-loss`.
+fn filter(arg: &str) -> String {
+    if arg.starts_with('-') { arg.to_owned() } else { arg.replace('-', "_") }
+}
+
 pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
     // The tests start programs that lie in the target folder; cargo builds for a test only what that very package needs.
     project::check(project::cargo("build").arg("--workspace"))?;
     let mut cargo = project::cargo("test");
-    cargo.args(["--workspace", "--no-fail-fast", "--"]).args(args.iter().filter(|arg| *arg != "--"));
+    cargo
+        .args(["--workspace", "--no-fail-fast", "--"])
+        .args(args.iter().filter(|arg| *arg != "--").map(|arg| filter(arg)));
     Ok(project::exit_code(project::status(&mut cargo)?))
 }

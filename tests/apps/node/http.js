@@ -14,7 +14,39 @@ const again = {
   },
 };
 
+// The head at once, then `pieces` bytes at equal distances, the last after `ms` milliseconds.
+function stream(response, query) {
+  const [ms, pieces] = [Number(query.get('ms')), Number(query.get('pieces'))];
+  response.writeHead(200, { 'Content-Length': pieces });
+  response.flushHeaders();
+  let left = pieces;
+  const timer = setInterval(() => {
+    left -= 1;
+    if (left > 0) return response.write('x');
+    clearInterval(timer);
+    response.end('x');
+  }, ms / pieces);
+}
+
+const leaked = [];
+
+// Pages that the other programs of Node have not. Whether it was one.
+function own(request, response) {
+  const { pathname, searchParams } = new URL(request.url, 'http://x');
+  if (pathname === '/stream') {
+    stream(response, searchParams);
+  } else if (pathname === '/leak') {
+    leaked.push(Buffer.alloc(Number(searchParams.get('mb')) * 1024 * 1024, 1));
+    response.writeHead(200, { 'Content-Length': 7 });
+    response.end('leaked\n');
+  } else {
+    return false;
+  }
+  return true;
+}
+
 const server = http.createServer((request, response) => {
+  if (own(request, response)) return;
   const chunks = [];
   request.on('data', (chunk) => chunks.push(chunk));
   request.on('end', () => {

@@ -5,6 +5,7 @@ import contract
 
 server = None
 port = None
+leaked = []
 
 
 async def listen():
@@ -16,6 +17,16 @@ async def listen():
     host, wanted = contract.host_port()
     server = await asyncio.start_server(serve, host or None, port or wanted)
     port = server.sockets[0].getsockname()[1]
+
+
+async def stream(writer, request):
+    pause, pieces = contract.pieces(request)
+    writer.write(contract.response(200, b"", pieces))
+    await writer.drain()
+    for _ in range(pieces):
+        await asyncio.sleep(pause)
+        writer.write(b"x")
+        await writer.drain()
 
 
 async def serve(reader, writer):
@@ -35,6 +46,14 @@ async def serve(reader, writer):
             elif request.path == "/listen-again":
                 await listen()
                 status, body = 200, b"listening\n"
+            elif request.path == "/stream":
+                await stream(writer, request)
+                if request.close:
+                    return
+                continue
+            elif request.path == "/leak":
+                leaked.append(bytes([1]) * (int(request.query["mb"]) << 20))
+                status, body = 200, b"leaked\n"
             else:
                 await asyncio.sleep(contract.delay(request))
                 status, body = contract.answer(request, server.sockets)

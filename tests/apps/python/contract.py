@@ -119,5 +119,12 @@ def delay(request):
     return int(request.query["ms"]) / 1000 if request.path == "/slow" else 0
 
 
-def response(status, body):
-    return f"HTTP/1.1 {status} x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+def pieces(request):
+    """Of /stream: seconds before each byte, and how many bytes."""
+    count = int(request.query["pieces"])
+    return int(request.query["ms"]) / 1000 / count, count
+
+
+def response(status, body, length=None):
+    length = len(body) if length is None else length
+    return f"HTTP/1.1 {status} x\r\nContent-Length: {length}\r\n\r\n".encode() + body

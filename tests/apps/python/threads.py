@@ -19,6 +19,8 @@ class Handler(BaseHTTPRequestHandler):
             query={name: values[0] for name, values in parse_qs(url.query).items()},
             body=self.rfile.read(int(self.headers.get("Content-Length", 0))),
         )
+        if url.path == "/stream":
+            return self.stream(request)
         time.sleep(contract.delay(request))
         status, body = contract.answer(request, [self.server.socket])
         self.send_response(status)
@@ -27,6 +29,15 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     do_GET = do_POST = reply
+
+    def stream(self, request):
+        pause, pieces = contract.pieces(request)
+        self.send_response(200)
+        self.send_header("Content-Length", str(pieces))
+        self.end_headers()
+        for _ in range(pieces):
+            time.sleep(pause)
+            self.wfile.write(b"x")
 
     def log_message(self, *_):
         pass

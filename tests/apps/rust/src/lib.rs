@@ -48,6 +48,15 @@ impl Address {
     }
 }
 
+impl Request {
+    /// Of `GET /stream?ms=N&pieces=K`: the time before each byte of the body, and how many bytes.
+    pub fn stream(&self) -> Option<(Duration, u32)> {
+        let (ms, pieces) = self.target.strip_prefix("GET /stream?ms=")?.split_once("&pieces=")?;
+        let (ms, pieces) = (ms.parse().ok()?, pieces.parse().ok()?);
+        Some((Duration::from_millis(ms).checked_div(pieces)?, pieces))
+    }
+}
+
 /// Takes the first complete request off the input, or leaves it alone.
 pub fn take_request(input: &mut Vec<u8>) -> Option<Request> {
     let end = input.windows(4).position(|window| window == b"\r\n\r\n")?;

@@ -50,6 +50,19 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, name: String) ->
             continue;
         };
         let close = request.close;
+        if let Some((pause, pieces)) = request.stream() {
+            stream
+                .write_all(format!("HTTP/1.1 200 x\r\nContent-Length: {pieces}\r\n\r\n").as_bytes())
+                .await?;
+            for _ in 0..pieces {
+                tokio::time::sleep(pause).await;
+                stream.write_all(b"x").await?;
+            }
+            if close {
+                return Ok(());
+            }
+            continue;
+        }
         // It may compute for long: tokio hands what else the thread had to do, waiting for sockets perhaps, to another.
         match tokio::task::block_in_place(|| answer(request, &name)) {
             Action::Send(bytes) => stream.write_all(&bytes).await?,

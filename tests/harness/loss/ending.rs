@@ -1,0 +1,55 @@
+//! Clusters that are stopped under load: whoever had a connection gets its answer.
+
+use super::mix::Mix;
+use super::orders::{log_tail, order};
+use super::row::Row;
+use super::subject::{Subject, server};
+use super::traffic::Traffic;
+use std::time::{Duration, Instant};
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Starts and stops the cluster so many times, by turns with the command and with SIGTERM.
+#[track_caller]
+pub fn stop(subject: &Subject, flags: &str, mix: Mix, rounds: usize) -> Row {
+    let mut row = Row::new(subject.name, "stops");
+    for round in 0..rounds {
+        let mut cluster = subject.start(2, flags);
+        let traffic = Traffic::start(server(&cluster), mix);
+        let start = traffic.begun;
+        traffic.wait_begun();
+        traffic.wait_more(50);
+        traffic.announce_end();
+        let begun = Instant::now();
+        if round % 2 == 0 {
+            cluster.signal(libc::SIGTERM);
+        } else {
+            let (said, _) = order(&cluster, "stop --wait --wait-timeout 50s", LIMIT);
+            if said.code != Some(0) {
+                row.problems.push(format!("stop ended with {:?}: {}", said.code, said.err.trim_end()));
+            }
+        }
+        let status = cluster.wait_exit();
+        row.times.push(begun.elapsed());
+        row.done += 1;
+        let failed_before = (row.failed, row.reset);
+        row.fill(traffic.finish(), start);
+        if (row.failed, row.reset) != failed_before {
+            row.particulars.push(format!(
+                "round {round}: told to end at {:.4} s, ended at {:.4} s",
+                begun.saturating_duration_since(start).as_secs_f64(),
+                start.elapsed().as_secs_f64()
+            ));
+        }
+        if status.code() != Some(0) {
+            row.problems.push(format!("the supervisor ended with {status}"));
+        }
+        if !row.problems.is_empty() || (row.failed, row.reset) != failed_before {
+            row.particulars.extend(log_tail(&cluster));
+            break;
+        }
+        cluster.assert_nothing_left();
+    }
+    row.forbid_loss();
+    row
+}

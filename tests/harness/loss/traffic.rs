@@ -1,0 +1,92 @@
+//! All clients of one load at work: started, watched and stopped by the scenario.
+
+use super::client::{Client, Shared};
+use super::mix::Mix;
+use super::tally::{Kind, Tally};
+use crate::wait::{PATIENCE, wait_until};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
+
+const STACK: usize = 256 * 1024;
+
+/// Running clients, a thread each.
+#[derive(Debug)]
+pub struct Traffic {
+    shared: Arc<Shared>,
+    clients: Vec<JoinHandle<Tally>>,
+    pub begun: Instant,
+}
+
+impl Traffic {
+    pub fn start(server: SocketAddr, mix: Mix) -> Self {
+        let shared = Arc::new(Shared {
+            server,
+            mix,
+            stop: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+            answered: AtomicU64::new(0),
+            begun: AtomicUsize::new(0),
+        });
+        let begun = Instant::now();
+        let kinds = [Kind::Closing, Kind::Kept, Kind::Upload, Kind::Slow];
+        let all = kinds.into_iter().flat_map(|kind| (0..mix.count(kind)).map(move |number| (kind, number)));
+        let spawn = |(kind, number)| {
+            let shared = shared.clone();
+            let client = thread::Builder::new().stack_size(STACK);
+            let client = client.spawn(move || Client::new(kind, number, &shared).run());
+            client.expect("the system allows a hundred threads")
+        };
+        let clients = all.map(spawn).collect();
+        Self { shared, clients, begun }
+    }
+
+    /// Requests that were answered so far.
+    pub fn answered(&self) -> u64 {
+        self.shared.answered.load(Ordering::Relaxed)
+    }
+
+    /// Waits until every client has a request under way or behind it.
+    #[track_caller]
+    pub fn wait_begun(&self) {
+        let all = self.shared.mix.clients();
+        wait_until("every client has begun a request", PATIENCE, || {
+            self.shared.begun.load(Ordering::Relaxed) >= all
+        });
+    }
+
+    /// Waits until so many more have been answered.
+    #[track_caller]
+    pub fn wait_more(&self, count: u64) {
+        let wanted = self.answered() + count;
+        wait_until(&format!("{count} more requests are answered"), PATIENCE, || self.answered() >= wanted);
+    }
+
+    /// To be called before the server is told to end: from here on connections may be refused.
+    pub fn announce_end(&self) {
+        self.shared.ending.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets every client end its request, and returns what all saw.
+    pub fn finish(mut self) -> Tally {
+        self.stop();
+        let mut sum = Tally::default();
+        for client in self.clients.drain(..) {
+            sum.merge(client.join().expect("a client never panics"));
+        }
+        sum
+    }
+
+    fn stop(&self) {
+        self.shared.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Traffic {
+    /// A scenario that fails leaves nobody asking.
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
