@@ -1,5 +1,8 @@
-//! Asks the kernel about sockets (sock_diag over netlink): which listen on an address, and which connections are still
-//! open. It only reads, and waits for nobody but the kernel.
+//! Asks the kernel about sockets (sock_diag over netlink): which listen on an address, which connections are still open,
+//! and what moves on them. It only reads, and waits for nobody but the kernel.
+
+pub(crate) mod tcp;
+pub(crate) mod unix;
 
 use clustermon_protocol::address::{Address, INET, INET6};
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, send, socket};
@@ -65,14 +68,18 @@ fn tcp(family: u16, states: u32) -> Vec<u8> {
 }
 
 /// Asks for a dump and calls `visit` with each message of it.
-fn dump(request: &[u8], mut visit: impl FnMut(&[u8])) -> io::Result<()> {
+fn dump(request: &[u8], visit: impl FnMut(&[u8])) -> io::Result<()> {
+    dump_as(SOCK_DIAG_BY_FAMILY, request, visit)
+}
+
+fn dump_as(kind: u16, request: &[u8], mut visit: impl FnMut(&[u8])) -> io::Result<()> {
     let flags = SockFlag::SOCK_CLOEXEC;
     let protocol = Some(SockProtocol::NetlinkSockDiag);
     let socket = socket(AddressFamily::Netlink, SockType::Raw, flags, protocol)?;
     // `struct nlmsghdr`: length, type, flags, sequence, port.
     let mut message = Vec::with_capacity(HEADER + request.len());
     message.extend(((HEADER + request.len()) as u32).to_ne_bytes());
-    message.extend(SOCK_DIAG_BY_FAMILY.to_ne_bytes());
+    message.extend(kind.to_ne_bytes());
     message.extend(NLM_F_REQUEST_DUMP.to_ne_bytes());
     message.extend([0; 8]);
     message.extend(request);
@@ -118,6 +125,17 @@ fn listener(message: &[u8], address: &Address) -> Option<u64> {
         _ => false,
     };
     (same && Some(port) == address.port()).then_some(u64::from(number(message, 68)))
+}
+
+/// The attributes that follow the fixed part of a message: kind and value.
+fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    std::iter::from_fn(move || {
+        let head = rest.get(..4)?;
+        let (len, kind) = (u16::from_ne_bytes([head[0], head[1]]), u16::from_ne_bytes([head[2], head[3]]));
+        let value = rest.get(4..usize::from(len))?;
+        rest = rest.get(usize::from(len).next_multiple_of(4)..).unwrap_or(&[]);
+        Some((kind, value))
+    })
 }
 
 /// A 32-bit number; the caller has made sure that it is there.

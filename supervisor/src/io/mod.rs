@@ -8,6 +8,7 @@ pub(crate) mod descriptors;
 pub(crate) mod diag;
 mod elf;
 pub(crate) mod epoch;
+pub(crate) mod family;
 pub(crate) mod intercept;
 pub(crate) mod lane;
 pub(crate) mod listener;
@@ -23,6 +24,8 @@ pub(crate) mod probe;
 pub(crate) mod proc;
 pub(crate) mod program;
 pub(crate) mod pulse;
+#[expect(dead_code, reason = "the event loop does not drain by it yet")]
+pub(crate) mod quiet;
 pub(crate) mod random;
 pub(crate) mod ready;
 pub(crate) mod release;

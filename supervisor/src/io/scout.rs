@@ -1,10 +1,11 @@
 //! Finds out, off the loop, whether any process of a worker still holds a lane: reading the descriptors of a process
 //! that has many takes longer than a connection may wait.
 
+use super::family::{self, Table};
 use crate::ids::LaneId;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -75,51 +76,14 @@ impl Drop for Scout {
 
 /// True if one of the processes, of their groups or of their descendants has the socket open, or hides what it has.
 fn is_held(inode: u64, pids: &[u32]) -> bool {
-    let target = format!("socket:[{inode}]");
-    family(pids).into_iter().any(|pid| holds(pid, &target))
-}
-
-fn holds(pid: u32, target: &str) -> bool {
-    let entries = match std::fs::read_dir(format!("/proc/{pid}/fd")) {
-        Ok(entries) => entries,
-        Err(error) => return error.kind() == io::ErrorKind::PermissionDenied,
-    };
-    entries
-        .flatten()
-        .any(|entry| std::fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == target))
-}
-
-/// The processes, those of their process groups, and all descendants.
-fn family(pids: &[u32]) -> HashSet<u32> {
-    let table = process_table();
-    let mut found: HashSet<u32> = pids.iter().copied().collect();
-    loop {
-        let before = found.len();
-        for (&pid, &(parent, group)) in &table {
-            if found.contains(&parent) || pids.contains(&group) {
-                found.insert(pid);
-            }
-        }
-        if found.len() == before {
-            return found;
-        }
-    }
-}
-
-/// Parent and group of every process.
-fn process_table() -> HashMap<u32, (u32, u32)> {
-    let mut table = HashMap::new();
-    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        // The name, in parentheses, may hold anything; what follows is: state, parent, group.
-        let mut fields = stat.rsplit(')').next().unwrap_or("").split_ascii_whitespace().skip(1);
-        let mut number = || fields.next().and_then(|field| field.parse().ok());
-        if let (Some(parent), Some(group)) = (number(), number()) {
-            table.insert(pid, (parent, group));
-        }
-    }
-    table
+    Table::read().family(pids).into_iter().any(|pid| {
+        let mut held = false;
+        let read = family::each_socket(pid, |_, its| {
+            held = its == inode;
+            !held
+        });
+        held || read.is_err()
+    })
 }
 
 #[cfg(test)]
