@@ -18,15 +18,26 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// It has wanted nothing but a processor all the time.
-    fn is_runnable(&self, elapsed: Duration) -> bool {
-        let wanted = self.spent.running + self.spent.queued.unwrap_or_default();
-        !elapsed.is_zero() && wanted * 100 >= elapsed * NEARLY_ALL
+    /// It wants a processor at this moment, and may have it. How long it has waited is not counted before it gets it.
+    fn is_runnable(&self) -> bool {
+        self.thread.state == 'R'
     }
 
-    /// The same, and it has had one for as long as nothing should take: how long that took says more of the machine.
+    /// It has wanted nothing but a processor all the time, and has had one for as long as nothing should take: how long
+    /// that took says more of the machine.
     fn is_busy(&self, elapsed: Duration, limit: Duration) -> bool {
-        self.is_runnable(elapsed) && self.spent.running * 100 >= limit * NEARLY_ALL
+        let always = !elapsed.is_zero() && self.wanted() * 100 >= elapsed * NEARLY_ALL;
+        always && self.spent.running * 100 >= limit * NEARLY_ALL
+    }
+
+    /// It waits for a lock, and has done little else: one that computes and is seen waiting for a moment does not count.
+    fn is_locked(&self, elapsed: Duration) -> bool {
+        self.thread.waits_for_lock() && self.wanted() * 100 <= elapsed * (100 - NEARLY_ALL)
+    }
+
+    /// For how long it has wanted a processor, had or not.
+    fn wanted(&self) -> Duration {
+        self.spent.running + self.spent.queued.unwrap_or_default()
     }
 }
 
@@ -34,7 +45,7 @@ impl Seen {
 pub(super) fn of(threads: &[Seen], traced: bool, elapsed: Duration, limit: Duration) -> Finding {
     let all = |condition: &dyn Fn(&Seen) -> bool| !threads.is_empty() && threads.iter().all(condition);
     let busy = |seen: &Seen| seen.is_busy(elapsed, limit);
-    let locked = |seen: &Seen| seen.thread.waits_for_lock();
+    let locked = |seen: &Seen| seen.is_locked(elapsed);
     if traced {
         Finding::Traced
     } else if all(&|seen| seen.thread.is_stopped()) {
@@ -43,7 +54,7 @@ pub(super) fn of(threads: &[Seen], traced: bool, elapsed: Duration, limit: Durat
         Finding::Busy
     } else if all(&|seen| locked(seen) || busy(seen)) {
         Finding::Lock
-    } else if all(&|seen| locked(seen) || seen.is_runnable(elapsed)) {
+    } else if all(&|seen| locked(seen) || seen.is_runnable()) {
         Finding::Starved
     } else if threads.iter().any(|seen| matches!(seen.thread.state, 'S' | 'D')) {
         Finding::Blocked
@@ -90,7 +101,7 @@ mod tests {
 
     #[test]
     fn who_computes_a_part_of_the_time_is_not_busy_however_much_it_was() {
-        assert_eq!(after(100, &[seen('R', None, 40, Some(3))]), Finding::Unknown);
+        assert_eq!(after(100, &[seen('R', None, 40, Some(3))]), Finding::Starved);
         assert_eq!(after(100, &[seen('S', None, 40, Some(3))]), Finding::Blocked);
         assert_eq!(after(100, &[seen('D', None, 1, Some(0))]), Finding::Blocked);
     }
@@ -98,15 +109,17 @@ mod tests {
     #[test]
     fn without_an_account_of_the_waits_the_share_decides() {
         assert_eq!(after(29, &[seen('R', None, 28, None)]), Finding::Busy);
-        assert_eq!(after(100, &[seen('R', None, 25, None)]), Finding::Unknown);
-        assert_eq!(after(0, &[seen('R', None, 0, None)]), Finding::Unknown, "nothing was counted yet");
+        assert_eq!(after(100, &[seen('R', None, 25, None)]), Finding::Starved);
+        assert_eq!(after(0, &[seen('R', None, 0, None)]), Finding::Starved, "nothing was counted yet");
     }
 
     #[test]
     fn all_threads_count() {
         assert_eq!(after(29, &[]), Finding::Unknown);
         assert_eq!(after(29, &[locked(), computing(29, 0)]), Finding::Lock);
-        assert_eq!(after(29, &[locked(), computing(3, 26)]), Finding::Starved);
+        assert_eq!(after(29, &[locked(), computing(3, 20)]), Finding::Starved);
+        // It has computed, and waits for a helper.
+        assert_eq!(after(29, &[seen('S', Some(libc::SYS_futex), 7, Some(19))]), Finding::Blocked);
         assert_eq!(after(29, &[locked(), seen('S', Some(libc::SYS_read), 0, Some(0))]), Finding::Blocked);
         let stopped = seen('T', None, 0, Some(0));
         assert_eq!(after(29, &[stopped.clone(), stopped.clone()]), Finding::Stopped);

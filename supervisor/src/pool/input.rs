@@ -73,7 +73,7 @@ pub enum Finding {
     Lock,
     /// It waits in a read, write, connect or poll, or for a child: slow, not hung.
     Blocked,
-    /// It wants nothing but the CPU, or a lock, and has been given too little of the CPU to tell.
+    /// It wants the CPU at this moment, or a lock, and has been given too little of the CPU to tell.
     Starved,
     /// A debugger traces it.
     Traced,
