@@ -2,7 +2,7 @@
 //! or the connections that they have had.
 
 use super::mix::Mix;
-use super::orders::{log_tail, order, pids};
+use super::orders::{self, order, pids};
 use super::row::Row;
 use super::subject::{Subject, server};
 use super::traffic::Traffic;
@@ -28,7 +28,7 @@ pub fn scale(subject: &Subject, flags: &str, mix: Mix, rounds: usize) -> Row {
     for _ in 0..rounds {
         let begun = Instant::now();
         for workers in [1, MOST] {
-            traffic.wait_more(20);
+            traffic.wait_more(20, &mut row);
             let (said, _) = order(&cluster, &format!("scale {workers} --wait --wait-timeout 50s"), LIMIT);
             let left = pids(&cluster);
             if said.code != Some(0) || left.len() != workers {
@@ -96,12 +96,9 @@ pub fn recycle(subject: &Subject, flags: &str, mix: Mix, count: usize) -> Row {
 
 #[track_caller]
 fn end(mut row: Row, cluster: Cluster, traffic: Traffic, start: Instant) -> Row {
-    traffic.wait_more(20);
+    traffic.wait_more(20, &mut row);
     row.fill(traffic.finish(), start);
     row.forbid_loss();
-    if !row.problems.is_empty() {
-        row.particulars.extend(log_tail(&cluster));
-    }
-    cluster.stop();
+    orders::end(cluster, &mut row);
     row
 }

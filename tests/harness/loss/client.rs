@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A refused client tries again after this.
-const REFUSED_PAUSE: Duration = Duration::from_millis(2);
+/// A client that was refused or failed tries again after this.
+const PAUSE: Duration = Duration::from_millis(2);
 /// An upload is written in so many pieces.
 const PIECES: u32 = 20;
 const PIECE: usize = 3000;
@@ -108,7 +108,10 @@ impl<'a> Client<'a> {
                     Kind::Upload | Kind::Slow => {}
                 }
             }
-            Err(error) => self.account(&open, began, served, &error),
+            Err(error) => {
+                self.account(&open, began, served, &error);
+                self.pause(PAUSE);
+            }
         }
     }
 
@@ -120,7 +123,7 @@ impl<'a> Client<'a> {
                 // Told between the look and the try: still after the announcement.
                 let ending = ending || self.shared.ending.load(Ordering::SeqCst);
                 self.tally.count(self.kind, if ending { End::TurnedAway } else { End::Refused });
-                self.pause(REFUSED_PAUSE);
+                self.pause(PAUSE);
                 None
             }
         }

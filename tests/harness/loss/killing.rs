@@ -2,7 +2,7 @@
 //! worker is stopped, so that what it holds can be read from the system, and then it is killed.
 
 use super::mix::Mix;
-use super::orders::{log_tail, running};
+use super::orders::{self, running};
 use super::row::Row;
 use super::subject::{Subject, server};
 use super::tally::{End, Incident};
@@ -54,7 +54,7 @@ pub fn kill(subject: &Subject, flags: &str, mix: Mix, duration: Duration) -> Row
         }
         thread::sleep(EVERY.saturating_sub(begun.elapsed()));
     }
-    traffic.wait_more(100);
+    traffic.wait_more(100, &mut row);
     row.done = kills.len();
     let tally = traffic.finish();
     let lost = |incident: &&Incident| matches!(incident.end, End::Failed | End::Raced | End::Reset);
@@ -83,9 +83,8 @@ pub fn kill(subject: &Subject, flags: &str, mix: Mix, duration: Duration) -> Row
             format!("killed at {:.4} to {:.4} s: {:?}", since(kill.stopped), since(kill.gone), kill.ports)
         });
         row.particulars.extend(deaths);
-        row.particulars.extend(log_tail(&cluster));
     }
-    cluster.stop();
+    orders::end(cluster, &mut row);
     row
 }
 

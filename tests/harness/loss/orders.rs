@@ -1,5 +1,6 @@
 //! Commands to a cluster with a deadline, and what its workers are meanwhile.
 
+use super::row::Row;
 use crate::cli::{Said, cli_command};
 use crate::cluster::Cluster;
 use crate::process::Pid;
@@ -61,10 +62,26 @@ pub(super) fn pids(cluster: &Cluster) -> BTreeSet<Pid> {
     running(cluster).into_values().flatten().collect()
 }
 
-/// The end of the cluster's log, for a report.
-pub(super) fn log_tail(cluster: &Cluster) -> Vec<String> {
-    let text = cluster.log().text();
-    let lines: Vec<_> = text.lines().collect();
-    let tail = lines.iter().skip(lines.len().saturating_sub(40));
-    tail.map(|line| format!("log: {line}")).collect()
+/// Ends the cluster, which must leave nothing behind. If the row has problems, it gets the end of the log.
+pub(super) fn end(mut cluster: Cluster, row: &mut Row) {
+    cluster.signal(libc::SIGTERM);
+    let status = cluster.wait_exit();
+    if status.code() != Some(0) {
+        row.problems.push(format!("the supervisor ended with {status}"));
+    }
+    note_the_left(&cluster, row);
+}
+
+/// For a supervisor that has ended.
+pub(super) fn note_the_left(cluster: &Cluster, row: &mut Row) {
+    let (left, files) = (cluster.processes(), cluster.temp().socket_files());
+    if !left.is_empty() || !files.is_empty() {
+        row.problems.push(format!("left behind: processes {left:?}, files {files:?}"));
+    }
+    if !row.problems.is_empty() {
+        let text = cluster.log().text();
+        let lines: Vec<_> = text.lines().collect();
+        let tail = lines.iter().skip(lines.len().saturating_sub(60));
+        row.particulars.extend(tail.map(|line| format!("log: {line}")));
+    }
 }

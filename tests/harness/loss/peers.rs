@@ -100,13 +100,15 @@ fn measure(row: &mut Row, server: SocketAddr, mix: Mix, rounds: usize, reload: i
     let start = traffic.begun;
     traffic.wait_begun();
     for _ in 0..rounds {
-        traffic.wait_more(20);
+        if !traffic.wait_more(20, row) {
+            break;
+        }
         let begun = Instant::now();
         reload();
         row.times.push(begun.elapsed());
         row.done += 1;
     }
-    traffic.wait_more(20);
+    traffic.wait_more(20, row);
     row.fill(traffic.finish(), start);
 }
 

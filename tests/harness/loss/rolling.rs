@@ -1,7 +1,7 @@
 //! Rolling reloads under load: of good versions, and of broken ones, which must change nothing.
 
 use super::mix::Mix;
-use super::orders::{log_tail, order, pids};
+use super::orders::{self, order, pids};
 use super::row::Row;
 use super::subject::{Subject, server};
 use super::traffic::Traffic;
@@ -33,7 +33,9 @@ pub fn reload(subject: &Subject, flags: &str, mix: Mix, rounds: usize, promise: 
     let start = traffic.begun;
     traffic.wait_begun();
     for round in 1..=rounds {
-        traffic.wait_more(20);
+        if !traffic.wait_more(20, &mut row) {
+            break;
+        }
         let before = pids(&cluster);
         let (said, took) = order(&cluster, RELOAD, RELOAD_LIMIT);
         if said.code != Some(0) {
@@ -48,7 +50,7 @@ pub fn reload(subject: &Subject, flags: &str, mix: Mix, rounds: usize, promise: 
             break;
         }
     }
-    traffic.wait_more(20);
+    traffic.wait_more(20, &mut row);
     let tally = traffic.finish();
     match promise {
         Promise::All => {
@@ -60,10 +62,7 @@ pub fn reload(subject: &Subject, flags: &str, mix: Mix, rounds: usize, promise: 
             row.fill(tally, start);
         }
     }
-    if !row.problems.is_empty() {
-        row.particulars.extend(log_tail(&cluster));
-    }
-    cluster.stop();
+    orders::end(cluster, &mut row);
     row
 }
 
@@ -93,7 +92,9 @@ pub fn broken(flags: &str, mix: Mix, rounds: usize) -> Option<Row> {
     traffic.wait_begun();
     let before = pids(&cluster);
     for round in 0..rounds {
-        traffic.wait_more(20);
+        if !traffic.wait_more(20, &mut row) {
+            break;
+        }
         replace(&script, BROKEN[round % BROKEN.len()]);
         let (said, took) = order(&cluster, RELOAD, RELOAD_LIMIT);
         row.times.push(took);
@@ -113,13 +114,10 @@ pub fn broken(flags: &str, mix: Mix, rounds: usize) -> Option<Row> {
     if said.code != Some(0) || after.len() != WORKERS || !after.is_disjoint(&before) {
         row.problems.push(format!("the good version: {said:?}, {before:?} became {after:?}"));
     }
-    traffic.wait_more(20);
+    traffic.wait_more(20, &mut row);
     row.fill(traffic.finish(), start);
     row.forbid_loss();
-    if !row.problems.is_empty() {
-        row.particulars.extend(log_tail(&cluster));
-    }
-    cluster.stop();
+    orders::end(cluster, &mut row);
     Some(row)
 }
 

@@ -2,13 +2,14 @@
 
 use super::client::{Client, Shared};
 use super::mix::Mix;
+use super::row::Row;
 use super::tally::{Kind, Tally};
 use crate::wait::{PATIENCE, wait_until};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 const STACK: usize = 256 * 1024;
 
@@ -57,11 +58,18 @@ impl Traffic {
         });
     }
 
-    /// Waits until so many more have been answered.
-    #[track_caller]
-    pub fn wait_more(&self, count: u64) {
+    /// Waits until so many more have been answered. If that takes too long, the row has a problem, and this is false.
+    pub fn wait_more(&self, count: u64, row: &mut Row) -> bool {
         let wanted = self.answered() + count;
-        wait_until(&format!("{count} more requests are answered"), PATIENCE, || self.answered() >= wanted);
+        let begun = Instant::now();
+        while self.answered() < wanted {
+            if begun.elapsed() > PATIENCE {
+                row.problems.push(format!("fewer than {count} requests were answered in {PATIENCE:?}"));
+                return false;
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        true
     }
 
     /// To be called before the server is told to end: from here on connections may be refused.
