@@ -107,7 +107,7 @@ impl Cluster {
         if let Some(last) = life.running.take() {
             join(last.thread);
         }
-        let (program, thunk) = crate::prepare(&self.inner.config)?;
+        let (recipe, home, thunk) = crate::prepare(&self.inner.config)?;
         // Once for all starts: afterwards the mask from before is no longer to be seen.
         if life.signals.is_none() {
             life.signals = crate::take_signals(&self.inner.config)?;
@@ -116,7 +116,8 @@ impl Cluster {
         let (orders, inbox) = unbounded();
         let setup = Setup {
             config: self.inner.config.clone(),
-            program,
+            recipe,
+            home,
             thunk,
             signals,
             hooks: self.inner.hooks.clone(),
@@ -265,6 +266,16 @@ impl Cluster {
     /// [`Failure`] if that is no possible number, or the cluster does not run.
     pub fn scale(&self, workers: u32) -> Result<(), Failure> {
         self.command(Action::Scale { workers: ScaleTo::To(workers) }, None).map(drop)
+    }
+
+    /// Gives every worker a new process, one after the other and without a gap, and waits for the end of that for as long
+    /// as `wait` says, if it says so.
+    ///
+    /// # Errors
+    /// [`Failure::ReloadFailed`] if a new process came to nothing: the old ones go on; others if a newer reload took the
+    /// place of this one, if it takes longer, or if the cluster does not run.
+    pub fn reload(&self, wait: Option<Duration>) -> Result<(), Failure> {
+        self.command(Action::Reload, wait).map(drop)
     }
 
     /// Everything that happens from now on. A receiver that is not read misses events and is told how many.

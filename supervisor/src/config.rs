@@ -9,6 +9,7 @@ mod name;
 mod output;
 mod policy;
 mod ready;
+pub(crate) mod rolling;
 mod workers;
 
 pub use builder::Builder;
@@ -16,6 +17,7 @@ pub use control::Control;
 pub use error::ConfigError;
 pub use output::{Capture, Encoding, LineHandler, LogFormat, Stream};
 pub use ready::Ready;
+pub use rolling::{Drain, MemoryLimit, Rollback, Rolling};
 pub use workers::Workers;
 
 use crate::pool;
@@ -97,6 +99,8 @@ pub struct Config {
     pub min_uptime: Duration,
     /// From the stop signal to the kill signal; `None` is for ever.
     pub stop_timeout: Option<Duration>,
+    /// How processes leave and others take their place.
+    pub rolling: Rolling,
     /// Connections that may wait in one lane, 1 to [`MAX_WINDOW`].
     pub window: u32,
     /// The least length of a listening queue; a program that asks for more gets more.
@@ -134,6 +138,7 @@ impl Config {
 
     /// What the core needs of this. `seed` seeds the jitter of the delays.
     pub fn pool_settings(&self, seed: u64) -> pool::Settings {
+        let rolling = &self.rolling;
         pool::Settings {
             workers: u32::try_from(self.logical_ids.len()).unwrap_or(MAX_WORKERS),
             max_starting: self.max_starting,
@@ -149,6 +154,22 @@ impl Config {
             max_restart_delay: self.max_restart_delay,
             server_restart_delay: self.server_restart_delay,
             stop_timeout: self.stop_timeout,
+            drain_timeout: (rolling.drain != Drain::None).then_some(rolling.drain_timeout),
+            drain_delay: rolling.drain_delay,
+            shutdown_timeout: rolling.shutdown_within(self.stop_timeout),
+            max_surge: rolling.max_surge,
+            max_unavailable: rolling.max_unavailable,
+            min_healthy_time: rolling.min_healthy_time,
+            listen_settle: rolling.listen_settle,
+            rollback_all: rolling.rollback == Rollback::All,
+            // A share is known once the machine has been asked.
+            memory_limit: match rolling.memory_limit {
+                Some(MemoryLimit::Bytes(bytes)) => Some(bytes),
+                Some(MemoryLimit::Percent(_)) | None => None,
+            },
+            memory_samples: rolling.memory_samples,
+            max_lifetime: rolling.max_lifetime,
+            recycle_after_connections: rolling.recycle_after_connections,
             policy: self.policy,
             window: self.window,
             max_connections: self.max_connections,

@@ -5,6 +5,7 @@ use std::io;
 pub use crate::config::ConfigError;
 pub use crate::io::control::ControlError;
 pub use crate::io::program::ProgramError;
+pub use crate::io::recipe::RecipeError;
 pub use crate::io::thunk_file::ThunkError;
 
 /// Why a cluster did not start, or did not go on.
@@ -16,6 +17,9 @@ pub enum Error {
     /// The command cannot be run, or not as a worker.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// Where or with what variables workers are to run cannot be told.
+    #[error(transparent)]
+    Recipe(RecipeError),
     /// No file of the thunk that workers could load.
     #[error(transparent)]
     Thunk(#[from] ThunkError),
@@ -32,6 +36,15 @@ pub enum Error {
     },
 }
 
+impl From<RecipeError> for Error {
+    fn from(error: RecipeError) -> Self {
+        match error {
+            RecipeError::Program(error) => Self::Program(error),
+            error => Self::Recipe(error),
+        }
+    }
+}
+
 impl Error {
     /// Wraps what the system said with what was attempted.
     pub fn os(what: impl Into<String>, source: impl Into<io::Error>) -> Self {
@@ -41,7 +54,7 @@ impl Error {
     /// The exit code of the program: 2 where the caller's input is at fault, 1 otherwise.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Program(_) => 2,
+            Self::Config(_) | Self::Program(_) | Self::Recipe(_) => 2,
             Self::Thunk(error) if error.is_input() => 2,
             Self::Control(error) if error.is_input() => 2,
             Self::Thunk(_) | Self::Control(_) | Self::Os { .. } => 1,

@@ -3,7 +3,9 @@
 
 mod accepting;
 mod announce;
+mod closing;
 mod commands;
+mod draining;
 mod examine;
 mod finding;
 mod health;
@@ -13,13 +15,14 @@ mod notices;
 mod orders;
 mod processes;
 mod readiness;
+mod reload;
 mod requests;
 mod snapshot;
 mod waits;
 
 pub(crate) use snapshot::resting;
 
-use crate::config::Config;
+use crate::config::{Config, MemoryLimit};
 use crate::error::Error;
 use crate::hooks::Hooks;
 use crate::ids::{BalancerId, LaneId, WorkerId};
@@ -30,11 +33,13 @@ use crate::io::epoch::Epoch;
 use crate::io::intercept::{Asked, Delivery, Intercept};
 use crate::io::lane::{self, Lane};
 use crate::io::listener::{Key, Listener};
+use crate::io::memory_share;
 use crate::io::notify::Notifier;
 use crate::io::open::OpenConnections;
-use crate::io::program::Program;
+use crate::io::quiet::Quiet;
 use crate::io::random;
 use crate::io::ready::Ready;
+use crate::io::recipe::Recipe;
 use crate::io::release::Releases;
 use crate::io::scout::Scout;
 use crate::io::signals::{self, Blocked, Event, Signals};
@@ -43,18 +48,22 @@ use crate::io::spawn::{Limits, Template};
 use crate::io::stdio::Outputs;
 use crate::io::throttle::Throttle;
 use crate::link::Inbox;
-use crate::pool::{Input, Outcome, Policy, Pool};
+use crate::pool::{Input, Outcome, Policy, Pool, Settings};
+use closing::Closing;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
 use clustermon_protocol::message::Token;
+use draining::Drains;
 use examine::Baselines;
 use health::Monitor;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
+use nix::sys::signal::Signal;
 use notices::Notices;
 use readiness::Readiness;
+use reload::Reloads;
 use slab::Slab;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
@@ -70,7 +79,10 @@ struct Shell {
     poll: Poll,
     pool: Pool,
     config: Config,
-    template: Template,
+    /// What a process of each version is made of.
+    templates: BTreeMap<u32, Template>,
+    reloads: Reloads,
+    drains: Drains,
     /// Where the process is the supervisor's own.
     signals: Option<Signals>,
     hooks: Hooks,
@@ -82,6 +94,12 @@ struct Shell {
     detached: Ready,
     intercept: Intercept,
     scout: Scout,
+    quiet: Quiet,
+    /// Sockets that let nobody new in.
+    closing: Vec<Closing>,
+    /// Addresses that are no longer listened on, and were served.
+    closed: Vec<(BalancerId, Address)>,
+    home: Option<PathBuf>,
     listeners: HashMap<BalancerId, Listener>,
     by_key: HashMap<Key, BalancerId>,
     /// Balancers that have something to accept and may.
@@ -132,7 +150,9 @@ struct Shell {
 /// What a loop is given.
 pub(crate) struct Setup {
     pub(crate) config: Config,
-    pub(crate) program: Program,
+    pub(crate) recipe: Recipe,
+    /// Where workers run, if that may be somewhere else the next time.
+    pub(crate) home: Option<PathBuf>,
     pub(crate) thunk: PathBuf,
     /// The signals that are its to read, if the process is the cluster's own.
     pub(crate) signals: Option<Blocked>,
@@ -160,7 +180,7 @@ fn clock() -> Instant {
 
 impl Shell {
     fn new(setup: Setup) -> Result<Self, Error> {
-        let Setup { mut config, program, thunk, signals, hooks, inbox } = setup;
+        let Setup { mut config, recipe, home, thunk, signals, hooks, inbox } = setup;
         let os = |what: &'static str| move |error: io::Error| Error::os(what, error);
         let poll = Poll::new().map_err(os("cannot create the poll"))?;
         let nonce = random::number().map_err(os("cannot get random bytes"))?;
@@ -177,7 +197,8 @@ impl Shell {
         if let Some(inbox) = &inbox {
             inbox.board.set_waker(Some(waker.clone()));
         }
-        let scout = Scout::start(waker).map_err(os("cannot start a thread"))?;
+        let scout = Scout::start(waker.clone()).map_err(os("cannot start a thread"))?;
+        let quiet = Quiet::start(waker).map_err(os("cannot start a thread"))?;
         let control = match Place::of(&config).map(|place| Control::open(&place, poll.registry())) {
             // Nobody asked for it in so many words, and a container may have nowhere to put it.
             Some(Err(error)) if !error.is_input() => {
@@ -201,7 +222,7 @@ impl Shell {
             notifier = Notifier::from_environment(now);
         }
         let template = Template {
-            program: program.path,
+            recipe,
             command: config.argv(),
             thunk,
             environment: vec![
@@ -215,15 +236,18 @@ impl Shell {
         let counts = config.policy == Policy::LeastConnections || config.max_connections.is_some();
         let open = counts.then(OpenConnections::new);
         let ids = config.logical_ids.clone();
+        let settings = settings_of(&config, seed);
         let monitor = Monitor::new(now, config.lag_limit.map(|limit| limit / 5), config.pulse);
         Ok(Self {
             now,
             started: now,
             epoch: Epoch::at(now),
-            pool: Pool::new(config.pool_settings(seed)),
+            pool: Pool::new(settings),
             poll,
             config,
-            template,
+            templates: BTreeMap::from([(0, template)]),
+            reloads: Reloads::default(),
+            drains: Drains::default(),
             signals,
             hooks,
             inbox,
@@ -233,6 +257,10 @@ impl Shell {
             detached: Ready::from_env(),
             intercept,
             scout,
+            quiet,
+            closing: Vec::new(),
+            closed: Vec::new(),
+            home,
             listeners: HashMap::new(),
             by_key: HashMap::new(),
             ready: VecDeque::new(),
@@ -314,6 +342,12 @@ impl Shell {
         if due(self.search_at, self.now) {
             self.search_heirs();
         }
+        if due(self.closing_deadline(), self.now) {
+            self.look_at_doors();
+        }
+        if due(self.drains.next_deadline(), self.now) {
+            self.look_at_lanes();
+        }
         self.monitor();
         if due(self.notices.next_deadline(), self.now) {
             self.look_at_watchdogs();
@@ -358,6 +392,8 @@ impl Shell {
             self.monitor.next_deadline(),
             self.notices.next_deadline(),
             self.readiness.next_deadline(),
+            self.closing_deadline(),
+            self.drains.next_deadline(),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.now))
@@ -383,6 +419,7 @@ impl Shell {
             Source::Output(key) => self.outputs.readable(key, self.poll.registry()),
             Source::Waker => {
                 self.on_scout();
+                self.on_quiet();
                 self.on_orders();
             }
         }
@@ -398,7 +435,10 @@ impl Shell {
         while let Some(event) = self.signals.as_ref().and_then(Signals::next) {
             match event {
                 Event::Child => self.reap_orphans(),
-                Event::Reload => log::warn!("SIGHUP: a rolling reload is not there yet; nothing is done"),
+                Event::Reload => {
+                    log::info!("SIGHUP: reloading");
+                    self.reload();
+                }
                 Event::ScaleUp => self.scale_by(1),
                 Event::ScaleDown => self.scale_by(-1),
                 Event::Forward(signal) => self.forward(signal),
@@ -406,19 +446,24 @@ impl Shell {
                     log::warn!("{signal} again: killing what is left");
                     self.input(Input::Kill);
                 }
+                // Whoever presses a key waits for it.
+                Event::Stop(signal @ Signal::SIGINT) => {
+                    log::info!("{signal}: stopping at once");
+                    self.stop(Input::Halt);
+                }
                 Event::Stop(signal) => {
                     log::info!("{signal}: stopping");
-                    self.stop();
+                    self.stop(Input::Stop);
                 }
             }
         }
     }
 
     /// Begins the end, as somebody wants it.
-    fn stop(&mut self) {
+    fn stop(&mut self, how: Input) {
         self.told_to_stop = true;
         self.notifier.stopping(self.now);
-        self.input(Input::Stop);
+        self.input(how);
     }
 
     fn on_requests(&mut self, take: impl FnOnce(&mut Intercept, Instant, &Poll, &mut Vec<Asked>)) {
@@ -462,6 +507,19 @@ fn arm(poll: &Poll, id: LaneId, lane: &Lane, write: bool) -> io::Result<()> {
     let interest = if write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
     let fd = lane.as_fd().as_raw_fd();
     poll.registry().reregister(&mut SourceFd(&fd), Source::Lane(id).into(), interest)
+}
+
+/// What the core is told; a share of the memory is known only here.
+fn settings_of(config: &Config, seed: u64) -> Settings {
+    let settings = config.pool_settings(seed);
+    let share = |percent| {
+        let bytes = memory_share::available()? / 100 * u64::from(percent);
+        Some((bytes / u64::from(settings.workers.max(1))).max(1))
+    };
+    match config.rolling.memory_limit {
+        Some(MemoryLimit::Percent(percent)) => Settings { memory_limit: share(percent), ..settings },
+        Some(MemoryLimit::Bytes(_)) | None => settings,
+    }
 }
 
 /// The rules as the thunk reads them.

@@ -26,9 +26,10 @@ pub use error::Error;
 pub use worker_handle::WorkerHandle;
 
 use config::{Config, ConfigError};
-use io::program::{self, Program};
+use io::recipe::{self, Recipe};
 use io::signals::{self, Blocked};
 use io::thunk_file;
+use std::path::PathBuf;
 
 impl config::Builder {
     /// Checks everything, for the CPUs that this process may use. The first thing that is wrong is the error.
@@ -41,10 +42,10 @@ impl config::Builder {
 ///
 /// Whatever is wrong with the command or the thunk is found before anything is started.
 pub fn run(config: Config) -> Result<pool::Outcome, Error> {
-    let (program, thunk) = prepare(&config)?;
+    let (recipe, home, thunk) = prepare(&config)?;
     let signals = take_signals(&config)?;
     let hooks = hooks::Hooks::default();
-    event_loop::run(event_loop::Setup { config, program, thunk, signals, hooks, inbox: None }, || {})
+    event_loop::run(event_loop::Setup { config, recipe, home, thunk, signals, hooks, inbox: None }, || {})
 }
 
 /// Blocks the signals that the cluster is to read, if any, before the first thread is started.
@@ -53,14 +54,10 @@ fn take_signals(config: &Config) -> Result<Option<Blocked>, Error> {
     config.handle_signals.then(block).transpose()
 }
 
-/// Finds the program and the thunk, or says what is wrong with them.
-fn prepare(config: &Config) -> Result<(Program, std::path::PathBuf), Error> {
-    let script = config.command.first().ok_or(ConfigError::NoCommand)?;
-    let program = Program::resolve(config.interpreter.first().unwrap_or(script))?;
-    program.check()?;
-    if !config.interpreter.is_empty() {
-        program::check_script(script)?;
-    }
+/// Finds what a worker is made of, where it runs if that may move, and the thunk; or says what is wrong with them.
+fn prepare(config: &Config) -> Result<(Recipe, Option<PathBuf>, PathBuf), Error> {
+    let home = recipe::home();
+    let recipe = Recipe::read(config, home.as_deref())?;
     let thunk = thunk_file::locate(config.thunk.as_deref())?;
-    Ok((program, thunk))
+    Ok((recipe, home, thunk))
 }

@@ -40,6 +40,8 @@ pub enum Action {
     Cordon { target: Target },
     /// Into rotation.
     Uncordon { target: Target },
+    /// A new process for every worker, without a gap.
+    Reload,
     /// So many workers.
     Scale { workers: ScaleTo },
     /// Follow what happens: every `Event` from now on.
@@ -83,6 +85,9 @@ pub enum Failure {
     TimedOut { waited_ms: u64, what: String },
     #[error("{what}")]
     Refused { what: String },
+    /// `stderr` is what the process that came to nothing wrote last, where that is captured.
+    #[error("{what}")]
+    ReloadFailed { what: String, stderr: Vec<String> },
     #[error("the cluster is not running")]
     NotRunning,
 }

@@ -27,6 +27,11 @@ impl Failed {
 
 impl From<Declined> for Failed {
     fn from(declined: Declined) -> Self {
-        Self::new(declined.code, declined.error)
+        let mut message = declined.error;
+        for line in declined.stderr {
+            message.push_str("\n  stderr: ");
+            message.push_str(&line);
+        }
+        Self::new(declined.code, message)
     }
 }

@@ -7,6 +7,7 @@ mod failed;
 mod list;
 mod order;
 mod out;
+mod rolling;
 mod run;
 mod status;
 mod streams;
@@ -26,7 +27,7 @@ Exit codes:
   2  the command line or the command is at fault; nothing was started or changed
   3  there is no such cluster or worker
   4  the --wait-timeout is over, and it is still under way
-  5  failed, and what it had begun was rolled back";
+  5  a new process came to nothing, and the old ones go on";
 
 /// Runs N copies of any server program behind one port, and keeps them running.
 #[derive(Debug, Parser)]
@@ -53,6 +54,8 @@ enum Command {
     Stop(order::Args),
     /// Stop workers and start them again, all at once
     Restart(order::Args),
+    /// Give every worker a new process, one after the other and without a gap
+    Reload(order::ReloadArgs),
     /// Send SIGHUP to workers: a program reloads itself, or ends and is restarted
     HangUp(order::Args),
     /// Kill workers with SIGKILL; they stay stopped
@@ -82,6 +85,7 @@ impl Command {
             Self::Start(args) => args.run(|target| Action::Start { target }),
             Self::Stop(args) => args.run(|target| Action::Stop { target }),
             Self::Restart(args) => args.run(|target| Action::Restart { target }),
+            Self::Reload(args) => args.run(),
             Self::HangUp(args) => args.run(|target| Action::HangUp { target }),
             Self::ForceStop(args) => args.run(|target| Action::ForceStop { target }),
             Self::Dump(args) => args.run(|target| Action::Dump { target }),

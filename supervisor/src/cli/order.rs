@@ -38,6 +38,17 @@ pub(super) struct SignalArgs {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct ReloadArgs {
+    /// Cluster; may be left out when exactly one of this user runs
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    at: At,
+    #[command(flatten)]
+    wait: Wait,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct ScaleArgs {
     /// Number of workers, or a change of it: 4, web=4, +1, web=-2
     #[arg(value_name = "[NAME=]N", allow_hyphen_values = true)]
@@ -90,6 +101,13 @@ impl SignalArgs {
     pub(super) fn run(&self) -> Result<(), Failed> {
         let action = Action::Signal { target: self.whom.target(), signal: self.signal };
         carry_out(&mut self.whom.connect()?, &Command { action, wait_ms: None })
+    }
+}
+
+impl ReloadArgs {
+    pub(super) fn run(&self) -> Result<(), Failed> {
+        let mut client = self.at.connect(self.name.as_deref())?;
+        carry_out(&mut client, &Command { action: Action::Reload, wait_ms: self.wait.ms() })
     }
 }
 

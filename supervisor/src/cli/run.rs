@@ -127,6 +127,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH")]
     thunk: Option<PathBuf>,
     #[command(flatten)]
+    rolling: super::rolling::RollingArgs,
+    #[command(flatten)]
     streams: super::streams::StreamArgs,
     /// Log more; twice for everything
     #[arg(short, long, action = clap::ArgAction::Count)]
@@ -190,6 +192,7 @@ impl Args {
         }
         builder = self.share.into_iter().fold(builder, Builder::share);
         builder = self.private.into_iter().fold(builder, Builder::private);
+        builder = self.rolling.apply(builder);
         self.streams.apply(builder).build()
     }
 }

@@ -2,11 +2,12 @@
 //! check is in [`Builder::build_for`].
 
 mod health;
+mod rolling;
 mod spreading;
 mod streams;
 
 use super::workers::{Workers, logical_ids};
-use super::{Config, ConfigError, Control, MAX_WINDOW, Ready, duration, name};
+use super::{Config, ConfigError, Control, MAX_WINDOW, Ready, Rolling, duration, name};
 use crate::api::{Environment, Health};
 use crate::cluster::Cluster;
 use crate::hooks::Hooks;
@@ -42,6 +43,7 @@ pub struct Builder {
     streams: streams::Streams,
     spreading: spreading::Spreading,
     health: health::Health,
+    rolling: Rolling,
     handle_signals: bool,
     verbose: u8,
     hooks: Hooks,
@@ -72,6 +74,7 @@ impl Builder {
             streams: streams::Streams::default(),
             spreading: spreading::Spreading::default(),
             health: health::Health::default(),
+            rolling: Rolling::default(),
             handle_signals: false,
             verbose: 0,
             hooks: Hooks::default(),
@@ -242,6 +245,13 @@ impl Builder {
             ("watchdog", self.health.watchdog),
             ("ready", self.health.ready.as_ref().and_then(Ready::delay)),
             ("server-restart-delay", Some(self.spreading.server_restart_delay)),
+            ("drain-timeout", Some(self.rolling.drain_timeout)),
+            ("idle-grace", Some(self.rolling.idle_grace)),
+            ("drain-delay", Some(self.rolling.drain_delay)),
+            ("shutdown-timeout", self.rolling.shutdown_timeout),
+            ("min-healthy-time", Some(self.rolling.min_healthy_time)),
+            ("listen-settle", Some(self.rolling.listen_settle)),
+            ("max-lifetime", self.rolling.max_lifetime),
         ] {
             if duration.is_some_and(|duration| duration > duration::LONGEST) {
                 return Err(ConfigError::TooLong { option });
@@ -280,6 +290,7 @@ impl Builder {
         let streams = self.streams.check()?;
         self.spreading.check()?;
         self.health.check()?;
+        rolling::check(&self.rolling, self.pulse)?;
         Ok(Config {
             name,
             name_is_given,
@@ -308,6 +319,7 @@ impl Builder {
             max_restart_delay: self.max_restart_delay,
             min_uptime: self.min_uptime,
             stop_timeout: self.stop_timeout,
+            rolling: self.rolling,
             window: self.window,
             backlog: self.backlog,
             max_starting,

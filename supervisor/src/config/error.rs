@@ -101,6 +101,30 @@ pub enum ConfigError {
     /// Not what a request can ask for.
     #[error("--ready http:{0}: give a path that begins with / and holds no blanks or control characters")]
     ReadyPath(String),
+    /// Neither more processes nor fewer: nothing could be replaced.
+    #[error("--max-surge 0: give --max-unavailable 1 too, or no process can take the place of another")]
+    NoSurge,
+    /// No such signal.
+    #[error("--stop-signal {0}: there is no such signal, or it cannot be caught")]
+    StopSignal(i32),
+    /// No sample, no judgement.
+    #[error("--memory-samples 0: give at least 1")]
+    MemorySamples,
+    /// Memory is looked at with each pulse.
+    #[error("--memory-limit: needs a --pulse, by which memory is sampled")]
+    MemoryWithoutPulse,
+    /// A share that is none.
+    #[error("--memory-limit: give an amount of memory, or a share of 1% to 100%")]
+    MemoryLimit,
+    /// A worker that would never begin.
+    #[error("--recycle-after-connections 0: give at least 1")]
+    RecycleAfter,
+    /// A path that is none.
+    #[error("--{option}: the path is empty")]
+    EmptyPath {
+        /// `cwd` or `env-file`.
+        option: &'static str,
+    },
     /// No descriptor that a worker can be given.
     #[error("--ready fd:{0}: {range}", range = super::ready::FD)]
     ReadyFd(u16),

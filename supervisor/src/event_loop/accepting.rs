@@ -22,7 +22,7 @@ impl Shell {
 
     /// Somebody has shut the listening socket down.
     pub(super) fn on_shut(&mut self, balancer: BalancerId) {
-        if let Some(listener) = self.listeners.get_mut(&balancer) {
+        if let Some(listener) = self.listeners.get_mut(&balancer).filter(|listener| !listener.closing) {
             listener.pending = false;
             let error = "its socket was shut down".to_owned();
             self.input(Input::BalancerFailed { balancer, error });
@@ -74,7 +74,10 @@ impl Shell {
                     let conn = self.conns.insert(connection);
                     self.input(Input::Accepted { conn, balancer, source });
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // A unix socket that lets nobody in says so once its queue is empty.
+                Err(error)
+                    if error.kind() == io::ErrorKind::WouldBlock || listener.closing && is_shut(&error) =>
+                {
                     listener.pending = false;
                     return false;
                 }
@@ -110,4 +113,8 @@ impl Shell {
         }
         true
     }
+}
+
+fn is_shut(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(libc::EINVAL)
 }

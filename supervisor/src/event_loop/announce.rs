@@ -137,14 +137,14 @@ impl Shell {
     }
 
     pub(super) fn address_of(&self, balancer: BalancerId) -> String {
-        self.listeners
-            .get(&balancer)
-            .map_or_else(|| "a closed address".to_owned(), |found| found.address.to_string())
+        let open = self.listeners.get(&balancer).map(|listener| listener.address);
+        let closed = || self.closed.iter().find(|(id, _)| *id == balancer).map(|(_, address)| *address);
+        open.or_else(closed).map_or_else(|| "a closed address".to_owned(), |address| address.to_string())
     }
 
     /// How the worker's last process ended, for people.
     pub(super) fn last_exit(&self, worker: WorkerId) -> Option<String> {
-        let worker = self.pool.workers().iter().find(|known| known.id().slot == worker.slot)?;
+        let worker = self.pool.workers().get(worker.slot as usize)?;
         worker.last_exit().map(|exit| notes::ending(&exit))
     }
 

@@ -90,7 +90,7 @@ impl Shell {
         Ok(match action {
             Action::Inspect | Action::Events => None,
             Action::Stop { target: Target::Cluster } => {
-                self.stop();
+                self.stop(Input::Stop);
                 Some(Goal::Rest)
             }
             Action::ForceStop { target: Target::Cluster } => {
@@ -119,6 +119,7 @@ impl Shell {
             }
             Action::Cordon { target } => self.command(&target, Do::Cordon).map(|_| None)?,
             Action::Uncordon { target } => self.command(&target, Do::Uncordon).map(|_| None)?,
+            Action::Reload => Some(Goal::Reload(self.reload())),
             Action::Scale { workers } => Some(Goal::Count(self.scale(workers)?)),
         })
     }

@@ -1,6 +1,6 @@
 //! Turns the core's notes into log lines that a person can follow, with names, pids and addresses.
 
-use super::Shell;
+use super::{Shell, reload};
 use crate::ids::{BalancerId, WorkerId};
 use crate::pool::{Exit, Finding, Note, Then};
 use log::Level;
@@ -94,6 +94,29 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             Span(*uptime),
             Next(*retry_in, *then)
         ),
+        Note::Drained { worker, after, quiet: true } => {
+            say!(Info, "worker {} has drained in {}: told to stop", name(worker), Span(*after))
+        }
+        Note::Drained { worker, after, quiet: false } => {
+            let left = shell.connections_left(*worker);
+            say!(Warn, "worker {} has not drained within {}{left}: told to stop", name(worker), Span(*after))
+        }
+        Note::ReloadBegan { workers } => say!(Info, "reload: {workers} workers get a new process"),
+        Note::Reloaded { reloaded } => reload::describe(shell, reloaded),
+        Note::RollingBack { failed, workers } => say!(
+            Error,
+            "reload: {}; the {workers} workers that were replaced go back",
+            reload::cause(shell, failed)
+        ),
+        Note::Worn { worker, worn } => {
+            say!(Info, "worker {} is replaced: {}", name(worker), reload::worn(worn))
+        }
+        Note::NotReplaced { worn, failed } => say!(
+            Error,
+            "{}, but it could not be replaced: {}; the old process goes on",
+            reload::worn(worn),
+            reload::cause(shell, failed)
+        ),
         Note::Stopping { workers, kill_in } => match kill_in {
             Some(kill_in) => say!(Info, "stopping {workers} workers; kill in {}", Span(*kill_in)),
             None => say!(Info, "stopping {workers} workers, however long it takes"),
@@ -153,6 +176,7 @@ impl fmt::Display for Next {
         match (self.0, self.1) {
             (_, Then::BudgetSpent) => f.write_str("not started again: its restarts are spent"),
             (_, Then::Replaced) => f.write_str("another has taken its place"),
+            (_, Then::Failed) => f.write_str("the one it was to replace goes on"),
             (_, Then::Finished) => f.write_str("not started again: it has done its work"),
             (Some(delay), _) if delay.is_zero() => f.write_str("next start now"),
             (Some(delay), _) => write!(f, "next start in {}", Span(delay)),

@@ -15,15 +15,16 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// What asks a worker to stop.
-pub(super) const STOP_SIGNAL: Posix = Posix::SIGTERM;
-
 impl Shell {
     /// Drains the core's orders.
     pub(super) fn carry_out(&mut self) {
         while let Some(output) = self.pool.poll_output() {
             match output {
-                Output::Spawn { worker } => self.spawn(worker),
+                Output::Spawn { worker, version } => self.spawn(worker, version),
+                Output::Prepare { ticket, version } => self.prepare(ticket, version),
+                Output::Reloaded { ticket, reloaded } => self.reloaded(ticket, &reloaded),
+                Output::Drain { worker } => self.drain(worker),
+                Output::CloseDoor { balancer } => self.close_door(balancer),
                 Output::Dispatch { conn, lane } => self.dispatch(conn, lane),
                 Output::Refuse { conn } => self.conns.close(conn),
                 Output::Measure { lane } => self.measure(lane),
@@ -46,6 +47,11 @@ impl Shell {
                 Output::Done(outcome) => self.outcome = Some(outcome),
             }
         }
+    }
+
+    /// What asks a worker to stop.
+    pub(super) fn stop_signal(&self) -> Posix {
+        Posix::try_from(self.config.rolling.stop_signal).unwrap_or(Posix::SIGTERM)
     }
 
     /// The connection path: one sendmsg, one close, and word that the copy is closed.
@@ -184,6 +190,10 @@ impl Shell {
 
     fn close_balancer(&mut self, balancer: BalancerId) {
         let Some(listener) = self.listeners.remove(&balancer) else { return };
+        if self.pool.balancer(balancer).is_some() {
+            // Its workers go on with what they have of it.
+            self.closed.push((balancer, listener.address));
+        }
         self.by_key.remove(&listener.key);
         self.ready.retain(|ready| *ready != balancer);
         let _ = self.poll.registry().deregister(&mut SourceFd(&listener.as_fd().as_raw_fd()));
@@ -191,9 +201,11 @@ impl Shell {
     }
 
     fn signal(&mut self, worker: WorkerId, signal: Signal) {
+        self.no_longer_drains(worker);
+        let stop = self.stop_signal();
         let Some(process) = self.processes.get_mut(&worker) else { return };
         match signal {
-            Signal::Stop => process.stop(STOP_SIGNAL),
+            Signal::Stop => process.stop(stop),
             Signal::Kill => process.kill(),
             Signal::HangUp => process.send(Posix::SIGHUP),
             Signal::Abort => process.stop(Posix::SIGABRT),

@@ -1,7 +1,6 @@
 //! Workers' processes as the loop sees them: started, ended, members come and gone, orphans reaped, and nothing left at
 //! the end. Restarts are the core's to order.
 
-use super::orders::STOP_SIGNAL;
 use super::{Shell, clock};
 use crate::ids::WorkerId;
 use crate::io::child::{self, Ended, Heirs, Member, Process};
@@ -27,8 +26,8 @@ impl Shell {
         self.ids.get(worker.slot as usize).map_or("?", String::as_str)
     }
 
-    pub(super) fn spawn(&mut self, worker: WorkerId) {
-        let input = match self.try_spawn(worker) {
+    pub(super) fn spawn(&mut self, worker: WorkerId, version: u32) {
+        let input = match self.try_spawn(worker, version) {
             Ok(pid) => Input::Spawned { worker, pid },
             Err(error) => {
                 self.no_longer_listen_for(worker);
@@ -39,7 +38,7 @@ impl Shell {
         self.pool.handle(self.now, input);
     }
 
-    fn try_spawn(&mut self, worker: WorkerId) -> io::Result<u32> {
+    fn try_spawn(&mut self, worker: WorkerId, version: u32) -> io::Result<u32> {
         let token = random::bytes()?;
         let text: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut own = self.notify_variables(worker)?;
@@ -48,7 +47,8 @@ impl Shell {
         let id = self.logical_id(worker).to_owned();
         let output = self.outputs.attach(&id, self.poll.registry())?;
         let told = self.newline_for(worker)?;
-        let spawned = self.template.spawn(&own, wanted, output, told)?;
+        let template = self.templates.get(&version).ok_or(io::ErrorKind::NotFound)?;
+        let spawned = template.spawn(&own, wanted, output, told)?;
         let pid = spawned.pid;
         let source = Source::Child(worker).into();
         let mut pidfd = SourceFd(&spawned.pidfd.as_raw_fd());
@@ -60,6 +60,12 @@ impl Shell {
         self.tokens.insert(token, worker);
         self.processes.insert(worker, Process::new(spawned, token));
         Ok(pid)
+    }
+
+    /// The processes of a worker that are known: its first and its members.
+    pub(super) fn pids(&self, worker: WorkerId) -> Vec<u32> {
+        let Some(process) = self.processes.get(&worker) else { return Vec::new() };
+        std::iter::once(process.pid).chain(process.members.values().map(|member| member.pid)).collect()
     }
 
     /// A process of the worker listens: its end will be seen, and it is asked to stop before its wrappers are.
@@ -95,6 +101,8 @@ impl Shell {
         }
         if let Some(process) = self.processes.get_mut(&worker) {
             process.members.insert(place, Member { pid, pidfd });
+            let pids = self.pids(worker);
+            self.quiet.update(worker, pids);
         }
     }
 
@@ -106,13 +114,14 @@ impl Shell {
     }
 
     pub(super) fn on_member(&mut self, place: usize) {
+        let stop = self.stop_signal();
         let Some(worker) = self.members.try_remove(place) else { return };
         let Some(process) = self.processes.get_mut(&worker) else { return };
         if let Some(member) = process.members.remove(&place) {
             process.member_ended(&member);
             let _ = self.poll.registry().deregister(&mut SourceFd(&member.pidfd.as_raw_fd()));
         }
-        process.member_gone(STOP_SIGNAL);
+        process.member_gone(stop);
         self.bury_if_gone(worker);
     }
 
@@ -127,6 +136,7 @@ impl Shell {
         let _ = self.poll.registry().deregister(&mut SourceFd(&process.pidfd.as_raw_fd()));
         self.tokens.remove(&process.token);
         self.monitor.forget(worker);
+        self.no_longer_drains(worker);
         self.no_longer_listen_for(worker);
         let exit = match process.ended {
             Some(Ended::Signal { signal, core_dumped }) => {

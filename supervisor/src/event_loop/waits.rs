@@ -16,6 +16,8 @@ pub(super) enum Goal {
     Down(Vec<u32>),
     /// There are so many workers, and all run.
     Count(u32),
+    /// The reload of this number has ended.
+    Reload(u64),
     /// The cluster is at rest.
     Rest,
 }
@@ -37,6 +39,8 @@ pub(super) struct Waits(Vec<Wait>);
 /// How far a goal is.
 enum Progress {
     Done,
+    /// It has ended like this.
+    Ended(Result<Reply, Failure>),
     /// It will not be reached by waiting.
     Hopeless(String),
     UnderWay(String),
@@ -62,6 +66,7 @@ impl Shell {
         for wait in std::mem::take(&mut self.waits.0) {
             let answer = match self.progress(&wait.goal) {
                 Progress::Done => Ok(Reply::Done),
+                Progress::Ended(answer) => answer,
                 Progress::Hopeless(what) => Err(Failure::Refused { what }),
                 Progress::UnderWay(what) if wait.until.is_some_and(|until| until <= self.now) => {
                     let waited = self.now.saturating_duration_since(wait.since);
@@ -84,7 +89,7 @@ impl Shell {
         for wait in std::mem::take(&mut self.waits.0) {
             let answer = match wait.goal {
                 Goal::Rest | Goal::Down(_) => Ok(Reply::Done),
-                Goal::Running(_) | Goal::Count(_) => Err(Failure::NotRunning),
+                Goal::Running(_) | Goal::Count(_) | Goal::Reload(_) => Err(Failure::NotRunning),
             };
             self.tell(wait.asker, &answer);
         }
@@ -93,6 +98,10 @@ impl Shell {
     fn progress(&self, goal: &Goal) -> Progress {
         let workers = self.pool.workers();
         match goal {
+            Goal::Reload(ticket) => match self.reloads.ended.get(ticket) {
+                Some(answer) => Progress::Ended(answer.clone()),
+                None => Progress::UnderWay(self.reload_progress()),
+            },
             Goal::Rest => Progress::UnderWay("the cluster is stopping".to_owned()),
             Goal::Down(slots) => {
                 let up = workers.iter().find(|worker| slots.contains(&worker.id().slot) && worker.is_live());

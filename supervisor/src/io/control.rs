@@ -248,6 +248,7 @@ fn changes(action: &Action) -> bool {
         | Action::Signal { .. }
         | Action::Cordon { .. }
         | Action::Uncordon { .. }
+        | Action::Reload
         | Action::Scale { .. } => true,
     }
 }
@@ -274,6 +275,7 @@ impl fmt::Display for Told<'_> {
             Action::Signal { target, signal } => write!(f, "signal {signal} to {}", whom(target)),
             Action::Cordon { target } => write!(f, "cordon {}", whom(target)),
             Action::Uncordon { target } => write!(f, "uncordon {}", whom(target)),
+            Action::Reload => f.write_str("reload"),
             Action::Scale { workers: crate::api::ScaleTo::To(count) } => write!(f, "scale to {count}"),
             Action::Scale { workers: crate::api::ScaleTo::By(count) } => write!(f, "scale by {count:+}"),
         }

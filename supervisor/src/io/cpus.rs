@@ -1,9 +1,10 @@
 //! How many CPUs this process may keep busy: by its affinity, and by the quota of its cgroup and of those above.
 //! Reads /proc and the cgroup file systems; sets nothing.
 
+use super::cgroup::{self, Version};
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 /// At least 1, whatever cannot be read.
 pub(crate) fn available() -> u32 {
@@ -24,43 +25,10 @@ fn affinity() -> io::Result<u32> {
     Ok(mask.iter().map(|word| word.count_ones()).sum())
 }
 
-/// `cpus`, or less where a quota allows less. Every path is taken below `root`.
+/// `cpus`, or less where a quota allows less, rounded up. Every path is taken below `root`.
 fn limited(cpus: u32, root: &Path) -> u32 {
-    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
-    let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
-    let quotas = groups.lines().filter_map(|line| {
-        let (_, rest) = line.split_once(':')?;
-        let (controllers, group) = rest.split_once(':')?;
-        let version = match controllers {
-            "" => Version::Two,
-            list if list.split(',').any(|name| name == "cpu") => Version::One,
-            _ => return None,
-        };
-        let mount = mounts.lines().filter_map(Mount::parse).find(|mount| mount.version == Some(version))?;
-        quota(version, &mount, Path::new(group), root)
-    });
-    quotas.fold(cpus, u32::min).max(1)
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Version {
-    One,
-    Two,
-}
-
-/// The smallest quota from the group up to the mount, in CPUs, rounded up.
-fn quota(version: Version, mount: &Mount, group: &Path, root: &Path) -> Option<u32> {
-    let top = root.join(mount.point.strip_prefix("/").unwrap_or(&mount.point));
-    // Inside a container the group may lie outside of what is mounted; then the mount is all there is to see.
-    let below = group.strip_prefix(&mount.root).unwrap_or(Path::new(""));
-    let below = if below.components().all(|part| matches!(part, Component::Normal(_))) {
-        below
-    } else {
-        Path::new("")
-    };
-    let deepest = top.join(below);
-    let directories = deepest.ancestors().take_while(|directory| directory.starts_with(&top));
-    directories.filter_map(|directory| quota_of(version, directory)).min()
+    let quotas = cgroup::directories("cpu", root).into_iter();
+    quotas.filter_map(|(version, directory)| quota_of(version, &directory)).fold(cpus, u32::min).max(1)
 }
 
 fn quota_of(version: Version, directory: &Path) -> Option<u32> {
@@ -84,59 +52,9 @@ fn quota_of(version: Version, directory: &Path) -> Option<u32> {
     Some(u32::try_from(quota.div_ceil(period)).unwrap_or(u32::MAX).max(1))
 }
 
-/// One line of mountinfo.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Mount {
-    /// The directory of the mounted file system that is seen at `point`.
-    root: PathBuf,
-    point: PathBuf,
-    /// Set for a cgroup file system that has to do with CPU time.
-    version: Option<Version>,
-}
-
-impl Mount {
-    /// `ID PARENT DEVICE ROOT POINT OPTIONS [TAGS..] - TYPE SOURCE SUPER_OPTIONS`
-    fn parse(line: &str) -> Option<Self> {
-        let (mount, file_system) = line.split_once(" - ")?;
-        let mut fields = mount.split(' ').skip(3);
-        let (root, point) = (unescape(fields.next()?), unescape(fields.next()?));
-        let mut fields = file_system.split(' ');
-        let kind = fields.next()?;
-        let options = fields.nth(1).unwrap_or_default();
-        let version = match kind {
-            "cgroup2" => Some(Version::Two),
-            "cgroup" if options.split(',').any(|option| option == "cpu") => Some(Version::One),
-            _ => None,
-        };
-        Some(Self { root, point, version })
-    }
-}
-
-/// A path of mountinfo, in which blanks and backslashes are `\` and three octal digits.
-fn unescape(field: &str) -> PathBuf {
-    use std::os::unix::ffi::OsStringExt;
-    let bytes = field.as_bytes();
-    let mut path = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while at < bytes.len() {
-        let octal = (bytes[at] == b'\\').then(|| field.get(at + 1..at + 4)).flatten();
-        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) => {
-                path.push(byte);
-                at += 4;
-            }
-            None => {
-                path.push(bytes[at]);
-                at += 1;
-            }
-        }
-    }
-    PathBuf::from(std::ffi::OsString::from_vec(path))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{affinity, available, limited, unescape};
+    use super::{affinity, available, limited};
     use crate::io::scratch::Scratch;
     use std::path::Path;
 
@@ -213,10 +131,5 @@ mod tests {
     fn here() {
         let cpus = available();
         assert!(cpus >= 1 && cpus <= affinity().unwrap(), "{cpus}");
-    }
-
-    #[test]
-    fn escapes() {
-        assert_eq!(unescape(r"/a\040b\134c\0"), Path::new(r"/a b\c\0"));
     }
 }

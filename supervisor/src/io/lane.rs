@@ -100,6 +100,11 @@ impl Lane {
         Ok(ticket)
     }
 
+    /// A copy of the supervisor's end, by which it can be seen whether anything waits.
+    pub(crate) fn observer(&self) -> io::Result<OwnedFd> {
+        self.supervisor_end.try_clone()
+    }
+
     /// How many records wait.
     pub(crate) fn waiting(&self) -> u32 {
         let mut bytes: libc::c_int = 0;

@@ -91,6 +91,8 @@ pub(crate) struct Listener {
     pub(crate) backlog: u32,
     /// There may be something to accept.
     pub(crate) pending: bool,
+    /// Nobody new is let in.
+    pub(crate) closing: bool,
     /// How workers want their connections: what they last said.
     pub(crate) nonblock: bool,
     socket: OwnedFd,
@@ -126,6 +128,7 @@ impl Listener {
             file,
             backlog: backlog.unsigned_abs(),
             pending: true,
+            closing: false,
             nonblock: false,
             socket,
             older: Vec::new(),

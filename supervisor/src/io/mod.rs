@@ -1,11 +1,14 @@
 //! The operating system: reports facts and carries out orders. Decides nothing and never imports the pool.
 
+mod cgroup;
 pub(crate) mod child;
 pub(crate) mod conns;
 pub(crate) mod control;
 pub(crate) mod cpus;
 pub(crate) mod descriptors;
 pub(crate) mod diag;
+#[path = "door_stub.rs"]
+pub(crate) mod door;
 mod elf;
 pub(crate) mod epoch;
 pub(crate) mod family;
@@ -14,6 +17,7 @@ pub(crate) mod lane;
 pub(crate) mod listener;
 pub(crate) mod log;
 mod memory;
+pub(crate) mod memory_share;
 mod message;
 pub(crate) mod newline;
 pub(crate) mod notified;
@@ -24,10 +28,10 @@ pub(crate) mod probe;
 pub(crate) mod proc;
 pub(crate) mod program;
 pub(crate) mod pulse;
-#[expect(dead_code, reason = "the event loop does not drain by it yet")]
 pub(crate) mod quiet;
 pub(crate) mod random;
 pub(crate) mod ready;
+pub(crate) mod recipe;
 pub(crate) mod release;
 pub(crate) mod runtime_dir;
 pub(crate) mod scout;

@@ -1,6 +1,7 @@
 //! Starts a worker's first process: group, environment, limits, signals and scheduling as the user's shell would have
 //! given them. The only place where processes are started.
 
+use super::recipe::Recipe;
 use super::{newline::Told, notify, ready, stdio::Ends};
 use crate::api::Environment;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -13,11 +14,11 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What every worker of the cluster gets.
-#[derive(Debug)]
+/// What every worker of one version gets.
+#[derive(Clone, Debug)]
 pub(crate) struct Template {
-    /// The file to execute, and the arguments with the name the user gave.
-    pub(crate) program: PathBuf,
+    pub(crate) recipe: Recipe,
+    /// The arguments, with the name the user gave.
     pub(crate) command: Vec<OsString>,
     pub(crate) thunk: PathBuf,
     /// Variables beyond the supervisor's own.
@@ -71,6 +72,11 @@ fn schedule(policy: i32) -> bool {
 }
 
 impl Template {
+    /// The same, made of something else.
+    pub(crate) fn with(&self, recipe: Recipe) -> Self {
+        Self { recipe, ..self.clone() }
+    }
+
     /// Starts one. `own` are this worker's own variables, `wanted` the environment that the user makes for it, `output`
     /// its standard output and error where they are captured, `told` the descriptor on which it says that it is ready.
     #[expect(clippy::disallowed_methods, reason = "the one place where processes are started")]
@@ -82,8 +88,12 @@ impl Template {
         told: Option<Told>,
     ) -> io::Result<Spawned> {
         let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut command = Command::new(&self.program);
+        let mut command = Command::new(&self.recipe.program);
         command.arg0(name).args(arguments).stdin(Stdio::null()).process_group(0);
+        if let Some(cwd) = &self.recipe.cwd {
+            command.current_dir(cwd).env("PWD", cwd);
+        }
+        command.envs(self.recipe.variables.iter().map(|(name, value)| (name, value)));
         if let Some(Ends { stdout, stderr }) = output {
             command.stdout(stdout).stderr(stderr);
         }
@@ -95,6 +105,7 @@ impl Template {
             Some(Environment::Inherited(variables)) => (std::env::var_os("LD_PRELOAD"), variables),
             Some(Environment::Exhaustive(variables)) => {
                 command.env_clear();
+                command.envs(self.recipe.variables.iter().map(|(name, value)| (name, value)));
                 (None, variables)
             }
         };

@@ -3,9 +3,9 @@
 
 use super::deadlines::after;
 use super::lane::{Lane, Lanes};
-use super::worker::Worker;
+use super::workers::Workers;
 use super::{Deadline, Output, Policy, Settings, Timer};
-use crate::ids::{BalancerId, ConnId, LaneId};
+use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -32,6 +32,19 @@ pub struct Balancer {
     pub(super) forsaken: Option<Instant>,
     /// It has been forsaken for too long.
     pub(super) refusing: bool,
+    pub(super) door: Door,
+}
+
+/// Whether new connections may still come to the listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    Open,
+    /// Only those that were on their way.
+    Closing,
+    /// None is left in its queue.
+    Empty,
+    /// The socket has been closed.
+    Gone,
 }
 
 /// Where a load balancer is in its life.
@@ -53,8 +66,8 @@ pub(super) struct Place {
     /// That of its last connection.
     pub(super) turn: u64,
     pub(super) lane: LaneId,
-    /// Its worker's.
-    pub(super) slot: u32,
+    /// Whose it is.
+    pub(super) worker: WorkerId,
 }
 
 /// A connection that the shell holds.
@@ -69,8 +82,10 @@ pub(super) struct Held {
 pub(super) struct Pumped {
     /// The earliest look that is due sooner than before.
     pub(super) look: Option<Deadline>,
-    /// The worker in this slot has as many connections as it may: its lanes must leave before this goes on.
-    pub(super) at_limit: Option<u32>,
+    /// This worker has as many connections as it may: its lanes must leave before this goes on.
+    pub(super) at_limit: Option<WorkerId>,
+    /// Some worker has been given as many connections as one process is.
+    pub(super) spent: bool,
 }
 
 impl Balancer {
@@ -88,6 +103,7 @@ impl Balancer {
             served: false,
             forsaken: None,
             refusing: false,
+            door: Door::Open,
         }
     }
 
@@ -151,7 +167,7 @@ impl Balancer {
     /// The lane joins the rotation where its turn puts it. One that was never dispatched to (0) thus comes first, behind
     /// others like it: after n lanes have opened, the next n connections go to n lanes, and none gets two.
     pub(super) fn enter(&mut self, id: LaneId, lane: &Lane) {
-        let place = Place { turn: lane.turn, lane: id, slot: lane.worker().slot };
+        let place = Place { turn: lane.turn, lane: id, worker: lane.worker() };
         self.rotation.insert(self.rotation.partition_point(|other| other.turn <= place.turn), place);
     }
 
@@ -182,15 +198,16 @@ impl Balancer {
         now: Instant,
         settings: &Settings,
         lanes: &mut Lanes,
-        workers: &mut [Worker],
+        workers: &mut Workers,
         outbox: &mut VecDeque<Output>,
     ) -> Pumped {
         let mut look = None;
+        let mut spent = false;
         while self.measuring.is_none()
             && let Some(held) = self.returned.front().or_else(|| self.accepted.front()).copied()
             && let Some(place) = self.pick(held.source, settings.policy, workers)
         {
-            let Some(&Place { lane: id, slot, .. }) = self.rotation.get(place) else { break };
+            let Some(&Place { lane: id, worker, .. }) = self.rotation.get(place) else { break };
             let Some(lane) = lanes.get_mut(&id).filter(|lane| lane.is_ready()) else {
                 self.rotation.remove(place);
                 continue;
@@ -206,18 +223,19 @@ impl Balancer {
             self.dispatched += 1;
             lane.turn = self.last_turn();
             self.rotation.remove(place);
-            self.rotation.push_back(Place { turn: lane.turn, lane: id, slot });
+            self.rotation.push_back(Place { turn: lane.turn, lane: id, worker });
             look = look.into_iter().chain(lane.dispatch(now, held.conn, settings)).min();
             outbox.push_back(Output::Dispatch { conn: held.conn, lane: id });
-            if let Some(worker) = workers.get_mut(slot as usize) {
+            if let Some(worker) = workers.by_id_mut(worker) {
                 worker.load.gave();
+                spent |= worker.wear.is_spent(worker.load.dispatched());
                 if worker.load.is_full(settings) {
-                    return Pumped { look, at_limit: Some(slot) };
+                    return Pumped { look, at_limit: Some(worker.id()), spent };
                 }
             }
         }
         self.tell_room(outbox);
-        Pumped { look, at_limit: None }
+        Pumped { look, at_limit: None, spent }
     }
 
     /// Tells when `may_accept` has turned true.
@@ -231,7 +249,7 @@ impl Balancer {
 
     /// The place in the rotation of the lane that the connection is for. All in it are ready, so that a hash which
     /// prefers one that is not spills over to the next it prefers.
-    fn pick(&self, source: u64, policy: Policy, workers: &[Worker]) -> Option<usize> {
+    fn pick(&self, source: u64, policy: Policy, workers: &Workers) -> Option<usize> {
         // Of several equal ones, `min_by_key` returns the first.
         let best = |key: &dyn Fn(&Place) -> u64| {
             let places = self.rotation.iter().enumerate();
@@ -240,9 +258,9 @@ impl Balancer {
         match policy {
             Policy::RoundRobin => (!self.rotation.is_empty()).then_some(0),
             Policy::LeastConnections => {
-                best(&|place| workers.get(place.slot as usize).map_or(u64::MAX, |worker| worker.load.open()))
+                best(&|place| workers.by_id(place.worker).map_or(u64::MAX, |worker| worker.load.open()))
             }
-            Policy::SourceHash => best(&|place| preference(source, place.slot)),
+            Policy::SourceHash => best(&|place| preference(source, place.worker.slot)),
         }
     }
 }

@@ -3,7 +3,9 @@
 
 use super::pool::{Phase, Pool};
 use super::state::{Event, Reason, State};
+use super::worker::Worker;
 use super::{Change, Command, Output};
+use crate::ids::WorkerId;
 use std::time::Instant;
 
 impl Pool {
@@ -24,6 +26,10 @@ impl Pool {
         if spent && matches!(command, Command::Start | Command::Restart | Command::HangUp) {
             // Somebody has looked at it: it may fail as often as before.
             worker.backoff.refill(&self.settings);
+        }
+        if matches!(command, Command::Stop | Command::ForceStop | Command::Dump | Command::Debug) {
+            // It is to be down, or as it is: nobody is to take its place.
+            self.drop_step(now, slot);
         }
         match event(command) {
             Some(event) => self.act(now, slot, event),
@@ -53,16 +59,23 @@ impl Pool {
             Command::Start | Command::Stop | Command::Restart | Command::HangUp => return,
             Command::ForceStop | Command::Dump | Command::Debug | Command::Signal(_) => return,
         };
-        let Some(worker) = self.workers.get_mut(slot as usize) else { return };
-        if worker.cordoned != cordoned {
-            worker.cordoned = cordoned;
-            // Nobody waits for it any more; whether it keeps up is seen again once it serves.
-            worker.health.acquit();
-            let worker = worker.id();
-            self.outbox.push_back(Output::Changed(Change::Cordon { worker, cordoned }));
-            self.regate(now, slot);
-            self.tell_suspicion(slot);
+        let own = self.workers.get(slot as usize).map(Worker::id);
+        let successor = self.workers.successor(slot).map(Worker::id);
+        for id in own.into_iter().chain(successor) {
+            self.cordon(now, id, cordoned);
         }
+    }
+
+    fn cordon(&mut self, now: Instant, id: WorkerId, cordoned: bool) {
+        let Some(worker) = self.workers.by_id_mut(id).filter(|worker| worker.cordoned != cordoned) else {
+            return;
+        };
+        worker.cordoned = cordoned;
+        // Nobody waits for it any more; whether it keeps up is seen again once it serves.
+        worker.health.acquit();
+        self.outbox.push_back(Output::Changed(Change::Cordon { worker: id, cordoned }));
+        self.regate(now, id);
+        self.tell_suspicion(id);
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Timer {
     StartTimeout,
     /// A running worker has listened on all it is going to; what nobody serves may be closed.
     Settle,
+    /// A stopping worker, or a process that leaves, has drained for as long as it may.
+    Drain,
     /// A stopping worker, or a process that leaves, is killed.
     Force,
     /// What waits in a lane is looked at.
@@ -25,6 +27,12 @@ pub enum Timer {
     Reopen,
     /// A balancer has had no worker for too long.
     Refuse,
+    /// A process has lived for as long as it may.
+    Wear,
+    /// A successor has been well for long enough, or listens on all it is going to.
+    Rollout,
+    /// The next stage of the cluster's stop.
+    Close,
 }
 
 /// The earliest deadline. Kept, because computing it visits every worker and lane.
@@ -50,15 +58,19 @@ impl Deadlines {
         let mut deadlines = Self::default();
         // While no boot slot is free, a restart that is due waits for one and not for the clock.
         let slot_free = pool.boot_slot_free();
-        for worker in &pool.workers {
+        for worker in pool.workers.everyone() {
             for (at, timer) in worker.timers(&pool.settings) {
                 if timer != Timer::Restart || slot_free {
                     deadlines.lower(at, timer);
                 }
             }
         }
-        for at in pool.leaving.iter().filter_map(Leaving::force_at) {
-            deadlines.lower(at, Timer::Force);
+        for (at, timer) in pool.leaving.iter().filter_map(Leaving::timer) {
+            deadlines.lower(at, timer);
+        }
+        for (at, timer) in pool.wear_timer().into_iter().chain(pool.rollout_timer()).chain(pool.close_timer())
+        {
+            deadlines.lower(at, timer);
         }
         for balancer in pool.balancers.values() {
             for (at, timer) in balancer.timers(&pool.settings) {

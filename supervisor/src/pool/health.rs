@@ -4,6 +4,7 @@
 use super::lane::{Flow, Gate, Lane};
 use super::leaving::Leaving;
 use super::pool::Pool;
+use super::rollout::Failed;
 use super::state::{Effect, Event, State};
 use super::worker::Worker;
 use super::{Change, Finding, Note, Output, Signal};
@@ -22,7 +23,7 @@ impl Pool {
         if self.late == Some(now) || !self.is_running(id) {
             return;
         }
-        let Some(worker) = self.workers.get_mut(id.slot as usize) else { return };
+        let Some(worker) = self.workers.by_id_mut(id) else { return };
         let further = worker.health.look(now, lag);
         if worker.cordoned {
             return;
@@ -35,8 +36,8 @@ impl Pool {
         } else if further && let Some(after) = worker.health.good(now) {
             self.starved = false;
             self.note(Note::CaughtUp { worker: id, after });
-            self.regate(now, id.slot);
-            self.tell_suspicion(id.slot);
+            self.regate(now, id);
+            self.tell_suspicion(id);
             self.pump_all(now);
         }
         self.examine(now, id);
@@ -44,15 +45,15 @@ impl Pool {
 
     fn become_suspect(&mut self, now: Instant, id: WorkerId, lag: Duration) {
         let wanted = self.lanes.values().any(|lane| lane.worker() == id && lane.is_wanted());
-        if let Some(worker) = self.workers.get_mut(id.slot as usize) {
+        if let Some(worker) = self.workers.by_id_mut(id) {
             worker.health.become_suspect(now);
             if wanted {
                 worker.health.is_wanted();
             }
         }
         self.note(Note::Lagging { worker: id, lag });
-        self.regate(now, id.slot);
-        self.tell_suspicion(id.slot);
+        self.regate(now, id);
+        self.tell_suspicion(id);
         self.pump_all(now);
     }
 
@@ -62,7 +63,7 @@ impl Pool {
         if self.hangs_for(now, id).is_none() || self.starves_with(now, id) || !self.may_take_down() {
             return;
         }
-        if let Some(worker) = self.workers.get_mut(id.slot as usize) {
+        if let Some(worker) = self.workers.by_id_mut(id) {
             worker.health.asked = true;
             self.outbox.push_back(Output::Examine { worker: id });
         }
@@ -73,7 +74,7 @@ impl Pool {
         if !self.is_running(id) {
             return;
         }
-        let Some(worker) = self.workers.get_mut(id.slot as usize) else { return };
+        let Some(worker) = self.workers.by_id_mut(id) else { return };
         let asked = std::mem::take(&mut worker.health.asked);
         if finding == Finding::Traced {
             worker.health.excuse(now);
@@ -95,13 +96,20 @@ impl Pool {
     /// The process is no longer the slot's; another is started if the budget allows it, and only then is it stopped.
     fn take_down(&mut self, now: Instant, id: WorkerId, lag: Duration, finding: Finding, evidence: String) {
         let Effect::Hung(stop) = self.apply(now, id, Event::Hung) else { return };
-        let retry_in = self.retry(now, id, now.saturating_duration_since(stop.since));
-        if let Some(worker) = self.workers.get_mut(id.slot as usize) {
+        let successor = self.is_successor(id);
+        self.fail(now, id, Failed::Hung { worker: id });
+        let uptime = now.saturating_duration_since(stop.since);
+        let retry_in = if successor { None } else { self.retry(now, id, uptime) };
+        if let Some(worker) = self.workers.by_id_mut(id) {
             worker.health.replacing = retry_in.is_some();
         }
         self.leaving.push(Leaving::new(id, stop, retry_in.is_some()));
         self.note(Note::Hung { worker: id, lag, finding, evidence, retry_in });
-        self.bury(now, id, None);
+        if successor {
+            self.bury_successor(now, id);
+        } else {
+            self.bury(now, id, None);
+        }
         let signal = if stop.forced() { Signal::Kill } else { Signal::Stop };
         self.signal(id, signal);
     }
@@ -127,7 +135,7 @@ impl Pool {
                 && !worker.cordoned
                 && self.lanes.values().any(|lane| lane.worker() == worker.id())
         };
-        let mut serving = self.workers.iter().filter(|worker| serves(worker)).map(Worker::id);
+        let mut serving = self.workers.everyone().filter(|worker| serves(worker)).map(Worker::id);
         serving.next() == Some(id) && serving.next().is_none()
     }
 
@@ -150,7 +158,7 @@ impl Pool {
     /// Connections that nobody takes, while this one could if it were well, wait for it too.
     fn note_demand(&mut self, id: WorkerId) {
         let wanted = self.is_wanted(id);
-        if let Some(worker) = self.workers.get_mut(id.slot as usize).filter(|_| wanted) {
+        if let Some(worker) = self.workers.by_id_mut(id).filter(|_| wanted) {
             worker.health.is_wanted();
         }
     }
@@ -176,7 +184,7 @@ impl Pool {
         // What slows down everybody does not do so in the same moment.
         let limit = hang_limit.saturating_sub(lag_limit);
         let mut serving = 0;
-        for worker in self.workers.iter().filter(|worker| worker.is_running()) {
+        for worker in self.workers.everyone().filter(|worker| worker.is_running()) {
             let lanes = || self.lanes.values().filter(|lane| lane.worker() == worker.id());
             if lanes().next().is_none() {
                 continue;
@@ -210,7 +218,7 @@ impl Pool {
     /// No more than half of the workers that run and are not cordoned are suspects, counting this one.
     pub(super) fn has_room_for_suspect(&self, id: WorkerId) -> bool {
         let (mut running, mut out) = (0, 0);
-        for worker in self.workers.iter().filter(|worker| worker.is_running() && !worker.cordoned) {
+        for worker in self.workers.everyone().filter(|worker| worker.is_running() && !worker.cordoned) {
             let suspect = self.is_out(worker);
             if suspect && worker.id() == id {
                 return true;
@@ -231,11 +239,11 @@ impl Pool {
     }
 
     /// Tells the shell whether the worker is a suspect, if it takes it to be otherwise.
-    pub(super) fn tell_suspicion(&mut self, slot: u32) {
-        let Some(worker) = self.workers.get(slot as usize) else { return };
-        let (id, told, suspect) = (worker.id(), worker.health.told, self.is_out(worker));
+    pub(super) fn tell_suspicion(&mut self, id: WorkerId) {
+        let Some(worker) = self.current(id) else { return };
+        let (told, suspect) = (worker.health.told, self.is_out(worker));
         if told != suspect {
-            if let Some(worker) = self.workers.get_mut(slot as usize) {
+            if let Some(worker) = self.workers.by_id_mut(id) {
                 worker.health.told = suspect;
                 worker.health.asked &= suspect;
             }

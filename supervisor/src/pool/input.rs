@@ -56,8 +56,22 @@ pub enum Input {
     Command { slot: u32, command: Command },
     /// The cluster is to have so many workers, at least 1: new slots are started, the highest ones stop and disappear.
     Scale { workers: u32 },
-    /// Stop everything: the stop signal, then the kill signal at `stop_timeout`.
+    /// Nothing is under way any more in the connections of a worker that drains: the answer to `Drain`.
+    Quiet { worker: WorkerId },
+    /// So many bytes of memory does the worker hold: told at each sample where there is a limit.
+    Memory { worker: WorkerId, bytes: u64 },
+    /// Every worker is to have a new process of a new version; how that ends is told as `Reloaded` with this number.
+    Reload { ticket: u64 },
+    /// The version of this reload can be spawned: the answer to `Prepare`.
+    Prepared { ticket: u64 },
+    /// It cannot, for this reason: the other answer to `Prepare`.
+    Unfit { ticket: u64, error: String },
+    /// Nothing is left in the queue of the balancer's socket, and nothing comes: the answer to `CloseDoor`.
+    Emptied { balancer: BalancerId },
+    /// Stop everything, after what was let in has been served: the workers drain, then as `Halt`.
     Stop,
+    /// Stop everything: the stop signal, then the kill signal at `stop_timeout`.
+    Halt,
     /// Stop everything at once, by the kill signal.
     Kill,
 }

@@ -26,13 +26,15 @@ pub(super) fn check(pool: &Pool) {
 fn lanes(pool: &Pool) {
     for (id, lane) in &pool.lanes {
         let worker = pool.current(lane.worker()).filter(|worker| worker.is_live());
-        let Some(worker) = worker else { panic!("{id:?} outlived its worker {}", lane.worker()) };
+        let leaves = pool.keeps_lanes(lane.worker());
+        assert!(worker.is_some() || leaves, "{id:?} outlived its worker {}", lane.worker());
         let Some(balancer) = pool.balancers.get(&lane.balancer()) else {
             panic!("{id:?} outlived its balancer");
         };
-        assert_eq!(lane.gate, worker.gate(&pool.settings), "{id:?} of {worker:?}");
+        let gate = worker.map_or(Gate::Leaving, |worker| worker.gate(&pool.settings));
+        assert_eq!(lane.gate, gate, "{id:?} of {worker:?}");
         let in_rotation =
-            balancer.rotation.contains(&Place { turn: lane.turn, lane: *id, slot: lane.worker().slot });
+            balancer.rotation.contains(&Place { turn: lane.turn, lane: *id, worker: lane.worker() });
         assert_eq!(
             lane.standing() == Standing::Ready,
             in_rotation,
@@ -93,14 +95,16 @@ fn balancers(pool: &Pool) {
 }
 
 fn workers(pool: &Pool) {
-    let booting = pool.workers.iter().filter(|worker| worker.holds_boot_slot()).count();
+    let booting = pool.workers.everyone().filter(|worker| worker.holds_boot_slot()).count();
     assert!(booting <= pool.settings.max_starting as usize, "{booting} workers hold a boot slot");
     for (slot, worker) in pool.workers.iter().enumerate() {
         assert_eq!(worker.id().slot as usize, slot, "a worker is not in its slot");
         assert!(!worker.is_live() || worker.id().incarnation > 0, "{} lives without a number", worker.id());
         if let State::Stopping(stop) = worker.state() {
             let undisturbed = stop.forced() || stop.debugging;
+            let undisturbed = undisturbed || stop.drains();
             assert!(!undisturbed || stop.force_at.is_none(), "{} is to be killed: {stop:?}", worker.id());
+            assert!(!stop.drains() || stop.pid.is_some(), "{} drains and is not there", worker.id());
             assert!(!(stop.forced() && stop.debugging), "{} is debugged after its end", worker.id());
         }
         let wanted = slot < pool.settings.workers as usize;
@@ -128,11 +132,14 @@ fn leaving(pool: &Pool) {
     for leaving in &pool.leaving {
         let (id, stop) = (leaving.id(), leaving.stop());
         assert!(seen.insert(id), "{id} leaves twice");
-        assert!(stop.pid.is_some() && !stop.debugging, "{id} leaves and cannot be ended: {stop:?}");
-        assert!(stop.forced() != stop.force_at.is_some(), "{id} is never killed, or twice: {stop:?}");
-        assert!(!pool.lanes.values().any(|lane| lane.worker() == id), "{id} leaves and has a lane");
+        assert!(stop.pid.is_some() || leaving.keeps_lanes, "{id} leaves and cannot be ended: {stop:?}");
+        let timers = u32::from(stop.forced()) + u32::from(stop.force_at.is_some()) + u32::from(stop.drains());
+        let endless = stop.debugging || pool.settings.stop_timeout.is_none();
+        assert!(timers == 1 || endless && timers == 0, "{id} is never killed, or twice: {stop:?}");
+        let has_lane = pool.lanes.values().any(|lane| lane.worker() == id);
+        assert!(!has_lane || leaving.keeps_lanes, "{id} leaves and has a lane");
         let Some(worker) = pool.workers.get(id.slot as usize) else { panic!("{id} has lost its slot") };
-        let past = id.incarnation < worker.id().incarnation || (id == worker.id() && !worker.is_live());
+        let past = worker.next > id.incarnation && pool.current(id).is_none_or(|worker| !worker.is_live());
         assert!(past, "{id} leaves and is its slot's");
     }
 }
@@ -152,15 +159,27 @@ fn phase(pool: &Pool) {
             states().collect::<Vec<_>>()
         ),
         Phase::Stopping | Phase::Done(_) => assert!(
-            pool.workers.iter().all(|worker| worker.due().is_none() && !worker.is_coming()),
+            pool.workers.everyone().all(|worker| worker.due().is_none() && !worker.is_coming()),
             "a worker is to start though the cluster stops"
         ),
+    }
+    for successor in &pool.workers.successors {
+        let own = pool.workers.get(successor.id().slot as usize);
+        let ahead = own.is_none_or(|own| own.id().incarnation < successor.id().incarnation);
+        assert!(ahead, "{} comes after what it is to follow", successor.id());
+        assert!(successor.removed || pool.rollout.is_some(), "{} follows for no reason", successor.id());
+        assert!(successor.is_live() || successor.due().is_some(), "{} is nothing", successor.id());
+    }
+    if let Some(rollout) = &pool.rollout {
+        let serving = pool.phase == Phase::Serving && pool.closing.is_none();
+        assert!(serving, "a rollout goes on though the cluster stops");
+        rollout.check(pool);
     }
     let last = pool.workers.last();
     let is_there = |last: &Worker| !last.removed || last.is_live() || pool.is_left(last.id().slot);
     assert!(last.is_some_and(is_there), "a slot that is gone is still there");
     if let Phase::Done(_) = pool.phase {
-        assert!(!pool.workers.iter().any(Worker::is_live), "a worker outlived the cluster");
+        assert!(!pool.workers.everyone().any(Worker::is_live), "a worker outlived the cluster");
         assert!(pool.leaving.is_empty(), "a process outlived the cluster: {:?}", pool.leaving);
         assert!(pool.lanes.is_empty() && pool.balancers.is_empty(), "something is open after the end");
         assert_eq!(pool.deadlines.next(), None, "something is waited for after the end");

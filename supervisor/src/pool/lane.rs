@@ -21,6 +21,7 @@ pub struct Lane {
     balancer: BalancerId,
     pub(super) flow: Flow,
     pub(super) gate: Gate,
+    opened: Instant,
     /// When it was last dispatched to, in the count of its balancer; 0 is never.
     pub(super) turn: u64,
     /// Put into the lane since it opened and not taken back, with void records.
@@ -100,12 +101,13 @@ pub(super) enum Count {
 }
 
 impl Lane {
-    pub(super) fn new(worker: WorkerId, balancer: BalancerId, gate: Gate) -> Self {
+    pub(super) fn new(worker: WorkerId, balancer: BalancerId, gate: Gate, now: Instant) -> Self {
         Self {
             worker,
             balancer,
             flow: Flow::Ready,
             gate,
+            opened: now,
             turn: 0,
             sent: 0,
             taken: 0,
@@ -116,6 +118,11 @@ impl Lane {
             stuck: None,
             look: None,
         }
+    }
+
+    /// When its worker began to listen by it.
+    pub(super) fn opened(&self) -> Instant {
+        self.opened
     }
 
     /// The incarnation that receives from it.

@@ -1,9 +1,10 @@
-//! Processes that no longer count as their slot's: found hung, told to stop, and another takes their place.
-//! They have no lanes, need no boot slot and are not started again.
+//! Processes that no longer count as their slot's, because another has their place: found hung, or replaced as they were.
+//! They need no boot slot and are not started again; only one that drains has lanes.
 
 use super::pool::Pool;
-use super::state::{Effect, Event, Stop, transition};
-use super::{Deadline, Exit, Note, Settings, State, Then};
+use super::state::{Effect, Event, transition};
+use super::stop::Stop;
+use super::{Deadline, Exit, Note, Settings, State, Then, Timer};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 
@@ -14,11 +15,18 @@ pub struct Leaving {
     stop: Stop,
     /// Another was to take its place.
     replaced: bool,
+    /// It may still take what it had been given when it left.
+    pub(super) keeps_lanes: bool,
 }
 
 impl Leaving {
     pub(super) fn new(id: WorkerId, stop: Stop, replaced: bool) -> Self {
-        Self { id, stop, replaced }
+        Self { id, stop, replaced, keeps_lanes: false }
+    }
+
+    /// It works, and another has its place.
+    pub(super) fn after(id: WorkerId, stop: Stop) -> Self {
+        Self { id, stop, replaced: true, keeps_lanes: true }
     }
 
     /// The incarnation that leaves.
@@ -31,8 +39,10 @@ impl Leaving {
         self.stop
     }
 
-    pub(super) fn force_at(&self) -> Option<Deadline> {
-        self.stop.force_at
+    /// What it waits for: never both.
+    pub(super) fn timer(&self) -> Option<(Deadline, Timer)> {
+        let drain = self.stop.drain_until.map(|at| (at, Timer::Drain));
+        drain.or(self.stop.force_at.map(|at| (at, Timer::Force)))
     }
 
     /// The table of states knows what becomes of who stops.
@@ -56,7 +66,10 @@ impl Pool {
         let uptime = now.saturating_duration_since(stop.since);
         let then = if replaced { Then::Replaced } else { Then::BudgetSpent };
         self.note(Note::Exited { worker: id, exit, uptime, retry_in: None, then });
+        self.retire_lanes_of(id);
         self.remove_gone();
+        self.pump_all(now);
+        self.close_unserved();
         true
     }
 
@@ -75,16 +88,33 @@ impl Pool {
         }
     }
 
-    /// Those that had their time to stop are killed.
+    /// Those that had their time to drain are stopped, and those that had their time to stop are killed.
     pub(super) fn leaving_timers(&mut self, now: Instant) {
         for place in 0..self.leaving.len() {
             let leaving = &mut self.leaving[place];
-            if leaving.force_at().is_some_and(|at| at <= now) {
-                let effect = leaving.apply(now, Event::ForceDue, &self.settings);
+            if let Some((_, timer)) = leaving.timer().filter(|(at, _)| *at <= now) {
+                let event = if timer == Timer::Drain { Event::DrainDue } else { Event::ForceDue };
+                let effect = leaving.apply(now, event, &self.settings);
                 let id = leaving.id;
                 self.follow(id, effect);
             }
         }
+    }
+
+    /// Nothing is under way in the worker's connections any more.
+    pub(super) fn became_quiet(&mut self, now: Instant, id: WorkerId) {
+        match self.leaving.iter_mut().find(|leaving| leaving.id == id) {
+            Some(leaving) => {
+                let effect = leaving.apply(now, Event::Quiet, &self.settings);
+                self.follow(id, effect);
+            }
+            None => self.act_on(now, id, Event::Quiet),
+        }
+    }
+
+    /// The process leaves and has its lanes yet.
+    pub(super) fn keeps_lanes(&self, id: WorkerId) -> bool {
+        self.leaving.iter().any(|leaving| leaving.id == id && leaving.keeps_lanes)
     }
 
     pub(super) fn is_left(&self, slot: u32) -> bool {

@@ -3,6 +3,7 @@
 
 use super::deadlines::after;
 use super::pool::{Phase, Pool};
+use super::rollout::Failed;
 use super::state::{Effect, Event};
 use super::worker::Worker;
 use super::{Change, Exit, Note, Outcome, Output, Signal, Then};
@@ -22,31 +23,40 @@ impl Pool {
     /// Orders a process for each worker that is due, longest due first, while there are boot slots.
     pub(super) fn launch(&mut self, now: Instant) {
         while self.boot_slot_free() {
-            let due = self.workers.iter().filter_map(|worker| Some((worker.due()?, worker.id().slot)));
-            let Some((_, slot)) = due.filter(|(at, _)| *at <= now).min_by_key(|(at, _)| *at) else {
-                return;
-            };
-            self.act(now, slot, Event::Order);
-            if let Some(worker) = self.workers.get(slot as usize).map(Worker::id) {
-                self.outbox.push_back(Output::Spawn { worker });
-            }
+            // A slot that has a successor is about to be the successor's.
+            let own = self.workers.iter().filter(|worker| self.workers.successor(worker.id().slot).is_none());
+            let all = own.chain(&self.workers.successors);
+            let due = all.filter_map(|worker| Some((worker.due().filter(|at| *at <= now)?, worker.id())));
+            let Some((_, id)) = due.min_by_key(|(at, _)| *at) else { return };
+            let Some(worker) = self.workers.by_id_mut(id) else { return };
+            worker.apply(now, Event::Order, &self.settings);
+            let (worker, version) = (worker.id(), worker.version);
+            self.regate(now, worker);
+            self.tell_state(worker);
+            self.outbox.push_back(Output::Spawn { worker, version });
         }
     }
 
     pub(super) fn boot_slot_free(&self) -> bool {
-        let held = self.workers.iter().filter(|worker| worker.holds_boot_slot()).count();
+        let held = self.workers.everyone().filter(|worker| worker.holds_boot_slot()).count();
         held < self.settings.max_starting as usize
     }
 
     pub(super) fn spawned(&mut self, now: Instant, id: WorkerId, pid: u32) {
         if self.current(id).is_some() {
-            self.act(now, id.slot, Event::Spawned(pid));
+            self.act_on(now, id, Event::Spawned(pid));
         }
     }
 
     pub(super) fn spawn_failed(&mut self, now: Instant, id: WorkerId, error: String) {
+        if self.successor_not_spawned(now, id, &error) {
+            return;
+        }
         let retry_in = match self.apply(now, id, Event::SpawnFailed) {
-            Effect::NotSpawned => self.retry(now, id, Duration::ZERO),
+            Effect::NotSpawned => {
+                self.fail(now, id, Failed::SpawnFailed { worker: id, error: error.clone() });
+                self.retry(now, id, Duration::ZERO)
+            }
             Effect::NotSpawnedStopped => self.due_in(now, id),
             effect => {
                 debug_assert_eq!(effect, Effect::Nothing);
@@ -58,12 +68,16 @@ impl Pool {
     }
 
     pub(super) fn exited(&mut self, now: Instant, id: WorkerId, exit: Exit) {
-        if self.leaving_exited(now, id, exit) {
+        if self.leaving_exited(now, id, exit) || self.successor_exited(now, id, exit) {
             return;
         }
         let ok = matches!(exit, Exit::Code(code) if self.settings.exit_codes_ok.contains(&code));
         let event = if ok { Event::Finished } else { Event::Exited };
-        let (uptime, retry_in, then) = match self.apply(now, id, event) {
+        let effect = self.apply(now, id, event);
+        if matches!(effect, Effect::Died(_) | Effect::Finished(_)) {
+            self.fail(now, id, Failed::Exited { worker: id, exit });
+        }
+        let (uptime, retry_in, then) = match effect {
             Effect::Died(uptime) => match self.retry(now, id, uptime) {
                 Some(wait) => (uptime, Some(wait), Then::Restart),
                 None => (uptime, None, Then::BudgetSpent),
@@ -83,11 +97,13 @@ impl Pool {
         self.bury(now, id, Some(exit));
     }
 
-    pub(super) fn stop(&mut self, now: Instant) {
-        if !matches!(self.phase, Phase::Idle | Phase::Serving) {
-            return;
+    /// At once: nothing drains.
+    pub(super) fn halt(&mut self, now: Instant) {
+        match self.phase {
+            Phase::Idle | Phase::Serving => self.begin_stopping(now, self.settings.stop_timeout),
+            Phase::Stopping => {}
+            Phase::Done(_) => return,
         }
-        self.begin_stopping(self.settings.stop_timeout);
         self.act_on_all(now, Event::Shutdown);
         self.act_on_leaving(now, None, Event::Shutdown);
         self.remove_gone();
@@ -95,7 +111,7 @@ impl Pool {
 
     pub(super) fn kill(&mut self, now: Instant) {
         match self.phase {
-            Phase::Idle | Phase::Serving => self.begin_stopping(Some(Duration::ZERO)),
+            Phase::Idle | Phase::Serving => self.begin_stopping(now, Some(Duration::ZERO)),
             Phase::Stopping => {}
             Phase::Done(_) => return,
         }
@@ -106,22 +122,19 @@ impl Pool {
 
     /// What has come due for workers, but for restarts.
     pub(super) fn worker_timers(&mut self, now: Instant) {
-        for slot in 0..self.workers.len() {
-            let due = |pool: &Self| {
-                let worker = pool.workers.get(slot)?;
-                Some((worker.id(), worker.due_event(now, &pool.settings)?))
-            };
-            while let Some((id, event)) = due(self) {
+        for id in self.workers.everyone().map(Worker::id).collect::<Vec<_>>() {
+            let due = |pool: &Self| pool.current(id)?.due_event(now, &pool.settings);
+            while let Some(event) = due(self) {
                 if event == Event::StartTimeout && self.must_be_ready() {
                     self.start_failed(now, id);
                 } else {
-                    self.act(now, id.slot, event);
+                    self.act_on(now, id, event);
                     if event == Event::StartTimeout {
                         self.pump_all(now);
                     }
                 }
             }
-            let Some(worker) = self.workers.get_mut(slot) else { break };
+            let Some(worker) = self.workers.by_id_mut(id) else { continue };
             if worker.load.count_due(now) {
                 let worker = worker.id();
                 self.outbox.push_back(Output::Count { worker });
@@ -129,45 +142,57 @@ impl Pool {
         }
     }
 
-    fn begin_stopping(&mut self, kill_in: Option<Duration>) {
+    pub(super) fn begin_stopping(&mut self, now: Instant, kill_in: Option<Duration>) {
+        self.abandon(now);
         self.phase = Phase::Stopping;
-        let workers = self.workers.iter().filter(|worker| worker.is_live()).count() as u32;
-        self.note(Note::Stopping { workers, kill_in });
+        if self.closing.is_none() {
+            let workers = self.workers.everyone().filter(|worker| worker.is_live()).count() as u32;
+            self.note(Note::Stopping { workers, kill_in });
+        }
         self.balancers_stop();
     }
 
-    fn act_on_all(&mut self, now: Instant, event: Event) {
-        for slot in 0..self.workers.len() as u32 {
-            self.act(now, slot, event);
+    pub(super) fn act_on_all(&mut self, now: Instant, event: Event) {
+        for id in self.workers.everyone().map(Worker::id).collect::<Vec<_>>() {
+            self.act_on(now, id, event);
         }
     }
 
     /// An event for the worker in the slot, and what follows from it.
     pub(super) fn act(&mut self, now: Instant, slot: u32, event: Event) {
-        let Some(worker) = self.workers.get_mut(slot as usize) else { return };
+        if let Some(id) = self.workers.get(slot as usize).map(Worker::id) {
+            self.act_on(now, id, event);
+        }
+    }
+
+    /// An event for the worker of that name, and what follows from it.
+    pub(super) fn act_on(&mut self, now: Instant, id: WorkerId, event: Event) {
+        let Some(worker) = self.workers.by_id_mut(id) else { return };
         let effect = worker.apply(now, event, &self.settings);
-        let id = worker.id();
-        self.regate(now, slot);
-        self.tell_state(slot);
-        self.tell_suspicion(slot);
+        self.regate(now, id);
+        self.tell_state(id);
+        self.tell_suspicion(id);
         self.follow(id, effect);
     }
 
     /// An event for a worker, of which the state is told later; a name of the past has no effect.
     pub(super) fn apply(&mut self, now: Instant, id: WorkerId, event: Event) -> Effect {
-        match self.workers.get_mut(id.slot as usize).filter(|worker| worker.id() == id) {
+        match self.workers.by_id_mut(id) {
             Some(worker) => worker.apply(now, event, &self.settings),
             None => Effect::Nothing,
         }
     }
 
     /// Tells the shell what has become of the worker's state.
-    fn tell_state(&mut self, slot: u32) {
-        let Some(worker) = self.workers.get_mut(slot as usize) else { return };
+    pub(super) fn tell_state(&mut self, id: WorkerId) {
+        let own = self.workers.get(id.slot as usize).is_some_and(|own| own.id() == id);
+        let Some(worker) = self.workers.by_id_mut(id) else { return };
         if let Some(state) = worker.untold() {
             worker.tell();
-            let worker = worker.id();
-            self.outbox.push_back(Output::Changed(Change::Worker { worker, state }));
+            // A successor that is no more leaves its slot as it was.
+            if own || worker.is_live() {
+                self.outbox.push_back(Output::Changed(Change::Worker { worker: id, state }));
+            }
         }
     }
 
@@ -175,6 +200,11 @@ impl Pool {
     pub(super) fn follow(&mut self, worker: WorkerId, effect: Effect) {
         match effect {
             Effect::Signal(signal) => self.signal(worker, signal),
+            Effect::Drain => self.outbox.push_back(Output::Drain { worker }),
+            Effect::Drained { after, quiet, signal } => {
+                self.note(Note::Drained { worker, after, quiet });
+                self.signal(worker, signal);
+            }
             Effect::Forced(after) => {
                 self.note(Note::Forced { worker, after });
                 self.signal(worker, Signal::Kill);
@@ -208,7 +238,7 @@ impl Pool {
 
     /// A worker in standby starts again after the time returned, or never.
     pub(super) fn retry(&mut self, now: Instant, id: WorkerId, uptime: Duration) -> Option<Duration> {
-        let worker = self.workers.get_mut(id.slot as usize)?;
+        let worker = self.workers.by_id_mut(id)?;
         worker.has_died = true;
         let wait = worker.backoff.retry(uptime, &self.settings);
         let event = wait.map_or(Event::GiveUp, |wait| Event::Due(after(now, wait)));
@@ -222,9 +252,9 @@ impl Pool {
 
     /// The process is gone: its lanes go, and another may start.
     pub(super) fn bury(&mut self, now: Instant, id: WorkerId, exit: Option<Exit>) {
-        self.tell_state(id.slot);
+        self.tell_state(id);
         self.retire_lanes_of(id);
-        self.tell_suspicion(id.slot);
+        self.tell_suspicion(id);
         self.starved = self.starved && self.count_starving(now).is_some();
         self.remove_gone();
         self.give_up_on_a_bad_start(now, id, exit);
@@ -242,7 +272,7 @@ impl Pool {
         if hopeless {
             self.outcome = Outcome::NeverStarted { worker, exit };
             self.note(Note::NeverStarted { worker, exit });
-            self.stop(now);
+            self.halt(now);
         }
     }
 

@@ -1,6 +1,6 @@
 //! The part of the pool that knows balancers: how they open, fail, refuse and close. It opens no socket: it orders it.
 
-use super::balancer::{Balancer, BalancerState};
+use super::balancer::{Balancer, BalancerState, Door};
 use super::deadlines::after;
 use super::pool::{Phase, Pool};
 use super::worker::Worker;
@@ -108,7 +108,7 @@ impl Pool {
     /// Closes the balancers that nobody serves, once every worker has had its time to listen on them. That a worker
     /// is running is not enough: it may listen on one address a moment before another.
     pub(super) fn close_unserved(&mut self) {
-        if self.is_anyone_coming() || self.workers.iter().any(Worker::is_settling) {
+        if self.is_anyone_coming() || self.workers.everyone().any(Worker::is_settling) {
             return;
         }
         while let Some(id) = self.balancers.keys().copied().find(|id| self.is_unserved(*id)) {
@@ -119,17 +119,20 @@ impl Pool {
     /// Refuses what is held for the balancer and forgets it.
     pub(super) fn close_balancer(&mut self, id: BalancerId) {
         let Some(mut balancer) = self.balancers.remove(&id) else { return };
+        let gone = balancer.door == Door::Gone;
         self.outbox.extend(balancer.drain_held().map(|conn| Output::Refuse { conn }));
         // The note first: the shell still knows the address.
         self.note(Note::BalancerClosed { balancer: id });
         self.outbox.push_back(Output::Changed(Change::BalancerRemoved { balancer: id }));
-        self.outbox.push_back(Output::CloseBalancer { balancer: id });
+        if !gone {
+            self.outbox.push_back(Output::CloseBalancer { balancer: id });
+        }
     }
 
     /// A worker is starting, or is going to be, or may be when somebody says so.
     pub(super) fn is_anyone_coming(&self) -> bool {
         let coming = |worker: &Worker| worker.is_coming() || worker.may_be_started();
-        self.phase == Phase::Serving && self.workers.iter().any(coming)
+        self.phase == Phase::Serving && self.workers.everyone().any(coming)
     }
 
     /// It has had lanes and has none.

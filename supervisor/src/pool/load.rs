@@ -53,6 +53,11 @@ impl Load {
         self.since += 1;
     }
 
+    /// What the slot has been given so far goes on being counted.
+    pub(super) fn inherit(&mut self, before: &Self) {
+        self.dispatched += before.dispatched;
+    }
+
     /// The last one came back.
     pub(super) fn took_back(&mut self) {
         self.since = self.since.saturating_sub(1);

@@ -16,7 +16,8 @@
 //!   `lag_limit` and for every `Pool::is_in_question`, be it zero: who is not told of stays a suspect.
 //! - Without `ready_by_lane` only `Ready` makes a worker ready, and its lanes get nothing before; what the shell puts into
 //!   such a lane to try the worker is its own, and not told of.
-//! - An incarnation found hung, or not ready in time, leaves while the slot goes on with the next: two processes of one slot live for a while.
+//! - Two processes of one slot may live for a while: one found hung, not ready in time or replaced leaves while the slot
+//!   goes on with the next, and a successor starts before it has the slot.
 //! - The shell never reports a connection as `Accepted` twice, nor as `Returned` while the core holds it.
 //! - With `max_connections` the shell answers every `Count`; for `Policy::LeastConnections` it reports
 //!   `OpenConnections` of every worker now and then, because what was given is otherwise taken to be open for ever.
@@ -25,6 +26,7 @@
 
 mod backoff;
 mod balancer;
+mod closing;
 mod command;
 mod deadlines;
 mod health;
@@ -40,17 +42,22 @@ mod output;
 #[expect(clippy::module_inception, reason = "a file is named after its one noun, and this one is the pool")]
 mod pool;
 mod promise;
+mod rollout;
 mod scale;
 mod settings;
 #[cfg(test)]
 mod sim;
 mod snapshot;
 mod state;
+mod stop;
+mod successor;
 mod suspicion;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod wear;
 mod worker;
+mod workers;
 
 pub use balancer::{Balancer, BalancerState};
 pub use deadlines::Timer;
@@ -59,8 +66,11 @@ pub use lane::{Lane, Standing};
 pub use leaving::Leaving;
 pub use output::{Change, Exit, Note, Outcome, Output, Signal, Then};
 pub use pool::{Phase, Pool};
+pub use rollout::{Failed, Purpose, Reloaded, Rollout};
 pub use settings::{JITTER, Policy, Settings, WhenNoWorker};
-pub use state::{Next, Reason, State, Stop};
+pub use state::{Reason, State};
+pub use stop::{Next, Stop};
+pub use wear::Worn;
 pub use worker::Worker;
 
 /// A moment after which `Pool::handle_timeout` has something to do.

@@ -1,14 +1,24 @@
 //! What the pool orders and tells. Plain data.
 
-use super::{BalancerState, Finding, State};
+use super::{BalancerState, Failed, Finding, Reloaded, State, Worn};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
 
 /// An order the shell carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
-    /// Start a process for this worker; answered by `Spawned` or `SpawnFailed`.
-    Spawn { worker: WorkerId },
+    /// Start a process of this version for this worker; answered by `Spawned` or `SpawnFailed`.
+    Spawn { worker: WorkerId, version: u32 },
+    /// Read anew what a process is made of, as this version; answered by `Prepared` or `Unfit`.
+    Prepare { ticket: u64, version: u32 },
+    /// The worker gets no more connections: tell by `Quiet` when nothing waits in its lanes and nothing is under way in
+    /// its connections. Nobody waits for it once the worker has been sent a signal.
+    Drain { worker: WorkerId },
+    /// Let nobody new in at the balancer's socket, go on to accept what was on its way, and tell by `Emptied` when there is
+    /// nothing more of it.
+    CloseDoor { balancer: BalancerId },
+    /// The reload with this number has ended.
+    Reloaded { ticket: u64, reloaded: Reloaded },
     /// Hand the connection to the lane. If the lane does not take it, the shell answers `Measured` (with what waits in
     /// it, at least the window) and then `Returned`.
     Dispatch { conn: ConnId, lane: LaneId },
@@ -196,6 +206,35 @@ pub enum Note {
         retry_in: Option<Duration>,
         then: Then,
     },
+    /// It drained for so long; `quiet` or because it had no more time. It is told to stop.
+    Drained {
+        worker: WorkerId,
+        after: Duration,
+        quiet: bool,
+    },
+    /// Every one of so many workers is to have a new process.
+    ReloadBegan {
+        workers: u32,
+    },
+    /// That has ended.
+    Reloaded {
+        reloaded: Reloaded,
+    },
+    /// A reload failed, and so many workers that had a new process get one of the old version.
+    RollingBack {
+        failed: Failed,
+        workers: u32,
+    },
+    /// The process works, and another is to take its place.
+    Worn {
+        worker: WorkerId,
+        worn: Worn,
+    },
+    /// It was not to be: the old one goes on.
+    NotReplaced {
+        worn: Worn,
+        failed: Failed,
+    },
     /// The cluster stops.
     Stopping {
         workers: u32,
@@ -251,6 +290,8 @@ pub enum Then {
     BudgetSpent,
     /// It was asked to stop.
     Stopped,
-    /// It hung, and another has its place already.
+    /// Another has its place already.
     Replaced,
+    /// It was to take the place of one that goes on.
+    Failed,
 }

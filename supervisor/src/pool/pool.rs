@@ -2,10 +2,13 @@
 //! It performs no IO and reads no clock; the contract is in the parent module.
 
 use super::balancer::{Balancer, Held, Pumped};
+use super::closing::Closing;
 use super::deadlines::Deadlines;
 use super::lane::Lanes;
 use super::leaving::Leaving;
+use super::rollout::Rollout;
 use super::worker::Worker;
+use super::workers::Workers;
 use super::{Deadline, Input, Note, Outcome, Output, Settings, Timer};
 use crate::ids::{BalancerId, WorkerId};
 use std::collections::{BTreeMap, VecDeque};
@@ -24,9 +27,20 @@ pub struct Pool {
     /// Some worker has listened.
     pub(super) ever_listened: bool,
     /// By slot. The first `settings.workers` are to be; what follows is on its way out.
-    pub(super) workers: Vec<Worker>,
+    pub(super) workers: Workers,
     /// Incarnations that are not their slot's any more, oldest first.
     pub(super) leaving: Vec<Leaving>,
+    /// The version of new slots: the last that all have been brought to.
+    pub(super) version: u32,
+    /// The newest there is.
+    pub(super) versions: u32,
+    pub(super) rollout: Option<Rollout>,
+    /// When some worker was found to have been given as many connections as one process is.
+    pub(super) spent: Option<Instant>,
+    /// The reload that begins when no rollout is under way.
+    pub(super) next_reload: Option<u64>,
+    /// How far the cluster is in its stop while workers still serve.
+    pub(super) closing: Option<Closing>,
     /// When a look came late.
     pub(super) late: Option<Instant>,
     /// All that serve take nothing for too long, and it has been said.
@@ -67,7 +81,15 @@ impl Pool {
             outcome: Outcome::Stopped,
             ever_ready: false,
             ever_listened: false,
-            workers: (0..settings.workers).map(|slot| Worker::new(slot, 0, &settings)).collect(),
+            workers: Workers::new(
+                (0..settings.workers).map(|slot| Worker::new(slot, 0, &settings)).collect(),
+            ),
+            version: 0,
+            versions: 0,
+            rollout: None,
+            spent: None,
+            next_reload: None,
+            closing: None,
             leaving: Vec::new(),
             late: None,
             starved: false,
@@ -99,6 +121,13 @@ impl Pool {
             Input::Command { slot, command } => self.command(now, slot, command),
             Input::Scale { workers } => self.scale(now, workers),
             Input::Stop => self.stop(now),
+            Input::Halt => self.halt(now),
+            Input::Quiet { worker } => self.became_quiet(now, worker),
+            Input::Emptied { balancer } => self.emptied(balancer),
+            Input::Reload { ticket } => self.reload(ticket),
+            Input::Prepared { ticket } => self.prepared(ticket),
+            Input::Unfit { ticket, error } => self.unfit(now, ticket, error),
+            Input::Memory { worker, bytes } => self.weighed(worker, bytes),
             Input::Kill => self.kill(now),
             Input::Ready { worker } => self.became_ready(now, worker),
             Input::Resigned { worker } => self.resigned(now, worker),
@@ -121,6 +150,8 @@ impl Pool {
             }
         }
         if recount {
+            self.roll(now);
+            self.close(now);
             self.review(now);
             self.deadlines = Deadlines::of(self);
         }
@@ -136,6 +167,8 @@ impl Pool {
             self.look_timers(now);
             self.balancer_timers(now);
             self.close_unserved();
+            self.roll(now);
+            self.close(now);
             self.review(now);
             self.deadlines = Deadlines::of(self);
         }
@@ -167,9 +200,9 @@ impl Pool {
         self.deadlines.next().map(|(at, _)| at)
     }
 
-    /// The worker, if the name is that of its current or last incarnation.
+    /// The worker, if the name is that of its slot's current or last incarnation, or of a successor.
     pub(super) fn current(&self, id: WorkerId) -> Option<&Worker> {
-        self.workers.get(id.slot as usize).filter(|worker| worker.id() == id)
+        self.workers.by_id(id)
     }
 
     pub(super) fn note(&mut self, note: Note) {
@@ -178,8 +211,8 @@ impl Pool {
 
     /// Dispatches what is held for the balancer as far as it goes.
     pub(super) fn pump(&mut self, now: Instant, id: BalancerId) {
-        if let Some(slot) = self.pump_until_limit(now, id) {
-            self.regate(now, slot);
+        if let Some(worker) = self.pump_until_limit(now, id) {
+            self.regate(now, worker);
             // Others may have counted on the worker as well.
             self.pump_all(now);
         }
@@ -189,8 +222,8 @@ impl Pool {
         let mut next = self.balancers.keys().next().copied();
         while let Some(id) = next {
             next = match self.pump_until_limit(now, id) {
-                Some(slot) => {
-                    self.regate(now, slot);
+                Some(worker) => {
+                    self.regate(now, worker);
                     self.balancers.keys().next().copied()
                 }
                 None => {
@@ -200,11 +233,17 @@ impl Pool {
         }
     }
 
-    /// Dispatches until a worker has as many connections as it may, and tells its slot.
-    fn pump_until_limit(&mut self, now: Instant, id: BalancerId) -> Option<u32> {
+    /// Dispatches until a worker has as many connections as it may, and tells which.
+    fn pump_until_limit(&mut self, now: Instant, id: BalancerId) -> Option<WorkerId> {
         let Self { balancers, lanes, workers, settings, outbox, .. } = self;
-        let Pumped { look, at_limit } = balancers.get_mut(&id)?.pump(now, settings, lanes, workers, outbox);
+        let Pumped { look, at_limit, spent } =
+            balancers.get_mut(&id)?.pump(now, settings, lanes, workers, outbox);
         self.look_at(look);
+        if spent && self.spent.is_none() && self.may_roll() {
+            // Looked into once what is under way here is done.
+            self.spent = Some(now);
+            self.deadlines.lower(now, Timer::Wear);
+        }
         at_limit
     }
 
@@ -219,8 +258,8 @@ impl Pool {
     fn come_to_rest(&mut self) {
         let outcome = match self.phase {
             _ if !self.leaving.is_empty() => return,
-            Phase::Stopping if !self.workers.iter().any(Worker::is_live) => self.outcome,
-            Phase::Serving if self.workers.iter().all(Worker::is_over) => {
+            Phase::Stopping if !self.workers.everyone().any(Worker::is_live) => self.outcome,
+            Phase::Serving if self.workers.everyone().all(Worker::is_over) => {
                 let finished = self.workers.iter().all(|worker| worker.is_finished() || worker.removed);
                 if finished { Outcome::Finished } else { Outcome::Exhausted }
             }

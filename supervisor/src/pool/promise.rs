@@ -3,6 +3,7 @@
 
 use super::leaving::Leaving;
 use super::pool::Pool;
+use super::rollout::Failed;
 use super::state::{Effect, Event};
 use super::{Deadline, Note, Signal, State};
 use crate::ids::WorkerId;
@@ -27,11 +28,9 @@ impl Promise {
 impl Pool {
     /// It is ready, whatever its lanes say.
     pub(super) fn became_ready(&mut self, now: Instant, id: WorkerId) {
-        let Some(worker) = self.workers.get_mut(id.slot as usize).filter(|worker| worker.id() == id) else {
-            return;
-        };
+        let Some(worker) = self.workers.by_id_mut(id) else { return };
         worker.promise.resigned = false;
-        self.act(now, id.slot, Event::Listened);
+        self.act_on(now, id, Event::Listened);
         self.pump_all(now);
         self.launch(now);
         self.close_unserved();
@@ -40,19 +39,19 @@ impl Pool {
     /// It gets no more connections, and what waits for it goes to others.
     pub(super) fn resigned(&mut self, now: Instant, id: WorkerId) {
         let running = |state| matches!(state, State::Starting { .. } | State::Running { .. });
-        let worker = self.workers.get_mut(id.slot as usize).filter(|worker| worker.id() == id);
+        let worker = self.workers.by_id_mut(id);
         let Some(worker) = worker.filter(|worker| running(worker.state()) && !worker.promise.resigned) else {
             return;
         };
         worker.promise.resigned = true;
         self.note(Note::Resigned { worker: id });
-        self.regate(now, id.slot);
+        self.regate(now, id);
         self.pump_all(now);
     }
 
     /// It may take so long from now, if that is longer than it had.
     pub(super) fn extended(&mut self, now: Instant, id: WorkerId, by: Duration) {
-        if let Some(worker) = self.workers.get_mut(id.slot as usize).filter(|worker| worker.id() == id) {
+        if let Some(worker) = self.workers.by_id_mut(id) {
             worker.promise.extended = Some(super::deadlines::after(now, by));
         }
     }
@@ -66,11 +65,17 @@ impl Pool {
     /// The process is no longer the slot's and is killed; that counts as an early death, however long it took.
     pub(super) fn start_failed(&mut self, now: Instant, id: WorkerId) {
         let Effect::Hung(stop) = self.apply(now, id, Event::StartFailed) else { return };
-        let retry_in = self.retry(now, id, Duration::ZERO);
-        self.leaving.push(Leaving::new(id, stop, retry_in.is_some()));
         let after = now.saturating_duration_since(stop.since);
+        let successor = self.is_successor(id);
+        self.fail(now, id, Failed::NotReady { worker: id, after });
+        let retry_in = if successor { None } else { self.retry(now, id, Duration::ZERO) };
+        self.leaving.push(Leaving::new(id, stop, retry_in.is_some()));
         self.note(Note::StartFailed { worker: id, after, retry_in });
-        self.bury(now, id, None);
+        if successor {
+            self.bury_successor(now, id);
+        } else {
+            self.bury(now, id, None);
+        }
         self.signal(id, Signal::Kill);
     }
 }

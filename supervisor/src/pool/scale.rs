@@ -25,7 +25,10 @@ impl Pool {
         }
         for slot in self.workers.len() as u32..to {
             let past = self.past.get(slot as usize).copied().unwrap_or(0);
-            self.workers.push(Worker::new(slot, past, &self.settings));
+            let version = self.version;
+            let mut worker = Worker::new(slot, past, &self.settings);
+            worker.version = version;
+            self.workers.push(worker);
             if serving {
                 self.act(now, slot, Event::Due(now));
             }
@@ -49,6 +52,9 @@ impl Pool {
             let worker = worker.id();
             self.outbox.push_back(Output::Changed(Change::Cordon { worker, cordoned: false }));
         }
+        if !wanted {
+            self.drop_step(now, slot);
+        }
         if serving {
             self.act(now, slot, if wanted { Event::Start } else { Event::Stop });
         }
@@ -65,7 +71,7 @@ impl Pool {
             if self.past.len() <= slot {
                 self.past.resize(slot + 1, 0);
             }
-            self.past[slot] = id.incarnation;
+            self.past[slot] = worker.next - 1;
             self.outbox.push_back(Output::Changed(Change::WorkerRemoved { worker: id }));
         }
     }

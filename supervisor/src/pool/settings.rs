@@ -34,6 +34,30 @@ pub struct Settings {
     pub server_restart_delay: Duration,
     /// From the stop signal to the kill signal; `None` is for ever.
     pub stop_timeout: Option<Duration>,
+    /// How long a worker may drain, out of rotation and at work on what it has, before the stop signal; `None` is not at all.
+    pub drain_timeout: Option<Duration>,
+    /// From the order to stop the cluster until it lets nobody new in; only where workers drain.
+    pub drain_delay: Duration,
+    /// From the order to stop the cluster until all that is left is killed; `None` is never.
+    pub shutdown_timeout: Option<Duration>,
+    /// How many processes more than workers a rollout may have, with those that drain.
+    pub max_surge: u32,
+    /// How many workers fewer a rollout may have; at least 1 where `max_surge` is 0.
+    pub max_unavailable: u32,
+    /// How long a new process must be well before the old one goes.
+    pub min_healthy_time: Duration,
+    /// A new process that has begun to listen on nothing more for so long is listening on all it is going to.
+    pub listen_settle: Duration,
+    /// A reload that fails also takes back what it had replaced.
+    pub rollback_all: bool,
+    /// A worker that holds more bytes than this in `memory_samples` samples in a row is replaced; `None` is never.
+    pub memory_limit: Option<u64>,
+    /// How many samples in a row, at least 1.
+    pub memory_samples: u32,
+    /// A worker is replaced after this, or up to a fifth earlier; `None` is never.
+    pub max_lifetime: Option<Duration>,
+    /// A worker is replaced after so many connections, or up to a fifth fewer; `None` is never.
+    pub recycle_after_connections: Option<u64>,
     /// Whom a connection is given.
     pub policy: Policy,
     /// Connections that may wait in one lane, at least 1.

@@ -2,7 +2,8 @@
 //! It performs nothing: the effect of a cell is told.
 
 use super::deadlines::after;
-use super::{Settings, Signal};
+use super::stop::{after_stop, asked, cut, debugged, forced, killed, leave, signalled};
+use super::{Next, Settings, Signal, Stop};
 use std::time::{Duration, Instant};
 
 /// Where a worker is in its life. `pid` is `None` until the shell has told it.
@@ -17,43 +18,6 @@ pub enum State {
     Running { pid: Option<u32>, since: Instant, settled: bool },
     /// Told to stop.
     Stopping(Stop),
-}
-
-/// How a worker stops.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stop {
-    /// The first process, once known.
-    pub pid: Option<u32>,
-    /// When it was spawned.
-    pub since: Instant,
-    /// When it was told to stop.
-    pub asked: Instant,
-    /// When it is killed; `None` is never, or that it has been.
-    pub force_at: Option<Instant>,
-    /// What it was last told to stop by: what a process that appears only now is sent.
-    pub signal: Signal,
-    /// Somebody debugs it and will end it.
-    pub debugging: bool,
-    /// What follows once it is gone.
-    pub next: Next,
-}
-
-impl Stop {
-    /// It has been killed.
-    pub fn forced(&self) -> bool {
-        self.signal == Signal::Kill
-    }
-}
-
-/// What follows when a stopping worker is gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Next {
-    /// It stays down.
-    Nothing,
-    /// It starts again, as part of a restart.
-    Restart,
-    /// It starts again, because somebody wants it started.
-    Start,
 }
 
 /// Why a worker is in standby.
@@ -92,6 +56,10 @@ pub(super) enum Event {
     StartFailed,
     /// `start_timeout` has passed since it was spawned.
     Settled,
+    /// It drains, and nothing is under way in its connections any more.
+    Quiet,
+    /// It has drained for as long as it may.
+    DrainDue,
     /// `stop_timeout` has passed.
     ForceDue,
     /// It hangs: it is to leave, and another to take its place.
@@ -99,6 +67,8 @@ pub(super) enum Event {
     Exited,
     /// It exited with a code that says it has done its work.
     Finished,
+    /// The cluster stops, and it may drain until then.
+    Close(Instant),
     /// The cluster stops.
     Shutdown,
     /// The cluster stops at once.
@@ -138,6 +108,14 @@ pub(super) enum Effect {
     /// No process came, and none is wanted any more.
     NotSpawnedStopped,
     Signal(Signal),
+    /// It is out of rotation: tell when nothing is under way in its connections any more.
+    Drain,
+    /// It has drained for this long, to the end or not: it is told to stop by this.
+    Drained {
+        after: Duration,
+        quiet: bool,
+        signal: Signal,
+    },
     /// It had this long to stop: kill it.
     Forced(Duration),
 }
@@ -169,7 +147,7 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
             let reason = if reason == Reason::Unstarted { reason } else { Reason::Restart };
             (Standby { due, reason }, Effect::Nothing)
         }
-        (Standby { .. }, E::Stop | E::ForceStop | E::Shutdown | E::Kill) => {
+        (Standby { .. }, E::Stop | E::ForceStop | E::Close(_) | E::Shutdown | E::Kill) => {
             (Standby { due: None, reason: Reason::Stopped }, Effect::Nothing)
         }
         (
@@ -181,6 +159,8 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
             | E::StartTimeout
             | E::StartFailed
             | E::Settled
+            | E::Quiet
+            | E::DrainDue
             | E::ForceDue
             | E::Hung
             | E::Exited
@@ -227,6 +207,8 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         }
         (Starting { pid: None, .. }, E::StartTimeout | E::StartFailed) => (state, Effect::Nothing),
         (Running { pid, since, .. }, E::Settled) => (Running { pid, since, settled: true }, Effect::Nothing),
+        (Starting { .. } | Running { .. }, E::Quiet | E::DrainDue) => (state, Effect::Nothing),
+        (Stopping(stop), E::Quiet | E::DrainDue) => cut(stop, event == E::Quiet, now, settings),
         (Starting { .. }, E::Settled | E::ForceDue) => (state, Effect::Nothing),
         (Running { .. }, E::Listened | E::SlotExpired | E::StartTimeout | E::StartFailed | E::ForceDue)
         | (Stopping(_), E::Listened | E::SlotExpired | E::StartTimeout | E::StartFailed | E::Settled) => {
@@ -258,11 +240,17 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         }
 
         (Starting { .. } | Running { .. }, E::Start) => (state, Effect::Nothing),
-        (Starting { pid, since, .. } | Running { pid, since, .. }, E::Stop | E::Shutdown) => {
+        (Running { pid, since, .. }, E::Stop) => leave(pid, since, Next::Nothing, None, now, settings),
+        (Running { pid, since, .. }, E::Restart) => leave(pid, since, Next::Restart, None, now, settings),
+        (Running { pid, since, .. }, E::Close(by)) => {
+            leave(pid, since, Next::Nothing, Some(by), now, settings)
+        }
+        (Starting { pid, since, .. }, E::Stop | E::Close(_) | E::Shutdown)
+        | (Running { pid, since, .. }, E::Shutdown) => {
             let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
             (Stopping(stop), signalled(pid, stop.signal))
         }
-        (Starting { pid, since, .. } | Running { pid, since, .. }, E::Restart) => {
+        (Starting { pid, since, .. }, E::Restart) => {
             let stop = Stop { pid, since, ..asked(now, Next::Restart, settings.stop_timeout) };
             (Stopping(stop), signalled(pid, stop.signal))
         }
@@ -287,12 +275,15 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
             (Stopping(Stop { next: stop.next.max(Next::Restart), ..stop }), Effect::Nothing)
         }
         (Stopping(stop), E::Stop) => (Stopping(Stop { next: Next::Nothing, ..stop }), Effect::Nothing),
+        (Stopping(stop @ Stop { drain_until: Some(until), .. }), E::Close(by)) => (
+            Stopping(Stop { drain_until: Some(until.min(by)), next: Next::Nothing, ..stop }),
+            Effect::Nothing,
+        ),
         // Nobody waits for a debugger when all is to end, and what had no time to stop gets it now.
-        (Stopping(stop @ Stop { pid, since, .. }), E::Shutdown) => {
+        (Stopping(stop @ Stop { pid, since, .. }), E::Shutdown | E::Close(_)) => {
             let end = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
-            if stop.debugging
-                || (!stop.forced() && stop.force_at.is_none() && settings.stop_timeout.is_some())
-            {
+            let endless = !stop.forced() && stop.force_at.is_none() && settings.stop_timeout.is_some();
+            if stop.debugging || stop.drains() || endless {
                 (Stopping(end), signalled(pid, end.signal))
             } else {
                 (Stopping(Stop { next: Next::Nothing, ..stop }), Effect::Nothing)
@@ -312,6 +303,10 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         }
         // Who has been killed neither dumps nor waits for a debugger.
         (Stopping(stop), E::Dump | E::Debug) if stop.forced() => (state, Effect::Nothing),
+        (Stopping(stop @ Stop { pid, since, next, .. }), E::Dump) if stop.drains() => {
+            let stop = Stop { pid, since, ..asked(now, next, settings.stop_timeout) };
+            (Stopping(Stop { signal: Signal::Abort, ..stop }), signalled(pid, Signal::Abort))
+        }
         (Stopping(stop), E::Dump) => {
             (Stopping(Stop { signal: Signal::Abort, ..stop }), signalled(stop.pid, Signal::Abort))
         }
@@ -322,43 +317,4 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
             (state, signalled(pid, Signal::Number(number)))
         }
     }
-}
-
-/// Told to stop now, by the stop signal or, where there is no time for it, the kill signal.
-fn asked(now: Instant, next: Next, timeout: Option<Duration>) -> Stop {
-    let at_once = timeout == Some(Duration::ZERO);
-    Stop {
-        pid: None,
-        since: now,
-        asked: now,
-        force_at: timeout.filter(|_| !at_once).map(|wait| after(now, wait)),
-        signal: if at_once { Signal::Kill } else { Signal::Stop },
-        debugging: false,
-        next,
-    }
-}
-
-fn killed(stop: Stop) -> Stop {
-    Stop { force_at: None, signal: Signal::Kill, debugging: false, ..stop }
-}
-
-fn debugged(stop: Stop) -> Stop {
-    Stop { force_at: None, signal: Signal::Debug, debugging: true, ..stop }
-}
-
-/// The standby of a worker that was asked to stop.
-fn after_stop(next: Next, now: Instant) -> State {
-    match next {
-        Next::Nothing => State::Standby { due: None, reason: Reason::Stopped },
-        Next::Restart | Next::Start => State::Standby { due: Some(now), reason: Reason::Restart },
-    }
-}
-
-/// A process that does not exist yet is signalled when it does.
-fn signalled(pid: Option<u32>, signal: Signal) -> Effect {
-    pid.map_or(Effect::Nothing, |_| Effect::Signal(signal))
-}
-
-fn forced(stop: &Stop, after: Duration) -> Effect {
-    stop.pid.map_or(Effect::Nothing, |_| Effect::Forced(after))
 }

@@ -16,7 +16,7 @@ impl Pool {
         if self.lanes.contains_key(&id) {
             return;
         }
-        let live = self.current(worker).is_some_and(Worker::is_live);
+        let live = self.current(worker).is_some_and(Worker::is_live) || self.keeps_lanes(worker);
         if !live || !self.balancers.contains_key(&to) {
             // Nobody of ours receives from it; and if it was to be the first of its balancer, there is none.
             self.outbox.push_back(Output::Retire { lane: id });
@@ -32,10 +32,10 @@ impl Pool {
         }
         self.ever_listened = true;
         if self.settings.ready_by_lane {
-            self.act(now, worker.slot, Event::Listened);
+            self.act_on(now, worker, Event::Listened);
         }
         let gate = self.current(worker).map_or(Gate::Leaving, |worker| worker.gate(&self.settings));
-        let lane = Lane::new(worker, to, gate);
+        let lane = Lane::new(worker, to, gate, now);
         if let Some(balancer) = self.balancers.get_mut(&to) {
             balancer.served = true;
             if lane.is_ready() {
@@ -55,7 +55,7 @@ impl Pool {
             balancer.leave(id);
         }
         self.outbox.push_back(Output::Retire { lane: id });
-        self.tell_suspicion(worker.slot);
+        self.tell_suspicion(worker);
         if !self.serves(worker, balancer) {
             self.note(Note::StoppedListening { worker, balancer });
         }
@@ -88,10 +88,10 @@ impl Pool {
             if let Some(at) = look {
                 self.deadlines.lower(at, Timer::Look);
             }
-            let slot = lane.worker().slot;
-            if let Some(worker) = self.workers.get_mut(slot as usize) {
+            let id = lane.worker();
+            if let Some(worker) = self.workers.by_id_mut(id) {
                 worker.load.took_back();
-                relieved = Some(slot);
+                relieved = Some(id);
             }
             // The shell measured it as full before; where it did not, the lane still is not to be tried again at once.
             if lane.flow == Flow::Ready {
@@ -101,8 +101,8 @@ impl Pool {
             }
             break;
         }
-        if let Some(slot) = relieved {
-            self.regate(now, slot);
+        if let Some(worker) = relieved {
+            self.regate(now, worker);
             self.pump_all(now);
         } else {
             self.pump(now, id);
@@ -170,7 +170,7 @@ impl Pool {
         let balancer = balancer.id();
         self.look_at(look);
         if was == Flow::Suspect {
-            self.tell_suspicion(worker.slot);
+            self.tell_suspicion(worker);
         }
         Some(balancer)
     }
@@ -206,7 +206,7 @@ impl Pool {
         }
         self.outbox.push_back(Output::TakeBack { lane: id });
         self.note(Note::Suspect { worker, balancer, waited });
-        self.tell_suspicion(worker.slot);
+        self.tell_suspicion(worker);
         true
     }
 
@@ -215,25 +215,27 @@ impl Pool {
     }
 
     pub(super) fn open_connections(&mut self, now: Instant, id: WorkerId, open: u64) {
-        let Some(worker) = self.workers.get_mut(id.slot as usize) else { return };
-        if worker.id() == id && worker.is_live() {
+        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        if worker.is_live() {
             // Whoever counted did so before what they have not heard of.
             let coming = self.lanes.values().filter(|lane| lane.worker() == id);
             worker.load.report(open, coming.map(|lane| u64::from(lane.unpolled())).sum());
-            self.regate(now, id.slot);
+            self.regate(now, id);
             self.pump_all(now);
         }
     }
 
     /// What a worker's lanes may be given follows from its state, its cordon and its connections, all of which may have
     /// changed: they leave the rotation or come back.
-    pub(super) fn regate(&mut self, now: Instant, slot: u32) {
+    pub(super) fn regate(&mut self, now: Instant, id: WorkerId) {
         let Self { workers, lanes, balancers, settings, .. } = self;
-        let Some(worker) = workers.get_mut(slot as usize) else { return };
-        let (id, gate) = (worker.id(), worker.gate(settings));
-        let watched = worker.load.count_at();
-        worker.load.watch(now, gate == Gate::AtLimit);
-        let watch = worker.load.count_at();
+        let (mut watched, mut watch, mut gate) = (None, None, Gate::Leaving);
+        if let Some(worker) = workers.by_id_mut(id) {
+            gate = worker.gate(settings);
+            watched = worker.load.count_at();
+            worker.load.watch(now, gate == Gate::AtLimit);
+            watch = worker.load.count_at();
+        }
         let mut shut = false;
         for (&lane_id, lane) in lanes.iter_mut().filter(|(_, lane)| lane.worker() == id && lane.gate != gate)
         {

@@ -6,8 +6,10 @@ use super::deadlines::after;
 use super::lane::Gate;
 use super::load::Load;
 use super::promise::Promise;
-use super::state::{Effect, Event, Next, Reason, State, Stop, transition};
+use super::state::{Effect, Event, Reason, State, transition};
+use super::stop::{Next, Stop};
 use super::suspicion::Health;
+use super::wear::Wear;
 use super::{Deadline, Exit, Settings, Timer};
 use crate::ids::WorkerId;
 use std::time::Instant;
@@ -16,6 +18,10 @@ use std::time::Instant;
 #[derive(Clone, Debug)]
 pub struct Worker {
     id: WorkerId,
+    /// The incarnation of the next process that is ordered.
+    pub(super) next: u32,
+    /// Which of the cluster's versions its processes are made of.
+    pub(super) version: u32,
     state: State,
     /// What the shell takes the state to be.
     told: State,
@@ -29,6 +35,7 @@ pub struct Worker {
     /// A process of it has ended unasked, or did not come to be.
     pub(super) has_died: bool,
     pub(super) last_exit: Option<Exit>,
+    pub(super) wear: Wear,
     processes: u64,
 }
 
@@ -38,6 +45,8 @@ impl Worker {
         let state = State::Standby { due: None, reason: Reason::Unstarted };
         Self {
             id: WorkerId { slot, incarnation: past },
+            next: past + 1,
+            version: 0,
             state,
             told: state,
             backoff: Backoff::new(slot, settings),
@@ -48,6 +57,7 @@ impl Worker {
             removed: false,
             has_died: false,
             last_exit: None,
+            wear: Wear::default(),
             processes: 0,
         }
     }
@@ -198,14 +208,34 @@ impl Worker {
         }
     }
 
+    /// One that is to take the place of this one: what the slot is known for stays the slot's.
+    pub(super) fn successor(&mut self, version: u32, settings: &Settings) -> Self {
+        let id = WorkerId { slot: self.id.slot, incarnation: self.next };
+        let new = Self::new(id.slot, self.next, settings);
+        self.next += 1;
+        Self { next: id.incarnation, version, cordoned: self.cordoned, ..new }
+    }
+
+    /// It takes the place of `old`.
+    pub(super) fn inherit(&mut self, old: &Self) {
+        self.next = self.next.max(old.next);
+        self.backoff = old.backoff.clone();
+        self.load.inherit(&old.load);
+        self.has_died |= old.has_died;
+        self.last_exit = self.last_exit.or(old.last_exit);
+        self.processes += old.processes;
+    }
+
     /// The event goes into the table; what follows comes out.
     pub(super) fn apply(&mut self, now: Instant, event: Event, settings: &Settings) -> Effect {
         let before = self.state;
         let (state, effect) = transition(before, event, now, settings);
         self.state = state;
         if event == Event::Order && state != before {
-            self.id.incarnation += 1;
+            self.id.incarnation = self.next;
+            self.next += 1;
             self.promise = Promise::default();
+            self.wear = Wear::new(now, self.id, self.load.dispatched(), settings);
         }
         if !self.is_live() {
             self.load.forget();
@@ -242,7 +272,9 @@ impl Worker {
             State::Running { since, settled: false, .. } => {
                 (Some((after(since, start_timeout), Timer::Settle)), None)
             }
-            State::Stopping(Stop { force_at, .. }) => (force_at.map(|at| (at, Timer::Force)), None),
+            State::Stopping(Stop { force_at, drain_until, .. }) => {
+                (force_at.map(|at| (at, Timer::Force)), drain_until.map(|at| (at, Timer::Drain)))
+            }
         };
         let count = self.load.count_at().map(|at| (at, Timer::Count));
         first.into_iter().chain(second).chain(count)
@@ -255,7 +287,9 @@ impl Worker {
             Timer::StartTimeout => Some(Event::StartTimeout),
             Timer::Settle => Some(Event::Settled),
             Timer::Force => Some(Event::ForceDue),
+            Timer::Drain => Some(Event::DrainDue),
             Timer::Restart | Timer::Look | Timer::Count | Timer::Reopen | Timer::Refuse => None,
+            Timer::Wear | Timer::Rollout | Timer::Close => None,
         })
     }
 }

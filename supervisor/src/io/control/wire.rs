@@ -38,6 +38,8 @@ pub(crate) struct Declined {
     pub(crate) code: u8,
     /// One line.
     pub(crate) error: String,
+    /// What a process that came to nothing wrote last, where that is the matter.
+    pub(crate) stderr: Vec<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,6 +72,8 @@ struct Answer {
     ok: bool,
     code: Option<u8>,
     error: Option<String>,
+    #[serde(default)]
+    stderr: Vec<String>,
     inspection: Option<Inspection>,
 }
 
@@ -78,6 +82,7 @@ pub(crate) fn exit_code(failure: &Failure) -> u8 {
     match failure {
         Failure::NoSuchWorker { .. } => 3,
         Failure::TimedOut { .. } => 4,
+        Failure::ReloadFailed { .. } => 5,
         Failure::Refused { .. } | Failure::NotRunning => 1,
     }
 }
@@ -122,7 +127,11 @@ pub(crate) fn fault(fault: &Fault) -> String {
 
 /// Reads an answer.
 pub(crate) fn read_answer(text: &[u8]) -> Result<Reply, Declined> {
-    let odd = |what: String| Declined { code: 1, error: format!("the supervisor's answer is odd: {what}") };
+    let odd = |what: String| Declined {
+        code: 1,
+        error: format!("the supervisor's answer is odd: {what}"),
+        stderr: Vec::new(),
+    };
     let answer: Answer = read(text).map_err(|error| match error {
         Unreadable::Text(what) => odd(what),
         Unreadable::Version(theirs) => Declined {
@@ -130,6 +139,7 @@ pub(crate) fn read_answer(text: &[u8]) -> Result<Reply, Declined> {
             error: format!(
                 "the supervisor speaks version {theirs} of the protocol, this program version {VERSION}"
             ),
+            stderr: Vec::new(),
         },
     })?;
     match (answer.ok, answer.inspection) {
@@ -138,6 +148,7 @@ pub(crate) fn read_answer(text: &[u8]) -> Result<Reply, Declined> {
         (false, _) => Err(Declined {
             code: answer.code.unwrap_or(1),
             error: answer.error.ok_or_else(|| odd("it does not say what is wrong".to_owned()))?,
+            stderr: answer.stderr,
         }),
     }
 }

@@ -4,7 +4,7 @@
 mod shell;
 
 use super::{
-    Change, Command, Exit, Finding, Input, Note, Outcome, Output, Policy, Pool, Settings, State,
+    Change, Command, Exit, Finding, Input, Note, Outcome, Output, Policy, Pool, Reloaded, Settings, State,
     WhenNoWorker, Worker,
 };
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
@@ -32,6 +32,18 @@ pub(super) fn settings(workers: u32) -> Settings {
         max_restart_delay: ms(30_000),
         server_restart_delay: ms(1_000),
         stop_timeout: Some(ms(10_000)),
+        drain_timeout: None,
+        drain_delay: Duration::ZERO,
+        shutdown_timeout: None,
+        max_surge: 1,
+        max_unavailable: 0,
+        min_healthy_time: ms(1_000),
+        listen_settle: ms(1_000),
+        rollback_all: false,
+        memory_limit: None,
+        memory_samples: 3,
+        max_lifetime: None,
+        recycle_after_connections: None,
         policy: Policy::RoundRobin,
         window: 2,
         max_connections: None,
@@ -69,6 +81,8 @@ pub(super) struct SimListener {
     accepting: bool,
     /// It works.
     pub(super) sound: bool,
+    /// Nobody new comes; told once the queue is empty.
+    closing: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,6 +119,14 @@ pub(super) struct Sim {
     pub(super) kernel: BTreeMap<BalancerId, SimListener>,
     /// Processes that live.
     pub(super) alive: BTreeSet<WorkerId>,
+    /// What each process was made of.
+    pub(super) versions: BTreeMap<WorkerId, u32>,
+    /// Who drains.
+    pub(super) draining: BTreeSet<WorkerId>,
+    /// How reloads ended.
+    pub(super) reloads: Vec<(u64, Reloaded)>,
+    /// New versions can be run.
+    pub(super) fit: bool,
     /// Answers are given at once, or else wait in `pending`.
     pub(super) prompt: bool,
     pub(super) pending: VecDeque<Input>,
@@ -136,6 +158,10 @@ impl Sim {
             sources: BTreeMap::new(),
             kernel: BTreeMap::new(),
             alive: BTreeSet::new(),
+            versions: BTreeMap::new(),
+            draining: BTreeSet::new(),
+            reloads: Vec::new(),
+            fit: true,
             prompt: true,
             pending: VecDeque::new(),
             polite: true,
@@ -195,7 +221,11 @@ impl Sim {
     }
 
     pub(super) fn listen(&mut self, slot: usize, balancer: BalancerId) -> LaneId {
-        let (worker, lane) = (self.worker(slot), LaneId(self.id().into()));
+        self.listen_by(self.worker(slot), balancer)
+    }
+
+    pub(super) fn listen_by(&mut self, worker: WorkerId, balancer: BalancerId) -> LaneId {
+        let lane = LaneId(self.id().into());
         let (queue, held) = (VecDeque::new(), true);
         self.lanes.insert(lane, SimLane { worker, balancer, queue, held, watched: false, read: false });
         self.input(Input::LaneOpened { lane, worker, balancer });
@@ -247,6 +277,7 @@ impl Sim {
         let taken = self.conns.iter().find(|(_, fate)| **fate == Fate::TakenBy(worker));
         let Some(conn) = taken.map(|(conn, _)| *conn) else { return false };
         self.conns.insert(conn, Fate::Closed);
+        self.drain();
         true
     }
 

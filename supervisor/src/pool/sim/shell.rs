@@ -10,6 +10,9 @@ impl Sim {
             let Some(output) = self.pool.poll_output() else {
                 let held = self.conns.values().filter(|fate| **fate == Fate::Held).count();
                 assert_eq!(self.pool.held(), held, "the core does not hold what it was given");
+                if self.tell_quiet() {
+                    continue;
+                }
                 return self.accept();
             };
             match output {
@@ -34,7 +37,12 @@ impl Sim {
             if !listener.accepting || !listener.sound {
                 continue;
             }
-            let Some(source) = listener.queue.pop_front() else { continue };
+            let Some(source) = listener.queue.pop_front() else {
+                if std::mem::take(&mut listener.closing) {
+                    return self.input(Input::Emptied { balancer });
+                }
+                continue;
+            };
             let conn = ConnId(self.id().into());
             self.conns.insert(conn, Fate::Held);
             self.sources.insert(conn, source);
@@ -42,12 +50,36 @@ impl Sim {
         }
     }
 
+    /// Tells of one that drains and has nothing left. True if there was one.
+    fn tell_quiet(&mut self) -> bool {
+        let quiet = |worker: &&WorkerId| self.open_connections(**worker) == 0;
+        let Some(worker) = self.draining.iter().find(quiet).copied() else { return false };
+        self.draining.remove(&worker);
+        self.answer(Input::Quiet { worker });
+        true
+    }
+
     fn carry_out(&mut self, output: Output) {
         match output {
-            Output::Spawn { worker } => {
+            Output::Spawn { worker, version } => {
+                self.versions.insert(worker, version);
                 self.alive.insert(worker);
                 let pid = self.id();
                 self.answer(Input::Spawned { worker, pid });
+            }
+            Output::Prepare { ticket, .. } => self.answer(match self.fit {
+                true => Input::Prepared { ticket },
+                false => Input::Unfit { ticket, error: "there is no such program".to_owned() },
+            }),
+            Output::Reloaded { ticket, reloaded } => self.reloads.push((ticket, reloaded)),
+            Output::Drain { worker } => {
+                self.draining.insert(worker);
+            }
+            Output::CloseDoor { balancer } => {
+                if let Some(listener) = self.kernel.get_mut(&balancer) {
+                    listener.closing = true;
+                    listener.accepting = true;
+                }
             }
             Output::Dispatch { conn, lane } => self.dispatch(conn, lane),
             Output::Refuse { conn } => self.moved(conn, Fate::Held, Fate::Refused),
@@ -100,12 +132,15 @@ impl Sim {
             Output::CloseBalancer { balancer } => {
                 self.kernel.remove(&balancer);
             }
-            Output::Signal { worker, signal } => match signal {
-                Signal::Kill | Signal::Abort => self.end(worker, Exit::Code(1)),
-                Signal::Stop if self.polite => self.end(worker, Exit::Code(0)),
-                // What these do is for the test to say.
-                Signal::Stop | Signal::HangUp | Signal::Debug | Signal::Number(_) => {}
-            },
+            Output::Signal { worker, signal } => {
+                self.draining.remove(&worker);
+                match signal {
+                    Signal::Kill | Signal::Abort => self.end(worker, Exit::Code(1)),
+                    Signal::Stop if self.polite => self.end(worker, Exit::Code(0)),
+                    // What these do is for the test to say.
+                    Signal::Stop | Signal::HangUp | Signal::Debug | Signal::Number(_) => {}
+                }
+            }
             Output::Note(_) | Output::Changed(_) => {}
             Output::Done(outcome) => {
                 assert_eq!(self.done.replace(outcome), None, "done twice");
@@ -163,6 +198,7 @@ impl Sim {
     /// The process ends. That it has is told even of one that never was, as by a signal to nobody.
     pub(in crate::pool) fn end(&mut self, worker: WorkerId, exit: Exit) {
         self.alive.remove(&worker);
+        self.draining.remove(&worker);
         for lane in self.lanes.values_mut().filter(|lane| lane.worker == worker) {
             lane.held = false;
         }

@@ -62,7 +62,7 @@ fn a_hung_worker_is_replaced_at_once_and_told_to_stop() {
     let place = |wanted: &Output| orders.iter().position(|order| order == wanted).expect("ordered");
     let stop = Output::Signal { worker: old, signal: crate::pool::Signal::Stop };
     assert_eq!(place(&Output::Examine { worker: old }), 0);
-    assert!(place(&Output::Spawn { worker: new }) < place(&stop), "{orders:?}");
+    assert!(place(&Output::Spawn { worker: new, version: 0 }) < place(&stop), "{orders:?}");
     let (lag, retry_in) = (ms(30_000), Some(ms(0)));
     let (finding, evidence) = (Finding::Busy, "what it was doing".to_owned());
     assert_eq!(sim.take_notes()[0], Note::Hung { worker: old, lag, finding, evidence, retry_in });

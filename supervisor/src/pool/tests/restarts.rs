@@ -6,7 +6,7 @@ use crate::pool::{Exit, Input, Note, Outcome, Output, Reason, Settings, State, T
 
 fn spawned(sim: &mut Sim) -> Vec<u32> {
     let spawns = |order| match order {
-        Output::Spawn { worker } => Some(worker.slot),
+        Output::Spawn { worker, .. } => Some(worker.slot),
         _ => None,
     };
     sim.take_orders().into_iter().filter_map(spawns).collect()

@@ -12,7 +12,7 @@ fn scale(sim: &mut Sim, workers: u32) -> Vec<Output> {
 
 fn slots(orders: &[Output]) -> Vec<u32> {
     let slots = orders.iter().filter_map(|order| match order {
-        Output::Spawn { worker } | Output::Signal { worker, signal: Signal::Stop } => Some(worker.slot),
+        Output::Spawn { worker, .. } | Output::Signal { worker, signal: Signal::Stop } => Some(worker.slot),
         _ => None,
     });
     slots.collect()

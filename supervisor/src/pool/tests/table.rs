@@ -83,6 +83,7 @@ impl Row {
     /// Told to stop at `asked`, with ten seconds to do so.
     fn stop(&self, pid: Option<u32>, asked: Instant) -> Stop {
         Stop {
+            drain_until: None,
             pid,
             since: self.born,
             asked,

@@ -1,0 +1,122 @@
+//! Watches workers that drain until nothing is under way in their connections. It only looks; the core says who drains and
+//! what follows.
+
+use super::Shell;
+use crate::config::Drain;
+use crate::ids::WorkerId;
+use crate::io::lane::Lane;
+use crate::io::quiet::{Report, Watched};
+use crate::pool::Input;
+use clustermon_protocol::address::Address;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// Lanes of a worker that drains by itself are looked at this often.
+const STEP: Duration = Duration::from_millis(2);
+
+/// Workers that drain.
+#[derive(Debug, Default)]
+pub(super) struct Drains {
+    /// What was last seen of each that is watched.
+    seen: HashMap<WorkerId, Report>,
+    /// Those of which only the lanes are to be empty, and when to look.
+    by_lanes: Vec<WorkerId>,
+    next: Option<Instant>,
+}
+
+impl Drains {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// Connections that are open, and how many of them are at work.
+    pub(super) fn left(&self, worker: WorkerId) -> Option<(u32, u32)> {
+        self.seen.get(&worker).map(|report| (report.connections, report.busy))
+    }
+}
+
+impl Shell {
+    pub(super) fn drain(&mut self, worker: WorkerId) {
+        if self.config.rolling.drain == Drain::Signal {
+            self.drains.by_lanes.push(worker);
+            self.drains.next = Some(self.now);
+            return;
+        }
+        let pids = self.pids(worker);
+        let mut lanes = Vec::new();
+        for lane in self.lanes.values().filter(|lane| lane.worker == worker) {
+            match lane.observer() {
+                Ok(observer) => lanes.push(observer),
+                Err(error) => {
+                    log::warn!("a lane of worker {} cannot be watched: {error}", self.logical_id(worker))
+                }
+            }
+        }
+        let addresses = self.listeners.values().map(|listener| listener.address);
+        let (mut ports, mut names) = (Vec::new(), Vec::new());
+        for address in addresses.chain(self.closed.iter().map(|(_, address)| *address)) {
+            match address.port() {
+                Some(port) => ports.push(port),
+                None => names.extend(name_of(&address)),
+            }
+        }
+        let idle_grace = self.config.rolling.idle_grace;
+        self.quiet.watch(Watched { worker, pids, lanes, ports, names, idle_grace });
+    }
+
+    /// What was found out about those that drain.
+    pub(super) fn on_quiet(&mut self) {
+        while let Some((worker, report)) = self.quiet.next() {
+            self.is_news = true;
+            let is_quiet = report.quiet;
+            let known = self.drains.seen.get(&worker).is_some_and(|before| before.blind == report.blind);
+            if let Some(why) = report.blind.as_ref().filter(|_| !known) {
+                log::warn!(
+                    "worker {}: it cannot be told when it has drained: {why}",
+                    self.logical_id(worker)
+                );
+            }
+            self.drains.seen.insert(worker, report);
+            if is_quiet {
+                self.input(Input::Quiet { worker });
+            }
+        }
+    }
+
+    /// Tells of those that have taken all that waited for them.
+    pub(super) fn look_at_lanes(&mut self) {
+        let lanes = &self.lanes;
+        let waits =
+            |worker: WorkerId| lanes.values().any(|lane: &Lane| lane.worker == worker && lane.waiting() > 0);
+        let (busy, empty): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.drains.by_lanes).into_iter().partition(|worker| waits(*worker));
+        self.drains.next = (!busy.is_empty()).then(|| self.now + STEP);
+        self.drains.by_lanes = busy;
+        for worker in empty {
+            self.input(Input::Quiet { worker });
+        }
+    }
+
+    /// The worker is gone, or has been told to stop.
+    pub(super) fn no_longer_drains(&mut self, worker: WorkerId) {
+        if self.drains.seen.remove(&worker).is_some() {
+            self.is_news = true;
+        }
+        self.drains.by_lanes.retain(|other| *other != worker);
+        self.quiet.forget(worker);
+    }
+
+    /// ` (3 connections open, 1 of them at work)`, where that is known.
+    pub(super) fn connections_left(&self, worker: WorkerId) -> String {
+        match self.drains.left(worker) {
+            Some((open, busy)) => format!(" ({open} connections open, {busy} of them at work)"),
+            None => String::new(),
+        }
+    }
+}
+
+/// The name of a unix socket as the kernel tells it: a path, or a zero byte before what is abstract.
+fn name_of(address: &Address) -> Option<Vec<u8>> {
+    let path = address.path().map(<[u8]>::to_vec);
+    path.or_else(|| Some([b"\0", address.abstract_name()?].concat()))
+}

@@ -1,0 +1,106 @@
+//! The control groups that this process is in: where they can be read, from its own up to the top. Sets nothing.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    One,
+    Two,
+}
+
+/// The directories in which a controller's settings for this process stand, deepest first. Every path is taken below
+/// `root`.
+pub(super) fn directories(controller: &str, root: &Path) -> Vec<(Version, PathBuf)> {
+    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
+    let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
+    let of_line = |line: &str| {
+        let (_, rest) = line.split_once(':')?;
+        let (controllers, group) = rest.split_once(':')?;
+        let version = match controllers {
+            "" => Version::Two,
+            list if list.split(',').any(|name| name == controller) => Version::One,
+            _ => return None,
+        };
+        let parsed = |line| Mount::parse(line, controller);
+        let mount = mounts.lines().filter_map(parsed).find(|mount| mount.version == Some(version))?;
+        Some((version, chain(&mount, Path::new(group), root)))
+    };
+    let found = groups.lines().filter_map(of_line);
+    found.flat_map(|(version, chain)| chain.into_iter().map(move |directory| (version, directory))).collect()
+}
+
+/// The group's directory, and those above it up to the mount.
+fn chain(mount: &Mount, group: &Path, root: &Path) -> Vec<PathBuf> {
+    let top = root.join(mount.point.strip_prefix("/").unwrap_or(&mount.point));
+    // Inside a container the group may lie outside of what is mounted; then the mount is all there is to see.
+    let below = group.strip_prefix(&mount.root).unwrap_or(Path::new(""));
+    let below = if below.components().all(|part| matches!(part, Component::Normal(_))) {
+        below
+    } else {
+        Path::new("")
+    };
+    let deepest = top.join(below);
+    deepest.ancestors().take_while(|directory| directory.starts_with(&top)).map(Path::to_owned).collect()
+}
+
+/// One line of mountinfo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Mount {
+    /// The directory of the mounted file system that is seen at `point`.
+    root: PathBuf,
+    point: PathBuf,
+    /// Set for a cgroup file system that has the controller.
+    version: Option<Version>,
+}
+
+impl Mount {
+    /// `ID PARENT DEVICE ROOT POINT OPTIONS [TAGS..] - TYPE SOURCE SUPER_OPTIONS`
+    fn parse(line: &str, controller: &str) -> Option<Self> {
+        let (mount, file_system) = line.split_once(" - ")?;
+        let mut fields = mount.split(' ').skip(3);
+        let (root, point) = (unescape(fields.next()?), unescape(fields.next()?));
+        let mut fields = file_system.split(' ');
+        let kind = fields.next()?;
+        let options = fields.nth(1).unwrap_or_default();
+        let version = match kind {
+            "cgroup2" => Some(Version::Two),
+            "cgroup" if options.split(',').any(|option| option == controller) => Some(Version::One),
+            _ => None,
+        };
+        Some(Self { root, point, version })
+    }
+}
+
+/// A path of mountinfo, in which blanks and backslashes are `\` and three octal digits.
+fn unescape(field: &str) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    let bytes = field.as_bytes();
+    let mut path = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let octal = (bytes[at] == b'\\').then(|| field.get(at + 1..at + 4)).flatten();
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                path.push(byte);
+                at += 4;
+            }
+            None => {
+                path.push(bytes[at]);
+                at += 1;
+            }
+        }
+    }
+    PathBuf::from(std::ffi::OsString::from_vec(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unescape;
+    use std::path::Path;
+
+    #[test]
+    fn escapes() {
+        assert_eq!(unescape(r"/a\040b\134c\0"), Path::new(r"/a b\c\0"));
+    }
+}

@@ -1,0 +1,466 @@
+//! Replaces processes one after the other without a gap: a successor starts, is ready, stays well for a while and takes the
+//! slot; only then does the old process drain. Any failure ends the rollout and leaves the old ones at work.
+
+use super::deadlines::after;
+use super::pool::{Phase, Pool};
+use super::state::{Event, Reason, State};
+use super::worker::Worker;
+use super::{Deadline, Exit, Note, Output, Timer, Worn};
+use crate::ids::{BalancerId, WorkerId};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// A rollout under way.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    purpose: Purpose,
+    /// What the new processes are made of.
+    version: u32,
+    /// What the slots had before.
+    before: u32,
+    todo: VecDeque<u32>,
+    steps: Vec<Step>,
+    /// Slots that have a new process which has proved itself.
+    done: Vec<u32>,
+    failed: Option<Failed>,
+    /// The shell can spawn the version.
+    prepared: bool,
+}
+
+/// What a rollout is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody asked, and is told of the end under this number.
+    Reload { ticket: u64 },
+    /// A reload failed in this way, and those that it had replaced go back.
+    Rollback { ticket: u64, failed: Failed },
+    /// The process of this slot is worn out.
+    Replace { slot: u32, worn: Worn },
+}
+
+/// Why a rollout failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failed {
+    /// The new process ended.
+    Exited { worker: WorkerId, exit: Exit },
+    /// It was not ready in time.
+    NotReady { worker: WorkerId, after: Duration },
+    /// It hung.
+    Hung { worker: WorkerId },
+    /// No process came of the order to spawn.
+    SpawnFailed { worker: WorkerId, error: String },
+    /// The new version cannot be run at all.
+    Unfit { error: String },
+}
+
+/// How a reload ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reloaded {
+    /// So many workers have a new process.
+    Done { workers: u32 },
+    /// It stopped; so many workers had a new process by then, and have it still unless they were `rolled_back`.
+    Failed { failed: Failed, replaced: u32, rolled_back: bool },
+    /// A newer one took its place before it began.
+    Superseded,
+    /// The cluster stops, or does not run.
+    Stopped,
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    slot: u32,
+    /// The new process.
+    process: WorkerId,
+    /// Where the old one listened.
+    wanted: Vec<BalancerId>,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// There is no room for two: the old one, `process` until then, ends first.
+    Clearing,
+    /// The new one starts.
+    Coming,
+    /// It is ready, and is to stay well until then.
+    Proving(Deadline),
+    /// It has the slot, and the old one drains.
+    Draining(WorkerId),
+}
+
+impl Rollout {
+    /// What it is for.
+    pub fn purpose(&self) -> &Purpose {
+        &self.purpose
+    }
+
+    /// Slots that have their new process, that are at it, and that wait.
+    pub fn progress(&self) -> (usize, usize, usize) {
+        (self.done.len(), self.steps.len(), self.todo.len())
+    }
+
+    /// Panics with a sentence when something is not as it must be.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn check(&self, pool: &Pool) {
+        let surge = pool.settings.max_surge as usize;
+        let mut slots: Vec<_> =
+            self.steps.iter().map(|step| step.slot).chain(self.todo.iter().copied()).collect();
+        slots.sort_unstable();
+        assert!(slots.windows(2).all(|pair| pair[0] != pair[1]), "a slot is replaced twice: {self:?}");
+        let draining = self.steps.iter().filter(|step| matches!(step.stage, Stage::Draining(_))).count();
+        let coming = self.steps.iter().filter(|step| pool.is_successor(step.process)).count();
+        assert!(coming + draining <= surge, "{coming} come and {draining} drain: {self:?}");
+        assert!(self.failed.is_none() || self.todo.is_empty(), "a failed rollout goes on: {self:?}");
+    }
+
+    fn concerns(&self, id: WorkerId) -> bool {
+        let at_risk = |step: &Step| matches!(step.stage, Stage::Coming | Stage::Proving(_));
+        self.steps.iter().any(|step| step.process == id && at_risk(step))
+    }
+}
+
+impl Pool {
+    /// Every worker is to have a new process of a new version, without a gap.
+    pub(super) fn reload(&mut self, ticket: u64) {
+        if self.phase != Phase::Serving || self.closing.is_some() {
+            return self.reloaded(ticket, Reloaded::Stopped);
+        }
+        if let Some(older) = self.next_reload.replace(ticket) {
+            self.reloaded(older, Reloaded::Superseded);
+        }
+    }
+
+    /// The version that was announced can be run.
+    pub(super) fn prepared(&mut self, ticket: u64) {
+        let ours = |rollout: &&mut Rollout| rollout.purpose == Purpose::Reload { ticket };
+        if let Some(rollout) = self.rollout.as_mut().filter(ours) {
+            rollout.prepared = true;
+        }
+    }
+
+    /// The version that was announced cannot be run.
+    pub(super) fn unfit(&mut self, now: Instant, ticket: u64, error: String) {
+        let ours = |rollout: &Rollout| rollout.purpose == Purpose::Reload { ticket };
+        if self.rollout.as_ref().is_some_and(ours) {
+            self.fail_by(now, Failed::Unfit { error });
+        }
+    }
+
+    /// No rollout is under way or about to be, and one may begin.
+    pub(super) fn may_roll(&self) -> bool {
+        let idle = self.rollout.is_none() && self.next_reload.is_none();
+        idle && self.phase == Phase::Serving && self.closing.is_none()
+    }
+
+    /// Goes as far as it can now; called after everything that may have changed something.
+    pub(super) fn roll(&mut self, now: Instant) {
+        self.spent = None;
+        self.fill_gaps(now);
+        loop {
+            self.begin(now);
+            let Some(rollout) = &self.rollout else { return };
+            let mut moved = false;
+            // A step that ends leaves its place to the next.
+            for place in (0..rollout.steps.len()).rev() {
+                moved |= self.step(now, place);
+            }
+            if !moved && !self.next_slots(now) && !self.end(now) {
+                return;
+            }
+        }
+    }
+
+    /// A slot whose own process has ended is its successor's, however far that is.
+    fn fill_gaps(&mut self, now: Instant) {
+        let wanted = self.workers.successors.iter().filter(|successor| !successor.removed);
+        for id in wanted.map(Worker::id).collect::<Vec<_>>() {
+            match self.workers.get(id.slot as usize).map(Worker::state) {
+                // It is to stay down.
+                Some(State::Standby { reason: Reason::Finished | Reason::Stopped, .. }) => {
+                    self.drop_step(now, id.slot);
+                }
+                Some(State::Standby { .. }) => self.promote(now, id),
+                Some(State::Starting { .. } | State::Running { .. } | State::Stopping(_)) | None => {}
+            }
+        }
+    }
+
+    fn begin(&mut self, now: Instant) {
+        if self.rollout.is_some() || self.phase != Phase::Serving || self.closing.is_some() {
+            return;
+        }
+        if let Some(ticket) = self.next_reload.take() {
+            self.versions += 1;
+            let version = self.versions;
+            let slots: VecDeque<u32> = (0..self.settings.workers).collect();
+            self.note(Note::ReloadBegan { workers: slots.len() as u32 });
+            self.start_rollout(Purpose::Reload { ticket }, version, slots);
+            self.outbox.push_back(Output::Prepare { ticket, version });
+        } else if let Some((worker, worn)) = self.worn(now)
+            && let Some(version) = self.current(worker).map(|worker| worker.version)
+        {
+            self.note(Note::Worn { worker, worn });
+            let purpose = Purpose::Replace { slot: worker.slot, worn };
+            self.start_rollout(purpose, version, VecDeque::from([worker.slot]));
+        }
+    }
+
+    fn start_rollout(&mut self, purpose: Purpose, version: u32, todo: VecDeque<u32>) {
+        // Only a reload brings what was not there before.
+        let prepared = !matches!(purpose, Purpose::Reload { .. });
+        let (before, steps, done, failed) = (self.version, Vec::new(), Vec::new(), None);
+        self.rollout = Some(Rollout { purpose, version, before, todo, steps, done, failed, prepared });
+    }
+
+    /// Begins with as many slots as may be at it at a time. True if there was one.
+    fn next_slots(&mut self, now: Instant) -> bool {
+        let (surge, unavailable) = (self.settings.max_surge, self.settings.max_unavailable);
+        let Some(rollout) = self.rollout.as_mut().filter(|rollout| rollout.prepared) else { return false };
+        let stages = || rollout.steps.iter();
+        // A process too many is one that comes, or one that has yet to go.
+        let extra = stages().filter(|step| {
+            self.workers.successor(step.slot).is_some() || matches!(step.stage, Stage::Draining(_))
+        });
+        let (extra, steps) = (extra.count() as u32, rollout.steps.len() as u32);
+        let missing = steps - extra;
+        let beside = extra < surge;
+        if !beside && missing >= unavailable.max(u32::from(surge == 0)) {
+            return false;
+        }
+        let Some(slot) = rollout.todo.pop_front() else { return false };
+        let version = rollout.version;
+        let Some(worker) = self.workers.get_mut(slot as usize).filter(|worker| !worker.removed) else {
+            return true;
+        };
+        let old = worker.id();
+        let down = matches!(worker.state(), State::Standby { .. });
+        let ended =
+            matches!(worker.state(), State::Standby { reason: Reason::Finished | Reason::Stopped, .. });
+        if down || !beside {
+            worker.version = version;
+        }
+        if ended {
+            return true;
+        }
+        let wanted = self.served_by(old).collect();
+        let (process, stage) = if down || !beside {
+            // Whoever comes back by itself, or after it has made room, comes as the new version.
+            if let Some(worker) = self.workers.get_mut(slot as usize).filter(|_| down) {
+                worker.backoff.refill(&self.settings);
+            }
+            (old, Stage::Clearing)
+        } else {
+            let Some(id) = self.add_successor(now, slot, version) else { return true };
+            (id, Stage::Coming)
+        };
+        if let Some(rollout) = &mut self.rollout {
+            rollout.steps.push(Step { slot, process, wanted, stage });
+        }
+        if stage == Stage::Clearing {
+            self.act(now, slot, Event::Restart);
+        }
+        self.launch(now);
+        true
+    }
+
+    /// Takes one step as far as it goes. True if that was anywhere.
+    fn step(&mut self, now: Instant, place: usize) -> bool {
+        let Some(step) = self.rollout.as_ref().and_then(|rollout| rollout.steps.get(place)) else {
+            return false;
+        };
+        let (slot, process, stage) = (step.slot, step.process, step.stage);
+        let stage = match stage {
+            Stage::Clearing => match self.workers.get(slot as usize) {
+                Some(worker) if worker.id() != process => {
+                    let id = worker.id();
+                    self.set_process(place, id);
+                    Some(Stage::Coming)
+                }
+                Some(worker) if worker.is_coming() => return false,
+                // Somebody had it stay down.
+                Some(_) | None => None,
+            },
+            Stage::Coming if self.covers(now, place) => {
+                Some(Stage::Proving(after(now, self.settings.min_healthy_time)))
+            }
+            Stage::Proving(until) if until <= now && self.is_well(process) => {
+                let old = self.workers.get(slot as usize).map(Worker::id).filter(|old| *old != process);
+                self.promote(now, process);
+                self.act_on(now, process, Event::Settled);
+                self.proved(slot);
+                old.map(Stage::Draining)
+            }
+            Stage::Draining(old) if !self.leaving.iter().any(|leaving| leaving.id() == old) => None,
+            Stage::Coming | Stage::Proving(_) | Stage::Draining(_) => return false,
+        };
+        self.set_stage(place, stage);
+        true
+    }
+
+    fn set_process(&mut self, place: usize, process: WorkerId) {
+        if let Some(step) = self.rollout.as_mut().and_then(|rollout| rollout.steps.get_mut(place)) {
+            step.process = process;
+        }
+    }
+
+    /// `None` is the end of the step.
+    fn set_stage(&mut self, place: usize, stage: Option<Stage>) {
+        let Some(rollout) = &mut self.rollout else { return };
+        match stage {
+            Some(stage) => rollout.steps[place].stage = stage,
+            None => drop(rollout.steps.remove(place)),
+        }
+    }
+
+    fn proved(&mut self, slot: u32) {
+        if let Some(rollout) = &mut self.rollout {
+            rollout.done.push(slot);
+        }
+    }
+
+    /// The new process is ready, and listens wherever the old one did or on all that it is going to.
+    fn covers(&self, now: Instant, place: usize) -> bool {
+        let Some(step) = self.rollout.as_ref().and_then(|rollout| rollout.steps.get(place)) else {
+            return false;
+        };
+        let Some(worker) = self.workers.by_id(step.process).filter(|worker| worker.is_running()) else {
+            return false;
+        };
+        let served: Vec<_> = self.served_by(step.process).collect();
+        let all = step.wanted.iter().all(|wanted| served.contains(wanted) || self.is_gone(*wanted));
+        let settled = self.settles_at(worker.id()).is_some_and(|at| at <= now);
+        !self.settings.ready_by_lane || all || settled
+    }
+
+    fn is_gone(&self, balancer: BalancerId) -> bool {
+        !self.balancers.contains_key(&balancer)
+    }
+
+    /// When it counts as listening on all it is going to: a while after it last began to.
+    fn settles_at(&self, id: WorkerId) -> Option<Deadline> {
+        let opened = self.lanes.values().filter(|lane| lane.worker() == id).map(super::Lane::opened);
+        Some(after(opened.max()?, self.settings.listen_settle))
+    }
+
+    fn is_well(&self, id: WorkerId) -> bool {
+        self.workers.by_id(id).is_some_and(|worker| worker.is_running() && !self.is_out(worker))
+    }
+
+    /// A process of the rollout came to nothing before it had proved itself; what others have proved stays.
+    pub(super) fn fail(&mut self, now: Instant, id: WorkerId, failed: Failed) {
+        if self.rollout.as_ref().is_some_and(|rollout| rollout.concerns(id)) {
+            self.fail_by(now, failed);
+        }
+    }
+
+    fn fail_by(&mut self, now: Instant, failed: Failed) {
+        let Some(rollout) = &mut self.rollout else { return };
+        rollout.todo.clear();
+        rollout.failed.get_or_insert(failed);
+        let before = rollout.before;
+        let version = rollout.version;
+        let (kept, given_up): (Vec<_>, Vec<_>) = std::mem::take(&mut rollout.steps)
+            .into_iter()
+            .partition(|step| matches!(step.stage, Stage::Draining(_)));
+        rollout.steps = kept;
+        for step in given_up {
+            if let Some(worker) = self.workers.get_mut(step.slot as usize)
+                && worker.version == version
+            {
+                // What comes next in this slot is what was known to work.
+                worker.version = before;
+            }
+            self.dismiss(now, step.process);
+        }
+    }
+
+    /// The slot is not to have another process after all.
+    pub(super) fn drop_step(&mut self, now: Instant, slot: u32) {
+        let Some(rollout) = &mut self.rollout else { return };
+        rollout.todo.retain(|other| *other != slot);
+        let Some(place) = rollout.steps.iter().position(|step| step.slot == slot) else { return };
+        let step = rollout.steps.remove(place);
+        self.dismiss(now, step.process);
+    }
+
+    /// The cluster stops: whatever was to be replaced is not.
+    pub(super) fn abandon(&mut self, now: Instant) {
+        if let Some(ticket) = self.next_reload.take() {
+            self.reloaded(ticket, Reloaded::Stopped);
+        }
+        let Some(rollout) = self.rollout.take() else { return };
+        if let Purpose::Reload { ticket } | Purpose::Rollback { ticket, .. } = rollout.purpose {
+            self.reloaded(ticket, Reloaded::Stopped);
+        }
+        for id in self.workers.successors.iter().map(Worker::id).collect::<Vec<_>>() {
+            self.dismiss(now, id);
+        }
+    }
+
+    /// Nothing is left to do: tells how it ended. False if something is.
+    fn end(&mut self, now: Instant) -> bool {
+        let Some(rollout) =
+            self.rollout.take_if(|rollout| rollout.steps.is_empty() && rollout.todo.is_empty())
+        else {
+            return false;
+        };
+        let Rollout { purpose, version, before, done, failed, .. } = rollout;
+        let replaced = done.len() as u32;
+        match (purpose, failed) {
+            (Purpose::Reload { ticket }, None) => {
+                self.version = version;
+                self.reloaded(ticket, Reloaded::Done { workers: replaced });
+            }
+            (Purpose::Reload { ticket }, Some(failed)) if self.settings.rollback_all && replaced > 0 => {
+                self.note(Note::RollingBack { failed: failed.clone(), workers: replaced });
+                self.start_rollout(Purpose::Rollback { ticket, failed }, before, done.into());
+            }
+            (Purpose::Reload { ticket }, Some(failed)) => {
+                self.reloaded(ticket, Reloaded::Failed { failed, replaced, rolled_back: false });
+            }
+            (Purpose::Rollback { ticket, failed }, None) => {
+                self.reloaded(ticket, Reloaded::Failed { failed, replaced, rolled_back: true });
+            }
+            (Purpose::Rollback { ticket, failed }, Some(_)) => {
+                self.reloaded(ticket, Reloaded::Failed { failed, replaced, rolled_back: false });
+            }
+            (Purpose::Replace { .. }, None) => {}
+            (Purpose::Replace { slot, worn }, Some(failed)) => {
+                self.spare(now, slot);
+                self.note(Note::NotReplaced { worn, failed });
+            }
+        }
+        true
+    }
+
+    fn reloaded(&mut self, ticket: u64, reloaded: Reloaded) {
+        self.note(Note::Reloaded { reloaded: reloaded.clone() });
+        self.outbox.push_back(Output::Reloaded { ticket, reloaded });
+    }
+
+    /// The moments that a rollout waits for.
+    pub(super) fn rollout_timer(&self) -> Option<(Deadline, Timer)> {
+        let rollout = self.rollout.as_ref()?;
+        let at = rollout.steps.iter().filter_map(|step| match step.stage {
+            Stage::Proving(until) => self.is_well(step.process).then_some(until),
+            Stage::Coming => {
+                let runs = self.workers.by_id(step.process).is_some_and(Worker::is_running);
+                self.settles_at(step.process).filter(|_| runs)
+            }
+            Stage::Clearing | Stage::Draining(_) => None,
+        });
+        Some((at.min()?, Timer::Rollout))
+    }
+
+    /// What is being rolled out.
+    pub fn rollout(&self) -> Option<&Rollout> {
+        self.rollout.as_ref()
+    }
+
+    /// The versions of which a process runs or may yet be started.
+    pub fn versions_in_use(&self) -> Vec<u32> {
+        let own = self.workers.everyone().map(|worker| worker.version);
+        let rollout = self.rollout.iter().flat_map(|rollout| [rollout.version, rollout.before]);
+        own.chain(rollout).chain([self.version]).collect()
+    }
+}

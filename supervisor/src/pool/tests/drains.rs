@@ -1,0 +1,128 @@
+//! Draining: out of rotation for good, told to stop once nothing is under way, or once it has had its time.
+
+use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::{Command, Input, Note, Output, Settings, Signal, State, Timer};
+
+fn draining(workers: u32) -> Settings {
+    Settings { drain_timeout: Some(ms(20_000)), ..settings(workers) }
+}
+
+fn signals(sim: &mut Sim) -> Vec<Signal> {
+    let orders = sim.take_orders();
+    let signals = orders.into_iter().filter_map(|order| match order {
+        Output::Signal { signal, .. } => Some(signal),
+        _ => None,
+    });
+    signals.collect()
+}
+
+#[test]
+fn a_worker_is_told_once_it_is_quiet_and_gets_nothing_meanwhile() {
+    let (mut sim, balancer, lanes) = Sim::serving(draining(2));
+    sim.polite = false;
+    sim.connect(balancer);
+    sim.take(lanes[0]);
+    let worker = sim.worker(0);
+    sim.command(0, Command::Stop);
+    assert!(matches!(sim.pool.workers()[0].state(), State::Stopping(stop) if stop.drains()));
+    assert_eq!(signals(&mut sim), []);
+    for _ in 0..5 {
+        sim.connect(balancer);
+        sim.take(lanes[1]);
+    }
+    assert_eq!(sim.open_connections(worker), 1, "a connection was given to one that drains");
+    sim.advance(ms(1_500));
+    assert!(sim.finish(worker));
+    assert_eq!(signals(&mut sim), [Signal::Stop]);
+    assert!(sim.notes.contains(&Note::Drained { worker, after: ms(1_500), quiet: true }));
+    sim.advance(ms(9_999));
+    assert_eq!(signals(&mut sim), []);
+    sim.advance(ms(1));
+    assert_eq!(signals(&mut sim), [Signal::Kill], "the time to stop begins with the signal");
+}
+
+#[test]
+fn what_waited_goes_to_others_first() {
+    let (mut sim, balancer, lanes) = Sim::serving(draining(2));
+    sim.connect(balancer);
+    sim.take_orders();
+    sim.command(0, Command::Stop);
+    let orders = sim.take_orders();
+    let place = |wanted: &dyn Fn(&Output) -> bool| orders.iter().position(wanted);
+    let taken = place(&|order| *order == Output::TakeBack { lane: lanes[0] });
+    let drain = place(&|order| matches!(order, Output::Drain { .. }));
+    assert!(taken.is_some() && taken < drain, "{orders:?}");
+    assert_eq!(sim.lanes[&lanes[1]].queue.len(), 1);
+}
+
+#[test]
+fn time_is_up_for_who_is_never_quiet() {
+    let (mut sim, balancer, lanes) = Sim::serving(draining(1));
+    sim.connect(balancer);
+    sim.take(lanes[0]);
+    let worker = sim.worker(0);
+    sim.command(0, Command::Restart);
+    sim.advance(ms(19_999));
+    assert_eq!(signals(&mut sim), []);
+    sim.advance(ms(1));
+    assert_eq!(signals(&mut sim), [Signal::Stop]);
+    assert!(sim.notes.contains(&Note::Drained { worker, after: ms(20_000), quiet: false }));
+    assert_eq!(sim.worker(0).incarnation, 2);
+}
+
+#[test]
+fn who_cannot_wait_need_not() {
+    for (command, signal) in [
+        (Command::ForceStop, Signal::Kill),
+        (Command::Dump, Signal::Abort),
+        (Command::Debug, Signal::Debug),
+        (Command::Signal(12), Signal::Number(12)),
+    ] {
+        let (mut sim, balancer, lanes) = Sim::serving(draining(2));
+        sim.polite = false;
+        sim.connect(balancer);
+        sim.take(lanes[0]);
+        sim.command(0, Command::Stop);
+        sim.command(0, command);
+        assert_eq!(signals(&mut sim), [signal], "{command:?}");
+    }
+}
+
+#[test]
+fn who_does_not_serve_yet_has_nothing_to_drain() {
+    let mut sim = Sim::new(draining(1));
+    sim.polite = false;
+    sim.input(Input::Start);
+    sim.command(0, Command::Stop);
+    assert_eq!(signals(&mut sim), [Signal::Stop]);
+}
+
+#[test]
+fn one_that_ends_while_it_drains_is_gone() {
+    let (mut sim, balancer, lanes) = Sim::serving(draining(2));
+    sim.connect(balancer);
+    sim.take(lanes[0]);
+    sim.command(0, Command::Stop);
+    sim.exit(0);
+    assert_eq!(signals(&mut sim), []);
+    assert!(!sim.pool.workers()[0].is_live());
+    assert!(matches!(sim.pool.next_timer(), Some((_, Timer::Settle))), "{:?}", sim.pool.next_timer());
+}
+
+#[test]
+fn fewer_workers_drain_the_youngest() {
+    let (mut sim, balancer, lanes) = Sim::serving(draining(3));
+    for lane in &lanes {
+        sim.connect(balancer);
+        sim.take(*lane);
+    }
+    let (first, last) = (sim.worker(0), sim.worker(2));
+    sim.input(Input::Scale { workers: 1 });
+    assert_eq!(signals(&mut sim), []);
+    assert_eq!(sim.pool.count_workers(), 3);
+    assert!(sim.finish(last));
+    assert_eq!(sim.pool.count_workers(), 2, "one slot after the other, as each is quiet");
+    sim.connect(balancer);
+    sim.take(lanes[0]);
+    assert_eq!(sim.open_connections(first), 2);
+}

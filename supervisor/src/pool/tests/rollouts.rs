@@ -1,0 +1,356 @@
+//! Rolling reloads: a successor first, then the old one drains; what happens when any step of it fails.
+
+use crate::ids::{BalancerId, LaneId, WorkerId};
+use crate::pool::sim::{Fate, Sim, ms, settings};
+use crate::pool::{Command, Exit, Failed, Input, Note, Outcome, Output, Reloaded, Settings, State};
+
+fn rolling(workers: u32) -> Settings {
+    Settings { drain_timeout: Some(ms(20_000)), restart_delay: ms(100), ..settings(workers) }
+}
+
+/// The successor of the slot, once it has been spawned.
+fn successor(sim: &Sim, slot: u32) -> Option<WorkerId> {
+    let own = sim.worker(slot as usize);
+    sim.alive.iter().copied().find(|id| id.slot == slot && id.incarnation > own.incarnation)
+}
+
+fn reload(sim: &mut Sim, ticket: u64) {
+    sim.input(Input::Reload { ticket });
+}
+
+/// The successor of the slot listens; the slot is its own once it has been well for a second.
+fn succeed(sim: &mut Sim, slot: u32, balancer: BalancerId) -> LaneId {
+    let id = successor(sim, slot).unwrap_or_else(|| panic!("nobody is to follow in slot {slot}"));
+    let lane = sim.listen_by(id, balancer);
+    sim.advance(ms(1_000));
+    assert_eq!(sim.worker(slot as usize), id);
+    lane
+}
+
+#[test]
+fn one_after_the_other_and_always_all_serve() {
+    let (mut sim, balancer, _) = Sim::serving(rolling(3));
+    reload(&mut sim, 7);
+    for slot in 0..3 {
+        assert_eq!(sim.alive.len(), 4, "one process more than workers");
+        let rotation = sim.pool.balancer(balancer).map(|found| found.rotation().count());
+        assert_eq!(rotation, Some(3), "all serve while one starts");
+        succeed(&mut sim, slot, balancer);
+        sim.advance(ms(20));
+    }
+    assert_eq!(sim.reloads, [(7, Reloaded::Done { workers: 3 })]);
+    assert_eq!(sim.alive.len(), 3);
+    assert!(sim.alive.iter().all(|id| id.incarnation == 2 && sim.versions[id] == 1), "{:?}", sim.versions);
+    // Whoever is restarted or added later is of the new version too.
+    sim.exit(1);
+    sim.input(Input::Scale { workers: 4 });
+    sim.advance(ms(1_000));
+    assert!(sim.alive.iter().all(|id| sim.versions[id] == 1), "{:?}", sim.versions);
+}
+
+#[test]
+fn nothing_is_lost_under_load() {
+    let (mut sim, balancer, mut lanes) = Sim::serving(rolling(2));
+    reload(&mut sim, 1);
+    for round in 0..200 {
+        sim.connect(balancer);
+        for id in successor(&sim, 0).into_iter().chain(successor(&sim, 1)) {
+            if !sim.lanes.values().any(|lane| lane.worker == id) && round % 7 == 0 {
+                lanes.push(sim.listen_by(id, balancer));
+            }
+        }
+        for lane in &lanes {
+            sim.take(*lane);
+        }
+        if round % 2 == 0 {
+            for worker in sim.alive.clone() {
+                sim.finish(worker);
+            }
+        }
+        sim.advance(ms(50));
+    }
+    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 2 })]);
+    for (conn, fate) in &sim.conns {
+        let well = match fate {
+            Fate::TakenBy(worker) => sim.alive.contains(worker),
+            Fate::InLane(_) | Fate::Closed => true,
+            Fate::Coming | Fate::Held | Fate::Refused => false,
+        };
+        assert!(well, "{conn:?} was lost: {fate:?}");
+    }
+}
+
+#[test]
+fn the_old_one_drains_and_the_next_waits_for_it() {
+    let (mut sim, balancer, lanes) = Sim::serving(rolling(2));
+    sim.connect(balancer);
+    sim.take(lanes[0]);
+    let old = sim.worker(0);
+    reload(&mut sim, 1);
+    succeed(&mut sim, 0, balancer);
+    sim.advance(ms(5_000));
+    assert!(sim.alive.contains(&old));
+    assert_eq!(successor(&sim, 1), None, "one process more than workers, with those that drain");
+    assert_eq!(sim.pool.leaving().len(), 1);
+    assert!(sim.finish(old));
+    assert!(!sim.alive.contains(&old));
+    assert!(successor(&sim, 1).is_some());
+}
+
+#[test]
+fn more_at_a_time_where_there_is_room() {
+    let (mut sim, balancer, _) = Sim::serving(Settings { max_surge: 2, ..rolling(3) });
+    reload(&mut sim, 1);
+    assert_eq!(sim.alive.len(), 5);
+    let first = [successor(&sim, 0), successor(&sim, 1)].map(Option::unwrap);
+    for id in first {
+        sim.listen_by(id, balancer);
+    }
+    sim.advance(ms(1_000));
+    succeed(&mut sim, 2, balancer);
+    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 3 })]);
+}
+
+#[test]
+fn without_room_for_two_one_stops_first() {
+    let (mut sim, balancer, _) = Sim::serving(Settings { max_surge: 0, max_unavailable: 1, ..rolling(2) });
+    reload(&mut sim, 1);
+    for slot in 0..2 {
+        assert_eq!(sim.alive.len(), 2);
+        assert_eq!(sim.worker(slot).incarnation, 2);
+        assert_eq!(sim.versions[&sim.worker(slot)], 1);
+        sim.listen(slot, balancer);
+        sim.advance(ms(1_000));
+    }
+    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 2 })]);
+}
+
+/// A cluster of two in a reload of which the first is done and the second has begun.
+fn half_way(settings: Settings) -> (Sim, BalancerId, WorkerId) {
+    let (mut sim, balancer, _) = Sim::serving(settings);
+    reload(&mut sim, 1);
+    succeed(&mut sim, 0, balancer);
+    sim.advance(ms(20));
+    let second = successor(&sim, 1).unwrap();
+    (sim, balancer, second)
+}
+
+fn failed(sim: &Sim) -> &Failed {
+    match &sim.reloads[..] {
+        [(1, Reloaded::Failed { failed, .. })] => failed,
+        other => panic!("it did not fail: {other:?}"),
+    }
+}
+
+#[test]
+fn a_new_one_that_dies_ends_it_and_the_old_ones_go_on() {
+    for listens in [false, true] {
+        let (mut sim, balancer, new) = half_way(rolling(2));
+        let old = sim.worker(1);
+        if listens {
+            sim.listen_by(new, balancer);
+            sim.advance(ms(999));
+        }
+        sim.end(new, Exit::Code(3));
+        sim.drain();
+        assert_eq!(failed(&sim), &Failed::Exited { worker: new, exit: Exit::Code(3) });
+        assert!(matches!(sim.reloads[0].1, Reloaded::Failed { replaced: 1, rolled_back: false, .. }));
+        assert_eq!(sim.worker(1), old);
+        assert!(sim.pool.workers()[1].is_running());
+        // The budget is not touched, and who is restarted later is of the version that is known to work.
+        sim.exit(1);
+        sim.advance(ms(1_000));
+        assert_eq!(sim.versions[&sim.worker(1)], 0);
+        assert!(sim.worker(1).incarnation > new.incarnation, "a name is never used again");
+    }
+}
+
+#[test]
+fn a_new_one_that_never_listens_ends_it() {
+    let (mut sim, _, new) = half_way(rolling(2));
+    sim.advance(ms(30_000));
+    assert_eq!(failed(&sim), &Failed::NotReady { worker: new, after: ms(30_000) });
+    assert!(!sim.alive.contains(&new), "it was left running");
+    assert_eq!(sim.alive.len(), 2);
+}
+
+#[test]
+fn a_new_one_that_hangs_ends_it() {
+    let settings = Settings { hang_limit: Some(ms(2_000)), min_healthy_time: ms(60_000), ..rolling(2) };
+    let (mut sim, balancer, lanes) = Sim::serving(settings);
+    reload(&mut sim, 1);
+    let new = successor(&sim, 0).unwrap();
+    sim.listen_by(new, balancer);
+    // The third is for the new one.
+    sim.connect(balancer);
+    sim.connect(balancer);
+    for _ in 0..20 {
+        sim.connect(balancer);
+        for lane in &lanes {
+            sim.take(*lane);
+        }
+        sim.advance(ms(200));
+        sim.input(Input::Lag { worker: new, lag: ms(5_000) });
+    }
+    assert_eq!(failed(&sim), &Failed::Hung { worker: new });
+    assert!(!sim.alive.contains(&new));
+}
+
+#[test]
+fn all_may_go_back() {
+    let (mut sim, balancer, new) = half_way(Settings { rollback_all: true, ..rolling(2) });
+    sim.end(new, Exit::Code(1));
+    sim.drain();
+    assert!(sim.reloads.is_empty());
+    let back = successor(&sim, 0).unwrap();
+    assert_eq!(sim.versions[&back], 0);
+    succeed(&mut sim, 0, balancer);
+    sim.advance(ms(20));
+    let failed = Failed::Exited { worker: new, exit: Exit::Code(1) };
+    assert_eq!(sim.reloads, [(1, Reloaded::Failed { failed, replaced: 1, rolled_back: true })]);
+    assert!(sim.alive.iter().all(|id| sim.versions[id] == 0));
+}
+
+#[test]
+fn a_version_that_cannot_be_run_changes_nothing() {
+    for surge in [0, 1] {
+        let (mut sim, _, _) = Sim::serving(Settings { max_surge: surge, max_unavailable: 1, ..rolling(2) });
+        sim.fit = false;
+        let before = sim.alive.clone();
+        reload(&mut sim, 1);
+        assert!(matches!(failed(&sim), Failed::Unfit { .. }));
+        assert_eq!(sim.alive, before);
+        assert!(sim.take_orders().iter().all(|order| !matches!(order, Output::Signal { .. })));
+    }
+}
+
+#[test]
+fn no_process_comes() {
+    let (mut sim, _, _) = Sim::serving(rolling(2));
+    sim.prompt = false;
+    reload(&mut sim, 1);
+    let prepared = sim.pending.pop_front().unwrap();
+    sim.tell(prepared);
+    sim.drain();
+    let Some(Input::Spawned { worker, .. }) = sim.pending.pop_front() else { panic!("{:?}", sim.pending) };
+    sim.alive.remove(&worker);
+    sim.input(Input::SpawnFailed { worker, error: "no memory".to_owned() });
+    assert_eq!(failed(&sim), &Failed::SpawnFailed { worker, error: "no memory".to_owned() });
+}
+
+#[test]
+fn an_old_one_that_dies_meanwhile_is_followed_at_once() {
+    let (mut sim, balancer, _) = Sim::serving(rolling(2));
+    reload(&mut sim, 1);
+    let new = successor(&sim, 0).unwrap();
+    sim.exit(0);
+    assert_eq!(sim.worker(0), new, "the slot waits for nobody else");
+    assert_eq!(sim.alive.len(), 3, "there is room for the next one's successor");
+    sim.listen_by(new, balancer);
+    sim.advance(ms(1_000));
+    succeed(&mut sim, 1, balancer);
+    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 2 })]);
+}
+
+#[test]
+fn a_newer_one_takes_the_place_of_one_that_waits() {
+    let (mut sim, balancer, _) = Sim::serving(rolling(1));
+    for ticket in 1..=3 {
+        reload(&mut sim, ticket);
+    }
+    assert_eq!(sim.reloads, [(2, Reloaded::Superseded)]);
+    succeed(&mut sim, 0, balancer);
+    sim.advance(ms(20));
+    succeed(&mut sim, 0, balancer);
+    let done = Reloaded::Done { workers: 1 };
+    assert_eq!(sim.reloads, [(2, Reloaded::Superseded), (1, done.clone()), (3, done)]);
+    assert_eq!(sim.versions[&sim.worker(0)], 2);
+}
+
+#[test]
+fn commands_to_a_slot_that_is_being_replaced() {
+    let (mut sim, balancer, _) = Sim::serving(rolling(2));
+    reload(&mut sim, 1);
+    let new = successor(&sim, 0).unwrap();
+    sim.command(0, Command::Stop);
+    assert!(!sim.alive.contains(&new), "who is to be down has no successor");
+    assert!(!sim.pool.workers()[0].is_live());
+    succeed(&mut sim, 1, balancer);
+    sim.advance(ms(20));
+    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 1 })]);
+    // A worker that is down comes back as the old version unless it was reached; it was not.
+    sim.command(0, Command::Start);
+    assert!(matches!(sim.pool.workers()[0].state(), State::Starting { .. }));
+    // A cordon is the slot's.
+    reload(&mut sim, 2);
+    sim.command(0, Command::Cordon);
+    let own = sim.worker(0);
+    sim.listen_by(own, balancer);
+    sim.advance(ms(50));
+    let new = successor(&sim, 0).unwrap();
+    sim.listen_by(new, balancer);
+    sim.advance(ms(1_000));
+    assert_eq!(sim.worker(0), new);
+    assert!(sim.pool.workers()[0].is_cordoned());
+}
+
+#[test]
+fn scaling_meanwhile_leaves_no_one_behind() {
+    let (mut sim, balancer, _) = Sim::serving(rolling(3));
+    reload(&mut sim, 1);
+    succeed(&mut sim, 0, balancer);
+    sim.advance(ms(20));
+    sim.input(Input::Scale { workers: 1 });
+    sim.advance(ms(20));
+    assert_eq!(sim.alive.len(), 1);
+    assert_eq!(sim.pool.count_workers(), 1);
+    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 1 })]);
+}
+
+#[test]
+fn the_end_of_the_cluster_is_the_end_of_it() {
+    for how in [Input::Stop, Input::Halt, Input::Kill] {
+        let (mut sim, _, _) = half_way(rolling(2));
+        reload(&mut sim, 2);
+        sim.input(how.clone());
+        sim.advance(ms(50));
+        assert_eq!(sim.done, Some(Outcome::Stopped), "{how:?}");
+        assert_eq!(sim.reloads, [(2, Reloaded::Stopped), (1, Reloaded::Stopped)]);
+        assert!(sim.alive.is_empty());
+        reload(&mut sim, 3);
+        assert_eq!(sim.reloads.last(), Some(&(3, Reloaded::Stopped)));
+    }
+}
+
+#[test]
+fn a_version_may_listen_elsewhere() {
+    let (mut sim, old_address, _) = Sim::serving(rolling(1));
+    reload(&mut sim, 1);
+    let new = successor(&sim, 0).unwrap();
+    let new_address = sim.open();
+    sim.listen_by(new, new_address);
+    sim.advance(ms(999));
+    assert_eq!(sim.worker(0).incarnation, 1, "it may yet listen where the old one does");
+    sim.advance(ms(1));
+    sim.advance(ms(1_000));
+    assert_eq!(sim.worker(0), new);
+    sim.advance(ms(50));
+    assert!(sim.pool.balancer(old_address).is_none(), "nobody stands behind it");
+    assert!(sim.pool.balancer(new_address).is_some());
+    assert!(sim.notes.contains(&Note::BalancerClosed { balancer: old_address }));
+}
+
+#[test]
+fn who_is_down_for_want_of_luck_is_tried_again() {
+    let (mut sim, balancer, _) = Sim::serving(Settings { respawn: Some(0), ..rolling(2) });
+    sim.exit(0);
+    assert!(!sim.pool.workers()[0].is_live());
+    reload(&mut sim, 1);
+    let new = sim.worker(0);
+    assert!(sim.alive.contains(&new) && sim.versions[&new] == 1);
+    sim.listen(0, balancer);
+    let second = successor(&sim, 1).unwrap();
+    sim.listen_by(second, balancer);
+    sim.advance(ms(1_050));
+    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 2 })]);
+}
