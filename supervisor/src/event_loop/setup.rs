@@ -1,0 +1,193 @@
+//! What a loop is given, and how the shell of a cluster is made of it. Starts no process.
+
+use super::draining::Drains;
+use super::examine::Baselines;
+use super::health::Monitor;
+use super::notices::Notices;
+use super::readiness::Readiness;
+use super::reload::Reloads;
+use super::waits::Waits;
+use super::{Shell, clock};
+use crate::config::{Config, MemoryLimit};
+use crate::error::Error;
+use crate::hooks::Hooks;
+use crate::io::child;
+use crate::io::conns::Conns;
+use crate::io::control::{Control, Place};
+use crate::io::epoch::Epoch;
+use crate::io::intercept::Intercept;
+use crate::io::notify::Notifier;
+use crate::io::open::OpenConnections;
+use crate::io::quiet::Quiet;
+use crate::io::ready::Ready;
+use crate::io::recipe::Recipe;
+use crate::io::release::Releases;
+use crate::io::scout::Scout;
+use crate::io::signals::{self, Blocked, Signals};
+use crate::io::source::Source;
+use crate::io::spawn::{Limits, Template};
+use crate::io::stdio::Outputs;
+use crate::io::throttle::Throttle;
+use crate::io::{lane, memory_share, random};
+use crate::link::Inbox;
+use crate::pool::{Policy, Pool, Settings};
+use clustermon_protocol::env;
+use mio::{Poll, Waker};
+use slab::Slab;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What a loop is given.
+pub(crate) struct Setup {
+    pub(crate) config: Config,
+    pub(crate) recipe: Recipe,
+    /// Where workers run, if that may be somewhere else the next time.
+    pub(crate) home: Option<PathBuf>,
+    pub(crate) thunk: PathBuf,
+    /// The signals that are its to read, if the process is the cluster's own.
+    pub(crate) signals: Option<Blocked>,
+    pub(crate) hooks: Hooks,
+    /// Commands from other threads, where there are any.
+    pub(crate) inbox: Option<Inbox>,
+}
+
+impl Shell {
+    pub(super) fn new(setup: Setup) -> Result<Self, Error> {
+        let Setup { mut config, recipe, home, thunk, signals, hooks, inbox } = setup;
+        let os = |what: &'static str| move |error: io::Error| Error::os(what, error);
+        let poll = Poll::new().map_err(os("cannot create the poll"))?;
+        let nonce = random::number().map_err(os("cannot get random bytes"))?;
+        let seed = random::number().map_err(os("cannot get random bytes"))?;
+        let owns_process = signals.is_some();
+        let signals = signals.map(|blocked| Signals::open(blocked, poll.registry())).transpose();
+        let signals = signals.map_err(os("cannot take over the signals"))?;
+        let limits = Limits::take(owns_process).map_err(os("cannot raise the limit on descriptors"))?;
+        let intercept =
+            Intercept::open(nonce, poll.registry()).map_err(os("cannot open the request socket"))?;
+        let waker =
+            Waker::new(poll.registry(), Source::Waker.into()).map_err(os("cannot create the waker"))?;
+        let waker = Arc::new(waker);
+        if let Some(inbox) = &inbox {
+            inbox.board.set_waker(Some(waker.clone()));
+        }
+        let scout = Scout::start(waker.clone()).map_err(os("cannot start a thread"))?;
+        let quiet = Quiet::start(waker).map_err(os("cannot start a thread"))?;
+        let control = match Place::of(&config).map(|place| Control::open(&place, poll.registry())) {
+            // Nobody asked for it in so many words, and a container may have nowhere to put it.
+            Some(Err(error)) if !error.is_input() => {
+                log::warn!("{error}");
+                None
+            }
+            other => other.transpose()?,
+        };
+        if let Some(control) = &control {
+            if let Some(name) = control.name().filter(|name| **name != config.name) {
+                config.name = name.to_owned();
+            }
+            log::debug!("controlled at {}", control.path().display());
+        }
+        let outputs = Outputs::new(&config).map_err(os("cannot start a thread"))?;
+        let record_cost = lane::record_cost().map_err(os("cannot make a socket pair"))?;
+        let now = clock();
+        let mut notifier = Notifier::default();
+        if owns_process {
+            child::become_subreaper();
+            notifier = Notifier::from_environment(now);
+        }
+        let template = Template {
+            recipe,
+            command: config.argv(),
+            thunk,
+            environment: vec![
+                (env::SOCKET, intercept.name().into()),
+                (env::RULES, rules(&config).into()),
+                (env::BACKLOG, config.backlog.to_string().into()),
+            ],
+            mask: signals.as_ref().map_or_else(signals::current_mask, |signals| *signals.original_mask()),
+            limits,
+        };
+        let counts = config.policy == Policy::LeastConnections || config.max_connections.is_some();
+        let open = counts.then(OpenConnections::new);
+        let ids = config.logical_ids.clone();
+        let settings = settings_of(&config, seed);
+        let monitor = Monitor::new(now, config.lag_limit.map(|limit| limit / 5), config.pulse);
+        Ok(Self {
+            now,
+            started: now,
+            epoch: Epoch::at(now),
+            pool: Pool::new(settings),
+            poll,
+            config,
+            templates: BTreeMap::from([(0, template)]),
+            reloads: Reloads::default(),
+            drains: Drains::default(),
+            signals,
+            hooks,
+            inbox,
+            control,
+            outputs,
+            notifier,
+            detached: Ready::from_env(),
+            intercept,
+            scout,
+            quiet,
+            closing: Vec::new(),
+            closed: Vec::new(),
+            home,
+            listeners: HashMap::new(),
+            by_key: HashMap::new(),
+            ready: VecDeque::new(),
+            leftovers: Vec::new(),
+            exhausted_until: None,
+            complaints: Throttle::default(),
+            lanes: HashMap::new(),
+            deliveries: Vec::new(),
+            conns: Conns::default(),
+            releases: Releases::new().map_err(os("cannot make the release page"))?,
+            processes: HashMap::new(),
+            tokens: HashMap::new(),
+            members: Slab::new(),
+            search_at: None,
+            any_ports: HashMap::new(),
+            last_taken: None,
+            next_lane: 1,
+            next_balancer: 1,
+            nonce,
+            record_cost,
+            oom_kills: child::oom_kills(),
+            open,
+            ids,
+            waits: Waits::default(),
+            monitor,
+            baselines: Baselines::default(),
+            notices: Notices::default(),
+            readiness: Readiness::default(),
+            is_news: true,
+            was_ready: false,
+            told_to_stop: false,
+            outcome: None,
+        })
+    }
+}
+
+/// What the core is told; a share of the memory is known only here.
+fn settings_of(config: &Config, seed: u64) -> Settings {
+    let settings = config.pool_settings(seed);
+    let share = |percent| {
+        let bytes = memory_share::available()? / 100 * u64::from(percent);
+        Some((bytes / u64::from(settings.workers.max(1))).max(1))
+    };
+    match config.rolling.memory_limit {
+        Some(MemoryLimit::Percent(percent)) => Settings { memory_limit: share(percent), ..settings },
+        Some(MemoryLimit::Bytes(_)) | None => settings,
+    }
+}
+
+/// The rules as the thunk reads them.
+fn rules(config: &Config) -> String {
+    let share = config.share.iter().map(|rule| format!("+{rule}"));
+    let private = config.private.iter().map(|rule| format!("-{rule}"));
+    share.chain(private).collect::<Vec<_>>().join("\n")
+}
