@@ -18,6 +18,10 @@ pub const SIZE: usize = 4096;
 const WAITING: u32 = 1;
 const RUNNING: u32 = 2;
 
+const IN_WAITS: u32 = 1;
+const IN_ACCEPT: u32 = 2;
+const UNSEEN: u32 = 3;
+
 /// The page.
 #[derive(Debug)]
 #[repr(C, align(4096))]
@@ -44,6 +48,8 @@ pub struct Record {
     serving: AtomicU32,
     /// The epoll set that it waits on or last waited on, plus one; 0 is none.
     set: AtomicU32,
+    /// How it waits for connections, as far as the writer has found out; the reader does not look.
+    way: AtomicU32,
 }
 
 /// One look at one thread.
@@ -163,6 +169,26 @@ impl Record {
         self.state.store(RUNNING, Ordering::Release);
     }
 
+    /// It waits by calls of which it tells before and after.
+    pub fn waits_in_calls(&self) {
+        if self.way.load(Ordering::Relaxed) != IN_WAITS {
+            self.way.store(IN_WAITS, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether an accept() by a thread that has not been told of anything may be taken for its wait: unless it never
+    /// blocks there and is not known to wait elsewhere. Such a thread waits unseen, and nothing is told about it.
+    pub fn may_wait_in_accept(&self, blocks: impl FnOnce() -> bool) -> bool {
+        match self.way.load(Ordering::Relaxed) {
+            0 => {
+                let blocks = blocks();
+                self.way.store(if blocks { IN_ACCEPT } else { UNSEEN }, Ordering::Relaxed);
+                blocks
+            }
+            way => way != UNSEEN,
+        }
+    }
+
     /// The thread has taken a connection from a lane.
     pub fn accepted(&self) {
         self.accepted.store(self.accepted.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
@@ -204,6 +230,7 @@ mod tests {
             state: AtomicU32::new(0),
             serving: AtomicU32::new(0),
             set: AtomicU32::new(0),
+            way: AtomicU32::new(0),
         };
         Box::new(Page {
             magic: AtomicU32::new(0),
@@ -250,6 +277,20 @@ mod tests {
         assert_eq!((look.set, look.serving), (Some(0), false));
         page.serves(7);
         assert!(page.looks().next().unwrap().serving);
+    }
+
+    #[test]
+    fn an_accept_is_the_wait_of_who_blocks_there_or_waits_elsewhere_in_sight() {
+        let page = page();
+        let [blocks, unseen, told] = [64, 128, 192].map(|key| page.record(key, || 1).unwrap());
+        assert!(blocks.may_wait_in_accept(|| true));
+        assert!(blocks.may_wait_in_accept(|| unreachable!("it is asked once")));
+        assert!(!unseen.may_wait_in_accept(|| false));
+        assert!(!unseen.may_wait_in_accept(|| unreachable!("it is asked once")));
+        told.waits_in_calls();
+        assert!(told.may_wait_in_accept(|| unreachable!("it is known to wait elsewhere")));
+        unseen.waits_in_calls();
+        assert!(unseen.may_wait_in_accept(|| false), "it has found a wait");
     }
 
     #[test]

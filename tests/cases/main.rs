@@ -42,8 +42,12 @@ mod listens_differ;
 mod lives;
 /// A log that nobody reads.
 mod log_pipe;
+/// What people run, each as a worker.
+mod matrix;
 /// The test programs themselves, without clustermon.
 mod native;
+/// The clients that look for lost requests find those that are lost.
+mod no_loss_clients;
 /// The version before this one.
 mod older_thunk;
 /// The library in a program of one's own, and its documentation.

@@ -181,6 +181,14 @@ impl Conn {
         Ok(String::from_utf8_lossy(&line).trim_end().to_owned())
     }
 
+    /// Reads so many bytes.
+    pub fn bytes(&mut self, count: usize) -> io::Result<Vec<u8>> {
+        while self.input.len() < count {
+            self.fill()?;
+        }
+        Ok(self.input.drain(..count).collect())
+    }
+
     pub fn response(&mut self) -> io::Result<Response> {
         let status_line = self.line()?;
         let bad = || io::Error::new(ErrorKind::InvalidData, format!("no answer in HTTP: {status_line:?}"));
@@ -196,10 +204,7 @@ impl Conn {
             }
         }
         let length = length.ok_or_else(bad)?;
-        while self.input.len() < length {
-            self.fill()?;
-        }
-        Ok(Response { status, body: self.input.drain(..length).collect() })
+        Ok(Response { status, body: self.bytes(length)? })
     }
 
     /// Whether something can be read now: an answer, or the end.

@@ -12,6 +12,8 @@ mod load;
 mod log;
 /// Clients that account for every request, and what is done to a cluster meanwhile.
 pub mod loss;
+/// What people run, each as a worker: one row a program.
+pub mod matrix;
 mod native;
 mod options;
 mod ports;

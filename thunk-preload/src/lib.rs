@@ -26,6 +26,7 @@ mod polled;
 mod pulse;
 mod real;
 mod release;
+mod remembered;
 mod settings;
 mod swap;
 mod sys;

@@ -5,17 +5,20 @@ use crate::settings::Settings;
 use crate::{link, polled, real, sys};
 use clustermon_protocol::message::{Reply, Request};
 use clustermon_protocol::pulse::{Page, Record, SIZE};
-use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
 /// 1 in the process that attached; the kernel clears it in a forked child, which must not write in its parent's page.
 static OWNER: AtomicPtr<AtomicU32> = AtomicPtr::new(core::ptr::null_mut());
 /// The process that has tried to attach.
 static TRIED: AtomicU32 = AtomicU32::new(0);
+/// Some thread waits in epoll: on behalf of others too, perhaps.
+static EPOLL: AtomicBool = AtomicBool::new(false);
 
 /// This thread goes into a wait.
 pub(crate) fn enter() {
     if let Some(record) = record() {
+        record.waits_in_calls();
         record.enter(real::coarse_now());
     }
 }
@@ -23,9 +26,22 @@ pub(crate) fn enter() {
 /// This thread goes into a wait on that epoll set.
 pub(crate) fn enter_set(set: i32) {
     if let Some(record) = record() {
+        EPOLL.store(true, Ordering::Relaxed);
+        record.waits_in_calls();
         record.on(set);
         record.enter(real::coarse_now());
     }
+}
+
+/// This thread goes into accept(), which for many is their wait. False if it is not to be taken for one: a program that
+/// calls the kernel without the C library waits where nobody sees it, and would seem to be busy between two accepts.
+pub(crate) fn enter_accept(blocks: impl FnOnce() -> bool) -> bool {
+    let Some(record) = record() else { return false };
+    let waits = EPOLL.load(Ordering::Relaxed) || record.may_wait_in_accept(blocks);
+    if waits {
+        record.enter(real::coarse_now());
+    }
+    waits
 }
 
 /// This thread comes out of it.

@@ -1,11 +1,12 @@
 //! What the supervisor told this process through its environment. Read anew for each request, so that no copy can go
-//! stale and nothing is stored; binds and listens are rare.
+//! stale; binds and listens are rare. What is remembered of it counts only where there is no environment left.
 
-use crate::{real, sys};
+use crate::{real, remembered, sys};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::{env, message::Token, rules};
 
-const MAX_SOCKET: usize = 100;
+/// Longest name of the request socket, in bytes.
+pub(crate) const MAX_SOCKET: usize = 100;
 
 /// How to reach the supervisor. The rules are looked at where they stand: stacks are small.
 pub(crate) struct Settings {
@@ -29,6 +30,9 @@ impl Settings {
         if !settings.complete() {
             settings.cleared = true;
             each_initial(&mut |entry| settings.take(entry));
+        }
+        if !settings.complete() {
+            remembered::recall(&mut settings);
         }
         settings.complete().then_some(settings)
     }
@@ -58,6 +62,14 @@ impl Settings {
     /// The abstract name of the request socket, without its NUL.
     pub(crate) fn socket(&self) -> &[u8] {
         &self.socket[..self.socket_len]
+    }
+
+    /// For settings that are remembered: they are complete with it.
+    pub(crate) fn set_socket(&mut self, name: &[u8]) {
+        let len = name.len().min(MAX_SOCKET);
+        self.socket[..len].copy_from_slice(&name[..len]);
+        self.socket_len = len;
+        self.has_token = true;
     }
 
     /// True if the rules share a listener on this address; `place` is the absolute path of a unix socket.

@@ -47,10 +47,7 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
             Room::None => return real::fail(EMFILE),
         };
         // Who has not been told that something waits here waits here itself.
-        let waits = wait == 0 && !polled::is_marked();
-        if waits {
-            pulse::enter();
-        }
+        let waits = wait == 0 && !polled::is_marked() && pulse::enter_accept(|| blocking(fd));
         let taken = receive(fd, cloexec | wait);
         if waits {
             pulse::leave();

@@ -1,21 +1,7 @@
 /* select(), then accept() on a blocking descriptor: hangs for ever if the connection vanishes in between.
    NAP_MS=N makes that time longer, once: between the first select() and its accept(). */
-#include "contract.h"
+#include "blocking.h"
 #include <sys/select.h>
-
-static void serve(int fd) {
-    struct conn conn = {.fd = fd};
-    for (int over = 0, served; !over;) {
-        if (fill(&conn) < 0) break;
-        do {
-            enum verdict verdict = serve_buffered(&conn, &served);
-            if (verdict == CLOSE_LISTENER || verdict == LISTEN_AGAIN) send_response(fd, 404, "no such page\n", 13);
-            over = verdict == CLOSE;
-        } while (served && !over);
-    }
-    close(fd);
-    free(conn.data);
-}
 
 int main(void) {
     setup();

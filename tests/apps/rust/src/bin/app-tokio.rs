@@ -1,12 +1,17 @@
 //! tokio's multi-threaded runtime, a task per connection; TOKIO_WORKER_THREADS as in any program of tokio, else 2.
+//! CURRENT_THREAD=1 is tokio's runtime of one thread.
 
 use clustermon_test_apps::{Action, Address, answer, take_request, unix_name};
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::runtime::{Builder, Handle, RuntimeFlavor};
 
 fn main() -> io::Result<()> {
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if std::env::var_os("CURRENT_THREAD").is_some() {
+        return Builder::new_current_thread().enable_all().build()?.block_on(listen());
+    }
+    let mut runtime = Builder::new_multi_thread();
     if std::env::var_os("TOKIO_WORKER_THREADS").is_none() {
         runtime.worker_threads(2);
     }
@@ -63,8 +68,13 @@ async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, name: String) ->
             }
             continue;
         }
-        // It may compute for long: tokio hands what else the thread had to do, waiting for sockets perhaps, to another.
-        match tokio::task::block_in_place(|| answer(request, &name)) {
+        let action = if Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread {
+            answer(request, &name)
+        } else {
+            // It may compute for long: tokio hands what else the thread had to do, waiting for sockets perhaps, to another.
+            tokio::task::block_in_place(|| answer(request, &name))
+        };
+        match action {
             Action::Send(bytes) => stream.write_all(&bytes).await?,
             Action::SendAfter(delay, bytes) => {
                 tokio::time::sleep(delay).await;

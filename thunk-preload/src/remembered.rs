@@ -1,0 +1,48 @@
+//! How to reach the supervisor, as it was when this process, or the one that it was forked from, began to listen. Looked at
+//! only where the environment shows nothing any more: nginx's workers have theirs cleared and the memory of the one that
+//! they were started with written over.
+
+use crate::settings::{MAX_SOCKET, Settings};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
+
+static SOCKET: [AtomicU8; MAX_SOCKET] = [const { AtomicU8::new(0) }; MAX_SOCKET];
+static TOKEN: [AtomicU8; 16] = [const { AtomicU8::new(0) }; 16];
+static BACKLOG: AtomicI32 = AtomicI32::new(0);
+static KEEP: AtomicBool = AtomicBool::new(false);
+/// 0 until all the others are set.
+static SOCKET_LEN: AtomicUsize = AtomicUsize::new(0);
+
+/// Remembers the first that are known. They hold for the life of the process: token and socket are the incarnation's.
+pub(crate) fn keep(settings: &Settings) {
+    if SOCKET_LEN.load(Ordering::Acquire) != 0 {
+        return;
+    }
+    // Two threads that come here at once write the same.
+    for (place, byte) in SOCKET.iter().zip(settings.socket()) {
+        place.store(*byte, Ordering::Relaxed);
+    }
+    for (place, byte) in TOKEN.iter().zip(&settings.token) {
+        place.store(*byte, Ordering::Relaxed);
+    }
+    BACKLOG.store(settings.backlog, Ordering::Relaxed);
+    KEEP.store(settings.keep, Ordering::Relaxed);
+    SOCKET_LEN.store(settings.socket().len(), Ordering::Release);
+}
+
+/// Fills in what is remembered, if anything is. The rules are not: without an environment the default ones hold.
+pub(crate) fn recall(settings: &mut Settings) {
+    let mut socket = [0; MAX_SOCKET];
+    let len = SOCKET_LEN.load(Ordering::Acquire).min(MAX_SOCKET);
+    if len == 0 {
+        return;
+    }
+    for (byte, place) in socket.iter_mut().zip(&SOCKET[..len]) {
+        *byte = place.load(Ordering::Relaxed);
+    }
+    for (byte, place) in settings.token.iter_mut().zip(&TOKEN) {
+        *byte = place.load(Ordering::Relaxed);
+    }
+    settings.backlog = BACKLOG.load(Ordering::Relaxed);
+    settings.keep = KEEP.load(Ordering::Relaxed);
+    settings.set_socket(&socket[..len]);
+}
