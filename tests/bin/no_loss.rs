@@ -95,8 +95,8 @@ fn run_all(options: &Options) -> ExitCode {
                 tell(&format!("{}: {}", case.name, row.line()));
                 if !row.problems.is_empty() {
                     bad.push(case.name);
+                    row.particulars.iter().for_each(|line| complain(&format!("    {line}")));
                 }
-                row.particulars.iter().for_each(|line| complain(&format!("    {line}")));
                 rows.push((case.name, row));
             }
             Err(fault) => {
@@ -180,11 +180,15 @@ fn end_marked(mark: &str) {
     }
 }
 
+fn is_text(column: &str) -> bool {
+    HEAD[..3].contains(&column) || HEAD.last() == Some(&column)
+}
+
 /// In Markdown.
 fn table(rows: &[(&str, Row)]) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
     let mut text = line(&HEAD.map(str::to_owned));
-    text.push_str(&line(&HEAD.map(|name| if HEAD[..3].contains(&name) { "---" } else { "---:" }.to_owned())));
+    text.push_str(&line(&HEAD.map(|name| if is_text(name) { "---" } else { "---:" }.to_owned())));
     for (name, row) in rows {
         text.push_str(&line(&row.cells(name)));
     }

@@ -24,6 +24,8 @@ pub(super) struct Shared {
     /// The server has been told to end: connections may be refused from here on.
     pub(super) ending: AtomicBool,
     pub(super) answered: AtomicU64,
+    /// Tries to connect.
+    pub(super) tried: AtomicU64,
     /// Clients of which a request has been under way.
     pub(super) begun: AtomicUsize,
 }
@@ -117,6 +119,7 @@ impl<'a> Client<'a> {
 
     fn open(&mut self) -> Option<Wire> {
         let ending = self.shared.ending.load(Ordering::SeqCst);
+        self.shared.tried.fetch_add(1, Ordering::Relaxed);
         match Wire::open(self.shared.server) {
             Ok(wire) => Some(wire),
             Err(_) => {

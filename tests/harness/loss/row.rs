@@ -120,6 +120,7 @@ impl Row {
         let mut cells = vec![case.to_owned(), self.program.clone(), format!("{} {}", self.done, self.what)];
         cells.extend(counts.map(|count| count.to_string()));
         cells.extend([time(|both| both.0), time(|both| both.1), millis(self.p99), millis(self.longest)]);
+        cells.push(self.notes.join("; "));
         cells
     }
 
@@ -167,7 +168,7 @@ impl Row {
 }
 
 /// The head of the table whose rows are `Row::cells`.
-pub const HEAD: [&str; 12] = [
+pub const HEAD: [&str; 13] = [
     "case",
     "program",
     "what",
@@ -180,6 +181,7 @@ pub const HEAD: [&str; 12] = [
     "longest",
     "p99",
     "longest wait",
+    "remarks",
 ];
 
 fn seconds(time: Duration) -> String {

@@ -29,6 +29,7 @@ impl Traffic {
             stop: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             answered: AtomicU64::new(0),
+            tried: AtomicU64::new(0),
             begun: AtomicUsize::new(0),
         });
         let begun = Instant::now();
@@ -47,6 +48,11 @@ impl Traffic {
     /// Requests that were answered so far.
     pub fn answered(&self) -> u64 {
         self.shared.answered.load(Ordering::Relaxed)
+    }
+
+    /// How often a client has tried to connect.
+    pub fn tried(&self) -> u64 {
+        self.shared.tried.load(Ordering::Relaxed)
     }
 
     /// Waits until every client has a request under way or behind it.

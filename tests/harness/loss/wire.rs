@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// A request that is not answered within this has failed.
 pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 /// From the end to the reset that may follow it.
-const RESET_LIMIT: Duration = Duration::from_millis(50);
+const RESET_LIMIT: Duration = Duration::from_millis(500);
 const CHUNK: usize = 8192;
 
 /// One connection and the request on it.
