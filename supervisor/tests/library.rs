@@ -79,6 +79,7 @@ fn counts_and_visits() {
     cluster.for_each_load_balancer(|balancer| addresses.push(balancer.address));
     assert_eq!(addresses, [format!("127.0.0.1:{port}")]);
     assert!(get(port).starts_with("HTTP/1.1 200"));
+    assert!(cluster.worker("1").unwrap().pss().is_some_and(|bytes| bytes > 100_000));
     cluster.stop();
     let report = cluster.wait().unwrap();
     assert_eq!((report.outcome, report.code(), report.last_exits.len()), (Outcome::Stopped, 0, 3));

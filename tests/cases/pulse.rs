@@ -38,6 +38,24 @@ fn is_not_taken_when_it_is_off() {
 }
 
 #[test]
+fn of_memory_that_is_shared_takes_a_part_for_who_asks() {
+    let Some(app) = app("node-http") else { return };
+    let cluster = Cluster::start(&app, Options::workers(2).flags("--pulse 50ms"));
+    wait_until("there is a pulse", PATIENCE, || !cluster.inspect_worker("0")["health"].is_null());
+    let asked: Value = serde_json::from_str(&cluster.order("inspect --pss")).expect("JSON");
+    for id in [0, 1] {
+        let worker = &asked["workers"][id];
+        let (pss, rss) = (worker["pss"].as_u64().expect("it is measured"), &worker["health"]["rss"]);
+        // The program text of Node alone is some 50 MiB, which both have.
+        assert!(pss > 5 << 20 && Some(pss + (10 << 20)) < rss.as_u64(), "{worker}");
+    }
+    let shown = cluster.order("status --pss");
+    assert_eq!(shown.matches(" MiB").count(), 2, "{shown}");
+    assert!(cluster.inspect_worker("0")["pss"].is_null(), "nobody asked");
+    cluster.stop();
+}
+
+#[test]
 fn is_told_as_an_event() {
     let Some(app) = app("c-epoll") else { return };
     let cluster = Cluster::start(&app, Options::workers(2).flags("--pulse 20ms"));

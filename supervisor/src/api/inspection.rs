@@ -76,6 +76,10 @@ pub struct Worker {
     /// The last pulse.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub health: Option<Health>,
+    /// Proportional memory in bytes, what processes share counted in parts; only where somebody measured it, which takes
+    /// the kernel about 13 ms for each GiB: `clustermon inspect --pss`, `WorkerHandle::pss`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pss: Option<u64>,
     /// Of these, how many are still open, where somebody counts.
     pub open_connections: Option<u64>,
     /// What it says that it is doing, by `STATUS=` at its `NOTIFY_SOCKET`.
@@ -108,6 +112,14 @@ pub struct Balancer {
     pub connections: u64,
     /// Logical ids of the workers in rotation, the next one first.
     pub rotation: Vec<String>,
+}
+
+impl Worker {
+    /// Its first process and the others that listen.
+    pub fn pids(&self) -> impl Iterator<Item = u32> + '_ {
+        let first = self.pid.into_iter();
+        first.chain(self.members.iter().copied().filter(|member| Some(*member) != self.pid))
+    }
 }
 
 impl Inspection {

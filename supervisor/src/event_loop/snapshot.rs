@@ -59,6 +59,7 @@ impl Shell {
             connections: worker.dispatched(),
             lag_ms: None,
             health: self.monitor.health(worker.id()),
+            pss: None,
             open_connections: worker.open_connections(),
             status_text: self.notices.status(worker.id()).map(str::to_owned),
         };

@@ -24,6 +24,7 @@ fn worker(id: &str, state: WorkerState) -> Worker {
         connections: 1234,
         lag_ms: None,
         health: None,
+        pss: None,
         open_connections: None,
         status_text: None,
     }
@@ -83,6 +84,19 @@ fn one_worker_and_open_connections() {
     let expected = "\
 ID  STATE     PID  UPTIME  RESTARTS  CONNECTIONS  OPEN  LAST EXIT
 0   running  4712   1h02m         3         1234     5  cordoned
+";
+    assert_eq!(table(&inspection, false, NOW, false), expected);
+}
+
+#[test]
+fn memory_that_was_measured() {
+    let mut inspection = inspection();
+    inspection.workers.truncate(2);
+    inspection.workers[0].pss = Some(123 << 20);
+    let expected = "\
+ID  STATE     PID  UPTIME  RESTARTS  CONNECTIONS      PSS  LAST EXIT
+0   running  4712   1h02m         3         1234  123 MiB  -
+1   standby     -       -         3         1234        -  code 3, up 12ms; backing off; starts in 2.5s
 ";
     assert_eq!(table(&inspection, false, NOW, false), expected);
 }
