@@ -15,6 +15,22 @@ pub struct Inspection {
     pub workers: Vec<Worker>,
     /// In the order in which they were opened.
     pub load_balancers: Vec<Balancer>,
+    /// What is being rolled out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rollout: Option<Rollout>,
+}
+
+/// Processes that are being replaced one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollout {
+    /// `reload`, `rollback`, or why one process is replaced.
+    pub purpose: String,
+    /// Workers that have their new process.
+    pub done: usize,
+    /// Those at which it is.
+    pub under_way: usize,
+    /// Those whose turn is yet to come.
+    pub waiting: usize,
 }
 
 /// Where a cluster is in its life.
@@ -61,6 +77,12 @@ pub struct Worker {
     pub force_stop_at: Option<u64>,
     pub forced_stop: bool,
     pub is_debugging: bool,
+    /// Stopping, and not yet told to: it finishes what it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<Draining>,
+    /// Other processes of the same id: one that is to take its place, those that had it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<Beside>,
     /// It gets no connections because somebody said so.
     pub cordoned: bool,
     /// Processes started in the slot after the first.
@@ -85,6 +107,27 @@ pub struct Worker {
     /// What it says that it is doing, by `STATUS=` at its `NOTIFY_SOCKET`.
     #[serde(default)]
     pub status_text: Option<String>,
+}
+
+/// A process that gets no new connections and has some left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draining {
+    /// When it is told to stop at the latest.
+    pub until: u64,
+    /// Open connections, where they have been counted.
+    pub connections: Option<u32>,
+    /// How many of them are at work, or may be.
+    pub busy: Option<u32>,
+}
+
+/// A process of a worker that is not, or not any more, the one that counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beside {
+    pub pid: Option<u32>,
+    pub state: WorkerState,
+    pub started_at: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draining: Option<Draining>,
 }
 
 /// The states of the original.

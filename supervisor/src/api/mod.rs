@@ -11,7 +11,9 @@ pub use command::{Action, Command, Failure, Reply, ScaleTo, Target};
 pub use environment::Environment;
 pub use event::Event;
 pub use health::Health;
-pub use inspection::{Balancer, BalancerState, ClusterState, Inspection, Worker, WorkerState};
+pub use inspection::{
+    Balancer, BalancerState, Beside, ClusterState, Draining, Inspection, Rollout, Worker, WorkerState,
+};
 
 /// The version of the JSON that the control socket speaks.
 pub const VERSION: u32 = 1;

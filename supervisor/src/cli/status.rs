@@ -5,7 +5,9 @@ use super::failed::{ABSENT, Failed};
 use super::out;
 use super::table::{Cell, Column, Tone, render, span};
 use super::target::Whom;
-use crate::api::{Balancer, BalancerState, ClusterState, Inspection, Worker, WorkerState};
+use crate::api::{
+    Balancer, BalancerState, Beside, ClusterState, Draining, Inspection, Rollout, Worker, WorkerState,
+};
 use crate::io::proc;
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -157,6 +159,9 @@ fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> Strin
             inspection.count_running_workers(),
             inspection.count_workers(),
         );
+        if let Some(Rollout { purpose, done, under_way, waiting }) = &inspection.rollout {
+            text.push_str(&format!("{purpose}: {done} done, {under_way} under way, {waiting} waiting\n"));
+        }
     }
     let counted = inspection.workers.iter().any(|worker| worker.open_connections.is_some());
     let mut columns: Vec<Column> = vec![
@@ -171,8 +176,13 @@ fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> Strin
     let measured = inspection.workers.iter().any(|worker| worker.pss.is_some());
     columns.extend(measured.then_some(("PSS", true)));
     columns.push(("LAST EXIT", false));
-    let rows = inspection.workers.iter().map(|worker| worker_row(worker, counted, measured, now));
-    text.push_str(&render(&columns, &rows.collect::<Vec<_>>(), colours));
+    let mut rows = Vec::new();
+    for worker in &inspection.workers {
+        rows.push(worker_row(worker, counted, measured, now));
+        let empty = columns.len() - 5;
+        rows.extend(worker.beside.iter().map(|beside| beside_row(worker, beside, empty, now)));
+    }
+    text.push_str(&render(&columns, &rows, colours));
     if whole && !inspection.load_balancers.is_empty() {
         let columns = [
             ("ADDRESS", false),
@@ -198,7 +208,7 @@ fn worker_row(worker: &Worker, counted: bool, measured: bool, now: u64) -> Vec<C
     let uptime = worker.pid.and(worker.started_at).map(|at| span(now.saturating_sub(at)));
     let mut row = vec![
         Cell::new(&worker.id),
-        Cell::toned(worker_state(worker.state), tone),
+        Cell::toned(if worker.draining.is_some() { "draining" } else { worker_state(worker.state) }, tone),
         Cell::maybe(worker.pid),
         Cell::maybe(uptime),
         Cell::new(worker.restarts),
@@ -210,6 +220,35 @@ fn worker_row(worker: &Worker, counted: bool, measured: bool, now: u64) -> Vec<C
     row
 }
 
+/// Another process of the same id; it has nothing to show in so many columns.
+fn beside_row(worker: &Worker, beside: &Beside, empty: usize, now: u64) -> Vec<Cell> {
+    let (state, remark) = match &beside.draining {
+        Some(draining) => ("draining", drain(draining, now)),
+        None if beside.state == WorkerState::Stopping => {
+            (worker_state(beside.state), "is replaced".to_owned())
+        }
+        None => (worker_state(beside.state), "is to take its place".to_owned()),
+    };
+    let mut row = vec![
+        Cell::new(&worker.id),
+        Cell::toned(state, Tone::Changing),
+        Cell::maybe(beside.pid),
+        Cell::maybe(beside.started_at.map(|at| span(now.saturating_sub(at)))),
+    ];
+    row.extend((0..empty).map(|_| Cell::new("")));
+    row.push(Cell::new(remark));
+    row
+}
+
+/// `3 connections, 1 at work, 12s left`.
+fn drain(draining: &Draining, now: u64) -> String {
+    let left = span(draining.until.saturating_sub(now));
+    match (draining.connections, draining.busy) {
+        (Some(connections), Some(busy)) => format!("{connections} connections, {busy} at work, {left} left"),
+        _ => format!("{left} left"),
+    }
+}
+
 /// How the last process ended, and what else is to be said.
 fn remark(worker: &Worker, now: u64) -> String {
     let left = |at: u64| span(at.saturating_sub(now));
@@ -218,6 +257,7 @@ fn remark(worker: &Worker, now: u64) -> String {
     parts.extend(worker.reason.clone());
     parts.extend(worker.starting_at.map(|at| format!("starts in {}", left(at))));
     if worker.state == WorkerState::Stopping {
+        parts.extend(worker.draining.as_ref().map(|draining| drain(draining, now)));
         parts.extend(worker.forced_stop.then(|| "killed".to_owned()));
         parts.extend(worker.force_stop_at.map(|at| format!("will be killed in {}", left(at))));
     }

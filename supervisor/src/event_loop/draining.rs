@@ -106,6 +106,11 @@ impl Shell {
         self.quiet.forget(worker);
     }
 
+    /// Connections that are open in a worker that drains, and how many of them are at work.
+    pub(super) fn connections_of(&self, worker: WorkerId) -> Option<(u32, u32)> {
+        self.drains.left(worker)
+    }
+
     /// ` (3 connections open, 1 of them at work)`, where that is known.
     pub(super) fn connections_left(&self, worker: WorkerId) -> String {
         match self.drains.left(worker) {

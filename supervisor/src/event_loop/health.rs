@@ -126,7 +126,7 @@ impl Shell {
         let processes = &self.processes;
         self.monitor.watched.retain(|worker, _| processes.contains_key(worker));
         // One that leaves beside its heir is looked at no more.
-        let is_current = |id: &WorkerId| self.pool.workers().iter().any(|worker| worker.id() == *id);
+        let is_current = |id: &WorkerId| self.pool.worker(*id).is_some();
         let mut workers: Vec<WorkerId> = self.processes.keys().copied().filter(is_current).collect();
         workers.sort_unstable();
         for worker in workers {
@@ -134,10 +134,14 @@ impl Shell {
             if let Some(watched) = self.monitor.watched.get_mut(&worker) {
                 watched.health = Some(health);
             }
+            let rss = health.rss;
             let id = self.logical_id(worker).to_owned();
             let unfit = self.hooks.on_health.as_ref().is_some_and(|judge| !judge(&id, &health));
             if self.has_audience() {
                 self.publish(&Event::Health { id: id.clone(), health });
+            }
+            if self.pool.settings().memory_limit.is_some() {
+                self.input(crate::pool::Input::Memory { worker, bytes: rss });
             }
             if unfit {
                 log::warn!("worker {id} is found unfit by the program that runs the cluster: restarting it");

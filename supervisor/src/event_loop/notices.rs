@@ -111,7 +111,7 @@ impl Shell {
 
     /// It is the current incarnation of its slot, and running.
     pub(super) fn runs(&self, worker: WorkerId) -> bool {
-        let known = self.pool.workers().iter().find(|known| known.id() == worker);
+        let known = self.pool.worker(worker);
         known.is_some_and(|known| matches!(known.state(), State::Running { .. }))
     }
 

@@ -70,7 +70,7 @@ impl Shell {
     }
 
     fn starts(&self, worker: WorkerId) -> bool {
-        let known = self.pool.workers().iter().find(|known| known.id() == worker);
+        let known = self.pool.worker(worker);
         known.is_some_and(|known| matches!(known.state(), State::Starting { .. }))
     }
 

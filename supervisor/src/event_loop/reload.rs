@@ -134,6 +134,15 @@ fn culprit(failed: &Failed) -> Option<WorkerId> {
     }
 }
 
+/// What a rollout is for, for people.
+pub(super) fn purpose(purpose: &Purpose) -> String {
+    match purpose {
+        Purpose::Reload { .. } => "reload".to_owned(),
+        Purpose::Rollback { .. } => "rollback".to_owned(),
+        Purpose::Replace { worn: what, .. } => worn(what),
+    }
+}
+
 /// Why a process that works is replaced.
 pub(super) fn worn(worn: &Worn) -> String {
     match worn {

@@ -2,12 +2,13 @@
 //! nothing.
 
 use super::announce::{because, shown};
-use super::{Shell, notes};
+use super::{Shell, notes, reload};
 use crate::api;
 use crate::config::Config;
+use crate::ids::WorkerId;
 use crate::io::listener::Listener;
 use crate::io::pulse::monotonic;
-use crate::pool::{self, Phase, State};
+use crate::pool::{self, Phase, State, Stop};
 
 /// A cluster that does not run.
 pub(crate) fn resting(config: &Config) -> api::Inspection {
@@ -18,6 +19,7 @@ pub(crate) fn resting(config: &Config) -> api::Inspection {
         started_at: None,
         workers: Vec::new(),
         load_balancers: Vec::new(),
+        rollout: None,
     }
 }
 
@@ -28,6 +30,7 @@ impl Shell {
         api::Inspection {
             name: self.config.name.clone(),
             state: match self.pool.phase() {
+                Phase::Serving if self.pool.is_closing() => api::ClusterState::Stopping,
                 Phase::Serving => api::ClusterState::Running,
                 Phase::Stopping => api::ClusterState::Stopping,
                 Phase::Idle | Phase::Done(_) => api::ClusterState::Standby,
@@ -36,6 +39,10 @@ impl Shell {
             started_at: Some(self.epoch.wall(self.started)),
             workers: self.pool.workers().iter().map(|worker| self.describe(worker)).collect(),
             load_balancers: listeners.into_iter().map(|listener| self.describe_balancer(listener)).collect(),
+            rollout: self.pool.rollout().map(|rollout| {
+                let (done, under_way, waiting) = rollout.progress();
+                api::Rollout { purpose: reload::purpose(rollout.purpose()), done, under_way, waiting }
+            }),
         }
     }
 
@@ -53,6 +60,8 @@ impl Shell {
             force_stop_at: None,
             forced_stop: false,
             is_debugging: false,
+            draining: None,
+            beside: self.beside(worker.id().slot),
             cordoned: worker.is_cordoned(),
             restarts: worker.restarts(),
             last_exit: worker.last_exit().map(|exit| notes::ending(&exit)),
@@ -85,9 +94,36 @@ impl Shell {
                 described.force_stop_at = stop.force_at.map(wall);
                 described.forced_stop = stop.forced();
                 described.is_debugging = stop.debugging;
+                described.draining = self.draining(worker.id(), &stop);
             }
         }
         described
+    }
+
+    fn draining(&self, worker: WorkerId, stop: &Stop) -> Option<api::Draining> {
+        let until = self.epoch.wall(stop.drain_until?);
+        let (connections, busy) = self.connections_of(worker).unzip();
+        Some(api::Draining { until, connections, busy })
+    }
+
+    /// The processes of a slot that are not its own.
+    fn beside(&self, slot: u32) -> Vec<api::Beside> {
+        let wall = |moment| Some(self.epoch.wall(moment));
+        let coming = self.pool.successors().iter().filter(|worker| worker.id().slot == slot);
+        let coming = coming.map(|worker| api::Beside {
+            pid: worker.pid(),
+            state: shown(&worker.state()).0,
+            started_at: worker.since().and_then(wall),
+            draining: None,
+        });
+        let going = self.pool.leaving().iter().filter(|leaving| leaving.id().slot == slot);
+        let going = going.map(|leaving| api::Beside {
+            pid: leaving.stop().pid,
+            state: api::WorkerState::Stopping,
+            started_at: wall(leaving.stop().since),
+            draining: self.draining(leaving.id(), &leaving.stop()),
+        });
+        coming.chain(going).collect()
     }
 
     fn describe_balancer(&self, listener: &Listener) -> api::Balancer {

@@ -26,7 +26,17 @@ impl Pool {
         &self.workers
     }
 
-    /// Processes that were found hung and leave beside those that took their place, oldest first.
+    /// The worker of that name: its slot's own, or one that is to take the place of that.
+    pub fn worker(&self, id: WorkerId) -> Option<&Worker> {
+        self.current(id)
+    }
+
+    /// Those that start beside the worker whose slot they are to take.
+    pub fn successors(&self) -> &[Worker] {
+        &self.workers.successors
+    }
+
+    /// Processes that leave beside those that took their place, oldest first.
     pub fn leaving(&self) -> &[Leaving] {
         &self.leaving
     }

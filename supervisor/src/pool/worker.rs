@@ -81,6 +81,15 @@ impl Worker {
         }
     }
 
+    /// When the current process was spawned, or ordered.
+    pub fn since(&self) -> Option<Instant> {
+        match self.state {
+            State::Standby { .. } => None,
+            State::Starting { since, .. } | State::Running { since, .. } => Some(since),
+            State::Stopping(stop) => Some(stop.since),
+        }
+    }
+
     /// A process runs in the slot or has been ordered.
     pub fn is_live(&self) -> bool {
         !matches!(self.state, State::Standby { .. })

@@ -18,6 +18,8 @@ fn worker(id: &str, state: WorkerState) -> Worker {
         force_stop_at: None,
         forced_stop: false,
         is_debugging: false,
+        draining: None,
+        beside: Vec::new(),
         cordoned: false,
         restarts: 3,
         last_exit: None,
@@ -53,6 +55,7 @@ pub(crate) fn inspection() -> Inspection {
             connections: 3702,
             rotation: vec!["0".to_owned()],
         }],
+        rollout: None,
     }
 }
 
