@@ -44,6 +44,8 @@ pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const SERVER_RESTART_DELAY: Duration = Duration::from_secs(1);
 pub(crate) const HANG_LIMIT: Duration = Duration::from_secs(30);
 const HANG_STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// From the dump signal to the stop signal.
+pub(crate) const DUMP_TIME: Duration = Duration::from_secs(1);
 const LOOK_AFTER: Duration = Duration::from_millis(20);
 
 /// One cluster: what runs, how many times, and by which rules. Made by a [`Builder`].
@@ -180,7 +182,7 @@ impl Config {
             health_max_unavailable: self
                 .health_max_unavailable
                 .unwrap_or_else(|| u32::try_from(self.logical_ids.len() / 4).unwrap_or(MAX_WORKERS).max(1)),
-            hang_stop_timeout: HANG_STOP_TIMEOUT,
+            hang_stop_timeout: HANG_STOP_TIMEOUT + self.dump_signal.map_or(Duration::ZERO, |_| DUMP_TIME),
             look_after: LOOK_AFTER,
             seed,
         }

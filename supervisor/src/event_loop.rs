@@ -52,7 +52,7 @@ use closing::Closing;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::message::Token;
 use draining::Drains;
-use examine::Baselines;
+use examine::{Baselines, Dumps};
 use health::Monitor;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll};
@@ -134,6 +134,7 @@ struct Shell {
     waits: Waits,
     monitor: Monitor,
     baselines: Baselines,
+    dumps: Dumps,
     notices: Notices,
     readiness: Readiness,
     /// Something has changed since it was last told.
@@ -215,6 +216,9 @@ impl Shell {
             self.look_at_lanes();
         }
         self.monitor();
+        if due(self.dumps.next_deadline(), self.now) {
+            self.stop_dumped();
+        }
         if due(self.notices.next_deadline(), self.now) {
             self.look_at_watchdogs();
         }
@@ -256,6 +260,7 @@ impl Shell {
             self.open.as_ref().and_then(OpenConnections::next_deadline),
             self.waits.next_deadline(),
             self.monitor.next_deadline(),
+            self.dumps.next_deadline(),
             self.notices.next_deadline(),
             self.readiness.next_deadline(),
             self.closing_deadline(),

@@ -5,8 +5,10 @@ use crate::health::{
     suspicions,
 };
 use harness::{
-    App, Cluster, Conn, Options, PATIENCE, app, conn_to, pause, require, wait_for_ids, wait_until,
+    App, Cluster, Conn, Options, PATIENCE, app, conn_to, interpreter, pause, require, wait_for_ids,
+    wait_until,
 };
+use std::ffi::OsString;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -193,6 +195,62 @@ fn a_slow_upload_is_a_hang_for_who_says_so() {
     answered_by_others(waiting, old);
     measured(&format!("an upload with --hang-limit 1s given: replaced and gone after {took:?}; {line}"));
     cluster.stop();
+}
+
+/// Writes where it is to stderr on SIGUSR2, from C: nothing of the program has to run for that.
+const DUMPS: &str = r#"
+import faulthandler, os, signal
+from http.server import BaseHTTPRequestHandler, HTTPServer
+faulthandler.register(signal.SIGUSR2)
+def stuck_in_here():
+    while True:
+        pass
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/stick":
+            print("sticking", flush=True)
+            stuck_in_here()
+        body = f"pid={os.getpid()} id={os.environ['PROCESS_LOGICAL_ID']}\n".encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *args):
+        pass
+HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
+"#;
+
+#[test]
+fn what_hangs_is_asked_first_what_it_is_doing() {
+    if !require("python3") {
+        return;
+    }
+    for capture in ["", " --capture"] {
+        let command = [interpreter("python3"), OsString::from("-c"), OsString::from(DUMPS)];
+        let flags = format!("{SOON} --dump-signal SIGUSR2{capture}");
+        let mut cluster = Cluster::start_command(&command, Options::workers(2).flags(&flags));
+        let mut stuck = Conn::open(&cluster.target()).expect("it listens");
+        stuck.last_request("/stick").expect("it is written");
+        cluster.stdout().wait_for("sticking");
+        let waiting = crowd(&cluster, 6);
+        cluster.log().wait_for(" has hung for ");
+        let verdict = cluster.log().lines_with(" has hung for ").remove(0);
+        cluster.log().wait_for(" in stuck_in_here");
+        cluster.wait_ready(3);
+        cluster.log().wait_for(" exited: signal SIGTERM");
+        assert_order(&cluster, &[" has hung for ", " in stuck_in_here", " exited: signal SIGTERM"]);
+        for mut conn in waiting {
+            conn.response().expect("every connection is answered");
+        }
+        let line = cluster.log().lines_with(" in stuck_in_here").remove(0);
+        if !capture.is_empty() {
+            let id = verdict.split("worker ").nth(1).and_then(|rest| rest.split(' ').next()).expect("an id");
+            assert!(line.starts_with(&format!("[python3/{id}] ")), "{line}");
+        }
+        measured(&format!("--dump-signal SIGUSR2{capture}: before it was stopped it said: {}", line.trim()));
+        drop(stuck);
+        cluster.stop();
+    }
 }
 
 #[test]

@@ -74,7 +74,9 @@ impl Shell {
             Note::CaughtUp { worker, .. } => Some((worker, None, true)),
             _ => None,
         };
-        if let Note::Hung { worker, .. } = note {
+        if let Note::Hung { worker, finding, .. } = note
+            && *finding != pool::Finding::Stopped
+        {
             self.dump(*worker);
         }
         if let Some((&worker, balancer, in_rotation)) = rotation {

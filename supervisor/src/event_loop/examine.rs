@@ -3,6 +3,7 @@
 
 use super::Shell;
 use super::finding::{self, Seen};
+use crate::config::DUMP_TIME;
 use crate::ids::WorkerId;
 use crate::io::child::Process;
 use crate::io::proc::{self, Spent, Thread};
@@ -20,6 +21,16 @@ const FRAMES: usize = 4;
 /// Where the time of serving threads had gone when they were first seen to lag.
 #[derive(Debug, Default)]
 pub(super) struct Baselines(HashMap<WorkerId, Baseline>);
+
+/// Workers that were sent the dump signal, and when they are to be stopped.
+#[derive(Debug, Default)]
+pub(super) struct Dumps(Vec<(Instant, WorkerId)>);
+
+impl Dumps {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.0.iter().map(|(due, _)| *due).min()
+    }
+}
 
 #[derive(Debug)]
 struct Baseline {
@@ -75,11 +86,28 @@ impl Shell {
     }
 
     /// Asks a worker that hangs to say itself what it is doing, before it is stopped; where the user chose a signal for it.
-    pub(super) fn dump(&self, worker: WorkerId) {
+    /// Of two signals that wait the deadlier wins: the one that stops it comes when it has had its time to say so.
+    pub(super) fn dump(&mut self, worker: WorkerId) {
         if let (Some(signal), Some(process)) = (self.config.dump_signal, self.processes.get(&worker))
             && let Ok(signal) = Signal::try_from(signal)
         {
             process.send(signal);
+            self.dumps.0.push((self.now + DUMP_TIME, worker));
+        }
+    }
+
+    /// The worker has been asked to say what it is doing, and has time left for it.
+    pub(super) fn is_dumping(&self, worker: WorkerId) -> bool {
+        self.dumps.0.iter().any(|(_, dumping)| *dumping == worker)
+    }
+
+    /// Stops those that have had their time.
+    pub(super) fn stop_dumped(&mut self) {
+        let (now, stop) = (self.now, self.stop_signal());
+        for (_, worker) in self.dumps.0.extract_if(.., |(due, _)| *due <= now) {
+            if let Some(process) = self.processes.get_mut(&worker) {
+                process.stop(stop);
+            }
         }
     }
 

@@ -202,6 +202,9 @@ impl Shell {
 
     fn signal(&mut self, worker: WorkerId, signal: Signal) {
         self.no_longer_drains(worker);
+        if signal == Signal::Stop && self.is_dumping(worker) {
+            return;
+        }
         let stop = self.stop_signal();
         let Some(process) = self.processes.get_mut(&worker) else { return };
         match signal {

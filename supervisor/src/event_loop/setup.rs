@@ -1,7 +1,7 @@
 //! What a loop is given, and how the shell of a cluster is made of it. Starts no process.
 
 use super::draining::Drains;
-use super::examine::Baselines;
+use super::examine::{Baselines, Dumps};
 use super::health::Monitor;
 use super::notices::Notices;
 use super::readiness::Readiness;
@@ -162,6 +162,7 @@ impl Shell {
             waits: Waits::default(),
             monitor,
             baselines: Baselines::default(),
+            dumps: Dumps::default(),
             notices: Notices::default(),
             readiness: Readiness::default(),
             is_news: true,

@@ -75,7 +75,7 @@ pub struct Settings {
     pub hang_explicit: bool,
     /// How many workers may be taken down for their health at a time, until their replacement runs; 0 is none.
     pub health_max_unavailable: u32,
-    /// From the stop signal to the kill signal for a worker that hangs.
+    /// From the verdict to the kill signal for a worker that hangs.
     pub hang_stop_timeout: Duration,
     /// When what waits in a lane is first looked at.
     pub look_after: Duration,

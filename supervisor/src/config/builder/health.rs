@@ -73,7 +73,7 @@ impl Builder {
         self
     }
 
-    /// A signal that a worker which hangs gets just before it is stopped, to write down what it is doing.
+    /// A signal that a worker which hangs gets a second before it is stopped, to write down what it is doing.
     pub fn dump_signal(mut self, signal: i32) -> Self {
         self.health.dump_signal = Some(signal);
         self
