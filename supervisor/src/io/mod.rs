@@ -7,7 +7,6 @@ pub(crate) mod control;
 pub(crate) mod cpus;
 pub(crate) mod descriptors;
 pub(crate) mod diag;
-#[path = "door_stub.rs"]
 pub(crate) mod door;
 mod elf;
 pub(crate) mod epoch;

@@ -16,6 +16,7 @@ const IPPROTO_MPTCP: u32 = 262;
 
 /// States as the kernel counts them.
 pub(crate) const ESTABLISHED: u8 = 1;
+pub(crate) const SYN_RECV: u8 = 3;
 pub(crate) const FIN_WAIT1: u8 = 4;
 pub(crate) const FIN_WAIT2: u8 = 5;
 pub(crate) const CLOSE_WAIT: u8 = 8;

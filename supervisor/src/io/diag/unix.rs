@@ -1,6 +1,6 @@
 //! What the kernel tells of connected unix stream sockets: whose name they have, what waits in them. It only reads.
 
-use super::{TCP_ESTABLISHED, UNIX_DIAG_MSG, attributes, dump, number};
+use super::{TCP_ESTABLISHED, TCP_LISTEN, UNIX_DIAG_MSG, attributes, dump, number};
 use std::io;
 
 const UDIAG_SHOW_NAME: u32 = 1;
@@ -17,7 +17,7 @@ pub(crate) struct Socket {
     pub(crate) cookie: u64,
     /// A path without its terminating NUL, or an abstract name with its leading one; an accepted socket has its listener's.
     pub(crate) name: Vec<u8>,
-    /// Bytes received and not read.
+    /// Bytes received and not read; of a listener: connections that wait.
     pub(crate) unread: u32,
     /// Buffer space of what was sent and not read by the other side.
     pub(crate) unsent: u32,
@@ -27,17 +27,32 @@ pub(crate) struct Socket {
 
 /// Calls `visit` with every connected stream socket that has a name.
 pub(crate) fn each(mut visit: impl FnMut(Socket)) -> io::Result<()> {
-    // `struct unix_diag_req`: family, protocol, two bytes unused; states, inode, what to show, cookie.
-    let mut request = vec![libc::AF_UNIX as u8, 0, 0, 0];
-    request.extend((1u32 << TCP_ESTABLISHED).to_ne_bytes());
-    request.extend([0; 4]);
-    request.extend((UDIAG_SHOW_NAME | UDIAG_SHOW_RQLEN).to_ne_bytes());
-    request.extend([0; 8]);
-    dump(&request, |message| {
+    dump(&request(TCP_ESTABLISHED), |message| {
         if let Some(socket) = parse(message) {
             visit(socket);
         }
     })
+}
+
+/// How many connections wait at the listening socket with this inode; `None` if none listens.
+pub(crate) fn waiting_at(inode: u64) -> io::Result<Option<u32>> {
+    let mut waiting = None;
+    dump(&request(TCP_LISTEN), |message| {
+        if let Some(socket) = parse(message).filter(|socket| socket.inode == inode) {
+            waiting = Some(socket.unread);
+        }
+    })?;
+    Ok(waiting)
+}
+
+/// `struct unix_diag_req`: family, protocol, two bytes unused; states, inode, what to show, cookie.
+fn request(state: u32) -> Vec<u8> {
+    let mut request = vec![libc::AF_UNIX as u8, 0, 0, 0];
+    request.extend((1u32 << state).to_ne_bytes());
+    request.extend([0; 4]);
+    request.extend((UDIAG_SHOW_NAME | UDIAG_SHOW_RQLEN).to_ne_bytes());
+    request.extend([0; 8]);
+    request
 }
 
 fn parse(message: &[u8]) -> Option<Socket> {

@@ -46,7 +46,6 @@ pub(super) struct Outcome {
 
 /// What is known of a worker in the course of a look.
 struct Sight {
-    waiting: u32,
     family: HashSet<u32>,
     sockets: HashSet<u64>,
     ports: HashSet<u16>,
@@ -80,7 +79,6 @@ impl Sight {
     fn begin(watched: &Watched) -> Self {
         let waiting = watched.lanes.iter().filter(|lane| something_waits(lane)).count() as u32;
         Self {
-            waiting,
             family: HashSet::new(),
             sockets: HashSet::new(),
             ports: watched.ports.iter().copied().collect(),
