@@ -60,6 +60,10 @@ rows! {
     php: "php",
     memcached: "memcached",
     redis: "redis",
+    refused_static: "refused-static",
+    refused_setuid: "refused-setuid",
+    refused_capabilities: "refused-capabilities",
+    refused_go: "refused-go",
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod bench;
 mod build;
 mod ci;
+mod matrix;
 mod no_loss;
 mod project;
 mod run;
@@ -28,6 +29,8 @@ cargo xtask ci                                 what CI does: formatting, clippy,
 cargo xtask tidy                               the rules of this repository that no compiler knows
 cargo xtask bench [NAME...] [--seconds S] [--runs N]
                                                measure against rivals on this machine, table on stdout
+cargo xtask matrix [NAME...]                    install what people run, run each as a worker; without names, write
+                                               docs/compatibility.md
 cargo xtask no-loss [CASE...] [--quick] [--table] [--list]
                                                change clusters under load and count what gets lost; rivals too";
 
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
         "ci" => ci::main(&args),
         "tidy" => tidy::main(&args),
         "bench" => bench::main(&args),
+        "matrix" => matrix::main(&args),
         "no-loss" => no_loss::main(&args),
         "" | "help" | "-h" | "--help" => {
             say(USAGE);

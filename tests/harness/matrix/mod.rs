@@ -3,6 +3,7 @@
 
 mod client;
 mod http2;
+mod load;
 mod place;
 mod probes;
 mod table;
@@ -43,8 +44,13 @@ pub fn check(name: &str) {
     }
     place::make(row);
     let mut found = Found::default();
-    found.note("version", place::version(row));
-    probes::run(row, &mut found);
+    match &row.refused {
+        Some(refused) => found.note("told", probes::is_refused(row, refused)),
+        None => {
+            found.note("version", place::version(row));
+            probes::run(row, &mut found);
+        }
+    }
     if let Some(folder) = env::var_os("CLUSTERMON_MATRIX_REPORT") {
         let lines: String = found.0.iter().map(|(column, what)| format!("{column}\t{what}\n")).collect();
         let folder = Path::new(&folder);

@@ -64,6 +64,17 @@ fn shell(command: &str) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&said).into_owned())
 }
 
+/// Runs the row's command in this directory, to its end.
+pub(super) fn prepare(row: &Row, folder: &Path) {
+    let output = Command::new("sh")
+        .args(["-c", row.command])
+        .envs(variables())
+        .current_dir(folder)
+        .output()
+        .expect("there is a shell");
+    assert!(output.status.success(), "{}: {}", row.command, String::from_utf8_lossy(&output.stderr));
+}
+
 /// The first line that tells the version.
 pub(super) fn version(row: &Row) -> String {
     let said = shell(row.version).unwrap_or_else(|| panic!("{}: no version: {}", row.name, row.version));
@@ -97,6 +108,7 @@ pub(super) fn make(row: &Row) {
         Made::Nothing => {}
         Made::Rust => drop(rust_program("app-std")),
         Made::C(name) => drop(c_program(name, &[])),
+        Made::Static(name) => drop(c_program(name, &["-static"])),
         Made::Musl(name) => {
             let source = app_dir().join("c").join(format!("{name}.c"));
             compile(&built_dir().join(format!("musl-{name}")), |output| {

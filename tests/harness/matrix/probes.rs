@@ -2,20 +2,20 @@
 //! takes time is waited for.
 
 use super::client::{Answer, Client};
-use super::table::{Processes, Row, Speaks};
+use super::load::Load;
+use super::table::{Processes, Refused, Row, Speaks};
 use super::{Found, place};
+use crate::cli::cli;
 use crate::cluster::Cluster;
 use crate::http::Target;
 use crate::options::Options;
 use crate::process::Pid;
+use crate::temp::TempDir;
 use crate::wait::{PATIENCE, wait_for, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const WORKERS: usize = 2;
 /// So long a worker is left alone before it is asked whether it is idle.
@@ -27,7 +27,7 @@ const LAG: u64 = 200;
 #[track_caller]
 pub(super) fn run(row: &Row, found: &mut Found) {
     // Other tests need the processors too: nobody is to be judged for that here.
-    let options = Options::workers(WORKERS).flags("--lag-limit 10s");
+    let options = Options::workers(WORKERS).flags("--lag-limit 10s --min-healthy-time 200ms");
     let cluster = Cluster::start_command(&place::command(row), place::with_variables(options));
     let target = cluster.target();
     found.note("serves", serves(row, &cluster, &target));
@@ -35,10 +35,24 @@ pub(super) fn run(row: &Row, found: &mut Found) {
     found.note("rotation", rotation(row, &cluster, &target));
     found.note("lag", lag(row, &cluster, &target));
     found.note("restart", restart(row, &cluster, &target));
+    let mut failed = reload(row, &cluster, &target);
     if row.reloads_itself {
-        found.note("own reload", reloads_itself(row, &cluster, &target));
+        failed += &format!("; by its own: {}", reloads_itself(row, &cluster, &target));
     }
+    found.note("reload", failed);
     cluster.stop();
+}
+
+/// It is refused before anything is started, in one line, which is returned.
+#[track_caller]
+pub(super) fn is_refused(row: &Row, refused: &Refused) -> String {
+    let folder = TempDir::new();
+    place::prepare(row, folder.path());
+    let program = folder.path().join("program");
+    let said = cli(folder.path(), &format!("run -- {}", program.display()));
+    let told = said.refusal(2).replace(&format!("{program:?}"), "PROGRAM");
+    assert!(told.contains(refused.says), "{told}");
+    told
 }
 
 /// Who answers a connection of its own.
@@ -150,8 +164,22 @@ fn lag(row: &Row, cluster: &Cluster, target: &Target) -> String {
 
 /// All workers at once, by command: new processes serve.
 fn restart(row: &Row, cluster: &Cluster, target: &Target) -> String {
+    replaced(row, cluster, target, "restart --wait");
+    "yes".to_owned()
+}
+
+/// One worker after the other, by command, while clients ask: new processes serve, and no request fails.
+fn reload(row: &Row, cluster: &Cluster, target: &Target) -> String {
+    let load = Load::start(row, target);
+    load.wait_for_more();
+    replaced(row, cluster, target, "reload --wait");
+    load.finish("the reload")
+}
+
+/// After this command each worker is a new process, and answers.
+fn replaced(row: &Row, cluster: &Cluster, target: &Target, command: &str) {
     let before: BTreeSet<Pid> = cluster.started().into_values().collect();
-    cluster.order("restart --wait");
+    cluster.order(command);
     // The log is read by another thread.
     wait_until("each worker has a new process", PATIENCE, || {
         let after = cluster.started();
@@ -162,12 +190,12 @@ fn restart(row: &Row, cluster: &Cluster, target: &Target) -> String {
         seen.insert(worker_of(cluster, &ask(row, target)));
         seen.len() == WORKERS
     });
-    "yes".to_owned()
 }
 
 /// Its own reload, by the signal for it, while clients ask: other processes serve afterwards, and no request fails.
 fn reloads_itself(row: &Row, cluster: &Cluster, target: &Target) -> String {
     let load = Load::start(row, target);
+    load.wait_for_more();
     let before: BTreeSet<Pid> = (0..8).map(|_| ask(row, target).pid).collect();
     cluster.order("hang-up");
     let mut fresh = BTreeSet::new();
@@ -181,43 +209,4 @@ fn reloads_itself(row: &Row, cluster: &Cluster, target: &Target) -> String {
         (fresh.len() == WORKERS).then_some(())
     });
     load.finish("its own reload")
-}
-
-/// Clients with a connection for each request, until told to stop.
-struct Load {
-    stop: Arc<AtomicBool>,
-    clients: Vec<thread::JoinHandle<io::Result<u64>>>,
-}
-
-impl Load {
-    fn start(row: &Row, target: &Target) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let client = |_| {
-            let (stop, target, speaks) = (stop.clone(), target.clone(), row.speaks);
-            thread::spawn(move || {
-                let mut count = 0;
-                while !stop.load(Ordering::Relaxed) {
-                    Client::open(&target, speaks)?.ask_last()?;
-                    count += 1;
-                    // It is there all the time; it need not be all that there is.
-                    thread::sleep(Duration::from_millis(1));
-                }
-                Ok(count)
-            })
-        };
-        let clients = (0..2).map(client).collect();
-        Self { stop, clients }
-    }
-
-    /// Nothing failed meanwhile.
-    #[track_caller]
-    fn finish(self, what: &str) -> String {
-        self.stop.store(true, Ordering::Relaxed);
-        let ended = self.clients.into_iter().map(|client| client.join().expect("it never panics"));
-        let counts: io::Result<Vec<u64>> = ended.collect();
-        let count: u64 =
-            counts.unwrap_or_else(|error| panic!("a request failed during {what}: {error}")).iter().sum();
-        assert!(count > 0, "nobody asked during {what}");
-        "0 failed".to_owned()
-    }
 }

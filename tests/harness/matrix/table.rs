@@ -29,6 +29,16 @@ pub struct Row {
     pub unseen: Option<&'static str>,
     /// Reads its configuration anew at SIGHUP, with processes of its own in between.
     pub reloads_itself: bool,
+    /// It cannot be a worker. Then `command` puts it into the working directory, as `program`.
+    pub refused: Option<Refused>,
+}
+
+/// Why a program cannot be a worker.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused {
+    pub cause: &'static str,
+    /// What the user is told contains this.
+    pub says: &'static str,
 }
 
 /// Something to install.
@@ -48,6 +58,8 @@ pub enum Made {
     Nothing,
     /// c/NAME.c with cc.
     C(&'static str),
+    /// The same, statically linked.
+    Static(&'static str),
     /// The same with musl-gcc, dynamically linked.
     Musl(&'static str),
     /// A program of the package in rust/.
@@ -91,6 +103,7 @@ const PLAIN: Row = Row {
     spins: false,
     unseen: None,
     reloads_itself: false,
+    refused: None,
 };
 
 const fn node(name: &'static str, title: &'static str, command: &'static str) -> Row {
@@ -138,6 +151,17 @@ const fn c(name: &'static str, title: &'static str, source: &'static str, comman
     const NEEDS: &[Need] = &[Need::System { check: "command -v cc", packages: &["gcc", "libc6-dev"] }];
     let made = Made::C(source);
     Row { name, title, command, needs: NEEDS, made, version: "cc --version", spins: true, ..PLAIN }
+}
+
+const fn refused(
+    name: &'static str,
+    title: &'static str,
+    made: Made,
+    command: &'static str,
+    refused: Refused,
+) -> Row {
+    const NEEDS: &[Need] = &[Need::System { check: "command -v cc", packages: &["gcc", "libc6-dev"] }];
+    Row { name, title, needs: NEEDS, made, command, refused: Some(refused), ..PLAIN }
 }
 
 const PUMA: &[Need] = &[Need::System { check: "command -v puma", packages: &["puma"] }];
@@ -391,5 +415,45 @@ pub const TABLE: &[Row] = &[
         version: "redis-server --version",
         speaks: Speaks::Redis,
         ..PLAIN
+    },
+    refused(
+        "refused-static",
+        "Statically linked programs",
+        Made::Static("epoll"),
+        "cp $BUILT/epoll-static program",
+        Refused {
+            cause: "no dynamic linker runs, so nothing loads the library",
+            says: "is statically linked",
+        },
+    ),
+    refused(
+        "refused-setuid",
+        "Programs with the setuid bit, of another user",
+        Made::C("epoll"),
+        "cp $BUILT/epoll program && chown 65534 program && chmod 4755 program",
+        Refused {
+            cause: "glibc and musl ignore LD_PRELOAD where the kernel sets AT_SECURE",
+            says: "is setuid",
+        },
+    ),
+    Row {
+        needs: &[Need::System { check: "PATH=$PATH:/sbin command -v setcap", packages: &["libcap2-bin"] }],
+        ..refused(
+            "refused-capabilities",
+            "Programs with capabilities of their file",
+            Made::C("epoll"),
+            "cp $BUILT/epoll program && PATH=$PATH:/sbin setcap cap_net_bind_service+ep program",
+            Refused { cause: "the same", says: "capabilities" },
+        )
+    },
+    Row {
+        needs: &[Need::System { check: "command -v go", packages: &["golang-go"] }],
+        ..refused(
+            "refused-go",
+            "Go programs",
+            Made::Nothing,
+            "HOME=$PWD CGO_ENABLED=0 go build -o program $APPS/go/server.go",
+            Refused { cause: "Go makes its system calls itself, past every library", says: "Go" },
+        )
     },
 ];
