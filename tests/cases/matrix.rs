@@ -62,7 +62,6 @@ rows! {
     redis: "redis",
     refused_static: "refused-static",
     refused_setuid: "refused-setuid",
-    refused_capabilities: "refused-capabilities",
     refused_go: "refused-go",
 }
 

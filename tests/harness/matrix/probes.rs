@@ -5,11 +5,12 @@ use super::client::{Answer, Client};
 use super::load::Load;
 use super::table::{Processes, Refused, Row, Speaks};
 use super::{Found, place};
-use crate::cli::cli;
 use crate::cluster::Cluster;
 use crate::http::Target;
+use crate::native::Native;
 use crate::options::Options;
 use crate::process::Pid;
+use crate::programs::clustermon;
 use crate::temp::TempDir;
 use crate::wait::{PATIENCE, wait_for, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,8 +50,11 @@ pub(super) fn is_refused(row: &Row, refused: &Refused) -> String {
     let folder = TempDir::new();
     place::prepare(row, folder.path());
     let program = folder.path().join("program");
-    let said = cli(folder.path(), &format!("run -- {}", program.display()));
-    let told = said.refusal(2).replace(&format!("{program:?}"), "PROGRAM");
+    // Were it not refused it would serve: then the waiting for its end fails.
+    let command = [clustermon().into_os_string(), "run".into(), "--".into(), program.clone().into()];
+    let (status, said) = Native::run(command.into(), &Options::default());
+    assert!(status.code() == Some(2) && said.lines().count() == 1, "{status}: {said}");
+    let told = said.trim_end().replace(&format!("{program:?}"), "PROGRAM");
     assert!(told.contains(refused.says), "{told}");
     told
 }

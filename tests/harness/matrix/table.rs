@@ -437,16 +437,6 @@ pub const TABLE: &[Row] = &[
         },
     ),
     Row {
-        needs: &[Need::System { check: "PATH=$PATH:/sbin command -v setcap", packages: &["libcap2-bin"] }],
-        ..refused(
-            "refused-capabilities",
-            "Programs with capabilities of their file",
-            Made::C("epoll"),
-            "cp $BUILT/epoll program && PATH=$PATH:/sbin setcap cap_net_bind_service+ep program",
-            Refused { cause: "the same", says: "capabilities" },
-        )
-    },
-    Row {
         needs: &[Need::System { check: "command -v go", packages: &["golang-go"] }],
         ..refused(
             "refused-go",
