@@ -46,6 +46,8 @@ mod log_pipe;
 mod matrix;
 /// The test programs themselves, without clustermon.
 mod native;
+/// No request is lost while a cluster changes.
+mod no_loss;
 /// The clients that look for lost requests find those that are lost.
 mod no_loss_clients;
 /// The version before this one.
