@@ -79,7 +79,7 @@ pub(super) fn prepare(row: &Row, folder: &Path) {
 pub(super) fn version(row: &Row) -> String {
     let said = shell(row.version).unwrap_or_else(|| panic!("{}: no version: {}", row.name, row.version));
     let line = said.lines().map(str::trim).find(|line| line.contains(|letter: char| letter.is_ascii_digit()));
-    line.unwrap_or_default().replace('|', "/")
+    line.unwrap_or_default().replace('|', "/").replace('\t', " ")
 }
 
 /// The first need that is not met.
