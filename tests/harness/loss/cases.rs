@@ -74,7 +74,7 @@ fn reload_move(subject: &Subject, extent: Extent) -> Row {
 }
 
 fn reload_cut(subject: &Subject, extent: Extent) -> Row {
-    rolling::reload(subject, CUT, Mix::ALL, extent.few, Promise::Closing)
+    rolling::reload(subject, CUT, Mix::ALL, extent.few.div_ceil(2), Promise::Closing)
 }
 
 /// The head at once and the body 1.5 s later, with the default for how long silence may last.
