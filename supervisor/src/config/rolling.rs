@@ -184,8 +184,8 @@ impl FromStr for MemoryLimit {
         let upper = text.to_ascii_uppercase();
         let number = upper.strip_suffix('B').unwrap_or(&upper);
         let number = number.strip_suffix('I').unwrap_or(number);
-        let unit = UNITS.iter().find(|(unit, _)| number.ends_with(unit));
-        let (number, unit) = unit.map_or((number, 1), |(name, unit)| (number.trim_end_matches(name), *unit));
+        let with_unit = UNITS.iter().find_map(|(name, unit)| Some((number.strip_suffix(name)?, *unit)));
+        let (number, unit) = with_unit.unwrap_or((number, 1));
         let number: f64 = number.parse().map_err(|_| odd)?;
         let bytes = number * unit as f64;
         if bytes.is_finite() && (1.0..9e18).contains(&bytes) {

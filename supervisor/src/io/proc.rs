@@ -235,7 +235,8 @@ mod tests {
             now = thread(pid, tid).unwrap().spent;
         }
         assert_eq!(now.since(now).running, Duration::ZERO);
-        assert_eq!(now.queued.is_some(), start.queued.is_some());
+        // Of a thread that has only just begun there may be no account yet.
+        assert!(now.queued.is_some() || start.queued.is_none());
     }
 
     #[test]
