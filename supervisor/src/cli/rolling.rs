@@ -8,8 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(super) struct RollingArgs {
     /// What is done before a worker is told to stop: quiet (no new connections; told once its connections are closed or
-    /// idle), move (the same, but idle connections are given to others), signal (no new connections; told at once, and
-    /// drains by itself) or none
+    /// idle), signal (no new connections; told at once, and drains by itself) or none
     #[arg(long, value_name = "HOW", default_value_t)]
     drain: Drain,
     /// How long a worker may drain

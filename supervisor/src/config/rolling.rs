@@ -60,8 +60,6 @@ pub enum Drain {
     /// It gets nothing new, and is told once its connections are closed or idle.
     #[default]
     Quiet,
-    /// The same, but what is idle is taken from it and given to others instead of being closed.
-    Move,
     /// It gets nothing new, and is told as soon as it has taken what waited for it: it drains by itself.
     Signal,
     /// It is told at once.
@@ -125,10 +123,9 @@ impl FromStr for Drain {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
             "quiet" => Self::Quiet,
-            "move" => Self::Move,
             "signal" => Self::Signal,
             "none" => Self::None,
-            _ => return Err("is none of quiet, move, signal, none"),
+            _ => return Err("is none of quiet, signal, none"),
         })
     }
 }
@@ -137,7 +134,6 @@ impl fmt::Display for Drain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Quiet => "quiet",
-            Self::Move => "move",
             Self::Signal => "signal",
             Self::None => "none",
         })
@@ -217,7 +213,7 @@ mod tests {
 
     #[test]
     fn texts_and_values_are_one() {
-        for text in ["quiet", "move", "signal", "none"] {
+        for text in ["quiet", "signal", "none"] {
             assert_eq!(text.parse::<Drain>().unwrap().to_string(), text);
         }
         for text in ["none", "all"] {
