@@ -2,6 +2,7 @@
 
 use harness::{Cluster, Options, PATIENCE, get, interpreter, require, wait_until};
 use std::ffi::OsString;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A server that says to its notify socket what it is asked to: `/say/STATUS=x`. It does so with `FIRST` before it listens,
@@ -236,6 +237,50 @@ fn who_promised_to_live_and_falls_silent_is_restarted() {
     cluster.log().wait_for("worker 0 has not said WATCHDOG=1 for 500ms: restarting it");
     ready(&cluster, 2);
     cluster.stop();
+}
+
+#[test]
+fn who_is_debugged_or_beyond_what_may_be_down_is_spared_by_the_watchdog() {
+    if !require("gdb") {
+        return;
+    }
+    let Some(cluster) = start(Options::workers(1).flags("--watchdog 500ms")) else { return };
+    ready(&cluster, 1);
+    let pid = cluster.started()["0"];
+    let mut gdb = Command::new("gdb")
+        .args(["-nx", "-q", "-p", &pid.to_string()])
+        .args(["-iex", "set debuginfod enabled off", "-iex", "set auto-load off"])
+        .args(["-ex", "continue"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("gdb starts");
+    wait_until("gdb holds it", PATIENCE, || tracer(pid) != Some(0));
+    // gdb lets it go on, so that it can still promise.
+    ask(&cluster, "/say/WATCHDOG=1");
+    let begun = Instant::now();
+    wait_until("three times the time has passed", PATIENCE, || begun.elapsed() > Duration::from_millis(1500));
+    assert_eq!(cluster.log().count("WATCHDOG"), 0, "{}", cluster.log().text());
+    gdb.kill().expect("it is ours");
+    gdb.wait().expect("it is ours");
+    cluster.log().wait_for("worker 0 has not said WATCHDOG=1 for 500ms: restarting it");
+    cluster.stop();
+    // Nobody may be down for their health.
+    let options = Options::workers(1).flags("--watchdog 200ms --health-max-unavailable 0");
+    let Some(cluster) = start(options) else { return };
+    ready(&cluster, 1);
+    ask(&cluster, "/say/WATCHDOG=1");
+    let begun = Instant::now();
+    wait_until("five times the time has passed", PATIENCE, || begun.elapsed() > Duration::from_secs(1));
+    assert_eq!(cluster.log().count("WATCHDOG"), 0, "{}", cluster.log().text());
+    cluster.stop();
+}
+
+/// Who traces the process; 0 is nobody.
+fn tracer(pid: u32) -> Option<u32> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim().parse().ok()
 }
 
 /// The same from Node, by way of a program that does not come with it.

@@ -65,6 +65,15 @@ impl Shell {
         }
     }
 
+    /// A debugger holds one of its processes.
+    pub(super) fn is_traced(&self, worker: WorkerId) -> bool {
+        let traced = |process: &Process| {
+            let members = process.members.values().map(|member| member.pid);
+            is_traced(process) || members.chain([process.pid]).any(|pid| proc::tracer(pid).is_some())
+        };
+        self.processes.get(&worker).is_some_and(traced)
+    }
+
     /// The worker has lagged for so long: what it spends from here on is counted, but only for as long as it does not
     /// look for new work, which `look` ago it may have done unseen.
     pub(super) fn begin_baseline(&mut self, worker: WorkerId, lag: Duration, look: Duration) {

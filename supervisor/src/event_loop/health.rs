@@ -144,9 +144,7 @@ impl Shell {
                 self.input(crate::pool::Input::Memory { worker, bytes: rss });
             }
             if unfit {
-                log::warn!("worker {id} is found unfit by the program that runs the cluster: restarting it");
-                let (slot, command) = (worker.slot, crate::pool::Command::Restart);
-                self.input(crate::pool::Input::Command { slot, command });
+                self.is_unwell(worker, "is found unfit by the program that runs the cluster");
             }
         }
     }

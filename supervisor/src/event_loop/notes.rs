@@ -82,6 +82,7 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             found(*finding),
             Next(*retry_in, if retry_in.is_some() { Then::Restart } else { Then::BudgetSpent })
         ),
+        Note::Unwell { worker, cause } => say!(Error, "worker {} {cause}: restarting it", name(worker)),
         Note::Starved { workers } => say!(
             Warn,
             "machine starved: each of the {workers} workers that serve looks hung; nobody is taken down"

@@ -2,12 +2,11 @@
 //! worker had promised to say that it lives.
 
 use super::Shell;
-use crate::api::Event;
 use crate::config::Ready;
 use crate::ids::WorkerId;
 use crate::io::notified::{Heard, Notified, Word};
 use crate::io::source::Source;
-use crate::pool::{Command, Input, State};
+use crate::pool::{Input, State};
 use mio::Interest;
 use mio::unix::SourceFd;
 use slab::Slab;
@@ -15,6 +14,9 @@ use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
+
+/// When to look again, at the latest, at one that is not well and was not restarted for it.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// The sockets of all incarnations that live.
 #[derive(Debug, Default)]
@@ -31,6 +33,8 @@ struct Ear {
     status: Option<String>,
     /// It has said that it lives, and must again by then.
     alive_by: Option<Instant>,
+    /// It has last said that it is not well.
+    unwell: bool,
 }
 
 impl Notices {
@@ -56,7 +60,7 @@ impl Shell {
         let fd = socket.as_fd().as_raw_fd();
         let source = Source::Notified(place).into();
         self.poll.registry().register(&mut SourceFd(&fd), source, Interest::READABLE)?;
-        entry.insert(Ear { worker, socket, status: None, alive_by: None });
+        entry.insert(Ear { worker, socket, status: None, alive_by: None, unwell: false });
         self.notices.places.insert(worker, place);
         Ok(name)
     }
@@ -92,11 +96,11 @@ impl Shell {
             Word::Ready => {}
             Word::Stopping => self.input(Input::Resigned { worker }),
             Word::Extend(by) => self.input(Input::Extended { worker, by }),
-            Word::Watchdog => ear.alive_by = watchdog.map(|limit| self.now + limit),
-            Word::WatchdogTrigger if watchdog.is_some() => {
-                self.replace_unwell(worker, "says that it is unwell")
+            Word::Watchdog | Word::WatchdogTrigger => {
+                ear.unwell = word == Word::WatchdogTrigger;
+                let limit = if ear.unwell { Duration::ZERO } else { watchdog.unwrap_or_default() };
+                ear.alive_by = watchdog.map(|_| self.now + limit);
             }
-            Word::WatchdogTrigger => {}
             Word::Status(text) => {
                 ear.status = Some(text).filter(|text| !text.is_empty());
                 self.is_news = true;
@@ -125,24 +129,25 @@ impl Shell {
             // What it has said may not have been read yet, if the supervisor was late itself.
             self.on_notified(place);
             let Some(ear) = self.notices.sockets.get_mut(place).filter(|ear| silent(ear)) else { continue };
-            ear.alive_by = None;
             let worker = ear.worker;
             let limit = self.config.watchdog.unwrap_or_default();
-            self.replace_unwell(
-                worker,
-                &format!("has not said WATCHDOG=1 for {}", super::notes::Span(limit)),
-            );
+            // One that is spared is looked at again.
+            ear.alive_by = Some(now + limit.min(AGAIN));
+            let cause = if ear.unwell {
+                "says that it is unwell".to_owned()
+            } else {
+                format!("has not said WATCHDOG=1 for {}", super::notes::Span(limit))
+            };
+            self.is_unwell(worker, &cause);
         }
     }
 
-    fn replace_unwell(&mut self, worker: WorkerId, cause: &str) {
-        if !self.runs(worker) {
-            return;
+    /// Has the worker restarted, unless a debugger holds it: then it can say nothing.
+    pub(super) fn is_unwell(&mut self, worker: WorkerId, cause: &str) {
+        if self.runs(worker) && !self.is_traced(worker) {
+            let cause = cause.to_owned();
+            self.input(Input::Unwell { worker, cause });
         }
-        let text = format!("worker {} {cause}: restarting it", self.logical_id(worker));
-        log::error!("{text}");
-        self.publish(&Event::Log { text });
-        self.input(Input::Command { slot: worker.slot, command: Command::Restart });
     }
 
     /// What a process that is about to be started finds in its environment for this.

@@ -3,11 +3,11 @@
 
 use super::lane::{Flow, Gate, Lane};
 use super::leaving::Leaving;
-use super::pool::Pool;
+use super::pool::{Phase, Pool};
 use super::rollout::Failed;
 use super::state::{Effect, Event, State};
 use super::worker::Worker;
-use super::{Change, Finding, Note, Output, Signal};
+use super::{Change, Command, Finding, Note, Output, Signal};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 
@@ -112,6 +112,20 @@ impl Pool {
         }
         let signal = if stop.forced() { Signal::Kill } else { Signal::Stop };
         self.signal(id, signal);
+    }
+
+    /// Somebody says that the worker is not well: it is restarted, and counts as down for its health until it runs again.
+    pub(super) fn unwell(&mut self, now: Instant, id: WorkerId, cause: String) {
+        let own =
+            self.workers.get(id.slot as usize).is_some_and(|worker| worker.id() == id && !worker.removed);
+        if self.phase != Phase::Serving || !own || !self.is_running(id) || !self.may_take_down() {
+            return;
+        }
+        self.note(Note::Unwell { worker: id, cause });
+        if let Some(worker) = self.workers.by_id_mut(id) {
+            worker.health.replacing = true;
+        }
+        self.command(now, id.slot, Command::Restart);
     }
 
     /// For how long the worker has hung, as far as its lag and its lanes tell: beyond the limit, and connections have

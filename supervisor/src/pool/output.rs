@@ -185,6 +185,11 @@ pub enum Note {
         worker: WorkerId,
         after: Duration,
     },
+    /// It is restarted, because somebody says so of it.
+    Unwell {
+        worker: WorkerId,
+        cause: String,
+    },
     /// It hangs: another is started in its place, after `retry_in` or, with `None`, not at all because its budget is
     /// spent; and it is stopped.
     Hung {

@@ -252,8 +252,7 @@ impl Worker {
         if !self.is_running() {
             self.health.forget();
         }
-        let coming = matches!(self.state, State::Standby { due: Some(_), .. } | State::Starting { .. });
-        self.health.replacing &= coming;
+        self.health.replacing &= self.is_coming();
         self.processes += u64::from(matches!(effect, Effect::Started(_)));
         effect
     }

@@ -240,6 +240,33 @@ fn one_at_a_time_is_taken_down() {
 }
 
 #[test]
+fn who_is_said_to_be_unwell_is_restarted_and_counts_with_those_that_hang() {
+    let (mut sim, balancer, _) = Sim::serving(settings(4));
+    sim.advance(ms(20_000));
+    sim.polite = false;
+    let say = |sim: &mut Sim, slot: usize| {
+        let (worker, cause) = (sim.worker(slot), "is silent".to_owned());
+        sim.input(Input::Unwell { worker, cause });
+        sim.pool.workers()[slot].is_stopping()
+    };
+    assert!(say(&mut sim, 0));
+    let worker = sim.worker(0);
+    let cause = "is silent".to_owned();
+    assert!(sim.notes.contains(&Note::Unwell { worker, cause }), "{:?}", sim.notes);
+    assert!(sim.pool.workers()[0].is_replacing());
+    // One at a time; and not before the next process runs.
+    assert!(!say(&mut sim, 1));
+    sim.exit(0);
+    assert_eq!(sim.worker(0).incarnation, worker.incarnation + 1);
+    assert!(!say(&mut sim, 1) && !say(&mut sim, 0));
+    sim.listen(0, balancer);
+    assert!(say(&mut sim, 1));
+    // None at all.
+    let (mut sim, _, _) = Sim::serving(Settings { health_max_unavailable: 0, ..settings(4) });
+    assert!(!say(&mut sim, 0));
+}
+
+#[test]
 fn a_late_look_and_an_answer_nobody_asked_for_take_nobody_down() {
     let (mut sim, _, worker) = hanging(settings(2), 29_800);
     sim.advance(ms(200));
