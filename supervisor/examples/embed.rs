@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let events = cluster.events();
     std::thread::spawn(move || {
         for event in events {
-            if let Event::Worker { id, state, pid, cause } = event {
+            if let Event::Worker { id, state, pid, cause, .. } = event {
                 say(&format!("worker {id}: {state:?}, pid {pid:?}, {}", cause.unwrap_or_default()));
             }
         }

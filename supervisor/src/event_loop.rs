@@ -3,6 +3,7 @@
 
 mod accepting;
 mod announce;
+mod causes;
 mod closing;
 mod commands;
 mod draining;
@@ -48,6 +49,7 @@ use crate::io::stdio::Outputs;
 use crate::io::throttle::Throttle;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Pool};
+use causes::Causes;
 use closing::Closing;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::message::Token;
@@ -134,6 +136,7 @@ struct Shell {
     waits: Waits,
     monitor: Monitor,
     baselines: Baselines,
+    causes: Causes,
     dumps: Dumps,
     notices: Notices,
     readiness: Readiness,

@@ -12,6 +12,8 @@ mod bad_input;
 mod bystanders;
 /// Many connections and many descriptors.
 mod capacity;
+/// Why workers end and why they get no connections.
+mod causes;
 /// The commands to a running cluster.
 mod control;
 /// The socket that they go through.

@@ -48,7 +48,13 @@ fn hold_the_port() {
                 let told = cluster.log().lines_with("outside the cluster");
                 let address = format!("127.0.0.1:{}", port.number());
                 assert!(told.iter().any(|line| line.contains(&address)), "{text}");
-                assert_eq!(cluster.log().count(" exited: code 1, up "), 2, "each met EADDRINUSE");
+                // The stranger is this very process.
+                let name = std::fs::read_to_string("/proc/self/comm").expect("/proc is mounted");
+                let holder = format!("{}, pid {}", name.trim(), std::process::id());
+                let end = format!(
+                    " exited: code 1 (cannot listen on {address}: it is held by a process outside the cluster: {holder}), up "
+                );
+                assert_eq!(cluster.log().count(&end), 2, "{text}");
                 assert_eq!(cluster.ready_count(), 0);
                 cluster.assert_nothing_left();
                 drop(stranger);

@@ -1,5 +1,6 @@
 //! What happens in a cluster, as it happens.
 
+use super::cause::CauseKind;
 use super::health::Health;
 use super::inspection::{BalancerState, WorkerState};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,9 @@ pub enum Event {
         /// Why, where there is a why: how it exited, that its budget is spent.
         #[serde(skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
+        /// The same for programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<CauseKind>,
     },
     /// A load balancer changed its state.
     LoadBalancer {
@@ -27,7 +31,15 @@ pub enum Event {
         cause: Option<String>,
     },
     /// A worker left the rotation or came back.
-    Rotation { id: String, address: String, in_rotation: bool, cause: String },
+    Rotation {
+        id: String,
+        address: String,
+        in_rotation: bool,
+        cause: String,
+        /// Why it left; `None` where it came back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kind: Option<CauseKind>,
+    },
     /// A pulse of a worker.
     Health { id: String, health: Health },
     /// A line of the log.

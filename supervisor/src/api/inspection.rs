@@ -1,5 +1,6 @@
 //! A cluster as it was at one moment. Times are milliseconds since the Unix epoch.
 
+use super::cause::{Cause, CauseKind};
 use super::health::Health;
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +90,12 @@ pub struct Worker {
     pub restarts: u64,
     /// How the last process ended, with its cause.
     pub last_exit: Option<String>,
+    /// The cause of that, for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_cause: Option<CauseKind>,
+    /// Why it gets no connections though it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub out_of_rotation: Option<Cause>,
     /// Connections handed to the worker since the supervisor started.
     pub connections: u64,
     /// For how long the least busy of its serving threads has not looked for new work, in milliseconds; `None` while none

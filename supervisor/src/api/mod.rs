@@ -1,12 +1,14 @@
 //! What is said to a cluster and about it: plain data, the same for the library, the control socket and the command
 //! line. Nothing here acts.
 
+mod cause;
 mod command;
 mod environment;
 mod event;
 mod health;
 mod inspection;
 
+pub use cause::{Cause, CauseKind};
 pub use command::{Action, Command, Failure, Reply, ScaleTo, Target};
 pub use environment::Environment;
 pub use event::Event;

@@ -48,7 +48,7 @@ impl fmt::Display for Shown<'_> {
             None => Ok(()),
         };
         match self.0 {
-            Event::Worker { id, state, pid, cause } => {
+            Event::Worker { id, state, pid, cause, .. } => {
                 write!(f, "worker {id} {}", worker_state(*state))?;
                 if let Some(pid) = pid {
                     write!(f, ", pid {pid}")?;
@@ -59,7 +59,7 @@ impl fmt::Display for Shown<'_> {
                 write!(f, "load balancer {address} {}", balancer_state(*state))?;
                 because(f, cause)
             }
-            Event::Rotation { id, address, in_rotation, cause } => {
+            Event::Rotation { id, address, in_rotation, cause, .. } => {
                 let way = if *in_rotation { "into" } else { "out of" };
                 write!(f, "worker {id} {way} rotation on {address}: {}", Plain(cause))
             }
@@ -111,6 +111,7 @@ pub(super) fn balancer_state(state: BalancerState) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::CauseKind;
 
     #[test]
     fn events_read_as_sentences() {
@@ -119,15 +120,22 @@ mod tests {
             state: WorkerState::Standby,
             pid: None,
             cause: Some("code 3,\nup 2ms".into()),
+            kind: Some(CauseKind::ExitCode),
         };
-        let running =
-            Event::Worker { id: "2".into(), state: WorkerState::Running, pid: Some(7), cause: None };
+        let running = Event::Worker {
+            id: "2".into(),
+            state: WorkerState::Running,
+            pid: Some(7),
+            cause: None,
+            kind: None,
+        };
         let address = || "127.0.0.1:80".to_owned();
         let rotation = Event::Rotation {
             id: "2".into(),
             address: address(),
             in_rotation: false,
             cause: "cordoned".into(),
+            kind: None,
         };
         let balancer = Event::LoadBalancer { address: address(), state: BalancerState::Running, cause: None };
         for (event, shown) in [

@@ -6,7 +6,8 @@ use super::out;
 use super::table::{Cell, Column, Tone, render, span};
 use super::target::Whom;
 use crate::api::{
-    Balancer, BalancerState, Beside, ClusterState, Draining, Inspection, Rollout, Worker, WorkerState,
+    Balancer, BalancerState, Beside, CauseKind, ClusterState, Draining, Inspection, Rollout, Worker,
+    WorkerState,
 };
 use crate::io::proc;
 use serde::Serialize;
@@ -263,7 +264,13 @@ fn remark(worker: &Worker, now: u64) -> String {
     }
     parts.extend(worker.is_debugging.then(|| "debugging".to_owned()));
     parts.extend(worker.status_text.as_ref().map(|text| format!("says: {text}")));
-    parts.extend(worker.cordoned.then(|| "cordoned".to_owned()));
+    parts.extend(worker.out_of_rotation.as_ref().map(|cause| match cause.kind {
+        CauseKind::Cordoned => cause.text.clone(),
+        _ => format!("out of rotation: {cause}"),
+    }));
+    if worker.out_of_rotation.is_none() && worker.cordoned {
+        parts.push("cordoned".to_owned());
+    }
     if parts.is_empty() { "-".to_owned() } else { parts.join("; ") }
 }
 

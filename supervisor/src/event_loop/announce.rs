@@ -2,7 +2,7 @@
 //! the cluster is ready for whoever started it. It changes nothing in the cluster.
 
 use super::{Shell, notes};
-use crate::api::{BalancerState, Event, WorkerState};
+use crate::api::{BalancerState, CauseKind, Event, WorkerState};
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::control::Control;
 use crate::pool::{self, Change, Note, Outcome, State};
@@ -15,14 +15,16 @@ impl Shell {
             Change::Worker { worker, state } => {
                 let cause = match state {
                     State::Standby { reason, .. } => Some(self.why_down(worker, reason)),
-                    State::Starting { .. } | State::Running { .. } | State::Stopping(_) => None,
+                    State::Stopping(_) => Some(self.why_stopping(worker)),
+                    State::Starting { .. } | State::Running { .. } => None,
                 };
                 let (state, pid) = shown(&state);
                 // One that is ordered and not yet there is told of when it is.
                 if state == WorkerState::Starting && pid.is_none() {
                     return;
                 }
-                Event::Worker { id: self.logical_id(worker).to_owned(), state, pid, cause }
+                let (cause, kind) = cause.map(|cause| (cause.text, cause.kind)).unzip();
+                Event::Worker { id: self.logical_id(worker).to_owned(), state, pid, cause, kind }
             }
             Change::WorkerRemoved { worker } => {
                 let id = self.logical_id(worker).to_owned();
@@ -32,6 +34,7 @@ impl Shell {
                     state: WorkerState::Standby,
                     pid: None,
                     cause: Some("scaled away".to_owned()),
+                    kind: Some(CauseKind::Commanded),
                 }
             }
             // Told with its cause, by the note.
@@ -41,6 +44,7 @@ impl Shell {
                 address: "all addresses".to_owned(),
                 in_rotation: !cordoned,
                 cause: if cordoned { "cordoned" } else { "uncordoned" }.to_owned(),
+                kind: cordoned.then_some(CauseKind::Cordoned),
             },
             Change::Balancer { balancer, state } => {
                 let (state, cause) = match state {
@@ -67,11 +71,13 @@ impl Shell {
     pub(super) fn on_note(&mut self, note: &Note) {
         let (level, text) = notes::describe(self, note);
         log::log!(level, "{text}");
+        self.learn(note);
         let rotation = match note {
             Note::Suspect { worker, balancer, .. } => Some((worker, Some(balancer), false)),
             Note::Recovered { worker, balancer } => Some((worker, Some(balancer), true)),
             Note::Lagging { worker, .. } => Some((worker, None, false)),
             Note::CaughtUp { worker, .. } => Some((worker, None, true)),
+            Note::Resigned { worker } => Some((worker, None, false)),
             _ => None,
         };
         if let Note::Hung { worker, finding, .. } = note
@@ -82,7 +88,8 @@ impl Shell {
         if let Some((&worker, balancer, in_rotation)) = rotation {
             let id = self.logical_id(worker).to_owned();
             let address = balancer.map_or("all addresses".to_owned(), |balancer| self.address_of(*balancer));
-            self.publish(&Event::Rotation { id, address, in_rotation, cause: text.clone() });
+            let kind = self.why_out(worker).filter(|_| !in_rotation).map(|cause| cause.kind);
+            self.publish(&Event::Rotation { id, address, in_rotation, cause: text.clone(), kind });
         }
         self.publish(&Event::Log { text });
     }
@@ -146,17 +153,7 @@ impl Shell {
 
     /// How the worker's last process ended, for people.
     pub(super) fn last_exit(&self, worker: WorkerId) -> Option<String> {
-        let worker = self.pool.workers().get(worker.slot as usize)?;
-        worker.last_exit().map(|exit| notes::ending(&exit))
-    }
-
-    fn why_down(&self, worker: WorkerId, reason: pool::Reason) -> String {
-        let exit = self.last_exit(worker);
-        match (reason, exit) {
-            (pool::Reason::Unstarted | pool::Reason::Restart, Some(exit)) => exit,
-            (reason, Some(exit)) => format!("{}: {exit}", because(reason)),
-            (reason, None) => because(reason).to_owned(),
-        }
+        self.causes.last(worker).map(|cause| cause.text.clone())
     }
 }
 

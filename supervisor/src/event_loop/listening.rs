@@ -114,7 +114,7 @@ impl Shell {
         backlog: i32,
     ) -> io::Result<()> {
         let address = facts.address;
-        let taken = |shell: &Self, own: u64| -> io::Result<()> {
+        let taken = |shell: &mut Self, own: u64| -> io::Result<()> {
             let ours = |inode: &u64| {
                 *inode == own || shell.listeners.values().any(|listener| listener.inode == *inode)
             };

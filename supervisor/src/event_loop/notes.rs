@@ -91,7 +91,7 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             Info,
             "worker {} exited: {}, up {}, {}",
             name(worker),
-            Ending(exit),
+            shell.end(*worker, exit, *then),
             Span(*uptime),
             Next(*retry_in, *then)
         ),
@@ -158,7 +158,7 @@ pub(super) fn ending(exit: &Exit) -> String {
 }
 
 /// What a worker that hangs was found to be doing.
-fn found(finding: Finding) -> &'static str {
+pub(super) fn found(finding: Finding) -> &'static str {
     match finding {
         Finding::Busy => "on the CPU throughout",
         Finding::Stopped => "stopped",

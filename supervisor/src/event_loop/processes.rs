@@ -150,6 +150,7 @@ impl Shell {
         };
         self.input(Input::Exited { worker, exit });
         self.readiness.forget(worker);
+        self.causes.forget(worker);
     }
 
     /// What a wrapper or a program that went into the background has left behind is the worker now. Where orphans do not

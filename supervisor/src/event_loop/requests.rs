@@ -212,15 +212,4 @@ impl Shell {
             _ => Reply::NotOwned,
         }
     }
-
-    pub(super) fn tell_taken(&self, worker: WorkerId, address: &Address) {
-        let id = self.logical_id(worker);
-        if address.path().is_some() {
-            log::error!("worker {id} cannot listen on {address}: the file exists and is not the cluster's");
-        } else {
-            log::error!(
-                "worker {id} cannot listen on {address}: it is held by a process outside the cluster"
-            );
-        }
-    }
 }

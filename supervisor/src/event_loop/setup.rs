@@ -1,5 +1,6 @@
 //! What a loop is given, and how the shell of a cluster is made of it. Starts no process.
 
+use super::causes::Causes;
 use super::draining::Drains;
 use super::examine::{Baselines, Dumps};
 use super::health::Monitor;
@@ -162,6 +163,7 @@ impl Shell {
             waits: Waits::default(),
             monitor,
             baselines: Baselines::default(),
+            causes: Causes::default(),
             dumps: Dumps::default(),
             notices: Notices::default(),
             readiness: Readiness::default(),

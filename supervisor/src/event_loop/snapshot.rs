@@ -2,7 +2,7 @@
 //! nothing.
 
 use super::announce::{because, shown};
-use super::{Shell, notes, reload};
+use super::{Shell, reload};
 use crate::api;
 use crate::config::Config;
 use crate::ids::WorkerId;
@@ -64,7 +64,9 @@ impl Shell {
             beside: self.beside(worker.id().slot),
             cordoned: worker.is_cordoned(),
             restarts: worker.restarts(),
-            last_exit: worker.last_exit().map(|exit| notes::ending(&exit)),
+            last_exit: self.causes.last(worker.id()).map(|cause| cause.text.clone()),
+            last_cause: self.causes.last(worker.id()).map(|cause| cause.kind),
+            out_of_rotation: self.why_out(worker.id()),
             connections: worker.dispatched(),
             lag_ms: None,
             health: self.monitor.health(worker.id()),

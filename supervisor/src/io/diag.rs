@@ -22,6 +22,7 @@ const UNIX_DIAG_MSG: usize = 16;
 const TCP_ESTABLISHED: u32 = 1;
 const TCP_CLOSE_WAIT: u32 = 8;
 const TCP_LISTEN: u32 = 10;
+const TCP_BOUND: u32 = 13;
 
 /// Inodes of the TCP sockets that listen on exactly this address. With SO_REUSEPORT the kernel would let a second cluster
 /// of the same user join in silence.
@@ -31,6 +32,27 @@ pub(crate) fn listening_on(address: &Address) -> io::Result<Vec<u64>> {
         dump(&tcp(address.family(), 1 << TCP_LISTEN), |message| inodes.extend(listener(message, address)))?;
     }
     Ok(inodes)
+}
+
+/// Inodes of the TCP sockets that keep others from listening on this address: they listen there, on every address, or on
+/// one of those that are wanted; or are bound and do not listen, where the kernel tells of these (since 6.8). Those of
+/// exactly the address come first.
+pub(crate) fn holding(address: &Address) -> io::Result<Vec<u64>> {
+    let (mut exact, mut others) = (Vec::new(), Vec::new());
+    for family in [INET, INET6] {
+        dump(&tcp(family, 1 << TCP_LISTEN | 1 << TCP_BOUND), |message| {
+            if let Some(inode) = listener(message, address) {
+                exact.push(inode);
+            } else if let Some((its, inode)) = local(message)
+                && its.port() == address.port()
+                && (address.is_wildcard() || its.is_wildcard())
+            {
+                others.push(inode);
+            }
+        })?;
+    }
+    exact.append(&mut others);
+    Ok(exact)
 }
 
 /// Calls `visit` with the cookie of every TCP connection of this machine that its owner has not closed.
@@ -115,16 +137,22 @@ fn dump_as(kind: u16, request: &[u8], mut visit: impl FnMut(&[u8])) -> io::Resul
 
 /// The inode that an `inet_diag_msg` tells, if it is about this address.
 fn listener(message: &[u8], address: &Address) -> Option<u64> {
+    let (its, inode) = local(message)?;
+    let same =
+        its.family() == address.family() && its.ipv4() == address.ipv4() && its.ipv6() == address.ipv6();
+    (same && its.port() == address.port()).then_some(inode)
+}
+
+/// The socket's own address and inode, as an `inet_diag_msg` tells them.
+fn local(message: &[u8]) -> Option<(Address, u64)> {
     let message = message.get(..INET_DIAG_MSG)?;
     let port = u16::from_be_bytes([message[4], message[5]]);
-    let same = match (address.ipv4(), address.ipv6()) {
-        (Some(ip), _) => Ipv4Addr::new(message[8], message[9], message[10], message[11]) == ip,
-        (_, Some(ip)) => {
-            <[u8; 16]>::try_from(&message[8..24]).is_ok_and(|octets| Ipv6Addr::from(octets) == ip)
-        }
-        _ => false,
+    let address = if u16::from(message[0]) == INET6 {
+        Address::v6(Ipv6Addr::from(<[u8; 16]>::try_from(&message[8..24]).ok()?), port)
+    } else {
+        Address::v4(Ipv4Addr::new(message[8], message[9], message[10], message[11]), port)
     };
-    (same && Some(port) == address.port()).then_some(u64::from(number(message, 68)))
+    Some((address, u64::from(number(message, 68))))
 }
 
 /// The attributes that follow the fixed part of a message: kind and value.

@@ -11,6 +11,7 @@ pub(crate) mod door;
 mod elf;
 pub(crate) mod epoch;
 pub(crate) mod family;
+pub(crate) mod holder;
 pub(crate) mod intercept;
 pub(crate) mod lane;
 pub(crate) mod listener;

@@ -110,6 +110,11 @@ impl Worker {
         self.health.replacing
     }
 
+    /// It has said that it is about to end.
+    pub fn has_resigned(&self) -> bool {
+        self.promise.resigned
+    }
+
     /// It has been told to stop.
     pub fn is_stopping(&self) -> bool {
         matches!(self.state, State::Stopping(_))

@@ -23,6 +23,8 @@ fn worker(id: &str, state: WorkerState) -> Worker {
         cordoned: false,
         restarts: 3,
         last_exit: None,
+        last_cause: None,
+        out_of_rotation: None,
         connections: 1234,
         lag_ms: None,
         health: None,

@@ -1,0 +1,195 @@
+//! Why processes end and why workers get no connections: what the core notes and the shell finds out on the way, kept until
+//! it is wanted. One cause for each; it decides nothing.
+
+use super::notes::{Span, ending, found};
+use super::{Shell, reload};
+use crate::api::{Cause, CauseKind};
+use crate::ids::WorkerId;
+use crate::io::holder::{self, Holder};
+use crate::pool::{Exit, Note, Reason, Then, Worn};
+use clustermon_protocol::address::Address;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+/// For so long it is not asked again who holds an address, and of how many it is known.
+const REMEMBERED: Duration = Duration::from_secs(10);
+const HOLDERS: usize = 16;
+
+/// What is known.
+#[derive(Debug, Default)]
+pub(super) struct Causes {
+    /// Why a process is to end, or will if it does as programs do.
+    coming: HashMap<WorkerId, Cause>,
+    /// Why a process is out of rotation, as a suspect or by its own word.
+    out: HashMap<WorkerId, Cause>,
+    /// How the last process of each slot ended, and why.
+    last: HashMap<u32, Cause>,
+    holders: Vec<(Instant, Address, Holder)>,
+}
+
+impl Causes {
+    /// The process is gone.
+    pub(super) fn forget(&mut self, worker: WorkerId) {
+        self.coming.remove(&worker);
+        self.out.remove(&worker);
+    }
+
+    /// How the last process of the worker's slot ended, and why.
+    pub(super) fn last(&self, worker: WorkerId) -> Option<&Cause> {
+        self.last.get(&worker.slot)
+    }
+
+    /// A process that ended like this did so for this cause.
+    fn of_end(&self, worker: WorkerId, exit: &Exit, then: Then) -> Cause {
+        let how = ending(exit);
+        if let Some(cause) = self.coming.get(&worker) {
+            return Cause::new(cause.kind, format!("{how} ({cause})"));
+        }
+        let asked = matches!(then, Then::Commanded | Then::Stopped);
+        let kind = match exit {
+            _ if asked => CauseKind::Commanded,
+            _ if then == Then::Replaced => CauseKind::Reload,
+            Exit::Code(_) => CauseKind::ExitCode,
+            Exit::Signal { oom_killed: true, .. } => CauseKind::OomKiller,
+            Exit::Signal { .. } => CauseKind::Signal,
+        };
+        Cause::new(kind, how)
+    }
+}
+
+impl Shell {
+    /// How the process ended, with the cause if that is another one.
+    pub(super) fn end(&self, worker: WorkerId, exit: &Exit, then: Then) -> String {
+        self.causes.of_end(worker, exit, then).text
+    }
+
+    /// Takes in what a note says of causes.
+    pub(super) fn learn(&mut self, note: &Note) {
+        let causes = &mut self.causes;
+        match note {
+            Note::Hung { worker, lag, finding, .. } => {
+                let text = format!("hung for {}, {}", Span(*lag), found(*finding));
+                causes.coming.insert(*worker, Cause::new(CauseKind::Hung, text));
+            }
+            Note::StartFailed { worker, after, .. } => {
+                let text = format!("not ready within {}", Span(*after));
+                causes.coming.entry(*worker).or_insert(Cause::new(CauseKind::StartTimeout, text));
+            }
+            Note::Unwell { worker, cause } => {
+                causes.coming.insert(*worker, Cause::new(CauseKind::Unwell, cause.as_str()));
+            }
+            Note::Worn { worker, worn } => {
+                let kind = match worn {
+                    Worn::Memory { .. } => CauseKind::Memory,
+                    Worn::Lifetime { .. } => CauseKind::Lifetime,
+                    Worn::Connections { .. } => CauseKind::Connections,
+                };
+                causes.coming.insert(*worker, Cause::new(kind, reload::worn(worn)));
+            }
+            Note::NotReplaced { .. } => {
+                // One is replaced at a time, and this one goes on.
+                let worn = [CauseKind::Memory, CauseKind::Lifetime, CauseKind::Connections];
+                causes.coming.retain(|_, cause| !worn.contains(&cause.kind));
+            }
+            Note::Ready { worker, .. } => {
+                // Whatever it could not have, it does without.
+                causes.coming.remove(worker);
+                causes.out.remove(worker);
+            }
+            Note::SpawnFailed { worker, error, .. } => {
+                causes.last.insert(worker.slot, Cause::new(CauseKind::SpawnFailed, error.as_str()));
+            }
+            Note::Exited { worker, exit, then, .. } => {
+                let cause = causes.of_end(*worker, exit, *then);
+                causes.last.insert(worker.slot, cause);
+                causes.forget(*worker);
+            }
+            Note::Lagging { worker, lag } => {
+                let text = format!("busy for {}", Span(*lag));
+                causes.out.insert(*worker, Cause::new(CauseKind::Lag, text));
+            }
+            Note::Suspect { worker, waited, .. } => {
+                let text = format!("has taken nothing for {}", Span(*waited));
+                causes.out.entry(*worker).or_insert(Cause::new(CauseKind::Stuck, text));
+            }
+            Note::Resigned { worker } => {
+                causes.out.insert(*worker, Cause::new(CauseKind::Resigned, "says that it is stopping"));
+            }
+            Note::CaughtUp { worker, .. } | Note::Recovered { worker, .. }
+                if !self.pool.is_suspect(*worker) =>
+            {
+                causes.out.remove(worker);
+            }
+            _ => {}
+        }
+    }
+
+    /// Why the worker has no process.
+    pub(super) fn why_down(&self, worker: WorkerId, reason: Reason) -> Cause {
+        let why = self.causes.coming.get(&worker).or_else(|| self.causes.last(worker));
+        let because = super::announce::because(reason);
+        let (kind, tell) = match reason {
+            Reason::Unstarted | Reason::Restart => (CauseKind::Commanded, false),
+            Reason::BudgetSpent => (CauseKind::Budget, true),
+            Reason::Finished => (CauseKind::ExitCode, true),
+            Reason::Stopped => (CauseKind::Commanded, true),
+        };
+        match why {
+            Some(cause) if tell => Cause::new(kind, format!("{because}: {cause}")),
+            Some(cause) => cause.clone(),
+            None => Cause::new(kind, because),
+        }
+    }
+
+    /// Why the worker is told to stop.
+    pub(super) fn why_stopping(&self, worker: WorkerId) -> Cause {
+        let cause = self.causes.coming.get(&worker).cloned();
+        cause.unwrap_or_else(|| Cause::new(CauseKind::Commanded, "told to stop"))
+    }
+
+    /// Why a worker that runs gets no connections, if it gets none.
+    pub(super) fn why_out(&self, worker: WorkerId) -> Option<Cause> {
+        let known = self.pool.worker(worker).filter(|known| known.is_running())?;
+        if known.is_cordoned() {
+            return Some(Cause::new(CauseKind::Cordoned, "cordoned"));
+        }
+        let cause = self.causes.out.get(&worker)?;
+        let still = if cause.kind == CauseKind::Resigned {
+            known.has_resigned()
+        } else {
+            self.pool.is_suspect(worker)
+        };
+        still.then(|| cause.clone())
+    }
+
+    /// A worker cannot listen there: that is told with who can, and is why it ends if it does.
+    pub(super) fn tell_taken(&mut self, worker: WorkerId, address: &Address) {
+        let id = self.logical_id(worker).to_owned();
+        let held = match self.holder(address) {
+            holder if address.path().is_some() => match holder {
+                Holder::Nobody => "the file exists and is not the cluster's; nobody listens there".to_owned(),
+                holder => format!("the file exists and is not the cluster's: it is held by {holder}"),
+            },
+            holder => format!("it is held by a process outside the cluster: {holder}"),
+        };
+        log::error!("worker {id} cannot listen on {address}: {held}");
+        if !self.pool.lanes().any(|(_, lane)| lane.worker() == worker) {
+            let text = format!("cannot listen on {address}: {held}");
+            self.causes.coming.entry(worker).or_insert(Cause::new(CauseKind::PortTaken, text));
+        }
+    }
+
+    /// Each worker meets the same, again and again: the answer is good for a while.
+    fn holder(&mut self, address: &Address) -> Holder {
+        let now = self.now;
+        let holders = &mut self.causes.holders;
+        holders.retain(|(at, _, _)| now.saturating_duration_since(*at) < REMEMBERED);
+        if let Some((_, _, known)) = holders.iter().find(|(_, known, _)| known == address) {
+            return known.clone();
+        }
+        let holder = holder::of(address);
+        holders.truncate(HOLDERS - 1);
+        holders.insert(0, (now, *address, holder.clone()));
+        holder
+    }
+}
