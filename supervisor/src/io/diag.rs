@@ -35,24 +35,29 @@ pub(crate) fn listening_on(address: &Address) -> io::Result<Vec<u64>> {
 }
 
 /// Inodes of the TCP sockets that keep others from listening on this address: they listen there, on every address, or on
-/// one of those that are wanted; or are bound and do not listen, where the kernel tells of these (since 6.8). Those of
-/// exactly the address come first.
+/// one of those that are wanted. Where none does, those that are bound like this (where the kernel tells of them: since 6.8).
+/// Those of exactly the address come first.
 pub(crate) fn holding(address: &Address) -> io::Result<Vec<u64>> {
-    let (mut exact, mut others) = (Vec::new(), Vec::new());
-    for family in [INET, INET6] {
-        dump(&tcp(family, 1 << TCP_LISTEN | 1 << TCP_BOUND), |message| {
-            if let Some(inode) = listener(message, address) {
-                exact.push(inode);
-            } else if let Some((its, inode)) = local(message)
-                && its.port() == address.port()
-                && (address.is_wildcard() || its.is_wildcard())
-            {
-                others.push(inode);
-            }
-        })?;
+    for state in [TCP_LISTEN, TCP_BOUND] {
+        let (mut exact, mut others) = (Vec::new(), Vec::new());
+        for family in [INET, INET6] {
+            dump(&tcp(family, 1 << state), |message| {
+                if let Some(inode) = listener(message, address) {
+                    exact.push(inode);
+                } else if let Some((its, inode)) = local(message)
+                    && its.port() == address.port()
+                    && (address.is_wildcard() || its.is_wildcard())
+                {
+                    others.push(inode);
+                }
+            })?;
+        }
+        exact.append(&mut others);
+        if !exact.is_empty() {
+            return Ok(exact);
+        }
     }
-    exact.append(&mut others);
-    Ok(exact)
+    Ok(Vec::new())
 }
 
 /// Calls `visit` with the cookie of every TCP connection of this machine that its owner has not closed.
