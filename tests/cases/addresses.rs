@@ -1,8 +1,8 @@
 //! All kinds of addresses: unix paths and abstract names, IPv6, IPv4 and IPv6 together, port 0.
 
 use harness::{
-    Cluster, Conn, Listen, Options, Target, app, ask_in_turn, check_contract, each, open, wait_for_ids,
-    wait_until,
+    Cluster, Conn, Listen, Options, Target, app, app_dir, ask_in_turn, check_contract, each, interpreter,
+    open, wait_for_ids, wait_until,
 };
 use std::collections::BTreeSet;
 use std::os::fd::AsRawFd;
@@ -49,6 +49,17 @@ fn a_unix_path_outlives_its_workers() {
         cluster.wait_ready(2 + round);
         wait_for_ids(&cluster.target(), &app, 2);
     }
+    cluster.stop();
+}
+
+/// python/path_race.py: the path leads to the socket of whoever bound it last, whatever the order in which they listen.
+#[test]
+fn a_unix_path_leads_to_the_socket_that_has_its_file() {
+    let Some(app) = app("python-blocking") else { return };
+    let command = [interpreter("python3"), app_dir().join("python/path_race.py").into_os_string()];
+    let options = Options::workers(2).listen(Listen::Path("a.sock")).flags("--max-starting 2");
+    let cluster = Cluster::start_command(&command, options);
+    wait_for_ids(&cluster.target(), &app, 2);
     cluster.stop();
 }
 

@@ -131,7 +131,8 @@ impl Shell {
             taken(self, 0)?;
         }
         let file = match &facts.key {
-            Key::Path(path) => listener::file_of(path),
+            // Without its file, clients find another socket at the path, whose turn comes when that listens.
+            Key::Path(path) => listener::file_of_socket(path, facts.inode),
             Key::Inet { .. } | Key::Abstract(_) => None,
         };
         let backlog = backlog.max(i32::try_from(self.config.backlog).unwrap_or(i32::MAX));
@@ -152,7 +153,7 @@ impl Shell {
     /// The newest bind of a path wins: clients find its file. What waits in the old queue is taken along.
     fn move_to_newer(&mut self, balancer: BalancerId, socket: OwnedFd, facts: &Facts) -> io::Result<()> {
         let Key::Path(path) = &facts.key else { return Ok(()) };
-        let file = listener::file_of(path);
+        let file = listener::file_of_socket(path, facts.inode);
         let Some(listener) = self.listeners.get_mut(&balancer) else { return Ok(()) };
         if file.is_none() || file == listener.file || !facts.listening {
             return Ok(());

@@ -1,5 +1,6 @@
 //! The real listening socket of a balancer: what it is keyed by, and accepting from it. It never reads from a connection.
 
+use super::diag;
 use super::lane::{self, Connection};
 use crate::ids::BalancerId;
 use clustermon_protocol::address::{Address, INET6, MAX, UNIX};
@@ -231,6 +232,13 @@ pub(crate) fn file_of(path: &Path) -> Option<(u64, u64)> {
     let status = nix::sys::stat::lstat(path).ok()?;
     let device = u64::from(libc::major(status.st_dev)) << 32 | u64::from(libc::minor(status.st_dev));
     Some((device, status.st_ino))
+}
+
+/// The same, if the listening socket with this inode made it: another may have taken its place at the path. Where the kernel
+/// does not tell, it is taken to be so.
+pub(crate) fn file_of_socket(path: &Path, inode: u64) -> Option<(u64, u64)> {
+    let made = diag::unix::file_of_listener(inode).ok().flatten();
+    file_of(path).filter(|(_, file)| made.is_none_or(|made| made == *file as u32))
 }
 
 /// An error after which the same socket may well give a connection.

@@ -4,8 +4,10 @@ use super::{TCP_ESTABLISHED, TCP_LISTEN, UNIX_DIAG_MSG, attributes, dump, number
 use std::io;
 
 const UDIAG_SHOW_NAME: u32 = 1;
+const UDIAG_SHOW_VFS: u32 = 2;
 const UDIAG_SHOW_RQLEN: u32 = 0x10;
 const UNIX_DIAG_NAME: u16 = 0;
+const UNIX_DIAG_VFS: u16 = 1;
 const UNIX_DIAG_RQLEN: u16 = 4;
 const UNIX_DIAG_SHUTDOWN: u16 = 6;
 const SHUTDOWN_MASK: u8 = 3;
@@ -44,6 +46,27 @@ pub(crate) fn waiting_at(inode: u64) -> io::Result<Option<u32>> {
     })?;
     Ok(waiting)
 }
+
+/// The lower half of the inode of the file that the listening socket with this inode made when it was bound, be it removed
+/// since or not; `None` if no such socket listens, or by no file.
+pub(crate) fn file_of_listener(inode: u64) -> io::Result<Option<u32>> {
+    let mut file = None;
+    let mut asked = request(TCP_LISTEN);
+    asked[SHOW..SHOW + 4].copy_from_slice(&UDIAG_SHOW_VFS.to_ne_bytes());
+    dump(&asked, |message| {
+        let Some(fixed) = message.get(..UNIX_DIAG_MSG).filter(|fixed| u64::from(number(fixed, 4)) == inode)
+        else {
+            return;
+        };
+        let mut found = attributes(&message[fixed.len()..]);
+        let vfs = found.find(|(kind, value)| *kind == UNIX_DIAG_VFS && value.len() >= 4);
+        file = vfs.map(|(_, value)| number(value, 0));
+    })?;
+    Ok(file)
+}
+
+/// Where in a request it stands what to show.
+const SHOW: usize = 12;
 
 /// `struct unix_diag_req`: family, protocol, two bytes unused; states, inode, what to show, cookie.
 fn request(state: u32) -> Vec<u8> {
@@ -97,6 +120,24 @@ mod tests {
     use std::os::fd::AsFd;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::net::{UnixListener, UnixStream};
+
+    #[test]
+    fn a_listener_knows_its_file_though_another_lies_there() {
+        let scratch = Scratch::new();
+        let path = scratch.path().join("s");
+        let inode = |server: &UnixListener| nix::sys::stat::fstat(server.as_fd()).unwrap().st_ino;
+        let lies_there = || nix::sys::stat::lstat(&path).unwrap().st_ino as u32;
+        let first = UnixListener::bind(&path).unwrap();
+        let its = lies_there();
+        assert_eq!(file_of_listener(inode(&first)).unwrap(), Some(its));
+        std::fs::remove_file(&path).unwrap();
+        // Its number may be given again only once nobody has the file open, and the socket has.
+        let second = UnixListener::bind(&path).unwrap();
+        assert_ne!(lies_there(), its);
+        assert_eq!(file_of_listener(inode(&first)).unwrap(), Some(its));
+        assert_eq!(file_of_listener(inode(&second)).unwrap(), Some(lies_there()));
+        assert_eq!(file_of_listener(u64::MAX).unwrap(), None);
+    }
 
     #[test]
     fn an_accepted_socket_has_the_name_of_its_listener() {
