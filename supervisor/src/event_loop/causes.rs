@@ -100,8 +100,11 @@ impl Shell {
                 causes.last.insert(worker.slot, Cause::new(CauseKind::SpawnFailed, error.as_str()));
             }
             Note::Exited { worker, exit, then, .. } => {
-                let cause = causes.of_end(*worker, exit, *then);
-                causes.last.insert(worker.slot, cause);
+                // One that came to nothing before it had the slot is no end of the slot's.
+                if *then != Then::Failed {
+                    let cause = causes.of_end(*worker, exit, *then);
+                    causes.last.insert(worker.slot, cause);
+                }
                 causes.forget(*worker);
             }
             Note::Lagging { worker, lag } => {

@@ -40,12 +40,12 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
                 Span(*after)
             )
         }
-        Note::StartFailed { worker, after, retry_in } => say!(
+        Note::StartFailed { worker, after, retry_in, then } => say!(
             Error,
             "worker {} is not ready within {}: killed, {}",
             name(worker),
             Span(*after),
-            Next(*retry_in, if retry_in.is_some() { Then::Restart } else { Then::BudgetSpent })
+            Next(*retry_in, *then)
         ),
         Note::Resigned { worker } => say!(
             Info,
@@ -74,13 +74,13 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
         Note::CaughtUp { worker, after } => {
             say!(Info, "worker {} keeps up again after {}: back in rotation", name(worker), Span(*after))
         }
-        Note::Hung { worker, lag, finding, evidence, retry_in } => say!(
+        Note::Hung { worker, lag, finding, evidence, retry_in, then } => say!(
             Error,
             "worker {} has hung for {}, {}; stopped, {}: {evidence}",
             name(worker),
             Span(*lag),
             found(*finding),
-            Next(*retry_in, if retry_in.is_some() { Then::Restart } else { Then::BudgetSpent })
+            Next(*retry_in, *then)
         ),
         Note::Unwell { worker, cause } => say!(Error, "worker {} {cause}: restarting it", name(worker)),
         Note::Starved { workers } => say!(
@@ -176,7 +176,7 @@ impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0, self.1) {
             (_, Then::BudgetSpent) => f.write_str("not started again: its restarts are spent"),
-            (_, Then::Replaced) => f.write_str("another has taken its place"),
+            (None, Then::Replaced) => f.write_str("another has taken its place"),
             (_, Then::Failed) => f.write_str("the one it was to replace goes on"),
             (_, Then::Finished) => f.write_str("not started again: it has done its work"),
             (Some(delay), _) if delay.is_zero() => f.write_str("next start now"),

@@ -33,11 +33,14 @@ impl Shell {
             Ok(recipe) => {
                 let used = self.pool.versions_in_use();
                 self.templates.retain(|version, _| used.contains(version));
-                let Some(template) = self.templates.values().next().map(|old| old.with(recipe)) else {
-                    return;
-                };
-                self.templates.insert(version, template);
-                Input::Prepared { ticket }
+                match self.templates.values().next().map(|old| old.with(recipe)) {
+                    Some(template) => {
+                        self.templates.insert(version, template);
+                        Input::Prepared { ticket }
+                    }
+                    // The version in use is never dropped.
+                    None => Input::Unfit { ticket, error: "there is nothing to make it after".to_owned() },
+                }
             }
             Err(error) => Input::Unfit { ticket, error: error.to_string() },
         };

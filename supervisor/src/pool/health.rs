@@ -99,17 +99,13 @@ impl Pool {
         let successor = self.is_successor(id);
         self.fail(now, id, Failed::Hung { worker: id });
         let uptime = now.saturating_duration_since(stop.since);
-        let retry_in = if successor { None } else { self.retry(now, id, uptime) };
+        let (retry_in, then) = self.follow_up(now, id, successor, uptime);
         if let Some(worker) = self.workers.by_id_mut(id) {
             worker.health.replacing = retry_in.is_some();
         }
-        self.leaving.push(Leaving::new(id, stop, retry_in.is_some()));
-        self.note(Note::Hung { worker: id, lag, finding, evidence, retry_in });
-        if successor {
-            self.bury_successor(now, id);
-        } else {
-            self.bury(now, id, None);
-        }
+        self.leaving.push(Leaving::new(id, stop, then));
+        self.note(Note::Hung { worker: id, lag, finding, evidence, retry_in, then });
+        self.bury_either(now, id, successor);
         let signal = if stop.forced() { Signal::Kill } else { Signal::Stop };
         self.signal(id, signal);
     }

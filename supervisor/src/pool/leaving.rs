@@ -13,20 +13,20 @@ use std::time::{Duration, Instant};
 pub struct Leaving {
     id: WorkerId,
     stop: Stop,
-    /// Another was to take its place.
-    replaced: bool,
+    /// What follows it.
+    then: Then,
     /// It may still take what it had been given when it left.
     pub(super) keeps_lanes: bool,
 }
 
 impl Leaving {
-    pub(super) fn new(id: WorkerId, stop: Stop, replaced: bool) -> Self {
-        Self { id, stop, replaced, keeps_lanes: false }
+    pub(super) fn new(id: WorkerId, stop: Stop, then: Then) -> Self {
+        Self { id, stop, then, keeps_lanes: false }
     }
 
     /// It works, and another has its place.
     pub(super) fn after(id: WorkerId, stop: Stop) -> Self {
-        Self { id, stop, replaced: true, keeps_lanes: true }
+        Self { id, stop, then: Then::Replaced, keeps_lanes: true }
     }
 
     /// The incarnation that leaves.
@@ -59,17 +59,14 @@ impl Pool {
     /// One of these is gone: that is noted, and starts nothing. False if it is none of these.
     pub(super) fn leaving_exited(&mut self, now: Instant, id: WorkerId, exit: Exit) -> bool {
         let Some(place) = self.leaving.iter().position(|leaving| leaving.id == id) else { return false };
-        let Leaving { stop, replaced, .. } = self.leaving.remove(place);
-        if let Some(worker) = self.workers.get_mut(id.slot as usize) {
+        let Leaving { stop, then, .. } = self.leaving.remove(place);
+        // One that came to nothing before it had the slot is no end of the slot's.
+        if let Some(worker) = self.workers.get_mut(id.slot as usize).filter(|_| then != Then::Failed) {
             worker.last_exit = Some(exit);
         }
         let uptime = now.saturating_duration_since(stop.since);
-        let then = if replaced { Then::Replaced } else { Then::BudgetSpent };
         self.note(Note::Exited { worker: id, exit, uptime, retry_in: None, then });
-        self.retire_lanes_of(id);
-        self.remove_gone();
-        self.pump_all(now);
-        self.close_unserved();
+        self.let_go(now, id);
         true
     }
 
@@ -103,13 +100,33 @@ impl Pool {
 
     /// Nothing is under way in the worker's connections any more.
     pub(super) fn became_quiet(&mut self, now: Instant, id: WorkerId) {
-        match self.leaving.iter_mut().find(|leaving| leaving.id == id) {
-            Some(leaving) => {
-                let effect = leaving.apply(now, Event::Quiet, &self.settings);
-                self.follow(id, effect);
-            }
-            None => self.act_on(now, id, Event::Quiet),
+        if !self.leaving_told(now, id, Event::Quiet) {
+            self.act_on(now, id, Event::Quiet);
         }
+    }
+
+    /// An event for one of these. False if it is none of them.
+    pub(super) fn leaving_told(&mut self, now: Instant, id: WorkerId, event: Event) -> bool {
+        let Some(leaving) = self.leaving.iter_mut().find(|leaving| leaving.id == id) else { return false };
+        let effect = leaving.apply(now, event, &self.settings);
+        self.follow(id, effect);
+        true
+    }
+
+    /// No process came of the order for one of these. False if it is none of them, or has a process.
+    pub(super) fn leaving_not_spawned(&mut self, now: Instant, id: WorkerId) -> bool {
+        let absent = |leaving: &Leaving| leaving.id == id && leaving.stop.pid.is_none();
+        let Some(place) = self.leaving.iter().position(absent) else { return false };
+        self.leaving.remove(place);
+        self.let_go(now, id);
+        true
+    }
+
+    fn let_go(&mut self, now: Instant, id: WorkerId) {
+        self.retire_lanes_of(id);
+        self.remove_gone();
+        self.pump_all(now);
+        self.close_unserved();
     }
 
     /// The process leaves and has its lanes yet.

@@ -43,13 +43,13 @@ impl Pool {
     }
 
     pub(super) fn spawned(&mut self, now: Instant, id: WorkerId, pid: u32) {
-        if self.current(id).is_some() {
+        if !self.leaving_told(now, id, Event::Spawned(pid)) {
             self.act_on(now, id, Event::Spawned(pid));
         }
     }
 
     pub(super) fn spawn_failed(&mut self, now: Instant, id: WorkerId, error: String) {
-        if self.successor_not_spawned(now, id, &error) {
+        if self.leaving_not_spawned(now, id) || self.successor_not_spawned(now, id, &error) {
             return;
         }
         let retry_in = match self.apply(now, id, Event::SpawnFailed) {

@@ -10,7 +10,11 @@ use std::time::Instant;
 
 impl Pool {
     pub(super) fn balancer_opened(&mut self, id: BalancerId) {
-        if self.balancers.contains_key(&id) {
+        if let Some(known) = self.balancers.get(&id) {
+            // Its socket has been closed, so this is another.
+            if known.door == Door::Gone {
+                self.outbox.push_back(Output::CloseBalancer { balancer: id });
+            }
             return;
         }
         match self.phase {

@@ -156,6 +156,7 @@ pub enum Note {
         worker: WorkerId,
         after: Duration,
         retry_in: Option<Duration>,
+        then: Then,
     },
     /// It has said that it is about to end: out of rotation, what waited goes to others.
     Resigned {
@@ -198,6 +199,7 @@ pub enum Note {
         finding: Finding,
         evidence: String,
         retry_in: Option<Duration>,
+        then: Then,
     },
     /// Each of the workers that serve takes nothing for too long: the machine is starved, and nobody is taken down.
     Starved {

@@ -150,7 +150,8 @@ impl Pool {
                 recount = false;
             }
         }
-        if recount {
+        // The stop waits for connections, too.
+        if recount || self.closing.is_some() {
             self.roll(now);
             self.close(now);
             self.review(now);
@@ -165,11 +166,12 @@ impl Pool {
             self.worker_timers(now);
             self.leaving_timers(now);
             self.launch(now);
-            self.look_timers(now);
             self.balancer_timers(now);
             self.close_unserved();
             self.roll(now);
             self.close(now);
+            // After all that may want to have a lane looked at now.
+            self.look_timers(now);
             self.review(now);
             self.deadlines = Deadlines::of(self);
         }
@@ -266,6 +268,7 @@ impl Pool {
             }
             Phase::Idle | Phase::Serving | Phase::Stopping | Phase::Done(_) => return,
         };
+        self.end_rollouts();
         self.phase = Phase::Done(outcome);
         while let Some((&id, _)) = self.balancers.first_key_value() {
             self.close_balancer(id);

@@ -68,14 +68,10 @@ impl Pool {
         let after = now.saturating_duration_since(stop.since);
         let successor = self.is_successor(id);
         self.fail(now, id, Failed::NotReady { worker: id, after });
-        let retry_in = if successor { None } else { self.retry(now, id, Duration::ZERO) };
-        self.leaving.push(Leaving::new(id, stop, retry_in.is_some()));
-        self.note(Note::StartFailed { worker: id, after, retry_in });
-        if successor {
-            self.bury_successor(now, id);
-        } else {
-            self.bury(now, id, None);
-        }
+        let (retry_in, then) = self.follow_up(now, id, successor, Duration::ZERO);
+        self.leaving.push(Leaving::new(id, stop, then));
+        self.note(Note::StartFailed { worker: id, after, retry_in, then });
+        self.bury_either(now, id, successor);
         self.signal(id, Signal::Kill);
     }
 }

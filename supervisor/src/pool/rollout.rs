@@ -10,18 +10,20 @@ use crate::ids::{BalancerId, WorkerId};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+/// One that is not well when it has proved itself is looked at again after so long at least.
+const PROVE_AGAIN: Duration = Duration::from_millis(100);
+
 /// A rollout under way.
 #[derive(Clone, Debug)]
 pub struct Rollout {
     purpose: Purpose,
-    /// What the new processes are made of.
+    /// What slots are brought to.
     version: u32,
-    /// What the slots had before.
-    before: u32,
-    todo: VecDeque<u32>,
+    /// Slots whose turn is yet to come, and what their new processes are made of.
+    todo: VecDeque<(u32, u32)>,
     steps: Vec<Step>,
-    /// Slots that have a new process which has proved itself.
-    done: Vec<u32>,
+    /// Slots that have a new process which has proved itself, and what they had before.
+    done: Vec<(u32, u32)>,
     failed: Option<Failed>,
     /// The shell can spawn the version.
     prepared: bool,
@@ -69,6 +71,8 @@ pub enum Reloaded {
 #[derive(Clone, Debug)]
 struct Step {
     slot: u32,
+    /// What the slot had before, and has again if this comes to nothing.
+    before: u32,
     /// The new process.
     process: WorkerId,
     /// Where the old one listened.
@@ -104,7 +108,7 @@ impl Rollout {
     pub(super) fn check(&self, pool: &Pool) {
         let surge = pool.settings.max_surge as usize;
         let mut slots: Vec<_> =
-            self.steps.iter().map(|step| step.slot).chain(self.todo.iter().copied()).collect();
+            self.steps.iter().map(|step| step.slot).chain(self.todo.iter().map(|(slot, _)| *slot)).collect();
         slots.sort_unstable();
         assert!(slots.windows(2).all(|pair| pair[0] != pair[1]), "a slot is replaced twice: {self:?}");
         let draining = self.steps.iter().filter(|step| matches!(step.stage, Stage::Draining(_))).count();
@@ -154,8 +158,19 @@ impl Pool {
 
     /// Goes as far as it can now; called after everything that may have changed something.
     pub(super) fn roll(&mut self, now: Instant) {
-        self.spent = None;
+        // What is given on the way may wear somebody out: looked into until it does not.
+        loop {
+            self.spent = None;
+            self.go_on(now);
+            if self.spent.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn go_on(&mut self, now: Instant) {
         self.fill_gaps(now);
+        self.spare_no_more(now);
         loop {
             self.begin(now);
             let Some(rollout) = &self.rollout else { return };
@@ -192,24 +207,25 @@ impl Pool {
         if let Some(ticket) = self.next_reload.take() {
             self.versions += 1;
             let version = self.versions;
-            let slots: VecDeque<u32> = (0..self.settings.workers).collect();
-            self.note(Note::ReloadBegan { workers: slots.len() as u32 });
-            self.start_rollout(Purpose::Reload { ticket }, version, slots);
+            let workers = self.settings.workers;
+            self.note(Note::ReloadBegan { workers });
+            let todo = (0..workers).map(|slot| (slot, version)).collect();
+            self.start_rollout(Purpose::Reload { ticket }, version, todo);
             self.outbox.push_back(Output::Prepare { ticket, version });
         } else if let Some((worker, worn)) = self.worn(now)
             && let Some(version) = self.current(worker).map(|worker| worker.version)
         {
             self.note(Note::Worn { worker, worn });
             let purpose = Purpose::Replace { slot: worker.slot, worn };
-            self.start_rollout(purpose, version, VecDeque::from([worker.slot]));
+            self.start_rollout(purpose, version, VecDeque::from([(worker.slot, version)]));
         }
     }
 
-    fn start_rollout(&mut self, purpose: Purpose, version: u32, todo: VecDeque<u32>) {
+    fn start_rollout(&mut self, purpose: Purpose, version: u32, todo: VecDeque<(u32, u32)>) {
         // Only a reload brings what was not there before.
         let prepared = !matches!(purpose, Purpose::Reload { .. });
-        let (before, steps, done, failed) = (self.version, Vec::new(), Vec::new(), None);
-        self.rollout = Some(Rollout { purpose, version, before, todo, steps, done, failed, prepared });
+        let (steps, done, failed) = (Vec::new(), Vec::new(), None);
+        self.rollout = Some(Rollout { purpose, version, todo, steps, done, failed, prepared });
     }
 
     /// Begins with as many slots as may be at it at a time. True if there was one.
@@ -227,20 +243,19 @@ impl Pool {
         if !beside && missing >= unavailable.max(u32::from(surge == 0)) {
             return false;
         }
-        let Some(slot) = rollout.todo.pop_front() else { return false };
-        let version = rollout.version;
+        let Some((slot, version)) = rollout.todo.pop_front() else { return false };
         let Some(worker) = self.workers.get_mut(slot as usize).filter(|worker| !worker.removed) else {
             return true;
         };
-        let old = worker.id();
+        let (old, before) = (worker.id(), worker.version);
         let down = matches!(worker.state(), State::Standby { .. });
         let ended =
             matches!(worker.state(), State::Standby { reason: Reason::Finished | Reason::Stopped, .. });
-        if down || !beside {
-            worker.version = version;
-        }
         if ended {
             return true;
+        }
+        if down || !beside {
+            worker.version = version;
         }
         let wanted = self.served_by(old).collect();
         let (process, stage) = if down || !beside {
@@ -254,10 +269,11 @@ impl Pool {
             (id, Stage::Coming)
         };
         if let Some(rollout) = &mut self.rollout {
-            rollout.steps.push(Step { slot, process, wanted, stage });
+            rollout.steps.push(Step { slot, before, process, wanted, stage });
         }
         if stage == Stage::Clearing {
             self.act(now, slot, Event::Restart);
+            self.pump_all(now);
         }
         self.launch(now);
         true
@@ -287,8 +303,12 @@ impl Pool {
                 let old = self.workers.get(slot as usize).map(Worker::id).filter(|old| *old != process);
                 self.promote(now, process);
                 self.act_on(now, process, Event::Settled);
-                self.proved(slot);
+                self.proved(place);
                 old.map(Stage::Draining)
+            }
+            // It is to be well all the time: that begins anew.
+            Stage::Proving(until) if until <= now => {
+                Some(Stage::Proving(after(now, self.settings.min_healthy_time.max(PROVE_AGAIN))))
             }
             Stage::Draining(old) if !self.leaving.iter().any(|leaving| leaving.id() == old) => None,
             Stage::Coming | Stage::Proving(_) | Stage::Draining(_) => return false,
@@ -312,9 +332,10 @@ impl Pool {
         }
     }
 
-    fn proved(&mut self, slot: u32) {
+    fn proved(&mut self, place: usize) {
         if let Some(rollout) = &mut self.rollout {
-            rollout.done.push(slot);
+            let Step { slot, before, .. } = rollout.steps[place];
+            rollout.done.push((slot, before));
         }
     }
 
@@ -357,18 +378,14 @@ impl Pool {
         let Some(rollout) = &mut self.rollout else { return };
         rollout.todo.clear();
         rollout.failed.get_or_insert(failed);
-        let before = rollout.before;
-        let version = rollout.version;
         let (kept, given_up): (Vec<_>, Vec<_>) = std::mem::take(&mut rollout.steps)
             .into_iter()
             .partition(|step| matches!(step.stage, Stage::Draining(_)));
         rollout.steps = kept;
         for step in given_up {
-            if let Some(worker) = self.workers.get_mut(step.slot as usize)
-                && worker.version == version
-            {
+            if let Some(worker) = self.workers.get_mut(step.slot as usize) {
                 // What comes next in this slot is what was known to work.
-                worker.version = before;
+                worker.version = step.before;
             }
             self.dismiss(now, step.process);
         }
@@ -377,7 +394,7 @@ impl Pool {
     /// The slot is not to have another process after all.
     pub(super) fn drop_step(&mut self, now: Instant, slot: u32) {
         let Some(rollout) = &mut self.rollout else { return };
-        rollout.todo.retain(|other| *other != slot);
+        rollout.todo.retain(|(other, _)| *other != slot);
         let Some(place) = rollout.steps.iter().position(|step| step.slot == slot) else { return };
         let step = rollout.steps.remove(place);
         self.dismiss(now, step.process);
@@ -385,15 +402,20 @@ impl Pool {
 
     /// The cluster stops: whatever was to be replaced is not.
     pub(super) fn abandon(&mut self, now: Instant) {
+        self.end_rollouts();
+        for id in self.workers.successors.iter().map(Worker::id).collect::<Vec<_>>() {
+            self.dismiss(now, id);
+        }
+    }
+
+    /// Nothing is rolled out any more, and who waits for it is told so.
+    pub(super) fn end_rollouts(&mut self) {
         if let Some(ticket) = self.next_reload.take() {
             self.reloaded(ticket, Reloaded::Stopped);
         }
         let Some(rollout) = self.rollout.take() else { return };
         if let Purpose::Reload { ticket } | Purpose::Rollback { ticket, .. } = rollout.purpose {
             self.reloaded(ticket, Reloaded::Stopped);
-        }
-        for id in self.workers.successors.iter().map(Worker::id).collect::<Vec<_>>() {
-            self.dismiss(now, id);
         }
     }
 
@@ -404,16 +426,21 @@ impl Pool {
         else {
             return false;
         };
-        let Rollout { purpose, version, before, done, failed, .. } = rollout;
+        let Rollout { purpose, version, done, failed, .. } = rollout;
         let replaced = done.len() as u32;
         match (purpose, failed) {
             (Purpose::Reload { ticket }, None) => {
                 self.version = version;
+                // Those that are down are brought to it when somebody starts them.
+                self.workers
+                    .iter_mut()
+                    .filter(|worker| !worker.is_live())
+                    .for_each(|worker| worker.version = version);
                 self.reloaded(ticket, Reloaded::Done { workers: replaced });
             }
             (Purpose::Reload { ticket }, Some(failed)) if self.settings.rollback_all && replaced > 0 => {
                 self.note(Note::RollingBack { failed: failed.clone(), workers: replaced });
-                self.start_rollout(Purpose::Rollback { ticket, failed }, before, done.into());
+                self.start_rollout(Purpose::Rollback { ticket, failed }, self.version, done.into());
             }
             (Purpose::Reload { ticket }, Some(failed)) => {
                 self.reloaded(ticket, Reloaded::Failed { failed, replaced, rolled_back: false });
@@ -442,7 +469,7 @@ impl Pool {
     pub(super) fn rollout_timer(&self) -> Option<(Deadline, Timer)> {
         let rollout = self.rollout.as_ref()?;
         let at = rollout.steps.iter().filter_map(|step| match step.stage {
-            Stage::Proving(until) => self.is_well(step.process).then_some(until),
+            Stage::Proving(until) => Some(until),
             Stage::Coming => {
                 let runs = self.workers.by_id(step.process).is_some_and(Worker::is_running);
                 self.settles_at(step.process).filter(|_| runs)
@@ -460,7 +487,11 @@ impl Pool {
     /// The versions of which a process runs or may yet be started.
     pub fn versions_in_use(&self) -> Vec<u32> {
         let own = self.workers.everyone().map(|worker| worker.version);
-        let rollout = self.rollout.iter().flat_map(|rollout| [rollout.version, rollout.before]);
+        let rollout = self.rollout.iter().flat_map(|rollout| {
+            let before = rollout.steps.iter().map(|step| step.before);
+            let noted = rollout.todo.iter().chain(&rollout.done).map(|(_, version)| *version);
+            before.chain(noted).chain([rollout.version])
+        });
         own.chain(rollout).chain([self.version]).collect()
     }
 }

@@ -275,10 +275,10 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
             (Stopping(Stop { next: stop.next.max(Next::Restart), ..stop }), Effect::Nothing)
         }
         (Stopping(stop), E::Stop) => (Stopping(Stop { next: Next::Nothing, ..stop }), Effect::Nothing),
-        (Stopping(stop @ Stop { drain_until: Some(until), .. }), E::Close(by)) => (
-            Stopping(Stop { drain_until: Some(until.min(by)), next: Next::Nothing, ..stop }),
-            Effect::Nothing,
-        ),
+        (Stopping(stop @ Stop { drain_until: Some(until), .. }), E::Close(by)) => {
+            let stop = Stop { drain_until: Some(until.min(by)), next: Next::Nothing, ..stop };
+            if by <= now { cut(stop, false, now, settings) } else { (Stopping(stop), Effect::Nothing) }
+        }
         // Nobody waits for a debugger when all is to end, and what had no time to stop gets it now.
         (Stopping(stop @ Stop { pid, since, .. }), E::Shutdown | E::Close(_)) => {
             let end = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };

@@ -8,7 +8,7 @@ use super::state::{Effect, Event, State};
 use super::worker::Worker;
 use super::{Exit, Note, Then};
 use crate::ids::{BalancerId, WorkerId};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 impl Pool {
     /// Another process of this version is to start beside the slot's own; `launch` orders it.
@@ -36,6 +36,8 @@ impl Pool {
         }
         self.regate(now, id);
         self.tell_suspicion(id);
+        self.pump_all(now);
+        self.launch(now);
     }
 
     fn leave(&mut self, old: &Worker, effect: Effect) {
@@ -60,6 +62,8 @@ impl Pool {
         let event = if successor.is_running() { Event::Stop } else { Event::ForceStop };
         self.act_on(now, id, event);
         self.forget_successors();
+        self.pump_all(now);
+        self.launch(now);
     }
 
     /// A successor's process has ended, or did not come to be. False if it is none.
@@ -116,6 +120,32 @@ impl Pool {
 
     fn forget_successors(&mut self) {
         self.workers.successors.retain(|worker| worker.is_live() || !worker.removed);
+    }
+
+    /// What follows a process that is taken down: another after this time, if its slot may have one and it was the slot's.
+    pub(super) fn follow_up(
+        &mut self,
+        now: Instant,
+        id: WorkerId,
+        successor: bool,
+        uptime: Duration,
+    ) -> (Option<Duration>, Then) {
+        if successor {
+            return (None, Then::Failed);
+        }
+        match self.retry(now, id, uptime) {
+            Some(wait) => (Some(wait), Then::Replaced),
+            None => (None, Then::BudgetSpent),
+        }
+    }
+
+    /// Nothing of it counts any more, whichever it was.
+    pub(super) fn bury_either(&mut self, now: Instant, id: WorkerId, successor: bool) {
+        if successor {
+            self.bury_successor(now, id);
+        } else {
+            self.bury(now, id, None);
+        }
     }
 
     pub(super) fn is_successor(&self, id: WorkerId) -> bool {

@@ -52,9 +52,19 @@ impl Wear {
         }
     }
 
-    /// It has been given as many connections as it may, of all that the slot was given.
+    /// It has been given as many connections as it may, of all that the slot was given, and nobody has tried to replace it.
     pub(super) fn is_spent(&self, dispatched: u64) -> bool {
+        self.again_at.is_none() && self.has_served(dispatched)
+    }
+
+    fn has_served(&self, dispatched: u64) -> bool {
         self.serves_until.is_some_and(|until| dispatched >= until)
+    }
+
+    /// What the slot had been given before counts for nobody.
+    pub(super) fn begin_after(&mut self, dispatched: u64) {
+        self.before += dispatched;
+        self.serves_until = self.serves_until.map(|until| until.saturating_add(dispatched));
     }
 
     fn sample(&mut self, bytes: u64, settings: &Settings) {
@@ -64,7 +74,7 @@ impl Wear {
     }
 
     fn cause(&self, now: Instant, dispatched: u64, settings: &Settings) -> Option<Worn> {
-        if self.again_at.is_some_and(|at| at > now) {
+        if self.again_at.is_some() {
             return None;
         }
         let memory = settings.memory_limit.filter(|_| self.over >= settings.memory_samples.max(1));
@@ -72,7 +82,7 @@ impl Wear {
         let old = self.lives_until.filter(|until| *until <= now).and(self.since);
         let old = old.map(|since| Worn::Lifetime { after: now.saturating_duration_since(since) });
         let given = dispatched.saturating_sub(self.before);
-        memory.or(old).or_else(|| self.is_spent(dispatched).then_some(Worn::Connections { given }))
+        memory.or(old).or_else(|| self.has_served(dispatched).then_some(Worn::Connections { given }))
     }
 
     fn next_look(&self) -> Option<Deadline> {
@@ -94,6 +104,13 @@ impl Pool {
         let cause = |worker: &Worker| worker.wear.cause(now, worker.dispatched(), &self.settings);
         let mut serving = self.wearing();
         serving.find_map(|worker| Some((worker.id(), cause(worker)?)))
+    }
+
+    /// Those that were spared for long enough are looked at like any other.
+    pub(super) fn spare_no_more(&mut self, now: Instant) {
+        for worker in self.workers.iter_mut() {
+            worker.wear.again_at = worker.wear.again_at.filter(|at| *at > now);
+        }
     }
 
     /// Nobody was put in its place: not again at once.

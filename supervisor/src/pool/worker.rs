@@ -234,6 +234,7 @@ impl Worker {
     pub(super) fn inherit(&mut self, old: &Self) {
         self.next = self.next.max(old.next);
         self.backoff = old.backoff.clone();
+        self.wear.begin_after(old.load.dispatched());
         self.load.inherit(&old.load);
         self.has_died |= old.has_died;
         self.last_exit = self.last_exit.or(old.last_exit);

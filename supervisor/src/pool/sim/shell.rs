@@ -98,8 +98,10 @@ impl Sim {
                 self.answer(Input::Looked { lane, waiting, held });
             }
             Output::TakeBack { lane } => {
+                // As the shell does: who had nothing to lose has nothing to be told.
+                let waits = self.lanes.get(&lane).is_some_and(|lane| !lane.queue.is_empty());
                 self.empty(lane);
-                if let Some(lane) = self.lanes.get_mut(&lane) {
+                if let Some(lane) = self.lanes.get_mut(&lane).filter(|_| waits) {
                     lane.queue.push_back(Record::Void);
                 }
             }

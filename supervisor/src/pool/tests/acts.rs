@@ -29,11 +29,16 @@ pub(super) enum Act {
     Resign(usize),
     Extend(usize, u16),
     EndLeaving(usize),
+    Reload,
+    Unfit,
+    Weigh(usize, u16),
+    Quiet(usize),
     FailSpawn(usize),
     Advance(u16),
     Jump(u32),
     Stubborn,
     Stop,
+    Halt,
     Kill,
     // Only of a dishonest shell.
     Late,
@@ -64,6 +69,9 @@ pub(super) fn honest() -> impl Strategy<Value = Act> {
         1 => (n(), lag()).prop_map(|(slot, lag)| Act::LateLook(slot, lag)),
         1 => finding().prop_map(Act::Find),
         1 => n().prop_map(Act::EndLeaving),
+        2 => Just(Act::Reload),
+        1 => Just(Act::Unfit),
+        1 => (n(), any::<u16>()).prop_map(|(slot, bytes)| Act::Weigh(slot, bytes)),
         3 => n().prop_map(Act::Ready),
         1 => n().prop_map(Act::Resign),
         1 => (n(), any::<u16>()).prop_map(|(slot, by)| Act::Extend(slot, by)),
@@ -80,7 +88,8 @@ pub(super) fn dishonest() -> impl Strategy<Value = Act> {
         1 => (0u32..100_000_000).prop_map(Act::Jump),
         1 => Just(Act::Stubborn),
         1 => Just(Act::Reopens),
-        1 => prop_oneof![3 => Just(Act::Stop), 1 => Just(Act::Kill)],
+        1 => prop_oneof![3 => Just(Act::Stop), 1 => Just(Act::Halt), 1 => Just(Act::Kill)],
+        1 => n().prop_map(Act::Quiet),
         2 => Just(Act::Late),
         1 => Just(Act::Prompt),
         8 => n().prop_map(Act::Deliver),
@@ -145,41 +154,77 @@ pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just(0), Just(300), Just(2_000)],
     );
     let ready = (prop::bool::weighted(0.7), any::<bool>());
+    let drains = (
+        prop_oneof![Just(None), Just(Some(0)), Just(Some(700)), Just(Some(20_000))],
+        prop_oneof![Just(0), Just(300)],
+        prop_oneof![Just(None), Just(Some(0)), Just(Some(900)), Just(Some(25_000))],
+    );
+    let rolls = (
+        prop_oneof![Just((1, 0)), Just((2, 0)), Just((0, 1)), Just((1, 1))],
+        prop_oneof![Just(0), Just(400)],
+        prop_oneof![Just(0), Just(400)],
+        any::<bool>(),
+    );
+    let wears = (
+        prop_oneof![2 => Just(None), 1 => Just(Some(30_000))],
+        1u32..3,
+        prop_oneof![2 => Just(None), 1 => Just(Some(9_000))],
+        prop_oneof![2 => Just(None), 1 => (1u64..9).prop_map(Some)],
+    );
+    let changes = (drains, rolls, wears);
     let ends = (any::<bool>(), prop_oneof![Just(vec![]), Just(vec![0]), Just(vec![0, 2])]);
-    (limits, times, any::<u64>(), (policy, when_no_worker, max_connections), (ends, health, ready)).prop_map(
-        |(
-            (workers, max_starting, window, respawn),
-            (boot, start, stop, lag, look, delay),
-            seed,
-            (policy, when_no_worker, max_connections),
-            (
-                (keep_trying, exit_codes_ok),
-                (hang, hang_explicit, health_max_unavailable, hang_stop),
-                (ready_by_lane, ready_explicit),
-            ),
-        )| Settings {
-            hang_limit: hang.map(ms),
-            ready_by_lane,
-            ready_explicit,
-            hang_explicit,
-            health_max_unavailable,
-            hang_stop_timeout: ms(hang_stop),
-            policy,
-            when_no_worker,
-            max_connections,
-            keep_trying,
-            exit_codes_ok,
-            max_starting,
-            window,
-            respawn,
-            boot_slot: ms(boot),
-            start_timeout: ms(start),
-            stop_timeout: stop.map(ms),
-            lag_limit: lag.map(ms),
-            look_after: ms(look),
-            restart_delay: ms(delay),
-            seed,
-            ..settings(workers)
-        },
-    )
+    (limits, times, any::<u64>(), (policy, when_no_worker, max_connections), (ends, health, ready, changes))
+        .prop_map(
+            |(
+                (workers, max_starting, window, respawn),
+                (boot, start, stop, lag, look, delay),
+                seed,
+                (policy, when_no_worker, max_connections),
+                (
+                    (keep_trying, exit_codes_ok),
+                    (hang, hang_explicit, health_max_unavailable, hang_stop),
+                    (ready_by_lane, ready_explicit),
+                    (
+                        (drain, delay_of_drain, shutdown),
+                        ((max_surge, max_unavailable), healthy, settle, rollback_all),
+                        (memory_limit, memory_samples, lifetime, recycle_after_connections),
+                    ),
+                ),
+            )| Settings {
+                drain_timeout: drain.map(ms),
+                drain_delay: ms(delay_of_drain),
+                shutdown_timeout: shutdown.map(ms),
+                max_surge,
+                max_unavailable,
+                min_healthy_time: ms(healthy),
+                listen_settle: ms(settle),
+                rollback_all,
+                memory_limit,
+                memory_samples,
+                max_lifetime: lifetime.map(ms),
+                recycle_after_connections,
+                hang_limit: hang.map(ms),
+                ready_by_lane,
+                ready_explicit,
+                hang_explicit,
+                health_max_unavailable,
+                hang_stop_timeout: ms(hang_stop),
+                policy,
+                when_no_worker,
+                max_connections,
+                keep_trying,
+                exit_codes_ok,
+                max_starting,
+                window,
+                respawn,
+                boot_slot: ms(boot),
+                start_timeout: ms(start),
+                stop_timeout: stop.map(ms),
+                lag_limit: lag.map(ms),
+                look_after: ms(look),
+                restart_delay: ms(delay),
+                seed,
+                ..settings(workers)
+            },
+        )
 }

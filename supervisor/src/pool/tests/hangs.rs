@@ -65,7 +65,10 @@ fn a_hung_worker_is_replaced_at_once_and_told_to_stop() {
     assert!(place(&Output::Spawn { worker: new, version: 0 }) < place(&stop), "{orders:?}");
     let (lag, retry_in) = (ms(30_000), Some(ms(0)));
     let (finding, evidence) = (Finding::Busy, "what it was doing".to_owned());
-    assert_eq!(sim.take_notes()[0], Note::Hung { worker: old, lag, finding, evidence, retry_in });
+    assert_eq!(
+        sim.take_notes()[0],
+        Note::Hung { worker: old, lag, finding, evidence, retry_in, then: Then::Replaced }
+    );
     assert!(sim.take_changes().contains(&Change::Suspect { worker: old, suspect: false }));
     let leaving = sim.pool.leaving()[0];
     assert_eq!((leaving.id(), leaving.stop().pid), (old, pid));

@@ -5,7 +5,8 @@ use super::acts::{Act, any_settings, dishonest, honest};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::pool::sim::{Fate, Sim, ms};
 use crate::pool::{
-    BalancerState, Change, Exit, Finding, Input, Note, Output, Phase, Settings, Standing, State, WhenNoWorker,
+    BalancerState, Change, Exit, Finding, Input, Note, Output, Phase, Reloaded, Settings, Standing, State,
+    WhenNoWorker,
 };
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -42,7 +43,7 @@ impl Run {
         match &input {
             Input::LaneOpened { lane, .. } if self.sim.retired.contains(lane) => return,
             Input::Accepted { .. } | Input::Returned { .. } => {}
-            Input::Stop | Input::Kill => {}
+            Input::Stop | Input::Halt | Input::Kill => {}
             _ => self.told.push(input.clone()),
         }
         self.sim.tell(input);
@@ -55,6 +56,11 @@ impl Run {
 
     fn balancer(&self, n: usize) -> Option<BalancerId> {
         self.sim.kernel.keys().nth(n.checked_rem(self.sim.kernel.len())?).copied()
+    }
+
+    /// A process that lives: a slot's own, a successor, or one that leaves.
+    fn process(&self, n: usize) -> Option<WorkerId> {
+        self.sim.alive.iter().nth(n.checked_rem(self.sim.alive.len())?).copied()
     }
 
     /// The slot of a worker with a live process.
@@ -80,22 +86,21 @@ impl Run {
             }
             Act::Open => {}
             Act::Listen(slot, balancer) => {
-                self.sim.listen(self.slot(slot)?, self.balancer(balancer)?);
+                self.sim.listen_by(self.process(slot)?, self.balancer(balancer)?);
             }
             Act::LetGo(n) => {
                 let lane = self.lane(n)?;
                 self.sim.lanes.get_mut(&lane)?.held = false;
             }
             Act::Break(n) => self.tell(Input::LaneClosed { lane: self.lane(n)? }),
-            Act::Exit(n, code) => self.sim.exit_by(self.slot(n)?, Exit::Code(code)),
+            Act::Exit(n, code) => {
+                self.sim.end(self.process(n)?, Exit::Code(code));
+                self.sim.drain();
+            }
             Act::Finish(n) => {
-                let worker = self.sim.worker(self.slot(n)?);
-                self.sim.finish(worker);
+                self.sim.finish(self.process(n)?);
             }
-            Act::Count(n) => {
-                let worker = self.sim.worker(self.slot(n)?);
-                self.sim.count_connections(worker);
-            }
+            Act::Count(n) => self.sim.count_connections(self.process(n)?),
             Act::Fail(n) => self.sim.fail(self.balancer(n)?),
             Act::Reopens => self.sim.reopens = !self.sim.reopens,
             Act::Command(n, command) => {
@@ -119,7 +124,7 @@ impl Run {
                 assert_eq!(self.suspects(), before, "a late look counts");
             }
             Act::Ready(n) => {
-                let worker = self.sim.worker(self.slot(n)?);
+                let worker = self.process(n)?;
                 self.tell(Input::Ready { worker });
             }
             Act::Resign(n) => {
@@ -130,6 +135,20 @@ impl Run {
                 let worker = self.sim.worker(self.slot(n)?);
                 self.tell(Input::Extended { worker, by: ms(by.into()) });
             }
+            Act::Reload => {
+                let ticket = self.told.len() as u64;
+                self.tell(Input::Reload { ticket });
+            }
+            Act::Unfit => self.sim.fit = !self.sim.fit,
+            Act::Weigh(n, bytes) => {
+                let worker = self.process(n)?;
+                self.tell(Input::Memory { worker, bytes: bytes.into() });
+            }
+            Act::Quiet(n) => {
+                let worker = self.process(n)?;
+                self.tell(Input::Quiet { worker });
+            }
+            Act::Halt => self.tell(Input::Halt),
             Act::Find(finding) => self.sim.finding = finding,
             Act::EndLeaving(n) => {
                 let leaving = self.sim.pool.leaving();
@@ -167,20 +186,29 @@ impl Run {
     }
 
     fn suspects(&self) -> Vec<WorkerId> {
-        let ids = self.sim.pool.workers().iter().map(|worker| worker.id());
+        let pool = &self.sim.pool;
+        let ids = pool.workers().iter().chain(pool.successors()).map(|worker| worker.id());
         ids.filter(|id| self.sim.pool.is_suspect(*id)).collect()
+    }
+
+    /// How many are running and not cordoned.
+    fn serving(&self) -> usize {
+        let everyone = self.sim.pool.workers().iter().chain(self.sim.pool.successors());
+        everyone.filter(|worker| worker.is_running() && !worker.is_cordoned()).count()
     }
 
     /// A look at one worker, after which no more than half are out if it went out.
     fn lag(&mut self, n: usize, lag: u16) -> Option<()> {
         let worker = self.sim.worker(n.checked_rem(self.sim.pool.count_workers())?);
-        let before = self.suspects().len();
+        let (before, serving) = (self.suspects().len(), self.serving());
         self.tell(Input::Lag { worker, lag: ms(lag.into()) });
+        // A rollout may stop one in the same moment, but that was after.
+        let serving = serving.max(self.serving());
         let pool = &self.sim.pool;
-        let serving = pool.workers().iter().filter(|worker| worker.is_running() && !worker.is_cordoned());
-        let out = serving.clone().filter(|worker| pool.is_suspect(worker.id())).count();
+        let out =
+            self.suspects().iter().filter(|id| !pool.worker(**id).is_some_and(|it| it.is_cordoned())).count();
         assert!(
-            self.suspects().len() <= before || out <= serving.count() / 2,
+            self.suspects().len() <= before || out <= serving / 2,
             "more than half are out: {:?}",
             self.suspects()
         );
@@ -230,7 +258,10 @@ impl Run {
         self.sim.prompt = true;
         self.deliver_all();
         self.tell(Input::Stop);
-        self.sim.jump(Duration::from_secs(365 * 24 * 3600));
+        // The door, the drain, the signal and the kill: each begins when the one before was late.
+        for _ in 0..4 {
+            self.sim.jump(Duration::from_secs(365 * 24 * 3600));
+        }
         if self.sim.done.is_none() {
             let debugged = |state| matches!(state, State::Stopping(stop) if stop.debugging);
             assert!(
@@ -260,8 +291,11 @@ impl Run {
         let orders = self.sim.take_orders();
         let mut orders = orders.into_iter().skip_while(|order| !matches!(order, Output::Done(_)));
         assert!(orders.next().is_some(), "the end was not told");
-        let closes = |order: &Output| {
-            matches!(order, Output::Refuse { .. } | Output::Retire { .. } | Output::CloseBalancer { .. })
+        let closes = |order: &Output| match order {
+            Output::Refuse { .. } | Output::Retire { .. } | Output::CloseBalancer { .. } => true,
+            // Whoever asks is answered.
+            Output::Reloaded { reloaded, .. } => *reloaded == Reloaded::Stopped,
+            _ => false,
         };
         assert!(orders.all(|order| closes(&order)), "more than what came late was closed after the end");
     }

@@ -58,7 +58,7 @@ fn who_is_not_ready_in_time_is_killed_and_that_is_an_early_death() {
     assert_eq!(sim.take_notes(), []);
     sim.advance(ms(1));
     let notes = sim.take_notes();
-    let [Note::StartFailed { worker: failed, after, retry_in: Some(wait) }, ..] = notes[..] else {
+    let [Note::StartFailed { worker: failed, after, retry_in: Some(wait), .. }, ..] = notes[..] else {
         panic!("{notes:?}")
     };
     assert_eq!((failed, after), (worker, ms(30_000)));

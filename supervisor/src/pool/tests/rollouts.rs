@@ -2,7 +2,7 @@
 
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::pool::sim::{Fate, Sim, ms, settings};
-use crate::pool::{Command, Exit, Failed, Input, Note, Outcome, Output, Reloaded, Settings, State};
+use crate::pool::{Command, Exit, Failed, Input, Note, Outcome, Output, Reloaded, Settings, State, Then};
 
 fn rolling(workers: u32) -> Settings {
     Settings { drain_timeout: Some(ms(20_000)), restart_delay: ms(100), ..settings(workers) }
@@ -172,6 +172,14 @@ fn a_new_one_that_never_listens_ends_it() {
     assert_eq!(failed(&sim), &Failed::NotReady { worker: new, after: ms(30_000) });
     assert!(!sim.alive.contains(&new), "it was left running");
     assert_eq!(sim.alive.len(), 2);
+    let told = |note: &Note| matches!(note, Note::StartFailed { then, .. } | Note::Exited { then, .. } if *then != Then::Failed);
+    let of_new: Vec<_> = sim
+        .notes
+        .iter()
+        .filter(|note| told(note) && format!("{note:?}").contains(&format!("{new:?}")))
+        .collect();
+    assert!(of_new.is_empty(), "its end is no end of the slot's: {of_new:?}");
+    assert_eq!(sim.pool.workers()[1].last_exit(), None);
 }
 
 #[test]
@@ -209,6 +217,43 @@ fn all_may_go_back() {
     let failed = Failed::Exited { worker: new, exit: Exit::Code(1) };
     assert_eq!(sim.reloads, [(1, Reloaded::Failed { failed, replaced: 1, rolled_back: true })]);
     assert!(sim.alive.iter().all(|id| sim.versions[id] == 0));
+}
+
+#[test]
+fn each_goes_back_to_what_it_had() {
+    // The first is of version 1 since a reload that failed half way, the second of version 0.
+    let (mut sim, balancer, new) = half_way(Settings { rollback_all: false, ..rolling(3) });
+    sim.end(new, Exit::Code(1));
+    sim.drain();
+    let versions = |sim: &Sim| [0, 1, 2].map(|slot| sim.versions[&sim.worker(slot)]);
+    assert_eq!(versions(&sim), [1, 0, 0]);
+    // Without room for two, the slot's own process is the one that fails.
+    reload(&mut sim, 2);
+    let new = successor(&sim, 0).unwrap();
+    sim.end(new, Exit::Code(1));
+    sim.drain();
+    sim.exit(0);
+    sim.advance(ms(1_000));
+    sim.listen(0, balancer);
+    assert_eq!(versions(&sim), [1, 0, 0]);
+}
+
+#[test]
+fn who_is_down_is_not_brought_to_a_version_that_fails() {
+    let (mut sim, balancer, _) = Sim::serving(rolling(2));
+    sim.command(0, Command::Stop);
+    reload(&mut sim, 1);
+    let new = successor(&sim, 1).unwrap();
+    sim.end(new, Exit::Code(1));
+    sim.drain();
+    sim.command(0, Command::Start);
+    assert_eq!(sim.versions[&sim.worker(0)], 0);
+    sim.command(0, Command::Stop);
+    reload(&mut sim, 2);
+    succeed(&mut sim, 1, balancer);
+    sim.advance(ms(20));
+    sim.command(0, Command::Start);
+    assert_eq!(sim.versions[&sim.worker(0)], 2);
 }
 
 #[test]

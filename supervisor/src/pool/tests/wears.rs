@@ -65,6 +65,23 @@ fn so_many_connections_are_enough() {
         assert!(given <= 20, "it is never replaced");
     }
     assert!(given >= 16, "it is replaced after {given}");
+    let new = *sim.alive.iter().find(|id| **id != worker).unwrap();
+    let lane = sim.listen_by(new, balancer);
+    sim.advance(ms(1_050));
+    assert_eq!(
+        (sim.worker(0), sim.alive.len()),
+        (new, 1),
+        "what the slot was given before is held against it"
+    );
+    let mut given = 0;
+    while sim.alive.len() == 1 {
+        sim.connect(balancer);
+        sim.take(lane);
+        sim.finish(new);
+        sim.advance(ms(1));
+        given += 1;
+    }
+    assert!((16..=20).contains(&given), "it is replaced after {given}");
 }
 
 #[test]
