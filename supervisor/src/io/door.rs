@@ -40,12 +40,16 @@ pub(crate) fn close(listener: BorrowedFd<'_>) -> io::Result<()> {
     if has_filter(listener)? {
         return Err(io::Error::new(io::ErrorKind::AlreadyExists, "the socket has a packet filter"));
     }
-    let mut filter = FILTER;
-    let program = libc::sock_fprog { len: FILTER.len() as u16, filter: filter.as_mut_ptr() };
+    attach(listener, &mut FILTER.clone())
+}
+
+fn attach(socket: BorrowedFd<'_>, filter: &mut [libc::sock_filter]) -> io::Result<()> {
+    let len = u16::try_from(filter.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let program = libc::sock_fprog { len, filter: filter.as_mut_ptr() };
     // SAFETY: the option's value is the program, which points to as many instructions as it says; the kernel copies them.
     let done = unsafe {
         libc::setsockopt(
-            listener.as_raw_fd(),
+            socket.as_raw_fd(),
             libc::SOL_SOCKET,
             libc::SO_ATTACH_FILTER,
             (&raw const program).cast(),
@@ -53,19 +57,6 @@ pub(crate) fn close(listener: BorrowedFd<'_>) -> io::Result<()> {
         )
     };
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// Takes away what `close` has put there, from the listener or from a connection accepted since, which inherits it. A unix
-/// socket stays shut: Unsupported.
-#[cfg_attr(not(test), expect(dead_code, reason = "no door is opened again yet"))]
-pub(crate) fn open(socket: BorrowedFd<'_>) -> io::Result<()> {
-    if is_unix(socket)? {
-        return Err(io::ErrorKind::Unsupported.into());
-    }
-    match lane::set_option(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &[0; 4]) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        done => done,
-    }
 }
 
 /// Whether nobody is left who was let in and not accepted. Behind a closed door that stays so. At one port, handshakes with

@@ -19,8 +19,6 @@ pub(crate) mod log;
 mod memory;
 pub(crate) mod memory_share;
 mod message;
-#[allow(dead_code, reason = "the event loop does not move by it yet")]
-pub(crate) mod moving;
 pub(crate) mod newline;
 pub(crate) mod notified;
 pub(crate) mod notify;

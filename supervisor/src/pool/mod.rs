@@ -42,6 +42,7 @@ mod output;
 #[expect(clippy::module_inception, reason = "a file is named after its one noun, and this one is the pool")]
 mod pool;
 mod promise;
+mod rolling;
 mod rollout;
 mod scale;
 mod settings;

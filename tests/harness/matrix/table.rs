@@ -116,8 +116,8 @@ const fn python(name: &'static str, title: &'static str, command: &'static str) 
     Row { name, title, command, needs: NEEDS, version: "$PYTHON --version", ..PLAIN }
 }
 
-/// A server of PyPI.
-const fn pip(
+/// One that needs more than the runtime.
+const fn needing(
     name: &'static str,
     title: &'static str,
     needs: &'static [Need],
@@ -125,16 +125,6 @@ const fn pip(
     command: &'static str,
 ) -> Row {
     Row { name, title, command, needs, version, ..PLAIN }
-}
-
-const fn ruby(
-    name: &'static str,
-    title: &'static str,
-    needs: &'static [Need],
-    version: &'static str,
-    command: &'static str,
-) -> Row {
-    Row { name, title, needs, version, command, ..PLAIN }
 }
 
 const fn java(name: &'static str, title: &'static str, command: &'static str) -> Row {
@@ -206,7 +196,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         spins: true,
-        ..pip(
+        ..needing(
             "python-uvloop",
             "Python asyncio on uvloop",
             &[Need::Pip(&["uvloop"])],
@@ -219,7 +209,7 @@ pub const TABLE: &[Row] = &[
         ci: true,
         processes: Processes::Two,
         keeps: false,
-        ..pip(
+        ..needing(
             "gunicorn-sync",
             "gunicorn, sync workers",
             GUNICORN,
@@ -229,7 +219,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         processes: Processes::Two,
-        ..pip(
+        ..needing(
             "gunicorn-gthread",
             "gunicorn, gthread workers",
             &[Need::Pip(&["gunicorn"])],
@@ -239,7 +229,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         processes: Processes::Two,
-        ..pip(
+        ..needing(
             "gunicorn-uvicorn",
             "gunicorn, uvicorn workers",
             &[Need::Pip(&["gunicorn", "uvicorn", "uvicorn-worker"])],
@@ -250,7 +240,7 @@ pub const TABLE: &[Row] = &[
     Row {
         processes: Processes::Two,
         keeps: false,
-        ..pip(
+        ..needing(
             "gunicorn-preload",
             "gunicorn --preload",
             &[Need::Pip(&["gunicorn"])],
@@ -260,7 +250,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         spins: true,
-        ..pip(
+        ..needing(
             "uvicorn",
             "uvicorn",
             &[Need::Pip(&["uvicorn"])],
@@ -268,14 +258,14 @@ pub const TABLE: &[Row] = &[
             "exec $VENV/uvicorn --no-access-log --host 127.0.0.1 --port $PORT asgi:app",
         )
     },
-    pip(
+    needing(
         "hypercorn",
         "hypercorn",
         &[Need::Pip(&["hypercorn"])],
         "echo hypercorn $($VENV/python -c 'import importlib.metadata as m; print(m.version(\"hypercorn\"))')",
         "exec $VENV/hypercorn -b 127.0.0.1:$PORT asgi:app",
     ),
-    pip(
+    needing(
         "waitress",
         "waitress",
         &[Need::Pip(&["waitress"])],
@@ -284,7 +274,7 @@ pub const TABLE: &[Row] = &[
     ),
     Row {
         spins: true,
-        ..pip(
+        ..needing(
             "tornado",
             "Tornado",
             &[Need::Pip(&["tornado"])],
@@ -292,7 +282,7 @@ pub const TABLE: &[Row] = &[
             "exec $VENV/python $APPS/python/tornado_app.py",
         )
     },
-    ruby(
+    needing(
         "ruby-webrick",
         "Ruby WEBrick",
         WEBRICK,
@@ -301,7 +291,7 @@ pub const TABLE: &[Row] = &[
     ),
     Row {
         ci: true,
-        ..ruby(
+        ..needing(
             "puma",
             "Puma, single mode",
             PUMA,
@@ -311,7 +301,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         processes: Processes::Two,
-        ..ruby(
+        ..needing(
             "puma-cluster",
             "Puma, cluster mode",
             PUMA,
@@ -321,7 +311,7 @@ pub const TABLE: &[Row] = &[
     },
     Row {
         keeps: false,
-        ..ruby(
+        ..needing(
             "unicorn",
             "Unicorn",
             UNICORN,
