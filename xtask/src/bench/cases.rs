@@ -98,7 +98,7 @@ pub(super) fn interleave<const N: usize>(
     for turn in 0..bench.runs {
         for (runs, load) in figures.iter_mut().zip(loads) {
             let work = match load.work {
-                Work::HeavyTailed { .. } => Work::HeavyTailed { seed: turn as u64 },
+                Work::HeavyTailed { task, .. } => Work::HeavyTailed { seed: turn as u64, task },
                 Work::Plain => Work::Plain,
             };
             runs.push(engine::run(&Load { work, ..load })?.figures());
@@ -107,7 +107,7 @@ pub(super) fn interleave<const N: usize>(
     Ok(figures)
 }
 
-fn both(ours: &[Figures], names: [&str; 2], rival: &[Figures]) -> String {
+pub(super) fn both(ours: &[Figures], names: [&str; 2], rival: &[Figures]) -> String {
     let mut table = Table::of_figures("server");
     table.figures(names[0], &typical(ours));
     table.figures(names[1], &typical(rival));

@@ -28,8 +28,17 @@ pub(super) enum Connection {
 pub(super) enum Work {
     /// `GET /`
     Plain,
-    /// `GET /40` for one in ten at random, else `GET /1`. The same seed draws the same sequence.
-    HeavyTailed { seed: u64 },
+    /// For one in ten at random 40 ms of the task, else 1 ms. The same seed draws the same sequence.
+    HeavyTailed { seed: u64, task: Task },
+}
+
+/// What a server does for so many milliseconds before it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// `GET /N`: it sleeps, as for a database or a disk.
+    Sleep,
+    /// `GET /burn/N`: it uses up so much processor time.
+    Burn,
 }
 
 /// One run of the client.
@@ -52,7 +61,7 @@ pub(super) struct Requests {
 
 impl Requests {
     pub(super) fn new(work: Work, connection: Connection) -> Self {
-        let seed = if let Work::HeavyTailed { seed } = work { seed } else { 0 };
+        let seed = if let Work::HeavyTailed { seed, .. } = work { seed } else { 0 };
         // Spread over all bits, and never zero, from which no other number would come.
         let dice = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
         Self { work, connection, dice }
@@ -63,10 +72,12 @@ impl Requests {
         match (self.work, self.connection) {
             (Work::Plain, Connection::Fresh) => b"GET / HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n",
             (Work::Plain, Connection::Kept) => b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n",
-            (Work::HeavyTailed { .. }, _) if heavy => {
-                b"GET /40 HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n"
-            }
-            (Work::HeavyTailed { .. }, _) => b"GET /1 HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n",
+            (Work::HeavyTailed { task, .. }, _) => match (task, heavy) {
+                (Task::Sleep, true) => b"GET /40 HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n",
+                (Task::Sleep, false) => b"GET /1 HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n",
+                (Task::Burn, true) => b"GET /burn/40 HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n",
+                (Task::Burn, false) => b"GET /burn/1 HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n",
+            },
         }
     }
 
@@ -163,7 +174,8 @@ mod tests {
     #[test]
     fn a_tenth_is_heavy_by_the_seed() {
         let draw = |seed| {
-            let mut requests = Requests::new(Work::HeavyTailed { seed }, Connection::Fresh);
+            let work = Work::HeavyTailed { seed, task: Task::Sleep };
+            let mut requests = Requests::new(work, Connection::Fresh);
             (0..10_000).map(|_| requests.next().starts_with(b"GET /40 ")).collect::<Vec<_>>()
         };
         for seed in 0..20 {

@@ -6,12 +6,15 @@ mod client;
 mod cost;
 mod death;
 mod engine;
+mod hang;
 mod probe;
 mod servers;
+mod stall;
 mod stats;
 mod table;
 mod tail;
 mod window;
+mod work;
 
 use crate::project::{self, Profile};
 use crate::{Result, build, complain, say};
@@ -56,6 +59,13 @@ const CASES: &[Case] = &[
         title: "hand-off as above, by how many connections may wait in a lane",
         run: window::run,
     },
+    Case {
+        name: "work",
+        title: "heavy-tailed work on the processor: 10 % of requests 40 ms, the rest 1 ms; 2 workers that serve one at a time",
+        run: work::run,
+    },
+    Case { name: "stall", title: "one of 4 Node workers hangs for 2 s under an open load", run: stall::run },
+    Case { name: "hang", title: "one of 4 workers begins a busy loop", run: hang::run },
     Case { name: "death", title: "kill -9 of one of 2 idle workers", run: death::run },
     Case { name: "cost", title: "what the supervisor spends on a connection", run: cost::run },
 ];

@@ -9,9 +9,20 @@ use std::time::{Duration, Instant};
 
 /// One request on a connection of its own: the pid that answered, or why none did.
 pub(super) fn ask(server: SocketAddr, patience: Duration) -> Result<u32> {
+    ask_for(server, Requests::new(Work::Plain, Connection::Fresh).next(), patience)
+}
+
+/// Keeps one worker busy for so long: `GET /burn/N`. Returns once it has answered.
+pub(super) fn burn(server: SocketAddr, time: Duration) -> Result<u32> {
+    let request =
+        format!("GET /burn/{} HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n", time.as_millis());
+    ask_for(server, request.as_bytes(), time + Duration::from_secs(20))
+}
+
+fn ask_for(server: SocketAddr, request: &[u8], patience: Duration) -> Result<u32> {
     let mut stream = TcpStream::connect_timeout(&server, patience)?;
     stream.set_read_timeout(Some(patience))?;
-    stream.write_all(Requests::new(Work::Plain, Connection::Fresh).next())?;
+    stream.write_all(request)?;
     let mut bytes = [0; 1024];
     let mut answer = Answer::default();
     loop {

@@ -30,6 +30,14 @@ pub(super) struct Program {
     words: Vec<PathBuf>,
 }
 
+impl Program {
+    /// The same with one more argument.
+    pub(super) fn with(mut self, argument: &str) -> Self {
+        self.words.push(argument.into());
+        self
+    }
+}
+
 impl Bench {
     pub(super) fn new(clustermon: PathBuf, seconds: Duration, runs: usize) -> Result<Self> {
         let folder = target()?.join("bench");
@@ -121,9 +129,14 @@ impl Server {
         children(self.pid())
     }
 
+    /// All that it and its children have written so far.
+    pub(super) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     fn explain(&mut self, error: &str) -> String {
         let ended = self.child.try_wait().ok().flatten().map(|status| format!("; it ended: {status}"));
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+        let log = self.log();
         let tail: Vec<&str> = log.lines().rev().take(10).collect();
         let tail: String = tail.iter().rev().map(|line| format!("\n  {line}")).collect();
         format!("{error}{}; its last lines:{tail}", ended.unwrap_or_default())

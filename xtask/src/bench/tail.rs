@@ -2,7 +2,7 @@
 //! wait behind a slow one. The default window is chosen by these figures.
 
 use super::cases::interleave;
-use super::client::{Connection, Load, Pace, Work};
+use super::client::{Connection, Load, Pace, Task, Work};
 use super::servers::{Bench, Server};
 use super::stats::{Figures, ratio, typical};
 use super::table::{Table, ms};
@@ -10,11 +10,11 @@ use super::window::{self, WINDOWS, WORKERS};
 use crate::Result;
 use std::time::Duration;
 
-const CLIENTS: usize = 16;
+pub(super) const CLIENTS: usize = 16;
 /// Nine times 1 ms and once 40 ms.
 const MEAN_WORK: Duration = Duration::from_micros(4_900);
 /// Of what the workers can do if none ever waits.
-const OPEN_LOAD: f64 = 0.8;
+pub(super) const OPEN_LOAD: f64 = 0.8;
 
 pub(super) fn run(bench: &Bench) -> Result<String> {
     let program = bench.c("work_server")?;
@@ -32,7 +32,7 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
 fn measure<const N: usize>(bench: &Bench, servers: &[Server; N], pace: Pace) -> Result<[Vec<Figures>; N]> {
     // A rate of some hundred a second needs longer for a p99.
     let duration = bench.seconds * 2;
-    let (connection, work) = (Connection::Fresh, Work::HeavyTailed { seed: 0 });
+    let (connection, work) = (Connection::Fresh, Work::HeavyTailed { seed: 0, task: Task::Sleep });
     let loads =
         servers.each_ref().map(|server| Load { server: server.addr, pace, connection, work, duration });
     interleave(bench, loads, Duration::from_millis(200))

@@ -1,0 +1,73 @@
+//! One worker hangs while requests keep coming: how long the others' clients wait for it. Every server is the same
+//! program; what differs is how a connection finds its worker.
+
+use super::client::{Connection, Load, Pace, Work};
+use super::servers::{Bench, Server};
+use super::stats::{Figures, ratio, typical};
+use super::table::{Table, at_least, at_most};
+use super::{engine, probe};
+use crate::Result;
+use std::time::Duration;
+
+const WORKERS: usize = 4;
+const STALL: Duration = Duration::from_secs(2);
+/// From the beginning of the load to that of the stall.
+const BEFORE: Duration = Duration::from_millis(500);
+/// Requests a second: so few that three of the workers can do them.
+const RATE: f64 = 400.0;
+
+pub(super) fn run(bench: &Bench) -> Result<String> {
+    let (Some(server), Some(own)) = (bench.node("server.js"), bench.node("cluster.js")) else {
+        return Ok("skipped: no node\n".to_owned());
+    };
+    let servers = [
+        ("clustermon", bench.cluster(WORKERS, &[], &server)?),
+        ("node:cluster", bench.alone(WORKERS, &own)?),
+        ("shared socket", bench.alone(WORKERS, &own.with("shared"))?),
+    ];
+    for (_, server) in &servers {
+        // Until the compiler of Node has done its work.
+        engine::run(&load(server, Duration::from_secs(1)))?;
+    }
+    let mut figures = [const { Vec::new() }; 3];
+    for _ in 0..bench.runs {
+        for (runs, (_, server)) in figures.iter_mut().zip(&servers) {
+            runs.push(stalled(bench, server)?);
+        }
+    }
+    let mut table = Table::of_figures("server");
+    for (runs, (name, _)) in figures.iter().zip(&servers) {
+        table.figures(name, &typical(runs));
+    }
+    let [ours, cluster, shared] = &figures;
+    let p99 = |rival| ratio(rival, ours, |run| run.p99.as_secs_f64());
+    let max = |rival| ratio(rival, ours, |run| run.max.as_secs_f64());
+    let failed = ours.iter().map(|run| run.failed).sum::<usize>();
+    Ok(table.render()
+        + "\n"
+        + &at_least("p99, node:cluster / ours", p99(cluster), 1.0)
+        + &at_least("p99, shared socket / ours", p99(shared), 1.0)
+        + &at_least("max, node:cluster / ours", max(cluster), 1.0)
+        + &at_least("max, shared socket / ours", max(shared), 1.0)
+        + &at_most("failed, ours", failed as f64, 0.0, "requests"))
+}
+
+/// The load, in the midst of which some worker hangs. The request that makes it is not counted.
+fn stalled(bench: &Bench, server: &Server) -> Result<Figures> {
+    let load = load(server, bench.seconds.max(BEFORE + STALL + BEFORE));
+    let sample = std::thread::scope(|scope| {
+        let hanging = scope.spawn(|| {
+            std::thread::sleep(BEFORE);
+            probe::burn(load.server, STALL).map(drop).map_err(|error| error.to_string())
+        });
+        let sample = engine::run(&load);
+        hanging.join().map_err(|_| "the thread that makes a worker hang has panicked")??;
+        sample
+    })?;
+    Ok(sample.figures())
+}
+
+fn load(server: &Server, duration: Duration) -> Load {
+    let (pace, connection) = (Pace::Open { rate: RATE }, Connection::Fresh);
+    Load { server: server.addr, pace, connection, work: Work::Plain, duration }
+}
