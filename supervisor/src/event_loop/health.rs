@@ -91,7 +91,7 @@ impl Shell {
         }
     }
 
-    /// The core is told of whoever lags, which is by five looks and more, and of those it asks about.
+    /// The core is told of whoever lags by half of the limit or more, and of those it asks about.
     fn look_at_pages(&mut self, look: Duration) {
         let (limit, now) = (look * LOOKS_A_LIMIT, monotonic());
         let lags: Vec<(WorkerId, Duration)> =
@@ -102,7 +102,7 @@ impl Shell {
             }
             let watched = self.monitor.watched.entry(worker).or_default();
             watched.worst = watched.worst.max(lag);
-            if lag >= limit || self.pool.is_in_question(self.now, worker) {
+            if lag >= limit / 2 || self.pool.is_in_question(self.now, worker) {
                 self.begin_baseline(worker, lag, look);
                 self.excuse_traced(worker);
                 self.input(Input::Lag { worker, lag });

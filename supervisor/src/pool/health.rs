@@ -1,7 +1,7 @@
 //! The part of the pool that judges health: who is a suspect for its lag, who is examined, and who hangs and is replaced.
 //! It looks at no process: it is told what was found.
 
-use super::lane::{Flow, Gate, Lane};
+use super::lane::Lane;
 use super::leaving::Leaving;
 use super::pool::{Phase, Pool};
 use super::rollout::Failed;
@@ -30,7 +30,7 @@ impl Pool {
         }
         if lag >= limit {
             worker.health.bad();
-            if !worker.health.is_suspect() && self.may_go_out(id) {
+            if !worker.health.is_suspect() && self.may_go_out(now, id) {
                 self.become_suspect(now, id, lag);
             }
         } else if further && let Some(after) = worker.health.good(now) {
@@ -149,11 +149,13 @@ impl Pool {
         serving.next() == Some(id) && serving.next().is_none()
     }
 
-    /// The shell is to tell of the worker at each look, be its lag zero: it is a suspect, or it serves alone and has
-    /// taken nothing for too long.
+    /// The shell is to tell of the worker at each look, be its lag zero: it is a suspect, or lagged when it was last told
+    /// of, or it serves alone and has taken nothing for too long.
     pub fn is_in_question(&self, now: Instant, id: WorkerId) -> bool {
         let idle = |lane: &Lane| lane.idle_for(now) >= self.settings.lag_limit;
+        let lagged = |worker: &Worker| self.lags(worker.health.lag());
         self.is_suspect(id)
+            || self.current(id).is_some_and(lagged)
             || self.settings.lag_limit.is_some()
                 && self.lanes.values().any(|lane| lane.worker() == id && idle(lane))
                 && self.serves_alone(id)
@@ -211,41 +213,6 @@ impl Pool {
     fn may_take_down(&self) -> bool {
         let down = self.workers.iter().filter(|worker| worker.health.replacing).count();
         down < self.settings.health_max_unavailable as usize
-    }
-
-    /// The worker serves, others can take over wherever it does, and not too many are out.
-    fn may_go_out(&self, id: WorkerId) -> bool {
-        let others = |own: &Lane| {
-            self.lanes.values().any(|lane| {
-                let fit = matches!(lane.gate, Gate::Open | Gate::AtLimit) && lane.flow != Flow::Suspect;
-                fit && lane.balancer() == own.balancer() && lane.worker() != id
-            })
-        };
-        let mut own = self.lanes.values().filter(|lane| lane.worker() == id).peekable();
-        own.peek().is_some() && own.all(others) && self.has_room_for_suspect(id)
-    }
-
-    /// No more than half of the workers that run and are not cordoned are suspects, counting this one.
-    pub(super) fn has_room_for_suspect(&self, id: WorkerId) -> bool {
-        let (mut running, mut out) = (0, 0);
-        for worker in self.workers.everyone().filter(|worker| worker.is_running() && !worker.cordoned) {
-            let suspect = self.is_out(worker);
-            if suspect && worker.id() == id {
-                return true;
-            }
-            running += 1;
-            out += usize::from(suspect);
-        }
-        out < running / 2
-    }
-
-    /// It is out of rotation somewhere, because of its lag or because nothing is taken from a lane.
-    pub(super) fn is_out(&self, worker: &Worker) -> bool {
-        let stuck = || {
-            let its = |lane: &&Lane| lane.worker() == worker.id();
-            self.lanes.values().filter(its).any(|lane| lane.flow == Flow::Suspect)
-        };
-        worker.is_running() && (worker.health.is_suspect() || stuck())
     }
 
     /// Tells the shell whether the worker is a suspect, if it takes it to be otherwise.

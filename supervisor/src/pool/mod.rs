@@ -13,7 +13,7 @@
 //!   a connection it carries is never lost: it is dispatched again or refused; and what it opened is closed again:
 //!   a lane by `Retire`, a balancer that is not known or opens once the cluster stops by `CloseBalancer`.
 //! - `Late` comes before the `Lag`s of its look and with the same `now`. `Lag` comes at each look for who is at or above
-//!   `lag_limit` and for every `Pool::is_in_question`, be it zero: who is not told of stays a suspect.
+//!   half of `lag_limit` and for every `Pool::is_in_question`, be it zero: who is not told of stays a suspect.
 //! - Without `ready_by_lane` only `Ready` makes a worker ready, and its lanes get nothing before; what the shell puts into
 //!   such a lane to try the worker is its own, and not told of.
 //! - Two processes of one slot may live for a while: one found hung, not ready in time or replaced leaves while the slot
@@ -52,6 +52,7 @@ mod snapshot;
 mod state;
 mod stop;
 mod successor;
+mod suspects;
 mod suspicion;
 #[cfg(test)]
 mod tests;

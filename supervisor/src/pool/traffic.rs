@@ -192,7 +192,7 @@ impl Pool {
                     serving += 1;
                     suspects += usize::from(lane.standing() == Standing::Suspect);
                 }
-                suspects < serving / 2 && self.has_room_for_suspect(worker)
+                suspects < serving / 2 && self.has_room_for_suspect(now, worker)
             }
         };
         if !may_be {

@@ -79,10 +79,43 @@ fn two_good_looks_in_a_row_bring_it_back_at_the_end() {
 fn no_more_than_half_of_the_workers_are_out() {
     for (workers, most) in [(1, 0), (2, 1), (3, 1), (4, 2), (5, 2)] {
         let (mut sim, _, _) = Sim::serving(settings(workers));
-        let all: Vec<_> = (0..workers as usize).map(|slot| (slot, 5_000)).collect();
+        let all: Vec<_> = (0..workers as usize).map(|slot| (slot, 15_000)).collect();
         looks(&mut sim, 10, &all);
         assert_eq!(suspects(&sim).len(), most, "of {workers}");
     }
+}
+
+#[test]
+fn where_most_lag_nobody_is_taken_out_for_a_time() {
+    let (mut sim, _, _) = Sim::serving(settings(4));
+    // They began one after the other, so that the limit is reached by one at a time.
+    for lag in (200..6_000).step_by(200) {
+        looks(&mut sim, 1, &[(0, lag + 300), (1, lag + 200), (2, lag)]);
+        assert!(suspects(&sim).is_empty(), "{lag}");
+    }
+    // Who goes on for as long as this is of no use, whatever the others do.
+    looks(&mut sim, 1, &[(0, 10_000), (1, 9_900), (2, 9_700)]);
+    assert_eq!(suspects(&sim), [0]);
+}
+
+#[test]
+fn who_has_caught_up_is_not_counted_among_those_that_lag() {
+    let (mut sim, _, _) = Sim::serving(settings(4));
+    looks(&mut sim, 1, &[(0, 900), (1, 800), (2, 800)]);
+    assert!(sim.pool.is_in_question(sim.now, sim.worker(2)), "it is to be told of once more");
+    looks(&mut sim, 1, &[(0, 1_100), (1, 1_000), (2, 1_000)]);
+    assert!(suspects(&sim).is_empty());
+    looks(&mut sim, 1, &[(2, 0), (0, 1_300), (1, 1_200)]);
+    assert!(!sim.pool.is_in_question(sim.now, sim.worker(2)));
+    assert_eq!(suspects(&sim), [0, 1]);
+}
+
+#[test]
+fn one_is_out_for_good_where_others_lag_later() {
+    let (mut sim, _, _) = Sim::serving(settings(4));
+    looks(&mut sim, 1, &[(0, 1_000)]);
+    looks(&mut sim, 5, &[(0, 2_000), (1, 2_000), (2, 2_000)]);
+    assert_eq!(suspects(&sim), [0, 1]);
 }
 
 #[test]
