@@ -64,8 +64,9 @@ fn it_returns_when_all_are_ready() {
     let open = |fd: u32| fs::read_link(format!("/proc/{supervisor}/fd/{fd}")).expect("it is open");
     assert_eq!(open(0), Path::new("/dev/null"));
     assert!(open(1).ends_with("web.log") && open(2).ends_with("web.log"));
-    let log = fs::read_to_string(folder.path().join("web.log")).expect("it was made");
-    assert!(log.contains("worker 1 is ready"), "{log}");
+    // The log is written by a thread of its own.
+    let log = || fs::read_to_string(folder.path().join("web.log")).expect("it was made");
+    wait_until("its log tells of both", PATIENCE, || log().contains("worker 1 is ready"));
     cli(folder.path(), "stop --wait").good();
     wait_until("it has ended", PATIENCE, || !is_alive(supervisor));
 }
