@@ -133,6 +133,7 @@ fn garbage_is_dropped_and_hardly_spoken_of() {
         assert_eq!(ask(&name, &listen_request(wrong), Some(own.as_fd())), Some(libc::EADDRINUSE));
     }
     assert_eq!(ask(&name, &listen_request(token), None), Some(libc::EBADF));
+    cluster.log().wait_for("warning: process ");
     let lines = cluster.log().count("warning: process ");
     assert!((1..=20).contains(&lines), "{lines} lines");
     wait_until("nothing of it is kept", PATIENCE, || cluster.fd_count() <= before);

@@ -198,8 +198,9 @@ fn who_listens_twice_is_told_so() {
     let twice = json!([{"host": "127.0.0.1"}, {"host": "127.0.0.1"}]);
     let Some(cluster) = start(twice, plain(), "-v") else { return };
     assert_eq!(outcomes(&cluster, "0"), ["127.0.0.1 ok", "127.0.0.1 listen EADDRINUSE"]);
-    assert_eq!(cluster.log().count(" twice"), 1);
+    cluster.log().wait_for(" twice");
     both(&cluster, "127.0.0.1");
+    assert_eq!(cluster.log().count(" twice"), 1);
     cluster.stop();
 }
 
