@@ -47,6 +47,7 @@ const HANG_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// From the dump signal to the stop signal.
 pub(crate) const DUMP_TIME: Duration = Duration::from_secs(1);
 const LOOK_AFTER: Duration = Duration::from_millis(20);
+const STEAL_AFTER: Duration = Duration::from_millis(2);
 
 /// One cluster: what runs, how many times, and by which rules. Made by a [`Builder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +185,8 @@ impl Config {
                 .unwrap_or_else(|| u32::try_from(self.logical_ids.len() / 4).unwrap_or(MAX_WORKERS).max(1)),
             hang_stop_timeout: HANG_STOP_TIMEOUT + self.dump_signal.map_or(Duration::ZERO, |_| DUMP_TIME),
             look_after: LOOK_AFTER,
+            // Who is told by the pages is told by what limits the lag.
+            steal_after: self.lag_limit.map(|_| STEAL_AFTER),
             seed,
         }
     }

@@ -20,6 +20,7 @@ mod reload;
 mod requests;
 mod setup;
 mod snapshot;
+mod stealing;
 mod waits;
 
 pub(crate) use setup::Setup;

@@ -3,6 +3,7 @@
 
 use super::deadlines::after;
 use super::lane::{Lane, Lanes};
+use super::stealing::First;
 use super::workers::Workers;
 use super::{Deadline, Output, Policy, Settings, Timer};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
@@ -22,8 +23,12 @@ pub struct Balancer {
     /// Came back from a lane: go before all that was accepted.
     pub(super) returned: VecDeque<Held>,
     pub(super) accepted: VecDeque<Held>,
-    /// The lane whose `Measured` the held connections wait for.
+    /// The lane whose `Measured` or `Glanced` the held connections wait for.
     pub(super) measuring: Option<LaneId>,
+    /// Lanes behind workers that take long, and maybe some that are not any more.
+    pub(super) stalled: Vec<LaneId>,
+    /// When to see who keeps connections waiting.
+    pub(super) glance_at: Option<Instant>,
     /// What the shell takes `may_accept` to be.
     pub(super) accepting: bool,
     /// It has had a lane. One that has not is being opened just now, and is not closed for having none.
@@ -99,6 +104,8 @@ impl Balancer {
             returned: VecDeque::new(),
             accepted: VecDeque::new(),
             measuring: None,
+            stalled: Vec::new(),
+            glance_at: None,
             accepting: false,
             served: false,
             forsaken: None,
@@ -155,7 +162,8 @@ impl Balancer {
             BalancerState::Starting | BalancerState::Running | BalancerState::Stopping => None,
         };
         let refuse = self.refuse_at(settings).map(|at| (at, Timer::Refuse));
-        reopen.into_iter().chain(refuse)
+        let glance = self.glance_at.map(|at| (at, Timer::Glance));
+        reopen.into_iter().chain(refuse).chain(glance)
     }
 
     /// When it begins to refuse connections, if nobody comes.
@@ -203,20 +211,36 @@ impl Balancer {
     ) -> Pumped {
         let mut look = None;
         let mut spent = false;
+        self.recount_stalled(lanes);
         while self.measuring.is_none()
             && let Some(held) = self.returned.front().or_else(|| self.accepted.front()).copied()
-            && let Some(place) = self.pick(held.source, settings.policy, workers)
+            && let Some(place) = self.pick(now, held.source, settings, lanes, workers)
         {
             let Some(&Place { lane: id, worker, .. }) = self.rotation.get(place) else { break };
             let Some(lane) = lanes.get_mut(&id).filter(|lane| lane.is_ready()) else {
                 self.rotation.remove(place);
                 continue;
             };
-            if lane.in_flight() >= u64::from(settings.window) {
+            if lane.holds() >= u64::from(self.window(settings)) {
                 self.measuring = Some(id);
                 outbox.push_back(Output::Measure { lane: id });
                 break;
             }
+            if !self.stalled.is_empty() {
+                match self.older_first(now, id, settings, lanes, outbox) {
+                    First::Nothing => {}
+                    First::Swapped => continue,
+                    First::Ask(lane) => {
+                        self.measuring = Some(lane);
+                        if let Some(asked) = lanes.get_mut(&lane) {
+                            asked.glance.ask(lane, outbox);
+                        }
+                        break;
+                    }
+                }
+            }
+            let alone = lanes.len() < 2;
+            let Some(lane) = lanes.get_mut(&id) else { break };
             if self.returned.pop_front().is_none() {
                 self.accepted.pop_front();
             }
@@ -224,7 +248,8 @@ impl Balancer {
             lane.turn = self.last_turn();
             self.rotation.remove(place);
             self.rotation.push_back(Place { turn: lane.turn, lane: id, worker });
-            look = look.into_iter().chain(lane.dispatch(now, held.conn, settings)).min();
+            let glance = if alone { None } else { self.glance_later(now, settings) };
+            look = look.into_iter().chain(lane.dispatch(now, held.conn, settings)).chain(glance).min();
             outbox.push_back(Output::Dispatch { conn: held.conn, lane: id });
             if let Some(worker) = workers.by_id_mut(worker) {
                 worker.load.gave();
@@ -249,18 +274,29 @@ impl Balancer {
 
     /// The place in the rotation of the lane that the connection is for. All in it are ready, so that a hash which
     /// prefers one that is not spills over to the next it prefers.
-    fn pick(&self, source: u64, policy: Policy, workers: &Workers) -> Option<usize> {
+    fn pick(
+        &self,
+        now: Instant,
+        source: u64,
+        settings: &Settings,
+        lanes: &Lanes,
+        workers: &Workers,
+    ) -> Option<usize> {
+        let rank = |place: &Place| match self.stalled.is_empty() {
+            true => 0,
+            false => self.rank(now, place, settings, lanes),
+        };
         // Of several equal ones, `min_by_key` returns the first.
-        let best = |key: &dyn Fn(&Place) -> u64| {
+        let best = |key: &dyn Fn(&Place) -> (u64, u64)| {
             let places = self.rotation.iter().enumerate();
             places.min_by_key(|(_, place)| key(place)).map(|(place, _)| place)
         };
-        match policy {
-            Policy::RoundRobin => (!self.rotation.is_empty()).then_some(0),
-            Policy::LeastConnections => {
-                best(&|place| workers.by_id(place.worker).map_or(u64::MAX, |worker| worker.load.open()))
-            }
-            Policy::SourceHash => best(&|place| preference(source, place.worker.slot)),
+        let open = |place: &Place| workers.by_id(place.worker).map_or(u64::MAX, |worker| worker.load.open());
+        match settings.policy {
+            Policy::RoundRobin if self.stalled.is_empty() => (!self.rotation.is_empty()).then_some(0),
+            Policy::RoundRobin => best(&|place| (rank(place), 0)),
+            Policy::LeastConnections => best(&|place| (rank(place), open(place))),
+            Policy::SourceHash => best(&|place| (0, preference(source, place.worker.slot))),
         }
     }
 }

@@ -64,15 +64,21 @@ fn balancers(pool: &Pool) {
         let distinct: HashSet<_> = balancer.rotation().collect();
         assert_eq!(distinct.len(), turns.len(), "{id:?} rotates over a lane twice");
         if let Some(lane) = balancer.measuring {
-            assert!(
-                distinct.contains(&lane),
-                "{id:?} waits for the measure of {lane:?}, which is not in rotation"
-            );
+            assert!(ours(lane), "{id:?} waits for the measure of {lane:?}, which is not its own");
             assert!(balancer.held() > 0, "{id:?} waits for a measure with nothing to dispatch");
         } else {
             let idle = balancer.held() > 0 && !turns.is_empty();
             assert!(!idle, "{id:?} holds connections while a lane is ready");
         }
+        let stalled: HashSet<_> = balancer.stalled.iter().copied().collect();
+        assert_eq!(stalled.len(), balancer.stalled.len(), "{id:?} has stalled lanes twice");
+        for (lane_id, _) in pool.lanes.iter().filter(|(_, l)| l.balancer() == *id && l.is_stalled()) {
+            assert!(stalled.contains(lane_id), "{id:?} does not know that {lane_id:?} is stalled");
+        }
+        assert!(
+            balancer.glance_at.is_none() || pool.settings.steal_after.is_some(),
+            "{id:?} is to glance at workers, and must not"
+        );
         assert_eq!(
             balancer.accepting,
             pool.may_accept(*id),

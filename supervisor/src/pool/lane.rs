@@ -2,6 +2,7 @@
 //! It holds no connection: it counts them.
 
 use super::deadlines::after;
+use super::stealing::Glance;
 use super::{Deadline, Settings};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::BTreeMap;
@@ -38,6 +39,7 @@ pub struct Lane {
     /// What `waiting_since` was when it became a suspect.
     stuck: Option<Stuck>,
     look: Option<Look>,
+    pub(super) glance: Glance,
 }
 
 /// May a lane be given connections?
@@ -117,6 +119,7 @@ impl Lane {
             wanted: false,
             stuck: None,
             look: None,
+            glance: Glance::default(),
         }
     }
 
@@ -163,6 +166,11 @@ impl Lane {
         self.sent - self.taken
     }
 
+    /// The same without the void record that it is known to hold.
+    pub(super) fn holds(&self) -> u64 {
+        self.in_flight() - u64::from(self.glance.void).min(self.in_flight())
+    }
+
     /// Since when something has waited in it without anything being taken.
     pub fn waiting_since(&self) -> Option<Instant> {
         self.waiting_since
@@ -206,6 +214,7 @@ impl Lane {
         self.unpolled += 1;
         self.wanted = true;
         self.last = Some(conn);
+        self.glance.gave();
         if !was_empty {
             return None;
         }
@@ -252,7 +261,11 @@ impl Lane {
             Count::Exact => taken,
             Count::AtMost => taken.max(self.taken),
         };
+        if moved {
+            self.glance.moved();
+        }
         if waiting == 0 {
+            self.glance.void = false;
             self.waiting_since = None;
             self.wanted = false;
             if count == Count::Exact {
@@ -310,7 +323,25 @@ impl Lane {
         self.look_soon(now, settings)
     }
 
+    /// The oldest that waits in it is taken back, and a void record left if it was the only one: the worker is as
+    /// wanted as it was.
+    pub(super) fn give_up_oldest(&mut self) {
+        // It may come back under the name that it had.
+        self.last = None;
+        self.give_up_older();
+    }
+
+    /// The same, where another has just been dispatched to it.
+    pub(super) fn give_up_older(&mut self) {
+        if self.in_flight() > 1 {
+            self.sent -= 1;
+        } else {
+            self.glance.void = true;
+        }
+    }
+
     fn empty(&mut self) {
+        self.glance = Glance::default();
         self.sent = self.taken + 1;
         self.last = None;
         self.waiting_since = None;

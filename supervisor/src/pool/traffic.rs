@@ -138,13 +138,21 @@ impl Pool {
     }
 
     /// So many wait in the lane: it may join or leave the rotation. Returns its balancer.
-    fn observe(&mut self, now: Instant, id: LaneId, waiting: u32, count: Count) -> Option<BalancerId> {
+    pub(super) fn observe(
+        &mut self,
+        now: Instant,
+        id: LaneId,
+        waiting: u32,
+        count: Count,
+    ) -> Option<BalancerId> {
         let lane = self.lanes.get_mut(&id)?;
         let balancer = self.balancers.get_mut(&lane.balancer())?;
         let waiting = lane.waiting(waiting);
         let look = lane.observe(now, waiting, count, &self.settings);
+        balancer.recount_stalled(&mut self.lanes);
+        let lane = self.lanes.get_mut(&id)?;
         let (was, was_ready, worker) = (lane.flow, lane.is_ready(), lane.worker());
-        let has_room = waiting < self.settings.window;
+        let has_room = waiting.saturating_sub(lane.glance.void.into()) < balancer.window(&self.settings);
         lane.flow = match was {
             Flow::Ready | Flow::Full if has_room => Flow::Ready,
             Flow::Ready | Flow::Full => Flow::Full,
