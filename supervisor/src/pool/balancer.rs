@@ -221,7 +221,7 @@ impl Balancer {
                 self.rotation.remove(place);
                 continue;
             };
-            if lane.holds() >= u64::from(self.window(settings)) {
+            if lane.holds() >= u64::from(self.window(lane, settings)) {
                 self.measuring = Some(id);
                 outbox.push_back(Output::Measure { lane: id });
                 break;

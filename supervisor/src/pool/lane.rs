@@ -262,7 +262,7 @@ impl Lane {
             Count::AtMost => taken.max(self.taken),
         };
         if moved {
-            self.glance.moved();
+            self.glance.moved(now, self.waiting_since);
         }
         if waiting == 0 {
             self.glance.void = false;

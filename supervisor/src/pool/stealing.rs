@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 /// A worker of which nothing can be seen is not glanced at again before.
 const BLIND: Duration = Duration::from_secs(1);
+/// A worker is quick that takes its next connection within this fraction of the time after which one is taken from it.
+const QUICK: u32 = 4;
 
 /// What the threads of a worker that serve are about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,10 @@ pub(super) struct Glance {
     /// What was left when all was taken away from it is a void record, which it has not received.
     pub(super) void: bool,
     blind_until: Option<Instant>,
+    /// From the last time that it was seen to have received something, while more waited, to the next.
+    pace: Option<Duration>,
+    /// When an older one last went before what came for it.
+    yielded: Option<Instant>,
 }
 
 impl Glance {
@@ -60,9 +66,21 @@ impl Glance {
         self.idle = false;
     }
 
-    /// It has received something.
-    pub(super) fn moved(&mut self) {
+    /// It has received something; something had waited, without that, since then.
+    pub(super) fn moved(&mut self, now: Instant, since: Option<Instant>) {
         (self.busy, self.idle, self.void) = (false, false, false);
+        self.pace = since.map(|since| now.saturating_duration_since(since));
+    }
+
+    /// It receives one after the other in no time: what it has is no reason not to give it more, and what goes before
+    /// is not worth much work.
+    fn is_quick(&self, settings: &Settings) -> bool {
+        self.pace.zip(settings.steal_after).is_some_and(|(pace, limit)| pace < limit / QUICK)
+    }
+
+    fn has_just_yielded(&self, now: Instant, settings: &Settings) -> bool {
+        let pause = settings.steal_after.unwrap_or_default() / QUICK;
+        self.yielded.is_some_and(|at| now < after(at, pause))
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -108,10 +126,10 @@ impl Settings {
 }
 
 impl Balancer {
-    /// Connections that may wait in one lane now: behind a worker that takes long no more than one each, so that what
-    /// cannot go elsewhere yet keeps its order.
-    pub(super) fn window(&self, settings: &Settings) -> u32 {
-        if self.stalled.is_empty() { settings.window } else { 1 }
+    /// Connections that may wait in the lane now. While a worker takes long it is one each, so that what cannot go
+    /// elsewhere yet keeps its order, but for those who are quick.
+    pub(super) fn window(&self, lane: &Lane, settings: &Settings) -> u32 {
+        if self.stalled.is_empty() || lane.glance.is_quick(settings) { settings.window } else { 1 }
     }
 
     /// Forgets the stalled lanes that are so no more.
@@ -140,9 +158,10 @@ impl Balancer {
         if doubtful(&to) {
             return First::Ask(to);
         }
-        let is_busy = lanes.get(&to).is_none_or(|lane| lane.glance.busy);
+        let glance = lanes.get(&to).map(|lane| lane.glance);
+        let unfit = glance.is_none_or(|glance| glance.busy || glance.has_just_yielded(now, settings));
         // With a limit on connections, one more could be too many if the worker took them all just now.
-        if is_busy || !self.returned.is_empty() || settings.max_connections.is_some() {
+        if unfit || !self.returned.is_empty() || settings.max_connections.is_some() {
             return First::Nothing;
         }
         let Some(from) = self.longest(lanes, |lane| lane.gate == Gate::Open) else { return First::Nothing };
@@ -160,6 +179,9 @@ impl Balancer {
         if let Some(place) = self.rotation.iter().position(|place| place.lane == from) {
             self.rotation.remove(place);
             self.rotation.push_back(Place { turn, lane: from, worker });
+        }
+        if let Some(lane) = lanes.get_mut(&to) {
+            lane.glance.yielded = Some(now);
         }
         outbox.push_back(Output::TakeOldest { lane: from, instead: Some(conn) });
         First::Swapped

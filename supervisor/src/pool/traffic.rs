@@ -152,7 +152,8 @@ impl Pool {
         balancer.recount_stalled(&mut self.lanes);
         let lane = self.lanes.get_mut(&id)?;
         let (was, was_ready, worker) = (lane.flow, lane.is_ready(), lane.worker());
-        let has_room = waiting.saturating_sub(lane.glance.void.into()) < balancer.window(&self.settings);
+        let has_room =
+            waiting.saturating_sub(lane.glance.void.into()) < balancer.window(lane, &self.settings);
         lane.flow = match was {
             Flow::Ready | Flow::Full if has_room => Flow::Ready,
             Flow::Ready | Flow::Full => Flow::Full,
