@@ -47,7 +47,7 @@ const HANG_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// From the dump signal to the stop signal.
 pub(crate) const DUMP_TIME: Duration = Duration::from_secs(1);
 const LOOK_AFTER: Duration = Duration::from_millis(20);
-const STEAL_AFTER: Duration = Duration::from_millis(2);
+const STEAL_AFTER: Duration = Duration::from_millis(10);
 
 /// One cluster: what runs, how many times, and by which rules. Made by a [`Builder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
