@@ -12,7 +12,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 pub(super) fn run(bench: &Bench) -> Result<String> {
-    let server = bench.cluster(2, &std::env::var("STEAL_FLAGS").unwrap_or_default().split_whitespace().collect::<Vec<_>>(), &bench.c("epoll_server")?)?;
+    let server = bench.cluster(
+        2,
+        &std::env::var("STEAL_FLAGS").unwrap_or_default().split_whitespace().collect::<Vec<_>>(),
+        &bench.c("epoll_server")?,
+    )?;
     let mut table =
         Table::new(&["clients", "CPU us a connection", "system calls a connection", "counted by"]);
     let mut verdicts = String::new();

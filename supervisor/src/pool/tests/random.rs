@@ -6,8 +6,7 @@ use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::pool::sim::{Fate, Record, Sim, ms};
 use crate::pool::{
     Activity, BalancerState, Change, Exit, Finding, Input, Note, Output, Phase, Reloaded, Settings, Standing,
-    State,
-    WhenNoWorker,
+    State, WhenNoWorker,
 };
 use proptest::prelude::*;
 use proptest::test_runner::Config;
