@@ -62,6 +62,9 @@ pub enum Request<'a> {
     Page,
     /// A pulse page for this process, see [`crate::pulse`]. Answered by `Page`.
     Attach,
+    /// This process came by another's lane, as its child or otherwise, and accepts from it as `fd`: may it have one of its
+    /// own? Answered by `Lane` (with the worker's end) or `Errno`: then it goes on with the one that it has.
+    Adopt { lane: u64, fd: i32 },
 }
 
 /// What the supervisor answers.
@@ -93,6 +96,7 @@ const GET_OPTION: u16 = 7;
 const UNLINK: u16 = 8;
 const PAGE: u16 = 9;
 const ATTACH: u16 = 10;
+const ADOPT: u16 = 11;
 
 const ERRNO: u16 = 1;
 const LANE: u16 = 2;
@@ -157,6 +161,10 @@ impl<'a> Request<'a> {
                 out.u64(*inode);
             }
             Self::Page | Self::Attach => {}
+            Self::Adopt { lane, fd } => {
+                out.u64(*lane);
+                out.i32(*fd);
+            }
         }
         out.finish()
     }
@@ -199,6 +207,7 @@ impl<'a> Request<'a> {
             UNLINK => Self::Unlink { device: input.u64()?, inode: input.u64()? },
             PAGE => Self::Page,
             ATTACH => Self::Attach,
+            ADOPT => Self::Adopt { lane: input.u64()?, fd: input.i32()? },
             _ => return None,
         };
         Some((hello, request))
@@ -221,6 +230,7 @@ impl<'a> Request<'a> {
             Self::Unlink { .. } => UNLINK,
             Self::Page => PAGE,
             Self::Attach => ATTACH,
+            Self::Adopt { .. } => ADOPT,
         }
     }
 }

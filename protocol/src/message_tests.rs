@@ -54,6 +54,14 @@ fn golden_replies() {
 }
 
 #[test]
+fn golden_adopt() {
+    let mut golden = Vec::from(*b"clmR\x02\x00\x0b\x00");
+    golden.extend([7; 16]);
+    golden.extend([42, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0]);
+    assert_eq!(frame(&Request::Adopt { lane: 9, fd: 5 }, &HELLO), golden);
+}
+
+#[test]
 fn a_place_too_long_is_left_out() {
     let path = [b'p'; MAX_PLACE + 1];
     let place = Place { path: &path, device: 1, inode: 2 };
@@ -68,7 +76,7 @@ fn address() -> impl Strategy<Value = Address> {
 
 proptest! {
     #[test]
-    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0u16..12) {
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0u16..13) {
         let _ = Request::decode(&bytes);
         let _ = Reply::decode(&bytes);
         let mut framed = Vec::from(*b"clmR\x02\x00");
@@ -96,6 +104,7 @@ proptest! {
             Request::Unlink { device: cookie, inode: 1 },
             Request::Page,
             Request::Attach,
+            Request::Adopt { lane: cookie, fd },
         ] {
             let bytes = frame(&request, &HELLO);
             prop_assert_eq!(Request::decode(&bytes), Some((HELLO, request)));

@@ -2,6 +2,7 @@
 //! every fd and decides nothing. The only place that reads the clock.
 
 mod accepting;
+mod adopting;
 mod announce;
 mod causes;
 mod closing;

@@ -5,7 +5,6 @@ use harness::{
     App, Cluster, Conn, Options, PATIENCE, TABLE, Who, app, ask_in_turn, conn_to, get, wait_for_ids,
     wait_until, who,
 };
-use std::collections::BTreeSet;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -36,12 +35,6 @@ pub(crate) fn pass(time: Duration) {
 /// Verdicts so far: `out of rotation`, however it was found.
 pub(crate) fn suspicions(cluster: &Cluster) -> usize {
     cluster.log().count(": out of rotation")
-}
-
-/// The workers that any verdict so far was about.
-fn suspects(cluster: &Cluster) -> BTreeSet<String> {
-    let id = |line: &String| Some(line.split_once("worker ")?.1.split(' ').next()?.to_owned());
-    cluster.log().lines_with(": out of rotation").iter().filter_map(id).collect()
 }
 
 /// The log has these parts in this order.

@@ -62,6 +62,7 @@ mod parity;
 mod places;
 /// Whom each policy picks, how many a worker may have, and nobody there.
 mod policies;
+mod prefork;
 /// Shared and private addresses.
 mod private;
 /// Every test program as a worker.

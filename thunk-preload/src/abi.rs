@@ -3,6 +3,7 @@
 use core::ffi::c_void;
 
 pub(crate) const EINTR: i32 = 4;
+pub(crate) const ENOENT: i32 = 2;
 pub(crate) const EBADF: i32 = 9;
 pub(crate) const EAGAIN: i32 = 11;
 pub(crate) const EFAULT: i32 = 14;

@@ -17,6 +17,7 @@
 )]
 
 mod abi;
+mod adopt;
 mod hooks;
 mod lane;
 mod link;

@@ -9,6 +9,8 @@ use core::fmt::Write;
 
 /// Most registrations of one listener that are carried over.
 const MAX_REGISTRATIONS: usize = 16;
+/// What /proc calls an epoll set.
+const EPOLL: &[u8] = b"anon_inode:[eventpoll]";
 
 struct Registration {
     epoll: i32,
@@ -44,6 +46,33 @@ pub(crate) fn replace(fd: i32, lane: i32, flags: i32) -> sys::Result<()> {
     }
     sys::close(lane);
     done
+}
+
+/// True if an epoll set in which `fd` is registered may be the parent's as well.
+#[inline(never)]
+pub(crate) fn is_watched_with_parent(fd: i32) -> bool {
+    let found = registrations(fd);
+    found.entries[..found.count].iter().any(|registration| is_parents(registration.epoll))
+}
+
+/// True unless it is certain that the parent does not have the same set under the same number.
+fn is_parents(epoll: i32) -> bool {
+    let parent = sys::getppid();
+    match sys::same_file(parent, epoll) {
+        Ok(same) => same,
+        Err(EBADF) => false,
+        // Not allowed, or not built into the kernel: then it is none if it is not even of the kind.
+        Err(_) => {
+            let mut path = Path::default();
+            let mut target = [0; 32];
+            let written = write!(path, "/proc/{parent}/fd/{epoll}");
+            match written.map(|()| sys::readlinkat(AT_FDCWD, path.as_c_str(), &mut target)) {
+                Ok(Ok(len)) => &target[..len] == EPOLL,
+                Ok(Err(ENOENT)) => false,
+                Ok(Err(_)) | Err(_) => true,
+            }
+        }
+    }
 }
 
 fn copy(from: i32, to: i32, flags: i32) {
@@ -95,7 +124,7 @@ struct Entries([u8; 1024]);
 fn look(dir: i32, name: &CStr, fd: i32, found: &mut Registrations) {
     let mut target = [0; 32];
     let Ok(len) = sys::readlinkat(dir, name, &mut target) else { return };
-    if &target[..len] != b"anon_inode:[eventpoll]" {
+    if &target[..len] != EPOLL {
         return;
     }
     let Some(epoll) = name.to_str().ok().and_then(|text| text.parse().ok()) else { return };

@@ -32,6 +32,8 @@ pub(crate) mod nr {
     pub(crate) const FCNTL: usize = 72;
     pub(crate) const GETCWD: usize = 79;
     pub(crate) const GETPID: usize = 39;
+    pub(crate) const GETPPID: usize = 110;
+    pub(crate) const KCMP: usize = 312;
     pub(crate) const KILL: usize = 62;
     pub(crate) const UNLINKAT: usize = 263;
     pub(crate) const GETDENTS64: usize = 217;
@@ -72,6 +74,8 @@ pub(crate) mod nr {
     pub(crate) const MMAP: usize = 222;
     pub(crate) const KILL: usize = 129;
     pub(crate) const GETPID: usize = 172;
+    pub(crate) const GETPPID: usize = 173;
+    pub(crate) const KCMP: usize = 272;
     pub(crate) const SOCKET: usize = 198;
     pub(crate) const BIND: usize = 200;
     pub(crate) const LISTEN: usize = 201;
@@ -359,6 +363,20 @@ pub(crate) fn sched_yield() {
 pub(crate) fn getpid() -> u32 {
     // SAFETY: no memory is involved.
     unsafe { call(nr::GETPID, [0; 6]) as u32 }
+}
+
+/// The parent, in this process's PID namespace.
+pub(crate) fn getppid() -> u32 {
+    // SAFETY: no memory is involved.
+    unsafe { call(nr::GETPPID, [0; 6]) as u32 }
+}
+
+/// Whether another process has the same open file under a number as this one, by kcmp(2). EBADF if it has none there.
+pub(crate) fn same_file(pid: u32, fd: i32) -> Result<bool> {
+    const FILE: usize = 0;
+    let args = [getpid() as usize, pid as usize, FILE, fd as usize, fd as usize, 0];
+    // SAFETY: no memory is involved.
+    unsafe { checked(nr::KCMP, args) }.map(|order| order == 0)
 }
 
 pub(crate) fn kill(pid: u32, signal: i32) {

@@ -2,7 +2,7 @@
 //! looks before it takes.
 
 use crate::abi::*;
-use crate::{lane, link, polled, pulse, real, release, settings::Settings, swap, sys};
+use crate::{adopt, lane, link, polled, pulse, real, release, settings::Settings, swap, sys};
 use clustermon_protocol::address::{Address, MAX};
 use clustermon_protocol::record::{LEN, Record, Upward};
 use clustermon_protocol::release::Ticket;
@@ -37,6 +37,7 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
     if flags & !(SOCK_CLOEXEC | SOCK_NONBLOCK) != 0 {
         return real::fail(EINVAL);
     }
+    adopt::at_accept(fd);
     let cloexec = if flags & SOCK_CLOEXEC != 0 { MSG_CMSG_CLOEXEC } else { 0 };
     let mut told = None;
     let mut wait = 0;

@@ -3,7 +3,7 @@
 
 use super::Shell;
 use crate::config::Drain;
-use crate::ids::WorkerId;
+use crate::ids::{LaneId, WorkerId};
 use crate::io::lane::Lane;
 use crate::io::quiet::{Report, Watched};
 use crate::pool::Input;
@@ -44,7 +44,7 @@ impl Shell {
         }
         let pids = self.pids(worker);
         let mut lanes = Vec::new();
-        for lane in self.lanes.values().filter(|lane| lane.worker == worker) {
+        for lane in self.taking_lanes(worker) {
             match lane.observer() {
                 Ok(observer) => lanes.push(observer),
                 Err(error) => {
@@ -62,6 +62,15 @@ impl Shell {
         }
         let idle_grace = self.config.rolling.idle_grace;
         self.quiet.watch(Watched { worker, pids, lanes, ports, names, idle_grace });
+    }
+
+    /// Lanes of the worker but those that are left: the void record in one of these is for nobody to take.
+    fn taking_lanes(&self, worker: WorkerId) -> impl Iterator<Item = &Lane> {
+        let is_left = |id: &LaneId| self.pool.lane(*id).is_some_and(crate::pool::Lane::is_left);
+        self.lanes
+            .iter()
+            .filter(move |(id, lane)| lane.worker == worker && !is_left(id))
+            .map(|(_, lane)| lane)
     }
 
     /// What was found out about those that drain.
@@ -85,11 +94,9 @@ impl Shell {
 
     /// Tells of those that have taken all that waited for them.
     pub(super) fn look_at_lanes(&mut self) {
-        let lanes = &self.lanes;
-        let waits =
-            |worker: WorkerId| lanes.values().any(|lane: &Lane| lane.worker == worker && lane.waiting() > 0);
+        let draining = std::mem::take(&mut self.drains.by_lanes).into_iter();
         let (busy, empty): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.drains.by_lanes).into_iter().partition(|worker| waits(*worker));
+            draining.partition(|worker| self.taking_lanes(*worker).any(|lane| lane.waiting() > 0));
         self.drains.next = (!busy.is_empty()).then(|| self.now + STEP);
         self.drains.by_lanes = busy;
         for worker in empty {

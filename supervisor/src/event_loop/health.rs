@@ -167,7 +167,7 @@ impl Shell {
         });
         let (mut queued, mut oldest) = (0, Duration::ZERO);
         for (_, lane) in self.pool.lanes().filter(|(_, lane)| lane.worker() == worker) {
-            queued += u32::try_from(lane.in_flight()).unwrap_or(u32::MAX);
+            queued += u32::try_from(lane.holds()).unwrap_or(u32::MAX);
             let age = lane
                 .waiting_since()
                 .map_or(Duration::ZERO, |since| self.now.saturating_duration_since(since));

@@ -169,7 +169,7 @@ impl Shell {
         Ok(())
     }
 
-    fn open_lane(
+    pub(super) fn open_lane(
         &mut self,
         worker: WorkerId,
         holder: Holder,

@@ -39,6 +39,7 @@ impl Shell {
                 }
                 Output::Examine { worker } => self.examine(worker),
                 Output::TakeBack { lane } => self.take_back(lane),
+                Output::Vacate { lane } => self.vacate(lane),
                 Output::Retire { lane } => self.retire(lane),
                 Output::Resume { balancer } => self.make_ready(balancer),
                 Output::Reopen { balancer } => self.reopen(balancer),
@@ -127,6 +128,15 @@ impl Shell {
         self.scout.ask(Question { lane: id, inode: lane.inode, pids });
     }
 
+    /// A process has ended: whether others hold the lanes that it had is looked at now, whatever waits in them.
+    pub(super) fn look_for_heirs_of(&mut self, pid: u32) {
+        let own = self.lanes.iter().filter(|(_, lane)| lane.holder.pid == pid);
+        for (id, lane) in own {
+            let pids = self.pids(lane.worker);
+            self.scout.ask(Question { lane: *id, inode: lane.inode, pids });
+        }
+    }
+
     fn take_back(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get(&id) else { return };
         let balancer = lane.balancer;
@@ -139,6 +149,14 @@ impl Shell {
             let source = source_of(&connection.peer);
             let conn = self.conns.insert(connection);
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });
+        }
+    }
+
+    /// Who still receives from the lane will find what is left in it, and who comes to it is woken by it.
+    fn vacate(&mut self, id: LaneId) {
+        self.take_back(id);
+        if let Some(lane) = self.lanes.get(&id).filter(|lane| lane.waiting() == 0) {
+            lane.leave_void();
         }
     }
 

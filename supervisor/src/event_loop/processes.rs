@@ -3,7 +3,7 @@
 
 use super::{Shell, clock};
 use crate::ids::WorkerId;
-use crate::io::child::{self, Ended, Heirs, Member, Process};
+use crate::io::child::{self, Ended, Heirs, Kind, Member, Process};
 use crate::io::source::Source;
 use crate::io::{random, spawn};
 use crate::pool::{Exit, Input};
@@ -76,11 +76,18 @@ impl Shell {
             process.listens = true;
         }
         if !process.knows(pid) {
-            self.watch_member(worker, pid);
+            self.watch_member(worker, pid, Kind::Listens);
         }
     }
 
-    fn watch_member(&mut self, worker: WorkerId, pid: u32) {
+    /// A process that some other of the worker has forked serves: its end will be seen. It is its parent's to stop.
+    pub(super) fn join_forked(&mut self, worker: WorkerId, pid: u32) {
+        if self.processes.get(&worker).is_some_and(|process| !process.knows(pid)) {
+            self.watch_member(worker, pid, Kind::Forked);
+        }
+    }
+
+    fn watch_member(&mut self, worker: WorkerId, pid: u32, kind: Kind) {
         let pidfd = match spawn::pidfd(pid) {
             Ok(pidfd) => pidfd,
             Err(error) => {
@@ -100,7 +107,7 @@ impl Shell {
             return;
         }
         if let Some(process) = self.processes.get_mut(&worker) {
-            process.members.insert(place, Member { pid, pidfd });
+            process.members.insert(place, Member { pid, pidfd, kind });
             let pids = self.pids(worker);
             self.quiet.update(worker, pids);
         }
@@ -117,11 +124,16 @@ impl Shell {
         let stop = self.stop_signal();
         let Some(worker) = self.members.try_remove(place) else { return };
         let Some(process) = self.processes.get_mut(&worker) else { return };
+        let mut gone = None;
         if let Some(member) = process.members.remove(&place) {
+            gone = Some(member.pid);
             process.member_ended(&member);
             let _ = self.poll.registry().deregister(&mut SourceFd(&member.pidfd.as_raw_fd()));
         }
         process.member_gone(stop);
+        if let Some(pid) = gone {
+            self.look_for_heirs_of(pid);
+        }
         self.bury_if_gone(worker);
     }
 
@@ -166,7 +178,7 @@ impl Shell {
         let Heirs { pids, doubtful } = child::heirs(process.pid, &process.token, known);
         for &pid in &pids {
             log::info!("worker {}: its process has ended, and {pid} goes on", self.logical_id(worker));
-            self.watch_member(worker, pid);
+            self.watch_member(worker, pid, Kind::Listens);
         }
         let Some(process) = self.processes.get_mut(&worker) else { return true };
         process.searches += 1;

@@ -116,6 +116,10 @@ impl Shell {
                 }
                 Err(error) => Reply::Errno(errno(&error)),
             },
+            Request::Adopt { lane, fd } => {
+                self.adopt(worker, LaneId(lane), Holder { pid, fd }, caller);
+                return;
+            }
             Request::Page => {
                 caller.reply(&Reply::Page, Some(self.releases.as_fd()));
                 return;

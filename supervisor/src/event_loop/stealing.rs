@@ -9,8 +9,15 @@ use crate::io::pulse::{Running, monotonic};
 use crate::pool::{Activity, Input};
 use std::time::Duration;
 
-/// What the worker is about: it waits if any of its processes does.
-fn activity(process: &Process, now: u64) -> Activity {
+/// What the lane's holder is about, if that can be seen, else the worker: it waits if any of its processes does.
+fn activity(process: &Process, holder: u32, now: u64) -> Activity {
+    let mut own = process.pulses.iter().filter(|pulse| pulse.pid == holder);
+    if let Some(running) = own.find_map(|pulse| pulse.running(now)) {
+        return match running {
+            Running::No => Activity::Waiting,
+            Running::For(time) => Activity::Running(time),
+        };
+    }
     let mut least: Option<Duration> = None;
     for pulse in &process.pulses {
         match pulse.running(now) {
@@ -25,8 +32,9 @@ fn activity(process: &Process, now: u64) -> Activity {
 impl Shell {
     pub(super) fn glance(&mut self, id: LaneId) {
         let lane = self.lanes.get(&id);
-        let process = lane.and_then(|lane| self.processes.get(&lane.worker));
-        let activity = process.map_or(Activity::Unknown, |process| activity(process, monotonic()));
+        let seen = lane
+            .and_then(|lane| Some(activity(self.processes.get(&lane.worker)?, lane.holder.pid, monotonic())));
+        let activity = seen.unwrap_or(Activity::Unknown);
         let waiting = lane.map_or(0, |lane| lane.waiting());
         self.pool.handle(self.now, Input::Glanced { lane: id, activity, waiting });
     }

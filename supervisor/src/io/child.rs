@@ -14,11 +14,21 @@ use std::collections::{HashMap, HashSet};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Duration;
 
-/// One process that listens.
+/// How a process came to serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// It listens.
+    Listens,
+    /// One that listens has forked it, and stops it.
+    Forked,
+}
+
+/// One process that serves.
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) pid: u32,
     pub(crate) pidfd: OwnedFd,
+    pub(crate) kind: Kind,
 }
 
 /// How a process ended.
@@ -108,30 +118,36 @@ impl Process {
     /// Asks the members to stop; the wrappers are asked when these are gone.
     pub(crate) fn stop(&mut self, signal: Signal) {
         self.stopping = true;
-        for member in self.members.values() {
+        for member in self.listening() {
             send(&member.pidfd, signal);
         }
         if self.listens {
             send(&self.pidfd, signal);
         }
-        if !self.listens && self.members.is_empty() {
+        if !self.listens && self.listening().next().is_none() {
             self.signal_group(signal);
         }
     }
 
     /// Sends a signal to those who serve; where nobody is known to, to the first process.
     pub(crate) fn send(&self, signal: Signal) {
-        for member in self.members.values() {
+        for member in self.listening() {
             send(&member.pidfd, signal);
         }
-        if self.listens || self.members.is_empty() {
+        if self.listens || self.listening().next().is_none() {
             send(&self.pidfd, signal);
         }
     }
 
+    /// Members that nobody else of the worker stops.
+    fn listening(&self) -> impl Iterator<Item = &Member> {
+        let orphaned = self.ended.is_some();
+        self.members.values().filter(move |member| orphaned || member.kind == Kind::Listens)
+    }
+
     /// A member has gone: the wrappers are next.
     pub(crate) fn member_gone(&mut self, signal: Signal) {
-        if self.stopping && self.members.is_empty() && !self.listens {
+        if self.stopping && self.listening().next().is_none() && !self.listens {
             self.signal_group(signal);
         }
     }

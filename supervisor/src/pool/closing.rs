@@ -109,7 +109,8 @@ impl Pool {
             let open = balancer.door == Door::Closing && balancer.state == BalancerState::Running;
             !served || !open && balancer.held() == 0
         };
-        self.balancers.values().all(emptied) && self.lanes.values().all(|lane| lane.in_flight() == 0)
+        let taken = |lane: &Lane| lane.holds() == 0 || lane.keeps_void();
+        self.balancers.values().all(emptied) && self.lanes.values().all(taken)
     }
 
     fn drain_all(&mut self, now: Instant, drain_by: Deadline) {

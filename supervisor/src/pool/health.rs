@@ -131,7 +131,10 @@ impl Pool {
         let worker = self.current(id).filter(|worker| !worker.cordoned && worker.pid().is_some())?;
         let alone = self.serves_alone(id);
         let stuck = |lane: &Lane| if alone { lane.idle_for(now) } else { lane.suspect_for(now) };
-        let stuck = self.lanes.values().filter(|lane| lane.worker() == id).filter_map(stuck).max();
+        let own = || self.lanes.values().filter(|lane| lane.worker() == id && !lane.is_left());
+        // Of those that belong to one of several processes all must be: one that hangs is not the worker.
+        let each = own().filter(|lane| lane.shared_out).map(stuck).min().flatten();
+        let stuck = own().filter(|lane| !lane.shared_out).filter_map(stuck).max().max(each);
         let lag = (alone || worker.health.is_suspect()).then(|| worker.health.lag()).max(stuck)?;
         let wanted = worker.health.has_demand() || self.is_wanted(id);
         let lag = worker.health.its_own(now, lag);

@@ -23,6 +23,9 @@ pub enum Input {
     /// A process of the worker listens on the balancer's address through this lane. With `ready_by_lane` the first one
     /// makes the worker ready.
     LaneOpened { lane: LaneId, worker: WorkerId, balancer: BalancerId },
+    /// A process that shared the lane `from` has got `to`, whose `LaneOpened` has been told: who else receives from
+    /// `from`, if anybody does, is not known.
+    LaneShared { from: LaneId, to: LaneId },
     /// Nobody in the worker holds the lane any more, or it broke. What it held comes as `Returned`, on `Retire`; a
     /// lane that is no longer known needs no `Retire`.
     LaneClosed { lane: LaneId },

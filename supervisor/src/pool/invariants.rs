@@ -48,9 +48,14 @@ fn lanes(pool: &Pool) {
         );
         assert!(lane.flow != Flow::Full || lane.look_at().is_some(), "{id:?} is full and nobody will look");
         assert!(
-            lane.flow != Flow::Suspect || lane.in_flight() > 0,
-            "{id:?} is a suspect without a void record"
+            !matches!(lane.flow, Flow::Suspect | Flow::Left) || lane.in_flight() > 0,
+            "{id:?} is {:?} without a void record",
+            lane.flow
         );
+        let serves = |other: &Lane| {
+            other.worker() == lane.worker() && other.balancer() == lane.balancer() && !other.is_left()
+        };
+        assert!(!lane.is_left() || pool.lanes.values().any(serves), "{id:?} is left to nobody");
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Lane {
     pub(super) flow: Flow,
     pub(super) gate: Gate,
     opened: Instant,
+    /// It belongs to one of several processes that shared a lane.
+    pub(super) shared_out: bool,
     /// When it was last dispatched to, in the count of its balancer; 0 is never.
     pub(super) turn: u64,
     /// Put into the lane since it opened and not taken back, with void records.
@@ -51,6 +53,8 @@ pub enum Standing {
     Full,
     /// Nothing was taken from it for too long: watched until the void record is taken. Or its worker lags.
     Suspect,
+    /// Those who shared it have lanes of their own: watched until somebody takes the void record after all.
+    Left,
     /// Its worker has as many connections as it may.
     AtLimit,
     /// Its worker is to get none, because somebody said so.
@@ -67,6 +71,7 @@ pub(super) enum Flow {
     Ready,
     Full,
     Suspect,
+    Left,
 }
 
 /// What follows for it from its worker.
@@ -110,6 +115,7 @@ impl Lane {
             flow: Flow::Ready,
             gate,
             opened: now,
+            shared_out: false,
             turn: 0,
             sent: 0,
             taken: 0,
@@ -145,6 +151,7 @@ impl Lane {
             (Gate::Cordoned, _) => Standing::Cordoned,
             (Gate::Waiting, _) => Standing::Waiting,
             (Gate::Suspect, _) | (Gate::Open | Gate::AtLimit, Flow::Suspect) => Standing::Suspect,
+            (Gate::Open | Gate::AtLimit, Flow::Left) => Standing::Left,
             (Gate::AtLimit, Flow::Ready | Flow::Full) => Standing::AtLimit,
             (Gate::Open, Flow::Full) => Standing::Full,
             (Gate::Open, Flow::Ready) => Standing::Ready,
@@ -167,7 +174,7 @@ impl Lane {
     }
 
     /// The same without the void record that it is known to hold.
-    pub(super) fn holds(&self) -> u64 {
+    pub fn holds(&self) -> u64 {
         self.in_flight() - u64::from(self.glance.void).min(self.in_flight())
     }
 
@@ -273,7 +280,7 @@ impl Lane {
             }
             return None;
         }
-        if self.flow != Flow::Suspect && (moved || self.waiting_since.is_none()) {
+        if !self.keeps_void() && (moved || self.waiting_since.is_none()) {
             self.waiting_since = Some(now);
         }
         match &mut self.look {
@@ -314,6 +321,27 @@ impl Lane {
         self.stuck = Some(Stuck { since: self.waiting_since.unwrap_or(now), wanted: self.wanted });
         self.empty();
         self.look = Some(Look { at: now + LOOK_AT_MOST, step: LOOK_AT_MOST });
+    }
+
+    /// What waited in it is taken back, and a void record waits for whoever comes to receive from it.
+    pub(super) fn leave_to_others(&mut self, now: Instant) -> Deadline {
+        self.flow = Flow::Left;
+        self.stuck = None;
+        self.empty();
+        self.glance.void = true;
+        let at = now + LOOK_AT_MOST;
+        self.look = Some(Look { at, step: LOOK_AT_MOST });
+        at
+    }
+
+    /// Those who shared it have lanes of their own: a void record waits in it for whoever comes.
+    pub fn is_left(&self) -> bool {
+        self.flow == Flow::Left
+    }
+
+    /// What waits in it is a void record, and nothing is to be concluded from that.
+    pub(super) fn keeps_void(&self) -> bool {
+        matches!(self.flow, Flow::Suspect | Flow::Left)
     }
 
     /// The same, though it may well move. Returns when to look, if that is sooner than it was.

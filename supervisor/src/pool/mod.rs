@@ -5,7 +5,8 @@
 //! - Time is an argument and never goes back; the next deadline is an answer.
 //! - `Pool::handle` and `Pool::handle_timeout` may change every answer: `poll_output`, `may_accept`, `next_deadline`.
 //! - After each of them the shell drains `poll_output` until `None`, carrying out each order in turn. An order that
-//!   asks (`Measure`, `Glance`, `Look`, `Count`, `Examine`, `Retire`, `TakeBack`, `Reopen`) is answered by further inputs at once or later.
+//!   asks (`Measure`, `Glance`, `Look`, `Count`, `Examine`, `Retire`, `TakeBack`, `Vacate`,
+//!   `Reopen`) is answered by further inputs at once or later.
 //!   Only `Measure` and `Glance` are waited for, and only by the connections held for that balancer. A count that answers is of what
 //!   the shell had carried out by then; dispatches that it has yet to poll are added here.
 //! - After `handle_timeout(now)` the next deadline is later than `now`.
@@ -46,6 +47,7 @@ mod rolling;
 mod rollout;
 mod scale;
 mod settings;
+mod sharing;
 #[cfg(test)]
 mod sim;
 mod snapshot;

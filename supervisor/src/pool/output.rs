@@ -43,6 +43,8 @@ pub enum Output {
     Examine { worker: WorkerId },
     /// Take back what waits in the lane (each comes as `Returned`) and leave a void record; the lane stays.
     TakeBack { lane: LaneId },
+    /// The same, and a void record waits in the lane in any case.
+    Vacate { lane: LaneId },
     /// Take back what waits in the lane (each comes as `Returned`) and close it.
     Retire { lane: LaneId },
     /// The balancer may accept again: `may_accept` turned true.

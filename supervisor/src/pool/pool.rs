@@ -115,6 +115,7 @@ impl Pool {
             Input::BalancerFailed { balancer, error } => self.balancer_failed(now, balancer, error),
             Input::BalancerReopened { balancer } => self.balancer_reopened(now, balancer),
             Input::LaneOpened { lane, worker, balancer } => self.lane_opened(now, lane, worker, balancer),
+            Input::LaneShared { from, to } => self.lane_shared(now, from, to),
             Input::LaneClosed { lane } => self.lane_closed(now, lane),
             Input::Looked { lane, waiting, held: true } => self.looked(now, lane, waiting),
             Input::Looked { lane, waiting: _, held: false } => self.lane_closed(now, lane),

@@ -226,7 +226,8 @@ impl Lane {
     /// When its worker is to be glanced at, if something waits for it.
     fn glance_due(&self, settings: &Settings) -> Option<Deadline> {
         let limit = settings.steal_after()?;
-        let fit = matches!(self.gate, Gate::Open | Gate::AtLimit) && self.flow != Flow::Suspect;
+        let fit = matches!(self.gate, Gate::Open | Gate::AtLimit)
+            && !matches!(self.flow, Flow::Suspect | Flow::Left);
         let since = self.waiting_since().filter(|_| fit && self.holds() > 0)?;
         let again = self.glance.at.map(|at| after(at, limit));
         Some(after(since, limit)).max(again).max(self.glance.blind_until)

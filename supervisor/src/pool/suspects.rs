@@ -15,7 +15,8 @@ impl Pool {
     pub(super) fn may_go_out(&self, now: Instant, id: WorkerId) -> bool {
         let others = |own: &Lane| {
             self.lanes.values().any(|lane| {
-                let fit = matches!(lane.gate, Gate::Open | Gate::AtLimit) && lane.flow != Flow::Suspect;
+                let fit = matches!(lane.gate, Gate::Open | Gate::AtLimit)
+                    && !matches!(lane.flow, Flow::Suspect | Flow::Left);
                 fit && lane.balancer() == own.balancer() && lane.worker() != id
             })
         };
@@ -66,8 +67,8 @@ impl Pool {
     /// It is out of rotation somewhere, because of its lag or because nothing is taken from a lane.
     pub(super) fn is_out(&self, worker: &Worker) -> bool {
         let stuck = || {
-            let its = |lane: &&Lane| lane.worker() == worker.id();
-            self.lanes.values().filter(its).any(|lane| lane.flow == Flow::Suspect)
+            let its = |lane: &Lane| lane.worker() == worker.id() && lane.flow == Flow::Suspect;
+            self.lanes.iter().any(|(id, lane)| its(lane) && !self.has_well_sibling(*id, lane))
         };
         worker.is_running() && (worker.health.is_suspect() || stuck())
     }

@@ -55,6 +55,7 @@ impl Pool {
             balancer.leave(id);
         }
         self.outbox.push_back(Output::Retire { lane: id });
+        self.return_to_left(worker, balancer);
         self.tell_suspicion(worker);
         if !self.serves(worker, balancer) {
             self.note(Note::StoppedListening { worker, balancer });
@@ -157,14 +158,14 @@ impl Pool {
         lane.flow = match was {
             Flow::Ready | Flow::Full if has_room => Flow::Ready,
             Flow::Ready | Flow::Full => Flow::Full,
-            Flow::Suspect if waiting == 0 => Flow::Ready,
-            Flow::Suspect => was,
+            Flow::Suspect | Flow::Left if waiting == 0 => Flow::Ready,
+            Flow::Suspect | Flow::Left => was,
         };
-        if was == Flow::Suspect && lane.flow == Flow::Ready {
+        if matches!(was, Flow::Suspect | Flow::Left) && lane.flow == Flow::Ready {
             // It gets its first connection after all others have got one.
             lane.turn = balancer.last_turn();
             lane.recover();
-            if lane.is_usable() && lane.gate != Gate::Suspect {
+            if was == Flow::Suspect && lane.is_usable() && lane.gate != Gate::Suspect {
                 self.outbox.push_back(Output::Note(Note::Recovered { worker, balancer: balancer.id() }));
             }
         }
@@ -190,18 +191,20 @@ impl Pool {
         let Some(waited) = lane.stuck_for(now, &self.settings) else { return false };
         let (worker, balancer) = (lane.worker(), lane.balancer());
         let may_be = match (lane.flow, lane.gate) {
-            (Flow::Suspect, _) | (_, Gate::Leaving) => false,
+            (Flow::Suspect | Flow::Left, _) | (_, Gate::Leaving) => false,
             // It is out of rotation as it is; what waits in it goes to others if there are any.
             (Flow::Ready | Flow::Full, Gate::Cordoned | Gate::Waiting) => self.rotates(balancer),
             (Flow::Ready | Flow::Full, Gate::Suspect) => lane.is_wanted() && self.rotates(balancer),
             (Flow::Ready | Flow::Full, Gate::Open | Gate::AtLimit) => {
                 let (mut serving, mut suspects) = (0, 0);
-                let usable = |lane: &&Lane| lane.balancer() == balancer && lane.is_usable();
+                let usable =
+                    |lane: &&Lane| lane.balancer() == balancer && lane.is_usable() && !lane.is_left();
                 for lane in self.lanes.values().filter(usable) {
                     serving += 1;
                     suspects += usize::from(lane.standing() == Standing::Suspect);
                 }
-                suspects < serving / 2 && self.has_room_for_suspect(now, worker)
+                let spared = || self.has_well_sibling(id, lane);
+                suspects < serving / 2 && (spared() || self.has_room_for_suspect(now, worker))
             }
         };
         if !may_be {
@@ -279,7 +282,7 @@ impl Pool {
             let others = balancers.get(&lane.balancer()).is_some_and(|other| !other.rotation.is_empty());
             // A suspect's go even where the others have no room yet: they are the next to be given.
             let stay = !others && lane.gate != Gate::Suspect;
-            if stay || lane.in_flight() == 0 || lane.flow == Flow::Suspect {
+            if stay || lane.in_flight() == 0 || matches!(lane.flow, Flow::Suspect | Flow::Left) {
                 continue;
             }
             if let Some(at) = lane.yield_up(now, settings) {

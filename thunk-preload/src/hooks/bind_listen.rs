@@ -3,7 +3,7 @@
 use super::names;
 use crate::abi::*;
 use crate::settings::Settings;
-use crate::{lane, link, owned, place, pulse, real, release, remembered, swap, sys};
+use crate::{adopt, lane, link, owned, place, pulse, real, release, remembered, swap, sys};
 use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
 use clustermon_protocol::message::{Reply, Request};
 use core::ffi::{c_int, c_void};
@@ -171,6 +171,7 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
                 return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
             }
             lane::hint(fd);
+            adopt::own(fd);
             remembered::keep(&settings);
             owned_here.inspect(|&cookie| owned::forget(cookie));
             Outcome::Done

@@ -236,6 +236,14 @@ impl Sim {
         lane
     }
 
+    /// One of those who share the lane gets one of its own.
+    pub(super) fn share(&mut self, from: LaneId) -> LaneId {
+        let SimLane { worker, balancer, .. } = self.lanes[&from];
+        let to = self.listen_by(worker, balancer);
+        self.input(Input::LaneShared { from, to });
+        to
+    }
+
     /// A client connects: the connection lies in the kernel's queue until it may be accepted.
     pub(super) fn connect(&mut self, balancer: BalancerId) {
         self.connect_from(balancer, 0);

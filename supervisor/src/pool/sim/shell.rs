@@ -114,6 +114,12 @@ impl Sim {
                     lane.queue.push_back(Record::Void);
                 }
             }
+            Output::Vacate { lane } => {
+                self.empty(lane);
+                if let Some(lane) = self.lanes.get_mut(&lane) {
+                    lane.queue.push_back(Record::Void);
+                }
+            }
             Output::Retire { lane } => {
                 self.empty(lane);
                 self.lanes.remove(&lane);

@@ -19,6 +19,7 @@ mod restarts;
 mod rollouts;
 mod rotation;
 mod scaling;
+mod sharing;
 mod stealing;
 mod stopping;
 mod suspects;

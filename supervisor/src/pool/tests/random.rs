@@ -88,6 +88,10 @@ impl Run {
             Act::Listen(slot, balancer) => {
                 self.sim.listen_by(self.process(slot)?, self.balancer(balancer)?);
             }
+            Act::Share(n) => {
+                let lane = self.lane(n)?;
+                self.sim.share(lane);
+            }
             Act::LetGo(n) => {
                 let lane = self.lane(n)?;
                 self.sim.lanes.get_mut(&lane)?.held = false;
@@ -223,7 +227,8 @@ impl Run {
         let worker = WorkerId { slot: small % 7, incarnation: (id % 5) as u32 };
         let (lane, balancer) = (LaneId(id), BalancerId(id as u32));
         let conn = ConnId(1_000_000 + self.sim.conns.len() as u64);
-        match what % 16 {
+        match what % 17 {
+            16 => self.tell(Input::LaneShared { from: lane, to: LaneId(id / 2) }),
             0 => self.tell(Input::Spawned { worker, pid: small }),
             1 => self.tell(Input::LaneOpened { lane: LaneId(100_000 + id), worker, balancer }),
             2 => self.tell(Input::LaneClosed { lane }),

@@ -1,0 +1,71 @@
+//! Lanes that several processes of a worker came by, as the children of a preforking server do: each gets one of its own,
+//! and the shared one is left to whoever may still receive from it. It tells no process from another.
+
+use super::lane::{Flow, Lane};
+use super::pool::Pool;
+use super::{Output, Timer};
+use crate::ids::{BalancerId, LaneId, WorkerId};
+use std::time::Instant;
+
+impl Pool {
+    /// One of those who share the lane has got its own. Whether anybody else receives from it shows when the void record
+    /// is taken: a parent that only waits for its children never does.
+    pub(super) fn lane_shared(&mut self, now: Instant, from: LaneId, to: LaneId) {
+        if let Some(own) = self.lanes.get_mut(&to) {
+            own.shared_out = true;
+        }
+        let Some(lane) = self.lanes.get(&from) else { return };
+        let (worker, id) = (lane.worker(), lane.balancer());
+        if lane.is_left() || !self.is_shared_out(worker, id, from) {
+            return;
+        }
+        let Some(lane) = self.lanes.get_mut(&from) else { return };
+        let look = lane.leave_to_others(now);
+        self.deadlines.lower(look, Timer::Look);
+        if let Some(balancer) = self.balancers.get_mut(&id) {
+            balancer.leave(from);
+            if balancer.measuring == Some(from) {
+                balancer.measuring = None;
+            }
+        }
+        self.outbox.push_back(Output::Vacate { lane: from });
+        self.outbox.push_back(Output::Watch { lane: from });
+        self.tell_suspicion(worker);
+        self.pump(now, id);
+    }
+
+    /// The lane belongs to one of several processes of a worker, and another of these takes what comes: the worker is not
+    /// out where the one is.
+    pub(super) fn has_well_sibling(&self, id: LaneId, lane: &Lane) -> bool {
+        let sibling = |other: &Lane| {
+            other.shared_out && other.worker() == lane.worker() && other.balancer() == lane.balancer()
+        };
+        let well = |other: &Lane| matches!(other.flow, Flow::Ready | Flow::Full);
+        let mut others = self.lanes.iter().filter(|(other, _)| **other != id);
+        lane.shared_out && others.any(|(_, other)| sibling(other) && well(other))
+    }
+
+    /// Somebody else of the worker has a lane to the balancer that is not left.
+    fn is_shared_out(&self, worker: WorkerId, balancer: BalancerId, but: LaneId) -> bool {
+        let serves = |lane: &Lane| lane.worker() == worker && lane.balancer() == balancer && !lane.is_left();
+        self.lanes.iter().any(|(id, lane)| *id != but && serves(lane))
+    }
+
+    /// A lane of the worker has closed. If it was the last of those that were shared out, whoever comes next will receive
+    /// from the shared one.
+    pub(super) fn return_to_left(&mut self, worker: WorkerId, id: BalancerId) {
+        let Self { lanes, balancers, .. } = self;
+        let own = |lane: &Lane| lane.worker() == worker && lane.balancer() == id;
+        if lanes.values().any(|lane| own(lane) && !lane.is_left()) {
+            return;
+        }
+        let Some(balancer) = balancers.get_mut(&id) else { return };
+        for (&lane_id, lane) in lanes.iter_mut().filter(|(_, lane)| own(lane)) {
+            lane.turn = balancer.last_turn();
+            lane.recover();
+            if lane.is_ready() {
+                balancer.enter(lane_id, lane);
+            }
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Lanes that several processes share: who gets one of its own, and what becomes of the shared one.
+
+use crate::ids::LaneId;
+use crate::pool::sim::{Record, Sim, ms, settings};
+use crate::pool::{Command, Output, Settings, Standing};
+
+fn standing(sim: &Sim, lane: LaneId) -> Standing {
+    sim.pool.lane(lane).expect("open").standing()
+}
+
+#[test]
+fn each_gets_its_turn_and_what_waited_goes_to_those_who_have_their_own() {
+    let (mut sim, balancer, lanes) = Sim::serving(settings(1));
+    sim.connect(balancer);
+    let first = sim.share(lanes[0]);
+    assert!(matches!(sim.lanes[&first].queue[0], Record::Conn(_)));
+    let second = sim.share(lanes[0]);
+    assert_eq!(sim.lanes[&lanes[0]].queue, [Record::Void]);
+    assert_eq!(standing(&sim, lanes[0]), Standing::Left);
+    sim.take(first);
+    for _ in 0..4 {
+        sim.connect(balancer);
+    }
+    assert_eq!((sim.lanes[&first].queue.len(), sim.lanes[&second].queue.len()), (2, 2));
+    assert_eq!(sim.lanes[&lanes[0]].queue, [Record::Void]);
+}
+
+#[test]
+fn a_parent_that_takes_the_void_record_serves_too() {
+    let (mut sim, balancer, lanes) = Sim::serving(settings(1));
+    let own = sim.share(lanes[0]);
+    sim.advance(ms(60_000));
+    assert_eq!(standing(&sim, lanes[0]), Standing::Left);
+    assert_eq!(sim.take(lanes[0]), Some(Record::Void));
+    assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
+    sim.connect(balancer);
+    sim.connect(balancer);
+    assert_eq!((sim.lanes[&own].queue.len(), sim.lanes[&lanes[0]].queue.len()), (1, 1));
+    // Another that gets its own leaves it once more.
+    sim.share(lanes[0]);
+    assert_eq!(standing(&sim, lanes[0]), Standing::Left);
+}
+
+#[test]
+fn when_all_who_had_their_own_are_gone_the_next_finds_what_waits_in_the_shared_one() {
+    let (mut sim, balancer, lanes) = Sim::serving(settings(1));
+    let own = sim.share(lanes[0]);
+    sim.connect(balancer);
+    sim.lanes.get_mut(&own).expect("open").held = false;
+    sim.advance(ms(2_000));
+    assert!(sim.pool.lane(own).is_none());
+    assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
+    let queue = &sim.lanes[&lanes[0]].queue;
+    assert!(queue[0] == Record::Void && matches!(queue[1], Record::Conn(_)), "{queue:?}");
+}
+
+#[test]
+fn one_of_several_that_hangs_is_out_alone_and_the_worker_does_not_hang() {
+    let settings = Settings { hang_limit: Some(ms(5_000)), hang_explicit: true, ..settings(2) };
+    let (mut sim, balancer, lanes) = Sim::serving(settings);
+    let (stuck, well) = (sim.share(lanes[0]), sim.share(lanes[0]));
+    for _ in 0..2_000 {
+        sim.connect(balancer);
+        for lane in [well, lanes[1]] {
+            while sim.take(lane).is_some() {}
+        }
+        sim.advance(ms(10));
+    }
+    assert_eq!((standing(&sim, stuck), standing(&sim, well)), (Standing::Suspect, Standing::Ready));
+    let orders = sim.take_orders();
+    assert!(!orders.iter().any(|order| matches!(order, Output::Examine { .. })), "{orders:?}");
+}
+
+#[test]
+fn a_left_lane_gets_nothing_when_its_worker_is_cordoned_and_comes_back() {
+    let (mut sim, balancer, lanes) = Sim::serving(settings(2));
+    let own = sim.share(lanes[0]);
+    sim.command(0, Command::Cordon);
+    assert_eq!(standing(&sim, lanes[0]), Standing::Cordoned);
+    sim.command(0, Command::Uncordon);
+    assert_eq!((standing(&sim, lanes[0]), standing(&sim, own)), (Standing::Left, Standing::Ready));
+    for _ in 0..4 {
+        sim.connect(balancer);
+    }
+    assert_eq!(sim.lanes[&lanes[0]].queue, [Record::Void]);
+}
+
+#[test]
+fn nothing_is_left_to_a_lane_that_is_no_more() {
+    let (mut sim, _, lanes) = Sim::serving(settings(1));
+    let own = sim.share(lanes[0]);
+    sim.input(crate::pool::Input::LaneClosed { lane: own });
+    sim.input(crate::pool::Input::LaneShared { from: lanes[0], to: own });
+    assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
+}
