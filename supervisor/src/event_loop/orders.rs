@@ -29,7 +29,6 @@ impl Shell {
                 Output::Refuse { conn } => self.conns.close(conn),
                 Output::Measure { lane } => self.measure(lane),
                 Output::Glance { lane } => self.glance(lane),
-                Output::TakeOldest { lane, instead } => self.take_oldest(lane, instead),
                 Output::Watch { lane } => self.watch(lane),
                 Output::Look { lane } => self.look(lane),
                 Output::Count { .. } => {
@@ -58,7 +57,7 @@ impl Shell {
     }
 
     /// The connection path: one sendmsg, one close, and word that the copy is closed.
-    pub(super) fn dispatch(&mut self, conn: ConnId, id: LaneId) {
+    fn dispatch(&mut self, conn: ConnId, id: LaneId) {
         let Some(connection) = self.conns.get(conn) else { return };
         let balancer = connection.balancer;
         let given = match self.lanes.get_mut(&id) {
@@ -141,11 +140,11 @@ impl Shell {
         let Some(lane) = self.lanes.get(&id) else { return };
         let balancer = lane.balancer;
         // What cannot be taken back stays the worker's.
-        let taken = lane.take_back();
-        if taken.received {
+        let (taken, _) = lane.take_back();
+        if !taken.is_empty() {
             lane.leave_void();
         }
-        for connection in taken.connections {
+        for connection in taken {
             let source = source_of(&connection.peer);
             let conn = self.conns.insert(connection);
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });
@@ -172,13 +171,13 @@ impl Shell {
         let balancer = lane.balancer;
         // Nobody else is to answer for it.
         let tried = self.is_being_tried(lane.worker);
-        let taken = lane.take_back();
-        for connection in taken.connections.into_iter().filter(|_| !tried) {
+        let (taken, all) = lane.take_back();
+        for connection in taken.into_iter().filter(|_| !tried) {
             let source = source_of(&connection.peer);
             let conn = self.conns.insert(connection);
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });
         }
-        if !taken.all {
+        if !all {
             self.leftovers.push(lane);
             self.pause_for_descriptors();
         }

@@ -1,9 +1,7 @@
-//! Glances at workers for the core and moves what waits behind one of them. A glance is a look at shared memory and a
-//! count of what waits; it judges nobody.
+//! Glances at workers for the core: a look at shared memory and a count of what waits. It judges nobody.
 
 use super::Shell;
-use super::orders::source_of;
-use crate::ids::{ConnId, LaneId};
+use crate::ids::{LaneId, WorkerId};
 use crate::io::child::Process;
 use crate::io::pulse::{Running, monotonic};
 use crate::pool::{Activity, Input};
@@ -31,33 +29,22 @@ fn activity(process: &Process, holder: u32, now: u64) -> Activity {
 
 impl Shell {
     pub(super) fn glance(&mut self, id: LaneId) {
-        let lane = self.lanes.get(&id);
-        let seen = lane
-            .and_then(|lane| Some(activity(self.processes.get(&lane.worker)?, lane.holder.pid, monotonic())));
-        let activity = seen.unwrap_or(Activity::Unknown);
-        let waiting = lane.map_or(0, |lane| lane.waiting());
+        let Some((worker, holder, waiting)) =
+            self.lanes.get(&id).map(|lane| (lane.worker, lane.holder.pid, lane.waiting()))
+        else {
+            return;
+        };
+        let mut activity = self.activity(worker, holder);
+        // Another thread than those that have accepted may wait for all.
+        if matches!(activity, Activity::Running(_)) && self.recognise(worker) {
+            activity = self.activity(worker, holder);
+        }
         self.pool.handle(self.now, Input::Glanced { lane: id, activity, waiting });
     }
 
-    /// Takes the oldest that waits in the lane and puts another in its place. Only for a moment may the lane be empty
-    /// without a void record, and only where something follows.
-    pub(super) fn take_oldest(&mut self, id: LaneId, instead: Option<ConnId>) {
-        let taken = self.lanes.get(&id).map(|lane| lane.take_oldest());
-        if let Some(conn) = instead {
-            self.dispatch(conn, id);
-        }
-        let Some((taken, received)) = taken else { return };
-        if let Some(lane) = self.lanes.get(&id)
-            && received
-            && instead.is_none_or(|conn| self.conns.get(conn).is_some())
-            && lane.waiting() == 0
-        {
-            lane.leave_void();
-        }
-        if let Some(connection) = taken {
-            let (balancer, source) = (connection.balancer, source_of(&connection.peer));
-            let conn = self.conns.insert(connection);
-            self.pool.handle(self.now, Input::Returned { conn, balancer, source });
-        }
+    fn activity(&self, worker: WorkerId, holder: u32) -> Activity {
+        self.processes
+            .get(&worker)
+            .map_or(Activity::Unknown, |process| activity(process, holder, monotonic()))
     }
 }

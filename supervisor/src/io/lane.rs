@@ -41,25 +41,6 @@ pub(crate) struct Lane {
     record_cost: u32,
 }
 
-/// What came back out of a lane.
-#[derive(Debug)]
-pub(crate) struct Taken {
-    pub(crate) connections: Vec<Connection>,
-    /// Something was received, be it a void record: who was told of it must find another.
-    pub(crate) received: bool,
-    /// Nothing is left. Else there is no descriptor for it.
-    pub(crate) all: bool,
-}
-
-enum Received {
-    Connection(Connection),
-    /// A void record, or nothing that makes sense.
-    Other,
-    Nothing,
-    /// There is no descriptor for what may wait.
-    NoRoom,
-}
-
 /// Where the worker end was put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Holder {
@@ -132,63 +113,29 @@ impl Lane {
         if done < 0 { 0 } else { bytes.unsigned_abs().div_ceil(self.record_cost) }
     }
 
-    /// Takes back what waits, oldest first.
-    pub(crate) fn take_back(&self) -> Taken {
-        let mut taken = Taken { connections: Vec::new(), received: false, all: true };
-        loop {
-            match self.receive() {
-                Received::Connection(connection) => taken.connections.push(connection),
-                Received::Nothing => return taken,
-                Received::NoRoom => {
-                    taken.all = self.waiting() == 0;
-                    return taken;
-                }
-                Received::Other => {}
-            }
-            taken.received = true;
-        }
-    }
-
-    /// Takes back the oldest connection that waits; and whether anything was received, be it a void record.
-    pub(crate) fn take_oldest(&self) -> (Option<Connection>, bool) {
-        let mut received = false;
-        loop {
-            match self.receive() {
-                Received::Connection(connection) => return (Some(connection), true),
-                Received::Nothing | Received::NoRoom => return (None, received),
-                Received::Other => received = true,
-            }
-        }
-    }
-
-    /// Receives one record in the worker's stead.
-    fn receive(&self) -> Received {
+    /// Takes back what waits, oldest first. False if some of it still waits, because there is no descriptor for it.
+    pub(crate) fn take_back(&self) -> (Vec<Connection>, bool) {
+        let mut taken = Vec::new();
         let mut bytes = [0; record::LEN];
-        // A record that finds no room for its descriptor is lost with it.
-        if !descriptors::is_there_one(self.worker_end.as_fd()) {
-            return Received::NoRoom;
-        }
         loop {
+            // A record that finds no room for its descriptor is lost with it.
+            if !descriptors::is_there_one(self.worker_end.as_fd()) {
+                return (taken, self.waiting() == 0);
+            }
             match message::receive(self.worker_end.as_fd(), &mut bytes) {
-                Ok(incoming) if incoming.len == 0 => return Received::Nothing,
-                Ok(incoming) => match (Record::decode(&bytes), incoming.fd) {
-                    (Some(Record::Connection { peer, nonblock, .. }), Some(fd)) => {
-                        return Received::Connection(Connection {
-                            fd,
-                            peer,
-                            nonblock,
-                            balancer: self.balancer,
-                        });
+                Ok(incoming) if incoming.len == 0 => return (taken, true),
+                Ok(incoming) => {
+                    match (Record::decode(&bytes), incoming.fd) {
+                        (Some(Record::Connection { peer, nonblock, .. }), Some(fd)) => {
+                            taken.push(Connection { fd, peer, nonblock, balancer: self.balancer });
+                        }
+                        // Another thread took the last descriptor in between.
+                        (Some(Record::Connection { .. }), None) => log::error!("a connection was lost"),
+                        (Some(Record::Void) | None, _) => {}
                     }
-                    // Another thread took the last descriptor in between.
-                    (Some(Record::Connection { .. }), None) => {
-                        log::error!("a connection was lost");
-                        return Received::Other;
-                    }
-                    (Some(Record::Void) | None, _) => return Received::Other,
-                },
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Received::Nothing,
+                Err(_) => return (taken, true),
             }
         }
     }
@@ -298,11 +245,11 @@ mod tests {
                 lane.give(&connection()).unwrap();
             }
             assert_eq!(lane.waiting(), window);
-            assert_eq!(lane.take_back().connections.len(), window as usize);
+            assert_eq!(lane.take_back().0.len(), window as usize);
             assert_eq!(lane.waiting(), 0);
             lane.leave_void();
             assert_eq!(lane.waiting(), 1);
-            assert_eq!(lane.take_back().connections.len(), 0);
+            assert_eq!(lane.take_back().0.len(), 0);
         }
     }
 }

@@ -3,7 +3,6 @@
 
 use super::deadlines::after;
 use super::lane::{Lane, Lanes};
-use super::stealing::First;
 use super::workers::Workers;
 use super::{Deadline, Output, Policy, Settings, Timer};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
@@ -23,10 +22,8 @@ pub struct Balancer {
     /// Came back from a lane: go before all that was accepted.
     pub(super) returned: VecDeque<Held>,
     pub(super) accepted: VecDeque<Held>,
-    /// The lane whose `Measured` or `Glanced` the held connections wait for.
+    /// The lane whose `Measured` the held connections wait for.
     pub(super) measuring: Option<LaneId>,
-    /// Lanes behind workers that take long, and maybe some that are not any more.
-    pub(super) stalled: Vec<LaneId>,
     /// When to see who keeps connections waiting.
     pub(super) glance_at: Option<Instant>,
     /// What the shell takes `may_accept` to be.
@@ -104,7 +101,6 @@ impl Balancer {
             returned: VecDeque::new(),
             accepted: VecDeque::new(),
             measuring: None,
-            stalled: Vec::new(),
             glance_at: None,
             accepting: false,
             served: false,
@@ -211,33 +207,19 @@ impl Balancer {
     ) -> Pumped {
         let mut look = None;
         let mut spent = false;
-        self.recount_stalled(lanes);
         while self.measuring.is_none()
             && let Some(held) = self.returned.front().or_else(|| self.accepted.front()).copied()
-            && let Some(place) = self.pick(now, held.source, settings, lanes, workers)
+            && let Some(place) = self.pick(held.source, settings.policy, workers)
         {
             let Some(&Place { lane: id, worker, .. }) = self.rotation.get(place) else { break };
             let Some(lane) = lanes.get_mut(&id).filter(|lane| lane.is_ready()) else {
                 self.rotation.remove(place);
                 continue;
             };
-            if lane.holds() >= u64::from(self.window(lane, settings)) {
+            if lane.holds() >= u64::from(settings.window) {
                 self.measuring = Some(id);
                 outbox.push_back(Output::Measure { lane: id });
                 break;
-            }
-            if !self.stalled.is_empty() {
-                match self.older_first(now, id, settings, lanes, outbox) {
-                    First::Nothing => {}
-                    First::Swapped => continue,
-                    First::Ask(lane) => {
-                        self.measuring = Some(lane);
-                        if let Some(asked) = lanes.get_mut(&lane) {
-                            asked.glance.ask(lane, outbox);
-                        }
-                        break;
-                    }
-                }
             }
             let alone = lanes.len() < 2;
             let Some(lane) = lanes.get_mut(&id) else { break };
@@ -274,29 +256,18 @@ impl Balancer {
 
     /// The place in the rotation of the lane that the connection is for. All in it are ready, so that a hash which
     /// prefers one that is not spills over to the next it prefers.
-    fn pick(
-        &self,
-        now: Instant,
-        source: u64,
-        settings: &Settings,
-        lanes: &Lanes,
-        workers: &Workers,
-    ) -> Option<usize> {
-        let rank = |place: &Place| match self.stalled.is_empty() {
-            true => 0,
-            false => self.rank(now, place, settings, lanes),
-        };
+    fn pick(&self, source: u64, policy: Policy, workers: &Workers) -> Option<usize> {
         // Of several equal ones, `min_by_key` returns the first.
-        let best = |key: &dyn Fn(&Place) -> (u64, u64)| {
+        let best = |key: &dyn Fn(&Place) -> u64| {
             let places = self.rotation.iter().enumerate();
             places.min_by_key(|(_, place)| key(place)).map(|(place, _)| place)
         };
-        let open = |place: &Place| workers.by_id(place.worker).map_or(u64::MAX, |worker| worker.load.open());
-        match settings.policy {
-            Policy::RoundRobin if self.stalled.is_empty() => (!self.rotation.is_empty()).then_some(0),
-            Policy::RoundRobin => best(&|place| (rank(place), 0)),
-            Policy::LeastConnections => best(&|place| (rank(place), open(place))),
-            Policy::SourceHash => best(&|place| (0, preference(source, place.worker.slot))),
+        match policy {
+            Policy::RoundRobin => (!self.rotation.is_empty()).then_some(0),
+            Policy::LeastConnections => {
+                best(&|place| workers.by_id(place.worker).map_or(u64::MAX, |worker| worker.load.open()))
+            }
+            Policy::SourceHash => best(&|place| preference(source, place.worker.slot)),
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct Lane {
     stuck: Option<Stuck>,
     look: Option<Look>,
     pub(super) glance: Glance,
+    /// A void record waits in it, before which it is not to get anything.
+    void: bool,
 }
 
 /// May a lane be given connections?
@@ -126,6 +128,7 @@ impl Lane {
             stuck: None,
             look: None,
             glance: Glance::default(),
+            void: false,
         }
     }
 
@@ -175,7 +178,12 @@ impl Lane {
 
     /// The same without the void record that it is known to hold.
     pub fn holds(&self) -> u64 {
-        self.in_flight() - u64::from(self.glance.void).min(self.in_flight())
+        self.in_flight() - u64::from(self.void).min(self.in_flight())
+    }
+
+    /// It gets nothing before the void record is taken.
+    pub(super) fn has_void(&self) -> bool {
+        self.void
     }
 
     /// Since when something has waited in it without anything being taken.
@@ -208,6 +216,7 @@ impl Lane {
     pub(super) fn recover(&mut self) {
         self.flow = Flow::Ready;
         self.stuck = None;
+        self.void = false;
     }
 
     pub(super) fn look_at(&self) -> Option<Deadline> {
@@ -269,10 +278,11 @@ impl Lane {
             Count::AtMost => taken.max(self.taken),
         };
         if moved {
-            self.glance.moved(now, self.waiting_since);
+            self.glance.moved();
+            self.void = false;
         }
         if waiting == 0 {
-            self.glance.void = false;
+            self.void = false;
             self.waiting_since = None;
             self.wanted = false;
             if count == Count::Exact {
@@ -328,7 +338,7 @@ impl Lane {
         self.flow = Flow::Left;
         self.stuck = None;
         self.empty();
-        self.glance.void = true;
+        self.void = true;
         let at = now + LOOK_AT_MOST;
         self.look = Some(Look { at, step: LOOK_AT_MOST });
         at
@@ -351,25 +361,19 @@ impl Lane {
         self.look_soon(now, settings)
     }
 
-    /// The oldest that waits in it is taken back, and a void record left if it was the only one: the worker is as
-    /// wanted as it was.
-    pub(super) fn give_up_oldest(&mut self) {
+    /// What waits in it is taken back, and it gets nothing before the void record has been taken that waits instead. Its
+    /// worker is as wanted as it was.
+    pub(super) fn give_up(&mut self) {
+        self.flow = Flow::Full;
+        self.sent = self.taken + 1;
         // It may come back under the name that it had.
         self.last = None;
-        self.give_up_older();
-    }
-
-    /// The same, where another has just been dispatched to it.
-    pub(super) fn give_up_older(&mut self) {
-        if self.in_flight() > 1 {
-            self.sent -= 1;
-        } else {
-            self.glance.void = true;
-        }
+        self.void = true;
     }
 
     fn empty(&mut self) {
         self.glance = Glance::default();
+        self.void = false;
         self.sent = self.taken + 1;
         self.last = None;
         self.waiting_since = None;

@@ -28,9 +28,6 @@ pub enum Output {
     Measure { lane: LaneId },
     /// Answer by `Glanced` what the lane's worker is about.
     Glance { lane: LaneId },
-    /// Take back the oldest connection that waits in the lane (it comes as `Returned`) and hand it this one instead, as
-    /// by `Dispatch`. Without one, and if nothing is left, leave a void record.
-    TakeOldest { lane: LaneId, instead: Option<ConnId> },
     /// Tell by one `Measured` when the lane has next been read from; at once if it has been since it was last counted.
     /// Ordered again where that is not the end of it. While one such order stands, another changes nothing.
     Watch { lane: LaneId },

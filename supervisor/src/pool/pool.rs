@@ -197,7 +197,7 @@ impl Pool {
             self.come_to_rest();
         }
         let output = self.outbox.pop_front();
-        if let Some(Output::Dispatch { lane, .. } | Output::TakeOldest { lane, instead: Some(_) }) = output
+        if let Some(Output::Dispatch { lane, .. }) = output
             && let Some(lane) = self.lanes.get_mut(&lane)
         {
             lane.polled();

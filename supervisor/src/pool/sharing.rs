@@ -17,7 +17,7 @@ impl Pool {
         let Some(lane) = self.lanes.get(&from) else { return };
         let (worker, id) = (lane.worker(), lane.balancer());
         if lane.is_left() || !self.is_shared_out(worker, id, from) {
-            return;
+            return self.tell_suspicion(worker);
         }
         let Some(lane) = self.lanes.get_mut(&from) else { return };
         let look = lane.leave_to_others(now);

@@ -150,11 +150,8 @@ impl Pool {
         let balancer = self.balancers.get_mut(&lane.balancer())?;
         let waiting = lane.waiting(waiting);
         let look = lane.observe(now, waiting, count, &self.settings);
-        balancer.recount_stalled(&mut self.lanes);
-        let lane = self.lanes.get_mut(&id)?;
         let (was, was_ready, worker) = (lane.flow, lane.is_ready(), lane.worker());
-        let has_room =
-            waiting.saturating_sub(lane.glance.void.into()) < balancer.window(lane, &self.settings);
+        let has_room = waiting < self.settings.window && !lane.has_void();
         lane.flow = match was {
             Flow::Ready | Flow::Full if has_room => Flow::Ready,
             Flow::Ready | Flow::Full => Flow::Full,
@@ -179,7 +176,7 @@ impl Pool {
         }
         let balancer = balancer.id();
         self.look_at(look);
-        if was == Flow::Suspect {
+        if matches!(was, Flow::Suspect | Flow::Left) {
             self.tell_suspicion(worker);
         }
         Some(balancer)

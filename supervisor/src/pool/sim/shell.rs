@@ -105,7 +105,6 @@ impl Sim {
                 let waiting = seen.map_or(0, |lane| lane.queue.len() as u32);
                 self.answer(Input::Glanced { lane, activity, waiting });
             }
-            Output::TakeOldest { lane, instead } => self.take_oldest(lane, instead),
             Output::TakeBack { lane } => {
                 // As the shell does: who had nothing to lose has nothing to be told.
                 let waits = self.lanes.get(&lane).is_some_and(|lane| !lane.queue.is_empty());
@@ -181,34 +180,6 @@ impl Sim {
                 let source = self.source(conn);
                 self.answer(Input::Returned { conn, balancer, source });
             }
-        }
-    }
-
-    fn take_oldest(&mut self, id: LaneId, instead: Option<ConnId>) {
-        let mut oldest = None;
-        let mut received = false;
-        if let Some(lane) = self.lanes.get_mut(&id) {
-            while oldest.is_none()
-                && let Some(record) = lane.queue.pop_front()
-            {
-                received = true;
-                if let Record::Conn(conn) = record {
-                    oldest = Some((conn, lane.balancer));
-                }
-            }
-        }
-        if let Some((conn, _)) = oldest {
-            self.moved(conn, Fate::InLane(id), Fate::Coming);
-        }
-        if let Some(conn) = instead {
-            self.dispatch(conn, id);
-        }
-        if let Some(lane) = self.lanes.get_mut(&id).filter(|lane| received && lane.queue.is_empty()) {
-            lane.queue.push_back(Record::Void);
-        }
-        if let Some((conn, balancer)) = oldest {
-            let source = self.source(conn);
-            self.answer(Input::Returned { conn, balancer, source });
         }
     }
 

@@ -49,8 +49,11 @@ fn what_waits_behind_a_busy_worker_goes_to_one_that_waits() {
         [
             Output::Glance { lane: lanes[0] },
             Output::Glance { lane: lanes[1] },
-            Output::TakeOldest { lane: lanes[0], instead: None },
+            Output::TakeBack { lane: lanes[0] },
+            Output::Watch { lane: lanes[0] },
             Output::Dispatch { conn, lane: lanes[1] },
+            // There is room for more records, which is told at once and means nothing.
+            Output::Watch { lane: lanes[0] },
         ]
     );
     assert_eq!(sim.lanes[&lanes[0]].queue, [Record::Void]);
@@ -80,7 +83,7 @@ fn nobody_is_passed_over_while_all_keep_up_and_nothing_is_waited_for_when_nothin
 }
 
 #[test]
-fn a_busy_worker_is_passed_over_until_it_is_seen_to_wait() {
+fn a_busy_worker_gets_nothing_more_before_it_has_time() {
     let (mut sim, balancer, lanes, conn) = one_behind(3, Policy::RoundRobin);
     sim.advance(ms(2));
     assert_eq!(sim.conns[&conn], Fate::InLane(lanes[1]));
@@ -90,13 +93,22 @@ fn a_busy_worker_is_passed_over_until_it_is_seen_to_wait() {
         sim.take(lane);
         sim.advance(ms(3));
     }
-    // It is asked again before it is passed over again, and it is the least recently connected.
-    sim.show(0, Activity::Waiting);
-    sim.take_orders();
-    assert_eq!(connect(&mut sim, balancer).1, lanes[0]);
-    assert_eq!(sim.take_orders()[0], Output::Glance { lane: lanes[0] });
+    // It takes the void record, and is the least recently connected.
     assert_eq!(sim.take(lanes[0]), Some(Record::Void));
+    assert_eq!(connect(&mut sim, balancer).1, lanes[0]);
     assert!(matches!(sim.take(lanes[0]), Some(Record::Conn(_))));
+}
+
+#[test]
+fn two_that_wait_go_together() {
+    let (mut sim, balancer, lanes) = Sim::serving(stealing(2));
+    (0..4).for_each(|_| sim.connect(balancer));
+    assert_eq!((sim.lanes[&lanes[0]].queue.len(), sim.lanes[&lanes[1]].queue.len()), (2, 2));
+    sim.show(0, LONG);
+    while sim.take(lanes[1]).is_some() {}
+    sim.advance(ms(2));
+    assert_eq!(sim.lanes[&lanes[0]].queue, [Record::Void]);
+    assert_eq!(sim.lanes[&lanes[1]].queue.len(), 2);
 }
 
 #[test]
@@ -113,33 +125,6 @@ fn one_that_took_something_is_not_passed_over() {
 }
 
 #[test]
-fn where_all_are_full_older_ones_go_before_newer_ones_and_nobody_runs_dry() {
-    let (mut sim, balancer, lanes) = Sim::serving(stealing(2));
-    let conns: Vec<_> = (0..2).map(|_| connect(&mut sim, balancer).0).collect();
-    let conns = [conns, (0..2).map(|_| connect(&mut sim, balancer).0).collect()].concat();
-    // Two wait for each, and more in the kernel's queue.
-    (0..6).for_each(|_| sim.connect(balancer));
-    sim.show(0, LONG);
-    sim.show(1, Activity::Running(ms(1)));
-    sim.advance(ms(2));
-    assert_eq!(sim.lanes[&lanes[0]].queue.len(), 2, "nobody has time");
-    let mut served = Vec::new();
-    for _ in 0..5 {
-        if let Some(Record::Conn(conn)) = sim.take(lanes[1]) {
-            served.push(conn);
-        }
-        assert!(!sim.lanes[&lanes[0]].queue.contains(&Record::Void));
-        assert!(!sim.lanes[&lanes[0]].queue.is_empty());
-        sim.advance(ms(1));
-    }
-    // What had been given to the second, then what waited behind the first, and then by age.
-    assert_eq!(served[..4], [conns[1], conns[3], conns[0], conns[2]]);
-    assert!(
-        sim.take_orders().iter().any(|order| matches!(order, Output::TakeOldest { instead: Some(_), .. }))
-    );
-}
-
-#[test]
 fn where_all_take_long_everything_stays_where_it_is() {
     let (mut sim, balancer, lanes, _) = one_behind(2, Policy::RoundRobin);
     sim.show(1, LONG);
@@ -148,7 +133,7 @@ fn where_all_take_long_everything_stays_where_it_is() {
     sim.take_orders();
     sim.advance(ms(19));
     let glances = sim.take_orders();
-    let moved = |order: &Output| matches!(order, Output::TakeOldest { .. } | Output::Dispatch { .. });
+    let moved = |order: &Output| matches!(order, Output::TakeBack { .. } | Output::Dispatch { .. });
     assert!(!glances.iter().any(moved), "{glances:?}");
     let count = glances.iter().filter(|order| matches!(order, Output::Glance { .. })).count();
     assert!(count <= 2 * 20 / 2, "{count}");
@@ -181,7 +166,7 @@ fn without_the_setting_or_a_second_lane_nobody_is_glanced_at() {
         sim.show(0, LONG);
         (0..2).for_each(|_| sim.connect(balancer));
         sim.advance(ms(500));
-        let glanced = |order: &Output| matches!(order, Output::Glance { .. } | Output::TakeOldest { .. });
+        let glanced = |order: &Output| matches!(order, Output::Glance { .. } | Output::TakeBack { .. });
         assert!(!sim.take_orders().iter().any(glanced));
     }
 }
@@ -195,19 +180,6 @@ fn who_cannot_be_seen_is_left_alone_for_a_second() {
     let glances = sim.take_orders().into_iter().filter(|order| *order == Output::Glance { lane: lanes[0] });
     assert_eq!(glances.count(), 1);
     assert_eq!(sim.conns[&conn], Fate::InLane(lanes[0]));
-}
-
-#[test]
-fn with_a_limit_on_connections_none_is_put_in_the_place_of_another() {
-    let settings = Settings { max_connections: Some(3), ..stealing(2) };
-    let (mut sim, balancer, lanes) = Sim::serving(settings);
-    (0..6).for_each(|_| sim.connect(balancer));
-    sim.show(0, LONG);
-    sim.advance(ms(2));
-    sim.take(lanes[1]);
-    sim.advance(ms(2));
-    let swapped = |order: &Output| matches!(order, Output::TakeOldest { instead: Some(_), .. });
-    assert!(!sim.take_orders().iter().any(swapped));
 }
 
 #[test]
