@@ -47,8 +47,6 @@ const HANG_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// From the dump signal to the stop signal.
 pub(crate) const DUMP_TIME: Duration = Duration::from_secs(1);
 const LOOK_AFTER: Duration = Duration::from_millis(20);
-/// The part of the lag limit for which a connection waits behind a busy worker while others have time.
-const STEAL_AFTER: u32 = 20;
 
 /// One cluster: what runs, how many times, and by which rules. Made by a [`Builder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -186,8 +184,6 @@ impl Config {
                 .unwrap_or_else(|| u32::try_from(self.logical_ids.len() / 4).unwrap_or(MAX_WORKERS).max(1)),
             hang_stop_timeout: HANG_STOP_TIMEOUT + self.dump_signal.map_or(Duration::ZERO, |_| DUMP_TIME),
             look_after: LOOK_AFTER,
-            // Who is told by the pages is told by what limits the lag.
-            steal_after: self.lag_limit.map(|limit| limit / STEAL_AFTER),
             seed,
         }
     }

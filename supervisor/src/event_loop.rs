@@ -21,7 +21,6 @@ mod reload;
 mod requests;
 mod setup;
 mod snapshot;
-mod stealing;
 mod waits;
 
 pub(crate) use setup::Setup;

@@ -28,7 +28,6 @@ impl Shell {
                 Output::Dispatch { conn, lane } => self.dispatch(conn, lane),
                 Output::Refuse { conn } => self.conns.close(conn),
                 Output::Measure { lane } => self.measure(lane),
-                Output::Glance { lane } => self.glance(lane),
                 Output::Watch { lane } => self.watch(lane),
                 Output::Look { lane } => self.look(lane),
                 Output::Count { .. } => {

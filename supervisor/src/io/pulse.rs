@@ -13,8 +13,6 @@ pub(crate) struct Pulse {
     /// Whose it is, as the kernel told when it asked.
     pub(crate) pid: u32,
     memory: Memory,
-    /// How far the clock of the page moves at a time, in nanoseconds.
-    tick: u64,
 }
 
 /// How the serving threads of one process are doing.
@@ -29,15 +27,6 @@ pub(crate) struct Reading {
     pub(crate) accepted: u64,
 }
 
-/// What the serving threads of one process are about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Running {
-    /// One of them waits.
-    No,
-    /// None waits; the least busy has been running for at least this long.
-    For(Duration),
-}
-
 /// The clock of the pages, in nanoseconds.
 pub(crate) fn monotonic() -> u64 {
     let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
@@ -49,9 +38,7 @@ pub(crate) fn monotonic() -> u64 {
 impl Pulse {
     /// A fresh page for a process.
     pub(crate) fn new(pid: u32) -> io::Result<Self> {
-        let tick = nix::time::clock_getres(nix::time::ClockId::CLOCK_MONOTONIC_COARSE)?;
-        let tick = u64::try_from(tick.tv_nsec()).unwrap_or(0);
-        Ok(Self { pid, memory: Memory::new(c"clustermon-pulse", SIZE, Writers::Anybody)?, tick })
+        Ok(Self { pid, memory: Memory::new(c"clustermon-pulse", SIZE, Writers::Anybody)? })
     }
 
     /// Looks at the page; `now` is CLOCK_MONOTONIC in nanoseconds. `None` if the process has not begun to write.
@@ -67,21 +54,6 @@ impl Pulse {
             loops: looks.iter().fold(0, |sum, look| sum.wrapping_add(look.loops)),
             accepted: looks.iter().fold(0, |sum, look| sum.wrapping_add(look.accepted)),
         })
-    }
-
-    /// Looks only whether anybody has time: for the connection path. `None` if there is no serving thread to be seen.
-    pub(crate) fn running(&self, now: u64) -> Option<Running> {
-        let page = self.page().filter(|page| page.is_begun())?;
-        let mut least: Option<u64> = None;
-        for look in page.looks().filter(|look| look.serving) {
-            if !look.running {
-                return Some(Running::No);
-            }
-            // The page's clock is behind by up to a tick; a time from the future is garbage.
-            let time = now.saturating_sub(look.since).saturating_sub(self.tick);
-            least = Some(least.map_or(time, |least| least.min(time)));
-        }
-        least.map(|time| Running::For(Duration::from_nanos(time)))
     }
 
     /// Threads that wait on an epoll set which holds a lane serve as well, though others may have accepted so far: where

@@ -24,8 +24,6 @@ pub struct Balancer {
     pub(super) accepted: VecDeque<Held>,
     /// The lane whose `Measured` the held connections wait for.
     pub(super) measuring: Option<LaneId>,
-    /// When to see who keeps connections waiting.
-    pub(super) glance_at: Option<Instant>,
     /// What the shell takes `may_accept` to be.
     pub(super) accepting: bool,
     /// It has had a lane. One that has not is being opened just now, and is not closed for having none.
@@ -101,7 +99,6 @@ impl Balancer {
             returned: VecDeque::new(),
             accepted: VecDeque::new(),
             measuring: None,
-            glance_at: None,
             accepting: false,
             served: false,
             forsaken: None,
@@ -158,8 +155,7 @@ impl Balancer {
             BalancerState::Starting | BalancerState::Running | BalancerState::Stopping => None,
         };
         let refuse = self.refuse_at(settings).map(|at| (at, Timer::Refuse));
-        let glance = self.glance_at.map(|at| (at, Timer::Glance));
-        reopen.into_iter().chain(refuse).chain(glance)
+        reopen.into_iter().chain(refuse)
     }
 
     /// When it begins to refuse connections, if nobody comes.
@@ -216,13 +212,11 @@ impl Balancer {
                 self.rotation.remove(place);
                 continue;
             };
-            if lane.holds() >= u64::from(settings.window) {
+            if lane.in_flight() >= u64::from(settings.window) {
                 self.measuring = Some(id);
                 outbox.push_back(Output::Measure { lane: id });
                 break;
             }
-            let alone = lanes.len() < 2;
-            let Some(lane) = lanes.get_mut(&id) else { break };
             if self.returned.pop_front().is_none() {
                 self.accepted.pop_front();
             }
@@ -230,8 +224,7 @@ impl Balancer {
             lane.turn = self.last_turn();
             self.rotation.remove(place);
             self.rotation.push_back(Place { turn: lane.turn, lane: id, worker });
-            let glance = if alone { None } else { self.glance_later(now, settings) };
-            look = look.into_iter().chain(lane.dispatch(now, held.conn, settings)).chain(glance).min();
+            look = look.into_iter().chain(lane.dispatch(now, held.conn, settings)).min();
             outbox.push_back(Output::Dispatch { conn: held.conn, lane: id });
             if let Some(worker) = workers.by_id_mut(worker) {
                 worker.load.gave();

@@ -109,8 +109,7 @@ impl Pool {
             let open = balancer.door == Door::Closing && balancer.state == BalancerState::Running;
             !served || !open && balancer.held() == 0
         };
-        let taken = |lane: &Lane| lane.holds() == 0 || lane.keeps_void();
-        self.balancers.values().all(emptied) && self.lanes.values().all(taken)
+        self.balancers.values().all(emptied) && self.lanes.values().all(|lane| lane.holds() == 0)
     }
 
     fn drain_all(&mut self, now: Instant, drain_by: Deadline) {

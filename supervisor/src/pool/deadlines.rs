@@ -21,8 +21,6 @@ pub enum Timer {
     Force,
     /// What waits in a lane is looked at.
     Look,
-    /// Who keeps connections waiting is glanced at.
-    Glance,
     /// The connections of a worker that has as many as it may are counted.
     Count,
     /// The socket of a balancer is opened again.

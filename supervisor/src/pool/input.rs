@@ -1,6 +1,6 @@
 //! What the pool is told: facts of the operating system, and what people command. Plain data.
 
-use super::{Activity, Exit};
+use super::Exit;
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
 
@@ -31,8 +31,6 @@ pub enum Input {
     LaneClosed { lane: LaneId },
     /// How many connections wait in the lane now: the answer to `Measure`, and sent unasked when a watched lane drains.
     Measured { lane: LaneId, waiting: u32 },
-    /// What the lane's worker is about, and how many wait in the lane: the answer to `Glance`.
-    Glanced { lane: LaneId, activity: Activity, waiting: u32 },
     /// The answer to `Look`: how many wait, and whether the worker still holds its end.
     Looked { lane: LaneId, waiting: u32, held: bool },
     /// A connection came out of the kernel's accept queue. `source` stands for its peer's address without the port,

@@ -75,10 +75,6 @@ fn balancers(pool: &Pool) {
             let idle = balancer.held() > 0 && !turns.is_empty();
             assert!(!idle, "{id:?} holds connections while a lane is ready");
         }
-        assert!(
-            balancer.glance_at.is_none() || pool.settings.steal_after.is_some(),
-            "{id:?} is to glance at workers, and must not"
-        );
         assert_eq!(
             balancer.accepting,
             pool.may_accept(*id),

@@ -2,7 +2,6 @@
 //! It holds no connection: it counts them.
 
 use super::deadlines::after;
-use super::stealing::Glance;
 use super::{Deadline, Settings};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::BTreeMap;
@@ -41,9 +40,6 @@ pub struct Lane {
     /// What `waiting_since` was when it became a suspect.
     stuck: Option<Stuck>,
     look: Option<Look>,
-    pub(super) glance: Glance,
-    /// A void record waits in it, before which it is not to get anything.
-    void: bool,
 }
 
 /// May a lane be given connections?
@@ -127,8 +123,6 @@ impl Lane {
             wanted: false,
             stuck: None,
             look: None,
-            glance: Glance::default(),
-            void: false,
         }
     }
 
@@ -176,14 +170,9 @@ impl Lane {
         self.sent - self.taken
     }
 
-    /// The same without the void record that it is known to hold.
+    /// The same without the void record that it is left with.
     pub fn holds(&self) -> u64 {
-        self.in_flight() - u64::from(self.void).min(self.in_flight())
-    }
-
-    /// It gets nothing before the void record is taken.
-    pub(super) fn has_void(&self) -> bool {
-        self.void
+        self.in_flight().saturating_sub(u64::from(self.keeps_void()))
     }
 
     /// Since when something has waited in it without anything being taken.
@@ -216,7 +205,6 @@ impl Lane {
     pub(super) fn recover(&mut self) {
         self.flow = Flow::Ready;
         self.stuck = None;
-        self.void = false;
     }
 
     pub(super) fn look_at(&self) -> Option<Deadline> {
@@ -230,7 +218,6 @@ impl Lane {
         self.unpolled += 1;
         self.wanted = true;
         self.last = Some(conn);
-        self.glance.gave();
         if !was_empty {
             return None;
         }
@@ -277,12 +264,7 @@ impl Lane {
             Count::Exact => taken,
             Count::AtMost => taken.max(self.taken),
         };
-        if moved {
-            self.glance.moved();
-            self.void = false;
-        }
         if waiting == 0 {
-            self.void = false;
             self.waiting_since = None;
             self.wanted = false;
             if count == Count::Exact {
@@ -338,7 +320,6 @@ impl Lane {
         self.flow = Flow::Left;
         self.stuck = None;
         self.empty();
-        self.void = true;
         let at = now + LOOK_AT_MOST;
         self.look = Some(Look { at, step: LOOK_AT_MOST });
         at
@@ -361,19 +342,7 @@ impl Lane {
         self.look_soon(now, settings)
     }
 
-    /// What waits in it is taken back, and it gets nothing before the void record has been taken that waits instead. Its
-    /// worker is as wanted as it was.
-    pub(super) fn give_up(&mut self) {
-        self.flow = Flow::Full;
-        self.sent = self.taken + 1;
-        // It may come back under the name that it had.
-        self.last = None;
-        self.void = true;
-    }
-
     fn empty(&mut self) {
-        self.glance = Glance::default();
-        self.void = false;
         self.sent = self.taken + 1;
         self.last = None;
         self.waiting_since = None;

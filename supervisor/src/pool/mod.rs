@@ -5,9 +5,9 @@
 //! - Time is an argument and never goes back; the next deadline is an answer.
 //! - `Pool::handle` and `Pool::handle_timeout` may change every answer: `poll_output`, `may_accept`, `next_deadline`.
 //! - After each of them the shell drains `poll_output` until `None`, carrying out each order in turn. An order that
-//!   asks (`Measure`, `Glance`, `Look`, `Count`, `Examine`, `Retire`, `TakeBack`, `Vacate`,
+//!   asks (`Measure`, `Look`, `Count`, `Examine`, `Retire`, `TakeBack`, `Vacate`,
 //!   `Reopen`) is answered by further inputs at once or later.
-//!   Only `Measure` and `Glance` are waited for, and only by the connections held for that balancer. A count that answers is of what
+//!   Only `Measure` is waited for, and only by the connections held for that balancer. A count that answers is of what
 //!   the shell had carried out by then; dispatches that it has yet to poll are added here.
 //! - After `handle_timeout(now)` the next deadline is later than `now`.
 //! - An input that names a dead incarnation, an unknown slot, lane or balancer is dropped without effect, except that
@@ -52,7 +52,6 @@ mod sharing;
 mod sim;
 mod snapshot;
 mod state;
-mod stealing;
 mod stop;
 mod successor;
 mod suspects;
@@ -74,7 +73,6 @@ pub use pool::{Phase, Pool};
 pub use rollout::{Failed, Purpose, Reloaded, Rollout};
 pub use settings::{JITTER, Policy, Settings, WhenNoWorker};
 pub use state::{Reason, State};
-pub use stealing::Activity;
 pub use stop::{Next, Stop};
 pub use wear::Worn;
 pub use worker::Worker;

@@ -26,8 +26,6 @@ pub enum Output {
     Refuse { conn: ConnId },
     /// Answer how many connections wait in the lane.
     Measure { lane: LaneId },
-    /// Answer by `Glanced` what the lane's worker is about.
-    Glance { lane: LaneId },
     /// Tell by one `Measured` when the lane has next been read from; at once if it has been since it was last counted.
     /// Ordered again where that is not the end of it. While one such order stands, another changes nothing.
     Watch { lane: LaneId },

@@ -74,7 +74,6 @@ impl Pool {
             max_starting: settings.max_starting.max(1),
             window: settings.window.max(1),
             max_connections: settings.max_connections.map(|max| max.max(1)),
-            steal_after: settings.steal_after.filter(|limit| !limit.is_zero()),
             ..settings
         };
         Self {
@@ -139,10 +138,6 @@ impl Pool {
             Input::Examined { worker, finding, evidence } => self.examined(now, worker, finding, evidence),
             Input::Unwell { worker, cause } => self.unwell(now, worker, cause),
             Input::OpenConnections { worker, open } => self.open_connections(now, worker, open),
-            Input::Glanced { lane, activity, waiting } => {
-                self.glanced(now, lane, activity, waiting);
-                recount = false;
-            }
             Input::Measured { lane, waiting } => {
                 self.measured(now, lane, waiting);
                 recount = false;
@@ -168,17 +163,11 @@ impl Pool {
 
     /// Does what is due at `now`. Drain `poll_output` afterwards.
     pub fn handle_timeout(&mut self, now: Instant) {
-        // This one comes often while there is traffic, and concerns nobody else.
-        if self.deadlines.next().is_some_and(|(at, timer)| at <= now && timer == Timer::Glance) {
-            self.glance_timers(now);
-            self.deadlines = Deadlines::of(self);
-        }
         if self.next_deadline().is_some_and(|at| at <= now) {
             self.worker_timers(now);
             self.leaving_timers(now);
             self.launch(now);
             self.balancer_timers(now);
-            self.glance_timers(now);
             self.close_unserved();
             self.roll(now);
             self.close(now);

@@ -79,9 +79,6 @@ pub struct Settings {
     pub hang_stop_timeout: Duration,
     /// When what waits in a lane is first looked at.
     pub look_after: Duration,
-    /// What has waited for this long behind a worker that has been running for this long may go to another; `None` and
-    /// zero are never.
-    pub steal_after: Option<Duration>,
     /// Seeds the jitter.
     pub seed: u64,
 }

@@ -139,19 +139,13 @@ impl Pool {
     }
 
     /// So many wait in the lane: it may join or leave the rotation. Returns its balancer.
-    pub(super) fn observe(
-        &mut self,
-        now: Instant,
-        id: LaneId,
-        waiting: u32,
-        count: Count,
-    ) -> Option<BalancerId> {
+    fn observe(&mut self, now: Instant, id: LaneId, waiting: u32, count: Count) -> Option<BalancerId> {
         let lane = self.lanes.get_mut(&id)?;
         let balancer = self.balancers.get_mut(&lane.balancer())?;
         let waiting = lane.waiting(waiting);
         let look = lane.observe(now, waiting, count, &self.settings);
         let (was, was_ready, worker) = (lane.flow, lane.is_ready(), lane.worker());
-        let has_room = waiting < self.settings.window && !lane.has_void();
+        let has_room = waiting < self.settings.window;
         lane.flow = match was {
             Flow::Ready | Flow::Full if has_room => Flow::Ready,
             Flow::Ready | Flow::Full => Flow::Full,

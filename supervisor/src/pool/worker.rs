@@ -302,9 +302,7 @@ impl Worker {
             Timer::Settle => Some(Event::Settled),
             Timer::Force => Some(Event::ForceDue),
             Timer::Drain => Some(Event::DrainDue),
-            Timer::Restart | Timer::Look | Timer::Glance | Timer::Count | Timer::Reopen | Timer::Refuse => {
-                None
-            }
+            Timer::Restart | Timer::Look | Timer::Count | Timer::Reopen | Timer::Refuse => None,
             Timer::Wear | Timer::Rollout | Timer::Close => None,
         })
     }

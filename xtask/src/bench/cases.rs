@@ -107,7 +107,7 @@ pub(super) fn interleave<const N: usize>(
     Ok(figures)
 }
 
-fn both(ours: &[Figures], names: [&str; 2], rival: &[Figures]) -> String {
+pub(super) fn both(ours: &[Figures], names: [&str; 2], rival: &[Figures]) -> String {
     let mut table = Table::of_figures("server");
     table.figures(names[0], &typical(ours));
     table.figures(names[1], &typical(rival));

@@ -1,11 +1,12 @@
 //! Heavy-tailed work on the processor, in workers that serve one connection at a time: what a connection that was given
 //! to one worker costs against one that any may take. `tail` shows the same for work that sleeps, by window.
 
+use super::cases::both;
 use super::client::{Connection, Load, Pace, Task, Work};
 use super::engine;
 use super::servers::{Bench, Server};
-use super::stats::{Figures, ratio, typical};
-use super::table::{Table, at_least};
+use super::stats::{Figures, ratio};
+use super::table::at_least;
 use super::tail::{CLIENTS, OPEN_LOAD};
 use crate::Result;
 use std::time::Duration;
@@ -15,22 +16,17 @@ const CLOSED: Pace = Pace::Closed { clients: CLIENTS };
 
 pub(super) fn run(bench: &Bench) -> Result<String> {
     let program = bench.c("work_server")?;
-    let servers = [
-        bench.cluster(WORKERS, &[], &program)?,
-        // Who is not watched is not relieved either.
-        bench.cluster(WORKERS, &["--lag-limit", "0"], &program)?,
-        bench.alone(WORKERS, &program)?,
-    ];
+    let servers = [bench.cluster(WORKERS, &[], &program)?, bench.alone(WORKERS, &program)?];
     for server in &servers {
         engine::run(&Load { duration: Duration::from_millis(200), ..load(bench, server, CLOSED, 0) })?;
     }
-    let (mut closed, mut open) = ([const { Vec::new() }; 3], [const { Vec::new() }; 3]);
+    let (mut closed, mut open) = ([const { Vec::new() }; 2], [const { Vec::new() }; 2]);
     for turn in 0..bench.runs as u64 {
         for (runs, server) in closed.iter_mut().zip(&servers) {
             runs.push(engine::run(&load(bench, server, CLOSED, turn))?.figures());
         }
         // What the machine can do beside the client, as the rival has just shown.
-        let capacity = closed[2].last().map_or(0.0, |run| run.rate);
+        let capacity = closed[1].last().map_or(0.0, |run| run.rate);
         let pace = Pace::Open { rate: OPEN_LOAD * capacity };
         for (runs, server) in open.iter_mut().zip(&servers) {
             runs.push(engine::run(&load(bench, server, pace, turn))?.figures());
@@ -48,15 +44,11 @@ fn load(bench: &Bench, server: &Server, pace: Pace, seed: u64) -> Load {
     Load { server: server.addr, pace, connection, work, duration }
 }
 
-fn text(title: &str, figures: &[Vec<Figures>; 3]) -> String {
-    let [ours, _, rival] = figures;
-    let mut table = Table::of_figures(title);
-    for (name, runs) in ["clustermon", "the same, --lag-limit 0", "shared socket"].iter().zip(figures) {
-        table.figures(name, &typical(runs));
-    }
+fn text(title: &str, [ours, rival]: &[Vec<Figures>; 2]) -> String {
     let p99 = ratio(rival, ours, |run| run.p99.as_secs_f64());
     let deviation = ratio(rival, ours, |run| run.deviation.as_secs_f64());
+    let table = both(ours, ["clustermon", "shared socket"], rival);
     let verdicts =
         at_least("p99, rival / ours", p99, 1.0) + &at_least("deviation, rival / ours", deviation, 1.0);
-    format!("{}\n{verdicts}", table.render())
+    format!("{title}\n\n{table}{verdicts}")
 }

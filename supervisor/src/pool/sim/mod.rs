@@ -4,8 +4,8 @@
 mod shell;
 
 use super::{
-    Activity, Change, Command, Exit, Finding, Input, Note, Outcome, Output, Policy, Pool, Reloaded, Settings,
-    State, WhenNoWorker, Worker,
+    Change, Command, Exit, Finding, Input, Note, Outcome, Output, Policy, Pool, Reloaded, Settings, State,
+    WhenNoWorker, Worker,
 };
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -54,7 +54,6 @@ pub(super) fn settings(workers: u32) -> Settings {
         health_max_unavailable: 1,
         hang_stop_timeout: ms(2_000),
         look_after: ms(20),
-        steal_after: None,
         seed: 7,
     }
 }
@@ -131,14 +130,12 @@ pub(super) struct Sim {
     /// Answers are given at once, or else wait in `pending`.
     pub(super) prompt: bool,
     pub(super) pending: VecDeque<Input>,
-    /// Records that fit into a lane: a void one besides those in the window.
+    /// Connections that fit into a lane.
     pub(super) capacity: usize,
     /// Workers end on the stop signal.
     pub(super) polite: bool,
     /// Sockets can be opened again.
     pub(super) reopens: bool,
-    /// What a glance shows; of others, that they wait.
-    pub(super) activities: BTreeMap<WorkerId, Activity>,
     /// What an examination finds, of everybody.
     pub(super) finding: Finding,
     pub(super) done: Option<Outcome>,
@@ -149,7 +146,7 @@ impl Sim {
     #[expect(clippy::disallowed_methods, reason = "a virtual clock has to begin at some real instant")]
     pub(super) fn new(settings: Settings) -> Self {
         Self {
-            capacity: settings.window as usize + 1,
+            capacity: settings.window as usize,
             pool: Pool::new(settings),
             now: Instant::now(),
             orders: Vec::new(),
@@ -169,7 +166,6 @@ impl Sim {
             pending: VecDeque::new(),
             polite: true,
             reopens: true,
-            activities: BTreeMap::new(),
             finding: Finding::Busy,
             done: None,
             ids: 0,
@@ -325,12 +321,6 @@ impl Sim {
         for (worker, lag) in all {
             self.input(Input::Lag { worker, lag });
         }
-    }
-
-    /// From now on this is what a glance at the worker shows.
-    pub(super) fn show(&mut self, slot: usize, activity: Activity) {
-        let worker = self.worker(slot);
-        self.activities.insert(worker, activity);
     }
 
     pub(super) fn exit(&mut self, slot: usize) {

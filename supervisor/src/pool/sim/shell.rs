@@ -2,7 +2,7 @@
 
 use super::{Fate, Record, Sim};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
-use crate::pool::{Activity, Exit, Input, Output, Signal};
+use crate::pool::{Exit, Input, Output, Signal};
 
 impl Sim {
     pub(in crate::pool) fn drain(&mut self) {
@@ -96,14 +96,6 @@ impl Sim {
                 let looked = self.lanes.get(&lane).map(|lane| (lane.queue.len() as u32, lane.held));
                 let (waiting, held) = looked.unwrap_or((0, false));
                 self.answer(Input::Looked { lane, waiting, held });
-            }
-            Output::Glance { lane } => {
-                let seen = self.lanes.get(&lane);
-                let activity = seen.map_or(Activity::Unknown, |lane| {
-                    self.activities.get(&lane.worker).copied().unwrap_or(Activity::Waiting)
-                });
-                let waiting = seen.map_or(0, |lane| lane.queue.len() as u32);
-                self.answer(Input::Glanced { lane, activity, waiting });
             }
             Output::TakeBack { lane } => {
                 // As the shell does: who had nothing to lose has nothing to be told.

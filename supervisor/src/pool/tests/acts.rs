@@ -1,7 +1,7 @@
 //! What may happen to a cluster, and the settings it may have, for random histories.
 
 use crate::pool::sim::{ms, settings};
-use crate::pool::{Activity, Command, Finding, Policy, Settings, WhenNoWorker};
+use crate::pool::{Command, Finding, Policy, Settings, WhenNoWorker};
 use proptest::prelude::*;
 
 /// What happens next; numbers choose among what exists.
@@ -22,7 +22,6 @@ pub(super) enum Act {
     Reopens,
     Command(usize, Command),
     Scale(u32),
-    Show(usize, Activity),
     Lag(usize, u16),
     Lags(Vec<u16>),
     LateLook(usize, u16),
@@ -67,7 +66,6 @@ pub(super) fn honest() -> impl Strategy<Value = Act> {
         1 => n().prop_map(Act::Fail),
         4 => (n(), command()).prop_map(|(slot, command)| Act::Command(slot, command)),
         1 => (1u32..7).prop_map(Act::Scale),
-        6 => (n(), activity()).prop_map(|(slot, activity)| Act::Show(slot, activity)),
         4 => (n(), lag()).prop_map(|(slot, lag)| Act::Lag(slot, lag)),
         4 => prop::collection::vec(lag(), 1..6).prop_map(Act::Lags),
         1 => (n(), lag()).prop_map(|(slot, lag)| Act::LateLook(slot, lag)),
@@ -79,7 +77,6 @@ pub(super) fn honest() -> impl Strategy<Value = Act> {
         3 => n().prop_map(Act::Ready),
         1 => n().prop_map(Act::Resign),
         1 => (n(), any::<u16>()).prop_map(|(slot, by)| Act::Extend(slot, by)),
-        6 => (0u16..5).prop_map(Act::Advance),
         6 => (0u16..1500).prop_map(Act::Advance),
         1 => (0u32..40_000).prop_map(Act::Jump),
     ]
@@ -105,14 +102,6 @@ pub(super) fn dishonest() -> impl Strategy<Value = Act> {
 
 fn lag() -> impl Strategy<Value = u16> {
     prop_oneof![3 => Just(0), 2 => 100u16..1_200, 4 => 1_200u16..4_000, 1 => any::<u16>()]
-}
-
-fn activity() -> impl Strategy<Value = Activity> {
-    prop_oneof![
-        3 => Just(Activity::Waiting),
-        4 => (0u64..9).prop_map(|time| Activity::Running(ms(time))),
-        1 => Just(Activity::Unknown),
-    ]
 }
 
 fn finding() -> impl Strategy<Value = Finding> {
@@ -149,7 +138,7 @@ pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just(0), Just(800), Just(30_000)],
         prop_oneof![Just(None), Just(Some(0)), Just(Some(700)), Just(Some(10_000))],
         prop_oneof![Just(None), Just(Some(0)), Just(Some(200)), Just(Some(1_000))],
-        (prop_oneof![Just(0), Just(20)], prop_oneof![1 => Just(None), 3 => Just(Some(2))]),
+        prop_oneof![Just(0), Just(20)],
         prop_oneof![Just(0), Just(100)],
     );
     let policy =
@@ -190,7 +179,7 @@ pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
         .prop_map(
             |(
                 (workers, max_starting, window, respawn),
-                (boot, start, stop, lag, (look, steal), delay),
+                (boot, start, stop, lag, look, delay),
                 seed,
                 (policy, when_no_worker, max_connections),
                 (
@@ -235,7 +224,6 @@ pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
                 stop_timeout: stop.map(ms),
                 lag_limit: lag.map(ms),
                 look_after: ms(look),
-                steal_after: steal.map(ms),
                 restart_delay: ms(delay),
                 seed,
                 ..settings(workers)

@@ -20,7 +20,6 @@ mod rollouts;
 mod rotation;
 mod scaling;
 mod sharing;
-mod stealing;
 mod stopping;
 mod suspects;
 mod table;
