@@ -68,12 +68,18 @@ mod private;
 mod programs;
 /// How often a worker's health is looked at.
 mod pulse;
+/// Out of rotation is out of it for good.
+mod out_of_rotation;
 /// When a worker is ready, and what it says of itself.
 mod ready;
+/// New versions: those that fail, and those that are another program in another place.
+mod reload;
 /// A listening socket that fails.
 mod reopen;
 /// Delays and budgets of restarts, and the log of a life.
 mod restarts;
+/// Processes replaced one after the other, for whatever reason.
+mod rolling;
 /// Whose turn it is.
 mod rotation;
 /// The supervisor under a service manager, a terminal, as process 1, and as a worker.
