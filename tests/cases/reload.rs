@@ -51,7 +51,7 @@ fn next(events: &mut RawControl, kind: &str) -> Value {
 /// In how many ways a version can fail, and what is said of it.
 const BROKEN: [(&str, &str); 3] = [
     ("printf 'first\\nthe reason' >&2; exit 7\n", "the new worker 0 exited: code 7"),
-    ("echo 'the reason' >&2; exec sleep 1000\n", "the new worker 0 was not ready within 1.0s"),
+    ("echo 'the reason' >&2; exec sleep 1000\n", "the new worker 0 was not ready within 3.0s"),
     ("echo 'the reason' >&2; kill -9 $$\n", "the new worker 0 exited: signal SIGKILL"),
 ];
 
@@ -60,7 +60,7 @@ fn a_version_that_fails_says_why() {
     let Some(good) = server("good") else { return };
     for capture in [false, true] {
         let deployment = Deployment::new("good", &good);
-        let mut flags = format!("{SOON} --start-timeout 1s");
+        let mut flags = format!("{SOON} --start-timeout 3s");
         if capture {
             flags += " --capture";
         }
