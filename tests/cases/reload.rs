@@ -51,7 +51,7 @@ fn next(events: &mut RawControl, kind: &str) -> Value {
 /// In how many ways a version can fail, and what is said of it.
 const BROKEN: [(&str, &str); 3] = [
     ("printf 'first\\nthe reason' >&2; exit 7\n", "the new worker 0 exited: code 7"),
-    ("echo 'the reason' >&2; exec sleep 1000\n", "the new worker 0 was not ready within 3.0s"),
+    ("echo 'the reason' >&2; exec sleep 1000\n", "the new worker 0 was not ready within "),
     ("echo 'the reason' >&2; kill -9 $$\n", "the new worker 0 exited: signal SIGKILL"),
 ];
 
@@ -97,18 +97,20 @@ fn what_a_new_version_writes_is_passed_on_as_it_is() {
     let Some(good) = server("good") else { return };
     let deployment = Deployment::new("good", &good);
     let mut cluster = deployment.start(Options::workers(1).flags(SOON));
-    let script = format!("printf 'a\\0b\\377 first\\n' >&2; seq 1 20000 >&2; printf 'no end' >&2\n{good}");
+    // Each in one write, so that nothing comes between its bytes.
+    let count = "for n in $(seq 1 3000); do echo $n; done >&2";
+    let script = format!("printf 'a\\0b\\377 first\\n' >&2; {count}; printf 'no end' >&2\n{good}");
     deployment.deploy("chatty", &script);
     cluster.order("reload --wait");
     cluster.signal(libc::SIGTERM);
     assert_eq!(cluster.wait_exit().code(), Some(0));
     let all = cluster.log().raw();
     let has = |bytes: &[u8]| all.windows(bytes.len()).any(|window| window == bytes);
-    assert!(has(b"a\0b\xff first\n") && has(b"20000\nno end"), "{}", cluster.log().text());
+    assert!(has(b"a\0b\xff first\n") && has(b"3000\nno end"), "{}", cluster.log().text());
     // Lines of the supervisor's own log may stand between.
     let text = cluster.log().text();
     let numbers: Vec<u32> = text.lines().filter_map(|line| line.parse().ok()).collect();
-    assert_eq!(numbers, (1..=20_000).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=3000).collect::<Vec<_>>());
     assert_eq!(cluster.stdout().text(), "", "that is another stream");
 }
 

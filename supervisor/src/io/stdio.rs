@@ -233,7 +233,10 @@ impl Outputs {
                     spent += len;
                     self.passing.feed(pipe, self.buffer.get(..len).unwrap_or_default());
                 }
-                Got::Nothing => return false,
+                Got::Nothing => {
+                    self.passing.hold_back_no_more(pipe);
+                    return false;
+                }
                 Got::End => {
                     self.passing.finish(pipe);
                     let _ = registry.deregister(&mut SourceFd(&pipe.fd()));
@@ -271,14 +274,22 @@ impl Passing {
     }
 
     fn feed(&mut self, pipe: &mut Pipe, bytes: &[u8]) {
-        let Pipe { process, worker, stream, lines, cut, .. } = pipe;
+        let Pipe { process, worker, stream, lines, rest, cut, .. } = pipe;
         if let To::Inherit(Some(relay)) = &self.to {
-            relay.put(bytes, cut);
+            relay.put(rest, bytes, cut);
         }
         self.pass(*process, worker, *stream, |each| lines.feed(bytes, each));
     }
 
+    /// There is no more now: what was written without an end of the line is not to wait for it.
+    fn hold_back_no_more(&self, pipe: &mut Pipe) {
+        if let To::Inherit(Some(relay)) = &self.to {
+            relay.put_all(&mut pipe.rest, &mut pipe.cut);
+        }
+    }
+
     fn finish(&mut self, pipe: &mut Pipe) {
+        self.hold_back_no_more(pipe);
         let Pipe { process, worker, stream, lines, .. } = pipe;
         self.pass(*process, worker, *stream, |each| lines.finish(each));
     }

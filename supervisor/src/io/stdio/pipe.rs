@@ -20,6 +20,8 @@ pub(super) struct Pipe {
     pub(super) worker: String,
     pub(super) stream: Stream,
     pub(super) lines: Lines,
+    /// What is to be passed on with the rest of its line, if that comes at once.
+    pub(super) rest: Vec<u8>,
     /// The beginning of the line that is under way was dropped.
     pub(super) cut: bool,
 }
@@ -39,8 +41,8 @@ impl Pipe {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
         // The ends of a pipe have status flags of their own: the worker's still waits where it should.
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        let (worker, lines) = (worker.to_owned(), Lines::default());
-        Ok((Self { file: reader.into(), process, worker, stream, lines, cut: false }, writer))
+        let (worker, lines, rest) = (worker.to_owned(), Lines::default(), Vec::new());
+        Ok((Self { file: reader.into(), process, worker, stream, lines, rest, cut: false }, writer))
     }
 
     pub(super) fn fd(&self) -> RawFd {

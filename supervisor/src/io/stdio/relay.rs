@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(1);
 /// When to look whether there is room again.
 const AGAIN: Duration = Duration::from_millis(10);
+/// What is held back of one line at most.
+const LONGEST: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Relay {
@@ -55,24 +57,47 @@ impl Relay {
         (!self.held.is_empty()).then(|| now + AGAIN)
     }
 
-    /// Passes bytes on, or counts their lines as dropped; `cut` says, and is told, that a line lost its beginning, so that
-    /// the rest of it is dropped too.
-    pub(super) fn put(&self, bytes: &[u8], cut: &mut bool) {
+    /// Passes on whole lines: `rest` is what came before, and then what is still without its end. Lines for which there is
+    /// no room are counted; `cut` is told that one lost its beginning, so that what follows of it is dropped too.
+    pub(super) fn put(&self, rest: &mut Vec<u8>, bytes: &[u8], cut: &mut bool) {
+        let end = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        if end > 0 {
+            if rest.is_empty() {
+                self.offer(&bytes[..end], cut);
+            } else {
+                rest.extend_from_slice(&bytes[..end]);
+                self.put_all(rest, cut);
+            }
+        }
+        rest.extend_from_slice(&bytes[end..]);
+        if rest.len() > LONGEST {
+            self.put_all(rest, cut);
+        }
+    }
+
+    /// The same for what is there, complete or not.
+    pub(super) fn put_all(&self, rest: &mut Vec<u8>, cut: &mut bool) {
+        self.offer(rest, cut);
+        rest.clear();
+    }
+
+    fn offer(&self, bytes: &[u8], cut: &mut bool) {
+        let Some(last) = bytes.last() else { return };
         let lines = |bytes: &[u8]| bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
         // Whoever asked before reading has found room. The last words of a process are taken beyond that.
         if !self.sink.has_room(From::Supervisor) {
-            *cut = bytes.last().is_some_and(|byte| *byte != b'\n');
+            *cut = *last != b'\n';
             self.drops.add(lines(bytes) + u64::from(*cut));
             return;
         }
-        let mut rest = bytes;
+        let mut whole = bytes;
         if *cut {
             let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else { return };
             *cut = false;
-            rest = &bytes[end + 1..];
+            whole = &bytes[end + 1..];
         }
-        if !rest.is_empty() {
-            self.sink.put(From::Supervisor, rest, lines(rest), &self.drops);
+        if !whole.is_empty() {
+            self.sink.put(From::Supervisor, whole, lines(whole), &self.drops);
         }
     }
 }
