@@ -54,6 +54,8 @@ mod no_loss;
 mod no_loss_clients;
 /// The version before this one.
 mod older_thunk;
+/// Out of rotation is out of it for good.
+mod out_of_rotation;
 /// The library in a program of one's own, and its documentation.
 mod outside;
 /// The original's options and methods, and where they are.
@@ -68,8 +70,6 @@ mod private;
 mod programs;
 /// How often a worker's health is looked at.
 mod pulse;
-/// Out of rotation is out of it for good.
-mod out_of_rotation;
 /// When a worker is ready, and what it says of itself.
 mod ready;
 /// New versions: those that fail, and those that are another program in another place.

@@ -83,8 +83,7 @@ fn programs_that_cannot_overlap_stop_before_they_start() {
     let Some(app) = app("node-http") else { return };
     let [first, second] = [Port::free(), Port::free()];
     let own = format!("{},{}", first.number(), second.number());
-    let private =
-        format!("--private 127.0.0.1:{} --private 127.0.0.1:{}", first.number(), second.number());
+    let private = format!("--private 127.0.0.1:{} --private 127.0.0.1:{}", first.number(), second.number());
     let script = app_dir().join("node/http.js").into_os_string();
     let command: [OsString; 5] = ["node".into(), "-e".into(), ALONE.into(), own.into(), script];
     for (surge, code) in [("-v", 5), ("--no-surge", 0)] {
