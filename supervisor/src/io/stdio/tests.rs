@@ -269,7 +269,7 @@ fn a_slow_reader_is_waited_for() {
         reader.read_exact(&mut bytes).map(|()| bytes)
     });
     // The clock stands still: nobody is out of patience.
-    while bench.outputs.pipes.len() > 0 {
+    while !bench.outputs.pipes.is_empty() {
         bench.turn();
         bench.outputs.look(bench.now, bench.poll.registry());
     }
