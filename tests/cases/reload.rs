@@ -114,6 +114,22 @@ fn what_a_new_version_writes_is_passed_on_as_it_is() {
     assert_eq!(cluster.stdout().text(), "", "that is another stream");
 }
 
+/// Far more than fits, and a supervisor whose stderr nobody reads: the new version comes to serve all the same.
+#[test]
+fn a_reader_that_does_not_read_holds_up_no_reload() {
+    let Some(good) = server("good") else { return };
+    let deployment = Deployment::new("good", &good);
+    let mut cluster = deployment.start(Options::workers(2).flags(SOON).unread());
+    wait_until("the cluster is ready", PATIENCE, || cluster.cli("status -q").code == Some(0));
+    let flood = "yes 'a line of many' | head -c 3000000 >&2\n";
+    deployment.deploy("loud", &format!("{flood}{}", good.replace("good", "loud")));
+    cluster.order("reload --wait");
+    assert_eq!(names(&cluster), BTreeSet::from(["0-loud", "1-loud"].map(str::to_owned)));
+    cluster.read_stdout();
+    cluster.stdout().wait_for("lines of new workers' stderr were dropped");
+    cluster.stop();
+}
+
 /// Where the supervisor's stdout and stderr are one, so are those of a new version.
 #[test]
 fn the_order_of_both_streams_is_kept() {
