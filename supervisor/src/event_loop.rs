@@ -157,6 +157,7 @@ pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> 
     began();
     let outcome = shell.turn_until_done()?;
     shell.sweep();
+    shell.outputs.finish(shell.poll.registry());
     shell.settle(outcome);
     Ok(outcome)
 }
@@ -223,6 +224,7 @@ impl Shell {
         if due(self.dumps.next_deadline(), self.now) {
             self.stop_dumped();
         }
+        self.outputs.look(self.now, self.poll.registry());
         if due(self.notices.next_deadline(), self.now) {
             self.look_at_watchdogs();
         }
@@ -269,6 +271,7 @@ impl Shell {
             self.readiness.next_deadline(),
             self.closing_deadline(),
             self.drains.next_deadline(),
+            self.outputs.next_deadline(self.now),
         ];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.now))
@@ -291,7 +294,7 @@ impl Shell {
             Source::Notified(place) => self.on_notified(place),
             Source::Probe(worker) => self.on_probe(worker),
             Source::Newline(worker) => self.on_newline(worker),
-            Source::Output(key) => self.outputs.readable(key, self.poll.registry()),
+            Source::Output(key) => self.outputs.readable(key, self.now, self.poll.registry()),
             Source::Waker => {
                 self.on_scout();
                 self.on_quiet();

@@ -54,6 +54,8 @@ mod no_loss;
 mod no_loss_clients;
 /// The version before this one.
 mod older_thunk;
+/// Out of rotation is out of it for good.
+mod out_of_rotation;
 /// The library in a program of one's own, and its documentation.
 mod outside;
 /// The original's options and methods, and where they are.
@@ -71,10 +73,14 @@ mod programs;
 mod pulse;
 /// When a worker is ready, and what it says of itself.
 mod ready;
+/// New versions: those that fail, and those that are another program in another place.
+mod reload;
 /// A listening socket that fails.
 mod reopen;
 /// Delays and budgets of restarts, and the log of a life.
 mod restarts;
+/// Processes replaced one after the other, for whatever reason.
+mod rolling;
 /// Whose turn it is.
 mod rotation;
 /// The supervisor under a service manager, a terminal, as process 1, and as a worker.

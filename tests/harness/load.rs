@@ -53,6 +53,15 @@ impl Load {
         self.stop.store(true, Ordering::Relaxed);
         self.clients.into_iter().flat_map(|client| client.join().expect("a client never panics")).collect()
     }
+
+    /// The same for clients of which each must have had every answer. Returns who answered.
+    #[track_caller]
+    pub fn finish_unharmed(self) -> Vec<Who> {
+        let samples = self.finish();
+        let count = samples.len();
+        let answered = samples.into_iter().map(|sample| sample.result);
+        answered.collect::<io::Result<_>>().unwrap_or_else(|error| panic!("of {count} requests: {error}"))
+    }
 }
 
 fn ask(target: &Target, page: &str) -> Sample {

@@ -85,7 +85,7 @@ pub enum Failure {
     TimedOut { waited_ms: u64, what: String },
     #[error("{what}")]
     Refused { what: String },
-    /// `stderr` is what the process that came to nothing wrote last, where that is captured.
+    /// `stderr` is what the process that came to nothing wrote there last: up to 20 lines.
     #[error("{what}")]
     ReloadFailed { what: String, stderr: Vec<String> },
     #[error("the cluster is not running")]

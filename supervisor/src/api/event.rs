@@ -42,6 +42,16 @@ pub enum Event {
     },
     /// A pulse of a worker.
     Health { id: String, health: Health },
+    /// A reload has ended: `done`, `failed`, `superseded` by a newer one, or `stopped` with the cluster.
+    Reload {
+        outcome: String,
+        /// Why it failed, and what became of the workers.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
+        /// What the process that came to nothing wrote to stderr last: up to 20 lines.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        stderr: Vec<String>,
+    },
     /// A line of the log.
     Log { text: String },
     /// The cluster is at rest: no worker and no load balancer is active.

@@ -72,6 +72,14 @@ impl fmt::Display for Shown<'_> {
                     health.queued
                 )
             }
+            Event::Reload { outcome, cause, stderr } => {
+                match cause {
+                    // It says itself what has failed.
+                    Some(cause) => write!(f, "{}", Plain(cause))?,
+                    None => write!(f, "reload {}", Plain(outcome))?,
+                }
+                stderr.iter().try_for_each(|line| write!(f, "\n  stderr: {}", Plain(line)))
+            }
             Event::Log { text } => write!(f, "log: {}", Plain(text)),
             Event::Standby { outcome } => write!(f, "at rest: {}", Plain(outcome)),
             Event::Missed { count } => write!(f, "{count} events were missed"),
@@ -138,11 +146,16 @@ mod tests {
             kind: None,
         };
         let balancer = Event::LoadBalancer { address: address(), state: BalancerState::Running, cause: None };
+        let done = Event::Reload { outcome: "done".into(), cause: None, stderr: Vec::new() };
+        let cause = Some("reload failed: code 7".into());
+        let failed = Event::Reload { outcome: "failed".into(), cause, stderr: vec!["no\tgo".into()] };
         for (event, shown) in [
             (worker, "worker 2 standby: code 3,\\nup 2ms"),
             (running, "worker 2 running, pid 7"),
             (rotation, "worker 2 out of rotation on 127.0.0.1:80: cordoned"),
             (balancer, "load balancer 127.0.0.1:80 running"),
+            (done, "reload done"),
+            (failed, "reload failed: code 7\n  stderr: no\\tgo"),
             (Event::Missed { count: 3 }, "3 events were missed"),
         ] {
             assert_eq!(Shown(&event).to_string(), shown);

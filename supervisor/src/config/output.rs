@@ -9,7 +9,8 @@ use std::sync::Arc;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Capture {
-    /// Workers write to the supervisor's own streams, untouched and unseen by it.
+    /// Workers write to the supervisor's own streams, untouched and unseen by it; only what the processes of a reload
+    /// write to stderr is read, and passed on as it is, so that a reload that fails can say why.
     #[default]
     Inherit,
     /// Line by line, as `[NAME/ID] LINE`, to the supervisor's own standard output and standard error.

@@ -1,7 +1,7 @@
 //! What the outside is told as it happens: events for those who follow, the latest picture for other threads, and that
 //! the cluster is ready for whoever started it. It changes nothing in the cluster.
 
-use super::{Shell, notes};
+use super::{Shell, notes, reload};
 use crate::api::{BalancerState, CauseKind, Event, WorkerState};
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::control::Control;
@@ -28,7 +28,7 @@ impl Shell {
             }
             Change::WorkerRemoved { worker } => {
                 let id = self.logical_id(worker).to_owned();
-                self.outputs.forget(&id);
+                self.outputs.forget(worker, &id);
                 Event::Worker {
                     id,
                     state: WorkerState::Standby,
@@ -71,6 +71,11 @@ impl Shell {
     pub(super) fn on_note(&mut self, note: &Note) {
         let (level, text) = notes::describe(self, note);
         log::log!(level, "{text}");
+        if let Note::NotReplaced { failed, .. } = note
+            && let Some(worker) = reload::culprit(failed)
+        {
+            self.quote(worker);
+        }
         self.learn(note);
         let rotation = match note {
             Note::Suspect { worker, balancer, .. } => Some((worker, Some(balancer), false)),
@@ -129,10 +134,7 @@ impl Shell {
     /// The cluster is at rest: everybody is told, and the last picture stays for those who ask later.
     pub(super) fn settle(&mut self, outcome: Outcome) {
         if let Outcome::NeverStarted { worker, .. } = outcome {
-            let id = self.logical_id(worker).to_owned();
-            for line in self.outputs.last_lines(&id) {
-                log::error!("worker {id} wrote: {line}");
-            }
+            self.quote(worker);
         }
         self.publish(&Event::Standby { outcome: named(outcome).to_owned() });
         self.dismiss_waiting();

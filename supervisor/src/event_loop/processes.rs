@@ -45,7 +45,8 @@ impl Shell {
         own.extend([(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, text)]);
         let wanted = self.hooks.environment.as_ref().map(|make| make(self.logical_id(worker)));
         let id = self.logical_id(worker).to_owned();
-        let output = self.outputs.attach(&id, self.poll.registry())?;
+        let on_trial = self.is_on_trial(version);
+        let output = self.outputs.attach(worker, &id, on_trial, self.poll.registry())?;
         let told = self.newline_for(worker)?;
         let template = self.templates.get(&version).ok_or(io::ErrorKind::NotFound)?;
         let spawned = template.spawn(&own, wanted, output, told)?;
@@ -143,8 +144,7 @@ impl Shell {
         }
         let Some(process) = self.processes.remove(&worker) else { return };
         process.bury();
-        let id = self.logical_id(worker).to_owned();
-        self.outputs.exited(&id, self.poll.registry());
+        self.outputs.exited(worker, self.poll.registry());
         let _ = self.poll.registry().deregister(&mut SourceFd(&process.pidfd.as_raw_fd()));
         self.tokens.remove(&process.token);
         self.monitor.forget(worker);

@@ -3,7 +3,7 @@
 
 use super::Shell;
 use super::notes::{Span, ending};
-use crate::api::{Failure, Reply};
+use crate::api::{Event, Failure, Reply};
 use crate::ids::WorkerId;
 use crate::io::recipe::Recipe;
 use crate::pool::{Failed, Input, Purpose, Reloaded, Worn};
@@ -47,27 +47,48 @@ impl Shell {
         self.pool.handle(self.now, input);
     }
 
-    /// Tells whoever waits.
+    /// Whether a process of this version is tried out now, so that its last words will be wanted if it fails.
+    pub(super) fn is_on_trial(&self, version: u32) -> bool {
+        self.pool.rollout().is_some_and(|rollout| {
+            matches!(rollout.purpose(), Purpose::Reload { .. }) && rollout.version() == version
+        })
+    }
+
+    /// Tells whoever waits, and whoever follows.
     pub(super) fn reloaded(&mut self, ticket: u64, reloaded: &Reloaded) {
         self.is_news = true;
-        let answer = match reloaded {
-            Reloaded::Done { .. } => Ok(Reply::Done),
+        let mut stderr = Vec::new();
+        if let Reloaded::Failed { failed, .. } = reloaded
+            && let Some(worker) = culprit(failed)
+        {
+            stderr = self.quote(worker);
+        }
+        let text = describe(self, reloaded).1;
+        let (outcome, cause, answer) = match reloaded {
+            Reloaded::Done { .. } => ("done", None, Ok(Reply::Done)),
             Reloaded::Superseded => {
-                Err(Failure::Refused { what: "a newer reload has taken the place of this one".to_owned() })
+                let what = "a newer reload has taken the place of this one".to_owned();
+                ("superseded", None, Err(Failure::Refused { what }))
             }
-            Reloaded::Stopped => Err(Failure::NotRunning),
-            Reloaded::Failed { failed, .. } => Err(Failure::ReloadFailed {
-                what: describe(self, reloaded).1,
-                stderr: culprit(failed).map(|worker| self.last_lines(worker)).unwrap_or_default(),
-            }),
+            Reloaded::Stopped => ("stopped", None, Err(Failure::NotRunning)),
+            Reloaded::Failed { .. } => {
+                let failure = Failure::ReloadFailed { what: text.clone(), stderr: stderr.clone() };
+                ("failed", Some(text), Err(failure))
+            }
         };
+        self.publish(&Event::Reload { outcome: outcome.to_owned(), cause, stderr });
         // Those who wait are answered in this turn.
         self.reloads.ended.retain(|older, _| older + 16 > ticket);
         self.reloads.ended.insert(ticket, answer);
     }
 
-    fn last_lines(&self, worker: WorkerId) -> Vec<String> {
-        self.outputs.last_lines(self.logical_id(worker))
+    /// Writes to the log what this process wrote to stderr last, and returns it.
+    pub(super) fn quote(&mut self, worker: WorkerId) -> Vec<String> {
+        let lines = self.outputs.last_lines(worker, self.poll.registry());
+        for line in &lines {
+            log::error!("worker {} wrote: {line}", self.logical_id(worker));
+        }
+        lines
     }
 
     /// How far the reload is, for who waits.
@@ -127,7 +148,8 @@ pub(super) fn cause(shell: &Shell, failed: &Failed) -> String {
     }
 }
 
-fn culprit(failed: &Failed) -> Option<WorkerId> {
+/// The process that came to nothing.
+pub(super) fn culprit(failed: &Failed) -> Option<WorkerId> {
     match failed {
         Failed::Exited { worker, .. }
         | Failed::NotReady { worker, .. }

@@ -78,7 +78,7 @@ impl Template {
     }
 
     /// Starts one. `own` are this worker's own variables, `wanted` the environment that the user makes for it, `output`
-    /// its standard output and error where they are captured, `told` the descriptor on which it says that it is ready.
+    /// its standard output and error where they are read, `told` the descriptor on which it says that it is ready.
     #[expect(clippy::disallowed_methods, reason = "the one place where processes are started")]
     pub(crate) fn spawn(
         &self,
@@ -95,7 +95,10 @@ impl Template {
         }
         command.envs(self.recipe.variables.iter().map(|(name, value)| (name, value)));
         if let Some(Ends { stdout, stderr }) = output {
-            command.stdout(stdout).stderr(stderr);
+            command.stderr(stderr);
+            if let Some(stdout) = stdout {
+                command.stdout(stdout);
+            }
         }
         for name in notify::VARIABLES.into_iter().chain([ready::VARIABLE]) {
             command.env_remove(name);

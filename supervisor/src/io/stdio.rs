@@ -1,8 +1,10 @@
 //! What workers write to their standard streams, where it is captured: read in small portions, cut into lines and passed
-//! on. A worker never waits for who reads the supervisor: what does not fit is dropped and counted.
+//! on. A worker never waits for who reads the supervisor: what does not fit is dropped and counted. Where it is not
+//! captured, only the stderr of a new version is read, and passed on as it is.
 
 mod lines;
 mod pipe;
+mod relay;
 mod render;
 mod tail;
 
@@ -10,15 +12,18 @@ use super::log::stamp;
 use super::sink::{Drops, From, Sink};
 use super::source::Source;
 use crate::config::{Capture, Config, Encoding, LineHandler, LogFormat, Stream};
+use crate::ids::WorkerId;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
 use pipe::{Got, Pipe};
+use relay::Relay;
 use render::{Render, decode};
 use slab::Slab;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Instant;
 use tail::Tail;
 
 /// What is read of one pipe before others have their turn.
@@ -29,7 +34,8 @@ const LAST: usize = 1 << 20;
 /// The ends for the worker's process. Blocking, closed on exec.
 #[derive(Debug)]
 pub(crate) struct Ends {
-    pub(crate) stdout: OwnedFd,
+    /// `None` if that one is inherited.
+    pub(crate) stdout: Option<OwnedFd>,
     pub(crate) stderr: OwnedFd,
 }
 
@@ -49,14 +55,16 @@ struct Passing {
     to: To,
     /// By logical id.
     workers: HashMap<String, Worker>,
+    /// What each process wrote to stderr last: one is kept for the last process of a worker, and for each that lives.
+    tails: HashMap<WorkerId, Tail>,
     /// Lines on their way to a sink.
     batch: Vec<u8>,
 }
 
 #[derive(Debug)]
 enum To {
-    /// Nothing is captured.
-    Inherit,
+    /// Nothing is captured. There is a relay once a version was on trial.
+    Inherit(Option<Relay>),
     Streams {
         stdout: Sink,
         stderr: Sink,
@@ -68,7 +76,6 @@ enum To {
 
 #[derive(Debug, Default)]
 struct Worker {
-    tail: Tail,
     stdout: Option<Arc<Drops>>,
     stderr: Option<Arc<Drops>>,
 }
@@ -77,7 +84,7 @@ impl Outputs {
     /// For a cluster with these options; starts the threads that write, if there will be something to write.
     pub(crate) fn new(config: &Config) -> io::Result<Self> {
         let to = match &config.capture {
-            Capture::Inherit => To::Inherit,
+            Capture::Inherit => To::Inherit(None),
             Capture::Streams => {
                 To::Streams { stdout: Sink::stdout()?, stderr: Sink::stderr()?, format: config.log_format }
             }
@@ -89,24 +96,56 @@ impl Outputs {
 
     fn to(to: To, cluster: &str, encoding: Encoding) -> Self {
         let cluster = cluster.to_owned();
-        let passing = Passing { cluster, encoding, to, workers: HashMap::new(), batch: Vec::new() };
+        let (workers, tails) = (HashMap::new(), HashMap::new());
+        let passing = Passing { cluster, encoding, to, workers, tails, batch: Vec::new() };
         Self { pipes: Slab::new(), passing, buffer: Vec::new() }
     }
 
-    /// Pipes for one process of the worker with this logical id; `None` if its streams are inherited.
-    pub(crate) fn attach(&mut self, id: &str, registry: &Registry) -> io::Result<Option<Ends>> {
-        if matches!(self.passing.to, To::Inherit) {
-            return Ok(None);
+    /// Pipes for one process of the worker with this logical id; `None` if its streams are inherited. If it is `on_trial`,
+    /// its stderr is read even then.
+    pub(crate) fn attach(
+        &mut self,
+        process: WorkerId,
+        id: &str,
+        on_trial: bool,
+        registry: &Registry,
+    ) -> io::Result<Option<Ends>> {
+        if let To::Inherit(relay) = &mut self.passing.to {
+            if !on_trial {
+                return Ok(None);
+            }
+            match relay.take().map_or_else(Relay::stderr, Ok) {
+                Ok(found) => *relay = Some(found),
+                Err(error) => {
+                    log::warn!("worker {id}: its stderr is inherited and cannot be quoted: {error}");
+                    return Ok(None);
+                }
+            }
         }
         self.buffer.resize(BUDGET, 0);
         self.passing.open(id);
-        let stdout = self.open(id, Stream::Stdout, registry)?;
-        let stderr = self.open(id, Stream::Stderr, registry)?;
+        let pipes = &self.pipes;
+        self.passing.tails.retain(|older, _| {
+            older.slot != process.slot || pipes.iter().any(|(_, pipe)| pipe.process == *older)
+        });
+        self.passing.tails.insert(process, Tail::default());
+        let stderr = self.open(process, id, Stream::Stderr, registry)?;
+        let stdout = match self.passing.to {
+            To::Inherit(_) if relay::is_one_stream() => Some(stderr.try_clone()?),
+            To::Inherit(_) => None,
+            _ => Some(self.open(process, id, Stream::Stdout, registry)?),
+        };
         Ok(Some(Ends { stdout, stderr }))
     }
 
-    fn open(&mut self, id: &str, stream: Stream, registry: &Registry) -> io::Result<OwnedFd> {
-        let (pipe, writer) = Pipe::new(id, stream)?;
+    fn open(
+        &mut self,
+        process: WorkerId,
+        id: &str,
+        stream: Stream,
+        registry: &Registry,
+    ) -> io::Result<OwnedFd> {
+        let (pipe, writer) = Pipe::new(process, id, stream)?;
         let place = self.pipes.vacant_entry();
         let source = Source::Output(place.key()).into();
         registry.register(&mut SourceFd(&pipe.fd()), source, Interest::READABLE)?;
@@ -115,7 +154,12 @@ impl Outputs {
     }
 
     /// Reads some of what there is. To be called for every event of `Source::Output(key)`, whatever it says.
-    pub(crate) fn readable(&mut self, key: usize, registry: &Registry) {
+    pub(crate) fn readable(&mut self, key: usize, now: Instant, registry: &Registry) {
+        if let To::Inherit(Some(relay)) = &mut self.passing.to
+            && !relay.may_read(key, now)
+        {
+            return;
+        }
         if self.read(key, BUDGET, registry)
             && let Some(pipe) = self.pipes.get(key)
         {
@@ -125,12 +169,24 @@ impl Outputs {
         }
     }
 
-    /// The worker's process has ended: reads what it left, an unfinished line included. What holds its pipes still, such
-    /// as a daemon of it, is read as before.
-    pub(crate) fn exited(&mut self, id: &str, registry: &Registry) {
-        let keys: Vec<usize> =
-            self.pipes.iter().filter(|(_, pipe)| pipe.worker == id).map(|(key, _)| key).collect();
-        for key in keys {
+    /// When to call [`Self::look`], seen from `now`.
+    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let To::Inherit(Some(relay)) = &self.passing.to else { return None };
+        relay.next_deadline(now)
+    }
+
+    /// Reads what was left where it was, if there is room for it now.
+    pub(crate) fn look(&mut self, now: Instant, registry: &Registry) {
+        let To::Inherit(Some(relay)) = &mut self.passing.to else { return };
+        for key in std::mem::take(&mut relay.held) {
+            self.readable(key, now, registry);
+        }
+    }
+
+    /// The process has ended: reads what it left, an unfinished line included. What holds its pipes still, such as a daemon
+    /// of it, is read as before.
+    pub(crate) fn exited(&mut self, process: WorkerId, registry: &Registry) {
+        for key in self.of(|pipe| pipe.process == process) {
             self.read(key, LAST, registry);
             if let Some(pipe) = self.pipes.get_mut(key) {
                 self.passing.finish(pipe);
@@ -138,14 +194,33 @@ impl Outputs {
         }
     }
 
-    /// The worker is no more, and its last lines are of no interest.
-    pub(crate) fn forget(&mut self, id: &str) {
-        self.passing.workers.remove(id);
+    /// The supervisor ends: reads what is left in any pipe.
+    pub(crate) fn finish(&mut self, registry: &Registry) {
+        for key in self.of(|_| true) {
+            self.read(key, LAST, registry);
+            if let Some(pipe) = self.pipes.get_mut(key) {
+                self.passing.finish(pipe);
+            }
+        }
     }
 
-    /// The last 20 lines that any process of the worker wrote to stderr; none where the stream is inherited.
-    pub(crate) fn last_lines(&self, id: &str) -> Vec<String> {
-        self.passing.workers.get(id).map(|worker| worker.tail.lines()).unwrap_or_default()
+    fn of(&self, which: impl Fn(&Pipe) -> bool) -> Vec<usize> {
+        self.pipes.iter().filter(|(_, pipe)| which(pipe)).map(|(key, _)| key).collect()
+    }
+
+    /// The worker is no more, and its last lines are of no interest.
+    pub(crate) fn forget(&mut self, worker: WorkerId, id: &str) {
+        self.passing.workers.remove(id);
+        self.passing.tails.retain(|process, _| process.slot != worker.slot);
+    }
+
+    /// The last 20 lines that this process wrote to stderr, up to now; none where nobody reads it.
+    pub(crate) fn last_lines(&mut self, process: WorkerId, registry: &Registry) -> Vec<String> {
+        for key in self.of(|pipe| pipe.process == process && pipe.stream == Stream::Stderr) {
+            self.read(key, LAST, registry);
+        }
+        let tail = self.passing.tails.get(&process);
+        tail.map(Tail::lines).unwrap_or_default()
     }
 
     /// True if so much was read that there may be more.
@@ -158,7 +233,10 @@ impl Outputs {
                     spent += len;
                     self.passing.feed(pipe, self.buffer.get(..len).unwrap_or_default());
                 }
-                Got::Nothing => return false,
+                Got::Nothing => {
+                    self.passing.hold_back_no_more(pipe);
+                    return false;
+                }
                 Got::End => {
                     self.passing.finish(pipe);
                     let _ = registry.deregister(&mut SourceFd(&pipe.fd()));
@@ -196,28 +274,46 @@ impl Passing {
     }
 
     fn feed(&mut self, pipe: &mut Pipe, bytes: &[u8]) {
-        let Pipe { worker, stream, lines, .. } = pipe;
-        self.pass(worker, *stream, |each| lines.feed(bytes, each));
+        let Pipe { process, worker, stream, lines, rest, cut, .. } = pipe;
+        if let To::Inherit(Some(relay)) = &self.to {
+            relay.put(rest, bytes, cut);
+        }
+        self.pass(*process, worker, *stream, |each| lines.feed(bytes, each));
+    }
+
+    /// There is no more now: what was written without an end of the line is not to wait for it.
+    fn hold_back_no_more(&self, pipe: &mut Pipe) {
+        if let To::Inherit(Some(relay)) = &self.to {
+            relay.put_all(&mut pipe.rest, &mut pipe.cut);
+        }
     }
 
     fn finish(&mut self, pipe: &mut Pipe) {
-        let Pipe { worker, stream, lines, .. } = pipe;
-        self.pass(worker, *stream, |each| lines.finish(each));
+        self.hold_back_no_more(pipe);
+        let Pipe { process, worker, stream, lines, .. } = pipe;
+        self.pass(*process, worker, *stream, |each| lines.finish(each));
     }
 
     /// Passes on the lines that `make` makes.
-    fn pass(&mut self, id: &str, stream: Stream, make: impl FnOnce(&mut dyn FnMut(&[u8]))) {
-        let Self { cluster, encoding, to, workers, batch } = self;
+    fn pass(
+        &mut self,
+        process: WorkerId,
+        id: &str,
+        stream: Stream,
+        make: impl FnOnce(&mut dyn FnMut(&[u8])),
+    ) {
+        let Self { cluster, encoding, to, workers, tails, batch } = self;
         let encoding = *encoding;
-        let worker = workers.entry(id.to_owned()).or_default();
-        let Worker { tail, stdout: stdout_drops, stderr: stderr_drops } = worker;
+        let Worker { stdout: stdout_drops, stderr: stderr_drops } = workers.entry(id.to_owned()).or_default();
+        let mut tail = tails.get_mut(&process).filter(|_| stream == Stream::Stderr);
         let mut keep = |line: &[u8]| {
-            if stream == Stream::Stderr {
+            if let Some(tail) = &mut tail {
                 tail.push(line);
             }
         };
         match to {
-            To::Inherit => {}
+            // The bytes have gone their way.
+            To::Inherit(_) => make(&mut |line| keep(line)),
             To::Streams { stdout, stderr, format } => {
                 let (sink, drops) = match stream {
                     Stream::Stdout => (stdout, stdout_drops),

@@ -92,6 +92,11 @@ impl Rollout {
         &self.purpose
     }
 
+    /// What slots are brought to.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
     /// Slots that have their new process, that are at it, and that wait.
     pub fn progress(&self) -> (usize, usize, usize) {
         (self.done.len(), self.steps.len(), self.todo.len())

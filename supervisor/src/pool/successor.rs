@@ -43,13 +43,14 @@ impl Pool {
     fn leave(&mut self, old: &Worker, effect: Effect) {
         let State::Stopping(stop) = old.state() else { return };
         self.leaving.push(Leaving::after(old.id(), stop));
+        // Told only when nobody can come to it any more.
+        self.regate(stop.asked, old.id());
         let change = super::Change::Worker { worker: old.id(), state: old.state() };
         self.outbox.push_back(super::Output::Changed(change));
         if old.health.told {
             let change = super::Change::Suspect { worker: old.id(), suspect: false };
             self.outbox.push_back(super::Output::Changed(change));
         }
-        self.regate(stop.asked, old.id());
         self.follow(old.id(), effect);
     }
 

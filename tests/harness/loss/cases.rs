@@ -57,7 +57,7 @@ const CUT: &str = "--min-healthy-time 100ms --idle-grace 300ms --drain-timeout 4
 const MEMORY: &str = "--min-healthy-time 100ms --idle-grace 300ms --memory-limit 250M --pulse 200ms";
 const RECYCLE: &str = "--min-healthy-time 100ms --idle-grace 300ms --recycle-after-connections 3000";
 const LIFETIME: &str = "--min-healthy-time 100ms --idle-grace 300ms --max-lifetime 4s";
-const BROKEN: &str = "--min-healthy-time 100ms --idle-grace 300ms --start-timeout 2s --capture";
+const BROKEN: &str = "--min-healthy-time 100ms --idle-grace 300ms --start-timeout 2s";
 const KILL: &str = "--min-uptime 1ms --restart-delay 1ms --max-restart-delay 1ms";
 
 fn reload(subject: &Subject, extent: Extent) -> Row {

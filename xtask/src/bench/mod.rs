@@ -4,10 +4,13 @@
 mod cases;
 mod client;
 mod cost;
+mod crowd;
 mod death;
+mod drain;
 mod engine;
 mod hang;
 mod probe;
+mod reload;
 mod servers;
 mod stall;
 mod stats;
@@ -67,6 +70,8 @@ const CASES: &[Case] = &[
     Case { name: "stall", title: "one of 4 Node workers hangs for 2 s under an open load", run: stall::run },
     Case { name: "hang", title: "one of 4 workers begins a busy loop", run: hang::run },
     Case { name: "death", title: "kill -9 of one of 2 idle workers", run: death::run },
+    Case { name: "reload", title: "rolling reload of 4 workers, to its end", run: reload::run },
+    Case { name: "drain", title: "a worker drains, and its connections are looked at", run: drain::run },
     Case { name: "cost", title: "what the supervisor spends on a connection", run: cost::run },
 ];
 

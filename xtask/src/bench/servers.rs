@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What every case needs.
 #[derive(Debug)]
@@ -67,6 +67,22 @@ impl Bench {
         let mut command = Command::new(&self.clustermon);
         command.args(["run", "-n", &workers.to_string()]).args(options).arg("--").args(&program.words);
         self.start(command, Kind::Supervised, workers)
+    }
+
+    /// A place for a control socket.
+    pub(super) fn control(&self, name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("clustermon-bench-{}-{name}.sock", std::process::id()))
+    }
+
+    /// Tells the cluster with that control socket something; how long it took.
+    pub(super) fn order(&self, control: &Path, words: &[&str]) -> Result<Duration> {
+        let begun = Instant::now();
+        let output = Command::new(&self.clustermon).args(words).arg("--control").arg(control).output()?;
+        let took = begun.elapsed();
+        if output.status.success() {
+            return Ok(took);
+        }
+        Err(format!("{words:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into())
     }
 
     /// Starts it by itself and waits for an answer. With `forks` it is asked to serve by so many processes.

@@ -3,6 +3,7 @@
 
 use super::lines::Lines;
 use crate::config::Stream;
+use crate::ids::WorkerId;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::pipe2;
 use std::fs::File;
@@ -13,10 +14,16 @@ use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 #[derive(Debug)]
 pub(super) struct Pipe {
     file: File,
+    /// Whose it is: two processes of one worker may live at a time.
+    pub(super) process: WorkerId,
     /// The logical id of the worker.
     pub(super) worker: String,
     pub(super) stream: Stream,
     pub(super) lines: Lines,
+    /// What is to be passed on with the rest of its line, if that comes at once.
+    pub(super) rest: Vec<u8>,
+    /// The beginning of the line that is under way was dropped.
+    pub(super) cut: bool,
 }
 
 /// What a read brought.
@@ -30,12 +37,12 @@ pub(super) enum Got {
 
 impl Pipe {
     /// A new one, and the end for the worker.
-    pub(super) fn new(worker: &str, stream: Stream) -> io::Result<(Self, OwnedFd)> {
+    pub(super) fn new(process: WorkerId, worker: &str, stream: Stream) -> io::Result<(Self, OwnedFd)> {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
         // The ends of a pipe have status flags of their own: the worker's still waits where it should.
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        let lines = Lines::default();
-        Ok((Self { file: reader.into(), worker: worker.to_owned(), stream, lines }, writer))
+        let (worker, lines, rest) = (worker.to_owned(), Lines::default(), Vec::new());
+        Ok((Self { file: reader.into(), process, worker, stream, lines, rest, cut: false }, writer))
     }
 
     pub(super) fn fd(&self) -> RawFd {
