@@ -22,6 +22,8 @@ mod control_socket;
 mod death;
 /// Clusters in the background.
 mod detach;
+/// What is told of a command before it is run.
+mod doctor;
 /// Bytes sent before the accept.
 mod early_bytes;
 /// A connection that a worker closes is closed.
