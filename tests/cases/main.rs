@@ -99,6 +99,8 @@ mod streams;
 mod take_back;
 /// The thunk's file.
 mod thunk_elf;
+/// What the thunk tells of its decisions.
+mod thunk_log;
 /// What a worker is given at its start.
 mod worker_env;
 /// Servers that outlive the process that started them.
