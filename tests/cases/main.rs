@@ -6,6 +6,10 @@
 mod abuse;
 /// Unix paths and names, IPv6, both families, port 0.
 mod addresses;
+/// Workers and strangers who mean harm by the request socket and the lanes.
+mod attack;
+/// Clients of the control socket that do not come to the point.
+mod attack_control;
 /// One line, exit code 2, nothing started.
 mod bad_input;
 /// Programs that never listen do not notice the thunk.
