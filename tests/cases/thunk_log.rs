@@ -146,6 +146,7 @@ fn forked_children_tell_under_their_own_number() {
     let children = ask_in_turn(&cluster.target(), &app, 8);
     for child in children {
         wait_for(cluster.log(), child.pid, "attached: ");
+        wait_for(cluster.log(), child.pid, ", this process's own, from now on");
     }
     cluster.stop();
 }

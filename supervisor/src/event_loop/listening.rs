@@ -195,7 +195,7 @@ impl Shell {
         let most = self.share_of_one() / LANE_COST;
         if self.lanes.values().filter(|lane| lane.worker == worker).count() >= most.max(LEAST_LANES) {
             let what =
-                format!("cannot listen on {address}: it has its share of the supervisor's descriptors");
+                format!("gets no lane for {address}: it has its share of the supervisor's descriptors");
             self.accuse_worker(worker, holder.pid, what);
             return Err(io::Error::from_raw_os_error(libc::ENFILE));
         }
