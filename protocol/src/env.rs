@@ -12,5 +12,7 @@ pub const BACKLOG: &str = "CLUSTERMON_BACKLOG";
 pub const ON_SUPERVISOR_DEATH: &str = "CLUSTERMON_ON_SUPERVISOR_DEATH";
 /// The user's name for the worker, as in the original.
 pub const LOGICAL_ID: &str = "PROCESS_LOGICAL_ID";
+/// Set, and not `0`: the thunk tells on stderr what it decides.
+pub const THUNK_LOG: &str = "CLUSTERMON_THUNK_LOG";
 /// Where ld.so looks for libraries to preload.
 pub const PRELOAD: &str = "LD_PRELOAD";

@@ -4,6 +4,7 @@
 mod accepting;
 mod adopting;
 mod announce;
+mod bereaved;
 mod causes;
 mod closing;
 mod commands;
@@ -14,6 +15,7 @@ mod health;
 mod listening;
 mod notes;
 mod notices;
+mod offenders;
 mod orders;
 mod processes;
 mod readiness;
@@ -50,6 +52,7 @@ use crate::io::stdio::Outputs;
 use crate::io::throttle::Throttle;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Pool};
+use bereaved::Bereaved;
 use causes::Causes;
 use closing::Closing;
 use clustermon_protocol::address::Address;
@@ -94,6 +97,7 @@ struct Shell {
     detached: Ready,
     intercept: Intercept,
     scout: Scout,
+    bereaved: Bereaved,
     quiet: Quiet,
     /// Sockets that let nobody new in.
     closing: Vec<Closing>,
@@ -110,6 +114,8 @@ struct Shell {
     exhausted_until: Option<Instant>,
     /// What anybody can make the supervisor say.
     complaints: Throttle,
+    /// Who was named last for what no program does.
+    last_accused: Option<(u32, Option<WorkerId>)>,
     lanes: HashMap<LaneId, Lane>,
     /// Lanes that their workers may not have taken in yet.
     deliveries: Vec<(LaneId, Delivery)>,
@@ -214,6 +220,9 @@ impl Shell {
         if due(self.search_at, self.now) {
             self.search_heirs();
         }
+        if due(self.bereaved.next_deadline(), self.now) {
+            self.look_at_bereaved();
+        }
         if due(self.closing_deadline(), self.now) {
             self.look_at_doors();
         }
@@ -261,6 +270,7 @@ impl Shell {
             self.intercept.next_deadline(),
             self.exhausted_until,
             self.search_at,
+            self.bereaved.next_deadline(),
             self.control.as_ref().and_then(Control::next_deadline),
             self.notifier.next_deadline(),
             self.open.as_ref().and_then(OpenConnections::next_deadline),
@@ -347,6 +357,7 @@ impl Shell {
     fn on_requests(&mut self, take: impl FnOnce(&mut Intercept, Instant, &Poll, &mut Vec<Asked>)) {
         let mut asked = Vec::new();
         take(&mut self.intercept, self.now, &self.poll, &mut asked);
+        self.accuse_silent();
         for asked in asked {
             self.answer(asked);
         }

@@ -17,7 +17,7 @@ const PROGRAMS: &[(&str, &[&str], &str)] = &[
     ("cmp", &["@README.md", "@run.sh"], ""),
     ("comm", &["-3", "@run.sh", "@run.sh"], ""),
     ("cp", &["--no-such-option"], ""),
-    ("curl", &["-sS", "http://127.0.0.1:1/"], ""),
+    ("curl", &["-s", "http://127.0.0.1:1/"], ""),
     ("cut", &["-d:", "-f2"], "a:b:c\n"),
     ("date", &["-u", "-d", "@0"], ""),
     ("dd", &["bs=4", "count=2", "status=none"], "0123456789"),

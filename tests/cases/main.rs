@@ -6,6 +6,10 @@
 mod abuse;
 /// Unix paths and names, IPv6, both families, port 0.
 mod addresses;
+/// Workers and strangers who mean harm by the request socket and the lanes.
+mod attack;
+/// Clients of the control socket that do not come to the point.
+mod attack_control;
 /// One line, exit code 2, nothing started.
 mod bad_input;
 /// Programs that never listen do not notice the thunk.
@@ -22,6 +26,8 @@ mod control_socket;
 mod death;
 /// Clusters in the background.
 mod detach;
+/// What is told of a command before it is run.
+mod doctor;
 /// Bytes sent before the accept.
 mod early_bytes;
 /// A connection that a worker closes is closed.
@@ -97,6 +103,8 @@ mod streams;
 mod take_back;
 /// The thunk's file.
 mod thunk_elf;
+/// What the thunk tells of its decisions.
+mod thunk_log;
 /// What a worker is given at its start.
 mod worker_env;
 /// Servers that outlive the process that started them.

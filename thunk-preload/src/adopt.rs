@@ -1,6 +1,7 @@
 //! A lane that this process did not get by listening but by descent, as the children of a preforking server do: at the
 //! first accept it asks for one of its own. Where it gets none it goes on with the one that it shares.
 
+use crate::log::tell;
 use crate::settings::Settings;
 use crate::{lane, link, pulse, swap, sys};
 use clustermon_protocol::message::{Reply, Request};
@@ -62,7 +63,10 @@ fn map() -> Option<*mut AtomicU8> {
 #[inline(never)]
 fn settle(fd: i32, state: &AtomicU8) {
     if state.compare_exchange(OPEN, ASKING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-        let _ = ask(fd);
+        match ask(fd) {
+            Some(lane) => tell!("accept({fd}): by lane {lane}, this process's own, from now on"),
+            None => tell!("accept({fd}): by the lane that it came by"),
+        }
         state.store(SETTLED, Ordering::Release);
         return;
     }
@@ -73,7 +77,8 @@ fn settle(fd: i32, state: &AtomicU8) {
     }
 }
 
-fn ask(fd: i32) -> Option<()> {
+/// The lane that it got.
+fn ask(fd: i32) -> Option<u64> {
     let identity = lane::recognise(fd)?;
     let settings = Settings::read()?;
     if swap::is_watched_with_parent(fd) {
@@ -82,11 +87,11 @@ fn ask(fd: i32) -> Option<()> {
     let flags = swap::flags(fd);
     let mut answer = link::ask(&settings, &Request::Adopt { lane: identity.lane, fd }, None)?;
     let end = answer.take_fd()?;
-    if !matches!(answer.reply(), Some(Reply::Lane { .. })) {
+    let Some(Reply::Lane { lane }) = answer.reply() else {
         sys::close(end);
         return None;
-    }
+    };
     swap::replace(fd, end, flags).ok()?;
     pulse::attach();
-    Some(())
+    Some(lane)
 }

@@ -21,6 +21,7 @@ mod adopt;
 mod hooks;
 mod lane;
 mod link;
+mod log;
 mod owned;
 mod place;
 mod polled;

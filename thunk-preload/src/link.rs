@@ -2,6 +2,7 @@
 //! writes `errno`.
 
 use crate::abi::*;
+use crate::log::tell;
 use crate::settings::Settings;
 use crate::sys;
 use clustermon_protocol::VERSION;
@@ -12,6 +13,9 @@ use core::ffi::c_void;
 
 /// How long a request may take, in milliseconds. The supervisor answers within one turn of its loop.
 const TIME_LIMIT: i64 = 5_000;
+
+/// How long silence is not yet death, in milliseconds.
+const LIFE_SIGN: i64 = 1_000;
 
 /// Room for every request and every reply that this build knows: a place beside an address is the longest. Far less than
 /// the wire allows, because it stands on the program's stack, and that may be 16 KiB in all.
@@ -50,23 +54,53 @@ pub(crate) fn ask(settings: &Settings, request: &Request<'_>, socket: Option<i32
     let hello = Hello { version: VERSION, token: settings.token, pid: sys::getpid() };
     let mut answer = Answer { frame: [0; ROOM], len: 0, fd: None };
     answer.len = request.encode(&hello, &mut answer.frame)?;
-    let link = sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC).ok()?;
-    let done = exchange(link, settings.socket(), &mut answer, socket);
-    sys::close(link);
+    let link = sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC).ok();
+    let done = link.and_then(|link| {
+        let done = exchange(link, settings.socket(), &mut answer, socket);
+        sys::close(link);
+        done
+    });
+    if done.is_none() {
+        tell!("the supervisor cannot be asked");
+    }
     done?;
     Some(answer)
 }
 
-/// True if the supervisor lives: somebody listens on its socket.
+/// True if the supervisor lives. That somebody listens on its socket is not enough: one that has just been killed lets
+/// go of its lanes first, and of its socket a moment later, without a word to who has connected meanwhile.
 pub(crate) fn is_up(settings: &Settings) -> bool {
     let Ok(link) = sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK) else { return true };
     let connected = match address(settings.socket()) {
         Some((address, len)) => sys::connect(link, &address[..len]),
         None => Ok(()),
     };
+    let up = match connected {
+        Ok(()) => answers(link, settings),
+        // A full queue is a sign of life.
+        Err(error) => error == EAGAIN,
+    };
     sys::close(link);
-    // A full queue is a sign of life.
-    matches!(connected, Ok(()) | Err(EAGAIN))
+    up
+}
+
+/// Asks for nothing in particular. Silence may be that of a busy one; what tells is the end of the connection.
+fn answers(link: i32, settings: &Settings) -> bool {
+    let hello = Hello { version: VERSION, token: settings.token, pid: sys::getpid() };
+    let mut frame = [0; 64];
+    let Some(len) = (Request::OwnedName { cookie: 0 }).encode(&hello, &mut frame) else { return true };
+    if sys::send(link, &frame[..len], MSG_DONTWAIT | MSG_NOSIGNAL).is_err() {
+        return false;
+    }
+    let deadline = sys::now() + LIFE_SIGN;
+    loop {
+        let mut look = [PollFd { fd: link, events: POLLIN, revents: 0 }];
+        match sys::poll(&mut look, (deadline - sys::now()).max(0)) {
+            Err(EINTR) => {}
+            Ok(0) | Err(_) => return true,
+            Ok(_) => return matches!(sys::receive(link, &mut frame), Ok(1..)),
+        }
+    }
 }
 
 /// The `sockaddr_un` of an abstract name, and its length.

@@ -1,6 +1,7 @@
 //! The pulse page of this process: the waits mark in passing what each thread is about. It costs two readings of a coarse
 //! clock a wait, and nothing at all in a process that is no worker.
 
+use crate::log::tell;
 use crate::settings::Settings;
 use crate::{link, polled, real, sys};
 use clustermon_protocol::message::{Reply, Request};
@@ -86,7 +87,10 @@ pub(crate) fn attach() {
         return;
     }
     if let Some(settings) = Settings::read() {
-        let _ = fetch(&settings, pid);
+        match fetch(&settings, pid) {
+            Some(()) => tell!("attached: the supervisor sees this process's health"),
+            None => tell!("not attached: the supervisor does not see this process's health"),
+        }
     }
 }
 

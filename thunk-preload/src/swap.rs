@@ -3,6 +3,7 @@
 //! ever and can no longer be removed.
 
 use crate::abi::*;
+use crate::log::{Errno, tell};
 use crate::sys;
 use core::ffi::CStr;
 use core::fmt::Write;
@@ -45,6 +46,10 @@ pub(crate) fn replace(fd: i32, lane: i32, flags: i32) -> sys::Result<()> {
         let _ = sys::epoll_ctl(registration.epoll, EPOLL_CTL_ADD, fd, &mut registration.event);
     }
     sys::close(lane);
+    match done {
+        Ok(()) => tell!("descriptor {fd}: replaced, with {} registrations in epoll sets", moved.count),
+        Err(error) => tell!("descriptor {fd}: cannot be replaced: {}", Errno(error)),
+    }
     done
 }
 

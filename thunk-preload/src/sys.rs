@@ -12,6 +12,7 @@ pub(crate) type Result<T> = core::result::Result<T, Errno>;
 pub(crate) mod nr {
     //! Numbers of the system calls used.
     pub(crate) const READ: usize = 0;
+    pub(crate) const WRITE: usize = 1;
     pub(crate) const MMAP: usize = 9;
     pub(crate) const SCHED_YIELD: usize = 24;
     pub(crate) const MADVISE: usize = 28;
@@ -19,6 +20,7 @@ pub(crate) mod nr {
     pub(crate) const CLOSE: usize = 3;
     pub(crate) const CONNECT: usize = 42;
     pub(crate) const SENDTO: usize = 44;
+    pub(crate) const RECVFROM: usize = 45;
     pub(crate) const SENDMSG: usize = 46;
     pub(crate) const RECVMSG: usize = 47;
     pub(crate) const SHUTDOWN: usize = 48;
@@ -64,6 +66,7 @@ pub(crate) mod nr {
     pub(crate) const CLOSE: usize = 57;
     pub(crate) const GETDENTS64: usize = 61;
     pub(crate) const READ: usize = 63;
+    pub(crate) const WRITE: usize = 64;
     pub(crate) const PSELECT6: usize = 72;
     pub(crate) const PPOLL: usize = 73;
     pub(crate) const READLINKAT: usize = 78;
@@ -83,6 +86,7 @@ pub(crate) mod nr {
     pub(crate) const GETSOCKNAME: usize = 204;
     pub(crate) const GETPEERNAME: usize = 205;
     pub(crate) const SENDTO: usize = 206;
+    pub(crate) const RECVFROM: usize = 207;
     pub(crate) const SETSOCKOPT: usize = 208;
     pub(crate) const GETSOCKOPT: usize = 209;
     pub(crate) const SHUTDOWN: usize = 210;
@@ -167,6 +171,11 @@ pub(crate) fn open(path: &CStr, flags: i32) -> Result<i32> {
 pub(crate) fn read(fd: i32, buffer: &mut [u8]) -> Result<usize> {
     // SAFETY: the buffer is ours for its length.
     unsafe { checked(nr::READ, [fd as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0]) }
+}
+
+pub(crate) fn write(fd: i32, bytes: &[u8]) -> Result<usize> {
+    // SAFETY: the bytes are readable for their length.
+    unsafe { checked(nr::WRITE, [fd as usize, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0]) }
 }
 
 pub(crate) fn getdents(fd: i32, buffer: &mut [u8]) -> Result<usize> {
@@ -263,6 +272,13 @@ pub(crate) fn send(fd: i32, bytes: &[u8], flags: i32) -> Result<usize> {
     let args = [fd as usize, bytes.as_ptr() as usize, bytes.len(), flags as usize, 0, 0];
     // SAFETY: the bytes are readable for their length; no address is given.
     unsafe { checked(nr::SENDTO, args) }
+}
+
+/// One message, without what may come beside it.
+pub(crate) fn receive(fd: i32, buffer: &mut [u8]) -> Result<usize> {
+    let args = [fd as usize, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
+    // SAFETY: the buffer is ours for its length; no address is asked for.
+    unsafe { checked(nr::RECVFROM, args) }
 }
 
 pub(crate) fn sendmsg(fd: i32, message: &crate::abi::Message, flags: i32) -> Result<usize> {

@@ -2,6 +2,7 @@
 //! looks before it takes.
 
 use crate::abi::*;
+use crate::log::tell;
 use crate::{adopt, lane, link, polled, pulse, real, release, settings::Settings, swap, sys};
 use clustermon_protocol::address::{Address, MAX};
 use clustermon_protocol::record::{LEN, Record, Upward};
@@ -45,7 +46,10 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
         let kept = match look_for_room(fd, wait) {
             Room::Plenty => None,
             Room::Little(kept) => kept,
-            Room::None => return real::fail(EMFILE),
+            Room::None => {
+                tell!("accept({fd}): EMFILE, and what waits stays");
+                return real::fail(EMFILE);
+            }
         };
         // Who has not been told that something waits here waits here itself.
         let waits = wait == 0 && !polled::is_marked() && pulse::enter_accept(|| blocking(fd));
@@ -68,6 +72,7 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
             // What waited was taken back. On a non-blocking fd the next round says EAGAIN, as the kernel's accept
             // would; a thread that was told 'readable' must not be left waiting; any other goes on waiting.
             Taken::Void => {
+                tell!("accept({fd}): what waited was taken back");
                 if *told.get_or_insert_with(polled::take) {
                     wait = MSG_DONTWAIT;
                 }
@@ -76,6 +81,7 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
             Taken::Failed(error) => return real::fail(error),
             Taken::Full { lost } => {
                 if lost.is_some() {
+                    tell!("accept({fd}): EMFILE, and a connection was lost with it");
                     let _ = sys::send(fd, &Upward::Lost.encode(), MSG_DONTWAIT | MSG_NOSIGNAL);
                 }
                 return real::fail(EMFILE);
@@ -203,6 +209,7 @@ fn end(fd: i32) -> c_int {
     let hung_up = sys::poll(&mut look, 0).is_ok() && look[0].revents & POLLHUP != 0;
     let settings = Settings::read();
     if !hung_up || settings.as_ref().is_some_and(link::is_up) {
+        tell!("accept({fd}): EINVAL, for the lane was shut down or closed");
         return EINVAL;
     }
     let blocking = blocking(fd);
@@ -210,7 +217,10 @@ fn end(fd: i32) -> c_int {
         let _ = swap::replace(fd, inert, swap::flags(fd));
     }
     lane::hint(fd);
-    if !settings.is_some_and(|settings| settings.keep) {
+    if settings.is_some_and(|settings| settings.keep) {
+        tell!("accept({fd}): the supervisor is gone; this process goes on with what it has");
+    } else {
+        tell!("accept({fd}): the supervisor is gone; SIGTERM to this process");
         sys::kill(sys::getpid(), SIGTERM);
     }
     if blocking { EINTR } else { EAGAIN }

@@ -2,6 +2,7 @@
 
 mod client;
 mod detach;
+mod doctor;
 mod events;
 mod failed;
 mod list;
@@ -23,7 +24,8 @@ use std::process::ExitCode;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done; of run: the cluster was told to stop, and stopped
-  1  failed; of run: every worker has spent its restarts, or the supervisor could not go on
+  1  failed; of run: every worker has spent its restarts, or the supervisor could not go on;
+     of doctor: the command will not work
   2  the command line or the command is at fault; nothing was started or changed
   3  there is no such cluster or worker
   4  the --wait-timeout is over, and it is still under way
@@ -40,6 +42,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Doctor(doctor::Args),
     /// Show a cluster, or one worker of it
     Status(status::Args),
     /// Print all there is to know of a cluster or a worker, as JSON
@@ -78,6 +81,7 @@ impl Command {
     fn run(self) -> Result<ExitCode, Failed> {
         let done = match self {
             Self::Run(args) => return run::run(*args),
+            Self::Doctor(args) => return args.run(),
             Self::Status(args) => args.run(),
             Self::Inspect(args) => args.run(),
             Self::List(args) => args.run(),

@@ -6,6 +6,7 @@ use super::{Shell, reload};
 use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
 use crate::io::holder::{self, Holder};
+use crate::io::throttle::{Hushed, Throttle};
 use crate::pool::{Exit, Note, Reason, Then, Worn};
 use clustermon_protocol::address::Address;
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ pub(super) struct Causes {
     /// How the last process of each slot ended, and why.
     last: HashMap<u32, Cause>,
     holders: Vec<(Instant, Address, Holder)>,
+    looks: Throttle,
 }
 
 impl Causes {
@@ -175,7 +177,11 @@ impl Shell {
             },
             holder => format!("it is held by a process outside the cluster: {holder}"),
         };
-        log::error!("worker {id} cannot listen on {address}: {held}");
+        let process = self.processes.get_mut(&worker);
+        let hushed = process.map_or(Some(Hushed::default()), |process| process.complaints.ask(self.now));
+        if let Some(hushed) = hushed {
+            log::error!("worker {id} cannot listen on {address}: {held}{hushed}");
+        }
         if !self.pool.lanes().any(|(_, lane)| lane.worker() == worker) {
             let text = format!("cannot listen on {address}: {held}");
             self.causes.coming.entry(worker).or_insert(Cause::new(CauseKind::PortTaken, text));
@@ -190,7 +196,12 @@ impl Shell {
         if let Some((_, _, known)) = holders.iter().find(|(_, known, _)| known == address) {
             return known.clone();
         }
+        // Of a program that tries one address after the other not each is looked for: that takes a while.
+        if self.causes.looks.ask(now).is_none() {
+            return Holder::Unseen;
+        }
         let holder = holder::of(address);
+        let holders = &mut self.causes.holders;
         holders.truncate(HOLDERS - 1);
         holders.insert(0, (now, *address, holder.clone()));
         holder

@@ -5,7 +5,7 @@ use super::requests::errno;
 use super::{Shell, arm};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::intercept::Answerer;
-use crate::io::lane::{Holder, Lane, get_option};
+use crate::io::lane::{Garbage, Holder, Lane, get_option};
 use crate::io::listener::{self, Facts, Key, Listener};
 use crate::io::source::Source;
 use crate::io::{descriptors, diag};
@@ -21,6 +21,11 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// So much of what one worker says is heard in one turn.
 const UPWARD_BUDGET: u32 = 64;
+
+/// Descriptors that a lane takes: its two ends, and perhaps a socket that listens.
+const LANE_COST: usize = 3;
+/// So many every worker may have, however few descriptors there are.
+const LEAST_LANES: usize = 32;
 
 impl Shell {
     pub(super) fn listen(
@@ -69,7 +74,8 @@ impl Shell {
         match self.by_key.get(&facts.key).copied() {
             Some(balancer) => {
                 if self.listens_already(worker, holder, balancer, &facts) {
-                    log::warn!("worker {} listens on {} twice", self.logical_id(worker), facts.address);
+                    let what = format!("listens on {} twice", facts.address);
+                    self.accuse_worker(worker, holder.pid, what);
                     return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
                 }
                 let lane = self.open_lane(worker, holder, balancer, &facts.address)?;
@@ -186,6 +192,13 @@ impl Shell {
             }
             return Err(io::Error::from_raw_os_error(libc::ENFILE));
         }
+        let most = self.share_of_one() / LANE_COST;
+        if self.lanes.values().filter(|lane| lane.worker == worker).count() >= most.max(LEAST_LANES) {
+            let what =
+                format!("gets no lane for {address}: it has its share of the supervisor's descriptors");
+            self.accuse_worker(worker, holder.pid, what);
+            return Err(io::Error::from_raw_os_error(libc::ENFILE));
+        }
         let id = LaneId(self.next_lane);
         self.next_lane += 1;
         let place = (worker, balancer, holder);
@@ -212,20 +225,21 @@ impl Shell {
     /// Takes in what a worker says on its lane. One that goes on and on is heard further in the next turn.
     pub(super) fn on_upward(&mut self, id: LaneId) {
         for _ in 0..UPWARD_BUDGET {
-            let said = self.lanes.get(&id).and_then(|lane| Some((lane.next_upward()?, lane.balancer)));
-            let Some((upward, balancer)) = said else { return };
+            let said = self.lanes.get(&id).and_then(|lane| Some((lane.next_upward()?, lane)));
+            let Some((upward, Lane { worker, balancer, holder, .. })) = said else { return };
+            let (worker, pid) = (*worker, holder.pid);
             match upward {
-                Upward::Nonblock(on) => {
-                    if let Some(listener) = self.listeners.get_mut(&balancer) {
+                Ok(Upward::Nonblock(on)) => {
+                    if let Some(listener) = self.listeners.get_mut(balancer) {
                         listener.nonblock = on;
                     }
                 }
-                Upward::Shut => self.input(Input::LaneClosed { lane: id }),
-                Upward::Lost => {
-                    if let Some(hushed) = self.complaints.ask(self.now) {
-                        log::error!("a worker lost a connection: its table of descriptors was full{hushed}");
-                    }
+                Ok(Upward::Shut) => self.input(Input::LaneClosed { lane: id }),
+                Ok(Upward::Lost) => {
+                    let what = "lost a connection: its table of descriptors was full";
+                    self.accuse_worker(worker, pid, what);
                 }
+                Err(Garbage) => self.accuse_worker(worker, pid, "sends garbage on its lane"),
             }
         }
         if let Some(lane) = self.lanes.get(&id) {

@@ -123,16 +123,7 @@ impl Shell {
             pids.push(process.pid);
             pids.extend(process.members.values().map(|member| member.pid));
         }
-        self.scout.ask(Question { lane: id, inode: lane.inode, pids });
-    }
-
-    /// A process has ended: whether others hold the lanes that it had is looked at now, whatever waits in them.
-    pub(super) fn look_for_heirs_of(&mut self, pid: u32) {
-        let own = self.lanes.iter().filter(|(_, lane)| lane.holder.pid == pid);
-        for (id, lane) in own {
-            let pids = self.pids(lane.worker);
-            self.scout.ask(Question { lane: *id, inode: lane.inode, pids });
-        }
+        self.scout.ask(Question { lanes: vec![(id, lane.inode)], pids });
     }
 
     fn take_back(&mut self, id: LaneId) {

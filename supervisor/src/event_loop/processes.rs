@@ -117,7 +117,11 @@ impl Shell {
     pub(super) fn on_child(&mut self, worker: WorkerId) {
         if let Some(process) = self.processes.get_mut(&worker).filter(|process| process.ended.is_none()) {
             process.look();
+            let (pid, ended) = (process.pid, process.ended.is_some());
             self.bury_if_gone(worker);
+            if ended {
+                self.has_ended(worker, pid);
+            }
         }
     }
 
@@ -125,17 +129,17 @@ impl Shell {
         let stop = self.stop_signal();
         let Some(worker) = self.members.try_remove(place) else { return };
         let Some(process) = self.processes.get_mut(&worker) else { return };
-        let mut gone = None;
+        let mut ended = None;
         if let Some(member) = process.members.remove(&place) {
-            gone = Some(member.pid);
+            ended = Some(member.pid);
             process.member_ended(&member);
             let _ = self.poll.registry().deregister(&mut SourceFd(&member.pidfd.as_raw_fd()));
         }
         process.member_gone(stop);
-        if let Some(pid) = gone {
-            self.look_for_heirs_of(pid);
-        }
         self.bury_if_gone(worker);
+        if let Some(pid) = ended {
+            self.has_ended(worker, pid);
+        }
     }
 
     fn bury_if_gone(&mut self, worker: WorkerId) {

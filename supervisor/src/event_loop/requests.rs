@@ -20,6 +20,8 @@ const MAX_REMEMBERED: usize = 4096;
 
 /// Most processes of one worker that have a pulse page.
 const MAX_PULSES: usize = 256;
+/// So many it may have, however few descriptors there are.
+const LEAST_PULSES: usize = 32;
 
 /// An error as the worker is to see it.
 pub(super) fn errno(error: &io::Error) -> i32 {
@@ -28,22 +30,25 @@ pub(super) fn errno(error: &io::Error) -> i32 {
 
 impl Shell {
     pub(super) fn answer(&mut self, asked: Asked) {
-        let Asked { frame, len, socket, pid, uid, caller } = asked;
+        let Asked { frame, len, socket, truncated, pid, uid, caller } = asked;
         let Some((hello, request)) = Request::decode(&frame[..len]) else {
-            if let Some(hushed) = self.complaints.ask(self.now) {
-                log::warn!("process {pid} (uid {uid}) sent something that is no request{hushed}");
-            }
+            self.accuse(pid, uid, "sent something that is no request");
             return;
         };
         let Some(&worker) = self.tokens.get(&hello.token) else {
-            if let Some(hushed) = self.complaints.ask(self.now) {
-                log::warn!(
-                    "process {pid} (uid {uid}) asked with a token of no living worker: refused{hushed}"
-                );
-            }
+            self.accuse(pid, uid, "asked with a token of no living worker: refused");
             caller.reply(&Reply::Errno(libc::EADDRINUSE), None);
             return;
         };
+        if self.is_anothers(pid, worker) {
+            let what = format!("asked with the token of worker {}: refused", self.logical_id(worker));
+            self.accuse(pid, uid, what);
+            caller.reply(&Reply::Errno(libc::EADDRINUSE), None);
+            return;
+        }
+        if truncated {
+            self.accuse(pid, uid, "sent more descriptors than one, or one that could not be taken");
+        }
         let reply = match request {
             Request::Listen { fd, backlog, place } => {
                 match socket {
@@ -134,9 +139,10 @@ impl Shell {
         if descriptors::are_scarce(self.releases.as_fd()) {
             return Err(full());
         }
+        let most = (self.share_of_one() / 3).clamp(LEAST_PULSES, MAX_PULSES);
         let process = self.processes.get_mut(&worker).ok_or_else(full)?;
         process.pulses.retain(|pulse| pulse.pid != pid && child::is_there(pulse.pid));
-        if process.pulses.len() >= MAX_PULSES {
+        if process.pulses.len() >= most {
             return Err(full());
         }
         process.pulses.push(Pulse::new(pid)?);
@@ -157,8 +163,13 @@ impl Shell {
         let v6_only = address.family() == INET6
             && listener::int_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)? != 0;
         let process = self.processes.get_mut(&worker).ok_or_else(invalid)?;
-        let count = process.bound_any.entry((*address, v6_only)).or_insert(0);
-        let key = (*address, v6_only, *count);
+        let kind = (*address, v6_only);
+        let count = process.bound_any.get(&kind).copied().unwrap_or(0);
+        // Of a program that takes one address after the other.
+        if count == 0 && process.bound_any.len() >= MAX_REMEMBERED {
+            return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
+        }
+        let key = (*address, v6_only, count);
         set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, &1i32.to_ne_bytes())?;
         // Its effect is over: the port is wanted now.
         set_option(socket.as_fd(), libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, &0i32.to_ne_bytes())?;
@@ -175,7 +186,9 @@ impl Shell {
             Err(_) if !known.is_some_and(served) => bind_raw(socket.as_fd(), address.as_bytes())?,
             Err(error) => return Err(error),
         }
-        *count += 1;
+        if let Some(process) = self.processes.get_mut(&worker) {
+            process.bound_any.insert(kind, count + 1);
+        }
         let port = listener::own_address(socket.as_fd())?.port().ok_or_else(invalid)?;
         if self.any_ports.len() >= MAX_REMEMBERED {
             // Of a program that takes one port after the other.

@@ -1,5 +1,6 @@
 //! What a loop is given, and how the shell of a cluster is made of it. Starts no process.
 
+use super::bereaved::Bereaved;
 use super::causes::Causes;
 use super::draining::Drains;
 use super::examine::{Baselines, Dumps};
@@ -133,6 +134,7 @@ impl Shell {
             detached: Ready::from_env(),
             intercept,
             scout,
+            bereaved: Bereaved::default(),
             quiet,
             closing: Vec::new(),
             closed: Vec::new(),
@@ -143,6 +145,7 @@ impl Shell {
             leftovers: Vec::new(),
             exhausted_until: None,
             complaints: Throttle::default(),
+            last_accused: None,
             lanes: HashMap::new(),
             deliveries: Vec::new(),
             conns: Conns::default(),

@@ -3,6 +3,7 @@
 
 use super::pulse::Pulse;
 use super::spawn::Spawned;
+use super::throttle::Throttle;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
 use clustermon_protocol::message::Token;
@@ -63,6 +64,8 @@ pub(crate) struct Process {
     pub(crate) reuse_port: HashSet<u64>,
     /// How many sockets of each kind were bound to port 0.
     pub(crate) bound_any: HashMap<(Address, bool), u32>,
+    /// How often it was spoken of for what no program does.
+    pub(crate) complaints: Throttle,
 }
 
 impl Process {
@@ -81,6 +84,7 @@ impl Process {
             owned: HashMap::new(),
             reuse_port: HashSet::new(),
             bound_any: HashMap::new(),
+            complaints: Throttle::default(),
         }
     }
 

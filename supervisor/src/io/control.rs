@@ -6,6 +6,7 @@ mod bucket;
 mod connection;
 mod place;
 mod socket;
+mod told;
 pub(crate) mod wire;
 
 pub(crate) use address::connect;
@@ -13,26 +14,33 @@ pub use place::ControlError;
 pub(crate) use place::Place;
 
 use super::source::Source;
-use crate::api::{Action, Command, Event, Failure, Reply, Target};
+use super::throttle::Throttle;
+use crate::api::{Action, Command, Event, Failure, Reply};
 use connection::{Connection, Gone, Step};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::errno::Errno;
 use nix::sys::socket::sockopt::PeerCredentials;
-use nix::sys::socket::{MsgFlags, SockFlag, accept4, getsockopt, send};
+use nix::sys::socket::{MsgFlags, SockFlag, UnixCredentials, accept4, getsockopt, send};
 use nix::unistd::Uid;
 use slab::Slab;
 use socket::Socket;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::collections::VecDeque;
-use std::fmt;
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
+use told::{Told, changes};
 use wire::Fault;
 
 /// More are told to try again later.
 const MAX_CLIENTS: usize = 64;
+/// So many are taken in before the rest of the loop has its turn.
+const BUDGET: u32 = 32;
+/// A client that has asked nothing for so long, and waits for nothing, may have to make room.
+const SILENCE: Duration = Duration::from_secs(5);
 /// After running out of descriptors, when to accept again.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
@@ -53,6 +61,7 @@ pub(crate) struct Control {
     connected: u64,
     asked: VecDeque<(ClientId, Command)>,
     retry_at: Option<Instant>,
+    complaints: Throttle,
 }
 
 impl Control {
@@ -70,6 +79,7 @@ impl Control {
             connected: 0,
             asked: VecDeque::new(),
             retry_at: None,
+            complaints: Throttle::default(),
         })
     }
 
@@ -86,7 +96,7 @@ impl Control {
     /// Takes in who has connected ([`Source::Control`]).
     pub(crate) fn accept(&mut self, now: Instant) {
         self.retry_at = None;
-        loop {
+        for _ in 0..BUDGET {
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
             let link = match accept4(self.socket.as_fd().as_raw_fd(), flags) {
                 // SAFETY: accept4 has just made it for us.
@@ -94,7 +104,12 @@ impl Control {
                 Err(Errno::EINTR | Errno::ECONNABORTED) => continue,
                 Err(Errno::EAGAIN) => return,
                 Err(errno) => {
-                    log::warn!("a client of the control socket was not accepted: {}", errno.desc());
+                    if let Some(hushed) = self.complaints.ask(now) {
+                        log::warn!(
+                            "a client of the control socket was not accepted: {}{hushed}",
+                            errno.desc()
+                        );
+                    }
                     // The event will not come again.
                     self.retry_at = Some(now + EXHAUSTED_PAUSE);
                     return;
@@ -102,22 +117,17 @@ impl Control {
             };
             self.admit(link, now);
         }
+        self.retry_at = Some(now);
     }
 
     fn admit(&mut self, link: OwnedFd, now: Instant) {
         let Ok(peer) = getsockopt(&link, PeerCredentials) else { return };
         let (uid, pid) = (Uid::from_raw(peer.uid()), peer.pid().unsigned_abs());
-        let refuse = |fault: &Fault| {
-            log::warn!("control: process {pid} of user {uid} was turned away: {fault}");
-            let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-            // It may be gone already.
-            let _ = send(link.as_raw_fd(), wire::fault(fault).as_bytes(), flags);
-        };
         if uid != self.uid && !uid.is_root() {
-            return refuse(&Fault::Forbidden { uid: uid.as_raw() });
+            return self.refuse(&link, peer, now, &Fault::Forbidden { uid: uid.as_raw() });
         }
-        if self.clients.len() >= MAX_CLIENTS {
-            return refuse(&Fault::Busy { clients: MAX_CLIENTS });
+        if self.clients.len() >= MAX_CLIENTS && !self.make_room(pid, now) {
+            return self.refuse(&link, peer, now, &Fault::Busy { clients: MAX_CLIENTS });
         }
         self.connected += 1;
         let fd = link.as_raw_fd();
@@ -129,6 +139,43 @@ impl Control {
             return;
         }
         self.go_on(place, now);
+    }
+
+    fn refuse(&mut self, link: &OwnedFd, peer: UnixCredentials, now: Instant, fault: &Fault) {
+        if let Some(hushed) = self.complaints.ask(now) {
+            let (pid, uid) = (peer.pid(), peer.uid());
+            log::warn!("control: process {pid} of user {uid} was turned away: {fault}{hushed}");
+        }
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        // It may be gone already.
+        let _ = send(link.as_raw_fd(), wire::fault(fault).as_bytes(), flags);
+    }
+
+    /// Closes a connection for a newcomer's: one of a process that has more of them than any other and than the
+    /// newcomer's, else one that has asked nothing for long; never one that waits for an answer. False if there is none.
+    fn make_room(&mut self, newcomer: u32, now: Instant) -> bool {
+        let mut counts = HashMap::new();
+        for (_, client) in &self.clients {
+            *counts.entry(client.pid).or_insert(0usize) += 1;
+        }
+        let of = |pid: u32| counts.get(&pid).copied().unwrap_or(0);
+        let may_go = |client: &Connection| {
+            let crowds = of(client.pid) > MAX_CLIENTS / 4 && of(client.pid) > of(newcomer);
+            let silent = now.saturating_duration_since(client.heard) >= SILENCE;
+            (crowds && !client.is_asking()) || (silent && client.is_idle() && client.pid != newcomer)
+        };
+        let candidates = self.clients.iter().filter(|(_, client)| may_go(client));
+        let rank = |client: &Connection| (Reverse(of(client.pid)), !client.is_idle(), client.heard);
+        let Some((place, client)) = candidates.min_by_key(|(_, client)| rank(client)) else { return false };
+        let (pid, uid) = (client.pid, client.uid);
+        if let Some(hushed) = self.complaints.ask(now) {
+            let count = of(pid);
+            log::warn!(
+                "control: process {pid} of user {uid} has {count} connections: one makes room for another's{hushed}"
+            );
+        }
+        self.remove(place);
+        true
     }
 
     /// A client has said something, or is gone ([`Source::Client`]).
@@ -231,54 +278,6 @@ impl Control {
         // A process that is being started may hold a copy for a moment: without this its events would go on.
         let _ = self.registry.deregister(&mut SourceFd(&client.as_fd().as_raw_fd()));
         log::debug!("control: process {} of user {} is gone", client.pid, client.uid);
-    }
-}
-
-/// Whether something is another way afterwards.
-fn changes(action: &Action) -> bool {
-    match action {
-        Action::Inspect | Action::Events => false,
-        Action::Start { .. }
-        | Action::Stop { .. }
-        | Action::Restart { .. }
-        | Action::HangUp { .. }
-        | Action::ForceStop { .. }
-        | Action::Dump { .. }
-        | Action::Debug { .. }
-        | Action::Signal { .. }
-        | Action::Cordon { .. }
-        | Action::Uncordon { .. }
-        | Action::Reload
-        | Action::Scale { .. } => true,
-    }
-}
-
-/// A command as the log names it.
-struct Told<'a>(&'a Command);
-
-impl fmt::Display for Told<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whom = |target: &Target| match target {
-            Target::Cluster => "the cluster".to_owned(),
-            Target::Worker(id) => format!("worker {id}"),
-        };
-        match &self.0.action {
-            Action::Inspect => f.write_str("inspect"),
-            Action::Events => f.write_str("events"),
-            Action::Start { target } => write!(f, "start {}", whom(target)),
-            Action::Stop { target } => write!(f, "stop {}", whom(target)),
-            Action::Restart { target } => write!(f, "restart {}", whom(target)),
-            Action::HangUp { target } => write!(f, "hang up {}", whom(target)),
-            Action::ForceStop { target } => write!(f, "force stop {}", whom(target)),
-            Action::Dump { target } => write!(f, "dump {}", whom(target)),
-            Action::Debug { target } => write!(f, "debug {}", whom(target)),
-            Action::Signal { target, signal } => write!(f, "signal {signal} to {}", whom(target)),
-            Action::Cordon { target } => write!(f, "cordon {}", whom(target)),
-            Action::Uncordon { target } => write!(f, "uncordon {}", whom(target)),
-            Action::Reload => f.write_str("reload"),
-            Action::Scale { workers: crate::api::ScaleTo::To(count) } => write!(f, "scale to {count}"),
-            Action::Scale { workers: crate::api::ScaleTo::By(count) } => write!(f, "scale by {count:+}"),
-        }
     }
 }
 

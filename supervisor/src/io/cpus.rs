@@ -13,6 +13,13 @@ pub(crate) fn available() -> u32 {
     limited(by_affinity.unwrap_or(1), Path::new("/"))
 }
 
+/// The CPUs that the machine has running; at least 1.
+pub(crate) fn online() -> u32 {
+    // SAFETY: no memory is involved.
+    let count = unsafe { libc::sysconf(libc::_SC_NPROCESSORS_ONLN) };
+    u32::try_from(count).unwrap_or(1).max(1)
+}
+
 /// The CPUs of the affinity mask of the calling thread.
 fn affinity() -> io::Result<u32> {
     // The kernel wants room for every CPU that could exist, not only for those that do.

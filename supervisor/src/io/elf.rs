@@ -4,9 +4,12 @@
 #[cfg(test)]
 pub(crate) mod craft;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 /// What a file turned out to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,8 @@ pub(crate) struct Elf {
     pub(crate) kind: Kind,
     /// It asks for a dynamic linker, which is what loads the thunk.
     pub(crate) has_interpreter: bool,
+    /// Which one, if it is told in full.
+    pub(crate) linker: Option<PathBuf>,
     /// It holds Go's runtime, which makes its system calls itself.
     pub(crate) is_go: bool,
 }
@@ -47,6 +52,8 @@ const MAX_PROGRAM_HEADERS: u16 = 1170;
 const MAX_SECTION_HEADERS: u16 = 4096;
 const MAX_NOTES: u64 = 64 << 10;
 const MAX_NAMES: u64 = 1 << 20;
+/// The kernel takes no longer path of a dynamic linker.
+const MAX_LINKER: u64 = 4096;
 
 const PT_INTERP: u32 = 3;
 const PT_NOTE: u32 = 4;
@@ -82,7 +89,7 @@ pub(crate) fn read(file: &File) -> io::Result<Found> {
         3 => Kind::SharedObject,
         _ => Kind::Other,
     };
-    let mut elf = Elf { kind, has_interpreter: false, is_go: false };
+    let mut elf = Elf { kind, has_interpreter: false, linker: None, is_go: false };
     let (count, len) = (u16_at(&header, 56), u16_at(&header, 54));
     if count > MAX_PROGRAM_HEADERS || (count > 0 && len != PROGRAM_HEADER_LEN) {
         return Ok(Found::NotElf);
@@ -92,7 +99,12 @@ pub(crate) fn read(file: &File) -> io::Result<Found> {
     };
     for segment in headers.chunks_exact(usize::from(PROGRAM_HEADER_LEN)) {
         match u32_at(segment, 0) {
-            PT_INTERP => elf.has_interpreter = true,
+            PT_INTERP => {
+                elf.has_interpreter = true;
+                let len = u64_at(segment, 32).min(MAX_LINKER);
+                let text = read_exact(file, u64_at(segment, 8), len)?.unwrap_or_default();
+                elf.linker = text.strip_suffix(b"\0").filter(|path| path.starts_with(b"/")).map(path_of);
+            }
             PT_NOTE => {
                 let len = u64_at(segment, 32).min(MAX_NOTES);
                 let notes = read_exact(file, u64_at(segment, 8), len)?.unwrap_or_default();
@@ -103,6 +115,10 @@ pub(crate) fn read(file: &File) -> io::Result<Found> {
     }
     elf.is_go = elf.is_go || has_section(file, &header, b".go.buildinfo")?;
     Ok(Found::Ours(elf))
+}
+
+fn path_of(bytes: &[u8]) -> PathBuf {
+    Path::new(OsStr::from_bytes(bytes)).to_owned()
 }
 
 /// Whether one of the notes is from the Go linker. Each is: name length, content length, type, both padded to 4.
@@ -212,87 +228,4 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::craft::Craft;
-    use super::{Elf, Found, Kind, read};
-    use crate::io::scratch::Scratch;
-    use proptest::prelude::*;
-    use std::fs::File;
-
-    fn found(bytes: &[u8]) -> Found {
-        let scratch = Scratch::new();
-        read(&File::open(scratch.file("elf", bytes, 0o644)).unwrap()).unwrap()
-    }
-
-    fn ours(bytes: &[u8]) -> Elf {
-        match found(bytes) {
-            Found::Ours(elf) => elf,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn dynamic_and_static() {
-        let elf = ours(&Craft::dynamic().bytes());
-        assert_eq!(elf, Elf { kind: Kind::SharedObject, has_interpreter: true, is_go: false });
-        assert!(!ours(&Craft::new(2).bytes()).has_interpreter);
-        assert_eq!(ours(&Craft::new(2).bytes()).kind, Kind::FixedExecutable);
-        assert_eq!(ours(&Craft::new(1).bytes()).kind, Kind::Other);
-    }
-
-    #[test]
-    fn go_by_note_and_by_section() {
-        assert!(!ours(&Craft::dynamic().note(b"GNU\0").bytes()).is_go);
-        assert!(ours(&Craft::dynamic().note(b"GNU\0").note(b"Go\0\0").bytes()).is_go);
-        assert!(!ours(&Craft::dynamic().section(".go.buildinfo.not").bytes()).is_go);
-        assert!(ours(&Craft::dynamic().section(".text").section(".go.buildinfo").bytes()).is_go);
-    }
-
-    #[test]
-    fn other_machines() {
-        for (class, data, machine, name) in [
-            (1, 1, 3, "32-bit x86"),
-            (1, 1, 62, "x32"),
-            (1, 1, 40, "32-bit ARM"),
-            (2, 2, 22, "64-bit s390"),
-            (2, 2, 21, "64-bit big-endian PowerPC"),
-            (2, 1, 999, "ELF machine 999"),
-        ] {
-            assert_eq!(
-                found(&Craft::dynamic().machine(class, data, machine).bytes()),
-                Found::Foreign(name.into())
-            );
-        }
-    }
-
-    #[test]
-    fn this_very_program() {
-        let file = File::open("/proc/self/exe").unwrap();
-        assert!(
-            matches!(read(&file).unwrap(), Found::Ours(elf) if !elf.is_go && elf.kind == Kind::SharedObject)
-        );
-    }
-
-    #[test]
-    fn not_elf() {
-        for bytes in [&b""[..], b"\x7fELF", b"#!/bin/sh\n", &[0; 4096]] {
-            assert_eq!(found(bytes), Found::NotElf);
-        }
-        let whole = Craft::dynamic().bytes();
-        assert_eq!(found(&whole[..40]), Found::NotElf);
-        assert_eq!(found(&whole[..80]), Found::NotElf);
-    }
-
-    proptest! {
-        #[test]
-        fn no_damage_panics(hits in prop::collection::vec((0..1000usize, any::<u8>()), 0..12), cut in 0..1000usize) {
-            let mut bytes = Craft::dynamic().note(b"Go\0\0").section(".go.buildinfo").bytes();
-            for (at, value) in hits {
-                let len = bytes.len();
-                bytes[at % len] = value;
-            }
-            bytes.truncate(cut);
-            found(&bytes);
-        }
-    }
-}
+mod tests;

@@ -12,6 +12,8 @@ use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, getsockopt, listen, socket,
 };
 use slab::Slab;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -43,6 +45,8 @@ pub(crate) struct Asked {
     pub(crate) frame: [u8; MAX_FRAME],
     pub(crate) len: usize,
     pub(crate) socket: Option<OwnedFd>,
+    /// More was sent beside it than could be taken.
+    pub(crate) truncated: bool,
     /// As the kernel tells, in the supervisor's PID namespace.
     pub(crate) pid: u32,
     pub(crate) uid: u32,
@@ -96,6 +100,8 @@ pub(crate) struct Intercept {
     /// More wait in the kernel's queue; when to take them in.
     more: Option<Instant>,
     complaints: Throttle,
+    /// Process and user of those that were dropped without a word from them.
+    silent: Vec<(u32, u32)>,
 }
 
 impl Intercept {
@@ -109,8 +115,8 @@ impl Intercept {
         let token = Token::from(Source::Requests);
         registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)?;
         let max_open = MAX_OPEN.min(usize::try_from(descriptors::limit() / SHARE).unwrap_or(MAX_OPEN)).max(1);
-        let (callers, complaints) = Default::default();
-        Ok(Self { socket, name, callers, max_open, more: None, complaints })
+        let (callers, complaints, silent) = Default::default();
+        Ok(Self { socket, name, callers, max_open, more: None, complaints, silent })
     }
 
     /// The abstract name, without its NUL.
@@ -123,7 +129,7 @@ impl Intercept {
         self.more = None;
         for _ in 0..BUDGET {
             if self.callers.len() >= self.max_open {
-                self.drop_oldest(now, registry);
+                self.make_room(registry);
             }
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
             let link = match accept4(self.socket.as_raw_fd(), flags) {
@@ -131,7 +137,7 @@ impl Intercept {
                 Ok(fd) => unsafe { OwnedFd::from_raw_fd(fd) },
                 Err(nix::Error::EINTR | nix::Error::ECONNABORTED) => continue,
                 Err(nix::Error::EAGAIN) => return,
-                Err(nix::Error::EMFILE | nix::Error::ENFILE) if self.drop_oldest(now, registry) => continue,
+                Err(nix::Error::EMFILE | nix::Error::ENFILE) if self.make_room(registry) => continue,
                 Err(error) => {
                     if let Some(hushed) = self.complaints.ask(now) {
                         log::warn!("a worker's request was not accepted: {error}{hushed}");
@@ -155,21 +161,31 @@ impl Intercept {
         self.more = Some(now);
     }
 
-    /// Drops who has been connected longest and said nothing. False if there is nobody.
-    fn drop_oldest(&mut self, now: Instant, registry: &Registry) -> bool {
-        let oldest = self.callers.iter().min_by_key(|(_, caller)| caller.since).map(|(key, _)| key);
-        oldest.is_some_and(|key| {
-            self.drop_caller(key, now, registry);
-            true
-        })
+    /// Of the process that has most connections and says nothing, drops the oldest: who floods makes room by itself, not
+    /// the thunk that has just connected and is about to ask. False if there is nobody.
+    fn make_room(&mut self, registry: &Registry) -> bool {
+        let mut counts = HashMap::new();
+        for (_, caller) in &self.callers {
+            *counts.entry(caller.pid).or_insert(0u32) += 1;
+        }
+        let of_the_crowd =
+            self.callers.iter().min_by_key(|(_, caller)| (Reverse(counts[&caller.pid]), caller.since));
+        let Some(key) = of_the_crowd.map(|(key, _)| key) else { return false };
+        self.drop_caller(key, registry);
+        true
     }
 
-    fn drop_caller(&mut self, key: usize, now: Instant, registry: &Registry) {
+    fn drop_caller(&mut self, key: usize, registry: &Registry) {
         let Some(caller) = self.callers.try_remove(key) else { return };
         let _ = registry.deregister(&mut SourceFd(&caller.link.as_raw_fd()));
-        if let Some(hushed) = self.complaints.ask(now) {
-            log::warn!("process {} (uid {}) connected and asked nothing{hushed}", caller.pid, caller.uid);
+        if self.silent.len() < MAX_OPEN {
+            self.silent.push((caller.pid, caller.uid));
         }
+    }
+
+    /// Process and user of one that was dropped for its silence, of which nobody has heard.
+    pub(crate) fn next_silent(&mut self) -> Option<(u32, u32)> {
+        self.silent.pop()
     }
 
     /// A caller may have sent its request.
@@ -193,12 +209,10 @@ impl Intercept {
         if let Ok(incoming) = received
             && incoming.len > 0
         {
-            if incoming.truncated {
-                log::warn!("a descriptor sent by process {} could not be taken", caller.pid);
-            }
             let Caller { link, pid, uid, .. } = caller;
             let caller = Answerer(link);
-            asked.push(Asked { frame, len: incoming.len, socket: incoming.fd, pid, uid, caller });
+            let (len, socket, truncated) = (incoming.len, incoming.fd, incoming.truncated);
+            asked.push(Asked { frame, len, socket, truncated, pid, uid, caller });
         }
         true
     }
@@ -207,7 +221,7 @@ impl Intercept {
     pub(crate) fn expire(&mut self, now: Instant, registry: &Registry, asked: &mut Vec<Asked>) {
         let late = |caller: &Caller| now.saturating_duration_since(caller.since) >= PATIENCE;
         while let Some(key) = self.callers.iter().find(|(_, caller)| late(caller)).map(|(key, _)| key) {
-            self.drop_caller(key, now, registry);
+            self.drop_caller(key, registry);
         }
         if self.more.is_some_and(|at| at <= now) {
             self.accept(now, registry, asked);

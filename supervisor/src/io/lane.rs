@@ -41,6 +41,10 @@ pub(crate) struct Lane {
     record_cost: u32,
 }
 
+/// A message that no thunk sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Garbage;
+
 /// Where the worker end was put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Holder {
@@ -145,18 +149,14 @@ impl Lane {
         let _ = message::send(self.supervisor_end.as_fd(), &Record::Void.encode(), None);
     }
 
-    /// What the worker has said since, one by one.
-    pub(crate) fn next_upward(&self) -> Option<Upward> {
+    /// What the worker has said since, one by one; `Err` for what means nothing.
+    pub(crate) fn next_upward(&self) -> Option<Result<Upward, Garbage>> {
         let mut bytes = [0; UPWARD_LEN + 1];
-        loop {
-            let incoming = message::receive(self.supervisor_end.as_fd(), &mut bytes).ok()?;
-            if incoming.len == 0 {
-                return None;
-            }
-            if let Some(upward) = Upward::decode(&bytes[..incoming.len]) {
-                return Some(upward);
-            }
+        let incoming = message::receive(self.supervisor_end.as_fd(), &mut bytes).ok()?;
+        if incoming.len == 0 {
+            return None;
         }
+        Some(Upward::decode(&bytes[..incoming.len]).ok_or(Garbage))
     }
 
     /// True if the process still has the worker end under the number that it told; that it has it elsewhere is the
@@ -234,6 +234,19 @@ mod tests {
         let (fd, _) = pair().unwrap();
         let peer = Address::v4(Ipv4Addr::LOCALHOST, 5);
         Connection { fd, peer, nonblock: false, balancer: BalancerId(0) }
+    }
+
+    #[test]
+    fn garbage_is_told_from_what_means_something_one_by_one() {
+        let lane = lane(1);
+        for bytes in [&b"\x01\x01"[..], b"xyz", &[0; 5000], b"\x02\x00"] {
+            message::send(lane.worker_end(), bytes, Some(lane.worker_end())).unwrap();
+        }
+        assert_eq!(lane.next_upward(), Some(Ok(Upward::Nonblock(true))));
+        assert_eq!(lane.next_upward(), Some(Err(Garbage)));
+        assert_eq!(lane.next_upward(), Some(Err(Garbage)));
+        assert_eq!(lane.next_upward(), Some(Ok(Upward::Shut)));
+        assert_eq!(lane.next_upward(), None);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! How much memory this process and its children may have: by the cgroup and those above it, else what the machine has.
-//! Reads only.
+//! How much memory, and how many processes, this process and its children may have: by the cgroup and those above it,
+//! else what the machine has. Reads only.
 
 use super::cgroup::{self, Version};
 use std::fs;
@@ -8,6 +8,19 @@ use std::path::Path;
 /// Bytes; `None` where nothing tells.
 pub(crate) fn available() -> Option<u64> {
     within(Path::new("/"))
+}
+
+/// Bytes of the whole machine.
+pub(crate) fn of_machine() -> Option<u64> {
+    machine(Path::new("/"))
+}
+
+/// Processes and threads; `None` where there is no limit.
+pub(crate) fn processes() -> Option<u64> {
+    let limit = |(_, directory): (Version, std::path::PathBuf)| {
+        fs::read_to_string(directory.join("pids.max")).ok()?.trim().parse::<u64>().ok()
+    };
+    cgroup::directories("pids", Path::new("/")).into_iter().filter_map(limit).min()
 }
 
 /// Every path is taken below `root`.

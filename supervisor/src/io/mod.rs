@@ -10,6 +10,7 @@ pub(crate) mod diag;
 pub(crate) mod door;
 mod elf;
 pub(crate) mod epoch;
+pub(crate) mod facts;
 pub(crate) mod family;
 pub(crate) mod holder;
 pub(crate) mod intercept;

@@ -146,6 +146,12 @@ pub(crate) fn epoll_holds(pid: u32, set: u32, inodes: &[u64]) -> bool {
     })
 }
 
+/// The process that started this one, or has taken it in; `None` if it is gone.
+pub(crate) fn parent(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    u32::try_from(Fields::of(&stat)?.number(PARENT)?).ok()
+}
+
 /// The process that traces this one, if any.
 pub(crate) fn tracer(pid: u32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -176,6 +182,7 @@ pub(crate) fn ticks_a_second() -> u64 {
 
 /// Places of fields in `stat`, counted after the name; see proc(5).
 const STATE: usize = 0;
+const PARENT: usize = 1;
 const USER_TIME: usize = 11;
 const SYSTEM_TIME: usize = 12;
 const THREADS: usize = 17;
@@ -203,6 +210,12 @@ mod tests {
         let pid = std::process::id();
         let sample = sample(pid).unwrap();
         assert!(sample.rss > 100_000 && sample.threads >= 1 && sample.descriptors >= 3, "{sample:?}");
+    }
+
+    #[test]
+    fn finds_a_parent() {
+        assert_eq!(parent(std::process::id()), Some(std::os::unix::process::parent_id()));
+        assert_eq!(parent(u32::MAX), None);
     }
 
     #[test]

@@ -43,6 +43,10 @@ pub(crate) struct Program {
     /// The file that the verdict is about: `path`, or the end of its chain of `#!` lines.
     pub(crate) subject: PathBuf,
     pub(crate) verdict: Verdict,
+    /// The interpreters that its `#!` lines lead to, in order; the last is the subject.
+    pub(crate) interpreters: Vec<PathBuf>,
+    /// The dynamic linker that the subject asks for, if it can be told.
+    pub(crate) linker: Option<PathBuf>,
 }
 
 /// Whether the thunk can enter a program.
@@ -139,8 +143,12 @@ impl Program {
 
     fn resolve_in(name: &OsStr, context: &Context) -> Result<Self, ProgramError> {
         let path = find(name, &context.search_path)?;
-        let (subject, verdict) = follow(&path, context)?;
-        Ok(Self { path, subject, verdict })
+        follow(path, context)
+    }
+
+    /// The subject is known to only start another program, about which nothing is known before it runs.
+    pub(crate) fn is_wrapper(&self) -> bool {
+        self.verdict == Verdict::Ok && is_wrapper(self.subject.file_name().unwrap_or_default())
     }
 
     /// An error for a program that the thunk cannot enter.
@@ -184,58 +192,68 @@ pub(crate) fn check_script(path: &OsStr) -> Result<(), ProgramError> {
 }
 
 /// The end of the chain of `#!` lines that begins at `path`, and the verdict on it.
-fn follow(path: &Path, context: &Context) -> Result<(PathBuf, Verdict), ProgramError> {
-    let mut at = path.to_owned();
+fn follow(path: PathBuf, context: &Context) -> Result<Program, ProgramError> {
+    let mut at = path.clone();
+    let mut interpreters = Vec::new();
     for _ in 0..MAX_HOPS {
         let file = match File::open(&at) {
             Ok(file) => file,
             // It can be executed without being readable; then nothing is known against it.
-            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Ok((at, Verdict::Ok)),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                return Ok(Program { path, subject: at, verdict: Verdict::Ok, interpreters, linker: None });
+            }
             Err(source) => return Err(ProgramError::Io { path: at, source }),
         };
         let mut start = [0; shebang::MAX_LINE];
         let read = elf::read_up_to(&file, &mut start, 0)
             .map_err(|source| ProgramError::Io { path: at.clone(), source })?;
         let Some(line) = shebang::Line::parse(&start[..read]) else {
-            let verdict =
+            let (verdict, linker) =
                 judge(&at, &file, context).map_err(|source| ProgramError::Io { path: at.clone(), source })?;
-            return Ok((at, verdict));
+            return Ok(Program { path, subject: at, verdict, interpreters, linker });
         };
         let mut next = search::executable(Path::new(line.interpreter))
             .map_err(|source| interpreter_error(&at, source))?;
         if let Some(target) = line.env_target() {
+            interpreters.push(next);
             next = find(&target, &context.search_path).map_err(|source| interpreter_error(&at, source))?;
         }
         at = next;
+        interpreters.push(at.clone());
     }
-    Err(ProgramError::TooManyInterpreters(path.to_owned()))
+    Err(ProgramError::TooManyInterpreters(path))
 }
 
 fn interpreter_error(script: &Path, source: ProgramError) -> ProgramError {
     ProgramError::Interpreter { script: script.to_owned(), source: Box::new(source) }
 }
 
-/// The verdict on a file that is no script.
-fn judge(path: &Path, file: &File, context: &Context) -> io::Result<Verdict> {
+/// The verdict on a file that is no script, and the dynamic linker that it asks for.
+fn judge(path: &Path, file: &File, context: &Context) -> io::Result<(Verdict, Option<PathBuf>)> {
     let elf = match elf::read(file)? {
-        Found::NotElf => return Ok(Verdict::NotElf),
-        Found::Foreign(which) => return Ok(Verdict::OtherArch(which)),
+        Found::NotElf => return Ok((Verdict::NotElf, None)),
+        Found::Foreign(which) => return Ok((Verdict::OtherArch(which), None)),
         Found::Ours(elf) => elf,
     };
-    if elf.kind == elf::Kind::Other {
-        return Ok(Verdict::NotElf);
-    }
-    if let Some(verdict) = privileges(file, context)? {
-        return Ok(verdict);
-    }
     let name = path.file_name().unwrap_or_default();
-    if WRAPPERS.iter().any(|wrapper| name == *wrapper) || is_linker(name) {
-        return Ok(Verdict::Ok);
-    }
-    if elf.is_go {
-        return Ok(Verdict::Go);
-    }
-    Ok(if elf.has_interpreter { Verdict::Ok } else { Verdict::Static })
+    let verdict = if elf.kind == elf::Kind::Other {
+        Verdict::NotElf
+    } else if let Some(verdict) = privileges(file, context)? {
+        verdict
+    } else if is_wrapper(name) || is_linker(name) {
+        Verdict::Ok
+    } else if elf.is_go {
+        Verdict::Go
+    } else if elf.has_interpreter {
+        Verdict::Ok
+    } else {
+        Verdict::Static
+    };
+    Ok((verdict, elf.linker))
+}
+
+fn is_wrapper(name: &OsStr) -> bool {
+    WRAPPERS.iter().any(|wrapper| name == *wrapper)
 }
 
 /// The dynamic linker itself, started with a program as its argument, needs no linker and does preload.

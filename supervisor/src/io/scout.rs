@@ -13,10 +13,9 @@ use std::thread::{self, JoinHandle};
 /// Who may hold what.
 #[derive(Debug)]
 pub(crate) struct Question {
-    pub(crate) lane: LaneId,
-    /// Inode of the worker end.
-    pub(crate) inode: u64,
-    /// The first process and the members; their groups and descendants are looked at too.
+    /// With the inode of the worker end of each.
+    pub(crate) lanes: Vec<(LaneId, u64)>,
+    /// The processes to begin with; their groups and descendants are looked at too.
     pub(crate) pids: Vec<u32>,
 }
 
@@ -38,8 +37,12 @@ impl Scout {
         let (found, answers) = unbounded();
         let thread = thread::Builder::new().name("scout".into()).spawn(move || {
             for question in asked {
-                let held = is_held(question.inode, &question.pids);
-                if found.send((question.lane, held)).is_err() || waker.wake().is_err() {
+                for (lane, held) in held(&question.lanes, &question.pids) {
+                    if found.send((lane, held)).is_err() {
+                        return;
+                    }
+                }
+                if waker.wake().is_err() {
                     return;
                 }
             }
@@ -48,8 +51,9 @@ impl Scout {
     }
 
     /// Asks; answered by `next`.
-    pub(crate) fn ask(&mut self, question: Question) {
-        if !self.asked.insert(question.lane) {
+    pub(crate) fn ask(&mut self, mut question: Question) {
+        question.lanes.retain(|(lane, _)| self.asked.insert(*lane));
+        if question.lanes.is_empty() {
             return;
         }
         // The thread lives as long as this; were it gone, the lane would simply stay.
@@ -74,16 +78,22 @@ impl Drop for Scout {
     }
 }
 
-/// True if one of the processes, of their groups or of their descendants has the socket open, or hides what it has.
-fn is_held(inode: u64, pids: &[u32]) -> bool {
-    Table::read().family(pids).into_iter().any(|pid| {
-        let mut held = false;
-        let read = family::each_socket(pid, |_, its| {
-            held = its == inode;
-            !held
+/// Of each whether one of the processes, of their groups or of their descendants has the socket open, or hides what it has.
+fn held(lanes: &[(LaneId, u64)], pids: &[u32]) -> Vec<(LaneId, bool)> {
+    let mut missing: HashSet<u64> = lanes.iter().map(|(_, inode)| *inode).collect();
+    for pid in Table::read().family(pids) {
+        let read = family::each_socket(pid, |_, inode| {
+            missing.remove(&inode);
+            !missing.is_empty()
         });
-        held || read.is_err()
-    })
+        if read.is_err() {
+            missing.clear();
+        }
+        if missing.is_empty() {
+            break;
+        }
+    }
+    lanes.iter().map(|(lane, inode)| (*lane, !missing.contains(inode))).collect()
 }
 
 #[cfg(test)]
@@ -97,9 +107,10 @@ mod tests {
         let (a, _b) = UnixDatagram::pair().unwrap();
         let inode = nix::sys::stat::fstat(a.as_fd()).unwrap().st_ino;
         let me = [std::process::id()];
-        assert!(is_held(inode, &me));
+        let lanes = [(LaneId(1), inode), (LaneId(2), u64::MAX)];
+        assert_eq!(held(&lanes, &me), [(LaneId(1), true), (LaneId(2), false)]);
         drop(a);
-        assert!(!is_held(inode, &me));
-        assert!(!is_held(inode, &[u32::MAX]));
+        assert_eq!(held(&lanes[..1], &me), [(LaneId(1), false)]);
+        assert_eq!(held(&lanes[..1], &[u32::MAX]), [(LaneId(1), false)]);
     }
 }

@@ -17,7 +17,7 @@ pub(crate) struct Throttle {
 }
 
 /// How many lines were left out since the last one. Shown as the end of a line, empty if it is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Hushed(u64);
 
 impl Throttle {

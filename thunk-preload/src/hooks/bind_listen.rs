@@ -2,6 +2,7 @@
 
 use super::names;
 use crate::abi::*;
+use crate::log::{Errno, tell};
 use crate::settings::Settings;
 use crate::{adopt, lane, link, owned, place, pulse, real, release, remembered, swap, sys};
 use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
@@ -25,6 +26,7 @@ pub(crate) unsafe extern "C-unwind" fn bind(fd: c_int, address: *const c_void, l
         // The port is chosen when somebody asks for it or listens: a socket that only connects stays the kernel's.
         Some(0) => {
             let _ = sys::setsockopt_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+            tell!("bind({fd}) to {address}: shared, its port is chosen when somebody asks for it");
             real::set_errno(errno);
             kernel()
         }
@@ -32,6 +34,7 @@ pub(crate) unsafe extern "C-unwind" fn bind(fd: c_int, address: *const c_void, l
             let set = sys::getsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT) == Ok(0)
                 && sys::setsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 1).is_ok();
             let result = kernel();
+            tell_bound(fd, &address, result);
             let result = if result < 0 { or_owned(&settings, fd, &address, errno) } else { result };
             if result < 0 && set {
                 let _ = sys::setsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 0);
@@ -40,6 +43,7 @@ pub(crate) unsafe extern "C-unwind" fn bind(fd: c_int, address: *const c_void, l
         }
         None => {
             let result = kernel();
+            tell_bound(fd, &address, result);
             if result < 0 { or_owned(&settings, fd, &address, errno) } else { result }
         }
     }
@@ -58,7 +62,19 @@ fn shared_bind(fd: c_int, address: *const c_void, len: u32) -> Option<(Settings,
         return None;
     }
     let settings = Settings::read()?;
-    is_shared(&settings, &address).then_some((settings, address))
+    let shared = is_shared(&settings, &address);
+    if !shared {
+        tell!("bind({fd}) to {address}: private, left to the kernel");
+    }
+    shared.then_some((settings, address))
+}
+
+fn tell_bound(fd: c_int, address: &Address, result: c_int) {
+    if result < 0 {
+        tell!("bind({fd}) to {address}: the kernel says {}", Errno(real::errno()));
+    } else {
+        tell!("bind({fd}) to {address}: shared");
+    }
 }
 
 #[inline(never)]
@@ -80,6 +96,7 @@ fn or_owned(settings: &Settings, fd: c_int, address: &Address, before: c_int) ->
             let answer = link::ask(settings, &request, None);
             if answer.and_then(|answer| answer.reply().map(|reply| reply == Reply::Owned)) == Some(true) {
                 owned::remember(cookie);
+                tell!("bind({fd}) to {address}: in name only, it is the cluster's");
                 real::set_errno(before);
                 return 0;
             }
@@ -122,13 +139,17 @@ enum Outcome {
 #[inline(never)]
 fn join(fd: c_int, backlog: c_int) -> Outcome {
     if lane::recognise(fd).is_some() {
+        tell!("listen({fd}): it is a lane already");
         return Outcome::Done;
     }
     let Some(mut address) = names::address(fd) else { return Outcome::Kernel };
     if !is_stream(fd, address.family()) {
         return Outcome::Kernel;
     }
-    let Some(settings) = Settings::read() else { return Outcome::Kernel };
+    let Some(settings) = Settings::read() else {
+        tell!("listen({fd}) on {address}: left to the kernel, for no supervisor is named in the environment");
+        return Outcome::Kernel;
+    };
     let mut owned_here = None;
     if address.port() == Some(0) || address.is_unnamed() {
         // Not bound: in name only, or not at all, which the kernel answers with a random port.
@@ -141,8 +162,16 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
                 Some(bound) => address = bound,
                 None => return Outcome::Kernel,
             },
-            Unbound::Private => return Outcome::Kernel,
-            Unbound::Unknown => return Outcome::Failed(EADDRINUSE),
+            Unbound::Private => {
+                tell!("listen({fd}) on {address}: private, left to the kernel");
+                return Outcome::Kernel;
+            }
+            Unbound::Unknown => {
+                tell!(
+                    "listen({fd}) on {address}: EADDRINUSE, for the supervisor cannot be asked whose it is"
+                );
+                return Outcome::Failed(EADDRINUSE);
+            }
         }
     }
     let tcp = address.family() != UNIX;
@@ -151,36 +180,55 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
         || owned_here.is_some()
         || sys::getsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT).is_ok_and(|on| on != 0);
     if !prepared || !is_shared(&settings, &address) {
+        tell!("listen({fd}) on {address}: private, left to the kernel");
         return Outcome::Kernel;
     }
     if !tcp && owned_here.is_none() {
         // SO_PEERCRED shows a client who called listen(): that has to be the program.
         // SAFETY: the program's own socket.
         if unsafe { real::listen(fd, backlog.max(settings.backlog)) } < 0 {
+            tell!("listen({fd}) on {address}: the kernel says {}", Errno(real::errno()));
             return Outcome::Failed(real::errno());
         }
     }
     let flags = swap::flags(fd);
     let Some(mut answer) = ask_to_listen(&settings, fd, backlog, &address) else {
+        tell_alone(fd, &address, owned_here.is_some());
         return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
     };
     let fallen = answer.take_fd();
     match (answer.reply(), fallen) {
-        (Some(Reply::Lane { .. }), Some(end)) => {
+        (Some(Reply::Lane { lane }), Some(end)) => {
             if swap::replace(fd, end, flags).is_err() {
+                tell_alone(fd, &address, owned_here.is_some());
                 return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
             }
             lane::hint(fd);
             adopt::own(fd);
             remembered::keep(&settings);
             owned_here.inspect(|&cookie| owned::forget(cookie));
+            tell!("listen({fd}) on {address}: managed, by lane {lane}");
             Outcome::Done
         }
-        (Some(Reply::Errno(error @ 1..)), None) => Outcome::Failed(error),
+        (Some(Reply::Errno(error @ 1..)), None) => {
+            tell!("listen({fd}) on {address}: the supervisor says {}", Errno(error));
+            Outcome::Failed(error)
+        }
         (_, other) => {
             other.inspect(|&other| sys::close(other));
+            tell_alone(fd, &address, owned_here.is_some());
             if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel }
         }
+    }
+}
+
+/// No lane came of it.
+#[inline(never)]
+fn tell_alone(fd: c_int, address: &Address, owned: bool) {
+    if owned {
+        tell!("listen({fd}) on {address}: EADDRINUSE, for it is bound in name only and there is no lane");
+    } else {
+        tell!("listen({fd}) on {address}: left to the kernel, for there is no lane");
     }
 }
 

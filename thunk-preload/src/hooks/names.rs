@@ -2,6 +2,7 @@
 //! never starts from a socket whose bind was only in name.
 
 use crate::abi::*;
+use crate::log::{Errno, tell};
 use crate::settings::Settings;
 use crate::{lane, link, owned, real, sys, take};
 use clustermon_protocol::address::{Address, INET, INET6, MAX};
@@ -92,6 +93,7 @@ fn portless(fd: c_int) -> Option<Address> {
         return None;
     }
     if !super::bind_listen::bind_any(&settings, fd, &bound) {
+        tell!("getsockname({fd}): the cluster has no port for {bound}, the kernel chooses one");
         // The cluster has none for it. Who asks expects a port all the same: the kernel's, as without us.
         let _ = sys::setsockopt_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0);
         let _ = sys::bind(fd, bound.as_bytes());
@@ -122,6 +124,7 @@ pub(crate) unsafe extern "C-unwind" fn connect(fd: c_int, to: *const c_void, len
             && let Err(error) = sys::bind(fd, name.as_bytes())
             && error != EINVAL
         {
+            tell!("connect({fd}): its address {name} cannot be bound: {}", Errno(error));
             return real::fail(error);
         }
         owned::forget(cookie);

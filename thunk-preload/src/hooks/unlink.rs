@@ -2,6 +2,7 @@
 //! reached. Every other file is the kernel's.
 
 use crate::abi::AT_FDCWD;
+use crate::log::tell;
 use crate::settings::Settings;
 use crate::{link, place, real};
 use clustermon_protocol::message::{Reply, Request};
@@ -44,7 +45,11 @@ fn served(dir: c_int, path: *const c_char) -> bool {
         let settings = Settings::from_variables()?;
         let request = Request::Unlink { device: status.device(), inode: status.inode };
         let answer = link::ask(&settings, &request, None)?;
-        Some(answer.reply()? == Reply::Owned)
+        let owned = answer.reply()? == Reply::Owned;
+        if owned {
+            tell!("unlink: the socket file stays, for the cluster serves it");
+        }
+        Some(owned)
     })();
     real::set_errno(errno);
     served == Some(true)

@@ -63,6 +63,8 @@ pub(super) struct Connection {
     ended: bool,
     output: Vec<u8>,
     sent: usize,
+    /// When it last asked something, or connected.
+    pub(super) heard: Instant,
     /// When to go on with a client that asks too fast, or too much at a time.
     pub(super) resumes_at: Option<Instant>,
 }
@@ -82,12 +84,23 @@ impl Connection {
             ended: false,
             output: Vec::new(),
             sent: 0,
+            heard: now,
             resumes_at: None,
         }
     }
 
     pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
         self.link.as_fd()
+    }
+
+    /// It waits for the answer to what it asked.
+    pub(super) fn is_asking(&self) -> bool {
+        self.phase == Phase::Asking
+    }
+
+    /// It waits for no answer and no events.
+    pub(super) fn is_idle(&self) -> bool {
+        self.phase == Phase::Open
     }
 
     pub(super) fn is_following(&self) -> bool {
@@ -118,6 +131,7 @@ impl Connection {
                 match self.take_line(end.is_some()) {
                     None => {}
                     Some(Ok(command)) => {
+                        self.heard = now;
                         self.phase = Phase::Asking;
                         return Step::Asked(command);
                     }

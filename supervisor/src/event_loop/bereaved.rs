@@ -1,0 +1,65 @@
+//! Lanes of processes that have ended while their worker lives on: what nobody has inherited is closed, before a client
+//! comes to wait there, and its descriptors are free again. It ends no process.
+
+use super::Shell;
+use crate::ids::{LaneId, WorkerId};
+use crate::io::child;
+use crate::io::scout::Question;
+use std::time::{Duration, Instant};
+
+/// From the end of a process to the first look: one that goes into the background has forked by then, twice. Each
+/// further one comes later, for a process that is just being started holds for a moment whatever this one has.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(20)];
+
+#[derive(Debug)]
+struct Look {
+    due: Instant,
+    worker: WorkerId,
+    /// The process that has ended.
+    pid: u32,
+    /// Looks that were in vain.
+    looks: usize,
+}
+
+/// Processes whose lanes are to be looked at.
+#[derive(Debug, Default)]
+pub(super) struct Bereaved(Vec<Look>);
+
+impl Bereaved {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.0.iter().map(|look| look.due).min()
+    }
+}
+
+impl Shell {
+    /// A process of the worker has ended.
+    pub(super) fn has_ended(&mut self, worker: WorkerId, pid: u32) {
+        let held = self.lanes.values().any(|lane| lane.worker == worker && lane.holder.pid == pid);
+        if held && self.processes.contains_key(&worker) {
+            self.bereaved.0.push(Look { due: self.now + PAUSES[0], worker, pid, looks: 0 });
+        }
+    }
+
+    /// Looks at the lanes whose time has come.
+    pub(super) fn look_at_bereaved(&mut self) {
+        let now = self.now;
+        let due: Vec<Look> = self.bereaved.0.extract_if(.., |look| look.due <= now).collect();
+        for Look { worker, pid, looks, .. } in due {
+            let is_coming = |id: &LaneId| self.deliveries.iter().any(|(coming, _)| coming == id);
+            let left = self.lanes.iter().filter(|(_, lane)| lane.worker == worker && lane.holder.pid == pid);
+            let (coming, lanes): (Vec<_>, Vec<_>) =
+                left.map(|(id, lane)| (*id, lane.inode)).partition(|(id, _)| is_coming(id));
+            if lanes.is_empty() && coming.is_empty() {
+                continue;
+            }
+            // Where orphans become children of this process one that has left its family is found too.
+            let orphans = if self.signals.is_some() { child::children() } else { Vec::new() };
+            let pids = self.pids(worker).into_iter().chain(orphans).collect();
+            self.scout.ask(Question { lanes, pids });
+            if let Some(pause) = PAUSES.get(looks + 1) {
+                self.bereaved.0.push(Look { due: now + *pause, worker, pid, looks: looks + 1 });
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Whom to name for what no program does: the process that the kernel tells of, and the worker that it belongs to. It
+//! counts what each may have of what is everybody's; it ends nobody.
+
+use super::Shell;
+use crate::ids::WorkerId;
+use crate::io::{descriptors, proc};
+use std::fmt::Display;
+
+/// Parents that are asked for before a process counts as nobody's.
+const GENERATIONS: usize = 32;
+
+impl Shell {
+    /// Says what a process has done that no thunk does; of each worker only so often.
+    pub(super) fn accuse(&mut self, pid: u32, uid: u32, what: impl Display) {
+        let worker = match self.last_accused {
+            // One that floods is not looked for each time.
+            Some((known, worker)) if known == pid => worker,
+            _ => self.whose(pid),
+        };
+        self.last_accused = Some((pid, worker));
+        let process = worker.and_then(|worker| self.processes.get_mut(&worker));
+        let complaints = process.map_or(&mut self.complaints, |process| &mut process.complaints);
+        let Some(hushed) = complaints.ask(self.now) else { return };
+        match worker {
+            Some(worker) => {
+                let id = self.logical_id(worker);
+                log::warn!("process {pid} (uid {uid}, of worker {id}) {what}{hushed}");
+            }
+            None => log::warn!("process {pid} (uid {uid}) {what}{hushed}"),
+        }
+    }
+
+    /// The same of a worker that is known by its lane.
+    pub(super) fn accuse_worker(&mut self, worker: WorkerId, pid: u32, what: impl Display) {
+        let process = self.processes.get_mut(&worker);
+        let complaints = process.map_or(&mut self.complaints, |process| &mut process.complaints);
+        if let Some(hushed) = complaints.ask(self.now) {
+            log::warn!("worker {} (process {pid}) {what}{hushed}", self.logical_id(worker));
+        }
+    }
+
+    /// Tells of those who have connected and asked nothing.
+    pub(super) fn accuse_silent(&mut self) {
+        while let Some((pid, uid)) = self.intercept.next_silent() {
+            self.accuse(pid, uid, "connected and asked nothing");
+        }
+    }
+
+    /// Whether a process that has the worker's token is one of another worker. Who has none may have it: a program that
+    /// went into the background, or was started by somebody else on its behalf.
+    pub(super) fn is_anothers(&self, pid: u32, worker: WorkerId) -> bool {
+        let known = self.processes.get(&worker).is_some_and(|process| process.knows(pid));
+        !known && self.whose(pid).is_some_and(|other| other.slot != worker.slot)
+    }
+
+    /// The worker that a process belongs to: it is one of its known processes, or a descendant of one.
+    fn whose(&self, pid: u32) -> Option<WorkerId> {
+        let mut at = pid;
+        for _ in 0..GENERATIONS {
+            let known = self.processes.iter().find(|(_, process)| process.knows(at));
+            if let Some((worker, _)) = known {
+                return Some(*worker);
+            }
+            at = proc::parent(at).filter(|parent| *parent > 1)?;
+        }
+        None
+    }
+
+    /// Of the descriptors that the supervisor may have, how many one worker may take up.
+    pub(super) fn share_of_one(&self) -> usize {
+        let workers = self.processes.len().max(self.ids.len()).max(1) as u64;
+        usize::try_from(descriptors::limit() / 4 * 3 / workers).unwrap_or(usize::MAX)
+    }
+}
