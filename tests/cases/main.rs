@@ -56,12 +56,16 @@ mod no_loss_clients;
 mod older_thunk;
 /// The library in a program of one's own, and its documentation.
 mod outside;
+/// Sockets bound in name only.
+mod owned;
 /// The original's options and methods, and where they are.
 mod parity;
 /// Odd folders, a lone binary, other users.
 mod places;
 /// Whom each policy picks, how many a worker may have, and nobody there.
 mod policies;
+/// Other libraries that stand in for the C library's functions.
+mod preloads;
 mod prefork;
 /// Shared and private addresses.
 mod private;
@@ -91,6 +95,12 @@ mod streams;
 mod take_back;
 /// The thunk's file.
 mod thunk_elf;
+/// Random sequences of socket calls.
+mod torture;
+/// What has broken other interposers.
+mod traps;
+/// Programs that accept without the C library.
+mod uring;
 /// What a worker is given at its start.
 mod worker_env;
 /// Servers that outlive the process that started them.
