@@ -64,9 +64,9 @@ mod parity;
 mod places;
 /// Whom each policy picks, how many a worker may have, and nobody there.
 mod policies;
+mod prefork;
 /// Other libraries that stand in for the C library's functions.
 mod preloads;
-mod prefork;
 /// Shared and private addresses.
 mod private;
 /// Every test program as a worker.

@@ -37,6 +37,7 @@ struct object {
     int listening, shut;
     int by;          /* the process that listened */
     int pending;     /* connected to it and not yet accepted */
+    int parted;      /* a child has accepted, and may have got a lane of its own: who shared it may be woken for nothing */
     int timeout;     /* SO_RCVTIMEO is set */
     int client;      /* of a client: its number */
     int server;      /* of a client: the object that it connected to */

@@ -211,9 +211,12 @@ static void play_accept(int slot, int to, int how) {
         if (object->pending && is_nonblocking(fd)) settle(fd);
         waits = !object->pending && !is_nonblocking(fd) && !object->timeout;
     }
+    if (object && object->parted && !object->pending) return skip("it may be woken for nothing");
+    if (object && is_child) object->parted = 1;
     memset(&peer, 0xee, sizeof peer);
     if (waits) interrupt(1);
-    int result;
+    int result, tries = 0;
+again:
     switch (how) {
     case 8:
         result = accept(fd, (struct sockaddr *)&peer, NULL);
@@ -238,6 +241,11 @@ static void play_accept(int slot, int to, int how) {
         result = accept(fd, NULL, NULL);
     }
     int error = errno;
+    if (result < 0 && object && object->parted && object->pending && (error == EAGAIN || error == ECONNABORTED)
+        && ++tries < 100) {
+        settle(fd);
+        goto again;
+    }
     if (waits) interrupt(0);
     errno = error;
     say_result(result);
@@ -286,6 +294,7 @@ static void play_poll(int slot, int how) {
     struct object *object = object_of(fd);
     if (fd < 0) return skip("nothing there");
     if (is_anothers(object)) return skip("another's listener");
+    if (object && object->parted) return skip("it may be woken for nothing");
     int listener = object && (object->listening || object->shut);
     if (object && object->listening && object->pending) settle(fd);
     if (object && object->kind == EPOLL) settle_all();
@@ -340,6 +349,7 @@ static void play_wait(int set) {
                 continue;
             }
             for (int j = 0; j < count; j++) seen |= all[j].data.u64 == data;
+            seen |= world->objects[data].parted;
             if (!seen && count < 32) all[count++] = found[i];
         }
         /* Somebody else has the listener that was closed here for a moment. */
