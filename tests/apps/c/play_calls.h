@@ -263,7 +263,9 @@ again:
     char mark = '?';
     poll(&polled, 1, PATIENCE_MS);
     long got = recv(result, &mark, 1, MSG_DONTWAIT);
-    say(" of client %c%s", got == 1 ? mark : '?', is_nonblocking(result) ? " nonblock" : "");
+    /* What waited at a child that has ended comes after those who came later. */
+    char whose = object && object->parted && got == 1 ? '*' : got == 1 ? mark : '?';
+    say(" of client %c%s", whose, is_nonblocking(result) ? " nonblock" : "");
     if (got == 1 && mark >= 'a' && mark < 'a' + CLIENTS) world->objects[world->client_objects[mark - 'a']].served = 1;
     if (fcntl(result, F_GETFD) & FD_CLOEXEC) say(" cloexec");
     if (how != 0 && how != 5) {
