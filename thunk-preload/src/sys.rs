@@ -355,12 +355,11 @@ pub(crate) fn map_wiped_on_fork() -> Result<*mut u8> {
 /// and then finds that it does not know what to do with it.
 pub(crate) fn is_readable(at: *const c_void, len: usize) -> bool {
     const WORD: usize = 8;
-    const EFAULT: i32 = 14;
     let word_of = |at: usize| at & !(WORD - 1);
     let reads = |word: usize| {
         // SAFETY: an invalid `how` changes nothing; the kernel checks the pointer and reads one word there.
         let result = unsafe { checked(nr::RT_SIGPROCMASK, [usize::MAX, word, 0, WORD, 0, 0]) };
-        result != Err(EFAULT)
+        result != Err(crate::abi::EFAULT)
     };
     let (first, last) = (word_of(at as usize), word_of((at as usize).wrapping_add(len.saturating_sub(1))));
     // A null pointer would mean that no mask is given.
