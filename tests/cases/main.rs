@@ -64,6 +64,8 @@ mod older_thunk;
 mod out_of_rotation;
 /// The library in a program of one's own, and its documentation.
 mod outside;
+/// Sockets bound in name only.
+mod owned;
 /// The original's options and methods, and where they are.
 mod parity;
 /// Odd folders, a lone binary, other users.
@@ -71,6 +73,8 @@ mod places;
 /// Whom each policy picks, how many a worker may have, and nobody there.
 mod policies;
 mod prefork;
+/// Other libraries that stand in for the C library's functions.
+mod preloads;
 /// Shared and private addresses.
 mod private;
 /// Every test program as a worker.
@@ -105,6 +109,12 @@ mod take_back;
 mod thunk_elf;
 /// What the thunk tells of its decisions.
 mod thunk_log;
+/// Random sequences of socket calls.
+mod torture;
+/// What has broken other interposers.
+mod traps;
+/// Programs that accept without the C library.
+mod uring;
 /// What a worker is given at its start.
 mod worker_env;
 /// Servers that outlive the process that started them.

@@ -23,6 +23,8 @@ mod programs;
 mod running;
 mod spread;
 mod temp;
+/// Random sequences of socket calls, alone and in a worker.
+pub mod torture;
 mod wait;
 
 pub use apps::{App, TABLE, app, apps, each};

@@ -7,6 +7,7 @@ use crate::process::Pid;
 use crate::running::Running;
 use crate::wait::{PATIENCE, wait_for, wait_until};
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitStatus;
 
 /// One running process.
@@ -57,6 +58,13 @@ impl Native {
         running.wait_exit();
         running.finish_reading();
         running.stdout.text()
+    }
+
+    /// Runs any command until this file is there, and returns what it holds. The program may have gone into the background.
+    #[track_caller]
+    pub fn run_for_file(command: Vec<OsString>, options: &Options, path: &Path) -> String {
+        let _running = Running::start(&[], Plan::for_command(command, options), Unread::Neither);
+        wait_for("the file is written", PATIENCE, || std::fs::read_to_string(path).ok())
     }
 
     pub fn target(&self) -> &Target {

@@ -14,6 +14,8 @@ pub(crate) const ENOPROTOOPT: i32 = 92;
 pub(crate) const EOPNOTSUPP: i32 = 95;
 pub(crate) const EADDRINUSE: i32 = 98;
 pub(crate) const ECONNABORTED: i32 = 103;
+pub(crate) const EISCONN: i32 = 106;
+pub(crate) const EINPROGRESS: i32 = 115;
 pub(crate) const ENOTCONN: i32 = 107;
 
 pub(crate) const AF_UNIX: i32 = 1;
@@ -24,6 +26,7 @@ pub(crate) const SOCK_NONBLOCK: i32 = 0o4000;
 pub(crate) const SOCK_CLOEXEC: i32 = 0o2000000;
 
 pub(crate) const SOL_SOCKET: i32 = 1;
+pub(crate) const SO_REUSEADDR: i32 = 2;
 pub(crate) const SO_TYPE: i32 = 3;
 pub(crate) const SO_ERROR: i32 = 4;
 pub(crate) const SO_REUSEPORT: i32 = 15;
@@ -41,6 +44,12 @@ pub(crate) const SO_RCVTIMEO_NEW: i32 = 66;
 pub(crate) const SO_SNDTIMEO_NEW: i32 = 67;
 pub(crate) const IPPROTO_IP: i32 = 0;
 pub(crate) const IPPROTO_TCP: i32 = 6;
+pub(crate) const IPPROTO_IPV6: i32 = 41;
+pub(crate) const IPV6_V6ONLY: i32 = 26;
+/// Its first byte is the state.
+pub(crate) const TCP_INFO: i32 = 11;
+pub(crate) const TCP_STATE_CLOSE: u8 = 7;
+pub(crate) const TCP_STATE_LISTEN: u8 = 10;
 /// A bind to port 0 reserves no port until connect() or listen(); since Linux 4.2.
 pub(crate) const IP_BIND_ADDRESS_NO_PORT: i32 = 24;
 
@@ -73,6 +82,7 @@ pub(crate) const EPOLL_CTL_DEL: i32 = 2;
 pub(crate) const POLLIN: i16 = 1;
 pub(crate) const POLLOUT: i16 = 4;
 pub(crate) const POLLHUP: i16 = 0x10;
+pub(crate) const POLLRDHUP: i16 = 0x2000;
 
 pub(crate) const SIGABRT: i32 = 6;
 pub(crate) const SIGTERM: i32 = 15;

@@ -33,6 +33,13 @@ pub(crate) fn hint(fd: i32) {
     }
 }
 
+/// The fd has just been made, and is no lane; its number may have been one.
+pub(crate) fn is_new(fd: i32) {
+    if hinted(fd) {
+        unhint(fd);
+    }
+}
+
 /// The fd is something else now.
 pub(crate) fn unhint(fd: i32) {
     if let Some((word, bit)) = bit(fd) {

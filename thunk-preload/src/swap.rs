@@ -4,7 +4,7 @@
 
 use crate::abi::*;
 use crate::log::{Errno, tell};
-use crate::sys;
+use crate::{adopt, sys};
 use core::ffi::CStr;
 use core::fmt::Write;
 
@@ -12,6 +12,9 @@ use core::fmt::Write;
 const MAX_REGISTRATIONS: usize = 16;
 /// What /proc calls an epoll set.
 const EPOLL: &[u8] = b"anon_inode:[eventpoll]";
+
+/// Most further descriptors of the same socket that the lane is put under.
+const MAX_COPIES: usize = 16;
 
 struct Registration {
     epoll: i32,
@@ -30,11 +33,27 @@ pub(crate) fn flags(fd: i32) -> i32 {
     sys::fcntl(fd, F_GETFL, 0).unwrap_or(0)
 }
 
-/// Replaces `fd` by `lane`, which gets these status flags and is closed. On an error `fd` is as it was.
+/// Replaces `fd` by `lane`, which gets these status flags and is closed. On an error `fd` is as it was. Every copy of `fd`
+/// in this process is replaced too: a program may listen by one and accept by another.
 #[inline(never)]
 pub(crate) fn replace(fd: i32, lane: i32, flags: i32) -> sys::Result<()> {
-    let cloexec = sys::fcntl(fd, F_GETFD, 0)? & FD_CLOEXEC != 0;
     copy(fd, lane, flags);
+    let copies = copies(fd);
+    let done = put(fd, lane, flags);
+    if done.is_ok() {
+        for copy in &copies.numbers[..copies.count] {
+            let _ = put(*copy, lane, 0);
+            adopt::own(*copy);
+        }
+    }
+    sys::close(lane);
+    done
+}
+
+/// Puts `lane` under the number of `fd`, with its FD_CLOEXEC and its registrations.
+#[inline(never)]
+fn put(fd: i32, lane: i32, flags: i32) -> sys::Result<()> {
+    let cloexec = sys::fcntl(fd, F_GETFD, 0)? & FD_CLOEXEC != 0;
     let mut moved = registrations(fd);
     for registration in &mut moved.entries[..moved.count] {
         // One that cannot be removed is the ghost of an earlier owner of this number.
@@ -42,10 +61,16 @@ pub(crate) fn replace(fd: i32, lane: i32, flags: i32) -> sys::Result<()> {
         registration.moves = removed.is_ok();
     }
     let done = sys::dup3(lane, fd, if cloexec { O_CLOEXEC } else { 0 });
+    // A signal tells the number by which it was asked for.
+    if done.is_ok()
+        && flags & O_ASYNC != 0
+        && let Ok(now) = sys::fcntl(fd, F_GETFL, 0)
+    {
+        let _ = sys::fcntl(fd, F_SETFL, (now | O_ASYNC) as usize);
+    }
     for registration in moved.entries[..moved.count].iter_mut().filter(|registration| registration.moves) {
         let _ = sys::epoll_ctl(registration.epoll, EPOLL_CTL_ADD, fd, &mut registration.event);
     }
-    sys::close(lane);
     match done {
         Ok(()) => tell!("descriptor {fd}: replaced, with {} registrations in epoll sets", moved.count),
         Err(error) => tell!("descriptor {fd}: cannot be replaced: {}", Errno(error)),
@@ -53,11 +78,15 @@ pub(crate) fn replace(fd: i32, lane: i32, flags: i32) -> sys::Result<()> {
     done
 }
 
-/// True if an epoll set in which `fd` is registered may be the parent's as well.
+/// True if an epoll set in which `fd` or a copy of it is registered may be the parent's as well.
 #[inline(never)]
 pub(crate) fn is_watched_with_parent(fd: i32) -> bool {
-    let found = registrations(fd);
-    found.entries[..found.count].iter().any(|registration| is_parents(registration.epoll))
+    let copies = copies(fd);
+    let is_watched = |fd: i32| {
+        let found = registrations(fd);
+        found.entries[..found.count].iter().any(|registration| is_parents(registration.epoll))
+    };
+    is_watched(fd) || copies.numbers[..copies.count].iter().any(|copy| is_watched(*copy))
 }
 
 /// True unless it is certain that the parent does not have the same set under the same number.
@@ -80,6 +109,31 @@ fn is_parents(epoll: i32) -> bool {
     }
 }
 
+struct Copies {
+    numbers: [i32; MAX_COPIES],
+    count: usize,
+}
+
+/// The other descriptors of this process for the same socket.
+#[inline(never)]
+fn copies(fd: i32) -> Copies {
+    let mut found = Copies { numbers: [-1; MAX_COPIES], count: 0 };
+    let mut path = Path::default();
+    let mut own = [0; 32];
+    if write!(path, "/proc/self/fd/{fd}").is_err() {
+        return found;
+    }
+    // Its target names the socket by its inode.
+    let Ok(len @ 1..) = sys::readlinkat(AT_FDCWD, path.as_c_str(), &mut own) else { return found };
+    each_descriptor(&mut |number, target| {
+        if target == &own[..len] && number != fd && found.count < MAX_COPIES {
+            found.numbers[found.count] = number;
+            found.count += 1;
+        }
+    });
+    found
+}
+
 fn copy(from: i32, to: i32, flags: i32) {
     if let Ok(owner @ 1..) = sys::fcntl(from, F_GETOWN, 0) {
         let _ = sys::fcntl(to, F_SETOWN, owner as usize);
@@ -87,7 +141,7 @@ fn copy(from: i32, to: i32, flags: i32) {
     if let Ok(signal @ 1..) = sys::fcntl(from, F_GETSIG, 0) {
         let _ = sys::fcntl(to, F_SETSIG, signal as usize);
     }
-    let _ = sys::fcntl(to, F_SETFL, (flags & (O_NONBLOCK | O_ASYNC)) as usize);
+    let _ = sys::fcntl(to, F_SETFL, (flags & O_NONBLOCK) as usize);
     for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
         let mut time = [0; 16];
         if sys::getsockopt(from, SOL_SOCKET, option, &mut time) == Ok(time.len()) {
@@ -102,8 +156,18 @@ fn registrations(fd: i32) -> Registrations {
     const NONE: Registration =
         Registration { epoll: -1, event: EpollEvent { events: 0, data: 0 }, moves: false };
     let mut found = Registrations { entries: [NONE; MAX_REGISTRATIONS], count: 0 };
+    each_descriptor(&mut |number, target| {
+        if target == EPOLL {
+            look(number, fd, &mut found);
+        }
+    });
+    found
+}
+
+/// Calls `visit` with each open descriptor of this process and the target of its link in /proc.
+fn each_descriptor(visit: &mut dyn FnMut(i32, &[u8])) {
     const O_DIRECTORY: i32 = if cfg!(target_arch = "aarch64") { 0o40000 } else { 0o200000 };
-    let Ok(dir) = sys::open(c"/proc/self/fd", O_CLOEXEC | O_DIRECTORY) else { return found };
+    let Ok(dir) = sys::open(c"/proc/self/fd", O_CLOEXEC | O_DIRECTORY) else { return };
     let mut buffer = Entries([0; 1024]);
     while let Ok(filled @ 1..) = sys::getdents(dir, &mut buffer.0) {
         let mut rest = &buffer.0[..filled];
@@ -113,26 +177,23 @@ fn registrations(fd: i32) -> Registrations {
             if len < 20 || len > rest.len() {
                 break;
             }
-            if let Ok(name) = CStr::from_bytes_until_nul(&rest[19..len]) {
-                look(dir, name, fd, &mut found);
+            let mut target = [0; 32];
+            if let Ok(name) = CStr::from_bytes_until_nul(&rest[19..len])
+                && let Some(number) = name.to_str().ok().and_then(|text| text.parse().ok())
+                && let Ok(len) = sys::readlinkat(dir, name, &mut target)
+            {
+                visit(number, &target[..len]);
             }
             rest = &rest[len..];
         }
     }
     sys::close(dir);
-    found
 }
 
 #[repr(align(8))]
 struct Entries([u8; 1024]);
 
-fn look(dir: i32, name: &CStr, fd: i32, found: &mut Registrations) {
-    let mut target = [0; 32];
-    let Ok(len) = sys::readlinkat(dir, name, &mut target) else { return };
-    if &target[..len] != EPOLL {
-        return;
-    }
-    let Some(epoll) = name.to_str().ok().and_then(|text| text.parse().ok()) else { return };
+fn look(epoll: i32, fd: i32, found: &mut Registrations) {
     let mut path = Path::default();
     if write!(path, "/proc/self/fdinfo/{epoll}").is_err() {
         return;

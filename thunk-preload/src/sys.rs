@@ -18,6 +18,7 @@ pub(crate) mod nr {
     pub(crate) const MADVISE: usize = 28;
     pub(crate) const GETTID: usize = 186;
     pub(crate) const CLOSE: usize = 3;
+    pub(crate) const RT_SIGPROCMASK: usize = 14;
     pub(crate) const CONNECT: usize = 42;
     pub(crate) const SENDTO: usize = 44;
     pub(crate) const RECVFROM: usize = 45;
@@ -93,6 +94,7 @@ pub(crate) mod nr {
     pub(crate) const SENDMSG: usize = 211;
     pub(crate) const RECVMSG: usize = 212;
     pub(crate) const ACCEPT4: usize = 242;
+    pub(crate) const RT_SIGPROCMASK: usize = 135;
     pub(crate) const PRLIMIT64: usize = 261;
     pub(crate) const STATX: usize = 291;
     pub(crate) const EPOLL_PWAIT2: usize = 441;
@@ -363,6 +365,21 @@ pub(crate) fn map_wiped_on_fork() -> Result<*mut u8> {
     // SAFETY: the mapping is ours.
     unsafe { checked(nr::MADVISE, [at, PAGE, WIPEONFORK, 0, 0, 0]) }?;
     Ok(at as *mut u8)
+}
+
+/// Whether the program may read so many bytes there, at most a page. The kernel is asked, by a call that reads a signal mask
+/// and then finds that it does not know what to do with it.
+pub(crate) fn is_readable(at: *const c_void, len: usize) -> bool {
+    const WORD: usize = 8;
+    let word_of = |at: usize| at & !(WORD - 1);
+    let reads = |word: usize| {
+        // SAFETY: an invalid `how` changes nothing; the kernel checks the pointer and reads one word there.
+        let result = unsafe { checked(nr::RT_SIGPROCMASK, [usize::MAX, word, 0, WORD, 0, 0]) };
+        result != Err(crate::abi::EFAULT)
+    };
+    let (first, last) = (word_of(at as usize), word_of((at as usize).wrapping_add(len.saturating_sub(1))));
+    // A null pointer would mean that no mask is given.
+    len == 0 || first != 0 && reads(first) && (first == last || reads(last))
 }
 
 /// The calling thread, in its own PID namespace.

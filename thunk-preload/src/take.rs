@@ -66,7 +66,11 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
                 pulse::accepted();
                 set_nonblock(fd, connection, nonblock, flags & SOCK_NONBLOCK != 0);
                 // SAFETY: passed on to the caller.
-                unsafe { copy_address(&peer, address, len) };
+                if let Err(error) = unsafe { copy_address(&peer, address, len) } {
+                    // As the kernel's: the connection goes with the mistake.
+                    sys::close(connection);
+                    return real::fail(error);
+                }
                 return connection;
             }
             // What waited was taken back. On a non-blocking fd the next round says EAGAIN, as the kernel's accept
@@ -184,13 +188,19 @@ fn set_nonblock(lane: i32, connection: i32, is: bool, wanted: bool) {
     let _ = sys::send(lane, &Upward::Nonblock(wanted).encode(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/// Writes an address as the kernel does: cut to the caller's room, with the whole length told.
+/// Writes an address as the kernel does: cut to the caller's room, with the whole length told; or says what is wrong with
+/// the room.
 ///
 /// # Safety
 /// `out` and `len` are null, or writable for `*len` bytes and one `socklen_t`.
-pub(crate) unsafe fn copy_address(address: &Address, out: *mut c_void, len: *mut u32) {
-    if out.is_null() || len.is_null() {
-        return;
+pub(crate) unsafe fn copy_address(address: &Address, out: *mut c_void, len: *mut u32) -> Result<(), c_int> {
+    if out.is_null() {
+        return Ok(());
+    }
+    // SAFETY: null, or the caller vouches for it.
+    let room = unsafe { len.as_ref() }.ok_or(EFAULT)?;
+    if (*room as i32) < 0 {
+        return Err(EINVAL);
     }
     let whole = address.reported_len();
     // SAFETY: the caller vouches for both pointers; at most `*len` bytes and at most the address are copied.
@@ -199,6 +209,7 @@ pub(crate) unsafe fn copy_address(address: &Address, out: *mut c_void, len: *mut
         core::ptr::copy_nonoverlapping(address.padded().as_ptr(), out.cast::<u8>(), room);
         *len = whole as u32;
     }
+    Ok(())
 }
 
 /// The lane has ended: the error that accept() gives. Either the program shut its listener down, or the supervisor

@@ -14,6 +14,7 @@ mod project;
 mod run;
 mod test;
 mod tidy;
+mod torture;
 
 use std::process::ExitCode;
 
@@ -32,7 +33,9 @@ cargo xtask bench [NAME...] [--seconds S] [--runs N]
 cargo xtask matrix [NAME...]                    install what people run, run each as a worker; without names, write
                                                docs/compatibility.md
 cargo xtask no-loss [CASE...] [--quick] [--table] [--list]
-                                               change clusters under load and count what gets lost; rivals too";
+                                               change clusters under load and count what gets lost; rivals too
+cargo xtask torture [--sequences N] [--seed N] [--batch N]
+                                               play random socket calls alone and in a worker, 10,000 times, and compare";
 
 fn main() -> ExitCode {
     let mut args: Vec<String> = std::env::args().skip(1).collect();
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         "bench" => bench::main(&args),
         "matrix" => matrix::main(&args),
         "no-loss" => no_loss::main(&args),
+        "torture" => torture::main(&args),
         "" | "help" | "-h" | "--help" => {
             say(USAGE);
             return ExitCode::SUCCESS;

@@ -179,15 +179,21 @@ impl Shell {
             return true;
         }
         let known = |pid| self.processes.values().any(|process| process.knows(pid));
-        let Heirs { pids, doubtful } = child::heirs(process.pid, &process.token, known);
+        let Heirs { mut pids, doubtful } = child::heirs(process.pid, &process.token, known);
+        let served = process.served;
+        if served {
+            // What has listened and is gone is missed only where another has its listener: it went into the background.
+            let lanes = || self.lanes.values().filter(|lane| lane.worker == worker);
+            pids.retain(|&pid| lanes().any(|lane| lane.is_inherited_by(pid)));
+        }
         for &pid in &pids {
             log::info!("worker {}: its process has ended, and {pid} goes on", self.logical_id(worker));
             self.watch_member(worker, pid, Kind::Listens);
         }
         let Some(process) = self.processes.get_mut(&worker) else { return true };
         process.searches += 1;
-        // One may have become ours just after the list was read: once is not enough.
-        let is_sure = !doubtful && process.searches > 1;
+        // One may have become ours just after the list was read: once is not enough. A replacement waits for no more.
+        let is_sure = !doubtful && (served || process.searches > 1);
         if !pids.is_empty() || is_sure || process.searches >= SEARCHES {
             return true;
         }

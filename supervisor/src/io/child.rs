@@ -105,10 +105,10 @@ impl Process {
         self.ended = end_of(&self.pidfd, flags).unwrap_or(Some(Ended::Code(0)));
     }
 
-    /// True if all that is known of it has ended, and well, without ever having listened: a wrapper, or a program that
-    /// went into the background, may have left the server behind.
+    /// True if all that is known of it has ended, and well: a wrapper, or a program that went into the background, may have
+    /// left the server behind.
     pub(crate) fn may_have_heirs(&self) -> bool {
-        self.is_gone() && !self.served && !self.stopping && self.ended == Some(Ended::Code(0))
+        self.is_gone() && !self.stopping && self.ended == Some(Ended::Code(0))
     }
 
     /// Takes in how a member ended, if that is known here: a wrapper that ended well before it says nothing.

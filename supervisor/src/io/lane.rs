@@ -162,11 +162,17 @@ impl Lane {
     /// True if the process still has the worker end under the number that it told; that it has it elsewhere is the
     /// scout's to find.
     pub(crate) fn is_where_it_was(&self) -> bool {
-        let Holder { pid, fd } = self.holder;
-        match std::fs::read_link(format!("/proc/{pid}/fd/{fd}")) {
-            Ok(target) => target.as_os_str() == format!("socket:[{}]", self.inode).as_str(),
-            Err(error) => error.kind() == io::ErrorKind::PermissionDenied,
-        }
+        self.is_at(self.holder.pid).unwrap_or_else(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    }
+
+    /// True if another process has it under the same number: it was forked from the one that listened.
+    pub(crate) fn is_inherited_by(&self, pid: u32) -> bool {
+        self.is_at(pid).unwrap_or(false)
+    }
+
+    fn is_at(&self, pid: u32) -> io::Result<bool> {
+        let target = std::fs::read_link(format!("/proc/{pid}/fd/{}", self.holder.fd))?;
+        Ok(target.as_os_str() == format!("socket:[{}]", self.inode).as_str())
     }
 }
 

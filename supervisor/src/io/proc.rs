@@ -159,6 +159,16 @@ pub(crate) fn tracer(pid: u32) -> Option<u32> {
     line.trim().parse().ok().filter(|tracer| *tracer != 0)
 }
 
+/// Whether the process has an io_uring, which programs open early: of its descriptors only the first are looked at.
+pub(crate) fn has_ring(pid: u32) -> bool {
+    const FIRST: u32 = 64;
+    let is_ring = |fd| {
+        let target = fs::read_link(format!("/proc/{pid}/fd/{fd}"));
+        target.is_ok_and(|target| target.as_os_str() == "anon_inode:[io_uring]")
+    };
+    (0..FIRST).any(is_ring)
+}
+
 /// Descriptors that the process has open. Since Linux 6.2 the directory tells how many it lists.
 fn descriptors(directory: &Path) -> u64 {
     let directory = directory.join("fd");

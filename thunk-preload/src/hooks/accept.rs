@@ -7,7 +7,7 @@ use core::ffi::{c_int, c_void};
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C-unwind" fn accept(fd: c_int, address: *mut c_void, len: *mut u32) -> c_int {
     // SAFETY: the program's own arguments.
-    unsafe { dispatch(fd, address, len, 0, || real::accept(fd, address, len)) }
+    noted(unsafe { dispatch(fd, address, len, 0, || real::accept(fd, address, len)) })
 }
 
 #[unsafe(no_mangle)]
@@ -18,7 +18,14 @@ pub(crate) unsafe extern "C-unwind" fn accept4(
     flags: c_int,
 ) -> c_int {
     // SAFETY: the program's own arguments.
-    unsafe { dispatch(fd, address, len, flags, || real::accept4(fd, address, len, flags)) }
+    noted(unsafe { dispatch(fd, address, len, flags, || real::accept4(fd, address, len, flags)) })
+}
+
+fn noted(connection: c_int) -> c_int {
+    if connection >= 0 {
+        lane::is_new(connection);
+    }
+    connection
 }
 
 /// A hinted fd is tried as a lane first, any other as what the kernel takes it for; each falls back to the other.

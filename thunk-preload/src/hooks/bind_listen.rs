@@ -1,10 +1,11 @@
 //! bind and listen: how a listener joins the cluster. What is not a shared TCP or unix stream listener is the kernel's.
 
-use super::names;
+use super::{names, options};
 use crate::abi::*;
 use crate::log::{Errno, tell};
+use crate::owned::{self, OWNED, PORTLESS};
 use crate::settings::Settings;
-use crate::{adopt, lane, link, owned, place, pulse, real, release, remembered, swap, sys};
+use crate::{adopt, lane, link, place, pulse, real, release, remembered, swap, sys};
 use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
 use clustermon_protocol::message::{Reply, Request};
 use core::ffi::{c_int, c_void};
@@ -19,16 +20,30 @@ pub(crate) unsafe extern "C-unwind" fn bind(fd: c_int, address: *const c_void, l
     // SAFETY: the program's own arguments.
     let kernel = || unsafe { real::bind(fd, address, len) };
     let errno = real::errno();
+    if names::is_tcp_lane(fd) {
+        // The kernel would take the lane for a unix socket.
+        let is_memory = sys::is_readable(address, (len as usize).min(MAX));
+        return real::fail(if is_memory { EINVAL } else { EFAULT });
+    }
     let shared = shared_bind(fd, address, len);
     real::set_errno(errno);
     let Some((settings, address)) = shared else { return kernel() };
+    if OWNED.has(fd).is_some() {
+        // It is bound already, for all that the program knows.
+        return real::fail(EINVAL);
+    }
     match address.port() {
         // The port is chosen when somebody asks for it or listens: a socket that only connects stays the kernel's.
         Some(0) => {
-            let _ = sys::setsockopt_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+            let set = sys::getsockopt_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT) == Ok(0)
+                && sys::setsockopt_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1).is_ok();
             tell!("bind({fd}) to {address}: shared, its port is chosen when somebody asks for it");
             real::set_errno(errno);
-            kernel()
+            let result = kernel();
+            if result == 0 && set {
+                owned::cookie(fd).inspect(|&cookie| PORTLESS.remember(cookie));
+            }
+            result
         }
         Some(_) => {
             let set = sys::getsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT) == Ok(0)
@@ -52,16 +67,22 @@ pub(crate) unsafe extern "C-unwind" fn bind(fd: c_int, address: *const c_void, l
 /// The address, if this is a stream socket and the rules share it.
 fn shared_bind(fd: c_int, address: *const c_void, len: u32) -> Option<(Settings, Address)> {
     let len = len as usize;
-    if address.is_null() || !(2..=MAX).contains(&len) {
+    if !(2..=MAX).contains(&len) || !sys::is_readable(address, len) {
         return None;
     }
-    // SAFETY: the program says that so many bytes are readable there.
+    // SAFETY: so many bytes are readable there.
     let raw = unsafe { core::slice::from_raw_parts(address.cast::<u8>(), len) };
     let address = Address::from_raw(raw)?;
     if !is_stream(fd, address.family()) {
         return None;
     }
     let settings = Settings::read()?;
+    if let Some(cookie) = PORTLESS.has(fd) {
+        // A second bind: it fails once the first is complete.
+        if names::address(fd).is_none_or(|bound| !bind_any(&settings, fd, &bound)) {
+            PORTLESS.forget(cookie);
+        }
+    }
     let shared = is_shared(&settings, &address);
     if !shared {
         tell!("bind({fd}) to {address}: private, left to the kernel");
@@ -95,7 +116,7 @@ fn or_owned(settings: &Settings, fd: c_int, address: &Address, before: c_int) ->
             let request = Request::Owns { cookie, address: *address, place: found.place() };
             let answer = link::ask(settings, &request, None);
             if answer.and_then(|answer| answer.reply().map(|reply| reply == Reply::Owned)) == Some(true) {
-                owned::remember(cookie);
+                OWNED.remember(cookie);
                 tell!("bind({fd}) to {address}: in name only, it is the cluster's");
                 real::set_errno(before);
                 return 0;
@@ -138,12 +159,14 @@ enum Outcome {
 /// Its frame is large: what follows a success is for the caller to do.
 #[inline(never)]
 fn join(fd: c_int, backlog: c_int) -> Outcome {
-    if lane::recognise(fd).is_some() {
+    if let Some(identity) = lane::recognise(fd)
+        && !options::revive(fd, &identity)
+    {
         tell!("listen({fd}): it is a lane already");
         return Outcome::Done;
     }
     let Some(mut address) = names::address(fd) else { return Outcome::Kernel };
-    if !is_stream(fd, address.family()) {
+    if !is_stream(fd, address.family()) || is_connected(fd, address.family()) {
         return Outcome::Kernel;
     }
     let Some(settings) = Settings::read() else {
@@ -206,7 +229,7 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
             lane::hint(fd);
             adopt::own(fd);
             remembered::keep(&settings);
-            owned_here.inspect(|&cookie| owned::forget(cookie));
+            owned_here.inspect(|&cookie| OWNED.forget(cookie));
             tell!("listen({fd}) on {address}: managed, by lane {lane}");
             Outcome::Done
         }
@@ -263,12 +286,25 @@ fn unbound(settings: &Settings, fd: c_int, address: &Address) -> Unbound {
 /// Binds a socket to the port that the cluster has for it: the i-th such listener of every worker shares one.
 pub(super) fn bind_any(settings: &Settings, fd: c_int, address: &Address) -> bool {
     let answer = link::ask(settings, &Request::BindAny { address: *address }, Some(fd));
-    answer.and_then(|answer| answer.reply().map(|reply| reply == Reply::Errno(0))) == Some(true)
+    let done = answer.and_then(|answer| answer.reply().map(|reply| reply == Reply::Errno(0))) == Some(true);
+    if done && let Some(cookie) = PORTLESS.has(fd) {
+        PORTLESS.forget(cookie);
+    }
+    done
 }
 
 /// TCP proper, not MPTCP.
 pub(super) fn is_tcp(fd: c_int) -> bool {
     sys::getsockopt_int(fd, SOL_SOCKET, SO_PROTOCOL) == Ok(IPPROTO_TCP)
+}
+
+/// A TCP socket that is, or was, an end of a connection: the kernel refuses to listen there. Of unix sockets it is asked
+/// before anybody else.
+fn is_connected(fd: c_int, family: u16) -> bool {
+    let mut state = [TCP_STATE_CLOSE];
+    family != UNIX
+        && sys::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &mut state).is_ok()
+        && !matches!(state, [TCP_STATE_CLOSE | TCP_STATE_LISTEN])
 }
 
 fn is_stream(fd: c_int, family: u16) -> bool {

@@ -3,9 +3,10 @@
 
 use crate::abi::*;
 use crate::log::{Errno, tell};
+use crate::owned::OWNED;
 use crate::settings::Settings;
-use crate::{lane, link, owned, real, sys, take};
-use clustermon_protocol::address::{Address, INET, INET6, MAX};
+use crate::{lane, link, real, sys, take};
+use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
 use clustermon_protocol::message::{Reply, Request};
 use core::ffi::{c_int, c_void};
 
@@ -25,7 +26,7 @@ pub(crate) unsafe extern "C-unwind" fn getsockname(fd: c_int, address: *mut c_vo
     // SAFETY: the kernel has just written to both within `room`, which is put back.
     unsafe {
         *len = room;
-        take::copy_address(&stands_for, address, len);
+        let _ = take::copy_address(&stands_for, address, len);
     }
     result
 }
@@ -63,7 +64,7 @@ fn substitute(fd: c_int, address: *const c_void, room: u32) -> Option<Address> {
     let found = if family == AF_UNIX {
         lane::recognise(fd)
             .map(|identity| identity.address)
-            .or_else(|| owned::may_be(fd).and_then(owned_name))
+            .or_else(|| OWNED.may_have(fd).and_then(owned_name))
     } else if family == i32::from(INET) || family == i32::from(INET6) {
         // SAFETY: as above; the port is the next two bytes in both families.
         let has_port = room >= 4 && unsafe { address.cast::<u16>().add(1).read_unaligned() } != 0;
@@ -81,7 +82,7 @@ fn portless(fd: c_int) -> Option<Address> {
     if bound.port() != Some(0) {
         return None;
     }
-    if let Some(name) = owned::may_be(fd).and_then(owned_name) {
+    if let Some(name) = OWNED.may_have(fd).and_then(owned_name) {
         return Some(name);
     }
     if sys::getsockopt_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT) != Ok(1) {
@@ -109,6 +110,14 @@ fn owned_name(cookie: u64) -> Option<Address> {
     }
 }
 
+/// The fd stands for a listening TCP socket.
+pub(super) fn is_tcp_lane(fd: c_int) -> bool {
+    let errno = real::errno();
+    let family = lane::recognise(fd).map(|identity| identity.address.family());
+    real::set_errno(errno);
+    family.is_some_and(|family| family != UNIX)
+}
+
 /// The kernel's address of a socket.
 pub(super) fn address(fd: c_int) -> Option<Address> {
     let mut bytes = [0; MAX];
@@ -118,18 +127,28 @@ pub(super) fn address(fd: c_int) -> Option<Address> {
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C-unwind" fn connect(fd: c_int, to: *const c_void, len: u32) -> c_int {
-    if let Some(cookie) = owned::may_be(fd) {
+    if let Some(cookie) = OWNED.may_have(fd) {
         let errno = real::errno();
-        if let Some(name) = owned_name(cookie)
-            && let Err(error) = sys::bind(fd, name.as_bytes())
-            && error != EINVAL
-        {
-            tell!("connect({fd}): its address {name} cannot be bound: {}", Errno(error));
-            return real::fail(error);
+        match owned_name(cookie) {
+            Some(name) => {
+                if let Err(error) = sys::bind(fd, name.as_bytes())
+                    && error != EINVAL
+                {
+                    tell!("connect({fd}): its address {name} cannot be bound: {}", Errno(error));
+                    return real::fail(error);
+                }
+            }
+            // The kernel would pick any address for it.
+            None if OWNED.has(fd).is_some() => return real::fail(EADDRINUSE),
+            None => {}
         }
-        owned::forget(cookie);
+        OWNED.forget(cookie);
         real::set_errno(errno);
     }
     // SAFETY: the program's own arguments.
-    unsafe { real::connect(fd, to, len) }
+    let result = unsafe { real::connect(fd, to, len) };
+    if result < 0 && !matches!(real::errno(), EINPROGRESS | EINTR) && len >= 2 && is_tcp_lane(fd) {
+        return real::fail(EISCONN);
+    }
+    result
 }

@@ -3,8 +3,8 @@
 
 use crate::abi::*;
 use crate::settings::Settings;
-use crate::{lane, link, owned, real, sys};
-use clustermon_protocol::address::UNIX;
+use crate::{lane, link, owned, real, swap, sys};
+use clustermon_protocol::address::{INET, INET6, UNIX};
 use clustermon_protocol::identity::Identity;
 use clustermon_protocol::message::{MAX_VALUE, Reply, Request};
 use clustermon_protocol::record::Upward;
@@ -42,9 +42,16 @@ pub(crate) unsafe extern "C-unwind" fn getsockopt(
     let errno = real::errno();
     // SAFETY: the program's own arguments.
     let result = unsafe { real::getsockopt(fd, level, name, value, len) };
-    let Some(room) = room else { return result };
-    let telling = level == SOL_SOCKET && matches!(name, SO_TYPE | SO_DOMAIN | SO_PROTOCOL | SO_ACCEPTCONN);
-    let suspicious = (telling && result == 0) || is_foreign(level, result) || lane::hinted(fd);
+    let Some(room) = room else {
+        let failed = real::errno();
+        let lane = if is_foreign(level, result) { lane::recognise(fd) } else { None };
+        real::set_errno(failed);
+        return match lane.map(|lane| has_level(lane.address.family(), level, true)) {
+            Some(Ok(())) => real::fail(EFAULT),
+            _ => result,
+        };
+    };
+    let suspicious = level == SOL_SOCKET || is_foreign(level, result) || lane::hinted(fd);
     if !suspicious || is_timeout(level, name) || (level == SOL_SOCKET && name == SO_ERROR) {
         return result;
     }
@@ -53,17 +60,20 @@ pub(crate) unsafe extern "C-unwind" fn getsockopt(
         real::set_errno(failed);
         return result;
     };
-    if (room as i32) < 0 {
-        return real::fail(EINVAL);
-    }
-    if value.is_null() && room > 0 {
-        return real::fail(EFAULT);
+    let (family, of) = (identity.address.family(), if room as i32 >= 0 { Ok(()) } else { Err(EINVAL) });
+    if let Err(error) = has_level(family, level, family == INET).and(of) {
+        return real::fail(error);
     }
     let mut buffer = [0; MAX_VALUE];
     match read_option(&identity, level, name, room, &mut buffer) {
         Ok(count) => {
             let count = count.min(room as usize);
-            // SAFETY: the program lent `room` bytes and the length; the kernel has just written to them or would have.
+            // The kernel tries the place, by an option that every socket has.
+            // SAFETY: the program's own pointers.
+            if unsafe { real::getsockopt(fd, SOL_SOCKET, SO_TYPE, value, len) } < 0 {
+                return -1;
+            }
+            // SAFETY: the program lent `room` bytes and the length; the kernel has just written to both.
             unsafe {
                 core::ptr::copy_nonoverlapping(buffer.as_ptr(), value.cast::<u8>(), count);
                 *len = count as u32;
@@ -102,8 +112,21 @@ fn read_option(
             buffer[..value.len()].copy_from_slice(value);
             Ok(value.len())
         }
+        // The lane is closed: another process of the program shut it down.
+        Some(Reply::Errno(EBADF)) => Err(EINVAL),
         Some(Reply::Errno(error @ 1..)) => Err(error),
         _ => Err(ENOPROTOOPT),
+    }
+}
+
+/// The kernel's answer where a socket of this family has no options of this level, which may be one of two.
+fn has_level(family: u16, level: c_int, not_supported: bool) -> Result<(), c_int> {
+    match level {
+        SOL_SOCKET => Ok(()),
+        _ if family == UNIX => Err(EOPNOTSUPP),
+        IPPROTO_IP | IPPROTO_TCP => Ok(()),
+        IPPROTO_IPV6 if family == INET6 => Ok(()),
+        _ => Err(if not_supported { EOPNOTSUPP } else { ENOPROTOOPT }),
     }
 }
 
@@ -118,7 +141,8 @@ pub(crate) unsafe extern "C-unwind" fn setsockopt(
     // SAFETY: the program's own arguments.
     let kernel = || unsafe { real::setsockopt(fd, level, name, value, len) };
     let errno = real::errno();
-    if lane::hinted(fd) && !is_timeout(level, name) {
+    // Of the other levels a lane knows none.
+    if (level == SOL_SOCKET || lane::hinted(fd)) && !is_timeout(level, name) {
         if let Some(identity) = lane::recognise(fd) {
             return write_option(&identity, level, name, value, len);
         }
@@ -153,16 +177,19 @@ fn write_option(identity: &Identity, level: c_int, name: c_int, value: *const c_
     if (len as i32) < 0 {
         return real::fail(EINVAL);
     }
+    if let Err(error) = has_level(identity.address.family(), level, false) {
+        return real::fail(error);
+    }
     if is_reference(level, name) || len as usize > MAX_VALUE {
         return real::fail(ENOPROTOOPT);
     }
-    if value.is_null() && len > 0 {
+    if !sys::is_readable(value, len as usize) {
         return real::fail(EFAULT);
     }
-    let value: &[u8] = if value.is_null() {
+    let value: &[u8] = if len == 0 {
         &[]
     } else {
-        // SAFETY: the program says that so many bytes are readable there.
+        // SAFETY: so many bytes are readable there.
         unsafe { core::slice::from_raw_parts(value.cast::<u8>(), len as usize) }
     };
     let errno = real::errno();
@@ -174,6 +201,7 @@ fn write_option(identity: &Identity, level: c_int, name: c_int, value: *const c_
             real::set_errno(errno);
             0
         }
+        Some(Reply::Errno(EBADF)) => real::fail(EINVAL),
         Some(Reply::Errno(error)) => real::fail(error),
         _ => real::fail(ENOPROTOOPT),
     }
@@ -194,15 +222,65 @@ fn note_reuse_port(fd: c_int) {
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C-unwind" fn shutdown(fd: c_int, how: c_int) -> c_int {
     let errno = real::errno();
-    if (SHUT_RD..=SHUT_RDWR).contains(&how) && lane::hinted(fd) && lane::recognise(fd).is_some() {
-        // As on a listening socket: writing was never open, and the end of reading wakes who waits in accept().
+    if (SHUT_RD..=SHUT_RDWR).contains(&how) && lane::recognise(fd).is_some() {
+        // As on a listening socket: writing was never open.
         if how != SHUT_WR {
-            let _ = sys::send(fd, &Upward::Shut.encode(), MSG_DONTWAIT | MSG_NOSIGNAL);
-            let _ = sys::shutdown(fd, SHUT_RD);
+            shut(fd);
         }
         real::set_errno(errno);
         return 0;
     }
     // SAFETY: the program's own arguments.
     unsafe { real::shutdown(fd, how) }
+}
+
+/// Wakes who waits in accept(), and puts an ordinary socket in the place of the lane.
+#[inline(never)]
+fn shut(fd: c_int) {
+    let Some(identity) = lane::recognise(fd) else { return };
+    // What another process watches too is left where it is.
+    let fresh = if swap::is_watched_with_parent(fd) { None } else { unlistening(&identity) };
+    let _ = sys::send(fd, &Upward::Shut.encode(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    let _ = sys::shutdown(fd, SHUT_RD);
+    fresh.inspect(|&fresh| put(fd, fresh));
+}
+
+/// Makes an ordinary socket again of a lane that has been shut down, by whomever. False if it is none.
+#[inline(never)]
+pub(super) fn revive(fd: c_int, identity: &Identity) -> bool {
+    let mut look = [PollFd { fd, events: POLLRDHUP, revents: 0 }];
+    let is_shut = sys::poll(&mut look, 0).is_ok() && look[0].revents & (POLLRDHUP | POLLHUP) != 0;
+    let Some(fresh) = is_shut.then(|| unlistening(identity)).flatten() else { return false };
+    put(fd, fresh);
+    true
+}
+
+fn put(fd: c_int, fresh: c_int) {
+    if swap::replace(fd, fresh, swap::flags(fd)).is_ok() {
+        lane::unhint(fd);
+    }
+}
+
+/// What a listening TCP socket is after shutdown(): bound to where it was; it may even listen again. It has not the other
+/// options of the one that was given away.
+fn unlistening(identity: &Identity) -> Option<c_int> {
+    let family = identity.address.family();
+    if family == UNIX {
+        return None;
+    }
+    let socket = sys::socket(i32::from(family), SOCK_STREAM | SOCK_CLOEXEC).ok()?;
+    for (level, name) in [(SOL_SOCKET, SO_REUSEADDR), (IPPROTO_IPV6, IPV6_V6ONLY)] {
+        let mut value = [0; MAX_VALUE];
+        if (level != IPPROTO_IPV6 || family == INET6)
+            && let Ok(len) = read_option(identity, level, name, 4, &mut value)
+        {
+            let _ = sys::setsockopt(socket, level, name, &value[..len]);
+        }
+    }
+    let _ = sys::setsockopt_int(socket, SOL_SOCKET, SO_REUSEPORT, 1);
+    if sys::bind(socket, identity.address.as_bytes()).is_err() {
+        sys::close(socket);
+        return None;
+    }
+    Some(socket)
 }
