@@ -1,0 +1,289 @@
+//! The move itself: watches until all connections are between two requests, keeps them there, stops the worker, looks once
+//! more, and takes them. Where that cannot be done, the worker goes on as if nothing had been.
+
+use super::super::listener::own_address;
+use super::super::quiet::Watched;
+use super::super::quiet::judge::History;
+use super::super::quiet::look::something_waits;
+use super::freeze::{self, Frozen};
+use super::hold::Hold;
+use super::plan::{Plan, Step};
+use super::proof::{Proofs, SETTLED, Standing};
+use super::sight::{self, Processes, Seen, Sight};
+use super::{Left, Outcome, Taken};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+/// What counts as settled of a program that is always at work at something.
+const SETTLED_AT_WORK: Duration = Duration::from_millis(250);
+/// However short the silence that others wait for.
+const LEAST_OLD: Duration = Duration::from_secs(1);
+/// A request that takes longer is not waited for with others kept back.
+const LONG: Duration = Duration::from_millis(20);
+/// A look may take this part of the time.
+const SHARE: u32 = 4;
+const SHORTEST: Duration = Duration::from_millis(2);
+/// What a process has open is read again so often, or no more than a part of the time.
+const DESCRIPTORS: (Duration, u32) = (Duration::from_millis(100), 10);
+/// How long it is waited until a program has read what it was let read.
+const READING: Duration = Duration::from_millis(3);
+/// Time from one stop in vain to the next: doubled each time, up to a limit.
+const STOPS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(160));
+/// Looks at a stopped worker: the client may send while one is taken.
+const LAST_LOOKS: u32 = 3;
+
+/// Takes all connections and kills the worker, within `patience`. `wait` answers false if nobody wants it any more.
+pub(super) fn take(watched: &Watched, patience: Duration, wait: &dyn Fn(Duration) -> bool) -> Outcome {
+    let mut attempt = Attempt {
+        watched,
+        old: watched.idle_grace.max(LEAST_OLD),
+        wait,
+        proofs: Proofs::default(),
+        history: History::default(),
+        frozen: Frozen::default(),
+        may_freeze: true,
+        connections: 0,
+        obstacle: String::new(),
+    };
+    let why = match attempt.run(patience) {
+        Ok(Some(taken)) => return Ok(taken),
+        Ok(None) => std::mem::take(&mut attempt.obstacle),
+        Err(error) => error.to_string(),
+    };
+    attempt.thaw();
+    Err(Left { connections: attempt.connections, why })
+}
+
+struct Attempt<'a> {
+    watched: &'a Watched,
+    /// What was silent for so long is between two requests.
+    old: Duration,
+    wait: &'a dyn Fn(Duration) -> bool,
+    proofs: Proofs,
+    history: History,
+    frozen: Frozen,
+    may_freeze: bool,
+    connections: u32,
+    /// What was in the way at the last look.
+    obstacle: String,
+}
+
+impl Attempt<'_> {
+    /// `None` if it has taken too long, or is given up.
+    fn run(&mut self, patience: Duration) -> io::Result<Option<Vec<Taken>>> {
+        let begin = now();
+        let mut plan = Plan::new(begin, patience);
+        let mut processes = Processes::see(&self.watched.pids)?;
+        let (mut processes_seen, mut next) = (now(), DESCRIPTORS.0.max((now() - begin) * DESCRIPTORS.1));
+        let (mut stop_at, mut between) = (begin, STOPS.0);
+        loop {
+            let start = now();
+            if start - begin > patience {
+                return Ok(None);
+            }
+            if start - processes_seen > next {
+                processes = Processes::see(&self.watched.pids)?;
+                processes_seen = now();
+                next = DESCRIPTORS.0.max((processes_seen - start) * DESCRIPTORS.1);
+            }
+            let sight = self.look(&processes, start)?;
+            let receiving = processes.receiving();
+            self.proofs.learn(&sight.seen, &receiving, self.old, start);
+            let standings: Vec<_> = sight.seen.iter().map(|seen| self.proofs.standing(seen.cookie)).collect();
+            self.see_obstacle(&sight, &standings, &receiving);
+            if self.obstacle.is_empty()
+                && start >= stop_at
+                && has_settled(processes.are_at_rest(), &sight, &standings, &processes)
+            {
+                if let Some(taken) = self.stop_and_take()? {
+                    return Ok(Some(taken));
+                }
+                stop_at = now() + between;
+                between = (between * 2).min(STOPS.1);
+            }
+            let waits_by_threads = sight.seen.iter().any(|seen| receiving.contains(&seen.inode));
+            let is_slow = |standing: &Standing| !standing.answered && standing.silence >= LONG;
+            let step = plan.step(start, sight.busy_others > 0 || standings.iter().any(is_slow));
+            if waits_by_threads {
+                // A thread in a call does not notice that its socket is frozen.
+                self.may_freeze = false;
+                self.thaw();
+            } else if self.may_freeze {
+                self.freeze(&sight, &standings, &processes, step)?;
+            }
+            let cost = now() - start;
+            if !(self.wait)((cost * SHARE).max(SHORTEST)) {
+                self.obstacle = "it is not wanted any more".to_owned();
+                return Ok(None);
+            }
+        }
+    }
+
+    fn look(&mut self, processes: &Processes, now: Instant) -> io::Result<Sight> {
+        let sight = Sight::look(processes, self.watched, &mut self.history, now)?;
+        if sight.is_too_old {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this kernel does not count what is sent",
+            ));
+        }
+        self.connections = sight.seen.len() as u32;
+        Ok(sight)
+    }
+
+    /// Tells what is in the way, or nothing.
+    fn see_obstacle(&mut self, sight: &Sight, standings: &[Standing], receiving: &[u64]) {
+        let is_busy = |(seen, standing): &(&Seen, &Standing)| {
+            !(standing.rested || standing.answered && receiving.contains(&seen.inode))
+        };
+        let busy = sight.seen.iter().zip(standings).filter(is_busy).count();
+        self.obstacle = if self.lane_waits() {
+            "connections wait in its lanes".to_owned()
+        } else if busy > 0 {
+            format!("{busy} connections are not known to be between two requests")
+        } else if sight.busy_others > 0 {
+            format!("{} connections that cannot be taken are at work", sight.busy_others)
+        } else {
+            String::new()
+        };
+    }
+
+    fn lane_waits(&self) -> bool {
+        self.watched.lanes.iter().any(something_waits)
+    }
+
+    /// Freezes all, and lets go what the step says: until it is read, or for a while.
+    fn freeze(
+        &mut self,
+        sight: &Sight,
+        standings: &[Standing],
+        processes: &Processes,
+        step: Step,
+    ) -> io::Result<()> {
+        let mut thawed = Vec::new();
+        for (seen, standing) in sight.seen.iter().zip(standings) {
+            if !self.frozen.has(seen.cookie) {
+                self.frozen.freeze(seen, processes)?;
+                continue;
+            }
+            // A tick old; or bytes come again and again, too few to be noticed.
+            let is_due = !seen.received_ago.is_zero() || standing.silence >= LONG;
+            let is_kept = step == Step::Keep && standing.rested;
+            if seen.unread > 0
+                && is_due
+                && !is_kept
+                && let Some(copy) = self.frozen.thaw_one(seen.cookie, processes)?
+            {
+                thawed.push((seen, copy));
+            }
+        }
+        let inodes: Vec<_> = thawed.iter().map(|(seen, _)| seen.inode).collect();
+        self.refreeze(thawed)?;
+        self.interrupt(&inodes, processes);
+        Ok(())
+    }
+
+    /// Freezes again what is read, at once: before the next request. Then is the time to learn, too.
+    fn refreeze(&mut self, mut thawed: Vec<(&Seen, OwnedFd)>) -> io::Result<()> {
+        let end = now() + READING;
+        while !thawed.is_empty() && now() < end {
+            let mut at = 0;
+            while let Some((seen, copy)) = thawed.get(at) {
+                if freeze::unread(copy.as_fd())? > 0 {
+                    at += 1;
+                    continue;
+                }
+                self.frozen.freeze_copy(seen, copy.as_fd())?;
+                if let Some(seen) = sight::by_info(seen, copy.as_fd())? {
+                    self.proofs.learn_one(&seen, false, self.old, now());
+                }
+                thawed.swap_remove(at);
+            }
+            std::thread::yield_now();
+        }
+        Ok(())
+    }
+
+    fn thaw(&mut self) {
+        if self.frozen.is_empty() {
+            return;
+        }
+        let Ok(processes) = Processes::see(&self.watched.pids) else { return };
+        let thawed = self.frozen.thaw(&processes);
+        self.interrupt(&thawed, &processes);
+    }
+
+    /// A call that began on a frozen socket waits for as many bytes as there had to be: interrupted, it begins anew.
+    fn interrupt(&self, thawed: &[u64], processes: &Processes) {
+        let receiving = || processes.receiving();
+        if !thawed.is_empty() && receiving().iter().any(|inode| thawed.contains(inode)) {
+            drop(Hold::stop(&self.watched.pids, now));
+        }
+    }
+
+    /// Stops the worker and looks once more: nothing moves but what clients send. `None` if it was too early.
+    fn stop_and_take(&mut self) -> io::Result<Option<Vec<Taken>>> {
+        let Some(hold) = Hold::stop(&self.watched.pids, now)? else {
+            self.obstacle = "a process does not stop".to_owned();
+            return Ok(None);
+        };
+        if self.lane_waits() {
+            return Ok(None);
+        }
+        let processes = Processes::see(&self.watched.pids)?;
+        let at_rest = hold.was_at_rest();
+        for _ in 0..LAST_LOOKS {
+            let sight = self.look(&processes, now())?;
+            let are_answered = sight.seen.iter().all(|seen| self.proofs.holds(seen));
+            if sight.busy_others > 0 || !are_answered || !self.proofs.are_complete(&sight.seen) {
+                continue;
+            }
+            let standings: Vec<_> = sight.seen.iter().map(|seen| self.proofs.standing(seen.cookie)).collect();
+            if has_settled(at_rest, &sight, &standings, &processes) {
+                return self.take_all(hold, &sight, &processes);
+            }
+            return Ok(None);
+        }
+        Ok(None)
+    }
+
+    /// All or none.
+    fn take_all(
+        &mut self,
+        hold: Hold,
+        sight: &Sight,
+        processes: &Processes,
+    ) -> io::Result<Option<Vec<Taken>>> {
+        let mut copies = Vec::with_capacity(sight.seen.len());
+        for seen in &sight.seen {
+            let Some(copy) = freeze::copy(seen.cookie, seen.inode, processes)? else { return Ok(None) };
+            copies.push((seen.cookie, copy));
+        }
+        hold.kill();
+        let taken = copies.into_iter().filter_map(|(cookie, fd)| {
+            self.frozen.thaw_taken(cookie, fd.as_fd());
+            Some(Taken {
+                local: own_address(fd.as_fd()).ok()?,
+                peer: sight::peer_address(fd.as_fd()),
+                nonblock: freeze::is_nonblocking(fd.as_fd()),
+                fd,
+            })
+        });
+        Ok(Some(taken.collect()))
+    }
+}
+
+/// Whether all answers are complete.
+fn has_settled(at_rest: bool, sight: &Sight, standings: &[Standing], processes: &Processes) -> bool {
+    // A thread that waits for the next request on a connection has done with the last.
+    let receiving = if at_rest { processes.receiving() } else { Vec::new() };
+    let enough = if at_rest { SETTLED } else { SETTLED_AT_WORK };
+    let mut both = standings.iter().zip(&sight.seen);
+    both.all(|(standing, seen)| standing.silence >= enough || receiving.contains(&seen.inode))
+}
+
+#[expect(clippy::disallowed_methods, reason = "this thread paces itself; the loop's clock is not its own")]
+fn now() -> Instant {
+    Instant::now()
+}
