@@ -5,7 +5,7 @@ use super::Shell;
 use super::orders::source_of;
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::lane::Connection;
-use crate::io::moving::{Moving, Taken};
+use crate::io::moving::{Left, Moved, Moving, Taken};
 use crate::io::quiet::Watched;
 use crate::pool::Input;
 use clustermon_protocol::address::Address;
@@ -29,9 +29,13 @@ impl Shell {
     }
 
     fn cannot_move(&mut self, worker: WorkerId, why: &str) {
-        log::warn!("worker {}: its connections cannot be moved: {why}", self.logical_id(worker));
+        self.warn_of_move(worker, why);
         let watched = self.watched(worker);
         self.quiet.watch(watched);
+    }
+
+    fn warn_of_move(&self, worker: WorkerId, why: &str) {
+        log::warn!("worker {}: its connections cannot be moved: {why}", self.logical_id(worker));
     }
 
     /// Takes in what has come of moves.
@@ -41,13 +45,11 @@ impl Shell {
         for (worker, outcome) in ended {
             self.moves.0.remove(&worker);
             match outcome {
-                Ok(taken) => {
-                    self.give_on(worker, taken);
+                Ok(moved) => {
+                    self.give_on(worker, moved);
                     self.carry_out();
                 }
-                Err(left) => {
-                    self.cannot_move(worker, &format!("{} are open: {}", left.connections, left.why))
-                }
+                Err(left) => self.cannot_move(worker, &describe(&left)),
             }
         }
     }
@@ -55,14 +57,18 @@ impl Shell {
     /// The worker is gone, or is about to be told to stop. It may be gone because its connections were taken.
     pub(super) fn end_move(&mut self, worker: WorkerId) {
         let Some(moving) = self.moves.0.remove(&worker) else { return };
-        if let Some(Ok(taken)) = moving.end() {
-            self.give_on(worker, taken);
+        match moving.end() {
+            Some(Ok(moved)) => self.give_on(worker, moved),
+            Some(Err(left)) if left.connections > 0 => self.warn_of_move(worker, &describe(&left)),
+            Some(Err(_)) | None => {}
         }
     }
 
     /// They go to others as if they had just come. Their worker has been killed, which is told when it is seen.
-    fn give_on(&mut self, worker: WorkerId, taken: Vec<Taken>) {
-        log::info!("worker {}: {} connections go to others", self.logical_id(worker), taken.len());
+    fn give_on(&mut self, worker: WorkerId, moved: Moved) {
+        let Moved { taken, effort } = moved;
+        let id = self.logical_id(worker);
+        log::info!("worker {id}: {} connections go to others ({effort})", taken.len());
         for Taken { fd, local, peer, nonblock } in taken {
             let Some(balancer) = self.balancer_of(&local) else {
                 log::warn!("a connection to {local} is closed: nobody serves it any more");
@@ -83,4 +89,8 @@ impl Shell {
         let found = exact.or_else(|| self.listeners.values().find(|listener| covers(&listener.address)));
         found.map(|listener| listener.id)
     }
+}
+
+fn describe(left: &Left) -> String {
+    format!("{} are open: {} ({})", left.connections, left.why, left.effort)
 }

@@ -6,6 +6,7 @@ mod freeze;
 mod hold;
 mod plan;
 mod proof;
+mod rhythm;
 mod sight;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use clustermon_protocol::address::Address;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use mio::Waker;
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -31,6 +33,31 @@ pub(crate) struct Taken {
     pub(crate) nonblock: bool,
 }
 
+/// What a move has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Effort {
+    /// How often the worker was stopped, and how long it stood still in all.
+    pub(crate) stops: u32,
+    pub(crate) stood: Duration,
+    /// How long requests waited to be let through or taken, in all.
+    pub(crate) kept: Duration,
+}
+
+impl fmt::Display for Effort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |time: Duration| time.as_secs_f64() * 1e3;
+        let Self { stops, stood, kept } = self;
+        write!(f, "{stops} stops of {:.1} ms in all, requests kept for {:.0} ms", ms(*stood), ms(*kept))
+    }
+}
+
+/// No process of the worker runs any more.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) taken: Vec<Taken>,
+    pub(crate) effort: Effort,
+}
+
 /// The worker lives on with all its connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Left {
@@ -38,10 +65,11 @@ pub(crate) struct Left {
     pub(crate) connections: u32,
     /// What stood in the way, for a person.
     pub(crate) why: String,
+    pub(crate) effort: Effort,
 }
 
-/// Either all connections, and no process of the worker runs any more; or none.
-pub(crate) type Outcome = Result<Vec<Taken>, Left>;
+/// Either all connections, or none.
+pub(crate) type Outcome = Result<Moved, Left>;
 
 /// One worker's move. Dropped before it has come to an end, it is given up: the worker lives on.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! The move itself: watches until all connections are between two requests, keeps them there, stops the worker, looks once
-//! more, and takes them. Where that cannot be done, the worker goes on as if nothing had been.
+//! The move itself: watches until all connections are known to be between two requests, keeps them there, stops the worker,
+//! looks once more, and takes them. Where that cannot be done, the worker goes on as if nothing had been.
 
 use super::super::listener::own_address;
 use super::super::quiet::Watched;
@@ -8,22 +8,23 @@ use super::super::quiet::look::something_waits;
 use super::freeze::{self, Frozen};
 use super::hold::Hold;
 use super::plan::{Plan, Step};
-use super::proof::{Proofs, SETTLED, Standing};
+use super::proof::{Proofs, Standing};
 use super::sight::{self, Processes, Seen, Sight};
-use super::{Left, Outcome, Taken};
+use super::{Effort, Left, Moved, Outcome, Taken};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// What counts as settled of a program that is always at work at something.
+/// A program that is always at work at something has said nothing on any connection for so long.
 const SETTLED_AT_WORK: Duration = Duration::from_millis(250);
 /// However short the silence that others wait for.
 const LEAST_OLD: Duration = Duration::from_secs(1);
 /// A request that takes longer is not waited for with others kept back.
 const LONG: Duration = Duration::from_millis(20);
-/// A look may take this part of the time.
-const SHARE: u32 = 4;
-const SHORTEST: Duration = Duration::from_millis(2);
+/// What a look may take of the time, as a divisor, and the shortest time between two: while it only watches, and while
+/// requests wait for it.
+const WATCHING: (u32, Duration) = (20, Duration::from_millis(5));
+const KEEPING: (u32, Duration) = (4, Duration::from_millis(2));
 /// What a process has open is read again so often, or no more than a part of the time.
 const DESCRIPTORS: (Duration, u32) = (Duration::from_millis(100), 10);
 /// How long it is waited until a program has read what it was let read.
@@ -44,15 +45,16 @@ pub(super) fn take(watched: &Watched, patience: Duration, wait: &dyn Fn(Duration
         frozen: Frozen::default(),
         may_freeze: true,
         connections: 0,
-        obstacle: String::new(),
+        obstacle: "nothing was seen of it yet".to_owned(),
+        effort: Effort::default(),
     };
     let why = match attempt.run(patience) {
-        Ok(Some(taken)) => return Ok(taken),
+        Ok(Some(taken)) => return Ok(Moved { taken, effort: attempt.effort }),
         Ok(None) => std::mem::take(&mut attempt.obstacle),
         Err(error) => error.to_string(),
     };
     attempt.thaw();
-    Err(Left { connections: attempt.connections, why })
+    Err(Left { connections: attempt.connections, why, effort: attempt.effort })
 }
 
 struct Attempt<'a> {
@@ -67,13 +69,14 @@ struct Attempt<'a> {
     connections: u32,
     /// What was in the way at the last look.
     obstacle: String,
+    effort: Effort,
 }
 
 impl Attempt<'_> {
     /// `None` if it has taken too long, or is given up.
     fn run(&mut self, patience: Duration) -> io::Result<Option<Vec<Taken>>> {
         let begin = now();
-        let mut plan = Plan::new(begin, patience);
+        let mut plan = Plan::new(begin, patience, self.old);
         let mut processes = Processes::see(&self.watched.pids)?;
         let (mut processes_seen, mut next) = (now(), DESCRIPTORS.0.max((now() - begin) * DESCRIPTORS.1));
         let (mut stop_at, mut between) = (begin, STOPS.0);
@@ -91,31 +94,30 @@ impl Attempt<'_> {
             let receiving = processes.receiving();
             self.proofs.learn(&sight.seen, &receiving, self.old, start);
             let standings: Vec<_> = sight.seen.iter().map(|seen| self.proofs.standing(seen.cookie)).collect();
-            self.see_obstacle(&sight, &standings, &receiving);
-            if self.obstacle.is_empty()
-                && start >= stop_at
-                && has_settled(processes.are_at_rest(), &sight, &standings, &processes)
-            {
+            self.see_obstacle(&sight, &standings);
+            if self.obstacle.is_empty() && start >= stop_at && may_stop(processes.are_at_rest(), &standings) {
                 if let Some(taken) = self.stop_and_take()? {
                     return Ok(Some(taken));
                 }
                 stop_at = now() + between;
                 between = (between * 2).min(STOPS.1);
             }
-            let waits_by_threads = sight.seen.iter().any(|seen| receiving.contains(&seen.inode));
-            let is_slow = |standing: &Standing| !standing.answered && standing.silence >= LONG;
-            let step = plan.step(start, sight.busy_others > 0 || standings.iter().any(is_slow));
-            if waits_by_threads {
-                // A thread in a call does not notice that its socket is frozen.
-                self.may_freeze = false;
+            // A thread in a call does not notice that its socket is frozen.
+            self.may_freeze &= !sight.seen.iter().any(|seen| receiving.contains(&seen.inode));
+            let is_stuck = |standing: &Standing| !standing.complete && !standing.expected;
+            let step = plan.step(start, sight.busy_others > 0 || standings.iter().any(is_stuck));
+            if step == Step::Watch || !self.may_freeze {
                 self.thaw();
-            } else if self.may_freeze {
+            } else {
                 self.freeze(&sight, &standings, &processes, step)?;
             }
+            let (share, shortest) = if step == Step::Watch { WATCHING } else { KEEPING };
             let cost = now() - start;
-            if !(self.wait)((cost * SHARE).max(SHORTEST)) {
-                self.obstacle = "it is not wanted any more".to_owned();
+            if !(self.wait)((cost * (share - 1)).max(shortest)) {
                 return Ok(None);
+            }
+            if !self.frozen.is_empty() {
+                self.effort.kept += now() - start;
             }
         }
     }
@@ -133,11 +135,8 @@ impl Attempt<'_> {
     }
 
     /// Tells what is in the way, or nothing.
-    fn see_obstacle(&mut self, sight: &Sight, standings: &[Standing], receiving: &[u64]) {
-        let is_busy = |(seen, standing): &(&Seen, &Standing)| {
-            !(standing.rested || standing.answered && receiving.contains(&seen.inode))
-        };
-        let busy = sight.seen.iter().zip(standings).filter(is_busy).count();
+    fn see_obstacle(&mut self, sight: &Sight, standings: &[Standing]) {
+        let busy = standings.iter().filter(|standing| !standing.complete).count();
         self.obstacle = if self.lane_waits() {
             "connections wait in its lanes".to_owned()
         } else if busy > 0 {
@@ -169,7 +168,7 @@ impl Attempt<'_> {
             }
             // A tick old; or bytes come again and again, too few to be noticed.
             let is_due = !seen.received_ago.is_zero() || standing.silence >= LONG;
-            let is_kept = step == Step::Keep && standing.rested;
+            let is_kept = step == Step::Keep && standing.complete;
             if seen.unread > 0
                 && is_due
                 && !is_kept
@@ -224,6 +223,14 @@ impl Attempt<'_> {
 
     /// Stops the worker and looks once more: nothing moves but what clients send. `None` if it was too early.
     fn stop_and_take(&mut self) -> io::Result<Option<Vec<Taken>>> {
+        let begin = now();
+        self.effort.stops += 1;
+        let taken = self.take_stopped();
+        self.effort.stood += now() - begin;
+        taken
+    }
+
+    fn take_stopped(&mut self) -> io::Result<Option<Vec<Taken>>> {
         let Some(hold) = Hold::stop(&self.watched.pids, now)? else {
             self.obstacle = "a process does not stop".to_owned();
             return Ok(None);
@@ -235,12 +242,12 @@ impl Attempt<'_> {
         let at_rest = hold.was_at_rest();
         for _ in 0..LAST_LOOKS {
             let sight = self.look(&processes, now())?;
-            let are_answered = sight.seen.iter().all(|seen| self.proofs.holds(seen));
-            if sight.busy_others > 0 || !are_answered || !self.proofs.are_complete(&sight.seen) {
+            let are_complete = sight.seen.iter().all(|seen| self.proofs.holds(seen));
+            if sight.busy_others > 0 || !are_complete || !self.proofs.are_all(&sight.seen) {
                 continue;
             }
             let standings: Vec<_> = sight.seen.iter().map(|seen| self.proofs.standing(seen.cookie)).collect();
-            if has_settled(at_rest, &sight, &standings, &processes) {
+            if may_stop(at_rest, &standings) {
                 return self.take_all(hold, &sight, &processes);
             }
             return Ok(None);
@@ -274,13 +281,9 @@ impl Attempt<'_> {
     }
 }
 
-/// Whether all answers are complete.
-fn has_settled(at_rest: bool, sight: &Sight, standings: &[Standing], processes: &Processes) -> bool {
-    // A thread that waits for the next request on a connection has done with the last.
-    let receiving = if at_rest { processes.receiving() } else { Vec::new() };
-    let enough = if at_rest { SETTLED } else { SETTLED_AT_WORK };
-    let mut both = standings.iter().zip(&sight.seen);
-    both.all(|(standing, seen)| standing.silence >= enough || receiving.contains(&seen.inode))
+/// Whether a program whose answers are all complete may be ended: it has nothing to do after them either.
+fn may_stop(at_rest: bool, standings: &[Standing]) -> bool {
+    at_rest || standings.iter().all(|standing| standing.silence >= SETTLED_AT_WORK)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this thread paces itself; the loop's clock is not its own")]

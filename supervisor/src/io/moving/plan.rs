@@ -3,15 +3,17 @@
 
 use std::time::{Duration, Instant};
 
-/// The first time that requests are kept waiting.
+/// The first time that requests are kept waiting, and the time before it in which they are looked at one by one.
 const FIRST: Duration = Duration::from_millis(60);
 
 /// What becomes of a request that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It is let go once it is a tick old: its answer is then told from it by its age.
+    /// Nothing waits.
+    Watch,
+    /// It is let go once it is a tick old, alone, so that its answer is told from others.
     Probe,
-    /// It is kept, if what came before it on its connection is answered.
+    /// It is kept, if the answer before it on its connection is complete.
     Keep,
 }
 
@@ -21,37 +23,44 @@ pub(super) struct Plan {
     lenient_until: Instant,
     end: Instant,
     length: Duration,
+    longest: Duration,
     keeping_until: Option<Instant>,
-    resting_until: Instant,
+    /// Before this, requests are probed; `None` while it watches.
+    probing_until: Option<Instant>,
 }
 
 impl Plan {
-    pub(super) fn new(now: Instant, patience: Duration) -> Self {
+    /// What is silent for `old` is complete: it is not waited for longer.
+    pub(super) fn new(now: Instant, patience: Duration, old: Duration) -> Self {
         Self {
             lenient_until: now + patience / 4,
             end: now + patience,
             length: FIRST,
+            longest: old * 3 / 2,
             keeping_until: None,
-            resting_until: now,
+            probing_until: None,
         }
     }
 
     /// `is_blocked`: some connection will not be between two requests soon.
     pub(super) fn step(&mut self, now: Instant, is_blocked: bool) -> Step {
-        match self.keeping_until {
-            Some(until) if now < until => Step::Keep,
-            Some(_) => {
-                self.keeping_until = None;
-                self.resting_until = now + self.length;
-                self.length *= 2;
-                Step::Probe
+        if let Some(until) = self.keeping_until {
+            if now < until {
+                return Step::Keep;
             }
-            None if now < self.resting_until || is_blocked && now < self.lenient_until => Step::Probe,
-            None => {
-                self.keeping_until = Some((now + self.length).min(self.end));
-                Step::Keep
-            }
+            self.keeping_until = None;
+            self.probing_until = Some(now + self.length);
+            self.length = (self.length * 2).min(self.longest);
         }
+        if is_blocked && now < self.lenient_until {
+            self.probing_until = None;
+            return Step::Watch;
+        }
+        if now < *self.probing_until.get_or_insert(now + FIRST) {
+            return Step::Probe;
+        }
+        self.keeping_until = Some((now + self.length).min(self.end));
+        Step::Keep
     }
 }
 
@@ -68,26 +77,40 @@ mod tests {
     fn longer_each_time_with_pauses() {
         let start = begin();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut plan = Plan::new(start, Duration::from_secs(20));
+        let mut plan = Plan::new(start, Duration::from_secs(20), Duration::from_millis(200));
         let mut steps = Vec::new();
-        for ms in (0..900).step_by(20) {
+        for ms in (0..1600).step_by(20) {
             let step = plan.step(at(ms), false);
             if steps.last().is_none_or(|(_, last)| *last != step) {
                 steps.push((ms, step));
             }
         }
         use Step::{Keep, Probe};
-        let wanted =
-            [(0, Keep), (60, Probe), (120, Keep), (240, Probe), (360, Keep), (600, Probe), (840, Keep)];
+        let wanted = [
+            (0, Probe),
+            (60, Keep),
+            (120, Probe),
+            (180, Keep),
+            (300, Probe),
+            (420, Keep),
+            (660, Probe),
+            (900, Keep),
+            (1200, Probe),
+            (1500, Keep),
+        ];
         assert_eq!(steps, wanted);
     }
 
     #[test]
     fn nobody_waits_for_a_long_request_at_first() {
         let start = begin();
-        let mut plan = Plan::new(start, Duration::from_secs(20));
-        assert_eq!(plan.step(start, true), Step::Probe);
-        assert_eq!(plan.step(start + Duration::from_millis(4999), true), Step::Probe);
-        assert_eq!(plan.step(start + Duration::from_millis(5000), true), Step::Keep);
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut plan = Plan::new(start, Duration::from_secs(20), Duration::from_secs(2));
+        assert_eq!(plan.step(start, true), Step::Watch);
+        assert_eq!(plan.step(at(100), false), Step::Probe);
+        assert_eq!(plan.step(at(120), true), Step::Watch);
+        assert_eq!(plan.step(at(4999), true), Step::Watch);
+        assert_eq!(plan.step(at(5000), true), Step::Probe);
+        assert_eq!(plan.step(at(5060), true), Step::Keep);
     }
 }

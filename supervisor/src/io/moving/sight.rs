@@ -31,6 +31,13 @@ pub(super) struct Seen {
     pub(super) round_trip: Duration,
 }
 
+impl Seen {
+    /// What changes when the program touches it, and only then.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.consumed, self.written)
+    }
+}
+
 /// The processes of a worker, and where each socket is.
 #[derive(Debug)]
 pub(super) struct Processes {

@@ -177,7 +177,7 @@ fn move_under_load(times: u32, clients: u32, think: Duration, pause: &str, kind:
         for _ in 0..times {
             let Some(next) = Server::start(pause, kind) else { break };
             match attempt::take(&server.watched(address.port()), PATIENCE, &wait) {
-                Ok(taken) => {
+                Ok(Moved { taken, .. }) => {
                     let same = |taken: &Taken| taken.local.port() == Some(address.port());
                     assert!(taken.len() == clients as usize && taken.iter().all(same), "{taken:?}");
                     taken.iter().for_each(|taken| next.give(&taken.fd));
@@ -287,7 +287,7 @@ fn the_loop_is_woken_with_the_connections() {
         assert!(Instant::now() < end, "no outcome");
         poll.poll(&mut mio::Events::with_capacity(4), Some(Duration::from_secs(1))).unwrap();
     };
-    let [taken] = &taken[..] else { panic!("{taken:?}") };
+    let [taken] = &taken.taken[..] else { panic!("{taken:?}") };
     assert!(taken.nonblock && taken.peer.port() == Some(stream.local_addr().unwrap().port()));
     // The answer was on its way.
     receive(&stream);
