@@ -36,6 +36,8 @@ pub(crate) struct Taken {
 /// What a move has cost.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Effort {
+    /// From the beginning to the end.
+    pub(crate) took: Duration,
     /// How often the worker was stopped, and how long it stood still in all.
     pub(crate) stops: u32,
     pub(crate) stood: Duration,
@@ -46,8 +48,9 @@ pub(crate) struct Effort {
 impl fmt::Display for Effort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
-        let Self { stops, stood, kept } = self;
-        write!(f, "{stops} stops of {:.1} ms in all, requests kept for {:.0} ms", ms(*stood), ms(*kept))
+        let Self { took, stops, stood, kept } = self;
+        let (took, stood, kept) = (ms(*took), ms(*stood), ms(*kept));
+        write!(f, "after {took:.0} ms, {stops} stops of {stood:.1} ms in all, requests kept for {kept:.0} ms")
     }
 }
 

@@ -48,7 +48,10 @@ pub(super) fn take(watched: &Watched, patience: Duration, wait: &dyn Fn(Duration
         obstacle: "nothing was seen of it yet".to_owned(),
         effort: Effort::default(),
     };
-    let why = match attempt.run(patience) {
+    let begin = now();
+    let end = attempt.run(patience);
+    attempt.effort.took = now() - begin;
+    let why = match end {
         Ok(Some(taken)) => return Ok(Moved { taken, effort: attempt.effort }),
         Ok(None) => std::mem::take(&mut attempt.obstacle),
         Err(error) => error.to_string(),
