@@ -90,6 +90,7 @@ impl Moving {
         let (abandon, abandoned) = bounded::<Infallible>(0);
         let (end, outcome) = bounded(1);
         let thread = std::thread::Builder::new().name("moving".into()).spawn(move || {
+            super::spawn::be_prompt();
             let wait = |time| abandoned.recv_timeout(time) != Err(RecvTimeoutError::Disconnected);
             // Nobody may want to know any more.
             let _ = end.send(attempt::take(&watched, patience, &wait));

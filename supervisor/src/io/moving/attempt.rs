@@ -11,6 +11,7 @@ use super::plan::{Plan, Step};
 use super::proof::{Proofs, Standing};
 use super::sight::{self, Processes, Seen, Sight};
 use super::{Effort, Left, Moved, Outcome, Taken};
+use nix::time::{ClockId, clock_gettime};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -21,14 +22,14 @@ const SETTLED_AT_WORK: Duration = Duration::from_millis(250);
 const LEAST_OLD: Duration = Duration::from_secs(1);
 /// A request that takes longer is not waited for with others kept back.
 const LONG: Duration = Duration::from_millis(20);
-/// What a look may take of the time, as a divisor, and the shortest time between two: while it only watches, and while
+/// What a look may take of a processor, as a divisor, and the shortest time between two: while it only watches, and while
 /// requests wait for it.
 const WATCHING: (u32, Duration) = (20, Duration::from_millis(5));
 const KEEPING: (u32, Duration) = (4, Duration::from_millis(2));
 /// What a process has open is read again so often, or no more than a part of the time.
 const DESCRIPTORS: (Duration, u32) = (Duration::from_millis(100), 10);
-/// How long it is waited until a program has read what it was let read.
-const READING: Duration = Duration::from_millis(3);
+/// How long it is waited until a program has read what it was let read, and between two looks whether it has.
+const READING: (Duration, Duration) = (Duration::from_millis(10), Duration::from_micros(100));
 /// Time from one stop in vain to the next: doubled each time, up to a limit.
 const STOPS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(160));
 /// Looks at a stopped worker: the client may send while one is taken.
@@ -84,7 +85,7 @@ impl Attempt<'_> {
         let (mut processes_seen, mut next) = (now(), DESCRIPTORS.0.max((now() - begin) * DESCRIPTORS.1));
         let (mut stop_at, mut between) = (begin, STOPS.0);
         loop {
-            let start = now();
+            let (start, used_before) = (now(), used());
             if start - begin > patience {
                 return Ok(None);
             }
@@ -115,7 +116,7 @@ impl Attempt<'_> {
                 self.freeze(&sight, &standings, &processes, step)?;
             }
             let (share, shortest) = if step == Step::Watch { WATCHING } else { KEEPING };
-            let cost = now() - start;
+            let cost = used().saturating_sub(used_before);
             if !(self.wait)((cost * (share - 1)).max(shortest)) {
                 return Ok(None);
             }
@@ -188,7 +189,7 @@ impl Attempt<'_> {
 
     /// Freezes again what is read, at once: before the next request. Then is the time to learn, too.
     fn refreeze(&mut self, mut thawed: Vec<(&Seen, OwnedFd)>) -> io::Result<()> {
-        let end = now() + READING;
+        let end = now() + READING.0;
         while !thawed.is_empty() && now() < end {
             let mut at = 0;
             while let Some((seen, copy)) = thawed.get(at) {
@@ -202,7 +203,7 @@ impl Attempt<'_> {
                 }
                 thawed.swap_remove(at);
             }
-            std::thread::yield_now();
+            std::thread::park_timeout(READING.1);
         }
         Ok(())
     }
@@ -292,4 +293,9 @@ fn may_stop(at_rest: bool, standings: &[Standing]) -> bool {
 #[expect(clippy::disallowed_methods, reason = "this thread paces itself; the loop's clock is not its own")]
 fn now() -> Instant {
     Instant::now()
+}
+
+/// How long this thread has been on a processor.
+fn used() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 /// The first time that requests are kept waiting, and the time before it in which they are looked at one by one.
 const FIRST: Duration = Duration::from_millis(60);
+/// Looks at least while requests are kept, after the first, and while they are looked at one by one.
+const KEPT_LOOKS: u32 = 5;
+const PROBING_LOOKS: u32 = 2;
 
 /// What becomes of a request that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,9 +27,29 @@ pub(super) struct Plan {
     end: Instant,
     length: Duration,
     longest: Duration,
-    keeping_until: Option<Instant>,
-    /// Before this, requests are probed; `None` while it watches.
-    probing_until: Option<Instant>,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Watching,
+    Probing(Span),
+    Keeping(Span),
+}
+
+/// A time, and no fewer looks than some: a machine that does much else looks seldom.
+#[derive(Debug)]
+struct Span {
+    until: Instant,
+    looks: u32,
+}
+
+impl Span {
+    fn is_over(&mut self, now: Instant) -> bool {
+        let is_over = now >= self.until && self.looks == 0;
+        self.looks = self.looks.saturating_sub(1);
+        is_over
+    }
 }
 
 impl Plan {
@@ -37,30 +60,34 @@ impl Plan {
             end: now + patience,
             length: FIRST,
             longest: old * 3 / 2,
-            keeping_until: None,
-            probing_until: None,
+            stage: Stage::Watching,
         }
     }
 
     /// `is_blocked`: some connection will not be between two requests soon.
     pub(super) fn step(&mut self, now: Instant, is_blocked: bool) -> Step {
-        if let Some(until) = self.keeping_until {
-            if now < until {
+        let mut probe = FIRST;
+        if let Stage::Keeping(span) = &mut self.stage {
+            if !span.is_over(now) && now < self.end {
                 return Step::Keep;
             }
-            self.keeping_until = None;
-            self.probing_until = Some(now + self.length);
+            probe = self.length;
             self.length = (self.length * 2).min(self.longest);
+            self.stage = Stage::Watching;
         }
         if is_blocked && now < self.lenient_until {
-            self.probing_until = None;
+            self.stage = Stage::Watching;
             return Step::Watch;
         }
-        if now < *self.probing_until.get_or_insert(now + FIRST) {
-            return Step::Probe;
+        if let Stage::Probing(span) = &mut self.stage {
+            if !span.is_over(now) {
+                return Step::Probe;
+            }
+            self.stage = Stage::Keeping(Span { until: now + self.length, looks: KEPT_LOOKS });
+            return Step::Keep;
         }
-        self.keeping_until = Some((now + self.length).min(self.end));
-        Step::Keep
+        self.stage = Stage::Probing(Span { until: now + probe, looks: PROBING_LOOKS });
+        Step::Probe
     }
 }
 
@@ -79,7 +106,7 @@ mod tests {
         let at = |ms| start + Duration::from_millis(ms);
         let mut plan = Plan::new(start, Duration::from_secs(20), Duration::from_millis(200));
         let mut steps = Vec::new();
-        for ms in (0..1600).step_by(20) {
+        for ms in (0..1600).step_by(10) {
             let step = plan.step(at(ms), false);
             if steps.last().is_none_or(|(_, last)| *last != step) {
                 steps.push((ms, step));
@@ -110,7 +137,22 @@ mod tests {
         assert_eq!(plan.step(at(100), false), Step::Probe);
         assert_eq!(plan.step(at(120), true), Step::Watch);
         assert_eq!(plan.step(at(4999), true), Step::Watch);
-        assert_eq!(plan.step(at(5000), true), Step::Probe);
+        for ms in [5000, 5030, 5040] {
+            assert_eq!(plan.step(at(ms), true), Step::Probe);
+        }
         assert_eq!(plan.step(at(5060), true), Step::Keep);
+    }
+
+    #[test]
+    fn few_looks_are_enough_only_after_some() {
+        let start = begin();
+        let at = |look: u32| start + Duration::from_millis(500) * look;
+        let mut plan = Plan::new(start, Duration::from_secs(60), Duration::from_secs(2));
+        let steps: Vec<_> = (0..14).map(|look| plan.step(at(look), false)).collect();
+        use Step::{Keep, Probe};
+        assert_eq!(
+            steps,
+            [Probe, Probe, Probe, Keep, Keep, Keep, Keep, Keep, Keep, Probe, Probe, Probe, Keep, Keep]
+        );
     }
 }
