@@ -49,6 +49,11 @@ impl Shell {
                     self.give_on(worker, moved);
                     self.carry_out();
                 }
+                // It may have others, which cannot be taken.
+                Err(left) if left.connections == 0 && left.effort.stops == 0 => {
+                    let watched = self.watched(worker);
+                    self.quiet.watch(watched);
+                }
                 Err(left) => self.cannot_move(worker, &describe(&left)),
             }
         }

@@ -35,7 +35,7 @@ const STOPS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_mi
 /// Looks at a stopped worker: the client may send while one is taken.
 const LAST_LOOKS: u32 = 3;
 
-/// Takes all connections and kills the worker, within `patience`. `wait` answers false if nobody wants it any more.
+/// Takes all connections and kills the worker, within `patience`. One that has none that could be taken is left as it is. `wait` answers false if nobody wants it any more.
 pub(super) fn take(watched: &Watched, patience: Duration, wait: &dyn Fn(Duration) -> bool) -> Outcome {
     let mut attempt = Attempt {
         watched,
@@ -94,7 +94,15 @@ impl Attempt<'_> {
                 processes_seen = now();
                 next = DESCRIPTORS.0.max((processes_seen - start) * DESCRIPTORS.1);
             }
-            let sight = self.look(&processes, start)?;
+            let mut sight = self.look(&processes, start)?;
+            if sight.seen.is_empty() && !self.lane_waits() {
+                // What it took from its lanes just now may be unknown yet.
+                processes = Processes::see(&self.watched.pids)?;
+                sight = self.look(&processes, now())?;
+                if sight.seen.is_empty() {
+                    return Ok(None);
+                }
+            }
             let receiving = processes.receiving();
             self.proofs.learn(&sight.seen, &receiving, self.old, start);
             let standings: Vec<_> = sight.seen.iter().map(|seen| self.proofs.standing(seen.cookie)).collect();
