@@ -44,7 +44,6 @@ pub(super) fn take(watched: &Watched, patience: Duration, wait: &dyn Fn(Duration
         proofs: Proofs::default(),
         history: History::default(),
         frozen: Frozen::default(),
-        may_freeze: true,
         connections: 0,
         obstacle: "nothing was seen of it yet".to_owned(),
         effort: Effort::default(),
@@ -69,7 +68,6 @@ struct Attempt<'a> {
     proofs: Proofs,
     history: History,
     frozen: Frozen,
-    may_freeze: bool,
     connections: u32,
     /// What was in the way at the last look.
     obstacle: String,
@@ -114,14 +112,12 @@ impl Attempt<'_> {
                 stop_at = now() + between;
                 between = (between * 2).min(STOPS.1);
             }
-            // A thread in a call does not notice that its socket is frozen.
-            self.may_freeze &= !sight.seen.iter().any(|seen| receiving.contains(&seen.inode));
             let is_stuck = |standing: &Standing| !standing.complete && !standing.expected;
             let step = plan.step(start, sight.busy_others > 0 || standings.iter().any(is_stuck));
-            if step == Step::Watch || !self.may_freeze {
+            if step == Step::Watch {
                 self.thaw();
             } else {
-                self.freeze(&sight, &standings, &processes, step)?;
+                self.freeze(&sight, &standings, &receiving, &processes, step)?;
             }
             let (share, shortest) = if step == Step::Watch { WATCHING } else { KEEPING };
             let cost = used().saturating_sub(used_before);
@@ -169,11 +165,19 @@ impl Attempt<'_> {
         &mut self,
         sight: &Sight,
         standings: &[Standing],
+        receiving: &[u64],
         processes: &Processes,
         step: Step,
     ) -> io::Result<()> {
-        let mut thawed = Vec::new();
+        let (mut thawed, mut inodes) = (Vec::new(), Vec::new());
         for (seen, standing) in sight.seen.iter().zip(standings) {
+            if receiving.contains(&seen.inode) {
+                // A thread that waits in a call takes what comes, and on a frozen socket waits for more.
+                if self.frozen.thaw_one(seen.cookie, processes)?.is_some() {
+                    inodes.push(seen.inode);
+                }
+                continue;
+            }
             if !self.frozen.has(seen.cookie) {
                 self.frozen.freeze(seen, processes)?;
                 continue;
@@ -189,7 +193,7 @@ impl Attempt<'_> {
                 thawed.push((seen, copy));
             }
         }
-        let inodes: Vec<_> = thawed.iter().map(|(seen, _)| seen.inode).collect();
+        inodes.extend(thawed.iter().map(|(seen, _)| seen.inode));
         self.refreeze(thawed)?;
         self.interrupt(&inodes, processes);
         Ok(())
