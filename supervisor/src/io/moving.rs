@@ -7,6 +7,7 @@ mod hold;
 mod plan;
 mod proof;
 mod rhythm;
+mod shut;
 mod sight;
 #[cfg(test)]
 mod tests;

@@ -9,6 +9,7 @@ use super::freeze::{self, Frozen};
 use super::hold::Hold;
 use super::plan::{Plan, Step};
 use super::proof::{Proofs, Standing};
+use super::shut::Shut;
 use super::sight::{self, Processes, Seen, Sight};
 use super::{Effort, Left, Moved, Outcome, Taken};
 use nix::time::{ClockId, clock_gettime};
@@ -44,6 +45,7 @@ pub(super) fn take(watched: &Watched, patience: Duration, wait: &dyn Fn(Duration
         proofs: Proofs::default(),
         history: History::default(),
         frozen: Frozen::default(),
+        shut: Shut::default(),
         connections: 0,
         obstacle: "nothing was seen of it yet".to_owned(),
         effort: Effort::default(),
@@ -68,6 +70,7 @@ struct Attempt<'a> {
     proofs: Proofs,
     history: History,
     frozen: Frozen,
+    shut: Shut,
     connections: u32,
     /// What was in the way at the last look.
     obstacle: String,
@@ -124,7 +127,7 @@ impl Attempt<'_> {
             if !(self.wait)((cost * (share - 1)).max(shortest)) {
                 return Ok(None);
             }
-            if !self.frozen.is_empty() {
+            if !self.frozen.is_empty() || !self.shut.is_empty() {
                 self.effort.kept += now() - start;
             }
         }
@@ -169,12 +172,15 @@ impl Attempt<'_> {
         processes: &Processes,
         step: Step,
     ) -> io::Result<()> {
+        self.shut.open(processes, |cookie| step == Step::Keep && self.proofs.standing(cookie).complete);
         let (mut thawed, mut inodes) = (Vec::new(), Vec::new());
         for (seen, standing) in sight.seen.iter().zip(standings) {
             if receiving.contains(&seen.inode) {
                 // A thread that waits in a call takes what comes, and on a frozen socket waits for more.
                 if self.frozen.thaw_one(seen.cookie, processes)?.is_some() {
                     inodes.push(seen.inode);
+                } else if step == Step::Keep && standing.complete && !self.shut.has(seen.cookie) {
+                    self.shut.shut(seen, processes)?;
                 }
                 continue;
             }
@@ -221,10 +227,11 @@ impl Attempt<'_> {
     }
 
     fn thaw(&mut self) {
-        if self.frozen.is_empty() {
+        if self.frozen.is_empty() && self.shut.is_empty() {
             return;
         }
         let Ok(processes) = Processes::see(&self.watched.pids) else { return };
+        self.shut.open(&processes, |_| false);
         let thawed = self.frozen.thaw(&processes);
         self.interrupt(&thawed, &processes);
     }
@@ -286,6 +293,7 @@ impl Attempt<'_> {
         hold.kill();
         let taken = copies.into_iter().filter_map(|(cookie, fd)| {
             self.frozen.thaw_taken(cookie, fd.as_fd());
+            self.shut.open_taken(cookie, fd.as_fd());
             Some(Taken {
                 local: own_address(fd.as_fd()).ok()?,
                 peer: sight::peer_address(fd.as_fd()),
