@@ -8,11 +8,12 @@ use super::super::quiet::look::something_waits;
 use super::freeze::{self, Frozen};
 use super::hold::Hold;
 use super::plan::{Plan, Step};
-use super::proof::{Proofs, Standing};
+use super::proof::{Proofs, SETTLED, Standing};
 use super::shut::Shut;
 use super::sight::{self, Processes, Seen, Sight};
 use super::{Effort, Left, Moved, Outcome, Taken};
 use nix::time::{ClockId, clock_gettime};
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -168,18 +169,25 @@ impl Attempt<'_> {
         &mut self,
         sight: &Sight,
         standings: &[Standing],
-        receiving: &[u64],
+        receiving: &HashSet<u64>,
         processes: &Processes,
         step: Step,
     ) -> io::Result<()> {
-        self.shut.open(processes, |cookie| step == Step::Keep && self.proofs.standing(cookie).complete);
+        // Of those that owe an answer the client may send more of its request.
+        let owing: HashSet<u64> =
+            sight.seen.iter().filter(|seen| seen.owes_answer()).map(|seen| seen.cookie).collect();
+        self.shut.open(processes, |cookie| step == Step::Keep && !owing.contains(&cookie));
         let (mut thawed, mut inodes) = (Vec::new(), Vec::new());
         for (seen, standing) in sight.seen.iter().zip(standings) {
             if receiving.contains(&seen.inode) {
                 // A thread that waits in a call takes what comes, and on a frozen socket waits for more.
                 if self.frozen.thaw_one(seen.cookie, processes)?.is_some() {
                     inodes.push(seen.inode);
-                } else if step == Step::Keep && standing.complete && !self.shut.has(seen.cookie) {
+                } else if step == Step::Keep
+                    && !seen.owes_answer()
+                    && standing.silence >= SETTLED
+                    && !self.shut.has(seen.cookie)
+                {
                     self.shut.shut(seen, processes)?;
                 }
                 continue;

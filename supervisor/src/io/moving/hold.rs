@@ -141,17 +141,10 @@ pub(super) fn are_at_rest(family: impl IntoIterator<Item = u32>) -> bool {
     family.into_iter().all(|pid| threads(pid).all(|tid| proc::state(pid, tid).is_none_or(is_off)))
 }
 
-/// Inodes of the sockets from which threads wait to receive.
-pub(super) fn receiving(family: impl IntoIterator<Item = u32>) -> Vec<u64> {
-    let socket = |pid: u32, fd: u64| {
-        let link = fs::read_link(format!("/proc/{pid}/fd/{fd}")).ok()?;
-        link.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
-    };
-    let of_one = |pid: u32| {
-        let receives = calls(pid).filter(|call| RECEIVES.contains(&call.number));
-        receives.filter_map(move |call| socket(pid, call.first?)).collect::<Vec<u64>>()
-    };
-    family.into_iter().flat_map(of_one).collect()
+/// The descriptors from which threads of a process wait to receive.
+pub(super) fn receiving(pid: u32) -> impl Iterator<Item = i32> {
+    let receives = calls(pid).filter(|call| RECEIVES.contains(&call.number));
+    receives.filter_map(|call| i32::try_from(call.first?).ok())
 }
 
 /// A system call that a thread is in, and its first argument; the number is negative if it is in none.

@@ -3,7 +3,7 @@
 
 use super::rhythm::Rhythm;
 use super::sight::Seen;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 /// A client that was told to go on with its request does so within this and a round trip.
@@ -62,7 +62,7 @@ struct Track {
 impl Proofs {
     /// Learns from a look. The worker may be running: the kernel tells the queues a moment before the rest.
     /// From those in `receiving` a thread waited to receive after the look. What was silent for `old` is complete.
-    pub(super) fn learn(&mut self, seen: &[Seen], receiving: &[u64], old: Duration, now: Instant) {
+    pub(super) fn learn(&mut self, seen: &[Seen], receiving: &HashSet<u64>, old: Duration, now: Instant) {
         for seen in seen {
             self.learn_one(seen, receiving.contains(&seen.inode), old, now);
         }
@@ -206,7 +206,7 @@ fn told(seen: &Seen) -> Duration {
 /// Silent for long, with the last word its program's.
 fn is_old(seen: &Seen, old: Duration) -> bool {
     let is_silent = seen.unread == 0 && seen.unsent == 0 && told(seen) >= old;
-    is_silent && seen.written > 0 && seen.sent_ago <= seen.received_ago
+    is_silent && !seen.owes_answer()
 }
 
 #[cfg(test)]

@@ -98,7 +98,8 @@ mod tests {
         lane::get_option(server.as_fd(), libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie).unwrap();
         let cookie = u64::from_ne_bytes(cookie);
         let pid = std::process::id();
-        let processes = Processes { family: HashSet::from([pid]), places: [(inode, (pid, fd))].into() };
+        let mut processes = Processes::new(HashSet::from([pid]));
+        processes.insert(pid, fd, inode);
         let seen = Seen {
             cookie,
             inode,

@@ -36,6 +36,11 @@ impl Seen {
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.consumed, self.written)
     }
+
+    /// Whether something has come after the last word of the program; within one tick of the kernel that is not known.
+    pub(super) fn owes_answer(&self) -> bool {
+        self.written == 0 || self.received_ago < self.sent_ago
+    }
 }
 
 /// The processes of a worker, and where each socket is.
@@ -44,17 +49,28 @@ pub(super) struct Processes {
     pub(super) family: HashSet<u32>,
     /// Process and number, by inode; one of several.
     pub(super) places: HashMap<u64, (u32, i32)>,
+    /// The inode, by process and number.
+    inodes: HashMap<(u32, i32), u64>,
 }
 
 impl Processes {
+    pub(super) fn new(family: HashSet<u32>) -> Self {
+        Self { family, places: HashMap::new(), inodes: HashMap::new() }
+    }
+
+    pub(super) fn insert(&mut self, pid: u32, fd: i32, inode: u64) {
+        self.places.insert(inode, (pid, fd));
+        self.inodes.insert((pid, fd), inode);
+    }
+
     pub(super) fn see(pids: &[u32]) -> io::Result<Self> {
-        let mut seen = Self { family: HashSet::new(), places: HashMap::new() };
+        let mut seen = Self::new(HashSet::new());
         // Those forked meanwhile are found by the second table; while the worker is stopped there are none.
         for _ in 0..2 {
             for pid in Table::read().family(pids) {
                 if seen.family.insert(pid) {
                     family::each_socket(pid, |fd, inode| {
-                        seen.places.insert(inode, (pid, fd));
+                        seen.insert(pid, fd, inode);
                         true
                     })
                     .map_err(|error| hidden(pid, &error))?;
@@ -70,8 +86,12 @@ impl Processes {
     }
 
     /// Inodes of the sockets from which threads wait to receive.
-    pub(super) fn receiving(&self) -> Vec<u64> {
-        hold::receiving(self.family.iter().copied())
+    pub(super) fn receiving(&self) -> HashSet<u64> {
+        let of_one = |pid: &u32| {
+            let pid = *pid;
+            hold::receiving(pid).filter_map(move |fd| self.inodes.get(&(pid, fd)).copied())
+        };
+        self.family.iter().flat_map(of_one).collect()
     }
 }
 

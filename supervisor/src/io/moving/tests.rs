@@ -197,23 +197,23 @@ fn move_under_load(times: u32, clients: u32, think: Duration, pause: &str, kind:
 
 #[test]
 fn an_event_loop_loses_no_request() {
-    move_under_load(20, 32, Duration::from_millis(50), "0.001", "loop");
+    move_under_load(5, 32, Duration::from_millis(50), "0.001", "loop");
 }
 
 #[test]
 fn threads_lose_no_request() {
-    move_under_load(20, 8, Duration::from_millis(50), "0.001", "threads");
+    move_under_load(5, 32, Duration::from_millis(50), "0.001", "threads");
 }
 
 /// Nothing is seen of a request that is under way, and request and answer fall in one tick.
 #[test]
 fn answers_that_come_later_are_waited_for() {
-    move_under_load(4, 16, Duration::ZERO, "0.02", "timer");
+    move_under_load(2, 16, Duration::ZERO, "0.02", "timer");
 }
 
 #[test]
 fn clients_that_ask_at_once_are_held_back() {
-    move_under_load(4, 16, Duration::ZERO, "0", "loop");
+    move_under_load(2, 16, Duration::ZERO, "0", "loop");
 }
 
 /// One request on a connection, and its answer.

@@ -35,7 +35,7 @@ fn seen((_, received, unread, written, sent_ago, received_ago): Look) -> Seen {
 fn standings(looks: &[Look]) -> Vec<(bool, bool)> {
     let (mut proofs, start) = (Proofs::default(), begin());
     let after = |look: &Look| {
-        proofs.learn(&[seen(*look)], &[], GRACE, start + ms(look.0));
+        proofs.learn(&[seen(*look)], &HashSet::new(), GRACE, start + ms(look.0));
         let Standing { complete, expected, .. } = proofs.standing(1);
         (complete, expected)
     };
@@ -50,7 +50,7 @@ fn complete(looks: &[Look]) -> Vec<bool> {
 fn answered(looks: &[Seen]) -> bool {
     let (mut proofs, start) = (Proofs::default(), begin());
     for (place, look) in looks.iter().enumerate() {
-        proofs.learn(std::slice::from_ref(look), &[], GRACE, start + ms(10) * place as u32);
+        proofs.learn(std::slice::from_ref(look), &HashSet::new(), GRACE, start + ms(10) * place as u32);
     }
     let track = &proofs.tracks[&1];
     track.answered_at == Some(track.last.counts())
@@ -144,7 +144,7 @@ fn a_request_that_is_not_answered_is_never_old() {
     assert!(complete(&[(0, 90, 0, 300, 2000, 2000)])[0]);
     let stuck = Seen { unsent: 1, ..seen((0, 90, 0, 300, 2000, 2000)) };
     let mut proofs = Proofs::default();
-    proofs.learn(&[stuck], &[], GRACE, begin());
+    proofs.learn(&[stuck], &HashSet::new(), GRACE, begin());
     assert!(!proofs.standing(1).complete, "its client has not read it");
 }
 
@@ -158,8 +158,8 @@ fn an_untouched_one_may_be_taken_with_what_has_come() {
 fn a_thread_that_came_back_for_more_has_answered() {
     let (mut proofs, start) = (Proofs::default(), begin());
     let mut learn = |look: Look, waits: bool| {
-        let receiving: &[u64] = if waits { &[1] } else { &[] };
-        proofs.learn(&[seen(look)], receiving, GRACE, start + ms(look.0));
+        let receiving = waits.then_some(1).into_iter().collect();
+        proofs.learn(&[seen(look)], &receiving, GRACE, start + ms(look.0));
         proofs.standing(1).complete
     };
     assert!(!learn((0, 9, 0, 20, 100, 100), true), "a look alone may be torn");
@@ -229,7 +229,7 @@ fn what_is_written_after_all_was_read_is_an_answer_whatever_has_come_since() {
 fn silence_is_counted_from_the_last_touch() {
     let (mut proofs, start) = (Proofs::default(), begin());
     let mut learn = |look: Look| {
-        proofs.learn(&[seen(look)], &[], GRACE, start + ms(look.0));
+        proofs.learn(&[seen(look)], &HashSet::new(), GRACE, start + ms(look.0));
         proofs.standing(1).silence
     };
     assert_eq!(learn((0, 9, 0, 20, 0, 0)), ms(0));
@@ -238,6 +238,6 @@ fn silence_is_counted_from_the_last_touch() {
     assert_eq!(learn((60, 18, 0, 20, 100, 100)), ms(100));
     let last = seen((60, 18, 0, 20, 100, 100));
     assert!(proofs.are_all(std::slice::from_ref(&last)) && !proofs.are_all(&[]));
-    proofs.learn(&[], &[], GRACE, start + ms(70));
+    proofs.learn(&[], &HashSet::new(), GRACE, start + ms(70));
     assert!(!proofs.holds(&last) && proofs.are_all(&[]));
 }
