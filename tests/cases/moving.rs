@@ -67,7 +67,7 @@ fn threads_lose_nothing() {
 #[test]
 fn one_that_never_ends_is_told_when_its_time_is_up() {
     let Some(app) = app("node-http") else { return };
-    let options = Options::workers(1).flags("--drain move --drain-timeout 1500ms");
+    let options = Options::workers(1).flags("--drain move --idle-grace 30s --drain-timeout 1500ms");
     let cluster = Cluster::start(&app, options);
     let mut slow = Conn::open(&cluster.target()).expect("the cluster listens");
     slow.request("/stream?ms=600000&pieces=1").expect("it is sent");
