@@ -47,5 +47,5 @@ fn broken_versions() {
 fn reload_with_kept_connections_that_move() {
     let Some(subject) = Subject::node() else { return };
     let mix = Mix { kept: 8, ..Mix::SMALL };
-    report("move", &reload(&subject, &format!("{QUIET} --drain move"), mix, 2, Promise::All));
+    report("move", &reload(&subject, &format!("{QUIET} --drain move"), mix, 1, Promise::All));
 }

@@ -22,6 +22,8 @@ use std::time::{Duration, Instant};
 const SETTLED_AT_WORK: Duration = Duration::from_millis(250);
 /// However short the silence that others wait for.
 const LEAST_OLD: Duration = Duration::from_secs(1);
+/// Times are not longer than this, so that they can be added up.
+const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
 /// A request that takes longer is not waited for with others kept back.
 const LONG: Duration = Duration::from_millis(20);
 /// What a look may take of a processor, as a divisor, and the shortest time between two: while it only watches, and while
@@ -41,7 +43,7 @@ const LAST_LOOKS: u32 = 3;
 pub(super) fn take(watched: &Watched, patience: Duration, wait: &dyn Fn(Duration) -> bool) -> Outcome {
     let mut attempt = Attempt {
         watched,
-        old: watched.idle_grace.max(LEAST_OLD),
+        old: watched.idle_grace.clamp(LEAST_OLD, FOR_EVER),
         wait,
         proofs: Proofs::default(),
         history: History::default(),
@@ -52,7 +54,7 @@ pub(super) fn take(watched: &Watched, patience: Duration, wait: &dyn Fn(Duration
         effort: Effort::default(),
     };
     let begin = now();
-    let end = attempt.run(patience);
+    let end = attempt.run(patience.min(FOR_EVER));
     attempt.effort.took = now() - begin;
     let why = match end {
         Ok(Some(taken)) => return Ok(Moved { taken, effort: attempt.effort }),
