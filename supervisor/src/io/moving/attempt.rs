@@ -1,6 +1,8 @@
 //! The move itself: watches until all connections are known to be between two requests, keeps them there, stops the worker,
 //! looks once more, and takes them. Where that cannot be done, the worker goes on as if nothing had been.
 
+mod keeping;
+
 use super::super::listener::own_address;
 use super::super::quiet::Watched;
 use super::super::quiet::judge::History;
@@ -8,14 +10,13 @@ use super::super::quiet::look::something_waits;
 use super::freeze::{self, Frozen};
 use super::hold::Hold;
 use super::plan::{Plan, Step};
-use super::proof::{Proofs, SETTLED, Standing};
+use super::proof::{Proofs, Standing};
 use super::shut::Shut;
-use super::sight::{self, Processes, Seen, Sight};
+use super::sight::{self, Processes, Sight};
 use super::{Effort, Left, Moved, Outcome, Taken};
 use nix::time::{ClockId, clock_gettime};
-use std::collections::HashSet;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// A program that is always at work at something has said nothing on any connection for so long.
@@ -24,22 +25,19 @@ const SETTLED_AT_WORK: Duration = Duration::from_millis(250);
 const LEAST_OLD: Duration = Duration::from_secs(1);
 /// Times are not longer than this, so that they can be added up.
 const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 3600);
-/// A request that takes longer is not waited for with others kept back.
-const LONG: Duration = Duration::from_millis(20);
 /// What a look may take of a processor, as a divisor, and the shortest time between two: while it only watches, and while
 /// requests wait for it.
 const WATCHING: (u32, Duration) = (20, Duration::from_millis(5));
 const KEEPING: (u32, Duration) = (4, Duration::from_millis(2));
 /// What a process has open is read again so often, or no more than a part of the time.
 const DESCRIPTORS: (Duration, u32) = (Duration::from_millis(100), 10);
-/// How long it is waited until a program has read what it was let read, and between two looks whether it has.
-const READING: (Duration, Duration) = (Duration::from_millis(10), Duration::from_micros(100));
 /// Time from one stop in vain to the next: doubled each time, up to a limit.
 const STOPS: (Duration, Duration) = (Duration::from_millis(5), Duration::from_millis(160));
 /// Looks at a stopped worker: the client may send while one is taken.
 const LAST_LOOKS: u32 = 3;
 
-/// Takes all connections and kills the worker, within `patience`. One that has none that could be taken is left as it is. `wait` answers false if nobody wants it any more.
+/// Takes all connections and kills the worker, within `patience`. One that has none that could be taken is left as it is.
+/// `wait` answers false if nobody wants it any more.
 pub(super) fn take(watched: &Watched, patience: Duration, wait: &dyn Fn(Duration) -> bool) -> Outcome {
     let mut attempt = Attempt {
         watched,
@@ -164,94 +162,6 @@ impl Attempt<'_> {
 
     fn lane_waits(&self) -> bool {
         self.watched.lanes.iter().any(something_waits)
-    }
-
-    /// Freezes all, and lets go what the step says: until it is read, or for a while.
-    fn freeze(
-        &mut self,
-        sight: &Sight,
-        standings: &[Standing],
-        receiving: &HashSet<u64>,
-        processes: &Processes,
-        step: Step,
-    ) -> io::Result<()> {
-        // Of those that owe an answer the client may send more of its request.
-        let owing: HashSet<u64> =
-            sight.seen.iter().filter(|seen| seen.owes_answer()).map(|seen| seen.cookie).collect();
-        self.shut.open(processes, |cookie| step == Step::Keep && !owing.contains(&cookie));
-        let (mut thawed, mut inodes) = (Vec::new(), Vec::new());
-        for (seen, standing) in sight.seen.iter().zip(standings) {
-            if receiving.contains(&seen.inode) {
-                // A thread that waits in a call takes what comes, and on a frozen socket waits for more.
-                if self.frozen.thaw_one(seen.cookie, processes)?.is_some() {
-                    inodes.push(seen.inode);
-                } else if step == Step::Keep
-                    && !seen.owes_answer()
-                    && standing.silence >= SETTLED
-                    && !self.shut.has(seen.cookie)
-                {
-                    self.shut.shut(seen, processes)?;
-                }
-                continue;
-            }
-            if !self.frozen.has(seen.cookie) {
-                self.frozen.freeze(seen, processes)?;
-                continue;
-            }
-            // A tick old; or bytes come again and again, too few to be noticed.
-            let is_due = !seen.received_ago.is_zero() || standing.silence >= LONG;
-            let is_kept = step == Step::Keep && standing.complete;
-            if seen.unread > 0
-                && is_due
-                && !is_kept
-                && let Some(copy) = self.frozen.thaw_one(seen.cookie, processes)?
-            {
-                thawed.push((seen, copy));
-            }
-        }
-        inodes.extend(thawed.iter().map(|(seen, _)| seen.inode));
-        self.refreeze(thawed)?;
-        self.interrupt(&inodes, processes);
-        Ok(())
-    }
-
-    /// Freezes again what is read, at once: before the next request. Then is the time to learn, too.
-    fn refreeze(&mut self, mut thawed: Vec<(&Seen, OwnedFd)>) -> io::Result<()> {
-        let end = now() + READING.0;
-        while !thawed.is_empty() && now() < end {
-            let mut at = 0;
-            while let Some((seen, copy)) = thawed.get(at) {
-                if freeze::unread(copy.as_fd())? > 0 {
-                    at += 1;
-                    continue;
-                }
-                self.frozen.freeze_copy(seen, copy.as_fd())?;
-                if let Some(seen) = sight::by_info(seen, copy.as_fd())? {
-                    self.proofs.learn_one(&seen, false, self.old, now());
-                }
-                thawed.swap_remove(at);
-            }
-            std::thread::park_timeout(READING.1);
-        }
-        Ok(())
-    }
-
-    fn thaw(&mut self) {
-        if self.frozen.is_empty() && self.shut.is_empty() {
-            return;
-        }
-        let Ok(processes) = Processes::see(&self.watched.pids) else { return };
-        self.shut.open(&processes, |_| false);
-        let thawed = self.frozen.thaw(&processes);
-        self.interrupt(&thawed, &processes);
-    }
-
-    /// A call that began on a frozen socket waits for as many bytes as there had to be: interrupted, it begins anew.
-    fn interrupt(&self, thawed: &[u64], processes: &Processes) {
-        let receiving = || processes.receiving();
-        if !thawed.is_empty() && receiving().iter().any(|inode| thawed.contains(inode)) {
-            drop(Hold::stop(&self.watched.pids, now));
-        }
     }
 
     /// Stops the worker and looks once more: nothing moves but what clients send. `None` if it was too early.
