@@ -13,6 +13,7 @@ mod examine;
 mod finding;
 mod health;
 mod listening;
+mod moving;
 mod notes;
 mod notices;
 mod offenders;
@@ -61,7 +62,8 @@ use draining::Drains;
 use examine::{Baselines, Dumps};
 use health::Monitor;
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll};
+use mio::{Events, Interest, Poll, Waker};
+use moving::Moves;
 use nix::sys::signal::Signal;
 use notices::Notices;
 use readiness::Readiness;
@@ -71,6 +73,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use waits::Waits;
 
@@ -99,6 +102,8 @@ struct Shell {
     scout: Scout,
     bereaved: Bereaved,
     quiet: Quiet,
+    moves: Moves,
+    waker: Arc<Waker>,
     /// Sockets that let nobody new in.
     closing: Vec<Closing>,
     /// Addresses that are no longer listened on, and were served.
@@ -308,6 +313,7 @@ impl Shell {
             Source::Waker => {
                 self.on_scout();
                 self.on_quiet();
+                self.on_moved();
                 self.on_orders();
             }
         }

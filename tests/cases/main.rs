@@ -52,6 +52,8 @@ mod lives;
 mod log_pipe;
 /// What people run, each as a worker.
 mod matrix;
+/// Connections go from a worker that leaves to others.
+mod moving;
 /// The test programs themselves, without clustermon.
 mod native;
 /// No request is lost while a cluster changes.

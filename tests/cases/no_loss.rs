@@ -43,3 +43,9 @@ fn broken_versions() {
     let Some(row) = broken(&format!("{QUIET} --start-timeout 2s"), Mix::SMALL, 3) else { return };
     report("broken", &row);
 }
+#[test]
+fn reload_with_kept_connections_that_move() {
+    let Some(subject) = Subject::node() else { return };
+    let mix = Mix { kept: 8, ..Mix::SMALL };
+    report("move", &reload(&subject, &format!("{QUIET} --drain move"), mix, 1, Promise::All));
+}

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 pub(super) struct RollingArgs {
     /// What is done before a worker is told to stop: quiet (no new connections; told once its connections are closed or
-    /// idle), signal (no new connections; told at once, and drains by itself) or none
+    /// idle), move (no new connections; ended once each connection is between two requests, and others are given them: for
+    /// plain HTTP/1 and the like), signal (no new connections; told at once, and drains by itself) or none
     #[arg(long, value_name = "HOW", default_value_t)]
     drain: Drain,
     /// How long a worker may drain

@@ -60,6 +60,9 @@ pub enum Drain {
     /// It gets nothing new, and is told once its connections are closed or idle.
     #[default]
     Quiet,
+    /// It gets nothing new; once each of its connections is between two requests, it is ended, and others are given them. For
+    /// protocols of plain request and response alone. Where that is not to be had, `Quiet`.
+    Move,
     /// It gets nothing new, and is told as soon as it has taken what waited for it: it drains by itself.
     Signal,
     /// It is told at once.
@@ -123,9 +126,10 @@ impl FromStr for Drain {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         Ok(match text {
             "quiet" => Self::Quiet,
+            "move" => Self::Move,
             "signal" => Self::Signal,
             "none" => Self::None,
-            _ => return Err("is none of quiet, signal, none"),
+            _ => return Err("is none of quiet, move, signal, none"),
         })
     }
 }
@@ -134,6 +138,7 @@ impl fmt::Display for Drain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Quiet => "quiet",
+            Self::Move => "move",
             Self::Signal => "signal",
             Self::None => "none",
         })
@@ -213,7 +218,7 @@ mod tests {
 
     #[test]
     fn texts_and_values_are_one() {
-        for text in ["quiet", "signal", "none"] {
+        for text in ["quiet", "move", "signal", "none"] {
             assert_eq!(text.parse::<Drain>().unwrap().to_string(), text);
         }
         for text in ["none", "all"] {

@@ -42,6 +42,16 @@ impl Shell {
             self.drains.next = Some(self.now);
             return;
         }
+        let watched = self.watched(worker);
+        if self.config.rolling.drain == Drain::Move {
+            self.begin_moving(watched);
+        } else {
+            self.quiet.watch(watched);
+        }
+    }
+
+    /// What of a worker is looked at while it drains.
+    pub(super) fn watched(&self, worker: WorkerId) -> Watched {
         let pids = self.pids(worker);
         let mut lanes = Vec::new();
         for lane in self.taking_lanes(worker) {
@@ -61,7 +71,7 @@ impl Shell {
             }
         }
         let idle_grace = self.config.rolling.idle_grace;
-        self.quiet.watch(Watched { worker, pids, lanes, ports, names, idle_grace });
+        Watched { worker, pids, lanes, ports, names, idle_grace }
     }
 
     /// Lanes of the worker but those that are left: the void record in one of these is for nobody to take.
@@ -111,6 +121,7 @@ impl Shell {
         }
         self.drains.by_lanes.retain(|other| *other != worker);
         self.quiet.forget(worker);
+        self.end_move(worker);
     }
 
     /// Connections that are open in a worker that drains, and how many of them are at work.

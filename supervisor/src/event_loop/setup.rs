@@ -5,6 +5,7 @@ use super::causes::Causes;
 use super::draining::Drains;
 use super::examine::{Baselines, Dumps};
 use super::health::Monitor;
+use super::moving::Moves;
 use super::notices::Notices;
 use super::readiness::Readiness;
 use super::reload::Reloads;
@@ -75,7 +76,7 @@ impl Shell {
             inbox.board.set_waker(Some(waker.clone()));
         }
         let scout = Scout::start(waker.clone()).map_err(os("cannot start a thread"))?;
-        let quiet = Quiet::start(waker).map_err(os("cannot start a thread"))?;
+        let quiet = Quiet::start(waker.clone()).map_err(os("cannot start a thread"))?;
         let control = match Place::of(&config).map(|place| Control::open(&place, poll.registry())) {
             // Nobody asked for it in so many words, and a container may have nowhere to put it.
             Some(Err(error)) if !error.is_input() => {
@@ -136,6 +137,8 @@ impl Shell {
             scout,
             bereaved: Bereaved::default(),
             quiet,
+            moves: Moves::default(),
+            waker,
             closing: Vec::new(),
             closed: Vec::new(),
             home,

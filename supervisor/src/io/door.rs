@@ -25,7 +25,7 @@ const ACK: u32 = 0x10;
 /// Where `struct tcp_info` of a listening socket tells how many connections wait.
 const WAITING_AT: usize = 24;
 
-const fn step(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
+pub(super) const fn step(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
     libc::sock_filter { code: code as u16, jt, jf, k }
 }
 
@@ -43,7 +43,8 @@ pub(crate) fn close(listener: BorrowedFd<'_>) -> io::Result<()> {
     attach(listener, &mut FILTER.clone())
 }
 
-fn attach(socket: BorrowedFd<'_>, filter: &mut [libc::sock_filter]) -> io::Result<()> {
+/// Puts a packet filter before a socket.
+pub(super) fn attach(socket: BorrowedFd<'_>, filter: &mut [libc::sock_filter]) -> io::Result<()> {
     let len = u16::try_from(filter.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
     let program = libc::sock_fprog { len, filter: filter.as_mut_ptr() };
     // SAFETY: the option's value is the program, which points to as many instructions as it says; the kernel copies them.
@@ -95,8 +96,8 @@ fn is_unix(socket: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(super::listener::int_option(socket, libc::SOL_SOCKET, libc::SO_DOMAIN)? == libc::AF_UNIX)
 }
 
-/// Whether there is one that is not ours.
-fn has_filter(socket: BorrowedFd<'_>) -> io::Result<bool> {
+/// Whether there is a packet filter that `close` has not put there.
+pub(super) fn has_filter(socket: BorrowedFd<'_>) -> io::Result<bool> {
     let mut found = [step(0, 0, 0, 0); FILTER.len()];
     // For this option alone it counts instructions.
     let mut count = found.len() as libc::socklen_t;

@@ -20,6 +20,7 @@ pub(crate) mod log;
 mod memory;
 pub(crate) mod memory_share;
 mod message;
+pub(crate) mod moving;
 pub(crate) mod newline;
 pub(crate) mod notified;
 pub(crate) mod notify;

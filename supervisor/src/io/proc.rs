@@ -91,6 +91,12 @@ fn pss_in(text: &str) -> Option<u64> {
     Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
+/// The state of one thread alone; `None` if it is gone.
+pub(crate) fn state(pid: u32, tid: u32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).ok()?;
+    Fields::of(&stat)?.0.get(STATE)?.chars().next()
+}
+
 /// Reads one thread; `None` if it is gone.
 pub(crate) fn thread(pid: u32, tid: u32) -> Option<Thread> {
     let directory = format!("/proc/{pid}/task/{tid}");

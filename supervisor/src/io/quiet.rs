@@ -1,8 +1,8 @@
 //! Finds out, off the loop, when no request is in flight in any process of a worker: it reads the kernel's socket tables
 //! again and again until that is so. It never reads a byte of a connection, and never decides what happens then.
 
-mod judge;
-mod look;
+pub(super) mod judge;
+pub(super) mod look;
 #[cfg(test)]
 mod tests;
 mod thread;

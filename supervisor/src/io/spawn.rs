@@ -65,6 +65,14 @@ impl Limits {
     }
 }
 
+/// Makes the calling thread one that preempts whom it wakes, whatever it was started by.
+pub(super) fn be_prompt() {
+    // SAFETY: no memory is involved.
+    if unsafe { libc::sched_getscheduler(0) } == libc::SCHED_BATCH {
+        schedule(libc::SCHED_OTHER);
+    }
+}
+
 fn schedule(policy: i32) -> bool {
     let parameter = libc::sched_param { sched_priority: 0 };
     // SAFETY: the parameter is ours and only read.

@@ -51,6 +51,7 @@ const fn own(name: &'static str, run: fn(Extent) -> Option<Row>) -> Case {
 /// New workers are trusted soon, so that a reload's time is that of what it must wait for.
 const SOON: &str = "--min-healthy-time 100ms";
 const QUIET: &str = "--min-healthy-time 100ms --idle-grace 300ms";
+const MOVE: &str = "--min-healthy-time 100ms --idle-grace 300ms --drain move";
 const SIGNAL: &str = "--min-healthy-time 100ms --drain signal";
 /// Clients that never pause long enough are waited for until the time is up.
 const CUT: &str = "--min-healthy-time 100ms --idle-grace 300ms --drain-timeout 4s";
@@ -66,6 +67,10 @@ fn reload(subject: &Subject, extent: Extent) -> Row {
 
 fn reload_signal(subject: &Subject, extent: Extent) -> Row {
     rolling::reload(subject, SIGNAL, Mix::CLOSING, extent.rounds, Promise::All)
+}
+
+fn reload_move(subject: &Subject, extent: Extent) -> Row {
+    rolling::reload(subject, MOVE, Mix::ALL, extent.rounds, Promise::All)
 }
 
 fn reload_cut(subject: &Subject, extent: Extent) -> Row {
@@ -112,6 +117,12 @@ pub const CASES: &[Case] = &[
     of("reload-gunicorn", Subject::gunicorn, reload),
     of("reload-tokio", Subject::tokio, reload),
     of("late-node", Subject::node, reload_late),
+    of("move-node", Subject::node, reload_move),
+    of("move-graceful", Subject::graceful_node, reload_move),
+    of("move-asyncio", Subject::asyncio, reload_move),
+    of("move-threads", Subject::threads, reload_move),
+    of("move-gunicorn", Subject::gunicorn, reload_move),
+    of("move-tokio", Subject::tokio, reload_move),
     of("kept-node", Subject::node, reload_cut),
     of("kept-asyncio", Subject::asyncio, reload_cut),
     of("stop-node", Subject::node, stop),

@@ -5,6 +5,7 @@ use super::orders::{self, order, pids};
 use super::row::Row;
 use super::subject::{Subject, server};
 use super::traffic::Traffic;
+use crate::cluster::Cluster;
 use crate::programs::app_dir;
 use crate::temp::TempDir;
 use std::fs;
@@ -62,8 +63,37 @@ pub fn reload(subject: &Subject, flags: &str, mix: Mix, rounds: usize, promise: 
             row.fill(tally, start);
         }
     }
+    note_moves(&cluster, &mut row);
     orders::end(cluster, &mut row);
     row
+}
+
+/// What the log tells of connections that were moved: how often a worker was stopped for it, and what that took.
+fn note_moves(cluster: &Cluster, row: &mut Row) {
+    let number = |line: &str, before: &str| {
+        let rest = line.split_once(before)?.1;
+        rest.split_once(|c: char| !c.is_ascii_digit() && c != '.')?.0.parse::<f64>().ok()
+    };
+    let lines = cluster.log().lines_with("connections go to others (");
+    let spread = |before: &str| {
+        let mut values: Vec<f64> = lines.iter().filter_map(|line| number(line, before)).collect();
+        values.sort_by(f64::total_cmp);
+        format!("{} / {}", values.get(values.len() / 2).unwrap_or(&0.0), values.last().unwrap_or(&0.0))
+    };
+    if !lines.is_empty() {
+        let stops: f64 = lines.iter().filter_map(|line| number(line, " ms, ")).sum();
+        row.notes.push(format!(
+            "{} moves with {stops} stops (median / longest in ms: whole {}, stood still {}, requests kept {})",
+            lines.len(),
+            spread("after "),
+            spread("stops of "),
+            spread("kept for ")
+        ));
+    }
+    let refused = cluster.log().count("connections cannot be moved");
+    if refused > 0 {
+        row.notes.push(format!("{refused} workers drained without a move"));
+    }
 }
 
 /// In how many ways a version can be broken, and what it says of it.

@@ -23,6 +23,8 @@ pub(crate) const CLOSE_WAIT: u8 = 8;
 pub(crate) const LAST_ACK: u8 = 9;
 pub(crate) const LISTEN: u8 = 10;
 pub(crate) const CLOSING: u8 = 11;
+/// Those in which a process may have the socket open.
+pub(crate) const OPEN: [u8; 6] = [ESTABLISHED, CLOSE_WAIT, FIN_WAIT1, FIN_WAIT2, LAST_ACK, CLOSING];
 
 /// One socket at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,9 +48,13 @@ pub(crate) struct Traffic {
     /// Bytes, a FIN counted as one.
     pub(crate) received: Option<u64>,
     pub(crate) sent: Option<u64>,
+    /// Bytes that the program has written, whether or not they have left.
+    pub(crate) written: Option<u64>,
     /// Time since the last byte left; since the connection was made, if none has. In steps of the kernel's tick.
     pub(crate) sent_ago: Option<Duration>,
     pub(crate) received_ago: Option<Duration>,
+    /// From here to the other side and back, smoothed.
+    pub(crate) round_trip: Option<Duration>,
 }
 
 /// Calls `visit` with the TCP sockets that are in one of the states and have one of the local ports; all, if `ports` is
@@ -67,16 +73,23 @@ pub(crate) fn each(states: &[u8], ports: Option<&[u16]>, mut visit: impl FnMut(S
         attribute(&mut request, INET_DIAG_REQ_BYTECODE, filter);
     }
     dump_as(TCPDIAG_GETSOCK, &request, |message| {
-        let socket = parse(message, |info| Traffic {
-            received: long(info, 128),
-            sent: long(info, 200),
-            sent_ago: age(info, 44),
-            received_ago: age(info, 52),
-        });
+        let socket = parse(message, traffic);
         if let Some(socket) = socket.filter(|socket| has(ports, socket.port)) {
             visit(socket);
         }
     })
+}
+
+/// Reads a `struct tcp_info`, of a dump or of TCP_INFO.
+pub(crate) fn traffic(info: &[u8]) -> Traffic {
+    Traffic {
+        received: long(info, 128),
+        sent: long(info, 200),
+        written: written(info),
+        sent_ago: age(info, 44),
+        received_ago: age(info, 52),
+        round_trip: info.get(68..72).map(|_| Duration::from_micros(u64::from(number(info, 68)))),
+    }
 }
 
 /// The same for MPTCP sockets, those of one connection counted as one.
@@ -97,8 +110,10 @@ pub(crate) fn each_mptcp(
             let socket = parse(message, |info| Traffic {
                 received: long(info, 64),
                 sent: long(info, 56),
+                written: None,
                 sent_ago: age(info, 84),
                 received_ago: age(info, 88),
+                round_trip: None,
             });
             if let Some(socket) = socket.filter(|socket| has(ports, socket.port)) {
                 visit(socket);
@@ -177,6 +192,12 @@ fn long(info: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_ne_bytes(info.get(at..at + 8)?.try_into().ok()?))
 }
 
+/// What was sent the first time, and what waits to be.
+fn written(info: &[u8]) -> Option<u64> {
+    let again = long(info, 208)?;
+    (long(info, 200)? + u64::from(number(info, 144))).checked_sub(again)
+}
+
 /// Milliseconds.
 fn age(info: &[u8], at: usize) -> Option<Duration> {
     info.get(at..at + 4).map(|_| Duration::from_millis(u64::from(number(info, at))))
@@ -210,6 +231,7 @@ mod tests {
         accepted.read_exact(&mut [0; 5]).unwrap();
         accepted.write_all(b"answer").unwrap();
         assert_eq!((look().unread, look().traffic.sent), (0, Some(6)));
+        assert_eq!(look().traffic.written, Some(6));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 /// How a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(in crate::io) enum State {
     /// Something is in flight, or nothing was said yet.
     Busy,
     /// Nothing is in flight if it stays as it is for so long.
@@ -17,7 +17,7 @@ pub(super) enum State {
 
 /// What earlier looks have seen of connections whose silence the kernel does not tell, by cookie.
 #[derive(Debug, Default)]
-pub(super) struct History {
+pub(in crate::io) struct History {
     seen: HashMap<u64, Seen>,
 }
 
@@ -42,13 +42,18 @@ impl History {
     }
 
     /// Forgets connections that this look has not seen.
-    pub(super) fn end_look(&mut self, now: Instant) {
+    pub(in crate::io) fn end_look(&mut self, now: Instant) {
         self.seen.retain(|_, seen| seen.last == now);
     }
 }
 
 /// Judges a TCP or MPTCP connection.
-pub(super) fn tcp(socket: &tcp::Socket, grace: Duration, history: &mut History, now: Instant) -> State {
+pub(in crate::io) fn tcp(
+    socket: &tcp::Socket,
+    grace: Duration,
+    history: &mut History,
+    now: Instant,
+) -> State {
     // A FIN counts as one byte; it asks for nothing.
     let (fin_in, fin_out) = match socket.state {
         tcp::ESTABLISHED => (0, 0),
@@ -63,7 +68,7 @@ pub(super) fn tcp(socket: &tcp::Socket, grace: Duration, history: &mut History, 
         // The program has said its last word, and the client has it.
         return State::Silent;
     }
-    let tcp::Traffic { received, sent, sent_ago, received_ago } = socket.traffic;
+    let tcp::Traffic { received, sent, sent_ago, received_ago, .. } = socket.traffic;
     if received == Some(fin_in.into()) && fin_in == 1 {
         // The client has gone without a word.
         return State::Silent;
@@ -80,7 +85,12 @@ pub(super) fn tcp(socket: &tcp::Socket, grace: Duration, history: &mut History, 
 }
 
 /// Judges a unix connection.
-pub(super) fn unix(socket: &unix::Socket, grace: Duration, history: &mut History, now: Instant) -> State {
+pub(in crate::io) fn unix(
+    socket: &unix::Socket,
+    grace: Duration,
+    history: &mut History,
+    now: Instant,
+) -> State {
     if socket.unread > 0 || socket.unsent > 0 && !socket.alone {
         // Remembered, so that the silence begins when this ends.
         history.silence(socket.cookie, [u64::from(socket.unread), u64::from(socket.unsent), 0, 0], now);
@@ -113,7 +123,15 @@ mod tests {
     /// A connection that was served, five seconds ago.
     fn served() -> tcp::Socket {
         let ago = Some(Duration::from_secs(5));
-        let traffic = tcp::Traffic { received: Some(9), sent: Some(9), sent_ago: ago, received_ago: ago };
+        let (received, sent) = (Some(9), Some(9));
+        let traffic = tcp::Traffic {
+            received,
+            sent,
+            written: sent,
+            sent_ago: ago,
+            received_ago: ago,
+            round_trip: None,
+        };
         tcp::Socket { state: tcp::ESTABLISHED, port: 80, inode: 1, cookie: 1, unread: 0, unsent: 0, traffic }
     }
 

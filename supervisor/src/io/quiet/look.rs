@@ -10,9 +10,6 @@ use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// States in which a process may have the socket open.
-const OPEN: [u8; 6] =
-    [tcp::ESTABLISHED, tcp::CLOSE_WAIT, tcp::FIN_WAIT1, tcp::FIN_WAIT2, tcp::LAST_ACK, tcp::CLOSING];
 /// Processes forked while descriptors were read are read too, so many times over.
 const ROUNDS: u32 = 8;
 /// A dump comes in parts of some hundred sockets. Between two of them one socket that closes may hide another, so that a
@@ -112,7 +109,7 @@ impl Sight {
 }
 
 /// Whether the worker has something to receive yet: buffer space that is in use.
-fn something_waits(supervisor_end: &OwnedFd) -> bool {
+pub(in crate::io) fn something_waits(supervisor_end: &OwnedFd) -> bool {
     let mut bytes: libc::c_int = 0;
     // SAFETY: SIOCOUTQ writes one int.
     let done = unsafe { libc::ioctl(supervisor_end.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
@@ -178,8 +175,8 @@ fn see_sockets(entries: &mut [Entry], sights: &mut [Sight], now: Instant) -> io:
             }
         }
     };
-    tcp::each(&OPEN, Some(&ports), &mut visit)?;
-    tcp::each_mptcp(&OPEN, Some(&ports), &mut visit)?;
+    tcp::each(&tcp::OPEN, Some(&ports), &mut visit)?;
+    tcp::each_mptcp(&tcp::OPEN, Some(&ports), &mut visit)?;
     if entries.iter().any(|entry| !entry.watched.names.is_empty()) {
         unix::each(|socket| {
             visited += 1;
