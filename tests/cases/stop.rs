@@ -1,7 +1,8 @@
 //! The end: every signal that asks for it, wrappers, programs that do not listen to it, and nothing left behind.
 
 use harness::{
-    App, Cluster, Options, Via, app, app_dir, each, interpreter, is_alive, open, require, wait_until,
+    App, Cluster, Options, Via, app, app_dir, each, interpreter, is_alive, open, require, wait_for_ids,
+    wait_until,
 };
 use std::time::Duration;
 
@@ -126,4 +127,39 @@ fn the_supervisor_of_workers_dies_by_kill() {
     cluster.signal(libc::SIGKILL);
     cluster.wait_exit();
     wait_until("its workers end with it", harness::PATIENCE, || !workers.iter().any(|pid| is_alive(*pid)));
+}
+
+#[test]
+fn behind_wrappers_too_workers_end_with_their_supervisor() {
+    for via in [Via::ShellC, Via::Script, Via::Npm] {
+        let name = if via == Via::Npm { "node-http" } else { "c-epoll" };
+        let Some(app) = app(name) else { return };
+        let mut cluster = Cluster::start(&app, Options::workers(2).via(via));
+        wait_for_ids(&cluster.target(), &app, 2);
+        let all = cluster.processes();
+        assert!(all.len() > 2, "{all:?}");
+        cluster.signal(libc::SIGKILL);
+        cluster.wait_exit();
+        wait_until("nothing of it runs", harness::PATIENCE, || cluster.processes().is_empty());
+    }
+}
+
+#[test]
+fn workers_that_are_kept_serve_what_they_have_without_their_supervisor() {
+    for name in ["c-epoll", "node-http", "python-blocking"] {
+        let Some(app) = app(name) else { continue };
+        let options = Options::workers(1).flags("--on-supervisor-death keep");
+        let mut cluster = Cluster::start(&app, options);
+        let mut conn = open(&cluster.target(), &app);
+        let worker = conn.who().expect("an answer").pid;
+        cluster.signal(libc::SIGKILL);
+        cluster.wait_exit();
+        // Long enough for the end of the lane to be seen: nobody spins over it, and nobody stops.
+        for _ in 0..20 {
+            assert_eq!(conn.who().expect(name).pid, worker);
+        }
+        assert!(is_alive(worker));
+        harness::signal(worker, libc::SIGKILL);
+        wait_until("nothing of it runs", harness::PATIENCE, || cluster.processes().is_empty());
+    }
 }

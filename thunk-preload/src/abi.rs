@@ -14,6 +14,7 @@ pub(crate) const ENOPROTOOPT: i32 = 92;
 pub(crate) const EOPNOTSUPP: i32 = 95;
 pub(crate) const EADDRINUSE: i32 = 98;
 pub(crate) const ECONNABORTED: i32 = 103;
+pub(crate) const ECONNRESET: i32 = 104;
 pub(crate) const EISCONN: i32 = 106;
 pub(crate) const EINPROGRESS: i32 = 115;
 pub(crate) const ENOTCONN: i32 = 107;

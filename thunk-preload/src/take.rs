@@ -150,7 +150,11 @@ fn receive(fd: i32, flags: i32) -> Taken {
     // it may block, and pthread_cancel must reach it.
     let count = unsafe { real::recvmsg(fd, &raw mut message, flags) };
     if count < 0 {
-        return Taken::Failed(real::errno());
+        return match real::errno() {
+            // The supervisor was killed before it had read what this worker had told it.
+            ECONNRESET => Taken::End,
+            error => Taken::Failed(error),
+        };
     }
     let received = control.received(message.control_len, message.flags);
     if count == 0 {

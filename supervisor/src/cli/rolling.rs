@@ -2,7 +2,7 @@
 
 use crate::config::duration::{Human, Limit};
 use crate::config::rolling::{DRAIN_TIMEOUT, IDLE_GRACE, LISTEN_SETTLE, MEMORY_SAMPLES, MIN_HEALTHY_TIME};
-use crate::config::{Builder, Drain, MemoryLimit, Rollback};
+use crate::config::{Builder, Drain, MemoryLimit, OnSupervisorDeath, Rollback};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -25,6 +25,9 @@ pub(super) struct RollingArgs {
     /// longer]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     shutdown_timeout: Option<Human>,
+    /// What workers do when the supervisor is killed: stop, or keep serving what they have
+    #[arg(long, value_name = "WHAT", default_value_t)]
+    on_supervisor_death: OnSupervisorDeath,
     /// What asks a worker to stop
     #[arg(long, value_name = "SIGNAL", value_parser = super::order::signal_number, default_value = "SIGTERM")]
     stop_signal: i32,
@@ -77,6 +80,7 @@ impl RollingArgs {
             .drain_timeout(self.drain_timeout.0)
             .idle_grace(self.idle_grace.0)
             .drain_delay(self.drain_delay.0)
+            .on_supervisor_death(self.on_supervisor_death)
             .stop_signal(self.stop_signal)
             .max_surge(surge)
             .max_unavailable(unavailable)

@@ -1,6 +1,7 @@
 //! How processes leave and others take their place: draining, reloads, and when a process has served for long enough.
 //! Plain data.
 
+use super::OnSupervisorDeath;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -28,6 +29,8 @@ pub struct Rolling {
     /// From the order to stop the cluster until all that is left is killed; `None` is 25 s, or the stop timeout if that is
     /// longer.
     pub shutdown_timeout: Option<Duration>,
+    /// What workers do when the supervisor is gone.
+    pub on_supervisor_death: OnSupervisorDeath,
     /// What asks a worker to stop.
     pub stop_signal: i32,
     /// How many processes more than workers a reload may have.
@@ -96,6 +99,7 @@ impl Default for Rolling {
             idle_grace: IDLE_GRACE,
             drain_delay: Duration::ZERO,
             shutdown_timeout: None,
+            on_supervisor_death: OnSupervisorDeath::default(),
             stop_signal: libc::SIGTERM,
             max_surge: 1,
             max_unavailable: 0,

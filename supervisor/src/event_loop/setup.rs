@@ -107,7 +107,9 @@ impl Shell {
                 (env::SOCKET, intercept.name().into()),
                 (env::RULES, rules(&config).into()),
                 (env::BACKLOG, config.backlog.to_string().into()),
+                (env::ON_SUPERVISOR_DEATH, config.rolling.on_supervisor_death.to_string().into()),
             ],
+            orphans: config.rolling.on_supervisor_death,
             mask: signals.as_ref().map_or_else(signals::current_mask, |signals| *signals.original_mask()),
             limits,
         };

@@ -4,6 +4,7 @@
 use super::recipe::Recipe;
 use super::{newline::Told, notify, ready, stdio::Ends};
 use crate::api::Environment;
+use crate::config::OnSupervisorDeath;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::signal::SigSet;
 use std::ffi::{OsStr, OsString};
@@ -23,6 +24,7 @@ pub(crate) struct Template {
     pub(crate) thunk: PathBuf,
     /// Variables beyond the supervisor's own.
     pub(crate) environment: Vec<(&'static str, OsString)>,
+    pub(crate) orphans: OnSupervisorDeath,
     pub(crate) mask: SigSet,
     pub(crate) limits: Limits,
 }
@@ -125,14 +127,16 @@ impl Template {
         command.env("LD_PRELOAD", preload(&self.thunk, given.or(inherited).as_deref()));
         command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         command.envs(own.iter().map(|(name, value)| (*name, value)));
-        let (mask, limits) = (self.mask, self.limits);
+        let (mask, limits, stop) = (self.mask, self.limits, self.orphans == OnSupervisorDeath::Stop);
         // SAFETY: runs between fork and exec, where only system calls are made and nothing is allocated.
         unsafe {
             command.pre_exec(move || {
                 told.as_ref().map_or(Ok(()), Told::put)?;
                 limits.give_back()?;
                 // Reaches the first process only, and fires when the thread that spawned it ends.
-                libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+                if stop {
+                    libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
+                }
                 mask.thread_set_mask()?;
                 Ok(())
             });

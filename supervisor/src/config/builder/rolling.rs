@@ -1,7 +1,7 @@
 //! The options on how processes leave and others take their place.
 
 use super::Builder;
-use crate::config::{ConfigError, Drain, MemoryLimit, Rollback, Rolling};
+use crate::config::{ConfigError, Drain, MemoryLimit, OnSupervisorDeath, Rollback, Rolling};
 use nix::sys::signal::Signal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -63,6 +63,12 @@ impl Builder {
     /// longer.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.rolling.shutdown_timeout = Some(timeout);
+        self
+    }
+
+    /// What workers do when the supervisor is gone without having stopped them; by default they stop.
+    pub fn on_supervisor_death(mut self, what: OnSupervisorDeath) -> Self {
+        self.rolling.on_supervisor_death = what;
         self
     }
 
