@@ -12,6 +12,7 @@ mod draining;
 mod examine;
 mod finding;
 mod health;
+mod holders;
 mod listening;
 mod moving;
 mod notes;
@@ -61,6 +62,7 @@ use clustermon_protocol::message::Token;
 use draining::Drains;
 use examine::{Baselines, Dumps};
 use health::Monitor;
+use holders::Holders;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
 use moving::Moves;
@@ -150,6 +152,7 @@ struct Shell {
     baselines: Baselines,
     causes: Causes,
     dumps: Dumps,
+    holders: Holders,
     notices: Notices,
     readiness: Readiness,
     /// Something has changed since it was last told.
@@ -238,6 +241,9 @@ impl Shell {
         if due(self.dumps.next_deadline(), self.now) {
             self.stop_dumped();
         }
+        if due(self.holders.next_deadline(), self.now) {
+            self.kill_holders();
+        }
         self.outputs.look(self.now, self.poll.registry());
         if due(self.notices.next_deadline(), self.now) {
             self.look_at_watchdogs();
@@ -282,6 +288,7 @@ impl Shell {
             self.waits.next_deadline(),
             self.monitor.next_deadline(),
             self.dumps.next_deadline(),
+            self.holders.next_deadline(),
             self.notices.next_deadline(),
             self.readiness.next_deadline(),
             self.closing_deadline(),

@@ -2,8 +2,8 @@
 //! has its turn, and is in nobody's way when it hangs or dies.
 
 use harness::{
-    App, Cluster, Listen, Options, PATIENCE, Pid, Who, app, app_dir, ask_in_turn, interpreter, open, pause,
-    resume, shares, signal, wait_until,
+    App, Cluster, Listen, Options, PATIENCE, Pid, Who, app, app_dir, ask_in_turn, interpreter, is_alive,
+    open, pause, resume, shares, signal, wait_until,
 };
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -126,6 +126,8 @@ fn one_that_dies_is_replaced_by_its_parent_and_nothing_is_lost() {
     for _ in 0..5 {
         let victim = ask_in_turn(&target, &app, 1)[0].pid;
         signal(victim, libc::SIGKILL);
+        // Until then it may accept what nobody will answer.
+        wait_until("it is dead", PATIENCE, || !is_alive(victim));
         // Its lane may not have been closed yet: what is given to it comes back and goes to another.
         let answers = ask_in_turn(&target, &app, 6);
         assert!(answers.iter().all(|who| who.pid != victim), "{answers:?}");
@@ -152,6 +154,27 @@ fn one_that_hangs_is_passed_over_and_comes_back() {
     resume(stopped);
     wait_until("it answers again", PATIENCE, || pids(&ask_in_turn(&target, &app, 2)).contains(&stopped));
     assert_eq!(cluster.log().count(" has hung "), 0, "the worker was well");
+    cluster.stop();
+}
+
+#[test]
+fn one_that_hangs_for_long_is_ended_and_its_parent_replaces_it() {
+    let flags = "--lag-limit 300ms --hang-limit 2s";
+    let Some((cluster, app)) = start(1, BLOCKS, "", flags) else { return };
+    wait_for_members(&cluster, 1);
+    let target = cluster.target();
+    let parent = cluster.started()["0"];
+    let stopped = ask_in_turn(&target, &app, 1)[0].pid;
+    pause(stopped);
+    // Somebody comes to wait for it.
+    ask_in_turn(&target, &app, 4);
+    cluster.log().wait_for("worker 0: one of its processes has hung for ");
+    wait_until("its parent has replaced it", 2 * PATIENCE, || {
+        let members = members(&cluster, "0");
+        members.len() == 2 && !members.contains(&u64::from(stopped))
+    });
+    assert_eq!(pids(&ask_in_turn(&target, &app, 6)).len(), 2);
+    assert_eq!((cluster.started()["0"], cluster.log().count(" exited: ")), (parent, 0));
     cluster.stop();
 }
 

@@ -33,7 +33,7 @@ impl Dumps {
 }
 
 #[derive(Debug)]
-struct Baseline {
+pub(super) struct Baseline {
     since: Instant,
     /// By process and thread.
     spent: HashMap<(u32, u32), Spent>,
@@ -54,6 +54,19 @@ fn serving(process: &Process) -> Vec<(u32, u32, Thread)> {
 
 fn is_traced(process: &Process) -> bool {
     process.pulses.iter().any(|pulse| proc::tracer(pulse.pid).is_some())
+}
+
+impl Baseline {
+    /// From here on.
+    pub(super) fn begin(now: Instant, threads: &[(u32, u32, Thread)]) -> Self {
+        let spent = threads.iter().map(|(pid, tid, thread)| ((*pid, *tid), thread.spent)).collect();
+        Self { since: now, spent }
+    }
+
+    /// For how long it has counted.
+    pub(super) fn age(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
 }
 
 impl Shell {
@@ -83,9 +96,8 @@ impl Shell {
             lag >= look * LOOKS_A_LIMIT && away.is_some_and(|away| away > since)
         };
         if self.baselines.0.get(&worker).is_none_or(|baseline| is_over(baseline.since)) {
-            let threads = serving(process).into_iter();
-            let spent = threads.map(|(pid, tid, thread)| ((pid, tid), thread.spent)).collect();
-            self.baselines.0.insert(worker, Baseline { since: self.now, spent });
+            let baseline = Baseline::begin(self.now, &serving(process));
+            self.baselines.0.insert(worker, baseline);
         }
     }
 
@@ -150,8 +162,21 @@ impl Shell {
     pub(super) fn examine(&mut self, worker: WorkerId) {
         self.recognise(worker);
         let Some(process) = self.processes.get(&worker) else { return };
-        let traced = is_traced(process);
-        let baseline = self.baselines.0.get(&worker);
+        let mut threads = serving(process);
+        if threads.is_empty() {
+            threads = self.stopped(worker);
+        }
+        let (finding, evidence) = self.find(is_traced(process), threads, self.baselines.0.get(&worker));
+        self.pool.handle(self.now, Input::Examined { worker, finding, evidence });
+    }
+
+    /// What these threads amount to, and what tells so.
+    pub(super) fn find(
+        &self,
+        traced: bool,
+        threads: Vec<(u32, u32, Thread)>,
+        baseline: Option<&Baseline>,
+    ) -> (Finding, String) {
         let elapsed =
             baseline.map_or(Duration::ZERO, |known| self.now.saturating_duration_since(known.since));
         let seen = |(pid, tid, thread): (u32, u32, Thread)| {
@@ -159,17 +184,13 @@ impl Shell {
             let spent = thread.spent.since(start.unwrap_or(thread.spent));
             Seen { pid, tid, thread, spent }
         };
-        let mut threads = serving(process);
-        if threads.is_empty() {
-            threads = self.stopped(worker);
-        }
         let threads: Vec<Seen> = threads.into_iter().map(seen).collect();
         let limit = self.config.hang_limit.unwrap_or_default();
         let finding = finding::of(&threads, traced, elapsed, limit);
         let evidence: Vec<String> = threads.iter().map(|seen| described(seen, elapsed)).collect();
         let evidence =
             if evidence.is_empty() { "no serving thread is known".to_owned() } else { evidence.join("; ") };
-        self.pool.handle(self.now, Input::Examined { worker, finding, evidence });
+        (finding, evidence)
     }
 }
 

@@ -82,6 +82,13 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             found(*finding),
             Next(*retry_in, *then)
         ),
+        Note::HolderHung { worker, waited, finding, evidence, .. } => say!(
+            Error,
+            "worker {}: one of its processes has hung for {}, {}; told to stop, the others go on: {evidence}",
+            name(worker),
+            Span(*waited),
+            found(*finding)
+        ),
         Note::Unwell { worker, cause } => say!(Error, "worker {} {cause}: restarting it", name(worker)),
         Note::Starved { workers } => say!(
             Warn,

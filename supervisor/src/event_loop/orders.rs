@@ -36,6 +36,8 @@ impl Shell {
                     }
                 }
                 Output::Examine { worker } => self.examine(worker),
+                Output::ExamineHolder { lane } => self.examine_holder(lane),
+                Output::EndHolder { lane } => self.end_holder(lane),
                 Output::TakeBack { lane } => self.take_back(lane),
                 Output::Vacate { lane } => self.vacate(lane),
                 Output::Retire { lane } => self.retire(lane),

@@ -5,6 +5,7 @@ use super::causes::Causes;
 use super::draining::Drains;
 use super::examine::{Baselines, Dumps};
 use super::health::Monitor;
+use super::holders::Holders;
 use super::moving::Moves;
 use super::notices::Notices;
 use super::readiness::Readiness;
@@ -173,6 +174,7 @@ impl Shell {
             baselines: Baselines::default(),
             causes: Causes::default(),
             dumps: Dumps::default(),
+            holders: Holders::default(),
             notices: Notices::default(),
             readiness: Readiness::default(),
             is_news: true,

@@ -79,17 +79,21 @@ impl Pool {
         if finding == Finding::Traced {
             worker.health.excuse(now);
         }
-        let guilty = match finding {
-            Finding::Busy | Finding::Stopped | Finding::Lock => true,
-            Finding::Blocked | Finding::Unknown => self.settings.hang_explicit,
-            Finding::Starved | Finding::Traced => false,
-        };
-        if !asked || !guilty || self.late == Some(now) {
+        if !asked || !self.is_guilty(finding) || self.late == Some(now) {
             return;
         }
         let Some(lag) = self.hangs_for(now, id) else { return };
         if !self.starves_with(now, id) && self.may_take_down() {
             self.take_down(now, id, lag, finding, evidence);
+        }
+    }
+
+    /// What was found amounts to a hang.
+    pub(super) fn is_guilty(&self, finding: Finding) -> bool {
+        match finding {
+            Finding::Busy | Finding::Stopped | Finding::Lock => true,
+            Finding::Blocked | Finding::Unknown => self.settings.hang_explicit,
+            Finding::Starved | Finding::Traced => false,
         }
     }
 

@@ -53,6 +53,8 @@ pub enum Input {
     Late,
     /// What the worker was found to be doing: the answer to `Examine`. `evidence` is for people, and only passed on.
     Examined { worker: WorkerId, finding: Finding, evidence: String },
+    /// What the process that holds the lane was found to be doing: the answer to `ExamineHolder`.
+    HolderExamined { lane: LaneId, finding: Finding, evidence: String },
     /// Somebody who knows says that the worker is not well, and why: it is restarted unless too many are down for their
     /// health. To be said again while it is so and the worker still runs.
     Unwell { worker: WorkerId, cause: String },

@@ -24,6 +24,8 @@ pub struct Lane {
     opened: Instant,
     /// It belongs to one of several processes that shared a lane.
     pub(super) shared_out: bool,
+    /// The process that holds it is being ended.
+    pub(super) condemned: bool,
     /// When it was last dispatched to, in the count of its balancer; 0 is never.
     pub(super) turn: u64,
     /// Put into the lane since it opened and not taken back, with void records.
@@ -114,6 +116,7 @@ impl Lane {
             gate,
             opened: now,
             shared_out: false,
+            condemned: false,
             turn: 0,
             sent: 0,
             taken: 0,
@@ -186,7 +189,7 @@ impl Lane {
     }
 
     /// For how long a suspect has taken nothing.
-    pub(super) fn suspect_for(&self, now: Instant) -> Option<Duration> {
+    pub fn suspect_for(&self, now: Instant) -> Option<Duration> {
         self.stuck.map(|stuck| now.saturating_duration_since(stuck.since))
     }
 

@@ -5,7 +5,7 @@
 //! - Time is an argument and never goes back; the next deadline is an answer.
 //! - `Pool::handle` and `Pool::handle_timeout` may change every answer: `poll_output`, `may_accept`, `next_deadline`.
 //! - After each of them the shell drains `poll_output` until `None`, carrying out each order in turn. An order that
-//!   asks (`Measure`, `Look`, `Count`, `Examine`, `Retire`, `TakeBack`, `Vacate`,
+//!   asks (`Measure`, `Look`, `Count`, `Examine`, `ExamineHolder`, `Retire`, `TakeBack`, `Vacate`,
 //!   `Reopen`) is answered by further inputs at once or later.
 //!   Only `Measure` is waited for, and only by the connections held for that balancer. A count that answers is of what
 //!   the shell had carried out by then; dispatches that it has yet to poll are added here.

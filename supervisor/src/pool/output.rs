@@ -36,6 +36,11 @@ pub enum Output {
     /// Find out what the worker is doing, and why it takes nothing: answer by `Examined`. Ordered at each look while it
     /// takes nothing.
     Examine { worker: WorkerId },
+    /// The same of the one process that holds the lane, while others of its worker take what comes: answer by
+    /// `HolderExamined`. Ordered at each look while it takes nothing.
+    ExamineHolder { lane: LaneId },
+    /// End the process that holds the lane: its parent starts another.
+    EndHolder { lane: LaneId },
     /// Take back what waits in the lane (each comes as `Returned`) and leave a void record; the lane stays.
     TakeBack { lane: LaneId },
     /// The same, and a void record waits in the lane in any case.
@@ -202,6 +207,14 @@ pub enum Note {
         evidence: String,
         retry_in: Option<Duration>,
         then: Then,
+    },
+    /// One of several processes of the worker hangs: it is ended, and the worker goes on.
+    HolderHung {
+        worker: WorkerId,
+        lane: LaneId,
+        waited: Duration,
+        finding: Finding,
+        evidence: String,
     },
     /// Each of the workers that serve takes nothing for too long: the machine is starved, and nobody is taken down.
     Starved {

@@ -136,6 +136,9 @@ impl Pool {
             Input::Lag { worker, lag } => self.lagged(now, worker, lag),
             Input::Late => self.looked_late(now),
             Input::Examined { worker, finding, evidence } => self.examined(now, worker, finding, evidence),
+            Input::HolderExamined { lane, finding, evidence } => {
+                self.holder_examined(now, lane, finding, evidence);
+            }
             Input::Unwell { worker, cause } => self.unwell(now, worker, cause),
             Input::OpenConnections { worker, open } => self.open_connections(now, worker, open),
             Input::Measured { lane, waiting } => {

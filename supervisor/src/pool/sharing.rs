@@ -1,9 +1,9 @@
 //! Lanes that several processes of a worker came by, as the children of a preforking server do: each gets one of its own,
 //! and the shared one is left to whoever may still receive from it. It tells no process from another.
 
-use super::lane::{Flow, Lane};
+use super::lane::{Flow, Gate, Lane};
 use super::pool::Pool;
-use super::{Output, Timer};
+use super::{Finding, Note, Output, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::Instant;
 
@@ -43,6 +43,39 @@ impl Pool {
         let well = |other: &Lane| matches!(other.flow, Flow::Ready | Flow::Full);
         let mut others = self.lanes.iter().filter(|(other, _)| **other != id);
         lane.shared_out && others.any(|(_, other)| sibling(other) && well(other))
+    }
+
+    /// One of several processes that takes nothing is looked at closely: whether the others are well says nothing of it.
+    pub(super) fn examine_holder(&mut self, id: LaneId) {
+        if self.settings.hang_limit.is_some() && self.is_suspect_alone(id) {
+            self.outbox.push_back(Output::ExamineHolder { lane: id });
+        }
+    }
+
+    /// The answer: one that hangs beyond the limit, and was wanted, is ended. Its parent starts another, if it likes.
+    pub(super) fn holder_examined(&mut self, now: Instant, id: LaneId, finding: Finding, evidence: String) {
+        let Some(limit) = self.settings.hang_limit else { return };
+        if self.late == Some(now) || !self.is_guilty(finding) || !self.is_suspect_alone(id) {
+            return;
+        }
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(waited) = lane.suspect_for(now).filter(|waited| *waited >= limit && lane.is_wanted()) else {
+            return;
+        };
+        lane.condemned = true;
+        let worker = lane.worker();
+        self.note(Note::HolderHung { worker, lane: id, waited, finding, evidence });
+        self.outbox.push_back(Output::EndHolder { lane: id });
+    }
+
+    /// It takes nothing, while another process of its worker does.
+    fn is_suspect_alone(&self, id: LaneId) -> bool {
+        self.lanes.get(&id).is_some_and(|lane| {
+            lane.flow == Flow::Suspect
+                && matches!(lane.gate, Gate::Open | Gate::AtLimit)
+                && !lane.condemned
+                && self.has_well_sibling(id, lane)
+        })
     }
 
     /// Somebody else of the worker has a lane to the balancer that is not left.

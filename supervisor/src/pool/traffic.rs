@@ -127,6 +127,7 @@ impl Pool {
         if suspect || (is == Some(Flow::Full) && was != is) {
             self.outbox.push_back(Output::Watch { lane: id });
         }
+        self.examine_holder(id);
         self.pump(now, balancer);
     }
 

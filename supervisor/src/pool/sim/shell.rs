@@ -137,6 +137,15 @@ impl Sim {
                 let (finding, evidence) = (self.finding, "what it was doing".to_owned());
                 self.answer(Input::Examined { worker, finding, evidence });
             }
+            Output::ExamineHolder { lane } => {
+                let (finding, evidence) = (self.finding, "what it was doing".to_owned());
+                self.answer(Input::HolderExamined { lane, finding, evidence });
+            }
+            Output::EndHolder { lane } => {
+                if let Some(lane) = self.lanes.get_mut(&lane) {
+                    lane.held = false;
+                }
+            }
             Output::CloseBalancer { balancer } => {
                 self.kernel.remove(&balancer);
             }

@@ -2,7 +2,7 @@
 
 use crate::ids::LaneId;
 use crate::pool::sim::{Record, Sim, ms, settings};
-use crate::pool::{Command, Output, Settings, Standing};
+use crate::pool::{Command, Finding, Output, Settings, Standing};
 
 fn standing(sim: &Sim, lane: LaneId) -> Standing {
     sim.pool.lane(lane).expect("open").standing()
@@ -58,6 +58,7 @@ fn when_all_who_had_their_own_are_gone_the_next_finds_what_waits_in_the_shared_o
 fn one_of_several_that_hangs_is_out_alone_and_the_worker_does_not_hang() {
     let settings = Settings { hang_limit: Some(ms(5_000)), hang_explicit: true, ..settings(2) };
     let (mut sim, balancer, lanes) = Sim::serving(settings);
+    sim.finding = Finding::Starved;
     let (stuck, well) = (sim.share(lanes[0]), sim.share(lanes[0]));
     for _ in 0..2_000 {
         sim.connect(balancer);
@@ -92,4 +93,37 @@ fn nothing_is_left_to_a_lane_that_is_no_more() {
     sim.input(crate::pool::Input::LaneClosed { lane: own });
     sim.input(crate::pool::Input::LaneShared { from: lanes[0], to: own });
     assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
+}
+
+/// The first of two that have their own takes nothing for this many steps of 10 ms, the other takes all.
+fn one_stuck(sim: &mut Sim, balancer: crate::ids::BalancerId, well: LaneId, steps: u32) {
+    for _ in 0..steps {
+        sim.connect(balancer);
+        while sim.take(well).is_some() {}
+        sim.advance(ms(10));
+    }
+}
+
+#[test]
+fn one_of_several_that_hangs_is_ended_and_nobody_else() {
+    let settings = Settings { hang_limit: Some(ms(5_000)), ..settings(1) };
+    for (finding, ends) in [
+        (Finding::Lock, true),
+        (Finding::Blocked, false),
+        (Finding::Starved, false),
+        (Finding::Traced, false),
+    ] {
+        let (mut sim, balancer, lanes) = Sim::serving(settings.clone());
+        sim.finding = finding;
+        let (stuck, well) = (sim.share(lanes[0]), sim.share(lanes[0]));
+        one_stuck(&mut sim, balancer, well, 490);
+        assert!(!sim.take_orders().contains(&Output::EndHolder { lane: stuck }), "not before the limit");
+        one_stuck(&mut sim, balancer, well, 300);
+        let orders = sim.take_orders();
+        let count = orders.iter().filter(|order| **order == Output::EndHolder { lane: stuck }).count();
+        assert_eq!(count, usize::from(ends), "{finding:?}");
+        assert!(!orders.iter().any(|order| matches!(order, Output::Examine { .. } | Output::Signal { .. })));
+        assert_eq!(sim.pool.lane(stuck).is_none(), ends);
+        assert!(sim.pool.workers()[0].is_running());
+    }
 }

@@ -1,0 +1,87 @@
+//! One process of several that takes nothing from its own lane: what it is doing, and its end. Whether it is to end is the
+//! core's to say; starting another is its parent's.
+
+use super::Shell;
+use super::examine::Baseline;
+use crate::ids::LaneId;
+use crate::io::child;
+use crate::io::{proc, spawn};
+use crate::pool::Input;
+use nix::sys::signal::Signal;
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+/// From the stop signal to SIGKILL.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Processes that are looked at, and those that are told to end.
+#[derive(Debug, Default)]
+pub(super) struct Holders {
+    /// Where the time of their threads had gone at the first look.
+    baselines: HashMap<LaneId, Baseline>,
+    /// When they are killed.
+    ending: Vec<(Instant, OwnedFd)>,
+}
+
+impl Holders {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.ending.iter().map(|(due, _)| *due).min()
+    }
+}
+
+impl Shell {
+    /// Carries out the order to examine the process that holds a lane. At the first look only the counting begins.
+    pub(super) fn examine_holder(&mut self, id: LaneId) {
+        let lanes = &self.lanes;
+        self.holders.baselines.retain(|lane, _| lanes.contains_key(lane));
+        let Some(lane) = self.lanes.get(&id) else { return };
+        let (pid, worker) = (lane.holder.pid, lane.worker);
+        let Some(process) = self.processes.get(&worker) else { return };
+        let own = process.pulses.iter().filter(|pulse| pulse.pid == pid);
+        let mut tids: Vec<u32> = own.flat_map(|pulse| pulse.serving()).collect();
+        if tids.is_empty() {
+            tids.push(pid);
+        }
+        let threads: Vec<_> =
+            tids.into_iter().filter_map(|tid| Some((pid, tid, proc::thread(pid, tid)?))).collect();
+        if threads.is_empty() {
+            return;
+        }
+        let waited = self.pool.lane(id).and_then(|lane| lane.suspect_for(self.now));
+        // It had come back since the last time.
+        let is_old = self.holders.baselines.get(&id).is_some_and(|known| {
+            waited.is_some_and(|waited| known.age(self.now) > waited + Duration::from_secs(2))
+        });
+        if is_old || !self.holders.baselines.contains_key(&id) {
+            self.holders.baselines.insert(id, Baseline::begin(self.now, &threads));
+            return;
+        }
+        let traced = proc::tracer(pid).is_some();
+        let (finding, evidence) = self.find(traced, threads, self.holders.baselines.get(&id));
+        self.pool.handle(self.now, Input::HolderExamined { lane: id, finding, evidence });
+    }
+
+    /// Tells the process that holds the lane to stop, and kills it if it has not.
+    pub(super) fn end_holder(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get(&id) else { return };
+        let pid = lane.holder.pid;
+        let known = self.processes.get(&lane.worker).is_some_and(|process| process.knows(pid));
+        // A number may be another's by now; a member's is not before its end is seen.
+        match spawn::pidfd(pid) {
+            Ok(pidfd) if known => {
+                child::send(&pidfd, self.stop_signal());
+                self.holders.ending.push((self.now + PATIENCE, pidfd));
+            }
+            Ok(_) | Err(_) => log::debug!("process {pid} is gone, or unknown"),
+        }
+    }
+
+    /// Kills those that have had their time.
+    pub(super) fn kill_holders(&mut self) {
+        let now = self.now;
+        for (_, pidfd) in self.holders.ending.extract_if(.., |(due, _)| *due <= now) {
+            child::send(&pidfd, Signal::SIGKILL);
+        }
+    }
+}
