@@ -11,12 +11,15 @@ impl Pool {
     /// One of those who share the lane has got its own. Whether anybody else receives from it shows when the void record
     /// is taken: a parent that only waits for its children never does.
     pub(super) fn lane_shared(&mut self, now: Instant, from: LaneId, to: LaneId) {
+        let (Some(shared), Some(own)) = (self.lanes.get(&from), self.lanes.get(&to)) else { return };
+        let (worker, id, left) = (shared.worker(), shared.balancer(), shared.is_left() || own.is_left());
+        if from == to || (own.worker(), own.balancer()) != (worker, id) {
+            return;
+        }
         if let Some(own) = self.lanes.get_mut(&to) {
             own.shared_out = true;
         }
-        let Some(lane) = self.lanes.get(&from) else { return };
-        let (worker, id) = (lane.worker(), lane.balancer());
-        if lane.is_left() || !self.is_shared_out(worker, id, from) {
+        if left {
             return self.tell_suspicion(worker);
         }
         let Some(lane) = self.lanes.get_mut(&from) else { return };
@@ -76,12 +79,6 @@ impl Pool {
                 && !lane.condemned
                 && self.has_well_sibling(id, lane)
         })
-    }
-
-    /// Somebody else of the worker has a lane to the balancer that is not left.
-    fn is_shared_out(&self, worker: WorkerId, balancer: BalancerId, but: LaneId) -> bool {
-        let serves = |lane: &Lane| lane.worker() == worker && lane.balancer() == balancer && !lane.is_left();
-        self.lanes.iter().any(|(id, lane)| *id != but && serves(lane))
     }
 
     /// A lane of the worker has closed. If it was the last of those that were shared out, whoever comes next will receive
