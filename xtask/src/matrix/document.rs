@@ -26,7 +26,7 @@ Each program runs as two workers, unchanged, by the command line in `tests/harne
 - *Keep-alive*: a connection stays with its process from request to request. Some programs close it after each answer,
   without clustermon too.
 - *Rotation*: of 25 connections made in turn one worker gets 13 and the other 12. Where several processes of a worker
-  accept, whichever of these is free takes what its worker gets.
+  accept, each of these has its turn in what its worker gets.
 - *Restart*: `clustermon restart --wait` puts a new process into each slot, and both serve.
 - *Reload*: how many requests failed during `clustermon reload --wait` with clients that make a connection for each, of how
   many; for a program that reloads by itself, the same for that.
