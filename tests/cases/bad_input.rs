@@ -1,9 +1,9 @@
 //! What is wrong with the input is told in one line, with exit code 2, and nothing is started.
 
-use harness::{TempDir, c_program, clustermon, require};
+use harness::{TempDir, c_program, clustermon, require, setuid_program};
 use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -122,17 +122,8 @@ fn foreign(folder: &TempDir, program: &Path) -> OsString {
 
 #[test]
 fn of_a_program_that_changes_its_user() {
-    if !require("cc") {
-        return;
-    }
     let folder = TempDir::new();
-    let path = folder.path().join("changes-user");
-    fs::copy(c_program("epoll", &[]), &path).expect("the temporary directory is writable");
-    if chown(&path, Some(65534), None).is_err() {
-        eprintln!("skipped: only root may give a file away");
-        return;
-    }
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o4755)).expect("we have just made it");
+    let Some(path) = setuid_program(folder.path()) else { return };
     let told = refusal(&["--".into(), path.into()]);
     assert!(told.contains("setuid") || told.contains("set-user-ID"), "{told}");
 }

@@ -1,9 +1,9 @@
 //! `clustermon doctor`: what it says of a command agrees with what `clustermon run` does with it.
 
-use harness::{Said, TempDir, c_program, cli, cli_command, require};
+use harness::{Said, TempDir, c_program, cli, cli_command, require, setuid_program};
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -115,17 +115,8 @@ fn a_script_is_followed_to_its_interpreter() {
 
 #[test]
 fn what_changes_its_user_is_refused_by_both() {
-    if !require("cc") {
-        return;
-    }
     let folder = TempDir::new();
-    let path = folder.path().join("changes-user");
-    fs::copy(c_program("epoll", &[]), &path).expect("the temporary directory is writable");
-    if chown(&path, Some(65534), None).is_err() {
-        eprintln!("skipped: only root may give a file away");
-        return;
-    }
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o4755)).expect("we have just made it");
+    let Some(path) = setuid_program(folder.path()) else { return };
     let told = doctor(folder.path(), &path);
     assert!(!told.works && told.check("program").1.contains("setuid"), "{:#}", told.report);
     assert!(run_anyway(folder.path(), &path).contains("setuid"));

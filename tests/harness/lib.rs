@@ -39,7 +39,9 @@ pub use native::Native;
 pub use options::{Listen, Options, Via};
 pub use ports::Port;
 pub use process::{Pid, fd_count, is_alive, marked, pause, resume, signal, state};
-pub use programs::{app_dir, c_library, c_program, clustermon, interpreter, require, rust_program, thunk};
+pub use programs::{
+    app_dir, c_library, c_program, clustermon, interpreter, require, rust_program, setuid_program, thunk,
+};
 pub use spread::{ask_in_turn, conn_to, shares, wait_for_ids};
 pub use temp::TempDir;
 pub use wait::{PATIENCE, wait_for, wait_until};

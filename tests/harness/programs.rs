@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::env;
 use std::ffi::OsString;
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
 use std::sync::{Mutex, OnceLock};
@@ -54,6 +55,22 @@ pub fn c_library(name: &str) -> PathBuf {
         copied.expect("the target folder is writable");
     }
     library
+}
+
+/// A server that changes its user when it is started, made in this folder; `None`, and said, where that needs more rights
+/// or a compiler.
+pub fn setuid_program(folder: &Path) -> Option<PathBuf> {
+    if !require("cc") {
+        return None;
+    }
+    let path = folder.join("changes-user");
+    fs::copy(c_program("epoll", &[]), &path).expect("the temporary directory is writable");
+    if chown(&path, Some(65534), None).is_err() {
+        eprintln!("skipped: only root may give a file away");
+        return None;
+    }
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o4755)).expect("we have just made it");
+    Some(path)
 }
 
 /// A program of apps/c, compiled at its first use in this process.

@@ -4,8 +4,7 @@
 use super::Shell;
 use super::examine::Baseline;
 use crate::ids::LaneId;
-use crate::io::child;
-use crate::io::{proc, spawn};
+use crate::io::{child, proc};
 use crate::pool::Input;
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
@@ -48,12 +47,9 @@ impl Shell {
         if threads.is_empty() {
             return;
         }
-        let waited = self.pool.lane(id).and_then(|lane| lane.suspect_for(self.now));
-        // It had come back since the last time.
-        let is_old = self.holders.baselines.get(&id).is_some_and(|known| {
-            waited.is_some_and(|waited| known.age(self.now) > waited + Duration::from_secs(2))
-        });
-        if is_old || !self.holders.baselines.contains_key(&id) {
+        let waited = self.pool.lane(id).and_then(|lane| lane.suspect_for(self.now)).unwrap_or_default();
+        // One that is older is of a time before it had come back.
+        if self.holders.baselines.get(&id).is_none_or(|known| known.age(self.now) > waited) {
             self.holders.baselines.insert(id, Baseline::begin(self.now, &threads));
             return;
         }
@@ -65,15 +61,13 @@ impl Shell {
     /// Tells the process that holds the lane to stop, and kills it if it has not.
     pub(super) fn end_holder(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get(&id) else { return };
-        let pid = lane.holder.pid;
-        let known = self.processes.get(&lane.worker).is_some_and(|process| process.knows(pid));
-        // A number may be another's by now; a member's is not before its end is seen.
-        match spawn::pidfd(pid) {
-            Ok(pidfd) if known => {
-                child::send(&pidfd, self.stop_signal());
-                self.holders.ending.push((self.now + PATIENCE, pidfd));
-            }
-            Ok(_) | Err(_) => log::debug!("process {pid} is gone, or unknown"),
+        // Its number may be another's by now, its descriptor not.
+        let process = self.processes.get(&lane.worker);
+        let Some(pidfd) = process.and_then(|process| process.pidfd_of(lane.holder.pid)) else { return };
+        child::send(pidfd, self.stop_signal());
+        match pidfd.try_clone() {
+            Ok(pidfd) => self.holders.ending.push((self.now + PATIENCE, pidfd)),
+            Err(_) => child::send(pidfd, Signal::SIGKILL),
         }
     }
 

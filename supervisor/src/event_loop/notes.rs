@@ -82,7 +82,7 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             found(*finding),
             Next(*retry_in, *then)
         ),
-        Note::HolderHung { worker, waited, finding, evidence, .. } => say!(
+        Note::HolderHung { worker, waited, finding, evidence } => say!(
             Error,
             "worker {}: one of its processes has hung for {}, {}; told to stop, the others go on: {evidence}",
             name(worker),

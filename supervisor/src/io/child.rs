@@ -93,6 +93,12 @@ impl Process {
         self.pid == pid || self.members.values().any(|member| member.pid == pid)
     }
 
+    /// The descriptor of the first process or of a member, which no other process can come to have.
+    pub(crate) fn pidfd_of(&self, pid: u32) -> Option<&OwnedFd> {
+        let member = || self.members.values().find(|member| member.pid == pid).map(|member| &member.pidfd);
+        if self.pid == pid { Some(&self.pidfd) } else { member() }
+    }
+
     /// True once nothing that matters lives: the first process has ended and no member is left.
     pub(crate) fn is_gone(&self) -> bool {
         self.ended.is_some() && self.members.is_empty()

@@ -211,7 +211,6 @@ pub enum Note {
     /// One of several processes of the worker hangs: it is ended, and the worker goes on.
     HolderHung {
         worker: WorkerId,
-        lane: LaneId,
         waited: Duration,
         finding: Finding,
         evidence: String,

@@ -27,9 +27,6 @@ impl Pool {
         self.deadlines.lower(look, Timer::Look);
         if let Some(balancer) = self.balancers.get_mut(&id) {
             balancer.leave(from);
-            if balancer.measuring == Some(from) {
-                balancer.measuring = None;
-            }
         }
         self.outbox.push_back(Output::Vacate { lane: from });
         self.outbox.push_back(Output::Watch { lane: from });
@@ -67,7 +64,7 @@ impl Pool {
         };
         lane.condemned = true;
         let worker = lane.worker();
-        self.note(Note::HolderHung { worker, lane: id, waited, finding, evidence });
+        self.note(Note::HolderHung { worker, waited, finding, evidence });
         self.outbox.push_back(Output::EndHolder { lane: id });
     }
 

@@ -7,19 +7,9 @@ listener = contract.bound_socket()
 
 
 def serve(connection):
-    buffer = bytearray()
-    while True:
-        request = contract.take_request(buffer)
-        if request is None:
-            chunk = connection.recv(65536)
-            if not chunk:
-                return
-            buffer += chunk
-            continue
+    for request in contract.requests(connection):
         time.sleep(contract.delay(request))
         connection.sendall(contract.response(*contract.answer(request, [listener])))
-        if request.close:
-            return
 
 
 def accept():

@@ -90,6 +90,22 @@ def take_request(buffer):
     return Request(head, body)
 
 
+def requests(connection):
+    """Each request that comes on a blocking connection, until its client closes it or asks that it be closed."""
+    buffer = bytearray()
+    while True:
+        request = take_request(buffer)
+        if request is None:
+            chunk = connection.recv(65536)
+            if not chunk:
+                return
+            buffer += chunk
+            continue
+        yield request
+        if request.close:
+            return
+
+
 def answer(request, sockets):
     """(status, body) for what needs no waiting and no listener; 404 for the rest."""
     match request.method, request.path:

@@ -52,23 +52,13 @@ def make(spec):
 
 
 def serve(connection, listener):
-    buffer = bytearray()
-    while True:
-        request = contract.take_request(buffer)
-        if request is None:
-            chunk = connection.recv(65536)
-            if not chunk:
-                return
-            buffer += chunk
-            continue
+    for request in contract.requests(connection):
         if request.path == "/option":
             option = OPTIONS[request.query["name"]]
             values = [sock.getsockopt(*option) for sock in (listener, connection)]
             connection.sendall(contract.response(200, "listener={} connection={}\n".format(*values).encode()))
         else:
             connection.sendall(contract.response(*contract.answer(request, [listener])))
-        if request.close:
-            return
 
 
 def accept_forever(listener):

@@ -45,19 +45,9 @@ def answer(request, sockets):
 
 
 def serve(connection):
-    buffer = bytearray()
     try:
-        while True:
-            request = contract.take_request(buffer)
-            if request is None:
-                chunk = connection.recv(65536)
-                if not chunk:
-                    return
-                buffer += chunk
-                continue
+        for request in contract.requests(connection):
             connection.sendall(contract.response(*answer(request, [listener])))
-            if request.close:
-                return
     except ConnectionError:
         pass
     finally:

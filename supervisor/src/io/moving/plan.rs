@@ -93,12 +93,8 @@ impl Plan {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::begin;
     use super::*;
-
-    #[expect(clippy::disallowed_methods, reason = "any moment will do to begin with")]
-    fn begin() -> Instant {
-        Instant::now()
-    }
 
     #[test]
     fn longer_each_time_with_pauses() {

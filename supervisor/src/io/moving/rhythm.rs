@@ -44,12 +44,8 @@ impl Rhythm {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::begin;
     use super::*;
-
-    #[expect(clippy::disallowed_methods, reason = "any moment will do to begin with")]
-    fn begin() -> Instant {
-        Instant::now()
-    }
 
     #[test]
     fn asked_again_and_again_it_is_expected_until_it_is_late() {

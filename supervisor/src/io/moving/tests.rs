@@ -15,6 +15,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
+/// Any moment will do to begin a virtual clock with.
+pub(super) fn begin() -> Instant {
+    Instant::now()
+}
+
 /// Of a machine that does much else.
 const PATIENCE: Duration = Duration::from_secs(60);
 

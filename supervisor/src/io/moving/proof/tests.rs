@@ -1,13 +1,9 @@
 //! Histories of one connection, as looks see them.
 
+use super::super::tests::begin;
 use super::*;
 
 const GRACE: Duration = Duration::from_secs(2);
-
-#[expect(clippy::disallowed_methods, reason = "any moment will do to begin with")]
-fn begin() -> Instant {
-    Instant::now()
-}
 
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
