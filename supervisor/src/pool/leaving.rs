@@ -134,7 +134,9 @@ impl Pool {
         self.leaving.iter().any(|leaving| leaving.id == id && leaving.keeps_lanes)
     }
 
+    /// Another process of the slot is on its way out, or in: one that comes to the slot later must not get its name.
     pub(super) fn is_left(&self, slot: u32) -> bool {
         self.leaving.iter().any(|leaving| leaving.id.slot == slot)
+            || self.workers.successors.iter().any(|worker| worker.id().slot == slot)
     }
 }

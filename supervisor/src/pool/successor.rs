@@ -121,6 +121,7 @@ impl Pool {
 
     fn forget_successors(&mut self) {
         self.workers.successors.retain(|worker| worker.is_live() || !worker.removed);
+        self.remove_gone();
     }
 
     /// What follows a process that is taken down: another after this time, if its slot may have one and it was the slot's.

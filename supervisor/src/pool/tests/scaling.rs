@@ -167,3 +167,26 @@ fn the_address_of_a_worker_that_was_scaled_away_closes() {
     let ids: Vec<_> = sim.pool.balancers().map(|balancer| balancer.id()).collect();
     assert_eq!(ids, [shared]);
 }
+
+#[test]
+fn a_slot_stays_until_its_successor_is_gone_too() {
+    let rolling = Settings { drain_timeout: Some(ms(20_000)), max_surge: 2, ..settings(2) };
+    let (mut sim, balancer, _) = Sim::serving(rolling);
+    sim.input(Input::Reload { ticket: 1 });
+    let successor = WorkerId { slot: 1, incarnation: 2 };
+    let lane = sim.listen_by(successor, balancer);
+    (0..3).for_each(|_| sim.connect(balancer));
+    assert!(sim.take(lane).is_some());
+    let first = sim.worker(1);
+    scale(&mut sim, 1);
+    assert!(!sim.alive.contains(&first), "it has nothing left to do");
+    assert!(sim.alive.contains(&successor), "it has a connection");
+    // Whoever gets the slot now must not get a name that somebody has.
+    assert_eq!(sim.pool.count_workers(), 2);
+    scale(&mut sim, 2);
+    assert!(!sim.pool.workers()[1].is_live() || sim.worker(1) != successor);
+    scale(&mut sim, 1);
+    sim.finish(successor);
+    sim.advance(ms(20_000));
+    assert_eq!(sim.pool.count_workers(), 1);
+}
