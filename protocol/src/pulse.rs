@@ -1,15 +1,18 @@
 //! The pulse page: memory that a worker's threads write in passing and the supervisor looks at. One page a process, one
-//! cache line a thread; no call, no message and no wake-up on either side.
+//! cache line a thread; unasked, no call, no message and no wake-up on either side.
 //!
 //! A thread is *waiting* while it is in epoll, poll, select or a blocking accept, and *running* between two waits. A
-//! thread that has accepted a connection from a lane is *serving*. Times are CLOCK_MONOTONIC_COARSE in nanoseconds: a few
-//! milliseconds coarse, and free. The reader trusts nothing that it finds.
+//! thread that has accepted a connection from a lane is *serving*. The reader may ask one of them to *ring*: to say by a
+//! message when it goes into its next wait. Times are CLOCK_MONOTONIC_COARSE in nanoseconds: a few milliseconds coarse, and
+//! free. The reader trusts nothing that it finds.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::time::Duration;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"clmH");
-/// The layout that this build writes.
-pub const LAYOUT: u32 = 1;
+/// The layout that this build writes. It reads the first one too, of a process that began before an upgrade: what it finds
+/// there for `ran` is less than any time.
+pub const LAYOUT: u32 = 2;
 /// Threads that have a record of their own; further ones go unseen.
 pub const THREADS: usize = 63;
 /// Size of the page, in bytes.
@@ -18,9 +21,13 @@ pub const SIZE: usize = 4096;
 const WAITING: u32 = 1;
 const RUNNING: u32 = 2;
 
-const IN_WAITS: u32 = 1;
-const IN_ACCEPT: u32 = 2;
-const UNSEEN: u32 = 3;
+/// What of a thread's `state` the reader looks at; above it stands its way.
+const STATE: u32 = 0xff;
+const IN_WAITS: u32 = 1 << 8;
+const IN_ACCEPT: u32 = 2 << 8;
+const UNSEEN: u32 = 3 << 8;
+/// Nanoseconds in the unit of `ran`, as a power of two.
+const RAN_UNIT: u32 = 10;
 
 /// The page.
 #[derive(Debug)]
@@ -44,12 +51,21 @@ pub struct Record {
     loops: AtomicU64,
     accepted: AtomicU64,
     tid: AtomicU32,
+    /// Waiting or running, and how it waits for connections, as far as the writer has found out.
     state: AtomicU32,
     serving: AtomicU32,
     /// The epoll set that it waits on or last waited on, plus one; 0 is none.
     set: AtomicU32,
-    /// How it waits for connections, as far as the writer has found out; the reader does not look.
-    way: AtomicU32,
+    /// For how long it has run, in units of 1,024 ns; wraps around.
+    ran: AtomicU32,
+    /// The descriptor of the lane by which to say when it next goes into a wait, plus one; 0 is none. The reader asks, and
+    /// the writer answers once.
+    bell: AtomicU32,
+}
+
+/// How long a thread ran between two looks, from what they found for `ran`.
+pub fn ran_between(before: u32, after: u32) -> Duration {
+    Duration::from_nanos(u64::from(after.wrapping_sub(before)) << RAN_UNIT)
 }
 
 /// One look at one thread.
@@ -67,8 +83,23 @@ pub struct Look {
     pub loops: u64,
     /// Connections taken from lanes.
     pub accepted: u64,
+    /// For how long it had run until its last wait, in units of 1,024 ns; wraps around. Right on average, since the clock
+    /// is coarser than most runs.
+    pub ran: u32,
     /// The descriptor of the epoll set that it waits on or last waited on.
     pub set: Option<u32>,
+}
+
+impl Look {
+    /// For how long it has been away from its wait at `now`, in nanoseconds. A time from the future is garbage.
+    pub fn away(&self, now: u64) -> u64 {
+        if self.running { now.saturating_sub(self.since) } else { 0 }
+    }
+
+    /// As `ran`, with the run that it is in.
+    pub fn ran_until(&self, now: u64) -> u32 {
+        self.ran.wrapping_add((self.away(now) >> RAN_UNIT) as u32)
+    }
 }
 
 impl Page {
@@ -79,9 +110,10 @@ impl Page {
         self.magic.store(MAGIC, Ordering::Release);
     }
 
-    /// True once a process writes in this build's layout.
+    /// True once a process writes in a layout that this build reads.
     pub fn is_begun(&self) -> bool {
-        self.magic.load(Ordering::Acquire) == MAGIC && self.layout.load(Ordering::Relaxed) == LAYOUT
+        let layout = self.layout.load(Ordering::Relaxed);
+        self.magic.load(Ordering::Acquire) == MAGIC && (1..=LAYOUT).contains(&layout)
     }
 
     /// The record of the thread with this key; a free one becomes its own, with the tid that `tid` tells.
@@ -127,6 +159,16 @@ impl Page {
         }
     }
 
+    /// The thread is asked to say by its descriptor `lane` when it next goes into a wait.
+    pub fn ask(&self, tid: u32, lane: u32) {
+        let serves = |record: &&Record| {
+            record.serving.load(Ordering::Relaxed) != 0 && record.tid.load(Ordering::Relaxed) == tid
+        };
+        if let Some(record) = self.records.iter().find(serves) {
+            record.bell.store(lane.wrapping_add(1), Ordering::Release);
+        }
+    }
+
     /// Every thread that has a record, as it is now.
     pub fn looks(&self) -> impl Iterator<Item = Look> + '_ {
         self.records.iter().filter_map(Record::look)
@@ -147,15 +189,33 @@ impl Page {
 impl Record {
     /// The thread goes into a wait.
     pub fn enter(&self, now: u64) {
-        if self.state.load(Ordering::Relaxed) == RUNNING {
+        let state = self.state.load(Ordering::Relaxed);
+        if state & STATE == RUNNING {
             let ran = now.saturating_sub(self.since.load(Ordering::Relaxed));
             if ran > self.worst.load(Ordering::Relaxed) {
                 self.worst.store(ran, Ordering::Relaxed);
             }
+            let before = self.ran.load(Ordering::Relaxed);
+            self.ran.store(before.wrapping_add((ran >> RAN_UNIT) as u32), Ordering::Relaxed);
         }
         self.loops.store(self.loops.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
-        self.state.store(WAITING, Ordering::Release);
+        self.state.store(state & !STATE | WAITING, Ordering::Release);
+    }
+
+    /// The descriptor of the lane by which it is to say that it has gone into a wait, if it has been asked and has not
+    /// yet answered. Looked at after `enter`, as whoever asks looks after that whether it waits: one of them sees the other,
+    /// or, where both look within the same few nanoseconds, the reader does when it looks again.
+    pub fn answer(&self) -> Option<i32> {
+        if self.bell.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        self.bell.swap(0, Ordering::Acquire).checked_sub(1).and_then(|lane| i32::try_from(lane).ok())
+    }
+
+    /// It has been asked and has not answered.
+    pub fn is_asked(&self) -> bool {
+        self.bell.load(Ordering::Relaxed) != 0
     }
 
     /// It is this epoll set that it waits on.
@@ -166,23 +226,26 @@ impl Record {
     /// The thread comes out of it.
     pub fn leave(&self, now: u64) {
         self.since.store(now, Ordering::Relaxed);
-        self.state.store(RUNNING, Ordering::Release);
+        let way = self.state.load(Ordering::Relaxed) & !STATE;
+        self.state.store(way | RUNNING, Ordering::Release);
     }
 
     /// It waits by calls of which it tells before and after.
     pub fn waits_in_calls(&self) {
-        if self.way.load(Ordering::Relaxed) != IN_WAITS {
-            self.way.store(IN_WAITS, Ordering::Relaxed);
+        let state = self.state.load(Ordering::Relaxed);
+        if state & !STATE != IN_WAITS {
+            self.state.store(state & STATE | IN_WAITS, Ordering::Relaxed);
         }
     }
 
     /// Whether an accept() by a thread that has not been told of anything may be taken for its wait: unless it never
     /// blocks there and is not known to wait elsewhere. Such a thread waits unseen, and nothing is told about it.
     pub fn may_wait_in_accept(&self, blocks: impl FnOnce() -> bool) -> bool {
-        match self.way.load(Ordering::Relaxed) {
+        let state = self.state.load(Ordering::Relaxed);
+        match state & !STATE {
             0 => {
                 let blocks = blocks();
-                self.way.store(if blocks { IN_ACCEPT } else { UNSEEN }, Ordering::Relaxed);
+                self.state.store(state | if blocks { IN_ACCEPT } else { UNSEEN }, Ordering::Relaxed);
                 blocks
             }
             way => way != UNSEEN,
@@ -203,10 +266,11 @@ impl Record {
         Some(Look {
             tid: self.tid.load(Ordering::Relaxed),
             serving: self.serving.load(Ordering::Relaxed) != 0,
-            running: state == RUNNING,
+            running: state & STATE == RUNNING,
             since: self.since.load(Ordering::Relaxed),
             loops: self.loops.load(Ordering::Relaxed),
             accepted: self.accepted.load(Ordering::Relaxed),
+            ran: self.ran.load(Ordering::Relaxed),
             set: self.set.load(Ordering::Relaxed).checked_sub(1),
         })
     }
@@ -230,7 +294,8 @@ mod tests {
             state: AtomicU32::new(0),
             serving: AtomicU32::new(0),
             set: AtomicU32::new(0),
-            way: AtomicU32::new(0),
+            ran: AtomicU32::new(0),
+            bell: AtomicU32::new(0),
         };
         Box::new(Page {
             magic: AtomicU32::new(0),
@@ -280,6 +345,23 @@ mod tests {
     }
 
     #[test]
+    fn who_serves_and_is_asked_answers_once() {
+        let page = page();
+        let record = page.record(64, || 7).unwrap();
+        page.ask(7, 5);
+        assert_eq!(record.answer(), None, "it serves nobody");
+        record.accepted();
+        page.ask(8, 5);
+        assert_eq!((record.is_asked(), record.answer()), (false, None), "somebody else was asked");
+        page.ask(7, 0);
+        page.ask(7, 5);
+        assert!(record.is_asked());
+        assert_eq!((record.answer(), record.answer()), (Some(5), None));
+        page.ask(7, u32::MAX - 1);
+        assert_eq!(record.answer(), None, "no descriptor");
+    }
+
+    #[test]
     fn an_accept_is_the_wait_of_who_blocks_there_or_waits_elsewhere_in_sight() {
         let page = page();
         let [blocks, unseen, told] = [64, 128, 192].map(|key| page.record(key, || 1).unwrap());
@@ -306,5 +388,14 @@ mod tests {
         assert_eq!(page.take_worst(), 0);
         let look = page.looks().next().unwrap();
         assert_eq!((look.running, look.since, look.loops, look.accepted), (false, 900, 2, 1));
+        record.leave(1 << 20);
+        record.enter(3 << 20);
+        let look = page.looks().next().unwrap();
+        assert_eq!(look.ran, 2 << 10, "runs of less than the unit are no time");
+        record.leave(4 << 20);
+        let running = page.looks().next().unwrap();
+        assert_eq!((running.ran, running.ran_until(5 << 20)), (2 << 10, 3 << 10));
+        assert_eq!((running.away(5 << 20), running.away(0), look.away(5 << 20)), (1 << 20, 0, 0));
+        assert_eq!(ran_between(u32::MAX, 2 << 10).as_nanos(), (2 << 20) + (1 << 10));
     }
 }

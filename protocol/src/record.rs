@@ -65,6 +65,8 @@ pub enum Upward {
     Shut,
     /// A connection was lost: its fd table was full although it looked first.
     Lost,
+    /// The thread that serves goes into its wait: the answer to a ring of the pulse page.
+    Waits,
 }
 
 /// Size of an upward record, in bytes.
@@ -77,6 +79,7 @@ impl Upward {
             Self::Nonblock(on) => [1, u8::from(on)],
             Self::Shut => [2, 0],
             Self::Lost => [3, 0],
+            Self::Waits => [4, 0],
         }
     }
 
@@ -86,6 +89,7 @@ impl Upward {
             [1, on] => Some(Self::Nonblock(*on != 0)),
             [2, _] => Some(Self::Shut),
             [3, _] => Some(Self::Lost),
+            [4, _] => Some(Self::Waits),
             _ => None,
         }
     }
@@ -104,7 +108,9 @@ mod tests {
         for record in [Record::Void, Record::Connection { peer, nonblock: true, ticket }] {
             assert_eq!(Record::decode(&record.encode()), Some(record));
         }
-        for upward in [Upward::Nonblock(true), Upward::Nonblock(false), Upward::Shut, Upward::Lost] {
+        for upward in
+            [Upward::Nonblock(true), Upward::Nonblock(false), Upward::Shut, Upward::Lost, Upward::Waits]
+        {
             assert_eq!(Upward::decode(&upward.encode()), Some(upward));
         }
     }

@@ -14,6 +14,7 @@ mod finding;
 mod health;
 mod holders;
 mod listening;
+mod long;
 mod moving;
 mod notes;
 mod notices;
@@ -49,7 +50,7 @@ use crate::io::release::Releases;
 use crate::io::scout::Scout;
 use crate::io::signals::{Event, Signals};
 use crate::io::source::Source;
-use crate::io::spawn::Template;
+use crate::io::spawn::{Limits, Template};
 use crate::io::stdio::Outputs;
 use crate::io::throttle::Throttle;
 use crate::link::Inbox;
@@ -89,6 +90,9 @@ struct Shell {
     config: Config,
     /// What a process of each version is made of.
     templates: BTreeMap<u32, Template>,
+    limits: Limits,
+    /// This thread preempts like any other.
+    is_prompt: bool,
     reloads: Reloads,
     drains: Drains,
     /// Where the process is the supervisor's own.

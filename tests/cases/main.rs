@@ -50,6 +50,8 @@ mod listens_differ;
 mod lives;
 /// A log that nobody reads.
 mod log_pipe;
+/// Requests that take long.
+mod long_requests;
 /// What people run, each as a worker.
 mod matrix;
 /// Connections go from a worker that leaves to others.

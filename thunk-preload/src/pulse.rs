@@ -1,11 +1,13 @@
 //! The pulse page of this process: the waits mark in passing what each thread is about. It costs two readings of a coarse
 //! clock a wait, and nothing at all in a process that is no worker.
 
+use crate::abi::{MSG_DONTWAIT, MSG_NOSIGNAL};
 use crate::log::tell;
 use crate::settings::Settings;
-use crate::{link, polled, real, sys};
+use crate::{lane, link, polled, real, sys};
 use clustermon_protocol::message::{Reply, Request};
 use clustermon_protocol::pulse::{Page, Record, SIZE};
+use clustermon_protocol::record::Upward;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
@@ -21,6 +23,7 @@ pub(crate) fn enter() {
     if let Some(record) = record() {
         record.waits_in_calls();
         record.enter(real::coarse_now());
+        answer(record);
     }
 }
 
@@ -31,18 +34,38 @@ pub(crate) fn enter_set(set: i32) {
         record.waits_in_calls();
         record.on(set);
         record.enter(real::coarse_now());
+        answer(record);
     }
 }
 
 /// This thread goes into accept(), which for many is their wait. False if it is not to be taken for one: a program that
 /// calls the kernel without the C library waits where nobody sees it, and would seem to be busy between two accepts.
-pub(crate) fn enter_accept(blocks: impl FnOnce() -> bool) -> bool {
+pub(crate) fn enter_accept(blocks: impl Fn() -> bool) -> bool {
     let Some(record) = record() else { return false };
-    let waits = EPOLL.load(Ordering::Relaxed) || record.may_wait_in_accept(blocks);
+    let waits = EPOLL.load(Ordering::Relaxed) || record.may_wait_in_accept(&blocks);
     if waits {
         record.enter(real::coarse_now());
+        // An accept() that does not block is no wait: what it has taken before is served next.
+        if record.is_asked() && blocks() {
+            answer(record);
+        }
     }
     waits
+}
+
+/// The supervisor has asked this thread to say when it waits again: its requests are long, and it is given one at a time.
+fn answer(record: &Record) {
+    if let Some(lane) = record.answer() {
+        say(lane);
+    }
+}
+
+#[cold]
+fn say(lane: i32) {
+    // By now the number may stand for anything.
+    if lane::recognise(lane).is_some() {
+        let _ = sys::send(lane, &Upward::Waits.encode(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
 }
 
 /// This thread comes out of it.

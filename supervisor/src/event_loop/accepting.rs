@@ -3,8 +3,13 @@
 
 use super::{Shell, orders};
 use crate::ids::BalancerId;
+use crate::io::listener::Listener;
+use crate::io::source::Source;
 use crate::pool::{Input, Policy};
+use mio::unix::SourceFd;
+use mio::{Interest, Poll};
 use std::io;
+use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 /// How many connections one balancer may accept before others have their turn.
@@ -14,10 +19,15 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
 impl Shell {
     pub(super) fn on_pending(&mut self, balancer: BalancerId) {
-        if let Some(listener) = self.listeners.get_mut(&balancer) {
-            listener.pending = true;
-            self.make_ready(balancer);
+        // While requests are short there is room again in no time, and it is not worth two calls.
+        let may_mute = self.is_prompt && !self.pool.may_accept(balancer);
+        let Some(listener) = self.listeners.get_mut(&balancer) else { return };
+        if listener.pending && may_mute {
+            // That something waits is known, and no more can be done about it: each that comes would wake this thread.
+            mute(&self.poll, listener, true);
         }
+        listener.pending = true;
+        self.make_ready(balancer);
     }
 
     /// Somebody has shut the listening socket down.
@@ -79,6 +89,7 @@ impl Shell {
                     if error.kind() == io::ErrorKind::WouldBlock || listener.closing && is_shut(&error) =>
                 {
                     listener.pending = false;
+                    mute(&self.poll, listener, false);
                     return false;
                 }
                 Err(error) => match error.raw_os_error() {
@@ -112,6 +123,20 @@ impl Shell {
             }
         }
         true
+    }
+}
+
+/// Whether the poll reports what comes. Registering anew reports what has come meanwhile; that somebody shuts the socket
+/// down is reported all the time.
+fn mute(poll: &Poll, listener: &mut Listener, mute: bool) {
+    if listener.muted == mute {
+        return;
+    }
+    let interest = if mute { Interest::PRIORITY } else { Interest::READABLE };
+    let source = Source::Listener(listener.id).into();
+    match poll.registry().reregister(&mut SourceFd(&listener.as_fd().as_raw_fd()), source, interest) {
+        Ok(()) => listener.muted = mute,
+        Err(error) => log::error!("{}: cannot change what is reported: {error}", listener.address),
     }
 }
 

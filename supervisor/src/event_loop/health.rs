@@ -83,6 +83,7 @@ impl Shell {
             if self.now.saturating_duration_since(at) > look {
                 self.input(Input::Late);
             }
+            self.look_at_requests(look * LOOKS_A_LIMIT);
             self.look_at_pages(look);
         }
         if due(self.monitor.next_pulse, self.now) {

@@ -235,6 +235,10 @@ impl Shell {
                     }
                 }
                 Ok(Upward::Shut) => self.input(Input::LaneClosed { lane: id }),
+                Ok(Upward::Waits) => {
+                    self.on_waits(id);
+                    self.carry_out();
+                }
                 Ok(Upward::Lost) => {
                     let what = "lost a connection: its table of descriptors was full";
                     self.accuse_worker(worker, pid, what);

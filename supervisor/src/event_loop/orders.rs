@@ -59,6 +59,7 @@ impl Shell {
 
     /// The connection path: one sendmsg, one close, and word that the copy is closed.
     fn dispatch(&mut self, conn: ConnId, id: LaneId) {
+        self.mark_given(id);
         let Some(connection) = self.conns.get(conn) else { return };
         let balancer = connection.balancer;
         let given = match self.lanes.get_mut(&id) {
@@ -94,8 +95,8 @@ impl Shell {
         self.pool.handle(self.now, Input::Returned { conn, balancer, source });
     }
 
-    fn measure(&mut self, id: LaneId) {
-        let waiting = self.lanes.get(&id).map_or(0, |lane| lane.waiting());
+    pub(super) fn measure(&mut self, id: LaneId) {
+        let waiting = self.lanes.get(&id).map_or(0, |lane| self.waiting(lane));
         self.pool.handle(self.now, Input::Measured { lane: id, waiting });
     }
 
@@ -103,7 +104,10 @@ impl Shell {
     fn watch(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         lane.watched = true;
-        if !lane.armed {
+        if self.watch_thread(id) {
+            return;
+        }
+        if let Some(lane) = self.lanes.get_mut(&id).filter(|lane| !lane.armed) {
             match arm(&self.poll, id, lane, true) {
                 Ok(()) => lane.armed = true,
                 Err(error) => log::error!("cannot watch a lane: {error}"),
@@ -112,6 +116,7 @@ impl Shell {
     }
 
     fn look(&mut self, id: LaneId) {
+        self.look_for_missed(id);
         let Some(lane) = self.lanes.get(&id) else { return };
         let waiting = lane.waiting();
         // On its way to the worker it is in no table of descriptors, however long that takes.

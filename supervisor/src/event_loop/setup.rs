@@ -127,6 +127,8 @@ impl Shell {
             poll,
             config,
             templates: BTreeMap::from([(0, template)]),
+            limits,
+            is_prompt: false,
             reloads: Reloads::default(),
             drains: Drains::default(),
             signals,

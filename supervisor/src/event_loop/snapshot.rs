@@ -68,6 +68,7 @@ impl Shell {
             last_cause: self.causes.last(worker.id()).map(|cause| cause.kind),
             out_of_rotation: self.why_out(worker.id()),
             connections: worker.dispatched(),
+            one_by_one: self.lanes.values().any(|lane| lane.worker == worker.id() && lane.one_by_one),
             lag_ms: None,
             health: self.monitor.health(worker.id()),
             pss: None,

@@ -34,6 +34,10 @@ pub(crate) struct Lane {
     pub(crate) watched: bool,
     /// The poll reports writability.
     pub(crate) armed: bool,
+    /// The core gives it one connection at a time.
+    pub(crate) one_by_one: bool,
+    /// How often its thread had waited when it was last given one, one by one.
+    pub(crate) given_at: Option<u64>,
     /// The last one given out.
     pub(crate) ticket: Ticket,
     supervisor_end: OwnedFd,
@@ -82,6 +86,8 @@ impl Lane {
             inode,
             watched: false,
             armed: false,
+            one_by_one: false,
+            given_at: None,
             ticket,
             supervisor_end,
             worker_end,

@@ -92,6 +92,8 @@ pub(crate) struct Listener {
     pub(crate) backlog: u32,
     /// There may be something to accept.
     pub(crate) pending: bool,
+    /// The poll does not report what comes.
+    pub(crate) muted: bool,
     /// Nobody new is let in.
     pub(crate) closing: bool,
     /// How workers want their connections: what they last said.
@@ -129,6 +131,7 @@ impl Listener {
             file,
             backlog: backlog.unsigned_abs(),
             pending: true,
+            muted: false,
             closing: false,
             nonblock: false,
             socket,
@@ -146,7 +149,7 @@ impl Listener {
         set_nonblocking(socket.as_fd())?;
         self.inode = inode;
         self.file = file;
-        self.pending = true;
+        (self.pending, self.muted) = (true, false);
         self.older.push(std::mem::replace(&mut self.socket, socket));
         Ok(())
     }
@@ -175,7 +178,7 @@ impl Listener {
             self.socket = self.another(backlog)?;
             self.inode = nix::sys::stat::fstat(&self.socket)?.st_ino;
         }
-        self.pending = true;
+        (self.pending, self.muted) = (true, false);
         Ok(())
     }
 

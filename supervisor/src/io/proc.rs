@@ -115,6 +115,11 @@ pub(crate) fn thread(pid: u32, tid: u32) -> Option<Thread> {
     })
 }
 
+/// Where the time of the thread has gone; `None` if it is gone or the system keeps no account.
+pub(crate) fn account(pid: u32, tid: u32) -> Option<Spent> {
+    account_of(&fs::read_to_string(format!("/proc/{pid}/task/{tid}/schedstat")).ok()?)
+}
+
 /// By the scheduler's own account where it keeps one, else by the clock ticks that found the thread running.
 fn spent(directory: &Path, ticks: u64) -> Spent {
     let account = fs::read_to_string(directory.join("schedstat")).unwrap_or_default();

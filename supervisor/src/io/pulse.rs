@@ -1,6 +1,9 @@
 //! The pulse pages of workers' processes, as the supervisor looks at them. Workers can write anything there: what is read
 //! is bounded, and decides about nobody but the worker that wrote it.
 
+mod requests;
+
+use self::requests::Requests;
 use super::memory::{Memory, Writers};
 use clustermon_protocol::pulse::{Look, Page, SIZE, THREADS};
 use std::io;
@@ -12,6 +15,8 @@ use std::time::Duration;
 pub(crate) struct Pulse {
     /// Whose it is, as the kernel told when it asked.
     pub(crate) pid: u32,
+    /// What its requests are like.
+    pub(crate) requests: Requests,
     memory: Memory,
 }
 
@@ -38,19 +43,18 @@ pub(crate) fn monotonic() -> u64 {
 impl Pulse {
     /// A fresh page for a process.
     pub(crate) fn new(pid: u32) -> io::Result<Self> {
-        Ok(Self { pid, memory: Memory::new(c"clustermon-pulse", SIZE, Writers::Anybody)? })
+        let memory = Memory::new(c"clustermon-pulse", SIZE, Writers::Anybody)?;
+        Ok(Self { pid, requests: Requests::default(), memory })
     }
 
     /// Looks at the page; `now` is CLOCK_MONOTONIC in nanoseconds. `None` if the process has not begun to write.
     pub(crate) fn read(&self, now: u64) -> Option<Reading> {
         let page = self.page().filter(|page| page.is_begun())?;
         let looks: Vec<Look> = page.looks().take(THREADS).collect();
-        // A time from the future is garbage: it says nothing.
-        let away = |look: &Look| if look.running { now.saturating_sub(look.since) } else { 0 };
         let serving = || looks.iter().filter(|look| look.serving);
         Some(Reading {
             serving: serving().count() as u32,
-            lag: Duration::from_nanos(serving().map(away).min().unwrap_or(0)),
+            lag: Duration::from_nanos(serving().map(|look| look.away(now)).min().unwrap_or(0)),
             loops: looks.iter().fold(0, |sum, look| sum.wrapping_add(look.loops)),
             accepted: looks.iter().fold(0, |sum, look| sum.wrapping_add(look.accepted)),
         })
@@ -76,6 +80,18 @@ impl Pulse {
             }
         }
         found
+    }
+
+    /// The serving thread, if it is the only one.
+    pub(crate) fn sole(&self) -> Option<Look> {
+        let mut serving = self.page().filter(|page| page.is_begun())?.looks().filter(|look| look.serving);
+        serving.next().filter(|_| serving.next().is_none())
+    }
+
+    /// The only serving thread is to say by this descriptor of its lane when it next goes into a wait. False if there is
+    /// none, or more.
+    pub(crate) fn ask(&self, lane: u32) -> bool {
+        self.page().zip(self.sole()).map(|(page, thread)| page.ask(thread.tid, lane)).is_some()
     }
 
     /// The threads that have accepted from a lane, as the process names them.

@@ -57,6 +57,14 @@ impl Limits {
         Ok(Self { descriptors, batch: ordinary && schedule(libc::SCHED_BATCH) })
     }
 
+    /// Where whoever is woken works for long, handing over several connections at once is not to be had, and to wait for
+    /// one that works only makes others wait: the calling thread preempts like any other for as long as this is so.
+    pub(crate) fn be_prompt(&self, prompt: bool) {
+        if self.batch {
+            schedule(if prompt { libc::SCHED_OTHER } else { libc::SCHED_BATCH });
+        }
+    }
+
     /// Puts both back, in the calling thread. Only makes system calls.
     fn give_back(&self) -> io::Result<()> {
         setrlimit(Resource::RLIMIT_NOFILE, self.descriptors.0, self.descriptors.1)?;

@@ -212,7 +212,7 @@ impl Balancer {
                 self.rotation.remove(place);
                 continue;
             };
-            if lane.in_flight() >= u64::from(settings.window) {
+            if lane.may_be_full(settings) {
                 self.measuring = Some(id);
                 outbox.push_back(Output::Measure { lane: id });
                 break;

@@ -30,7 +30,11 @@ pub enum Input {
     /// lane that is no longer known needs no `Retire`.
     LaneClosed { lane: LaneId },
     /// How many connections wait in the lane now: the answer to `Measure`, and sent unasked when a watched lane drains.
+    /// Of a lane that is given one by one, with the one that is being served.
     Measured { lane: LaneId, waiting: u32 },
+    /// From now on the lane is given one connection at a time, because its requests are long; or no longer. A lane that is
+    /// watched meanwhile is told of by `Measured`.
+    OneByOne { lane: LaneId, on: bool },
     /// The answer to `Look`: how many wait, and whether the worker still holds its end.
     Looked { lane: LaneId, waiting: u32, held: bool },
     /// A connection came out of the kernel's accept queue. `source` stands for its peer's address without the port,

@@ -24,6 +24,12 @@ pub struct Lane {
     opened: Instant,
     /// It belongs to one of several processes that shared a lane.
     pub(super) shared_out: bool,
+    /// Its requests are long: what waited in it would wait for all of one.
+    pub(super) one_by_one: bool,
+    /// One by one: it was given one, and its thread has not been found waiting since.
+    pub(super) busy: bool,
+    /// One by one: its turn came while it was busy, and somebody waited or went elsewhere.
+    passed_over: bool,
     /// The process that holds it is being ended.
     pub(super) condemned: bool,
     /// When it was last dispatched to, in the count of its balancer; 0 is never.
@@ -116,6 +122,9 @@ impl Lane {
             gate,
             opened: now,
             shared_out: false,
+            one_by_one: false,
+            busy: false,
+            passed_over: false,
             condemned: false,
             turn: 0,
             sent: 0,
@@ -168,6 +177,29 @@ impl Lane {
         matches!(self.gate, Gate::Open | Gate::AtLimit | Gate::Suspect)
     }
 
+    /// So many connections may wait in it; or, one by one, be served or wait.
+    pub(super) fn window(&self, settings: &Settings) -> u32 {
+        if self.one_by_one { 1 } else { settings.window }
+    }
+
+    /// It may have no room for one more, as far as is known here.
+    pub(super) fn may_be_full(&self, settings: &Settings) -> bool {
+        self.in_flight() >= u64::from(self.window(settings)) || self.is_busy()
+    }
+
+    /// One by one: its thread is not known to wait.
+    pub(super) fn is_busy(&self) -> bool {
+        self.one_by_one && self.busy
+    }
+
+    /// Its turn has come, and so many are in it or being served.
+    pub(super) fn had_its_turn(&mut self, waiting: u32) {
+        if self.one_by_one {
+            self.busy = waiting > 0;
+            self.passed_over = self.busy;
+        }
+    }
+
     /// Connections that may wait in it: an upper bound between two looks.
     pub fn in_flight(&self) -> u64 {
         self.sent - self.taken
@@ -185,7 +217,7 @@ impl Lane {
 
     /// A connection may wait in it, or was taken back when it became a suspect.
     pub(super) fn is_wanted(&self) -> bool {
-        self.wanted || self.stuck.is_some_and(|stuck| stuck.wanted)
+        self.wanted || self.passed_over || self.stuck.is_some_and(|stuck| stuck.wanted)
     }
 
     /// For how long a suspect has taken nothing.
@@ -220,6 +252,7 @@ impl Lane {
         self.sent += 1;
         self.unpolled += 1;
         self.wanted = true;
+        (self.busy, self.passed_over) = (true, false);
         self.last = Some(conn);
         if !was_empty {
             return None;
@@ -270,7 +303,8 @@ impl Lane {
         if waiting == 0 {
             self.waiting_since = None;
             self.wanted = false;
-            if count == Count::Exact {
+            // One that is watched for its thread to wait may be missed.
+            if count == Count::Exact && !(self.flow == Flow::Full && self.is_busy()) {
                 self.look = None;
             }
             return None;

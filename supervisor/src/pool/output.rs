@@ -26,7 +26,8 @@ pub enum Output {
     Refuse { conn: ConnId },
     /// Answer how many connections wait in the lane.
     Measure { lane: LaneId },
-    /// Tell by one `Measured` when the lane has next been read from; at once if it has been since it was last counted.
+    /// Tell by one `Measured` when the lane has next been read from; at once if it has been since it was last counted. Of
+    /// one that is given one by one: when its thread next waits for connections.
     /// Ordered again where that is not the end of it. While one such order stands, another changes nothing.
     Watch { lane: LaneId },
     /// Answer by `Looked` whether the worker still holds the lane.

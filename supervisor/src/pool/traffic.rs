@@ -111,12 +111,22 @@ impl Pool {
     }
 
     pub(super) fn measured(&mut self, now: Instant, id: LaneId, waiting: u32) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.had_its_turn(waiting);
+        }
         let Some(balancer) = self.observe(now, id, waiting, Count::AtMost) else { return };
         // What was watched has been told, and is not over.
         if self.lanes.get(&id).is_some_and(|lane| lane.flow != Flow::Ready) {
             self.outbox.push_back(Output::Watch { lane: id });
         }
         self.pump(now, balancer);
+    }
+
+    /// The lane's requests are long, or no longer.
+    pub(super) fn one_by_one(&mut self, id: LaneId, on: bool) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.one_by_one = on;
+        }
     }
 
     pub(super) fn looked(&mut self, now: Instant, id: LaneId, waiting: u32) {
@@ -146,7 +156,8 @@ impl Pool {
         let waiting = lane.waiting(waiting);
         let look = lane.observe(now, waiting, count, &self.settings);
         let (was, was_ready, worker) = (lane.flow, lane.is_ready(), lane.worker());
-        let has_room = waiting < self.settings.window;
+        // That nothing is in the lane does not tell whether its thread waits.
+        let has_room = waiting < lane.window(&self.settings) && !(lane.flow == Flow::Full && lane.is_busy());
         lane.flow = match was {
             Flow::Ready | Flow::Full if has_room => Flow::Ready,
             Flow::Ready | Flow::Full => Flow::Full,
@@ -281,7 +292,7 @@ impl Pool {
                 deadlines.lower(at, Timer::Look);
             }
             // It has room again, which nobody may come to tell: what is taken back was not taken by the worker.
-            if lane.flow == Flow::Full && lane.in_flight() < u64::from(settings.window) {
+            if lane.flow == Flow::Full && lane.in_flight() < u64::from(lane.window(settings)) {
                 lane.flow = Flow::Ready;
             }
             outbox.push_back(Output::TakeBack { lane: id });

@@ -26,6 +26,7 @@ fn worker(id: &str, state: WorkerState) -> Worker {
         last_cause: None,
         out_of_rotation: None,
         connections: 1234,
+        one_by_one: false,
         lag_ms: None,
         health: None,
         pss: None,

@@ -98,6 +98,10 @@ pub(super) struct SimLane {
     pub(super) queue: VecDeque<Record>,
     pub(super) held: bool,
     watched: bool,
+    /// It is given one by one.
+    pub(super) one_by_one: bool,
+    /// Its thread has taken something since it last waited.
+    pub(super) away: bool,
     /// Something was read since it was last counted.
     read: bool,
 }
@@ -227,7 +231,8 @@ impl Sim {
     pub(super) fn listen_by(&mut self, worker: WorkerId, balancer: BalancerId) -> LaneId {
         let lane = LaneId(self.id().into());
         let (queue, held) = (VecDeque::new(), true);
-        self.lanes.insert(lane, SimLane { worker, balancer, queue, held, watched: false, read: false });
+        let (watched, read, one_by_one, away) = (false, false, false, false);
+        self.lanes.insert(lane, SimLane { worker, balancer, queue, held, watched, read, one_by_one, away });
         self.input(Input::LaneOpened { lane, worker, balancer });
         lane
     }
@@ -303,11 +308,34 @@ impl Sim {
         if let Record::Conn(conn) = record {
             self.conns.insert(conn, Fate::TakenBy(lane.worker));
         }
-        if std::mem::take(&mut lane.watched) {
+        lane.away = lane.one_by_one;
+        if !lane.one_by_one && std::mem::take(&mut lane.watched) {
             self.count(id, 0);
             self.drain();
         }
         Some(record)
+    }
+
+    /// The requests of the lane's thread are long, or no longer.
+    pub(super) fn one_by_one(&mut self, id: LaneId, on: bool) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        (lane.one_by_one, lane.away) = (on, false);
+        let watched = std::mem::take(&mut lane.watched);
+        self.input(Input::OneByOne { lane: id, on });
+        if watched {
+            self.count(id, 0);
+            self.drain();
+        }
+    }
+
+    /// The lane's thread goes into its wait.
+    pub(super) fn wait(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        lane.away = false;
+        if lane.one_by_one && std::mem::take(&mut lane.watched) {
+            self.count(id, 0);
+            self.drain();
+        }
     }
 
     /// A look at the lag of each of these slots, and of all suspects.

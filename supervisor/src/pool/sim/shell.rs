@@ -87,7 +87,9 @@ impl Sim {
             Output::Watch { lane } => {
                 let Some(watched) = self.lanes.get_mut(&lane) else { return };
                 watched.watched = true;
-                if watched.read {
+                let waits = !watched.away && watched.queue.is_empty();
+                let told = if watched.one_by_one { waits } else { watched.read };
+                if told {
                     watched.watched = false;
                     self.count(lane, 0);
                 }
@@ -195,7 +197,7 @@ impl Sim {
     pub(super) fn count(&mut self, id: LaneId, at_least: u32) {
         let Some(lane) = self.lanes.get_mut(&id) else { return self.answer(Input::LaneClosed { lane: id }) };
         lane.read = false;
-        let waiting = (lane.queue.len() as u32).max(at_least);
+        let waiting = (lane.queue.len() as u32 + u32::from(lane.away)).max(at_least);
         self.answer(Input::Measured { lane: id, waiting });
     }
 

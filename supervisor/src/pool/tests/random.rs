@@ -96,6 +96,14 @@ impl Run {
                 let lane = self.lane(n)?;
                 self.sim.lanes.get_mut(&lane)?.held = false;
             }
+            Act::OneByOne(n, on) => {
+                let lane = self.lane(n)?;
+                self.sim.one_by_one(lane, on);
+            }
+            Act::Wait(n) => {
+                let lane = self.lane(n)?;
+                self.sim.wait(lane);
+            }
             Act::Break(n) => self.tell(Input::LaneClosed { lane: self.lane(n)? }),
             Act::Exit(n, code) => {
                 self.sim.end(self.process(n)?, Exit::Code(code));
@@ -223,7 +231,8 @@ impl Run {
         let worker = WorkerId { slot: small % 7, incarnation: (id % 5) as u32 };
         let (lane, balancer) = (LaneId(id), BalancerId(id as u32));
         let conn = ConnId(1_000_000 + self.sim.conns.len() as u64);
-        match what % 16 {
+        match what % 17 {
+            16 => self.tell(Input::OneByOne { lane, on: small.is_multiple_of(2) }),
             15 => self.tell(Input::LaneShared { from: lane, to: LaneId(id / 2) }),
             0 => self.tell(Input::Spawned { worker, pid: small }),
             1 => self.tell(Input::LaneOpened { lane: LaneId(100_000 + id), worker, balancer }),
@@ -362,7 +371,9 @@ impl Run {
             let queued =
                 if self.sim.kernel[&lane.balancer].sound { self.sim.queued(lane.balancer) } else { 0 };
             let held = self.sim.pool.balancer(lane.balancer).map_or(0, |balancer| balancer.held());
-            if matches!(seen.standing(), Standing::Ready | Standing::Full) && lane.queue.len() < window {
+            let may = if lane.one_by_one { 1 } else { window };
+            let has = lane.queue.len() + usize::from(lane.away);
+            if matches!(seen.standing(), Standing::Ready | Standing::Full) && has < may {
                 assert_eq!((queued, held), (0, 0), "connections wait though {id:?} has room");
             }
         }

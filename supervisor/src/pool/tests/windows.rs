@@ -1,7 +1,7 @@
 //! Back-pressure: windows, measures, watches, and what is held in the meantime.
 
 use crate::ids::{BalancerId, ConnId, LaneId};
-use crate::pool::sim::{Fate, Record, Sim, settings};
+use crate::pool::sim::{Fate, Record, Sim, ms, settings};
 use crate::pool::{Input, Output, Settings, Standing};
 
 fn dispatches(orders: &[Output]) -> Vec<LaneId> {
@@ -211,4 +211,77 @@ fn a_connection_for_a_stranger_is_refused_and_a_lane_of_a_stranger_closed() {
     sim.input(Input::Measured { lane: lanes[0], waiting: 9 });
     sim.input(Input::LaneClosed { lane: lanes[0] });
     assert_eq!(sim.take_orders(), []);
+}
+
+#[test]
+fn one_by_one_a_lane_gets_the_next_once_its_thread_waits() {
+    let (mut sim, balancer, lanes) = Sim::serving(settings(2));
+    for lane in &lanes {
+        sim.one_by_one(*lane, true);
+    }
+    sim.take_orders();
+    assert_eq!(dispatches(&connect(&mut sim, balancer, 2)), lanes);
+    // Taken, and so no longer in the lane; but its thread is busy with it.
+    sim.take(lanes[0]);
+    let orders = connect(&mut sim, balancer, 1);
+    assert_eq!(dispatches(&orders), []);
+    assert!(orders.contains(&Output::Watch { lane: lanes[0] }));
+    assert_eq!(sim.pool.held(), 1);
+    sim.take(lanes[1]);
+    sim.wait(lanes[1]);
+    assert_eq!(dispatches(&sim.take_orders()), [lanes[1]], "whoever is free first, in its turn or not");
+    sim.wait(lanes[0]);
+    // Both wait: in turn again.
+    sim.take(lanes[1]);
+    sim.wait(lanes[1]);
+    sim.take_orders();
+    assert_eq!(dispatches(&connect(&mut sim, balancer, 2)), lanes);
+}
+
+#[test]
+fn a_lane_whose_requests_are_short_again_has_its_window_at_once() {
+    let (mut sim, balancer, lanes) = Sim::serving(settings(1));
+    sim.one_by_one(lanes[0], true);
+    connect(&mut sim, balancer, 4);
+    sim.take(lanes[0]);
+    assert_eq!((sim.pool.held(), sim.queued(balancer)), (1, 2));
+    sim.take_orders();
+    sim.one_by_one(lanes[0], false);
+    assert_eq!(dispatches(&sim.take_orders()), [lanes[0]; 2]);
+    assert_eq!(sim.lanes[&lanes[0]].queue.len(), 2);
+    // And the other way round: what waits beyond one is taken before there is another.
+    sim.one_by_one(lanes[0], true);
+    sim.take(lanes[0]);
+    sim.wait(lanes[0]);
+    assert_eq!(dispatches(&sim.take_orders()), []);
+    sim.take(lanes[0]);
+    sim.wait(lanes[0]);
+    assert_eq!(dispatches(&sim.take_orders()), [lanes[0]]);
+}
+
+#[test]
+fn who_is_passed_over_for_being_busy_is_wanted() {
+    let examined = |others: usize| {
+        let (mut sim, balancer, lanes) = Sim::serving(settings(2));
+        for lane in &lanes {
+            sim.one_by_one(*lane, true);
+        }
+        connect(&mut sim, balancer, 1);
+        sim.take(lanes[0]);
+        for _ in 0..others {
+            connect(&mut sim, balancer, 1);
+            sim.take(lanes[1]);
+            sim.wait(lanes[1]);
+        }
+        let worker = sim.worker(0);
+        sim.take_orders();
+        for lag in 1..=30 {
+            sim.advance(ms(1_000));
+            sim.look(&[(0, lag * 1_000)]);
+        }
+        sim.take_orders().contains(&Output::Examine { worker })
+    };
+    assert!(!examined(0), "nobody wanted it");
+    assert!(!examined(1), "the other was next");
+    assert!(examined(2), "its turn came");
 }
