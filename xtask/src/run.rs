@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
 pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
+    let args = without_first_dashes(args);
     // Release: what is tried out here is judged by its speed. The first build takes half a minute on two processors,
     // a debug one two thirds of that.
     let built = build::build(Profile::Release)?;
@@ -25,6 +26,14 @@ pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
     }
     project::forget_cargo(&mut clustermon)?;
     Err(format!("cannot start {}: {}", built.clustermon.display(), clustermon.exec()).into())
+}
+
+/// As after `cargo run`, options may follow a `--` of their own: no command begins with a dash.
+fn without_first_dashes(args: &[String]) -> &[String] {
+    match args {
+        [dashes, next, ..] if dashes == "--" && next.starts_with('-') => &args[1..],
+        _ => args,
+    }
 }
 
 fn help(clustermon: &std::path::Path) -> Result<String> {
@@ -100,5 +109,18 @@ Options:
         assert!(named("-n 4 node"));
         assert!(named("-v node"));
         assert!(named("--help"));
+    }
+
+    #[test]
+    fn options_may_follow_dashes_of_their_own() {
+        let cut = |line: &str| {
+            let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            without_first_dashes(&args).join(" ")
+        };
+        assert_eq!(cut("-- -n 4 -- node server.js"), "-n 4 -- node server.js");
+        assert_eq!(cut("-- --help"), "--help");
+        assert_eq!(cut("-- node -v"), "-- node -v");
+        assert_eq!(cut("-n 4 -- node"), "-n 4 -- node");
+        assert_eq!(cut("--"), "--");
     }
 }
