@@ -98,7 +98,7 @@ pub struct Worker {
     pub out_of_rotation: Option<Cause>,
     /// Connections handed to the worker since the supervisor started.
     pub connections: u64,
-    /// Its requests are long, so that it is given one connection at a time.
+    /// A process of it has long requests (a millisecond or more), and is given one connection at a time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_by_one: bool,
     /// For how long the least busy of its serving threads has not looked for new work, in milliseconds; `None` while none
