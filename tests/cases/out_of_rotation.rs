@@ -86,7 +86,8 @@ fn none_accepts_after_it_is_out_of_rotation() {
     let mut cluster = Cluster::start_command(&command, Options::workers(3).flags(flags));
     let events = follow(&cluster);
     let (target, stop) = (cluster.target(), Arc::new(AtomicBool::new(false)));
-    let load = Load::start(&target, 6, "/stamp");
+    // More clients than the workers have places: where all are full, what waits in a lane has nowhere else to go at once.
+    let load = Load::start(&target, 24, "/stamp");
     let lingering: Vec<_> = (0..6).map(|_| linger(&target, &stop)).collect();
     for round in 0..ROUNDS {
         let done = load.done();

@@ -73,8 +73,9 @@ impl Pool {
         worker.cordoned = cordoned;
         // Nobody waits for it any more; whether it keeps up is seen again once it serves.
         worker.health.acquit();
-        self.outbox.push_back(Output::Changed(Change::Cordon { worker: id, cordoned }));
+        // Told only when nobody can come to it any more.
         self.regate(now, id);
+        self.outbox.push_back(Output::Changed(Change::Cordon { worker: id, cordoned }));
         self.tell_suspicion(id);
     }
 }

@@ -172,6 +172,11 @@ impl Lane {
         self.gate == Gate::Open && self.flow == Flow::Ready
     }
 
+    /// It will be given connections: now, or once it has room or its worker has fewer.
+    pub(super) fn may_take(&self) -> bool {
+        matches!(self.gate, Gate::Open | Gate::AtLimit) && matches!(self.flow, Flow::Ready | Flow::Full)
+    }
+
     /// It may be given connections as soon as it takes those it has.
     pub(super) fn is_usable(&self) -> bool {
         matches!(self.gate, Gate::Open | Gate::AtLimit | Gate::Suspect)

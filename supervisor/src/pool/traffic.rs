@@ -278,13 +278,20 @@ impl Pool {
         }
     }
 
-    /// What waits in the lanes of a worker that is to get nothing more goes to others, where there are any.
+    /// Takes back what waits in the lanes of a worker that is to get nothing more, where another worker serves the address.
+    /// That the others have no room at this moment is no reason to leave it: the worker would accept it after it was said
+    /// to be out of rotation. It waits for them in front of the kernel's queue.
     fn yield_lanes_of(&mut self, now: Instant, worker: WorkerId) {
-        let Self { lanes, balancers, settings, outbox, deadlines, .. } = self;
+        let takers: Vec<BalancerId> = self
+            .lanes
+            .values()
+            .filter(|lane| lane.worker() != worker && lane.may_take())
+            .map(Lane::balancer)
+            .collect();
+        let Self { lanes, settings, outbox, deadlines, .. } = self;
         for (&id, lane) in lanes.iter_mut().filter(|(_, lane)| lane.worker() == worker) {
-            let others = balancers.get(&lane.balancer()).is_some_and(|other| !other.rotation.is_empty());
-            // A suspect's go even where the others have no room yet: they are the next to be given.
-            let stay = !others && lane.gate != Gate::Suspect;
+            // A suspect's are taken back in any case: they are the next to be given.
+            let stay = lane.gate != Gate::Suspect && !takers.contains(&lane.balancer());
             if stay || lane.in_flight() == 0 || matches!(lane.flow, Flow::Suspect | Flow::Left) {
                 continue;
             }

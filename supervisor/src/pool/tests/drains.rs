@@ -56,6 +56,35 @@ fn what_waited_goes_to_others_first() {
 }
 
 #[test]
+fn what_waited_is_taken_back_though_the_others_have_no_room_yet() {
+    let (mut sim, balancer, lanes) = Sim::serving(Settings { window: 2, ..draining(2) });
+    for _ in 0..4 {
+        sim.connect(balancer);
+    }
+    assert!(lanes.iter().all(|lane| sim.lanes[lane].queue.len() == 2), "both are full");
+    sim.take_orders();
+    sim.command(0, Command::Stop);
+    let orders = sim.take_orders();
+    assert!(orders.contains(&Output::TakeBack { lane: lanes[0] }), "it accepts after it is out: {orders:?}");
+    assert_eq!(sim.lanes[&lanes[1]].queue.len(), 2);
+    for _ in 0..4 {
+        sim.take(lanes[1]);
+    }
+    assert_eq!(sim.open_connections(sim.worker(1)), 4, "all of them came to the other");
+}
+
+#[test]
+fn what_waited_stays_where_nobody_else_would_take_it() {
+    let (mut sim, balancer, lanes) = Sim::serving(draining(2));
+    sim.command(1, Command::Cordon);
+    sim.connect(balancer);
+    sim.take_orders();
+    sim.command(0, Command::Stop);
+    let orders = sim.take_orders();
+    assert!(!orders.contains(&Output::TakeBack { lane: lanes[0] }), "{orders:?}");
+}
+
+#[test]
 fn time_is_up_for_who_is_never_quiet() {
     let (mut sim, balancer, lanes) = Sim::serving(draining(1));
     sim.connect(balancer);
