@@ -108,8 +108,8 @@ fn collect(root: &Path, below: &str, sources: &mut Vec<Source>) -> Result<()> {
             if !is_a_tools(&name, &entry.path()) {
                 collect(root, &path, sources)?;
             }
-        } else if kind.is_file() && name != "Cargo.lock" {
-            // What is not text has no words and no lines.
+        } else if kind.is_file() && name != "Cargo.lock" && name != ".git" {
+            // What is not text has no words and no lines. (In a linked work tree `.git` is a file of git's own.)
             if let Ok(text) = String::from_utf8(std::fs::read(entry.path())?) {
                 sources.push(Source::new(path, text));
             }
