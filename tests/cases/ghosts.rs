@@ -4,7 +4,6 @@
 use harness::{
     Cluster, Load, Native, Options, PATIENCE, Target, app, c_program, get, open, require, wait_until,
 };
-use std::time::{Duration, Instant};
 
 /// Clients that leave as soon as they have their answer: the server's close and theirs cross.
 fn load(target: &Target) {
@@ -39,15 +38,14 @@ fn are_not_seen_by_workers() {
 }
 
 #[test]
-fn a_close_reaches_the_client_at_once() {
+fn a_close_reaches_the_client_while_nothing_else_happens() {
     let Some(app) = app("c-epoll") else { return };
     let cluster = Cluster::start(&app, Options::workers(2));
     for _ in 0..200 {
         let mut conn = open(&cluster.target(), &app);
         conn.last_request("/").and_then(|()| conn.response()).expect("an answer");
-        let answered = Instant::now();
-        assert!(conn.at_end());
-        assert!(answered.elapsed() < Duration::from_secs(1), "the end came after {:?}", answered.elapsed());
+        // Nobody else connects meanwhile: a copy that is closed only in passing would not be closed.
+        assert!(conn.at_end(), "the connection is still open");
     }
     cluster.stop();
 }

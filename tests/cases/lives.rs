@@ -117,11 +117,10 @@ fn a_worker_whose_budget_is_spent_can_be_started_by_command() {
 
 #[test]
 fn a_bad_first_start_ends_at_once_and_says_why() {
-    let begun = Instant::now();
-    let options = Options::workers(3).flags("--restart-delay 25s").at_once();
+    // Nobody waits for the next start, which is an hour away.
+    let options = Options::workers(3).flags("--restart-delay 1h --max-restart-delay 1h").at_once();
     let mut cluster = Cluster::start_command(&["sh", "-c", "exit 3"], options);
     assert_eq!(cluster.wait_exit().code(), Some(1));
-    assert!(begun.elapsed() < Duration::from_secs(20), "it waited for the next start");
     let told = cluster.log().lines_with("no worker has come so far as to listen");
     assert!(told.len() == 1 && told[0].ends_with(": code 3"), "{told:?}");
     assert_eq!(cluster.log().count(" started, pid "), 3, "each is tried once");
@@ -158,13 +157,11 @@ fn keep_trying_overcomes_a_bad_first_start() {
 
 #[test]
 fn a_stop_timeout_of_zero_kills_at_once() {
-    let Some(cluster) = stubborn(2, "--stop-timeout 0") else { return };
-    let begun = Instant::now();
+    let Some(cluster) = stubborn(2, "--stop-timeout 0 --shutdown-timeout 1h") else { return };
     cluster.order("stop /0 --wait");
     let worker = cluster.inspect_worker("0");
     assert!(text(&worker, "last_exit").contains("SIGKILL"), "{worker}");
     cluster.stop();
-    assert!(begun.elapsed() < Duration::from_secs(9), "it took {:?}", begun.elapsed());
 }
 
 #[test]

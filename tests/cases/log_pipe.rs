@@ -16,9 +16,7 @@ fn serving_continues_when_nobody_reads_the_log() {
         assert!(get(&target, "/exit?code=3").is_err(), "the process ends without an answer");
         who(&target).unwrap_or_else(|error| panic!("after the exit of {before:?}: {error}"));
     }
-    let begun = std::time::Instant::now();
     cluster.stop();
-    assert!(begun.elapsed() < std::time::Duration::from_secs(8), "it took {:?} to stop", begun.elapsed());
 }
 
 /// Whether the process's stderr has O_NONBLOCK.

@@ -45,8 +45,10 @@ fn the_young_wait_twice_as_long_each_time() {
 #[test]
 fn the_old_are_replaced_at_once() {
     let Some(app) = app("c-epoll") else { return };
-    let mut cluster =
-        Cluster::start(&app, Options::workers(1).flags("--min-uptime 50ms --restart-delay 20s"));
+    let mut cluster = Cluster::start(
+        &app,
+        Options::workers(1).flags("--min-uptime 50ms --restart-delay 1h --max-restart-delay 1h"),
+    );
     for round in 1..=3 {
         let pid = cluster.started()["0"];
         let born = Instant::now();
@@ -54,8 +56,8 @@ fn the_old_are_replaced_at_once() {
             born.elapsed() > Duration::from_millis(80)
         });
         signal(pid, libc::SIGKILL);
+        // It would wait an hour if it were taken for a young one.
         cluster.wait_ready(1 + round);
-        assert!(born.elapsed() < Duration::from_secs(15), "it waited for the delay of the young");
     }
     cluster.stop();
 }

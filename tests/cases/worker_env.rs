@@ -41,6 +41,11 @@ fn is_as_the_shell_gives_it() {
     assert!(worker.contains("group-of-its-own True"), "{worker}");
 }
 
+fn own_nice() -> i32 {
+    // SAFETY: takes plain values; 0 stands for this process, which exists, so that it cannot fail.
+    unsafe { libc::getpriority(libc::PRIO_PROCESS, 0) }
+}
+
 #[test]
 fn limits_and_priority_are_restored() {
     if !require("python3") || !require("prlimit") || !require("nice") || !require("chrt") {
@@ -50,7 +55,9 @@ fn limits_and_priority_are_restored() {
     let worker = compare(&["prlimit", "--nofile=256:4096", "--core=0", "--"]);
     assert!(worker.contains("nofile 256 4096"), "{worker}");
     let worker = compare(&["nice", "-n", "5"]);
-    assert!(worker.contains("policy 0 nice 5"), "{worker}");
+    // As seen by whoever runs the tests: that may be nice itself.
+    let nice = (own_nice() + 5).min(19);
+    assert!(worker.contains(&format!("policy 0 nice {nice}")), "{worker}");
     let worker = compare(&["chrt", "--batch", "0"]);
     assert!(worker.contains("policy 3 "), "{worker}");
 }
