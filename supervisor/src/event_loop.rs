@@ -26,6 +26,7 @@ mod reload;
 mod requests;
 mod setup;
 mod snapshot;
+mod stopping;
 mod waits;
 
 pub(crate) use setup::Setup;
@@ -54,7 +55,7 @@ use crate::io::spawn::{Limits, Template};
 use crate::io::stdio::Outputs;
 use crate::io::throttle::Throttle;
 use crate::link::Inbox;
-use crate::pool::{Input, Outcome, Pool};
+use crate::pool::{Input, Outcome, Pool, Requests};
 use bereaved::Bereaved;
 use causes::Causes;
 use closing::Closing;
@@ -67,7 +68,6 @@ use holders::Holders;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
 use moving::Moves;
-use nix::sys::signal::Signal;
 use notices::Notices;
 use readiness::Readiness;
 use reload::Reloads;
@@ -163,7 +163,7 @@ struct Shell {
     is_news: bool,
     /// Every worker has been running at once.
     was_ready: bool,
-    told_to_stop: bool,
+    stop_requests: Requests,
     outcome: Option<Outcome>,
 }
 
@@ -347,28 +347,9 @@ impl Shell {
                 Event::ScaleUp => self.scale_by(1),
                 Event::ScaleDown => self.scale_by(-1),
                 Event::Forward(signal) => self.forward(signal),
-                Event::Stop(signal) if self.told_to_stop => {
-                    log::warn!("{signal} again: killing what is left");
-                    self.input(Input::Kill);
-                }
-                // Whoever presses a key waits for it.
-                Event::Stop(signal @ Signal::SIGINT) => {
-                    log::info!("{signal}: stopping at once");
-                    self.stop(Input::Halt);
-                }
-                Event::Stop(signal) => {
-                    log::info!("{signal}: stopping");
-                    self.stop(Input::Stop);
-                }
+                Event::Stop(signal) => self.on_stop_signal(signal),
             }
         }
-    }
-
-    /// Begins the end, as somebody wants it.
-    fn stop(&mut self, how: Input) {
-        self.told_to_stop = true;
-        self.notifier.stopping(self.now);
-        self.input(how);
     }
 
     fn on_requests(&mut self, take: impl FnOnce(&mut Intercept, Instant, &Poll, &mut Vec<Asked>)) {

@@ -26,6 +26,8 @@ mod control_socket;
 mod death;
 /// Clusters in the background.
 mod detach;
+/// /dev/stderr of programs that change their user.
+mod dev_stderr;
 /// What is told of a command before it is run.
 mod doctor;
 /// Bytes sent before the accept.
@@ -40,6 +42,8 @@ mod health_alone;
 mod health_hangs;
 /// Garbage where a worker's health should be.
 mod health_pages;
+/// Ignored and blocked signals, as the supervisor was started with them.
+mod inherited_signals;
 /// A supervisor with few descriptors.
 mod limits;
 /// Workers that close their listener and live on.
@@ -99,6 +103,8 @@ mod rolling;
 mod rotation;
 /// The supervisor under a service manager, a terminal, as process 1, and as a worker.
 mod service;
+/// Clients that never send a byte.
+mod silent_clients;
 /// The calls on a listening socket, one by one.
 mod sockets;
 /// Signals, wrappers, nothing left behind.

@@ -57,8 +57,39 @@ fn a_second_signal_kills_at_once() {
         };
         cluster.signal(libc::SIGTERM);
         cluster.log().wait_for("stopping");
+        // What comes within a second is the same request.
+        let begun = std::time::Instant::now();
+        wait_until("a second has passed", harness::PATIENCE, || begun.elapsed() > Duration::from_secs(1));
         assert!(cluster.is_alive());
         cluster.stop_by(second);
+    }
+}
+
+/// An entrypoint passes on what its process group gets, too. The handler of a worker needs some time.
+#[test]
+fn one_request_that_arrives_twice_is_one() {
+    if !harness::require("python3") {
+        return;
+    }
+    let script = "import signal, sys, time
+def bye(*_):
+    time.sleep(0.5); print('closed', flush=True); sys.exit(0)
+signal.signal(signal.SIGTERM, bye)
+print('up', flush=True)
+while True: signal.pause()";
+    for (first, second) in [
+        (libc::SIGTERM, libc::SIGTERM),
+        (libc::SIGINT, libc::SIGINT),
+        (libc::SIGINT, libc::SIGTERM),
+        (libc::SIGTERM, libc::SIGINT),
+    ] {
+        let cluster = Cluster::start_command(&["python3", "-c", script], Options::workers(1).at_once());
+        cluster.stdout().wait_for("up");
+        cluster.signal(first);
+        cluster.signal(second);
+        let out = cluster.stdout().clone();
+        cluster.stop_by(second);
+        assert_eq!(out.count("closed"), 1, "{first}, {second}");
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::failed::Failed;
 use super::out;
+use crate::io::dispositions::Dispositions;
 use crate::io::ready::{self, Waiting};
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -42,16 +43,19 @@ fn spawn(output: File) -> io::Result<(Waiting, Child)> {
     let name = words.next().unwrap_or_else(|| OsString::from("clustermon"));
     // The first word is `run`: there are no options before it.
     let run = words.next().unwrap_or_else(|| OsString::from("run"));
-    let child = Command::new("/proc/self/exe")
+    let dispositions = Dispositions::take();
+    let mut command = Command::new("/proc/self/exe");
+    command
         .arg0(name)
         .args([run, FLAG.into()])
         .args(words)
         .env(ready::VARIABLE, inherited.value()?)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
-        .stderr(output)
-        .spawn()?;
-    Ok((waiting, child))
+        .stderr(output);
+    // SAFETY: runs between fork and exec, where only system calls are made and nothing is allocated.
+    unsafe { command.pre_exec(move || dispositions.give()) };
+    Ok((waiting, command.spawn()?))
 }
 
 fn wait(waiting: Waiting, mut child: Child) -> Result<(), Failed> {

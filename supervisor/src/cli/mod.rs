@@ -16,6 +16,7 @@ mod table;
 mod target;
 
 use crate::api::Action;
+use crate::io::dispositions;
 use clap::{Parser, Subcommand};
 use failed::Failed;
 use std::io::Write;
@@ -101,6 +102,11 @@ impl Command {
         };
         done.map(|()| ExitCode::SUCCESS)
     }
+}
+
+/// What the program has to do before Rust's runtime starts, which overwrites what whoever started it has chosen.
+pub extern "C" fn before_main() {
+    dispositions::note_sigpipe();
 }
 
 /// Does what the arguments of this process say.

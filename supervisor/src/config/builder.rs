@@ -182,7 +182,9 @@ impl Builder {
     /// Whether the process is the cluster's own: SIGINT, SIGTERM and SIGQUIT stop it, the limit on descriptors is
     /// raised, and orphans of workers are reaped and ended. Off by default: a library installs nothing unasked. The
     /// signals are blocked in the thread that starts the cluster and in those that it starts later: call it before others
-    /// are there. No handler is installed.
+    /// are there. No handler is installed. Workers get the mask from before. Without this they get the mask of the thread that
+    /// starts the cluster; what the host ignores they ignore too, but for SIGPIPE, which is at its default in them, as
+    /// `std::process::Command` has it: Rust's runtime ignores it in the host, and what was before is not known.
     pub fn handle_signals(mut self, yes: bool) -> Self {
         self.handle_signals = yes;
         self

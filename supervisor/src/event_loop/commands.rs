@@ -90,12 +90,11 @@ impl Shell {
         Ok(match action {
             Action::Inspect | Action::Events => None,
             Action::Stop { target: Target::Cluster } => {
-                self.stop(Input::Stop);
+                self.stop_by_command();
                 Some(Goal::Rest)
             }
             Action::ForceStop { target: Target::Cluster } => {
-                self.told_to_stop = true;
-                self.input(Input::Kill);
+                self.kill_by_command();
                 Some(Goal::Rest)
             }
             Action::Start { target } => {

@@ -18,7 +18,7 @@ pub(super) struct Moves(HashMap<WorkerId, Moving>);
 impl Shell {
     /// Where no move is to be had, the worker drains like any other. When all stop, nobody is left to be given anything.
     pub(super) fn begin_moving(&mut self, watched: Watched) {
-        if self.told_to_stop {
+        if self.stop_requests.any() {
             return self.quiet.watch(watched);
         }
         let worker = watched.worker;

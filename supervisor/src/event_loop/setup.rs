@@ -18,6 +18,7 @@ use crate::hooks::Hooks;
 use crate::io::child;
 use crate::io::conns::Conns;
 use crate::io::control::{Control, Place};
+use crate::io::dispositions::Dispositions;
 use crate::io::epoch::Epoch;
 use crate::io::intercept::Intercept;
 use crate::io::notify::Notifier;
@@ -27,14 +28,14 @@ use crate::io::ready::Ready;
 use crate::io::recipe::Recipe;
 use crate::io::release::Releases;
 use crate::io::scout::Scout;
-use crate::io::signals::{self, Blocked, Signals};
+use crate::io::signals::{Blocked, Signals};
 use crate::io::source::Source;
 use crate::io::spawn::{Limits, Template};
 use crate::io::stdio::Outputs;
 use crate::io::throttle::Throttle;
 use crate::io::{lane, memory_share, random};
 use crate::link::Inbox;
-use crate::pool::{Policy, Pool, Settings};
+use crate::pool::{Policy, Pool, Requests, Settings};
 use clustermon_protocol::env;
 use mio::{Poll, Waker};
 use slab::Slab;
@@ -111,7 +112,7 @@ impl Shell {
                 (env::ON_SUPERVISOR_DEATH, config.rolling.on_supervisor_death.to_string().into()),
             ],
             orphans: config.rolling.on_supervisor_death,
-            mask: signals.as_ref().map_or_else(signals::current_mask, |signals| *signals.original_mask()),
+            dispositions: signals.as_ref().map_or_else(Dispositions::of_host, |signals| *signals.original()),
             limits,
         };
         let counts = config.policy == Policy::LeastConnections || config.max_connections.is_some();
@@ -181,7 +182,7 @@ impl Shell {
             readiness: Readiness::default(),
             is_news: true,
             was_ready: false,
-            told_to_stop: false,
+            stop_requests: Requests::default(),
             outcome: None,
         })
     }

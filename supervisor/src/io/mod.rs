@@ -7,6 +7,7 @@ pub(crate) mod control;
 pub(crate) mod cpus;
 pub(crate) mod descriptors;
 pub(crate) mod diag;
+pub(crate) mod dispositions;
 pub(crate) mod door;
 mod elf;
 pub(crate) mod epoch;

@@ -1,6 +1,7 @@
 //! Signals as events: blocked in every thread and read from a descriptor, so that no handler ever runs, and so that they
 //! reach a process with id 1, too.
 
+use super::dispositions::{Dispositions, is_ignored};
 use super::source::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -32,19 +33,19 @@ pub(crate) enum Event {
 const UNLESS_IGNORED: [Signal; 5] =
     [Signal::SIGHUP, Signal::SIGTTIN, Signal::SIGTTOU, Signal::SIGUSR1, Signal::SIGUSR2];
 
-/// The descriptor, and the mask that workers get back.
+/// The descriptor, and what workers get back.
 #[derive(Debug)]
 pub(crate) struct Signals {
     fd: SignalFd,
-    original: SigSet,
+    original: Dispositions,
     had_terminal: bool,
 }
 
-/// Blocked signals, and the mask from before.
+/// Blocked signals, and how things were before.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Blocked {
     wanted: SigSet,
-    original: SigSet,
+    original: Dispositions,
     had_terminal: bool,
 }
 
@@ -58,8 +59,8 @@ pub(crate) fn block() -> io::Result<Blocked> {
     for signal in UNLESS_IGNORED.into_iter().filter(|signal| !is_ignored(*signal)) {
         wanted.add(signal);
     }
-    let mut original = SigSet::empty();
-    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&wanted), Some(&mut original))?;
+    let original = Dispositions::take();
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&wanted), None)?;
     Ok(Blocked { wanted, original, had_terminal: has_terminal() })
 }
 
@@ -76,8 +77,8 @@ impl Signals {
         Ok(Self { fd, original, had_terminal })
     }
 
-    /// The mask that was in force before.
-    pub(crate) fn original_mask(&self) -> &SigSet {
+    /// What was in force before.
+    pub(crate) fn original(&self) -> &Dispositions {
         &self.original
     }
 
@@ -116,22 +117,13 @@ impl Drop for Signals {
     fn drop(&mut self) {
         // What came and was not read dies with the descriptor's owner: it must not strike when the mask is lifted.
         while self.next().is_some() {}
-        let _ = sigprocmask(SigmaskHow::SIG_SETMASK, Some(&self.original), None);
+        let _ = self.original.give();
     }
 }
 
 /// The calling thread's mask.
 pub(crate) fn current_mask() -> SigSet {
     SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty())
-}
-
-fn is_ignored(signal: Signal) -> bool {
-    // SAFETY: sigaction is plain data for which all zeroes is a valid value; no new action is given.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal as i32, std::ptr::null(), &raw mut action) == 0
-            && action.sa_sigaction == libc::SIG_IGN
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! Starts a worker's first process: group, environment, limits, signals and scheduling as the user's shell would have
 //! given them. The only place where processes are started.
 
+use super::dispositions::Dispositions;
 use super::recipe::Recipe;
 use super::{newline::Told, notify, ready, stdio::Ends};
 use crate::api::Environment;
 use crate::config::OnSupervisorDeath;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use nix::sys::signal::SigSet;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -25,7 +25,7 @@ pub(crate) struct Template {
     /// Variables beyond the supervisor's own.
     pub(crate) environment: Vec<(&'static str, OsString)>,
     pub(crate) orphans: OnSupervisorDeath,
-    pub(crate) mask: SigSet,
+    pub(crate) dispositions: Dispositions,
     pub(crate) limits: Limits,
 }
 
@@ -135,7 +135,8 @@ impl Template {
         command.env("LD_PRELOAD", preload(&self.thunk, given.or(inherited).as_deref()));
         command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         command.envs(own.iter().map(|(name, value)| (*name, value)));
-        let (mask, limits, stop) = (self.mask, self.limits, self.orphans == OnSupervisorDeath::Stop);
+        let (dispositions, limits) = (self.dispositions, self.limits);
+        let stop = self.orphans == OnSupervisorDeath::Stop;
         // SAFETY: runs between fork and exec, where only system calls are made and nothing is allocated.
         unsafe {
             command.pre_exec(move || {
@@ -145,8 +146,7 @@ impl Template {
                 if stop {
                     libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
                 }
-                mask.thread_set_mask()?;
-                Ok(())
+                dispositions.give()
             });
         }
         let mut child = command.spawn()?;

@@ -43,6 +43,7 @@ mod output;
 #[expect(clippy::module_inception, reason = "a file is named after its one noun, and this one is the pool")]
 mod pool;
 mod promise;
+mod requests;
 mod rolling;
 mod rollout;
 mod scale;
@@ -70,6 +71,7 @@ pub use lane::{Lane, Standing};
 pub use leaving::Leaving;
 pub use output::{Change, Exit, Note, Outcome, Output, Signal, Then};
 pub use pool::{Phase, Pool};
+pub use requests::{Meaning, Request, Requests};
 pub use rollout::{Failed, Purpose, Reloaded, Rollout};
 pub use settings::{JITTER, Policy, Settings, WhenNoWorker};
 pub use state::{Reason, State};

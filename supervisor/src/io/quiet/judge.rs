@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// How a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::io) enum State {
-    /// Something is in flight, or nothing was said yet.
+    /// Something is in flight.
     Busy,
     /// Nothing is in flight if it stays as it is for so long.
     SilentIn(Duration),
@@ -73,8 +73,13 @@ pub(in crate::io) fn tcp(
         // The client has gone without a word.
         return State::Silent;
     }
-    // A first request that comes yet, or that has no answer yet.
-    if received == Some(0) || sent == Some(0) {
+    if received == Some(0) && sent == Some(0) {
+        // Nobody has said anything. The kernel counts from when the connection came about, which may be before the program
+        // has taken it; a request may be on its way until a grace after that, or after the first look.
+        return silent(history.silence(socket.cookie, [0; 4], now), grace);
+    }
+    // A first request that has no answer yet. Where the program speaks first, silence after its greeting is like any other.
+    if sent == Some(0) {
         return State::Busy;
     }
     let silence = match (sent_ago, received_ago) {
@@ -147,9 +152,43 @@ mod tests {
             assert_eq!(judged(|_| {}, grace), State::Silent);
             assert_eq!(judged(|socket| socket.unread = 1, grace), State::Busy);
             assert_eq!(judged(|socket| socket.unsent = 1, grace), State::Busy);
-            assert_eq!(judged(|socket| socket.traffic.received = Some(0), grace), State::Busy);
             assert_eq!(judged(|socket| socket.traffic.sent = Some(0), grace), State::Busy);
         }
+    }
+
+    #[test]
+    fn who_has_never_said_a_word_is_waited_for_from_the_first_look_on() {
+        let mut history = History::default();
+        let start = begin();
+        let mut look = |after: u64, received, sent| {
+            let mut socket = served();
+            (socket.traffic.received, socket.traffic.sent) = (Some(received), Some(sent));
+            let now = start + Duration::from_millis(after);
+            let state = tcp(&socket, GRACE, &mut history, now);
+            history.end_look(now);
+            state
+        };
+        // It has been open for five seconds.
+        assert_eq!(look(0, 0, 0), State::SilentIn(GRACE));
+        assert_eq!(look(1500, 0, 0), State::SilentIn(GRACE / 4));
+        assert_eq!(look(2000, 0, 0), State::Silent);
+        // A request that comes after all is one.
+        assert_eq!(look(2100, 9, 0), State::Busy);
+        // After an answer, its age counts.
+        assert_eq!(look(2200, 9, 9), State::Silent);
+        assert_eq!(judged(|socket| socket.traffic.received = Some(0), Duration::ZERO), State::Silent);
+    }
+
+    #[test]
+    fn a_greeting_is_like_any_answer() {
+        let greeted = |ago: u64| {
+            move |socket: &mut tcp::Socket| {
+                socket.traffic.received = Some(0);
+                socket.traffic.sent_ago = Some(Duration::from_millis(ago));
+            }
+        };
+        assert_eq!(judged(greeted(500), GRACE), State::SilentIn(Duration::from_millis(1500)));
+        assert_eq!(judged(greeted(2000), GRACE), State::Silent);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::lines::Lines;
 use crate::config::Stream;
 use crate::ids::WorkerId;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::pipe2;
 use std::fs::File;
 use std::io::{self, Read};
@@ -41,6 +42,9 @@ impl Pipe {
         let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
         // The ends of a pipe have status flags of their own: the worker's still waits where it should.
         fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        // A worker that has dropped to another user may open /dev/stderr anew. Nobody else comes to the pipe: the way leads
+        // through /proc/PID/fd, which the kernel opens to those alone who may trace the process. On failure it stays ours.
+        let _ = fchmod(&writer, Mode::from_bits_truncate(0o622));
         let (worker, lines, rest) = (worker.to_owned(), Lines::default(), Vec::new());
         Ok((Self { file: reader.into(), process, worker, stream, lines, rest, cut: false }, writer))
     }

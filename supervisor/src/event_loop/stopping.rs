@@ -1,0 +1,45 @@
+//! The cluster is told to stop, by a signal or by a command: what the request means is asked of the core and carried out.
+
+use super::Shell;
+use crate::pool::{Input, Meaning, Request};
+use nix::sys::signal::Signal;
+
+impl Shell {
+    /// Somebody sends a signal that asks for the end.
+    pub(super) fn on_stop_signal(&mut self, signal: Signal) {
+        // Whoever presses a key waits for it.
+        let request = if signal == Signal::SIGINT { Request::Halt } else { Request::Stop };
+        match self.stop_requests.take(self.now, request) {
+            Meaning::Begin if request == Request::Halt => {
+                log::info!("{signal}: stopping at once");
+                self.begin_to_stop(Input::Halt);
+            }
+            Meaning::Begin => {
+                log::info!("{signal}: stopping");
+                self.begin_to_stop(Input::Stop);
+            }
+            Meaning::Same => log::info!("{signal} within a second of the first: taken for the same request"),
+            Meaning::Kill => {
+                log::warn!("{signal} again: killing what is left");
+                self.input(Input::Kill);
+            }
+        }
+    }
+
+    /// A command asks for the end; of several the first counts.
+    pub(super) fn stop_by_command(&mut self) {
+        self.stop_requests.take(self.now, Request::Stop);
+        self.begin_to_stop(Input::Stop);
+    }
+
+    /// A command asks for the end at once.
+    pub(super) fn kill_by_command(&mut self) {
+        self.stop_requests.take(self.now, Request::Halt);
+        self.input(Input::Kill);
+    }
+
+    fn begin_to_stop(&mut self, how: Input) {
+        self.notifier.stopping(self.now);
+        self.input(how);
+    }
+}
