@@ -9,12 +9,13 @@ mod health;
 mod inspection;
 
 pub use cause::{Cause, CauseKind};
-pub use command::{Action, Command, Failure, Reply, ScaleTo, Target};
+pub use command::{Action, Command, Failure, NO_LIMIT, Reply, ScaleTo, Target};
 pub use environment::Environment;
 pub use event::Event;
 pub use health::Health;
 pub use inspection::{
-    Balancer, BalancerState, Beside, ClusterState, Draining, Inspection, Rollout, Worker, WorkerState,
+    Balancer, BalancerState, Beside, ClusterState, Draining, Inspection, LastReload, Rollout, Worker,
+    WorkerState,
 };
 
 /// The version of the JSON that the control socket speaks.

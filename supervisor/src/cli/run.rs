@@ -204,6 +204,8 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
     }
     let config = args.config().map_err(|fault| Failed::new(USAGE, fault.to_string()))?;
     if detach && !detached {
+        // Here, where somebody sees it; the one in the background finds the place free.
+        super::vacancy::wait(&config, super::complain);
         return detach::start(log.as_deref()).map(|()| ExitCode::SUCCESS);
     }
     let level = match config.verbose {
@@ -213,6 +215,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
     };
     let log = log::init(level, &config.name, config.log_format)
         .map_err(|fault| Failed::new(1, format!("cannot start the log: {fault}")))?;
+    super::vacancy::wait(&config, |told| ::log::info!("{told}"));
     let code = match crate::run(config) {
         Ok(outcome) => ExitCode::from(outcome.code()),
         // Whoever waits for the one in the background reads its log.

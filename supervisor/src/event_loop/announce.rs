@@ -77,6 +77,9 @@ impl Shell {
             self.quote(worker);
         }
         self.learn(note);
+        if let Note::Dropped { balancers, .. } = note {
+            self.remember_dropped(balancers);
+        }
         let rotation = match note {
             Note::Suspect { worker, balancer, .. } => Some((worker, Some(balancer), false)),
             Note::Recovered { worker, balancer } => Some((worker, Some(balancer), true)),

@@ -20,6 +20,7 @@ pub(crate) fn resting(config: &Config) -> api::Inspection {
         workers: Vec::new(),
         load_balancers: Vec::new(),
         rollout: None,
+        last_reload: None,
     }
 }
 
@@ -40,9 +41,11 @@ impl Shell {
             workers: self.pool.workers().iter().map(|worker| self.describe(worker)).collect(),
             load_balancers: listeners.into_iter().map(|listener| self.describe_balancer(listener)).collect(),
             rollout: self.pool.rollout().map(|rollout| {
-                let (done, under_way, waiting) = rollout.progress();
-                api::Rollout { purpose: reload::purpose(rollout.purpose()), done, under_way, waiting }
+                let purpose = reload::purpose(rollout.purpose());
+                let pool::Progress { done, under_way, waiting, draining } = rollout.progress();
+                api::Rollout { purpose, done, under_way, waiting, draining }
             }),
+            last_reload: self.reloads.latest.clone(),
         }
     }
 
