@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use parking_lot::{Condvar, Mutex};
 use std::cell::Cell;
 use std::ffi::OsString;
+use std::fmt;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
@@ -30,9 +31,16 @@ use std::time::Duration;
 /// let report = cluster.wait();
 /// # Ok::<(), clustermon::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Cluster {
     pub(crate) inner: Arc<Inner>,
+}
+
+/// Its name: what it was told may hold what no log should, and every handle on a worker has a handle on it.
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cluster").field("name", &self.inner.config.name).finish_non_exhaustive()
+    }
 }
 
 /// How a cluster came to rest.
@@ -51,7 +59,6 @@ impl ExitReport {
     }
 }
 
-#[derive(Debug)]
 pub(crate) struct Inner {
     config: Config,
     hooks: Hooks,
@@ -60,7 +67,7 @@ pub(crate) struct Inner {
     ended: Condvar,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Life {
     running: Option<Running>,
     /// The loop has not begun yet, and may still find that it cannot.
@@ -69,7 +76,6 @@ struct Life {
     report: Option<Result<ExitReport, Arc<Error>>>,
 }
 
-#[derive(Debug)]
 struct Running {
     orders: Sender<Order>,
     thread: JoinHandle<()>,
@@ -272,18 +278,10 @@ impl Cluster {
     /// as `wait` says, if it says so.
     ///
     /// # Errors
-    /// [`Failure::ReloadFailed`] if a new process came to nothing, somebody aborted it or a newer reload took the place of
-    /// this one: the old ones go on; others if it takes longer, or if the cluster does not run.
+    /// [`Failure::ReloadFailed`] if a new process came to nothing: the old ones go on; others if a newer reload took the
+    /// place of this one, if it takes longer, or if the cluster does not run.
     pub fn reload(&self, wait: Option<Duration>) -> Result<(), Failure> {
         self.command(Action::Reload, wait).map(drop)
-    }
-
-    /// Ends the reload that is under way: processes that have yet to take a place go, the old ones go on.
-    ///
-    /// # Errors
-    /// [`Failure::Refused`] if there is none, another if the cluster does not run.
-    pub fn abort_reload(&self) -> Result<(), Failure> {
-        self.command(Action::AbortReload, None).map(drop)
     }
 
     /// Everything that happens from now on. A receiver that is not read misses events and is told how many.

@@ -17,7 +17,7 @@ pub use builder::Builder;
 pub use control::Control;
 pub use error::ConfigError;
 pub use orphans::OnSupervisorDeath;
-pub use output::{Capture, Encoding, LineHandler, LogFormat, Stream};
+pub use output::{Capture, Encoding, LineHandler, LogFormat, LogTime, Stream};
 pub use ready::Ready;
 pub use rolling::{Drain, MemoryLimit, Rollback, Rolling};
 pub use workers::Workers;
@@ -75,7 +75,7 @@ pub struct Config {
     /// A worker that is not ready within this has failed to start if `ready` is chosen or if any has ever listened;
     /// else it counts as running.
     pub start_timeout: Duration,
-    /// When a worker is ready; `None` is [`Ready::Auto`], and that nobody chose it.
+    /// When a worker is ready; `None` is [`Ready::Listen`], and that nobody chose it.
     pub ready: Option<Ready>,
     /// A worker that has ever said that it lives and then does not for so long is restarted; `None` is never.
     pub watchdog: Option<Duration>,
@@ -130,6 +130,8 @@ pub struct Config {
     pub encoding: Encoding,
     /// How captured lines and the supervisor's log are written.
     pub log_format: LogFormat,
+    /// Whether lines of text begin with the time.
+    pub log_time: LogTime,
     /// How much is logged: 0 what happens, 1 also why, 2 everything.
     pub verbose: u8,
 }

@@ -4,7 +4,6 @@
 mod accepting;
 mod adopting;
 mod announce;
-mod begun;
 mod bereaved;
 mod causes;
 mod closing;
@@ -15,6 +14,7 @@ mod finding;
 mod health;
 mod holders;
 mod listening;
+mod log_file;
 mod long;
 mod moving;
 mod notes;
@@ -160,6 +160,7 @@ struct Shell {
     holders: Holders,
     notices: Notices,
     readiness: Readiness,
+    told: announce::Told,
     /// Something has changed since it was last told.
     is_news: bool,
     /// Every worker has been running at once.

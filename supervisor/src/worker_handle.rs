@@ -2,13 +2,23 @@
 
 use crate::api::{self, Action, Failure, Target};
 use crate::cluster::Cluster;
+use std::fmt;
 use std::time::Duration;
 
 /// A worker of a cluster.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WorkerHandle {
     cluster: Cluster,
     seen: api::Worker,
+}
+
+/// What people tell workers apart by; [`WorkerHandle::seen`] has the rest.
+impl fmt::Debug for WorkerHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("WorkerHandle");
+        shown.field("cluster", &self.cluster).field("id", &self.seen.id).field("state", &self.seen.state);
+        shown.field("pid", &self.seen.pid).finish_non_exhaustive()
+    }
 }
 
 impl WorkerHandle {

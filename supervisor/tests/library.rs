@@ -221,8 +221,25 @@ fn an_exhaustive_environment_holds_nothing_else() {
         ["ME", "PORT", "PROCESS_LOGICAL_ID", "LD_PRELOAD"].contains(&name.as_str())
             || name.starts_with("CLUSTERMON_")
     };
-    let strange: Vec<_> = names.iter().filter(|name| !known(name) && *name != "NOTIFY_SOCKET").collect();
+    let strange: Vec<_> = names.iter().filter(|name| !known(name)).collect();
     assert_eq!(strange, [""; 0]);
+}
+
+#[test]
+fn a_handle_shows_no_secret() {
+    // A command may hold what no log should.
+    let command: [std::ffi::OsString; 3] = ["env".into(), "TOKEN=of-the-command".into(), demo().into()];
+    let port = port().to_string();
+    let made = Cluster::builder(command)
+        .name("web")
+        .workers(1)
+        .environment(move |_| Environment::Inherited(vec![("PORT".into(), port.clone().into())]));
+    let cluster = running(made);
+    let worker = cluster.worker("0").unwrap();
+    for shown in [format!("{worker:?}"), format!("{cluster:?}")] {
+        assert!(shown.contains("web") && shown.len() < 200 && !shown.contains("of-the-command"), "{shown}");
+    }
+    assert!(format!("{worker:?}").contains("id: \"0\", state: Running"), "{worker:?}");
 }
 
 #[test]

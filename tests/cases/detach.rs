@@ -33,7 +33,8 @@ impl Drop for Background<'_> {
 }
 
 fn pid_in(line: &str) -> u32 {
-    line.trim_end().rsplit(' ').next().and_then(|word| word.parse().ok()).expect("the pid is the last word")
+    let (_, rest) = line.split_once(", pid ").expect("it tells the pid");
+    rest.trim_end().split(',').next().and_then(|word| word.parse().ok()).expect("that is a number")
 }
 
 #[test]
@@ -48,6 +49,10 @@ fn it_returns_when_all_are_ready() {
     let line = said.good();
     assert!(line.starts_with("clustermon web: running, pid "), "{line}");
     let supervisor = pid_in(&line);
+    let log = folder.path().join("web.log");
+    assert!(line.ends_with(&format!(", log {}\n", log.display())), "{line}");
+    let comm = fs::read_to_string(format!("/proc/{supervisor}/comm")).expect("it runs");
+    assert_eq!(comm, "clustermon\n");
     let address = format!("127.0.0.1:{}", background.port.number());
     let target = Target::parse(&address).expect("an address");
     assert_eq!(get(&target, "/").expect("it serves").status, 200);
@@ -78,7 +83,8 @@ fn it_tells_what_went_wrong() {
     let said = background.start("-n 1 --respawn 0 --name web", "false");
     assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
     assert!(said.err.contains("worker 0 exited: code 1"), "{said:?}");
-    assert!(said.err.ends_with("clustermon: it has ended before it was ready: exit code 1\n"), "{said:?}");
+    let end = "clustermon: it has ended before it was ready: exit code 1; it has no log: give --log FILE to keep one\n";
+    assert!(said.err.ends_with(end), "{said:?}");
 
     let said = background.start("-n 1", "/nowhere/at/all");
     assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{said:?}");
@@ -86,6 +92,50 @@ fn it_tells_what_went_wrong() {
     background.start("-n 0", "true").refusal(2);
     let said = background.start("-n 1 --log missing/web.log", "true");
     assert!(said.refusal(2).contains("missing/web.log"), "{said:?}");
+}
+
+#[test]
+fn what_the_worker_wrote_is_shown() {
+    let folder = TempDir::new();
+    let script = folder.path().join("broken.sh");
+    fs::write(&script, "echo 'to stdout'; echo 'the reason' >&2; exit 3\n").expect("the folder is ours");
+    let log = folder.path().join("web.log");
+    fs::write(&log, "of an earlier start: the reason\n").expect("the folder is ours");
+    for (flags, logged) in
+        [("", false), ("--log web.log ", true), ("--capture ", false), ("--capture --log web.log ", true)]
+    {
+        let background = Background { folder: folder.path(), port: Port::free() };
+        let said = background.start(&format!("-n 1 {flags}--name web"), "sh broken.sh");
+        assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
+        let count = |part: &str| said.err.lines().filter(|line| line.contains(part)).count();
+        let starts = count("worker 0 started");
+        assert!(starts > 0, "{said:?}");
+        assert_eq!((count("the reason"), count("to stdout")), (starts, starts), "{flags}: {said:?}");
+        let place = format!("exit code 1; its log is {}\n", log.display());
+        assert_eq!(said.err.ends_with(&place), logged, "{flags}: {said:?}");
+    }
+}
+
+#[test]
+fn it_starts_from_a_file_that_was_replaced_and_keeps_its_name() {
+    if app("c-epoll").is_none() {
+        return;
+    }
+    let folder = TempDir::new();
+    let background = Background { folder: folder.path(), port: Port::free() };
+    let program = c_program("epoll", &[]).display().to_string();
+    // Under another name, which is how an upgrade leaves the one that runs.
+    let copy = folder.path().join("clustermon-2.0");
+    fs::copy(harness::clustermon(), &copy).expect("the folder is ours");
+    let mut start = std::process::Command::new(&copy);
+    start.args(["run", "--detach", "-n", "1", "--name", "web", "--", &program]);
+    start.env("RUNTIME_DIRECTORY", folder.path()).env("HOST", "127.0.0.1");
+    let output = start.env("PORT", background.port.number().to_string()).output().expect("it starts");
+    assert!(output.status.success(), "{output:?}");
+    let supervisor = pid_in(&String::from_utf8_lossy(&output.stdout));
+    let comm = fs::read_to_string(format!("/proc/{supervisor}/comm")).expect("it runs");
+    assert_eq!(comm, "clustermon\n");
+    cli(folder.path(), "stop --wait").good();
 }
 
 #[test]

@@ -32,6 +32,8 @@ mod dev_stderr;
 mod doctor;
 /// Bytes sent before the accept.
 mod early_bytes;
+/// Files of variables.
+mod env_file;
 /// A connection that a worker closes is closed.
 mod ghosts;
 /// Slow workers: out of rotation and back.
@@ -44,8 +46,6 @@ mod health_hangs;
 mod health_pages;
 /// Ignored and blocked signals, as the supervisor was started with them.
 mod inherited_signals;
-/// Addresses that a program opens long after its first.
-mod late_addresses;
 /// A supervisor with few descriptors.
 mod limits;
 /// Workers that close their listener and live on.
@@ -54,12 +54,16 @@ mod listener_close;
 mod listens_differ;
 /// What workers are told, budgets, finished work, a bad first start, time to stop.
 mod lives;
+/// The file that a cluster in the background logs to: names, times, and opened anew.
+mod log_file;
 /// A log that nobody reads.
 mod log_pipe;
 /// Requests that take long.
 mod long_requests;
 /// What people run, each as a worker.
 mod matrix;
+/// Options of ours that stand after the command.
+mod misplaced;
 /// Connections go from a worker that leaves to others.
 mod moving;
 /// The test programs themselves, without clustermon.
@@ -95,8 +99,6 @@ mod pulse;
 mod ready;
 /// New versions: those that fail, and those that are another program in another place.
 mod reload;
-/// Reloads over one another, aborted ones, and what is shown of those that failed.
-mod reload_over;
 /// A listening socket that fails.
 mod reopen;
 /// Delays and budgets of restarts, and the log of a life.
@@ -107,6 +109,8 @@ mod rolling;
 mod rotation;
 /// The supervisor under a service manager, a terminal, as process 1, and as a worker.
 mod service;
+/// What status and events tell of a cluster.
+mod shown;
 /// Clients that never send a byte.
 mod silent_clients;
 /// The calls on a listening socket, one by one.
@@ -129,8 +133,6 @@ mod torture;
 mod traps;
 /// Programs that accept without the C library.
 mod uring;
-/// How long commands wait, what they say then, and Ctrl-C.
-mod waiting;
 /// What a worker is given at its start.
 mod worker_env;
 /// Servers that outlive the process that started them.

@@ -103,8 +103,8 @@ fn by_its_word_alone() {
 
 #[test]
 fn by_its_word_though_it_does_not_listen() {
-    let options = Options::workers(1).env("FIRST", "STATUS=importing\nREADY=1").env("SILENT", "all");
-    let Some(cluster) = start(options) else { return };
+    let options = Options::workers(1).flags("--ready auto").env("FIRST", "STATUS=importing\nREADY=1");
+    let Some(cluster) = start(options.env("SILENT", "all")) else { return };
     ready(&cluster, 1);
     let status = cluster.inspect_worker("0")["status_text"].clone();
     assert_eq!(status, "importing");
@@ -215,7 +215,7 @@ fn in_time_is_later_for_who_says_so() {
 
 #[test]
 fn who_says_that_it_stops_gets_nothing_more() {
-    let Some(cluster) = start(Options::workers(2)) else { return };
+    let Some(cluster) = start(Options::workers(2).flags("--ready auto")) else { return };
     ready(&cluster, 2);
     ask(&cluster, "/say/STOPPING=1");
     cluster.log().wait_for("says that it is stopping");
@@ -281,6 +281,24 @@ fn who_is_debugged_or_beyond_what_may_be_down_is_spared_by_the_watchdog() {
 fn tracer(pid: u32) -> Option<u32> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     status.lines().find_map(|line| line.strip_prefix("TracerPid:"))?.trim().parse().ok()
+}
+
+/// Puma 5 complains of a NOTIFY_SOCKET where it lacks the library to speak to it.
+#[test]
+fn puma_says_what_it_says_alone() {
+    if !require("puma") {
+        return;
+    }
+    let folder = harness::TempDir::new();
+    let rack = folder.path().join("config.ru");
+    std::fs::write(&rack, "run lambda { |env| [200, {}, ['ok']] }\n").expect("the folder is ours");
+    let port = harness::Port::free();
+    let address = format!("tcp://127.0.0.1:{}", port.number());
+    let command = ["puma", "-b", &address, rack.to_str().expect("it is text")];
+    let cluster = Cluster::start_command(&command, Options::workers(1));
+    assert_eq!(cluster.stdout().count("ystemd"), 0, "{}", cluster.stdout().text());
+    assert_eq!(cluster.log().count("ystemd"), 0, "{}", cluster.log().text());
+    cluster.stop();
 }
 
 /// The same from Node, by way of a program that does not come with it.

@@ -1,21 +1,23 @@
 //! `clustermon run --detach`: starts this program anew in the background and waits until it says that it is ready, or
-//! ends. What it logs until then is told if it fails.
+//! ends. If it fails, what it and its workers wrote until then is shown, and where the log is.
 
 use super::failed::Failed;
 use super::out;
 use crate::io::dispositions::Dispositions;
+use crate::io::log;
 use crate::io::ready::{self, Waiting};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::fd::OwnedFd;
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 /// What is kept of a log for the case that the start fails.
 const KEPT_LINES: usize = 200;
+/// And how much of a file is read for that.
+const KEPT_BYTES: u64 = 256 * 1024;
 /// The flag that tells the one in the background what it is.
 const FLAG: &str = "--detached";
 
@@ -24,16 +26,36 @@ pub(super) fn start(log: Option<&Path>) -> Result<(), Failed> {
     let failed = |what: &str, error: io::Error| Failed::new(1, format!("{what}: {error}"));
     let output = match log {
         Some(path) => {
-            let opened = File::options().append(true).create(true).open(path);
-            opened.map_err(|error| Failed::new(2, format!("--log {path:?}: {error}")))?
+            log::file::open(path).map_err(|error| Failed::new(2, format!("--log {path:?}: {error}")))?
         }
         None => File::options()
             .write(true)
             .open("/dev/null")
             .map_err(|error| failed("cannot open /dev/null", error))?,
     };
-    let (waiting, child) = spawn(output).map_err(|error| failed("cannot start in the background", error))?;
-    wait(waiting, child)
+    // What is there before is of earlier starts.
+    let written = output.metadata().ok().filter(|file| file.is_file()).map_or(0, |file| file.len());
+    let spawned = spawn(output).map_err(|error| failed("cannot start in the background", error));
+    let (waiting, child) = spawned?;
+    wait(waiting, child, log.map(|path| Log { path, written }))
+}
+
+/// Where the one in the background writes to.
+struct Log<'a> {
+    path: &'a Path,
+    /// The length of the file before.
+    written: u64,
+}
+
+impl Log<'_> {
+    /// What was appended last; `None` of what is no file, such as a pipe.
+    fn last_lines(&self) -> Option<VecDeque<Vec<u8>>> {
+        let mut file =
+            File::open(self.path).ok().filter(|file| file.metadata().is_ok_and(|file| file.is_file()))?;
+        let end = file.seek(SeekFrom::End(0)).ok()?;
+        file.seek(SeekFrom::Start(self.written.max(end.saturating_sub(KEPT_BYTES)))).ok()?;
+        Some(last_lines(file))
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "it is no worker, but this program itself")]
@@ -58,30 +80,38 @@ fn spawn(output: File) -> io::Result<(Waiting, Child)> {
     Ok((waiting, command.spawn()?))
 }
 
-fn wait(waiting: Waiting, mut child: Child) -> Result<(), Failed> {
-    let reading = std::thread::spawn(move || last_lines(waiting.log));
+fn wait(waiting: Waiting, mut child: Child, log: Option<Log<'_>>) -> Result<(), Failed> {
+    let reading = std::thread::spawn(move || last_lines(File::from(waiting.log)));
     let mut name = String::new();
     let told = BufReader::new(File::from(waiting.ready)).read_line(&mut name);
+    let place = |log: &Log<'_>| std::path::absolute(log.path).unwrap_or_else(|_| log.path.to_owned());
     if told.is_ok() && name.ends_with('\n') {
-        return out::print(&format!("clustermon {}: running, pid {}\n", name.trim_end(), child.id()));
+        let log = log.map_or(String::new(), |log| format!(", log {}", place(&log).display()));
+        return out::print(&format!("clustermon {}: running, pid {}{log}\n", name.trim_end(), child.id()));
     }
     let status = child.wait().map_err(|error| Failed::new(1, format!("cannot wait for it: {error}")))?;
     // It reads until all who could write are gone, which they are.
-    for line in reading.join().unwrap_or_default() {
+    let logged = reading.join().unwrap_or_default();
+    // In the file is also what the workers wrote themselves.
+    for line in log.as_ref().and_then(Log::last_lines).unwrap_or(logged) {
         // Nobody is left to tell that it could not be written.
         let _ = io::stderr().lock().write_all(&line);
     }
+    let log = match log {
+        Some(log) => format!("; its log is {}", place(&log).display()),
+        None => "; it has no log: give --log FILE to keep one".to_owned(),
+    };
     let how = match (status.code(), status.signal()) {
         (Some(code), _) => format!("exit code {code}"),
         (None, signal) => format!("signal {}", signal.unwrap_or_default()),
     };
     let code = if status.code() == Some(2) { 2 } else { 1 };
-    Err(Failed::new(code, format!("it has ended before it was ready: {how}")))
+    Err(Failed::new(code, format!("it has ended before it was ready: {how}{log}")))
 }
 
-fn last_lines(log: OwnedFd) -> VecDeque<Vec<u8>> {
+fn last_lines(log: File) -> VecDeque<Vec<u8>> {
     let mut lines = VecDeque::new();
-    let mut log = BufReader::new(File::from(log));
+    let mut log = BufReader::new(log);
     loop {
         let mut line = Vec::new();
         // A line without an end is a line, but not one without bounds.
@@ -95,8 +125,12 @@ fn last_lines(log: OwnedFd) -> VecDeque<Vec<u8>> {
     }
 }
 
-/// What the one in the background does first: it leaves the terminal and its group.
+/// What the one in the background does first: it leaves the terminal and its group, and takes its name again. The kernel
+/// has named it after `/proc/self/exe`, by which it was started: the file under the program's own name may be another by
+/// now, such as that of an upgrade.
 pub(super) fn leave_session() {
     // It fails only for the leader of a group, who has left them already.
     let _ = nix::unistd::setsid();
+    // Nothing but what `ps` shows depends on it.
+    let _ = nix::sys::prctl::set_name(c"clustermon");
 }

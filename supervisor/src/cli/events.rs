@@ -5,6 +5,7 @@ use super::out;
 use super::target::At;
 use crate::api::{Action, BalancerState, Command, Event, WorkerState};
 use crate::io::control::wire;
+use crate::io::log::stamp;
 use std::fmt;
 
 #[derive(Debug, clap::Args)]
@@ -26,7 +27,9 @@ impl Args {
             if self.json {
                 out::print(&format!("{}\n", String::from_utf8_lossy(&line)))?;
             } else if let Some(event) = wire::read_event(&line).filter(|event| !is_pulse(event)) {
-                out::print(&format!("{}\n", Shown(&event)))?;
+                // One of an older supervisor has no time.
+                let time = wire::read_time(&line).map(|ms| stamp::of(ms) + " ");
+                out::print(&format!("{}{}\n", time.unwrap_or_default(), Shown(&event)))?;
             }
         }
         Ok(())

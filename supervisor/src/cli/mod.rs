@@ -5,21 +5,23 @@ mod detach;
 mod doctor;
 mod events;
 mod failed;
+mod hint;
 mod list;
 mod order;
 mod out;
+mod reopen;
 mod rolling;
 mod run;
+mod shell;
 mod status;
 mod streams;
+mod swallowed;
 mod table;
 mod target;
-mod vacancy;
-mod waiting;
 
 use crate::api::Action;
 use crate::io::dispositions;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use failed::Failed;
 use std::io::Write;
 use std::process::ExitCode;
@@ -32,9 +34,7 @@ Exit codes:
   2  the command line or the command is at fault; nothing was started or changed
   3  there is no such cluster or worker
   4  the --wait-timeout is over, and it is still under way
-  5  a reload was not done: a new process came to nothing, somebody aborted it, or a newer
-     one took its place; the old processes go on
-  130  Ctrl-C ended the waiting, and what was asked for goes on";
+  5  a new process came to nothing, and the old ones go on";
 
 /// Runs N copies of any server program behind one port, and keeps them running.
 #[derive(Debug, Parser)]
@@ -74,6 +74,8 @@ enum Command {
     Debug(order::Args),
     /// Send a signal to workers
     Signal(order::SignalArgs),
+    /// Open the file of --log anew, after it was moved away
+    Reopen(reopen::Args),
     /// Change the number of workers
     Scale(order::ScaleArgs),
     /// Take a worker out of rotation: no new connections
@@ -100,6 +102,7 @@ impl Command {
             Self::Dump(args) => args.run(|target| Action::Dump { target }),
             Self::Debug(args) => args.run(|target| Action::Debug { target }),
             Self::Signal(args) => args.run(),
+            Self::Reopen(args) => args.run(),
             Self::Scale(args) => args.run(),
             Self::Cordon(args) => args.run(|target| Action::Cordon { target }),
             Self::Uncordon(args) => args.run(|target| Action::Uncordon { target }),
@@ -123,9 +126,8 @@ pub fn main() -> ExitCode {
             ExitCode::from(failed.code)
         }),
         Err(error) if error.use_stderr() => {
-            let told = one_line(&error.to_string());
-            let hint = if told.contains("tip:") { String::new() } else { hint() };
-            complain(format_args!("{told}{hint}"));
+            let first = std::env::args().nth(1).unwrap_or_default();
+            complain(told(&error, &first));
             ExitCode::from(2)
         }
         Err(help) => {
@@ -136,12 +138,28 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Which help to read.
-fn hint() -> String {
-    let first = std::env::args().nth(1).unwrap_or_default();
-    let known = <Cli as clap::CommandFactory>::command().find_subcommand(&first).is_some();
-    let words = if known { format!("{first} --help") } else { "--help".to_owned() };
-    format!("; `clustermon {words}` tells more")
+/// What is wrong with a command line of which this is the first word, and what may have been meant or which help to read.
+fn told(error: &clap::Error, first: &str) -> String {
+    let whole = Cli::command();
+    let known = whole.find_subcommand(first);
+    let options = known.iter().flat_map(|command| command.get_arguments());
+    let options: Vec<_> = options.filter_map(|option| Some(format!("--{}", option.get_long()?))).collect();
+    let names = match known {
+        Some(_) => options.iter().map(String::as_str).collect::<Vec<_>>(),
+        None => whole.get_subcommands().map(clap::Command::get_name).collect(),
+    };
+    let hint = hint::for_error(error, names.into_iter()).unwrap_or_else(|| match known {
+        Some(_) => format!("`clustermon {first} --help` tells more"),
+        None => "`clustermon --help` tells more".to_owned(),
+    });
+    format!("{}; {hint}", one_line(&error.to_string()))
+}
+
+/// The complaint about these words, the program's name first; `None` if they can be read.
+#[cfg(test)]
+fn complaint(words: &[&str]) -> Option<String> {
+    let error = Cli::try_parse_from(words).err()?;
+    Some(told(&error, words.get(1).unwrap_or(&"")))
 }
 
 /// One line on stderr, for what is wrong before there is a log.
@@ -150,12 +168,16 @@ fn complain(what: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr().lock(), "clustermon: {what}");
 }
 
-/// A message that was laid out over several lines, as one: without the usage and what follows it.
+/// A message that was laid out over several lines, as one: without the usage and what follows it, and without guesses at
+/// what was meant.
 fn one_line(message: &str) -> String {
     let message = message.strip_prefix("error: ").unwrap_or(message);
     let lines = message.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let mut told = String::new();
-    for line in lines.filter(|line| !line.is_empty() && !line.starts_with("For more information")) {
+    let said = |line: &&str| {
+        !line.is_empty() && !line.starts_with("For more information") && !line.starts_with("tip:")
+    };
+    for line in lines.filter(said) {
         if !told.is_empty() {
             told.push_str(if told.ends_with(':') { " " } else { "; " });
         }
@@ -220,6 +242,18 @@ mod tests {
             (&["--window", "0", "x"], "--window 0"),
             (&["--backlog", "3000000000", "x"], "--backlog 3000000000"),
             (&["--max-starting", "0", "x"], "--max-starting 0"),
+            (&["--server-restart-delay", "0", "x"], "--server-restart-delay 0: "),
+            (&["--start-timeout", "0", "--ready", "tcp", "x"], "--start-timeout 0: "),
+            (&["--drain-timeout", "0", "x"], "--drain-timeout 0: "),
+            (&["--idle-grace", "0s", "x"], "--idle-grace 0: "),
+            (&["--max-connections", "0", "x"], "--max-connections 0: "),
+            (&["--memory-limit", "0", "x"], "--memory-limit"),
+            (&["--memory-limit", "0%", "x"], "--memory-limit"),
+            (&["--memory-samples", "0", "x"], "--memory-samples 0: "),
+            (&["--recycle-after-connections", "0", "x"], "--recycle-after-connections 0: "),
+            (&["--ready", "fd:0", "x"], "--ready"),
+            (&["--stop-signal", "0", "x"], "--stop-signal"),
+            (&["--dump-signal", "0", "x"], "--dump-signal"),
             (&["--share", "nowhere", "x"], "--share \"nowhere\": write an address as"),
             (&["--private", "*:9", "--share", "*:9", "x"], "*:9 is given to both"),
             (&["--name", "a/b", "x"], "--name \"a/b\""),
@@ -231,6 +265,7 @@ mod tests {
             (&["--encoding", "raw", "x"], "give --capture too"),
             (&["--encoding", "ascii", "--capture", "x"], "give utf-8, latin1 or raw"),
             (&["--log-format", "xml", "x"], "give text or json"),
+            (&["--log-time", "yes", "x"], "give auto, on or off"),
             (&[], "no command given"),
             (&[""], "no command given"),
         ] {

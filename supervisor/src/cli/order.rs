@@ -1,11 +1,13 @@
 //! The commands that change something: what each is called on the command line, and the request it becomes.
 
+use super::client::{Client, Unanswered};
 use super::failed::Failed;
 use super::target::{At, Whom};
-use super::waiting::{Wait, carry_out};
 use crate::api::{Action, Command, ScaleTo, Target};
+use crate::config::duration::Human;
 use nix::sys::signal::Signal;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// Whom, and whether to wait.
 #[derive(Debug, clap::Args)]
@@ -42,9 +44,6 @@ pub(super) struct ReloadArgs {
     name: Option<String>,
     #[command(flatten)]
     at: At,
-    /// End the reload that is under way: the new processes that have yet to take a place go, the old ones go on
-    #[arg(long)]
-    abort: bool,
     #[command(flatten)]
     wait: Wait,
 }
@@ -64,6 +63,23 @@ pub(super) struct ScaleArgs {
 struct Scale {
     name: Option<String>,
     workers: ScaleTo,
+}
+
+#[derive(Debug, clap::Args)]
+struct Wait {
+    /// Return when it is done, not when it is begun
+    #[arg(long)]
+    wait: bool,
+    /// Longest wait; exit code 4 if it takes longer
+    #[arg(long, value_name = "DURATION", requires = "wait", default_value_t = Human(Duration::from_secs(60)))]
+    wait_timeout: Human,
+}
+
+impl Wait {
+    fn ms(&self) -> Option<u64> {
+        // A duration of the command line is a year at most.
+        self.wait.then_some(self.wait_timeout.0.as_millis() as u64)
+    }
 }
 
 impl Args {
@@ -91,8 +107,7 @@ impl SignalArgs {
 impl ReloadArgs {
     pub(super) fn run(&self) -> Result<(), Failed> {
         let mut client = self.at.connect(self.name.as_deref())?;
-        let action = if self.abort { Action::AbortReload } else { Action::Reload };
-        carry_out(&mut client, &Command { action, wait_ms: self.wait.ms() })
+        carry_out(&mut client, &Command { action: Action::Reload, wait_ms: self.wait.ms() })
     }
 }
 
@@ -101,6 +116,23 @@ impl ScaleArgs {
         let action = Action::Scale { workers: self.to.workers };
         let mut client = self.at.connect(self.to.name.as_deref())?;
         carry_out(&mut client, &Command { action, wait_ms: self.wait.ms() })
+    }
+}
+
+pub(super) fn carry_out(client: &mut Client, command: &Command) -> Result<(), Failed> {
+    let ends_it = matches!(command.action, Action::Stop { target: Target::Cluster });
+    match client.ask(command) {
+        Ok(answer) => {
+            answer?;
+            if ends_it && command.wait_ms.is_some() {
+                // Its name is free when this returns.
+                client.wait_for_end();
+            }
+            Ok(())
+        }
+        // The cluster was told to stop, and its supervisor is gone.
+        Err(Unanswered::Ended) if ends_it => Ok(()),
+        Err(unanswered) => Err(unanswered.into()),
     }
 }
 
@@ -128,6 +160,9 @@ impl FromStr for Scale {
             None => (None, text),
         };
         let odd = "write a number of workers, or +N or -N for a change";
+        if matches!(number, "0" | "+0" | "-0") {
+            return Err("a cluster has at least 1 worker; to end it: clustermon stop");
+        }
         let workers = if number.starts_with(['+', '-']) {
             ScaleTo::By(number.parse().map_err(|_| odd)?)
         } else {
@@ -158,12 +193,12 @@ mod tests {
             ("4", scale(None, ScaleTo::To(4))),
             ("+1", scale(None, ScaleTo::By(1))),
             ("-2", scale(None, ScaleTo::By(-2))),
-            ("web=0", scale(Some("web"), ScaleTo::To(0))),
+            ("web=3", scale(Some("web"), ScaleTo::To(3))),
             ("web=-2", scale(Some("web"), ScaleTo::By(-2))),
         ] {
             assert_eq!(text.parse(), expected, "{text}");
         }
-        for text in ["", "=4", "web", "web=", "4.5", "+-1", "99999999999"] {
+        for text in ["0", "+0", "web=-0", "", "=4", "web", "web=", "4.5", "+-1", "99999999999"] {
             assert!(text.parse::<Scale>().is_err(), "{text}");
         }
     }

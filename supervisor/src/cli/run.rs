@@ -2,11 +2,12 @@
 
 use super::detach;
 use super::failed::{Failed, USAGE};
+use super::swallowed;
 use crate::config::duration::{Human, Limit};
 use crate::config::{self, Builder, Config, ConfigError, Control, Ready, Workers};
 use crate::io::log;
 use crate::pool::{Policy, WhenNoWorker};
-use ::log::{LevelFilter, error};
+use ::log::{LevelFilter, error, warn};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -66,9 +67,10 @@ pub(super) struct Args {
     /// What a worker that hangs is sent before it is stopped, to say what it is doing, such as SIGQUIT
     #[arg(long, value_name = "SIGNAL", value_parser = super::order::signal_number)]
     dump_signal: Option<i32>,
-    /// When a worker is ready and gets connections: auto (it listens, or says READY=1 to its NOTIFY_SOCKET), listen,
-    /// notify, tcp (it has accepted a connection of ours), http:PATH (it has answered a GET with 2xx), delay:DURATION
-    /// (so long after it listened), fd:N (it has written a newline to its descriptor N, as for s6) [default: auto]
+    /// When a worker is ready and gets connections: listen (it listens), notify (it says READY=1 to its NOTIFY_SOCKET), auto
+    /// (either), tcp (it has accepted a connection of ours), http:PATH (it has answered a GET with 2xx), delay:DURATION
+    /// (so long after it listened), fd:N (it has written a newline to its descriptor N, as for s6) [default: listen; one that does not
+    /// listen counts as running after --start-timeout]
     #[arg(long, value_name = "WHEN")]
     ready: Option<Ready>,
     /// Restart a worker that has said WATCHDOG=1 to its NOTIFY_SOCKET and then does not for this long: a duration, or off
@@ -203,9 +205,13 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
         detach::leave_session();
     }
     let config = args.config().map_err(|fault| Failed::new(USAGE, fault.to_string()))?;
+    let words: Vec<_> = std::env::args_os().collect();
+    // The one in the background has nobody to tell, and was told already.
+    let swallowed = swallowed::warning(&words, config.command.len()).filter(|_| !detached);
     if detach && !detached {
-        // Here, where somebody sees it; the one in the background finds the place free.
-        super::vacancy::wait(&config, super::complain);
+        if let Some(warning) = swallowed {
+            super::complain(format_args!("warning: {warning}"));
+        }
         return detach::start(log.as_deref()).map(|()| ExitCode::SUCCESS);
     }
     let level = match config.verbose {
@@ -213,9 +219,14 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
         1 => LevelFilter::Debug,
         _ => LevelFilter::Trace,
     };
-    let log = log::init(level, &config.name, config.log_format)
+    if detached && let Some(path) = &log {
+        log::file::remember(path);
+    }
+    let log = log::init(level, &config.name, config.log_format, config.log_time)
         .map_err(|fault| Failed::new(1, format!("cannot start the log: {fault}")))?;
-    super::vacancy::wait(&config, |told| ::log::info!("{told}"));
+    if let Some(warning) = swallowed {
+        warn!("{warning}");
+    }
     let code = match crate::run(config) {
         Ok(outcome) => ExitCode::from(outcome.code()),
         // Whoever waits for the one in the background reads its log.

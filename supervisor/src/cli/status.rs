@@ -1,13 +1,15 @@
 //! `clustermon status` and `inspect`: a cluster or a worker of it, as a table, as JSON or as an exit code.
 
+mod launch;
+
 use super::events::{balancer_state, worker_state};
 use super::failed::{ABSENT, Failed};
 use super::out;
 use super::table::{Cell, Column, Tone, render, span};
 use super::target::Whom;
 use crate::api::{
-    Balancer, BalancerState, Beside, CauseKind, ClusterState, Draining, Inspection, LastReload, Rollout,
-    Worker, WorkerState,
+    Balancer, BalancerState, Beside, CauseKind, ClusterState, Draining, Inspection, Rollout, Worker,
+    WorkerState,
 };
 use crate::io::proc;
 use serde::Serialize;
@@ -160,13 +162,10 @@ fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> Strin
             inspection.count_running_workers(),
             inspection.count_workers(),
         );
-        if let Some(Rollout { purpose, done, under_way, waiting, draining }) = &inspection.rollout {
-            let drains = if *draining > 0 { "; old processes drain" } else { "" };
-            text.push_str(&format!(
-                "{purpose}: {done} done, {under_way} under way, {waiting} waiting{drains}\n"
-            ));
+        text.push_str(&launch::lines(&inspection.launch));
+        if let Some(Rollout { purpose, done, under_way, waiting }) = &inspection.rollout {
+            text.push_str(&format!("{purpose}: {done} done, {under_way} under way, {waiting} waiting\n"));
         }
-        text.extend(inspection.last_reload.as_ref().and_then(|last| last_reload(last, now)));
     }
     let counted = inspection.workers.iter().any(|worker| worker.open_connections.is_some());
     let mut columns: Vec<Column> = vec![
@@ -180,10 +179,12 @@ fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> Strin
     columns.extend(counted.then_some(("OPEN", true)));
     let measured = inspection.workers.iter().any(|worker| worker.pss.is_some());
     columns.extend(measured.then_some(("PSS", true)));
+    let sampled = inspection.workers.iter().any(|worker| worker.health.is_some());
+    columns.extend([("CPU", true), ("MEMORY", true)].into_iter().filter(|_| sampled));
     columns.push(("LAST EXIT", false));
     let mut rows = Vec::new();
     for worker in &inspection.workers {
-        rows.push(worker_row(worker, counted, measured, now));
+        rows.push(worker_row(worker, [counted, measured, sampled], now));
         let empty = columns.len() - 5;
         rows.extend(worker.beside.iter().map(|beside| beside_row(worker, beside, empty, now)));
     }
@@ -203,17 +204,9 @@ fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> Strin
     text
 }
 
-/// A reload that came to nothing, until another has not.
-fn last_reload(last: &LastReload, now: u64) -> Option<String> {
-    if last.outcome == "done" {
-        return None;
-    }
-    let ago = span(now.saturating_sub(last.ended_at));
-    let cause = last.cause.as_deref().unwrap_or(&last.outcome);
-    Some(format!("last reload, {ago} ago: {cause}\n"))
-}
-
-fn worker_row(worker: &Worker, counted: bool, measured: bool, now: u64) -> Vec<Cell> {
+/// Of the columns that are not always there, `optional` says which are.
+fn worker_row(worker: &Worker, optional: [bool; 3], now: u64) -> Vec<Cell> {
+    let [counted, measured, sampled] = optional;
     let tone = match worker.state {
         WorkerState::Running if worker.cordoned => Tone::Changing,
         WorkerState::Running => Tone::Good,
@@ -231,6 +224,13 @@ fn worker_row(worker: &Worker, counted: bool, measured: bool, now: u64) -> Vec<C
     ];
     row.extend(counted.then(|| Cell::maybe(worker.open_connections)));
     row.extend(measured.then(|| Cell::maybe(worker.pss.map(|bytes| format!("{} MiB", bytes >> 20)))));
+    if sampled {
+        // A pulse of one that has ended is of no interest.
+        let health = worker.health.filter(|_| worker.pid.is_some());
+        let share = |permille: u64| format!("{}.{}%", permille / 10, permille % 10);
+        row.push(Cell::maybe(health.map(|health| share(health.cpu_permille))));
+        row.push(Cell::maybe(health.map(|health| format!("{} MiB", health.rss >> 20))));
+    }
     row.push(Cell::new(remark(worker, now)));
     row
 }

@@ -1,6 +1,6 @@
 //! The flags of `clustermon run` on what runs the command and where its standard streams go.
 
-use crate::config::{Builder, Capture, Encoding, LogFormat};
+use crate::config::{Builder, Capture, Encoding, LogFormat, LogTime};
 use std::ffi::OsString;
 
 #[derive(Debug, clap::Args)]
@@ -21,6 +21,9 @@ pub(super) struct StreamArgs {
     /// How captured lines and the log are written: text, or json for one object a line
     #[arg(long, value_name = "text|json", default_value_t)]
     log_format: LogFormat,
+    /// Whether lines of text in the log, and captured ones, begin with the time: auto (those in a file), on or off
+    #[arg(long, value_name = "auto|on|off", default_value_t)]
+    log_time: LogTime,
 }
 
 impl StreamArgs {
@@ -35,6 +38,6 @@ impl StreamArgs {
         if let Some(encoding) = self.encoding {
             builder = builder.encoding(encoding);
         }
-        builder.log_format(self.log_format)
+        builder.log_format(self.log_format).log_time(self.log_time)
     }
 }

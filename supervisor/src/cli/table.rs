@@ -25,21 +25,26 @@ impl Cell {
 
     /// Control characters, which may come from a worker, are escaped.
     pub(super) fn toned(text: impl ToString, tone: Tone) -> Self {
-        let mut escaped = String::new();
-        for c in text.to_string().chars() {
-            if c.is_control() {
-                escaped.extend(c.escape_default());
-            } else {
-                escaped.push(c);
-            }
-        }
-        Self { text: escaped, tone }
+        Self { text: plain(&text.to_string()), tone }
     }
 
     /// `-` for what there is not.
     pub(super) fn maybe(text: Option<impl ToString>) -> Self {
         text.map_or_else(|| Self::new("-"), Self::new)
     }
+}
+
+/// The text with its control characters escaped.
+pub(super) fn plain(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        if c.is_control() {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
 }
 
 /// A column: its head, and whether it holds numbers.

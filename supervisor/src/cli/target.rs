@@ -129,7 +129,10 @@ fn by_name(name: Option<&str>, directories: &[PathBuf]) -> Result<Client, Failed
         true => "none of this user is running".to_owned(),
         false => format!("there are {}", names(running.iter().map(|(name, _)| name.as_str()))),
     };
-    Err(Failed::new(ABSENT, format!("no cluster {name:?}: {others}")))
+    // Other managers start a program by this very command.
+    let run = format!("; to run that file: clustermon run -- {name}");
+    let run = if Path::new(name).is_file() { run } else { String::new() };
+    Err(Failed::new(ABSENT, format!("no cluster {name:?}: {others}{run}")))
 }
 
 fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -302,6 +302,7 @@ impl Builder {
             capture: streams.capture,
             encoding: streams.encoding,
             log_format: streams.log_format,
+            log_time: streams.log_time,
             hang_limit: self.health.hang_limit,
             hang_explicit: self.health.hang_explicit,
             health_max_unavailable: self.health.max_unavailable,

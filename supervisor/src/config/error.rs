@@ -50,6 +50,14 @@ pub enum ConfigError {
         /// The option, without dashes in front.
         option: &'static str,
     },
+    /// No time where some is needed.
+    #[error("--{option} 0: {advice}")]
+    Zero {
+        /// The option, without dashes in front.
+        option: &'static str,
+        /// What to give instead.
+        advice: &'static str,
+    },
     /// The delay would start above its own limit.
     #[error("--restart-delay {} is longer than --max-restart-delay {}: raise the latter too", Human(*.delay), Human(*.max))]
     RestartDelay {

@@ -98,6 +98,18 @@ pub enum LogFormat {
     Json,
 }
 
+/// Whether a line of text in the log, or a captured one, begins with the time. In JSON it is there always.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogTime {
+    /// In a file; not on a terminal, a pipe or a socket, where who reads it has the time.
+    #[default]
+    Auto,
+    /// Everywhere.
+    On,
+    /// Nowhere.
+    Off,
+}
+
 macro_rules! words {
     ($type:ident: $($word:literal => $variant:ident),+; $advice:literal) => {
         impl FromStr for $type {
@@ -122,6 +134,7 @@ macro_rules! words {
 }
 
 words!(Encoding: "utf-8" => Utf8, "latin1" => Latin1, "raw" => Raw; "give utf-8, latin1 or raw");
+words!(LogTime: "auto" => Auto, "on" => On, "off" => Off; "give auto, on or off");
 words!(LogFormat: "text" => Text, "json" => Json; "give text or json");
 
 #[cfg(test)]
@@ -135,6 +148,9 @@ mod tests {
         }
         for format in [LogFormat::Text, LogFormat::Json] {
             assert_eq!(format.to_string().parse(), Ok(format));
+        }
+        for time in [LogTime::Auto, LogTime::On, LogTime::Off] {
+            assert_eq!(time.to_string().parse(), Ok(time));
         }
         assert_eq!("UTF8".parse::<Encoding>(), Err("give utf-8, latin1 or raw"));
     }

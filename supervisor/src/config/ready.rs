@@ -12,9 +12,9 @@ pub(super) const FD: &str = "a worker can be given the descriptors 3 to 1023";
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Ready {
     /// When it listens, or says `READY=1` to its `NOTIFY_SOCKET`, whichever comes first.
-    #[default]
     Auto,
     /// When it listens.
+    #[default]
     Listen,
     /// When it says `READY=1`.
     Notify,

@@ -1,11 +1,43 @@
 //! What the outside is told as it happens: events for those who follow, the latest picture for other threads, and that
 //! the cluster is ready for whoever started it. It changes nothing in the cluster.
 
-use super::{Shell, notes, reload};
+use super::{Shell, notes};
 use crate::api::{BalancerState, CauseKind, Event, WorkerState};
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::control::Control;
 use crate::pool::{self, Change, Note, Outcome, State};
+use std::collections::HashMap;
+
+/// What was told last of the state of each process, so that none is told twice: a worker is stopping from the order on, also
+/// while it drains and when it is signalled.
+#[derive(Debug, Default)]
+pub(super) struct Told(HashMap<WorkerId, (WorkerState, Option<u32>, Option<String>)>);
+
+impl Told {
+    fn is_new(
+        &mut self,
+        worker: WorkerId,
+        state: WorkerState,
+        pid: Option<u32>,
+        cause: Option<&str>,
+    ) -> bool {
+        let cause = cause.filter(|_| state == WorkerState::Standby).map(str::to_owned);
+        let told = (state, pid, cause);
+        if self.0.get(&worker) == Some(&told) {
+            return false;
+        }
+        if state == WorkerState::Standby {
+            // Whoever came before in the slot is gone.
+            self.0.retain(|known, _| known.slot != worker.slot || known.incarnation > worker.incarnation);
+        }
+        self.0.insert(worker, told);
+        true
+    }
+
+    fn forget(&mut self, worker: WorkerId) {
+        self.0.retain(|known, _| known.slot != worker.slot);
+    }
+}
 
 impl Shell {
     /// Something changed its state.
@@ -24,9 +56,13 @@ impl Shell {
                     return;
                 }
                 let (cause, kind) = cause.map(|cause| (cause.text, cause.kind)).unzip();
+                if !self.told.is_new(worker, state, pid, cause.as_deref()) {
+                    return;
+                }
                 Event::Worker { id: self.logical_id(worker).to_owned(), state, pid, cause, kind }
             }
             Change::WorkerRemoved { worker } => {
+                self.told.forget(worker);
                 let id = self.logical_id(worker).to_owned();
                 self.outputs.forget(worker, &id);
                 Event::Worker {
@@ -71,15 +107,7 @@ impl Shell {
     pub(super) fn on_note(&mut self, note: &Note) {
         let (level, text) = notes::describe(self, note);
         log::log!(level, "{text}");
-        if let Note::NotReplaced { failed, .. } = note
-            && let Some(worker) = reload::culprit(failed)
-        {
-            self.quote(worker);
-        }
         self.learn(note);
-        if let Note::Dropped { balancers, .. } = note {
-            self.remember_dropped(balancers);
-        }
         let rotation = match note {
             Note::Suspect { worker, balancer, .. } => Some((worker, Some(balancer), false)),
             Note::Recovered { worker, balancer } => Some((worker, Some(balancer), true)),
@@ -116,7 +144,7 @@ impl Shell {
             inbox.board.publish(event);
         }
         if let Some(control) = &mut self.control {
-            control.publish(event);
+            control.publish(event, Some(self.epoch.wall(self.now)));
         }
     }
 
@@ -139,9 +167,6 @@ impl Shell {
 
     /// The cluster is at rest: everybody is told, and the last picture stays for those who ask later.
     pub(super) fn settle(&mut self, outcome: Outcome) {
-        if let Outcome::NeverStarted { worker, .. } = outcome {
-            self.quote(worker);
-        }
         self.publish(&Event::Standby { outcome: named(outcome).to_owned() });
         self.dismiss_waiting();
         let picture = self.inspection();
@@ -192,5 +217,29 @@ fn named(outcome: Outcome) -> &'static str {
         Outcome::Finished => "finished",
         Outcome::Exhausted => "exhausted",
         Outcome::NeverStarted { .. } => "never started",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_told_once() {
+        let mut told = Told::default();
+        let first = WorkerId { slot: 0, incarnation: 1 };
+        let next = WorkerId { slot: 0, incarnation: 2 };
+        assert!(told.is_new(first, WorkerState::Running, Some(7), None));
+        assert!(told.is_new(first, WorkerState::Stopping, Some(7), Some("told to stop")));
+        assert!(!told.is_new(first, WorkerState::Stopping, Some(7), Some("hung")));
+        assert!(told.is_new(next, WorkerState::Running, Some(8), None), "it is another process");
+        assert!(told.is_new(first, WorkerState::Standby, None, Some("code 1")));
+        assert!(!told.is_new(first, WorkerState::Standby, None, Some("code 1")));
+        assert!(told.is_new(first, WorkerState::Standby, None, Some("budget spent: code 1")));
+        assert!(!told.is_new(next, WorkerState::Running, Some(8), None));
+        assert!(told.is_new(next, WorkerState::Standby, None, None));
+        assert_eq!(told.0.len(), 1, "what came before is forgotten");
+        told.forget(next);
+        assert!(told.0.is_empty());
     }
 }

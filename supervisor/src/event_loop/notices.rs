@@ -150,8 +150,13 @@ impl Shell {
         }
     }
 
-    /// What a process that is about to be started finds in its environment for this.
+    /// What a process that is about to be started finds in its environment for this: nothing unless it was asked for. A
+    /// program takes `NOTIFY_SOCKET` for a service manager that waits for it to speak; Puma 5 complains when it cannot.
     pub(super) fn notify_variables(&mut self, worker: WorkerId) -> io::Result<Vec<(&'static str, String)>> {
+        let asked = matches!(self.config.ready, Some(Ready::Auto | Ready::Notify));
+        if !asked && self.config.watchdog.is_none() {
+            return Ok(Vec::new());
+        }
         let mut variables = vec![("NOTIFY_SOCKET", self.listen_for(worker)?)];
         let usec = |limit: Duration| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
         variables.extend(self.config.watchdog.map(|limit| ("WATCHDOG_USEC", usec(limit).to_string())));

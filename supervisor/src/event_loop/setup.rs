@@ -1,5 +1,6 @@
 //! What a loop is given, and how the shell of a cluster is made of it. Starts no process.
 
+use super::announce::Told;
 use super::bereaved::Bereaved;
 use super::causes::Causes;
 use super::draining::Drains;
@@ -180,6 +181,7 @@ impl Shell {
             holders: Holders::default(),
             notices: Notices::default(),
             readiness: Readiness::default(),
+            told: Told::default(),
             is_news: true,
             was_ready: false,
             stop_requests: Requests::default(),

@@ -7,8 +7,11 @@ use crate::api;
 use crate::config::Config;
 use crate::ids::WorkerId;
 use crate::io::listener::Listener;
+use crate::io::log::file;
 use crate::io::pulse::monotonic;
 use crate::pool::{self, Phase, State, Stop};
+use std::ffi::OsStr;
+use std::path::PathBuf;
 
 /// A cluster that does not run.
 pub(crate) fn resting(config: &Config) -> api::Inspection {
@@ -19,8 +22,8 @@ pub(crate) fn resting(config: &Config) -> api::Inspection {
         started_at: None,
         workers: Vec::new(),
         load_balancers: Vec::new(),
+        launch: Box::default(),
         rollout: None,
-        last_reload: None,
     }
 }
 
@@ -40,12 +43,23 @@ impl Shell {
             started_at: Some(self.epoch.wall(self.started)),
             workers: self.pool.workers().iter().map(|worker| self.describe(worker)).collect(),
             load_balancers: listeners.into_iter().map(|listener| self.describe_balancer(listener)).collect(),
+            launch: Box::new(self.launch()),
             rollout: self.pool.rollout().map(|rollout| {
-                let purpose = reload::purpose(rollout.purpose());
-                let pool::Progress { done, under_way, waiting, draining } = rollout.progress();
-                api::Rollout { purpose, done, under_way, waiting, draining }
+                let (done, under_way, waiting) = rollout.progress();
+                api::Rollout { purpose: reload::purpose(rollout.purpose()), done, under_way, waiting }
             }),
-            last_reload: self.reloads.latest.clone(),
+        }
+    }
+
+    fn launch(&self) -> api::Launch {
+        let shown = |text: &OsStr| text.to_string_lossy().into_owned();
+        let path = |path: PathBuf| shown(path.as_os_str());
+        let template = self.templates.values().last();
+        let moved = template.and_then(|template| template.recipe.cwd.clone());
+        api::Launch {
+            command: self.config.argv().iter().map(|word| shown(word)).collect(),
+            directory: moved.or_else(|| std::env::current_dir().ok()).map(path),
+            log: file::place().map(path),
         }
     }
 

@@ -217,11 +217,11 @@ impl Control {
     }
 
     /// Tells all who follow.
-    pub(crate) fn publish(&mut self, event: &Event) {
+    pub(crate) fn publish(&mut self, event: &Event, at: Option<u64>) {
         if !self.has_followers() {
             return;
         }
-        let line = wire::event(event);
+        let line = wire::event(event, at);
         let gone: Vec<usize> = self
             .clients
             .iter_mut()

@@ -1,28 +1,41 @@
 //! The supervisor's own log on stderr, as lines for people or as JSON. Who logs never waits for who reads: what does not
 //! fit is counted, and the count is told once the reader is back.
 
-pub(super) mod stamp;
+pub(crate) mod file;
+pub(crate) mod stamp;
 
-use super::ready::Mirror;
 use super::sink::{Drops, From, Sink};
-use crate::config::LogFormat;
+use crate::config::{LogFormat, LogTime};
 use log::{Level, LevelFilter, Record};
+use parking_lot::RwLock;
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
+/// The name of the cluster that the process runs, as every line has it.
+static NAME: RwLock<String> = RwLock::new(String::new());
+
+/// How a line is written.
+#[derive(Clone, Copy, Debug)]
+struct Style {
+    format: LogFormat,
+    /// With the time before it, which JSON has anyway.
+    time: bool,
+}
+
 /// Starts the log for the whole process. Where a logger is already installed it stays, and the guard has nothing to do.
-pub(crate) fn init(level: LevelFilter, name: &str, format: LogFormat) -> io::Result<LogGuard> {
+pub(crate) fn init(level: LevelFilter, name: &str, format: LogFormat, time: LogTime) -> io::Result<LogGuard> {
+    set_name(name);
+    let style = Style { format, time: wants_time(time, io::stderr()) };
     let sink = Sink::stderr()?;
-    let writer =
-        Writer { drops: source(&sink, name, format), sink: sink.clone(), mirror: Mirror::from_env() };
-    let name = name.to_owned();
+    let writer = Writer { drops: source(&sink, style), sink: sink.clone() };
     let logger = env_logger::Builder::new()
         .filter_level(level)
         // The event loop's own library has nothing to tell to who runs a cluster.
         .filter_module("mio", LevelFilter::Warn)
-        .format(move |out, record| out.write_all(line(format, &name, record).as_bytes()))
+        .format(move |out, record| out.write_all(line(style, &NAME.read(), record).as_bytes()))
         .target(env_logger::Target::Pipe(Box::new(writer)))
         .build();
     let max_level = logger.filter();
@@ -32,20 +45,40 @@ pub(crate) fn init(level: LevelFilter, name: &str, format: LogFormat) -> io::Res
     Ok(LogGuard { sink })
 }
 
-fn source(sink: &Sink, name: &str, format: LogFormat) -> Arc<Drops> {
-    let name = name.to_owned();
+/// The cluster has another name than it was to have, for that one was taken. To be called before anything is logged, or
+/// two clusters seem to write one log.
+pub(crate) fn set_name(name: &str) {
+    name.clone_into(&mut NAME.write());
+}
+
+/// Whether lines for this stream begin with the time: if nothing is said, those in a file do. A terminal is watched as it
+/// is written, and whoever reads a pipe or a socket (the journal, a container's log) notes the time itself.
+pub(super) fn wants_time(time: LogTime, stream: impl AsFd) -> bool {
+    match time {
+        LogTime::On => true,
+        LogTime::Off => false,
+        LogTime::Auto => file::is_file(stream),
+    }
+}
+
+fn source(sink: &Sink, style: Style) -> Arc<Drops> {
     sink.source(move |count| {
         let told = format!("{count} log lines were dropped");
-        let record = |args| line(format, &name, &Record::builder().level(Level::Warn).args(args).build());
+        let record =
+            |args| line(style, &NAME.read(), &Record::builder().level(Level::Warn).args(args).build());
         Some(record(format_args!("{told}")).into_bytes())
     })
 }
 
 /// One line. In text, control characters, which a path or a worker's error may hold, are escaped; JSON does so anyway.
-fn line(format: LogFormat, name: &str, record: &Record<'_>) -> String {
+fn line(style: Style, name: &str, record: &Record<'_>) -> String {
     let mut line = String::new();
-    match format {
+    match style.format {
         LogFormat::Text => {
+            if style.time {
+                line.push_str(&stamp::now());
+                line.push(' ');
+            }
             // Formatting into a string fails only if the message itself refuses; then what there is of it is logged.
             let _ = write!(line, "clustermon {name}: {}", word(record.level()));
             let _ = write!(Escaped(&mut line), "{}", record.args());
@@ -99,12 +132,10 @@ impl std::fmt::Write for Escaped<'_> {
 struct Writer {
     sink: Sink,
     drops: Arc<Drops>,
-    mirror: Mirror,
 }
 
 impl Write for Writer {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        self.mirror.put(lines);
         self.sink.put(From::Supervisor, lines, 1, &self.drops);
         Ok(lines.len())
     }
@@ -135,14 +166,35 @@ impl Drop for LogGuard {
 
 #[cfg(test)]
 mod tests {
-    use super::super::ready::Mirror;
-    use super::{Sink, Writer, line, source};
-    use crate::config::LogFormat;
+    use super::{Sink, Style, Writer, line, source, wants_time};
+    use crate::config::{LogFormat, LogTime};
     use log::{Level, Record};
     use std::io::{Read, Write};
 
     fn formatted(format: LogFormat, level: Level, text: &str) -> String {
-        line(format, "web", &Record::builder().level(level).args(format_args!("{text}")).build())
+        let style = Style { format, time: false };
+        line(style, "web", &Record::builder().level(level).args(format_args!("{text}")).build())
+    }
+
+    #[test]
+    fn a_line_in_a_file_begins_with_the_time() {
+        let record = Record::builder().level(Level::Info).args(format_args!("up")).build();
+        let line = line(Style { format: LogFormat::Text, time: true }, "web", &record);
+        let (time, rest) = line.split_at("2026-01-02T03:04:05.678Z".len());
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
+        assert_eq!(rest, " clustermon web: up\n");
+        let file = tempfile();
+        let (_reader, pipe) = std::io::pipe().unwrap();
+        for (time, in_file, in_pipe) in
+            [(LogTime::Auto, true, false), (LogTime::On, true, true), (LogTime::Off, false, false)]
+        {
+            assert_eq!((wants_time(time, &file), wants_time(time, &pipe)), (in_file, in_pipe), "{time}");
+        }
+    }
+
+    fn tempfile() -> std::fs::File {
+        let scratch = crate::io::scratch::Scratch::new();
+        std::fs::File::create(scratch.path().join("log")).unwrap()
     }
 
     #[test]
@@ -165,12 +217,12 @@ mod tests {
     #[test]
     fn what_was_dropped_is_told_in_the_same_format() {
         for (format, told) in [
-            (LogFormat::Text, "clustermon web: warning: 3 log lines were dropped\n"),
+            (LogFormat::Text, ": warning: 3 log lines were dropped\n"),
             (LogFormat::Json, "\"text\":\"3 log lines were dropped\"}\n"),
         ] {
             let (mut reader, writer) = std::io::pipe().unwrap();
             let sink = Sink::start(writer).unwrap();
-            let mut writer = Writer { drops: source(&sink, "web", format), sink, mirror: Mirror::default() };
+            let mut writer = Writer { drops: source(&sink, Style { format, time: false }), sink };
             writer.drops.add(3);
             writer.write_all(b"one\n").unwrap();
             drop(writer);

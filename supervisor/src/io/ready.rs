@@ -1,13 +1,13 @@
-//! Between a supervisor in the background and the command that started it: what the log says until the cluster is ready,
-//! and that it is. Whoever is not there any more is no fault.
+//! Between a supervisor in the background and the command that started it: what is logged and passed on until the cluster
+//! is ready, and that it is. Whoever is not there any more is no fault.
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::sys::stat::{SFlag, fstat};
+use nix::sys::stat::{SFlag, fstat, stat};
 use nix::unistd::{pipe2, write};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 /// Two descriptors, each with its device and inode: only who has inherited them takes them for meant.
 pub(crate) const VARIABLE: &str = "CLUSTERMON_DETACHED";
@@ -22,6 +22,12 @@ impl Ready {
         Self(inherited(std::env::var_os(VARIABLE).as_deref(), 0))
     }
 
+    /// Whether somebody waits for the cluster to be ready who could not read anywhere else what a worker writes until then,
+    /// for this process's stderr is `/dev/null`.
+    pub(crate) fn is_only_reader(&self) -> bool {
+        self.0.is_some() && is_null(io::stderr())
+    }
+
     /// Says under which name the cluster is ready. Only the first time counts.
     pub(crate) fn tell(&mut self, name: &str) {
         if let Some(pipe) = self.0.take() {
@@ -31,7 +37,14 @@ impl Ready {
     }
 }
 
-/// A copy of the log for as long as somebody waits.
+/// Whether this is `/dev/null`.
+fn is_null(fd: impl AsFd) -> bool {
+    let (Ok(this), Ok(null)) = (fstat(fd), stat("/dev/null")) else { return false };
+    let is_device = SFlag::from_bits_truncate(this.st_mode & SFlag::S_IFMT.bits()) == SFlag::S_IFCHR;
+    is_device && this.st_rdev == null.st_rdev
+}
+
+/// A copy of what goes to stdout and stderr for as long as somebody waits.
 #[derive(Debug, Default)]
 pub(crate) struct Mirror(Option<OwnedFd>);
 
@@ -139,6 +152,14 @@ mod tests {
         drop(mirror);
         assert_eq!(read(waiting.ready), "web-2\n");
         assert_eq!(read(waiting.log), "one\ntwo\n");
+    }
+
+    #[test]
+    fn the_null_device_is_recognised() {
+        assert!(is_null(File::open("/dev/null").unwrap()));
+        assert!(!is_null(File::open("/dev/zero").unwrap()));
+        assert!(!is_null(File::open("/dev").unwrap()));
+        assert!(!Ready::default().is_only_reader(), "nobody waits");
     }
 
     #[test]

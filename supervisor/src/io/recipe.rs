@@ -1,11 +1,12 @@
 //! What a worker is made of: the program, the directory it runs in and the variables of its file. Read when the cluster
 //! starts and again by each reload, so that a link to the current version leads to what it points to then.
 
+use super::env_file::{self, EnvFault, Variable};
 use super::program::{self, Program, ProgramError};
 use crate::config::Config;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ pub(crate) struct Recipe {
     pub(crate) program: PathBuf,
     /// Where, with every link followed; `None` is where the supervisor is.
     pub(crate) cwd: Option<PathBuf>,
-    pub(crate) variables: Vec<(OsString, OsString)>,
+    pub(crate) variables: Vec<Variable>,
 }
 
 /// Why there is none. One line each.
@@ -42,13 +43,15 @@ pub enum RecipeError {
         /// What the system said.
         error: io::Error,
     },
-    /// A line in it is none of an environment.
-    #[error("--env-file {path:?}, line {line}: write NAME=value, a comment after #, or nothing")]
+    /// A line in it is at fault.
+    #[error("--env-file {path:?}, line {line}: {fault}")]
     EnvLine {
         /// As it was given.
         path: PathBuf,
         /// From 1.
         line: usize,
+        /// What is wrong, and what to do.
+        fault: EnvFault,
     },
 }
 
@@ -92,28 +95,10 @@ fn placed(name: &OsStr, cwd: Option<&Path>) -> OsString {
     }
 }
 
-fn read_variables(path: &Path) -> Result<Vec<(OsString, OsString)>, RecipeError> {
-    let bytes = std::fs::read(path).map_err(|error| RecipeError::EnvFile { path: path.to_owned(), error })?;
-    let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).enumerate();
-    let told = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with(b"#"));
-    told.map(|(at, line)| {
-        variable(line).ok_or_else(|| RecipeError::EnvLine { path: path.to_owned(), line: at + 1 })
-    })
-    .collect()
-}
-
-/// `NAME=value`, with `export` before it and quotes around the value as a shell's files have them.
-fn variable(line: &[u8]) -> Option<(OsString, OsString)> {
-    let line = line.strip_prefix(b"export ").map_or(line, <[u8]>::trim_ascii_start);
-    let at = line.iter().position(|byte| *byte == b'=')?;
-    let (name, value) = (&line[..at], &line[at + 1..]);
-    let proper = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    if name.is_empty() || name[0].is_ascii_digit() || !name.iter().all(proper) || line.contains(&0) {
-        return None;
-    }
-    let quoted = |quote| value.strip_prefix(&[quote])?.strip_suffix(&[quote]);
-    let value = quoted(b'"').or_else(|| quoted(b'\'')).unwrap_or(value);
-    Some((OsString::from_vec(name.to_vec()), OsString::from_vec(value.to_vec())))
+fn read_variables(path: &Path) -> Result<Vec<Variable>, RecipeError> {
+    let path = || path.to_owned();
+    let bytes = std::fs::read(path()).map_err(|error| RecipeError::EnvFile { path: path(), error })?;
+    env_file::parse(&bytes).map_err(|(line, fault)| RecipeError::EnvLine { path: path(), line, fault })
 }
 
 #[cfg(test)]
@@ -153,23 +138,19 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_read_as_a_shell_writes_them() {
+    fn a_file_of_variables_is_read_or_its_fault_told() {
         let scratch = Scratch::new();
         script(&scratch.path().join("run.sh"));
         let file = scratch.path().join("env");
-        std::fs::write(&file, "# a comment\n\nA=1\nexport B=\"two words\"\n C='x=y' \nD=\n").unwrap();
+        std::fs::write(&file, "A=1\nB=\"two\\nlines\" # both\n").unwrap();
         let recipe = read(scratch.path(), |b| b.env_file(&file)).unwrap();
-        let told: Vec<_> = recipe
-            .variables
-            .iter()
-            .map(|(name, value)| (name.to_str().unwrap(), value.to_str().unwrap()))
-            .collect();
-        assert_eq!(told, [("A", "1"), ("B", "two words"), ("C", "x=y"), ("D", "")]);
-        for bad in ["A", "=1", "1A=2", "A B=1", "A-B=1"] {
-            std::fs::write(&file, format!("\n{bad}\n")).unwrap();
-            let error = read(scratch.path(), |b| b.env_file(&file)).unwrap_err();
-            assert!(error.ends_with("line 2: write NAME=value, a comment after #, or nothing"), "{error}");
-        }
+        assert_eq!(recipe.variables, [("A", "1"), ("B", "two\nlines")].map(|(a, b)| (a.into(), b.into())));
+        std::fs::write(&file, "A=1\nB\n").unwrap();
+        let error = read(scratch.path(), |b| b.env_file(&file)).unwrap_err();
+        assert_eq!(
+            error,
+            format!("--env-file {file:?}, line 2: write NAME=value, a comment after #, or nothing")
+        );
         std::fs::remove_file(&file).unwrap();
         assert!(read(scratch.path(), |b| b.env_file(&file)).unwrap_err().starts_with("--env-file"));
     }

@@ -1,6 +1,7 @@
 //! A stream of the supervisor's own that others write lines to: a bounded queue and a thread that writes. Who writes
 //! never waits for who reads; what does not fit is counted, and the count is told once the reader is back.
 
+use super::ready::Mirror;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -51,6 +52,8 @@ struct State {
     /// Nobody writes any more.
     orphaned: AtomicBool,
     counters: Mutex<Vec<Arc<Drops>>>,
+    /// Where `run --detach` reads along.
+    mirror: Mutex<Mirror>,
 }
 
 #[derive(Debug)]
@@ -95,6 +98,7 @@ impl Sink {
             return Ok(Self(handle));
         }
         let sink = Self::start(target())?;
+        *sink.0.state.mirror.lock() = Mirror::from_env();
         *place = Arc::downgrade(&sink.0);
         Ok(sink)
     }
@@ -139,6 +143,7 @@ impl Sink {
 
     /// Queues `count` whole lines, or counts them as dropped.
     pub(crate) fn put(&self, from: From, lines: &[u8], count: u64, drops: &Drops) {
+        self.0.state.mirror.lock().put(lines);
         if self.has_room(from) {
             self.0.state.queued.fetch_add(lines.len(), Ordering::Relaxed);
             if self.0.sender.try_send(Item::Lines(lines.into())).is_ok() {

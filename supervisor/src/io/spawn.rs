@@ -2,6 +2,7 @@
 //! given them. The only place where processes are started.
 
 use super::dispositions::Dispositions;
+use super::env_file::Variable;
 use super::recipe::Recipe;
 use super::{newline::Told, notify, ready, stdio::Ends};
 use crate::api::Environment;
@@ -95,6 +96,12 @@ impl Template {
         Self { recipe, ..self.clone() }
     }
 
+    /// What is preloaded anyway.
+    fn preloads(&self) -> Option<OsString> {
+        let in_file = || self.recipe.variables.iter().rfind(|(name, _)| name == "LD_PRELOAD");
+        std::env::var_os("LD_PRELOAD").or_else(|| in_file().map(|(_, value)| value.clone()))
+    }
+
     /// Starts one. `own` are this worker's own variables, `wanted` the environment that the user makes for it, `output`
     /// its standard output and error where they are read, `told` the descriptor on which it says that it is ready.
     #[expect(clippy::disallowed_methods, reason = "the one place where processes are started")]
@@ -111,7 +118,9 @@ impl Template {
         if let Some(cwd) = &self.recipe.cwd {
             command.current_dir(cwd).env("PWD", cwd);
         }
-        command.envs(self.recipe.variables.iter().map(|(name, value)| (name, value)));
+        // What is set already stays, as with other readers of such files.
+        let unset = |(name, _): &&Variable| std::env::var_os(name).is_none();
+        command.envs(self.recipe.variables.iter().filter(unset).map(|(name, value)| (name, value)));
         if let Some(Ends { stdout, stderr }) = output {
             command.stderr(stderr);
             if let Some(stdout) = stdout {
@@ -122,8 +131,8 @@ impl Template {
             command.env_remove(name);
         }
         let (inherited, variables) = match wanted {
-            None => (std::env::var_os("LD_PRELOAD"), Vec::new()),
-            Some(Environment::Inherited(variables)) => (std::env::var_os("LD_PRELOAD"), variables),
+            None => (self.preloads(), Vec::new()),
+            Some(Environment::Inherited(variables)) => (self.preloads(), variables),
             Some(Environment::Exhaustive(variables)) => {
                 command.env_clear();
                 command.envs(self.recipe.variables.iter().map(|(name, value)| (name, value)));

@@ -8,7 +8,7 @@ mod relay;
 mod render;
 mod tail;
 
-use super::log::stamp;
+use super::log::{stamp, wants_time};
 use super::sink::{Drops, From, Sink};
 use super::source::Source;
 use crate::config::{Capture, Config, Encoding, LineHandler, LogFormat, Stream};
@@ -69,9 +69,17 @@ enum To {
         stdout: Sink,
         stderr: Sink,
         format: LogFormat,
+        times: Times,
     },
     Log,
     Lines(LineHandler),
+}
+
+/// Whether lines of text begin with the time, of each stream.
+#[derive(Clone, Copy, Debug)]
+struct Times {
+    stdout: bool,
+    stderr: bool,
 }
 
 #[derive(Debug, Default)]
@@ -86,7 +94,12 @@ impl Outputs {
         let to = match &config.capture {
             Capture::Inherit => To::Inherit(None),
             Capture::Streams => {
-                To::Streams { stdout: Sink::stdout()?, stderr: Sink::stderr()?, format: config.log_format }
+                let (stdout, stderr) = (Sink::stdout()?, Sink::stderr()?);
+                let times = Times {
+                    stdout: wants_time(config.log_time, io::stdout()),
+                    stderr: wants_time(config.log_time, io::stderr()),
+                };
+                To::Streams { stdout, stderr, format: config.log_format, times }
             }
             Capture::Log => To::Log,
             Capture::Lines(handler) => To::Lines(handler.clone()),
@@ -314,13 +327,13 @@ impl Passing {
         match to {
             // The bytes have gone their way.
             To::Inherit(_) => make(&mut |line| keep(line)),
-            To::Streams { stdout, stderr, format } => {
-                let (sink, drops) = match stream {
-                    Stream::Stdout => (stdout, stdout_drops),
-                    Stream::Stderr => (stderr, stderr_drops),
+            To::Streams { stdout, stderr, format, times } => {
+                let (sink, drops, time) = match stream {
+                    Stream::Stdout => (stdout, stdout_drops, times.stdout),
+                    Stream::Stderr => (stderr, stderr_drops, times.stderr),
                 };
-                let ts = if *format == LogFormat::Json { stamp::now() } else { String::new() };
-                let render = Render { format: *format, cluster, worker: id, stream, ts: &ts };
+                let ts = if time || *format == LogFormat::Json { stamp::now() } else { String::new() };
+                let render = Render { format: *format, time, cluster, worker: id, stream, ts: &ts };
                 let room = sink.has_room(From::Worker);
                 let mut count = 0;
                 make(&mut |line| {

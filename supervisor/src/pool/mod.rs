@@ -27,11 +27,9 @@
 
 mod backoff;
 mod balancer;
-mod boot;
 mod closing;
 mod command;
 mod deadlines;
-mod endings;
 mod health;
 mod input;
 #[cfg(any(test, debug_assertions))]
@@ -74,7 +72,7 @@ pub use leaving::Leaving;
 pub use output::{Change, Exit, Note, Outcome, Output, Signal, Then};
 pub use pool::{Phase, Pool};
 pub use requests::{Meaning, Request, Requests};
-pub use rollout::{Failed, Progress, Purpose, Reloaded, Rollout};
+pub use rollout::{Failed, Purpose, Reloaded, Rollout};
 pub use settings::{JITTER, Policy, Settings, WhenNoWorker};
 pub use state::{Reason, State};
 pub use stop::{Next, Stop};

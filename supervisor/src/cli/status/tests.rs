@@ -58,43 +58,21 @@ pub(crate) fn inspection() -> Inspection {
             connections: 3702,
             rotation: vec!["0".to_owned()],
         }],
+        launch: Box::new(crate::api::Launch {
+            command: vec!["node".to_owned(), "server.js".to_owned()],
+            directory: Some("/srv/web".to_owned()),
+            log: None,
+        }),
         rollout: None,
-        last_reload: None,
     }
-}
-
-#[test]
-fn a_reload_is_told_while_it_goes_on_and_if_it_failed() {
-    let (purpose, cause) = ("reload".to_owned(), "reload failed: code 3; the old processes go on".to_owned());
-    let rollout =
-        |draining| Some(Rollout { purpose: purpose.clone(), done: 1, under_way: 0, waiting: 1, draining });
-    let told = |inspection: &Inspection| table(inspection, true, NOW, false);
-    let under_way = Inspection { rollout: rollout(0), ..inspection() };
-    assert!(
-        told(&under_way).contains("\nreload: 1 done, 0 under way, 1 waiting\nID"),
-        "{}",
-        told(&under_way)
-    );
-    let draining = Inspection { rollout: rollout(1), ..inspection() };
-    assert!(told(&draining).contains("\nreload: 1 done, 0 under way, 1 waiting; old processes drain\nID"));
-    let last = |outcome: &str| {
-        Some(LastReload { ended_at: NOW - 90_000, outcome: outcome.to_owned(), cause: Some(cause.clone()) })
-    };
-    let failed = Inspection { last_reload: last("failed"), ..inspection() };
-    assert!(
-        told(&failed)
-            .contains("\nlast reload, 1m30s ago: reload failed: code 3; the old processes go on\nID"),
-        "{}",
-        told(&failed)
-    );
-    let done = Inspection { last_reload: last("done"), ..inspection() };
-    assert_eq!(told(&done), told(&inspection()), "a good one needs no word");
 }
 
 #[test]
 fn a_table() {
     let expected = "\
 web: running, pid 4711, up 1d01h, 1 of 3 workers running
+command: node server.js
+directory: /srv/web
 ID    STATE      PID  UPTIME  RESTARTS  CONNECTIONS  LAST EXIT
 0     running   4712   1h02m         3         1234  -
 1     standby      -       -         3         1234  code 3, up 12ms; backing off; starts in 2.5s
@@ -132,6 +110,21 @@ fn memory_that_was_measured() {
 ID  STATE     PID  UPTIME  RESTARTS  CONNECTIONS      PSS  LAST EXIT
 0   running  4712   1h02m         3         1234  123 MiB  -
 1   standby     -       -         3         1234        -  code 3, up 12ms; backing off; starts in 2.5s
+";
+    assert_eq!(table(&inspection, false, NOW, false), expected);
+}
+
+#[test]
+fn what_a_pulse_has_found() {
+    let mut inspection = inspection();
+    inspection.workers.truncate(2);
+    let health = crate::api::Health { cpu_permille: 135, rss: 57 << 20, ..Default::default() };
+    inspection.workers[0].health = Some(health);
+    inspection.workers[1].health = Some(health);
+    let expected = "\
+ID  STATE     PID  UPTIME  RESTARTS  CONNECTIONS    CPU  MEMORY  LAST EXIT
+0   running  4712   1h02m         3         1234  13.5%  57 MiB  -
+1   standby     -       -         3         1234      -       -  code 3, up 12ms; backing off; starts in 2.5s
 ";
     assert_eq!(table(&inspection, false, NOW, false), expected);
 }

@@ -44,6 +44,11 @@ impl Health {
         {
             return Err(ConfigError::ReadyFd(number));
         }
+        if self.start_timeout.is_zero() && self.ready.is_some() {
+            let advice =
+                "with --ready no worker has this little time to be ready; give more, or leave --ready away";
+            return Err(ConfigError::Zero { option: "start-timeout", advice });
+        }
         match self.dump_signal {
             Some(signal) if Signal::try_from(signal).is_err() => Err(ConfigError::DumpSignal(signal)),
             _ => Ok(()),
@@ -79,8 +84,8 @@ impl Builder {
         self
     }
 
-    /// When a worker is ready, and thus in rotation: by default when it listens, or says so to its `NOTIFY_SOCKET`. One
-    /// that is not within `start_timeout` has failed to start, if this is set.
+    /// When a worker is ready, and thus in rotation: by default when it listens. With [`Ready::Notify`],
+    /// [`Ready::Auto`] or a watchdog it finds a `NOTIFY_SOCKET`, and with no other. One that is not within `start_timeout` has failed to start, if this is set.
     pub fn ready(mut self, when: Ready) -> Self {
         self.health.ready = Some(when);
         self

@@ -13,6 +13,18 @@ pub(super) fn check(rolling: &Rolling, pulse: Option<Duration>) -> Result<(), Co
     if !matches!(Signal::try_from(rolling.stop_signal), Ok(signal) if signal != Signal::SIGSTOP) {
         return Err(ConfigError::StopSignal(rolling.stop_signal));
     }
+    for (option, time, advice) in [
+        (
+            "drain-timeout",
+            rolling.drain_timeout,
+            "no worker has the time to drain; for that give --drain none",
+        ),
+        ("idle-grace", rolling.idle_grace, "requests would be cut off; give 1ms or more, or --drain none"),
+    ] {
+        if time.is_zero() {
+            return Err(ConfigError::Zero { option, advice });
+        }
+    }
     if rolling.memory_samples == 0 {
         return Err(ConfigError::MemorySamples);
     }

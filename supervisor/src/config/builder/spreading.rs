@@ -34,6 +34,10 @@ impl Spreading {
         if self.max_connections == Some(0) {
             return Err(ConfigError::MaxConnections);
         }
+        if self.server_restart_delay.is_zero() {
+            let advice = "the socket would be opened again and again without a pause; give 1ms or more";
+            return Err(ConfigError::Zero { option: "server-restart-delay", advice });
+        }
         match self.exit_codes_ok.iter().find(|code| !(0..=255).contains(*code)) {
             Some(code) => Err(ConfigError::ExitCode(*code)),
             None => Ok(()),

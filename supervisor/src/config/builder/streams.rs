@@ -1,7 +1,7 @@
 //! The options on what runs the command and where its standard streams go, with their checks.
 
 use super::Builder;
-use crate::config::{Capture, ConfigError, Encoding, LogFormat};
+use crate::config::{Capture, ConfigError, Encoding, LogFormat, LogTime};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
@@ -13,6 +13,7 @@ pub(super) struct Streams {
     capture: Capture,
     encoding: Option<Encoding>,
     log_format: LogFormat,
+    log_time: LogTime,
 }
 
 /// The same, checked.
@@ -22,6 +23,7 @@ pub(super) struct Checked {
     pub(super) capture: Capture,
     pub(super) encoding: Encoding,
     pub(super) log_format: LogFormat,
+    pub(super) log_time: LogTime,
 }
 
 impl Builder {
@@ -56,6 +58,13 @@ impl Builder {
         self.streams.log_format = format;
         self
     }
+
+    /// Whether lines captured with [`Capture::Streams`] begin with the time, if they are no JSON; by default those in a
+    /// file. The same of the program `clustermon`'s own log.
+    pub fn log_time(mut self, time: LogTime) -> Self {
+        self.streams.log_time = time;
+        self
+    }
 }
 
 impl Streams {
@@ -74,7 +83,8 @@ impl Streams {
             return Err(ConfigError::EncodingWithoutCapture);
         }
         let encoding = self.encoding.unwrap_or_default();
-        Ok(Checked { interpreter, capture: self.capture, encoding, log_format: self.log_format })
+        let Self { capture, log_format, log_time, .. } = self;
+        Ok(Checked { interpreter, capture, encoding, log_format, log_time })
     }
 }
 
@@ -91,12 +101,13 @@ mod tests {
             .capture(Capture::Log)
             .encoding(Encoding::Latin1)
             .log_format(LogFormat::Json)
+            .log_time(LogTime::On)
             .build_for(1)
             .unwrap();
         assert_eq!(config.argv(), ["node", "--harmony", "-r", "server.js", "--port"]);
         assert_eq!((config.name.as_str(), config.command.len()), ("server", 2));
         assert_eq!((config.capture, config.encoding), (Capture::Log, Encoding::Latin1));
-        assert_eq!(config.log_format, LogFormat::Json);
+        assert_eq!((config.log_format, config.log_time), (LogFormat::Json, LogTime::On));
 
         let config = Builder::new(["x", "y"]).build_for(1).unwrap();
         assert_eq!(config.argv(), ["x", "y"]);

@@ -254,7 +254,7 @@ impl Connection {
             match &mut self.phase {
                 Phase::Following { missed } if *missed > 0 => {
                     let count = std::mem::take(missed);
-                    self.output.extend_from_slice(wire::event(&Event::Missed { count }).as_bytes());
+                    self.output.extend_from_slice(wire::event(&Event::Missed { count }, None).as_bytes());
                 }
                 _ => return Ok(()),
             }

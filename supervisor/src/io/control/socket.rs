@@ -102,6 +102,8 @@ impl Socket {
         for number in 1..NAMES {
             let candidate = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
             let directory = directory.try_clone().map_err(|error| Refusal::Other(error.to_string()))?;
+            // What is logged from here on has the name already.
+            crate::io::log::set_name(&candidate);
             match open_in(directory, path, OsStr::new(&format!("{candidate}.sock"))) {
                 Ok(mut socket) => {
                     if number > 1 {

@@ -262,7 +262,7 @@ fn who_does_not_read_is_not_asked_for_more() {
 fn followers_get_events_and_slow_ones_are_told_what_they_missed() {
     let mut server = Server::new();
     let event = |text: &str| Event::Log { text: text.to_owned() };
-    server.control.publish(&event("nobody hears this"));
+    server.control.publish(&event("nobody hears this"), None);
     assert!(!server.control.has_followers());
     let (mut quick, mut slow) = (server.connect(), server.connect());
     for client in [&mut quick, &mut slow] {
@@ -273,7 +273,7 @@ fn followers_get_events_and_slow_ones_are_told_what_they_missed() {
     let text = "x".repeat(10_000);
     let mut heard = 0;
     for _ in 0..300 {
-        server.control.publish(&event(&text));
+        server.control.publish(&event(&text), None);
         let line = server.line(&mut quick);
         assert!(line.starts_with("{\"v\":1,\"event\":\"log\",\"text\":\"xxx"), "{line}");
         heard += 1;
@@ -290,7 +290,7 @@ fn followers_get_events_and_slow_ones_are_told_what_they_missed() {
     }
     assert_eq!(events + missed, 300);
     assert!(missed > 0 && events >= 100, "{events} came, {missed} were missed");
-    server.control.publish(&event("again"));
+    server.control.publish(&event("again"), None);
     assert!(server.line(&mut slow).contains("again"));
     drop(quick);
     server.turn_until(|server| (server.control.clients.len() == 1).then_some(()));
@@ -308,7 +308,7 @@ fn a_follower_that_never_reads_is_given_up() {
         if !server.control.has_followers() {
             break;
         }
-        server.control.publish(&event);
+        server.control.publish(&event, None);
     }
     server.turn_until(|_| is_ended(&mut slow).then_some(()));
 }

@@ -50,11 +50,18 @@ struct Versioned<T> {
 }
 
 #[derive(Serialize)]
+struct Dated<'a> {
+    v: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<u64>,
+    #[serde(flatten)]
+    event: &'a Event,
+}
+
+#[derive(Serialize)]
 struct Good<'a> {
     v: u32,
     ok: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    told: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inspection: Option<&'a Inspection>,
 }
@@ -76,7 +83,6 @@ struct Answer {
     error: Option<String>,
     #[serde(default)]
     stderr: Vec<String>,
-    told: Option<String>,
     inspection: Option<Inspection>,
 }
 
@@ -115,12 +121,9 @@ pub(crate) fn read_request(text: &[u8]) -> Result<Command, Fault> {
 /// An answer with its end of line.
 pub(crate) fn answer(result: &Result<Reply, Failure>) -> String {
     match result {
-        Ok(Reply::Done) => line(&Good { v: VERSION, ok: true, told: None, inspection: None }),
-        Ok(Reply::Told(told)) => {
-            line(&Good { v: VERSION, ok: true, told: Some(one_line(told)), inspection: None })
-        }
+        Ok(Reply::Done) => line(&Good { v: VERSION, ok: true, inspection: None }),
         Ok(Reply::Inspection(inspection)) => {
-            line(&Good { v: VERSION, ok: true, told: None, inspection: Some(inspection) })
+            line(&Good { v: VERSION, ok: true, inspection: Some(inspection) })
         }
         Err(why) => bad(exit_code(why), &why.to_string(), why),
     }
@@ -150,7 +153,7 @@ pub(crate) fn read_answer(text: &[u8]) -> Result<Reply, Declined> {
     })?;
     match (answer.ok, answer.inspection) {
         (true, Some(inspection)) => Ok(Reply::Inspection(inspection)),
-        (true, None) => Ok(answer.told.map_or(Reply::Done, |told| Reply::Told(one_line(&told)))),
+        (true, None) => Ok(Reply::Done),
         (false, _) => Err(Declined {
             code: answer.code.unwrap_or(1),
             error: answer.error.ok_or_else(|| odd("it does not say what is wrong".to_owned()))?,
@@ -159,9 +162,18 @@ pub(crate) fn read_answer(text: &[u8]) -> Result<Reply, Declined> {
     }
 }
 
-/// An event with its end of line.
-pub(crate) fn event(event: &Event) -> String {
-    line(&Versioned { v: VERSION, body: event })
+/// An event with its end of line, and when it happened, in milliseconds since the Unix epoch.
+pub(crate) fn event(event: &Event, at: Option<u64>) -> String {
+    line(&Dated { v: VERSION, at, event })
+}
+
+/// When an event happened, if its line says so.
+pub(crate) fn read_time(text: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Time {
+        at: Option<u64>,
+    }
+    serde_json::from_slice::<Time>(text).ok()?.at
 }
 
 /// Reads an event; `None` if it is of a kind that this version does not know.
@@ -170,11 +182,8 @@ pub(crate) fn read_event(text: &[u8]) -> Option<Event> {
 }
 
 fn bad<T: Serialize>(code: u8, error: &str, why: &T) -> String {
-    line(&Bad { v: VERSION, ok: false, code, error: one_line(error), why })
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    let error = error.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    line(&Bad { v: VERSION, ok: false, code, error, why })
 }
 
 fn line<T: Serialize>(value: &T) -> String {

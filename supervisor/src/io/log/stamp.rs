@@ -8,6 +8,11 @@ pub(crate) fn now() -> String {
     rfc3339(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
+/// The same of a moment in milliseconds since the Unix epoch.
+pub(crate) fn of(ms: u64) -> String {
+    rfc3339(Duration::from_millis(ms))
+}
+
 fn rfc3339(since: Duration) -> String {
     let seconds = since.as_secs();
     let (year, month, day) = date(seconds / 86_400);

@@ -2,8 +2,8 @@
 //! reader that is slow is waited for, as the worker itself would wait; one that takes nothing is not.
 
 use crate::io::sink::{Drops, From, Sink};
-use nix::sys::stat::{SFlag, fstat};
-use std::io;
+use nix::sys::stat::fstat;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -102,10 +102,9 @@ impl Relay {
     }
 }
 
-/// Whether this process's stdout and stderr are one file or pipe, so that the order of what is written to both is seen. Of
+/// Whether this process's stdout and stderr are one file, pipe or device, so that the order of what is written to both is seen. Of
 /// a terminal that is not said: stdout is to stay one.
 pub(super) fn is_one_stream() -> bool {
     let (Ok(out), Ok(err)) = (fstat(io::stdout()), fstat(io::stderr())) else { return false };
-    let kind = SFlag::from_bits_truncate(err.st_mode & SFlag::S_IFMT.bits());
-    (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino) && kind != SFlag::S_IFCHR
+    (out.st_dev, out.st_ino) == (err.st_dev, err.st_ino) && !io::stderr().is_terminal()
 }

@@ -23,10 +23,12 @@ pub(super) fn decode(encoding: Encoding, line: &[u8]) -> Cow<'_, [u8]> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Render<'a> {
     pub(super) format: LogFormat,
+    /// A line of text begins with the time.
+    pub(super) time: bool,
     pub(super) cluster: &'a str,
     pub(super) worker: &'a str,
     pub(super) stream: Stream,
-    /// The time of day, for JSON.
+    /// The time of day, for JSON and where lines begin with it.
     pub(super) ts: &'a str,
 }
 
@@ -44,6 +46,10 @@ impl Render<'_> {
     pub(super) fn line(&self, into: &mut Vec<u8>, line: &[u8]) {
         match self.format {
             LogFormat::Text => {
+                if self.time {
+                    into.extend_from_slice(self.ts.as_bytes());
+                    into.push(b' ');
+                }
                 into.extend_from_slice(format!("[{}/{}] ", self.cluster, self.worker).as_bytes());
                 into.extend_from_slice(line);
             }
@@ -80,6 +86,7 @@ mod tests {
     fn lines_and_objects() {
         let render = Render {
             format: LogFormat::Text,
+            time: false,
             cluster: "web",
             worker: "7",
             stream: Stream::Stderr,
@@ -88,6 +95,9 @@ mod tests {
         let mut out = Vec::new();
         render.line(&mut out, b"a\xff");
         assert_eq!(out, b"[web/7] a\xff\n");
+        out.clear();
+        Render { time: true, ..render }.line(&mut out, b"a");
+        assert_eq!(out, b"2026-01-02T03:04:05.678Z [web/7] a\n");
         out.clear();
         Render { format: LogFormat::Json, ..render }.line(&mut out, b"\"a\xff\t");
         let object: serde_json::Value = serde_json::from_slice(&out).unwrap();

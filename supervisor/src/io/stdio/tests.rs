@@ -172,7 +172,12 @@ fn nobody_waits_for_a_reader_that_does_not_read() {
     let (reader, writer) = std::io::pipe().unwrap();
     let (mut told, tell) = std::io::pipe().unwrap();
     let (stdout, stderr) = (Sink::start(writer).unwrap(), Sink::start(tell).unwrap());
-    let to = To::Streams { stdout, stderr, format: LogFormat::Text };
+    let to = To::Streams {
+        stdout,
+        stderr,
+        format: LogFormat::Text,
+        times: Times { stdout: false, stderr: false },
+    };
     let mut bench = Bench::to(to, Encoding::Utf8, Taken::default());
     let (mut out, mut err) = bench.attach(0, 1);
     let portion = "a line of sixty-four bytes, newline and all, sixty-four of them\n".repeat(1000);

@@ -12,6 +12,7 @@ fn requests_survive_the_way() {
         Action::Start { target: Target::Cluster },
         Action::Restart { target: worker() },
         Action::Signal { target: worker(), signal: 10 },
+        Action::Reopen,
         Action::Scale { workers: ScaleTo::To(4) },
         Action::Scale { workers: ScaleTo::By(-1) },
     ] {
@@ -149,7 +150,7 @@ fn the_document_tells_every_event() {
     let lines = examples("event");
     for line in &lines {
         let read = read_event(line.as_bytes()).unwrap_or_else(|| panic!("{line}"));
-        assert_eq!(value(&event(&read)), value(line));
+        assert_eq!(value(&event(&read, read_time(line.as_bytes()))), value(line));
     }
     let all = serde_json::from_str::<Event>(r#"{"event":"?"}"#).unwrap_err();
     assert_eq!(words(&lines, "event"), known(all));

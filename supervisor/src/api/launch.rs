@@ -1,0 +1,17 @@
+//! What a cluster runs, where, and where it writes to: for people who find it running.
+
+use serde::{Deserialize, Serialize};
+
+/// The command and its surroundings. A supervisor that does not say so leaves them out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Launch {
+    /// The program and its arguments as they were given, the interpreter first where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// Where workers run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// The file that the log goes to, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+}

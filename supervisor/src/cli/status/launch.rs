@@ -1,0 +1,36 @@
+//! What `status` says of how a cluster was started: a line each for the command, its directory and the log.
+
+use crate::api::Launch;
+use crate::cli::shell::quoted;
+use crate::cli::table::plain;
+use std::ffi::OsStr;
+
+/// The lines; none for what is not known.
+pub(super) fn lines(launch: &Launch) -> String {
+    let command = launch.command.iter().map(|word| quoted(OsStr::new(word))).collect::<Vec<_>>().join(" ");
+    let known = [
+        ("command", Some(command).filter(|command| !command.is_empty())),
+        ("directory", launch.directory.clone()),
+        ("log", launch.log.clone()),
+    ];
+    let told = known.into_iter().filter_map(|(what, known)| Some((what, known?)));
+    told.map(|(what, known)| format!("{what}: {}\n", plain(&known))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_for_each_that_is_known() {
+        assert_eq!(lines(&Launch::default()), "");
+        let launch = Launch {
+            command: ["node", "my server.js", "--port=80"].map(str::to_owned).into(),
+            directory: Some("/srv/a\nb".to_owned()),
+            log: Some("/var/log/web.log".to_owned()),
+        };
+        let expected =
+            "command: node 'my server.js' --port=80\ndirectory: /srv/a\\nb\nlog: /var/log/web.log\n";
+        assert_eq!(lines(&launch), expected);
+    }
+}
