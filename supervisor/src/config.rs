@@ -58,6 +58,9 @@ pub struct Config {
     pub name: String,
     /// The name was asked for: no other will do.
     pub name_is_given: bool,
+    /// How long whoever stops this process waits before killing it, where that is known and no time for the stop was chosen:
+    /// `rolling.shutdown_timeout` is made to fit.
+    pub patience: Option<Duration>,
     /// Where the cluster can be controlled from outside.
     pub control: Control,
     /// The program as it was given, then its arguments. Never empty.

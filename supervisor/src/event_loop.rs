@@ -24,10 +24,12 @@ mod orders;
 mod processes;
 mod readiness;
 mod reload;
+mod remains;
 mod requests;
 mod setup;
 mod snapshot;
 mod stopping;
+mod suspended;
 mod waits;
 
 pub(crate) use setup::Setup;
@@ -72,6 +74,7 @@ use moving::Moves;
 use notices::Notices;
 use readiness::Readiness;
 use reload::Reloads;
+use remains::Remains;
 use slab::Slab;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
@@ -79,6 +82,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use suspended::Suspended;
 use waits::Waits;
 
 /// Everything the supervisor holds.
@@ -108,6 +112,8 @@ struct Shell {
     intercept: Intercept,
     scout: Scout,
     bereaved: Bereaved,
+    remains: Remains,
+    suspended: Suspended,
     quiet: Quiet,
     moves: Moves,
     waker: Arc<Waker>,
@@ -173,6 +179,7 @@ struct Shell {
 /// spawned; if it was not, nothing was started.
 pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> {
     let mut shell = Shell::new(setup)?;
+    shell.say_how_it_stops();
     shell.input(Input::Start);
     began();
     let outcome = shell.turn_until_done()?;
@@ -237,6 +244,12 @@ impl Shell {
         if due(self.bereaved.next_deadline(), self.now) {
             self.look_at_bereaved();
         }
+        if due(self.suspended.next_deadline(), self.now) {
+            self.push_suspended();
+        }
+        if due(self.remains.next_deadline(), self.now) {
+            self.look_at_remains();
+        }
         if due(self.closing_deadline(), self.now) {
             self.look_at_doors();
         }
@@ -288,6 +301,8 @@ impl Shell {
             self.exhausted_until,
             self.search_at,
             self.bereaved.next_deadline(),
+            self.remains.next_deadline(),
+            self.suspended.next_deadline(),
             self.control.as_ref().and_then(Control::next_deadline),
             self.notifier.next_deadline(),
             self.open.as_ref().and_then(OpenConnections::next_deadline),
@@ -341,7 +356,11 @@ impl Shell {
     fn on_signals(&mut self) {
         while let Some(event) = self.signals.as_ref().and_then(Signals::next) {
             match event {
-                Event::Child => self.reap_orphans(),
+                Event::Child => {
+                    self.reap_orphans();
+                    self.remains_may_have_come();
+                    self.look_for_suspended();
+                }
                 Event::Reload => {
                     log::info!("SIGHUP: reloading");
                     self.reload();

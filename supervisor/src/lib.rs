@@ -34,7 +34,7 @@ use std::path::PathBuf;
 impl config::Builder {
     /// Checks everything, for the CPUs that this process may use. The first thing that is wrong is the error.
     pub fn build(self) -> Result<Config, ConfigError> {
-        self.build_for(io::cpus::available())
+        self.patience(io::container::patience()).build_for(io::cpus::available())
     }
 }
 

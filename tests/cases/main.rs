@@ -99,6 +99,8 @@ mod pulse;
 mod ready;
 /// New versions: those that fail, and those that are another program in another place.
 mod reload;
+/// What workers leave behind.
+mod remains;
 /// A listening socket that fails.
 mod reopen;
 /// Delays and budgets of restarts, and the log of a life.
@@ -121,12 +123,16 @@ mod stop;
 mod strangers;
 /// What workers write: captured, decoded, dropped; interpreters; the log as JSON.
 mod streams;
+/// Workers that are stopped by somebody, or by the terminal.
+mod suspended;
 /// Connections taken back from under a blocking accept().
 mod take_back;
 /// The thunk's file.
 mod thunk_elf;
 /// What the thunk tells of its decisions.
 mod thunk_log;
+/// Stops for which there is little time.
+mod time_to_stop;
 /// Random sequences of socket calls.
 mod torture;
 /// What has broken other interposers.

@@ -118,6 +118,9 @@ pub struct Worker {
     pub pss: Option<u64>,
     /// Of these, how many are still open, where somebody counts.
     pub open_connections: Option<u64>,
+    /// Its first process is stopped: `stopped by the terminal (SIGTTIN)`, `stopped (SIGSTOP)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspended: Option<String>,
     /// What it says that it is doing, by `STATUS=` at its `NOTIFY_SOCKET`.
     #[serde(default)]
     pub status_text: Option<String>,

@@ -1,7 +1,7 @@
 //! The flags of `clustermon run` on how processes leave and others take their place.
 
 use crate::config::duration::{Human, Limit};
-use crate::config::rolling::{DRAIN_TIMEOUT, IDLE_GRACE, LISTEN_SETTLE, MEMORY_SAMPLES, MIN_HEALTHY_TIME};
+use crate::config::rolling::{IDLE_GRACE, LISTEN_SETTLE, MEMORY_SAMPLES, MIN_HEALTHY_TIME};
 use crate::config::{Builder, Drain, MemoryLimit, OnSupervisorDeath, Rollback};
 use std::path::PathBuf;
 
@@ -12,17 +12,17 @@ pub(super) struct RollingArgs {
     /// plain HTTP/1 and the like), signal (no new connections; told at once, and drains by itself) or none
     #[arg(long, value_name = "HOW", default_value_t)]
     drain: Drain,
-    /// How long a worker may drain
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, default_value_t = Human(DRAIN_TIMEOUT))]
-    drain_timeout: Human,
+    /// How long a worker may drain [default: 20s]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    drain_timeout: Option<Human>,
     /// A connection without a byte either way for so long is idle, and may be closed
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, default_value_t = Human(IDLE_GRACE))]
     idle_grace: Human,
     /// How long the address goes on being served after the cluster was told to stop
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, default_value_t = Human(std::time::Duration::ZERO))]
     drain_delay: Human,
-    /// From the order to stop the cluster until all that is left is killed [default: 25s, or --stop-timeout if that is
-    /// longer]
+    /// From the order to stop the cluster until all that is left is killed; workers are told to stop in time for it
+    /// [default: 25s, or --stop-timeout if that is longer; 8s in a container, if no such time is given]
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     shutdown_timeout: Option<Human>,
     /// What workers do when the supervisor is killed: stop, or keep serving what they have
@@ -77,7 +77,6 @@ impl RollingArgs {
             if self.no_surge { (0, 1) } else { (self.max_surge, self.max_unavailable) };
         let mut builder = builder
             .drain(self.drain)
-            .drain_timeout(self.drain_timeout.0)
             .idle_grace(self.idle_grace.0)
             .drain_delay(self.drain_delay.0)
             .on_supervisor_death(self.on_supervisor_death)
@@ -90,6 +89,9 @@ impl RollingArgs {
             .memory_limit(self.memory_limit)
             .memory_samples(self.memory_samples)
             .recycle_after_connections(self.recycle_after_connections);
+        if let Some(timeout) = self.drain_timeout {
+            builder = builder.drain_timeout(timeout.0);
+        }
         if let Some(timeout) = self.shutdown_timeout {
             builder = builder.shutdown_timeout(timeout.0);
         }

@@ -39,10 +39,9 @@ pub(super) struct Args {
     /// A worker that lived this long is replaced at once
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, default_value_t = Human(config::MIN_UPTIME))]
     min_uptime: Human,
-    /// From the stop signal to the kill signal: a duration, or infinity
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_infinity,
-        default_value_t = Limit(Some(config::STOP_TIMEOUT)))]
-    stop_timeout: Limit,
+    /// From the stop signal to the kill signal: a duration, or infinity [default: 10s]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_infinity)]
+    stop_timeout: Option<Limit>,
     /// How many workers may be starting at a time [default: number of CPUs]
     #[arg(long, value_name = "N")]
     max_starting: Option<u32>,
@@ -147,7 +146,6 @@ impl Args {
             .restart_delay(self.restart_delay.0)
             .max_restart_delay(self.max_restart_delay.0)
             .min_uptime(self.min_uptime.0)
-            .stop_timeout(self.stop_timeout.0)
             .window(self.window)
             .backlog(self.backlog)
             .lag_limit(self.lag_limit.0)
@@ -162,6 +160,9 @@ impl Args {
             .handle_signals(true)
             .control(self.control.map_or(Control::ByName, Control::from))
             .verbose(self.verbose);
+        if let Some(limit) = self.stop_timeout {
+            builder = builder.stop_timeout(limit.0);
+        }
         if let Some(limit) = self.hang_limit {
             builder = builder.hang_limit(limit.0);
         }

@@ -276,6 +276,7 @@ fn remark(worker: &Worker, now: u64) -> String {
         parts.extend(worker.forced_stop.then(|| "killed".to_owned()));
         parts.extend(worker.force_stop_at.map(|at| format!("will be killed in {}", left(at))));
     }
+    parts.extend(worker.suspended.clone());
     parts.extend(worker.is_debugging.then(|| "debugging".to_owned()));
     parts.extend(worker.status_text.as_ref().map(|text| format!("says: {text}")));
     parts.extend(worker.out_of_rotation.as_ref().map(|cause| match cause.kind {

@@ -45,6 +45,8 @@ pub struct Builder {
     health: health::Health,
     rolling: Rolling,
     handle_signals: bool,
+    patience: Option<Duration>,
+    chose_times: bool,
     verbose: u8,
     hooks: Hooks,
 }
@@ -76,6 +78,8 @@ impl Builder {
             health: health::Health::default(),
             rolling: Rolling::default(),
             handle_signals: false,
+            patience: None,
+            chose_times: false,
             verbose: 0,
             hooks: Hooks::default(),
         }
@@ -133,6 +137,7 @@ impl Builder {
     /// From the stop signal to the kill signal; `None` waits for ever, zero kills at once.
     pub fn stop_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.stop_timeout = timeout.into();
+        self.chose_times = true;
         self
     }
 
@@ -227,6 +232,12 @@ impl Builder {
         self
     }
 
+    /// Whoever stops this process kills it after so long: what nobody has chosen is made to fit.
+    pub(crate) fn patience(mut self, patience: Option<Duration>) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// Checks everything, for a machine with so many CPUs to use. The first thing that is wrong is the error.
     pub fn build_for(self, cpus: u32) -> Result<Config, ConfigError> {
         check_command(&self.command)?;
@@ -272,6 +283,9 @@ impl Builder {
         if max_starting == 0 {
             return Err(ConfigError::MaxStarting);
         }
+        let patience = self.patience.filter(|_| self.handle_signals && !self.chose_times);
+        let mut rolling = self.rolling;
+        rolling.shutdown_timeout = rolling.shutdown_timeout.or(patience.map(rolling::within));
         let share = addresses("share", self.share)?;
         let private = addresses("private", self.private)?;
         if let Some(both) = share.iter().find(|address| private.contains(address)) {
@@ -292,7 +306,7 @@ impl Builder {
         let streams = self.streams.check()?;
         self.spreading.check()?;
         self.health.check()?;
-        rolling::check(&self.rolling, self.pulse)?;
+        rolling::check(&rolling, self.pulse)?;
         Ok(Config {
             name,
             name_is_given,
@@ -322,7 +336,8 @@ impl Builder {
             max_restart_delay: self.max_restart_delay,
             min_uptime: self.min_uptime,
             stop_timeout: self.stop_timeout,
-            rolling: self.rolling,
+            patience,
+            rolling,
             window: self.window,
             backlog: self.backlog,
             max_starting,
@@ -420,6 +435,21 @@ mod tests {
         assert_eq!(settings.restart_delay, Duration::from_millis(7));
         assert_eq!(settings.max_restart_delay, Duration::from_secs(8));
         assert_eq!(settings.min_uptime, Duration::from_secs(9));
+    }
+
+    #[test]
+    fn who_is_killed_soon_stops_sooner_unless_somebody_has_chosen() {
+        let ten = Some(Duration::from_secs(10));
+        let told = |change: fn(Builder) -> Builder| {
+            let builder = change(Builder::new(["x"]).handle_signals(true).patience(ten));
+            let config = builder.build_for(3).unwrap();
+            (config.patience, config.pool_settings(1).shutdown_timeout.unwrap().as_secs())
+        };
+        assert_eq!(told(|b| b), (ten, 8));
+        assert_eq!(told(|b| b.handle_signals(false)), (None, 25));
+        assert_eq!(told(|b| b.drain_timeout(Duration::from_secs(20))), (None, 25));
+        assert_eq!(told(|b| b.stop_timeout(Duration::from_secs(30))), (None, 30));
+        assert_eq!(told(|b| b.shutdown_timeout(Duration::from_secs(9))), (None, 9));
     }
 
     #[test]

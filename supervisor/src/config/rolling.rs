@@ -27,7 +27,7 @@ pub struct Rolling {
     /// From the order to stop the cluster until nobody new is let in.
     pub drain_delay: Duration,
     /// From the order to stop the cluster until all that is left is killed; `None` is 25 s, or the stop timeout if that is
-    /// longer.
+    /// longer; see [`Builder::shutdown_timeout`](super::Builder::shutdown_timeout).
     pub shutdown_timeout: Option<Duration>,
     /// What workers do when the supervisor is gone.
     pub on_supervisor_death: OnSupervisorDeath,

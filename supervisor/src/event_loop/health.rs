@@ -88,6 +88,10 @@ impl Shell {
         }
         if due(self.monitor.next_pulse, self.now) {
             self.monitor.next_pulse = self.monitor.pulse.map(|pulse| self.now + pulse);
+            if self.signals.is_none() {
+                // Nobody tells.
+                self.look_for_suspended();
+            }
             self.take_pulses();
         }
     }

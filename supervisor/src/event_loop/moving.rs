@@ -38,6 +38,11 @@ impl Shell {
         log::warn!("worker {}: its connections cannot be moved: {why}", self.logical_id(worker));
     }
 
+    /// Its connections are being taken.
+    pub(super) fn is_moving(&self, worker: WorkerId) -> bool {
+        self.moves.0.contains_key(&worker)
+    }
+
     /// Takes in what has come of moves.
     pub(super) fn on_moved(&mut self) {
         let ended: Vec<_> =

@@ -222,6 +222,12 @@ impl Shell {
             return;
         }
         let stop = self.stop_signal();
+        if matches!(signal, Signal::Stop | Signal::Kill | Signal::Abort) {
+            self.note_descendants(worker);
+        }
+        if signal == Signal::Kill {
+            self.waits_no_more();
+        }
         let Some(process) = self.processes.get_mut(&worker) else { return };
         match signal {
             Signal::Stop => process.stop(stop),

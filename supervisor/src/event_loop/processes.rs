@@ -1,7 +1,7 @@
 //! Workers' processes as the loop sees them: started, ended, members come and gone, orphans reaped, and nothing left at
 //! the end. Restarts are the core's to order.
 
-use super::{Shell, clock};
+use super::Shell;
 use crate::ids::WorkerId;
 use crate::io::child::{self, Ended, Heirs, Kind, Member, Process};
 use crate::io::source::Source;
@@ -15,7 +15,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-/// How long the end may take after everything was killed.
+/// How long a process may take to end after it was killed.
 const SWEEP: Duration = Duration::from_secs(2);
 /// A process that executes another program cannot be told whose it is; when to look again, and how often.
 const SEARCH_AGAIN: Duration = Duration::from_millis(2);
@@ -148,6 +148,8 @@ impl Shell {
         }
         let Some(process) = self.processes.remove(&worker) else { return };
         process.bury();
+        self.end_remains_of(worker, &process);
+        self.suspended.forget(worker);
         self.outputs.exited(worker, self.poll.registry());
         let _ = self.poll.registry().deregister(&mut SourceFd(&process.pidfd.as_raw_fd()));
         self.tokens.remove(&process.token);
@@ -216,28 +218,6 @@ impl Shell {
         for pid in child::children() {
             if !self.processes.values().any(|process| process.knows(pid)) {
                 child::reap(pid);
-            }
-        }
-    }
-
-    /// Ends what workers left behind: processes that left their group. Bounded in time. Where the process is not ours
-    /// alone, its other children are not ours to end.
-    pub(super) fn sweep(&mut self) {
-        if self.signals.is_none() {
-            return;
-        }
-        let deadline = clock() + SWEEP;
-        while clock() < deadline {
-            let left: Vec<u32> = child::children().into_iter().filter(|pid| !child::reap(*pid)).collect();
-            if left.is_empty() {
-                break;
-            }
-            for pid in left {
-                log::warn!("process {pid} outlived its worker: killed");
-                if let Ok(pidfd) = spawn::pidfd(pid) {
-                    child::send(&pidfd, Signal::SIGKILL);
-                    child::wait(&pidfd, SWEEP);
-                }
             }
         }
     }

@@ -11,6 +11,8 @@ use super::moving::Moves;
 use super::notices::Notices;
 use super::readiness::Readiness;
 use super::reload::Reloads;
+use super::remains::Remains;
+use super::suspended::Suspended;
 use super::waits::Waits;
 use super::{Shell, clock};
 use crate::config::{Config, MemoryLimit};
@@ -143,6 +145,8 @@ impl Shell {
             intercept,
             scout,
             bereaved: Bereaved::default(),
+            remains: Remains::default(),
+            suspended: Suspended::default(),
             quiet,
             moves: Moves::default(),
             waker,

@@ -90,6 +90,7 @@ impl Shell {
             health: self.monitor.health(worker.id()),
             pss: None,
             open_connections: worker.open_connections(),
+            suspended: self.suspended.describe(worker.id()),
             status_text: self.notices.status(worker.id()).map(str::to_owned),
         };
         if let Some(process) = self.processes.get(&worker.id()) {

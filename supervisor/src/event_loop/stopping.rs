@@ -1,10 +1,32 @@
 //! The cluster is told to stop, by a signal or by a command: what the request means is asked of the core and carried out.
 
 use super::Shell;
+use crate::config::duration::Human;
 use crate::pool::{Input, Meaning, Request};
 use nix::sys::signal::Signal;
 
 impl Shell {
+    /// Says at the start what the time for a stop means for workers, where it is shorter than they would take.
+    pub(super) fn say_how_it_stops(&self) {
+        let settings = self.pool.settings();
+        let (Some(limit), Some(told)) = (settings.shutdown_timeout, settings.told_within()) else { return };
+        let full = settings.drain_delay.saturating_add(settings.drain_timeout.unwrap_or_default());
+        if let Some(patience) = self.config.patience {
+            log::info!(
+                "in a container, which may be killed {} after it is told to stop: workers are told within {}, and what is left is killed after {}; --shutdown-timeout sets another time",
+                Human(patience),
+                Human(told),
+                Human(limit)
+            );
+        } else if told < full && self.config.rolling.shutdown_timeout.is_some() {
+            log::info!(
+                "a stop may take {} (--shutdown-timeout): workers are told within {}, and drain no longer than that",
+                Human(limit),
+                Human(told)
+            );
+        }
+    }
+
     /// Somebody sends a signal that asks for the end.
     pub(super) fn on_stop_signal(&mut self, signal: Signal) {
         // Whoever presses a key waits for it.

@@ -129,13 +129,13 @@ impl Process {
     pub(crate) fn stop(&mut self, signal: Signal) {
         self.stopping = true;
         for member in self.listening() {
-            send(&member.pidfd, signal);
+            ask(&member.pidfd, signal);
         }
         if self.listens {
-            send(&self.pidfd, signal);
+            ask(&self.pidfd, signal);
         }
         if !self.listens && self.listening().next().is_none() {
-            self.signal_group(signal);
+            self.ask_group(signal);
         }
     }
 
@@ -158,7 +158,7 @@ impl Process {
     /// A member has gone: the wrappers are next.
     pub(crate) fn member_gone(&mut self, signal: Signal) {
         if self.stopping && self.listening().next().is_none() && !self.listens {
-            self.signal_group(signal);
+            self.ask_group(signal);
         }
     }
 
@@ -168,6 +168,16 @@ impl Process {
             send(&member.pidfd, Signal::SIGKILL);
         }
         self.signal_group(Signal::SIGKILL);
+    }
+
+    fn ask_group(&self, signal: Signal) {
+        self.signal_group(signal);
+        self.resume();
+    }
+
+    /// Whoever of its group is stopped goes on.
+    pub(crate) fn resume(&self) {
+        self.signal_group(Signal::SIGCONT);
     }
 
     fn signal_group(&self, signal: Signal) {
@@ -223,11 +233,23 @@ pub(crate) fn heirs(group: u32, token: &Token, known: impl Fn(u32) -> bool) -> H
     heirs
 }
 
+/// Asks a process to end by this signal. One that is stopped could not even take it in: it goes on.
+pub(crate) fn ask(pidfd: &OwnedFd, signal: Signal) {
+    send(pidfd, signal);
+    send(pidfd, Signal::SIGCONT);
+}
+
 /// Sends a signal to exactly this process; one that is gone gets nothing.
 pub(crate) fn send(pidfd: &OwnedFd, signal: Signal) {
     let nothing: *const libc::siginfo_t = std::ptr::null();
     // SAFETY: no siginfo is given.
     unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal as i32, nothing, 0) };
+}
+
+/// True if the process has not ended.
+pub(crate) fn lives(pidfd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO) == Ok(0)
 }
 
 /// Waits for the end of a process, no longer than told.
@@ -238,8 +260,13 @@ pub(crate) fn wait(pidfd: &OwnedFd, limit: Duration) {
 
 /// Everything that is a child of this process now, zombies included; empty where the kernel does not tell.
 pub(crate) fn children() -> Vec<u32> {
+    children_of(std::process::id())
+}
+
+/// The same of any process.
+pub(crate) fn children_of(pid: u32) -> Vec<u32> {
     let mut found = Vec::new();
-    for task in std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
         let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
         found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
     }

@@ -3,6 +3,7 @@
 mod cgroup;
 pub(crate) mod child;
 pub(crate) mod conns;
+pub(crate) mod container;
 pub(crate) mod control;
 pub(crate) mod cpus;
 pub(crate) mod descriptors;
@@ -37,6 +38,7 @@ pub(crate) mod random;
 pub(crate) mod ready;
 pub(crate) mod recipe;
 pub(crate) mod release;
+pub(crate) mod remains;
 pub(crate) mod runtime_dir;
 pub(crate) mod scout;
 #[cfg(test)]
@@ -46,5 +48,6 @@ mod sink;
 pub(crate) mod source;
 pub(crate) mod spawn;
 pub(crate) mod stdio;
+pub(crate) mod suspended;
 pub(crate) mod throttle;
 pub(crate) mod thunk_file;

@@ -163,6 +163,12 @@ pub(crate) fn parent(pid: u32) -> Option<u32> {
     u32::try_from(Fields::of(&stat)?.number(PARENT)?).ok()
 }
 
+/// When the process began, in ticks of the kernel since it started; `None` if it is gone.
+pub(crate) fn starttime(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    Fields::of(&stat)?.number(STARTTIME)
+}
+
 /// The process that traces this one, if any.
 pub(crate) fn tracer(pid: u32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
@@ -207,6 +213,7 @@ const PARENT: usize = 1;
 const USER_TIME: usize = 11;
 const SYSTEM_TIME: usize = 12;
 const THREADS: usize = 17;
+const STARTTIME: usize = 19;
 
 /// The fields of `stat` that come after the name, which is in parentheses and may hold anything.
 struct Fields<'a>(Vec<&'a str>);

@@ -6,7 +6,7 @@ use super::deadlines::after;
 use super::pool::{Phase, Pool};
 use super::state::Event;
 use super::worker::Worker;
-use super::{Deadline, Lane, Note, Output, Timer};
+use super::{Deadline, Lane, Note, Output, Settings, Timer};
 use crate::ids::BalancerId;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,18 @@ enum Stage {
     Draining,
 }
 
+impl Settings {
+    /// From the order to stop the cluster until each worker is told to stop, at the latest: its time to drain, but so that
+    /// the stop signal is not the last thing that it hears. Of the time for everything, half at most is for what follows
+    /// that signal. `None` where nobody drains.
+    pub fn told_within(&self) -> Option<Duration> {
+        let drain = self.drain_delay.saturating_add(self.drain_timeout?);
+        let Some(limit) = self.shutdown_timeout else { return Some(drain) };
+        let stop = self.stop_timeout.unwrap_or(Duration::MAX).min(limit / 2);
+        Some(drain.min(limit.saturating_sub(stop)))
+    }
+}
+
 impl Pool {
     /// Stop everything, and lose nothing that can be kept.
     pub(super) fn stop(&mut self, now: Instant) {
@@ -37,7 +49,7 @@ impl Pool {
             Phase::Idle | Phase::Serving if self.closing.is_none() => {}
             Phase::Idle | Phase::Serving | Phase::Stopping | Phase::Done(_) => return,
         }
-        let Some(drain) = self.settings.drain_timeout.filter(|_| self.phase == Phase::Serving) else {
+        let Some(told_within) = self.settings.told_within().filter(|_| self.phase == Phase::Serving) else {
             return self.halt(now);
         };
         self.abandon(now);
@@ -45,13 +57,7 @@ impl Pool {
         let workers = self.workers.everyone().filter(|worker| worker.is_live()).count() as u32;
         self.note(Note::Stopping { workers, kill_in: kill_in.or(self.settings.stop_timeout) });
         let begin = after(now, self.settings.drain_delay);
-        // Of the time for everything, half at most is for what follows the stop signal.
-        let end = kill_in.map(|limit| {
-            let stop = self.settings.stop_timeout.unwrap_or(Duration::MAX).min(limit / 2);
-            after(now, limit.saturating_sub(stop))
-        });
-        let drain_by = after(begin, drain);
-        let drain_by = end.map_or(drain_by, |end| drain_by.min(end));
+        let drain_by = after(now, told_within);
         self.closing = Some(Closing {
             stage: Stage::Waiting(begin.min(drain_by)),
             drain_by,
@@ -78,6 +84,16 @@ impl Pool {
                 self.drain_all(now, drain_by);
             }
             Stage::Waiting(_) | Stage::Emptying | Stage::Draining => {}
+        }
+    }
+
+    /// All stop at once, and have no longer than the whole stop may take.
+    pub(super) fn limit_stop(&mut self, now: Instant) {
+        let limit = self.settings.shutdown_timeout.filter(|_| self.closing.is_none());
+        if let Some(limit) = limit.filter(|limit| self.settings.stop_timeout.is_none_or(|stop| *limit < stop))
+        {
+            let (stage, kill_at) = (Stage::Draining, Some(after(now, limit)));
+            self.closing = Some(Closing { stage, drain_by: now, kill_at });
         }
     }
 

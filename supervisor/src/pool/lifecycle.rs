@@ -100,7 +100,11 @@ impl Pool {
     /// At once: nothing drains.
     pub(super) fn halt(&mut self, now: Instant) {
         match self.phase {
-            Phase::Idle | Phase::Serving => self.begin_stopping(now, self.settings.stop_timeout),
+            Phase::Idle | Phase::Serving => {
+                let times = [self.settings.stop_timeout, self.settings.shutdown_timeout];
+                self.begin_stopping(now, times.into_iter().flatten().min());
+                self.limit_stop(now);
+            }
             Phase::Stopping => {}
             Phase::Done(_) => return,
         }

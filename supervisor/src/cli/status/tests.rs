@@ -31,6 +31,7 @@ fn worker(id: &str, state: WorkerState) -> Worker {
         health: None,
         pss: None,
         open_connections: None,
+        suspended: None,
         status_text: None,
     }
 }

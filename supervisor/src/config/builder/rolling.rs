@@ -46,6 +46,11 @@ pub(super) fn check(rolling: &Rolling, pulse: Option<Duration>) -> Result<(), Co
     Ok(())
 }
 
+/// The time for a stop where everything is killed after `patience`: enough is left to see that all have ended.
+pub(super) fn within(patience: Duration) -> Duration {
+    patience / 5 * 4
+}
+
 impl Builder {
     /// What is done before a worker is told to stop.
     pub fn drain(mut self, drain: Drain) -> Self {
@@ -56,6 +61,7 @@ impl Builder {
     /// How long that may take.
     pub fn drain_timeout(mut self, timeout: Duration) -> Self {
         self.rolling.drain_timeout = timeout;
+        self.chose_times = true;
         self
     }
 
@@ -72,9 +78,11 @@ impl Builder {
     }
 
     /// From the order to stop the cluster until all that is left is killed; by default 25 s, or the stop timeout if that is
-    /// longer.
+    /// longer. As process 1 of a container, or below one of the usual inits there, it is 8 s, unless this, the stop timeout or
+    /// the drain timeout is set: `docker stop` kills after 10 s.
     pub fn shutdown_timeout(mut self, timeout: Duration) -> Self {
         self.rolling.shutdown_timeout = Some(timeout);
+        self.chose_times = true;
         self
     }
 

@@ -104,6 +104,45 @@ fn the_whole_has_its_time() {
 }
 
 #[test]
+fn the_shorter_the_stop_the_shorter_the_drain() {
+    let told = |drain: u64, delay: u64, stop: Option<u64>, shutdown: Option<u64>| {
+        Settings {
+            drain_timeout: Some(ms(drain)),
+            drain_delay: ms(delay),
+            stop_timeout: stop.map(ms),
+            shutdown_timeout: shutdown.map(ms),
+            ..settings(1)
+        }
+        .told_within()
+    };
+    assert_eq!(told(20_000, 0, Some(10_000), Some(25_000)), Some(ms(15_000)));
+    assert_eq!(told(20_000, 0, Some(10_000), Some(8_000)), Some(ms(4_000)));
+    assert_eq!(told(20_000, 5_000, Some(1_000), Some(8_000)), Some(ms(7_000)));
+    assert_eq!(told(1_000, 500, Some(10_000), Some(8_000)), Some(ms(1_500)));
+    assert_eq!(told(20_000, 0, None, Some(8_000)), Some(ms(4_000)));
+    assert_eq!(told(20_000, 1_000, None, None), Some(ms(21_000)));
+    assert_eq!(settings(1).told_within(), None);
+}
+
+#[test]
+fn a_stop_without_a_drain_has_no_longer_than_the_whole_may_take() {
+    for (order, drain) in [(Input::Halt, Some(ms(20_000))), (Input::Stop, None)] {
+        let shutdown_timeout = Some(ms(8_000));
+        let (mut sim, _, _) =
+            Sim::serving(Settings { drain_timeout: drain, shutdown_timeout, ..settings(1) });
+        sim.polite = false;
+        sim.input(order);
+        assert!(sim.notes.contains(&Note::Stopping { workers: 1, kill_in: Some(ms(8_000)) }));
+        assert_eq!(count(&mut sim, is_signal), 1);
+        sim.advance(ms(7_999));
+        assert_eq!(count(&mut sim, is_signal), 0);
+        sim.advance(ms(1));
+        assert_eq!(count(&mut sim, is_signal), 1);
+        assert_eq!(sim.done, Some(Outcome::Stopped));
+    }
+}
+
+#[test]
 fn a_second_word_ends_the_waiting() {
     let (mut sim, balancer, lanes) = Sim::serving(draining(1));
     sim.connect(balancer);
