@@ -63,8 +63,9 @@ pub enum Request<'a> {
     /// A pulse page for this process, see [`crate::pulse`]. Answered by `Page`.
     Attach,
     /// This process came by another's lane, as its child or otherwise, and accepts from it as `fd`: may it have one of its
-    /// own? Answered by `Lane` (with the worker's end) or `Errno`: then it goes on with the one that it has.
-    Adopt { lane: u64, fd: i32 },
+    /// own? Answered by `Lane` (with the worker's end) or `Errno`: then it goes on with the one that it has, and asks again
+    /// later if that is EAGAIN. `unsure`: it may not see whether an epoll set that holds the lane is its parent's too.
+    Adopt { lane: u64, fd: i32, unsure: bool },
 }
 
 /// What the supervisor answers.
@@ -161,9 +162,13 @@ impl<'a> Request<'a> {
                 out.u64(*inode);
             }
             Self::Page | Self::Attach => {}
-            Self::Adopt { lane, fd } => {
+            Self::Adopt { lane, fd, unsure } => {
                 out.u64(*lane);
                 out.i32(*fd);
+                // Said only where it is so: a frame without it is that of an older build.
+                if *unsure {
+                    out.i32(1);
+                }
             }
         }
         out.finish()
@@ -207,7 +212,11 @@ impl<'a> Request<'a> {
             UNLINK => Self::Unlink { device: input.u64()?, inode: input.u64()? },
             PAGE => Self::Page,
             ATTACH => Self::Attach,
-            ADOPT => Self::Adopt { lane: input.u64()?, fd: input.i32()? },
+            ADOPT => Self::Adopt {
+                lane: input.u64()?,
+                fd: input.i32()?,
+                unsure: !input.is_empty() && input.i32()? != 0,
+            },
             _ => return None,
         };
         Some((hello, request))

@@ -58,7 +58,9 @@ fn golden_adopt() {
     let mut golden = Vec::from(*b"clmR\x02\x00\x0b\x00");
     golden.extend([7; 16]);
     golden.extend([42, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0]);
-    assert_eq!(frame(&Request::Adopt { lane: 9, fd: 5 }, &HELLO), golden);
+    assert_eq!(frame(&Request::Adopt { lane: 9, fd: 5, unsure: false }, &HELLO), golden);
+    golden.extend([1, 0, 0, 0]);
+    assert_eq!(frame(&Request::Adopt { lane: 9, fd: 5, unsure: true }, &HELLO), golden);
 }
 
 #[test]
@@ -104,7 +106,7 @@ proptest! {
             Request::Unlink { device: cookie, inode: 1 },
             Request::Page,
             Request::Attach,
-            Request::Adopt { lane: cookie, fd },
+            Request::Adopt { lane: cookie, fd, unsure: backlog > 0 },
         ] {
             let bytes = frame(&request, &HELLO);
             prop_assert_eq!(Request::decode(&bytes), Some((HELLO, request)));

@@ -6,6 +6,9 @@
 //! message when it goes into its next wait. Times are CLOCK_MONOTONIC_COARSE in nanoseconds: a few milliseconds coarse, and
 //! free. The reader trusts nothing that it finds.
 
+mod waits;
+
+pub use self::waits::{LaneMask, WaitsOn};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::time::Duration;
 
@@ -26,6 +29,13 @@ const STATE: u32 = 0xff;
 const IN_WAITS: u32 = 1 << 8;
 const IN_ACCEPT: u32 = 2 << 8;
 const UNSEEN: u32 = 3 << 8;
+const WAY: u32 = 3 << 8;
+/// The wait that it is in is on what `set` says.
+const ON: u32 = 1 << 10;
+/// It is in an accept() that blocks.
+const BLOCKS: u32 = 1 << 11;
+/// What `set` says is a mask of lanes, not an epoll set.
+const LANES: u32 = 1 << 31;
 /// Nanoseconds in the unit of `ran`, as a power of two.
 const RAN_UNIT: u32 = 10;
 
@@ -54,7 +64,7 @@ pub struct Record {
     /// Waiting or running, and how it waits for connections, as far as the writer has found out.
     state: AtomicU32,
     serving: AtomicU32,
-    /// The epoll set that it waits on or last waited on, plus one; 0 is none.
+    /// The epoll set that it waits on or last waited on, plus one; or, with the highest bit, a mask of lanes; 0 is none.
     set: AtomicU32,
     /// For how long it has run, in units of 1,024 ns; wraps around.
     ran: AtomicU32,
@@ -88,6 +98,10 @@ pub struct Look {
     pub ran: u32,
     /// The descriptor of the epoll set that it waits on or last waited on.
     pub set: Option<u32>,
+    /// What it waits on now, if it waits and has said on what.
+    pub waits_on: Option<WaitsOn>,
+    /// It is in an accept() that blocks until somebody connects.
+    pub blocks: bool,
 }
 
 impl Look {
@@ -189,6 +203,33 @@ impl Page {
 impl Record {
     /// The thread goes into a wait.
     pub fn enter(&self, now: u64) {
+        self.begin_wait(now, 0);
+    }
+
+    /// The thread goes into a wait on this epoll set.
+    pub fn enter_set(&self, now: u64, set: i32) {
+        self.set.store((set as u32).wrapping_add(1) & !LANES, Ordering::Relaxed);
+        self.begin_wait(now, ON);
+    }
+
+    /// The thread goes into a wait that ends when one of these lanes is readable, if there are any.
+    pub fn enter_lanes(&self, now: u64, lanes: LaneMask) {
+        if lanes.is_empty() {
+            return self.begin_wait(now, 0);
+        }
+        self.set.store(LANES | lanes.0, Ordering::Relaxed);
+        self.begin_wait(now, ON);
+    }
+
+    /// The thread goes into accept() on this lane.
+    pub fn enter_accept(&self, now: u64, fd: i32, blocks: bool) {
+        let mut lanes = LaneMask::default();
+        lanes.add(fd);
+        self.set.store(LANES | lanes.0, Ordering::Relaxed);
+        self.begin_wait(now, if blocks { ON | BLOCKS } else { ON });
+    }
+
+    fn begin_wait(&self, now: u64, on: u32) {
         let state = self.state.load(Ordering::Relaxed);
         if state & STATE == RUNNING {
             let ran = now.saturating_sub(self.since.load(Ordering::Relaxed));
@@ -200,7 +241,7 @@ impl Record {
         }
         self.loops.store(self.loops.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
         self.since.store(now, Ordering::Relaxed);
-        self.state.store(state & !STATE | WAITING, Ordering::Release);
+        self.state.store(state & WAY | on | WAITING, Ordering::Release);
     }
 
     /// The descriptor of the lane by which it is to say that it has gone into a wait, if it has been asked and has not
@@ -218,23 +259,24 @@ impl Record {
         self.bell.load(Ordering::Relaxed) != 0
     }
 
-    /// It is this epoll set that it waits on.
-    pub fn on(&self, set: i32) {
-        self.set.store((set as u32).wrapping_add(1), Ordering::Relaxed);
-    }
-
     /// The thread comes out of it.
     pub fn leave(&self, now: u64) {
         self.since.store(now, Ordering::Relaxed);
-        let way = self.state.load(Ordering::Relaxed) & !STATE;
+        let way = self.state.load(Ordering::Relaxed) & WAY;
         self.state.store(way | RUNNING, Ordering::Release);
+    }
+
+    /// It is in an accept() that blocks: it has said so and not come out of it.
+    pub fn blocks(&self) -> bool {
+        let state = self.state.load(Ordering::Relaxed);
+        state & STATE == WAITING && state & BLOCKS != 0 || state & WAY == IN_ACCEPT
     }
 
     /// It waits by calls of which it tells before and after.
     pub fn waits_in_calls(&self) {
         let state = self.state.load(Ordering::Relaxed);
-        if state & !STATE != IN_WAITS {
-            self.state.store(state & STATE | IN_WAITS, Ordering::Relaxed);
+        if state & WAY != IN_WAITS {
+            self.state.store(state & !WAY | IN_WAITS, Ordering::Relaxed);
         }
     }
 
@@ -242,7 +284,7 @@ impl Record {
     /// blocks there and is not known to wait elsewhere. Such a thread waits unseen, and nothing is told about it.
     pub fn may_wait_in_accept(&self, blocks: impl FnOnce() -> bool) -> bool {
         let state = self.state.load(Ordering::Relaxed);
-        match state & !STATE {
+        match state & WAY {
             0 => {
                 let blocks = blocks();
                 self.state.store(state | if blocks { IN_ACCEPT } else { UNSEEN }, Ordering::Relaxed);
@@ -262,16 +304,28 @@ impl Record {
         if self.key.load(Ordering::Relaxed) == 0 {
             return None;
         }
+        let loops = self.loops.load(Ordering::Relaxed);
         let state = self.state.load(Ordering::Acquire);
+        let set = self.set.load(Ordering::Acquire);
+        // Between the two readings it may have gone on to another wait.
+        let same = self.state.load(Ordering::Acquire) == state && self.loops.load(Ordering::Relaxed) == loops;
+        let on = same && state & ON != 0 && state & STATE == WAITING;
+        let waits_on = if set & LANES != 0 {
+            WaitsOn::Lanes(LaneMask(set & !LANES))
+        } else {
+            WaitsOn::Set(set.wrapping_sub(1))
+        };
         Some(Look {
             tid: self.tid.load(Ordering::Relaxed),
             serving: self.serving.load(Ordering::Relaxed) != 0,
             running: state & STATE == RUNNING,
             since: self.since.load(Ordering::Relaxed),
-            loops: self.loops.load(Ordering::Relaxed),
+            loops,
             accepted: self.accepted.load(Ordering::Relaxed),
             ran: self.ran.load(Ordering::Relaxed),
-            set: self.set.load(Ordering::Relaxed).checked_sub(1),
+            set: set.checked_sub(1).filter(|_| set & LANES == 0),
+            waits_on: on.then_some(waits_on),
+            blocks: on && state & BLOCKS != 0,
         })
     }
 }
@@ -336,12 +390,37 @@ mod tests {
         let page = page();
         let record = page.record(64, || 7).unwrap();
         assert_eq!(page.looks().next().unwrap().set, None);
-        record.on(0);
+        record.enter_set(1, 0);
         page.serves(8);
         let look = page.looks().next().unwrap();
         assert_eq!((look.set, look.serving), (Some(0), false));
         page.serves(7);
         assert!(page.looks().next().unwrap().serving);
+    }
+
+    #[test]
+    fn what_a_thread_waits_on_is_told_while_it_waits() {
+        let page = page();
+        let record = page.record(64, || 7).unwrap();
+        let look = || page.looks().next().unwrap();
+        record.enter_set(1, 5);
+        assert_eq!((look().waits_on, look().set), (Some(WaitsOn::Set(5)), Some(5)));
+        record.leave(2);
+        assert_eq!((look().waits_on, look().set), (None, Some(5)), "it is remembered");
+        record.enter(3);
+        assert_eq!((look().waits_on, look().set), (None, Some(5)), "on what is not known");
+        record.enter_lanes(4, LaneMask::default());
+        assert_eq!(look().waits_on, None, "on no lane");
+        let mut lanes = LaneMask::default();
+        [7, 1_001].into_iter().for_each(|fd| lanes.add(fd));
+        record.enter_lanes(5, lanes);
+        let Some(WaitsOn::Lanes(mask)) = look().waits_on else { panic!("{:?}", look()) };
+        assert!(mask.may_hold(7) && mask.may_hold(1_001) && !mask.may_hold(8));
+        assert_eq!((look().set, look().blocks), (None, false));
+        record.enter_accept(6, 7, true);
+        assert!(record.blocks() && look().blocks && look().waits_on.is_some());
+        record.leave(7);
+        assert!(!look().blocks && look().waits_on.is_none());
     }
 
     #[test]

@@ -127,6 +127,7 @@ mod streams;
 mod suspended;
 /// Connections taken back from under a blocking accept().
 mod take_back;
+mod taking_turns;
 /// The thunk's file.
 mod thunk_elf;
 /// What the thunk tells of its decisions.

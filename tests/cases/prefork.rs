@@ -101,9 +101,47 @@ fn children_that_wait_for_something_to_accept_get_theirs_too() {
         pids(&ask_in_turn(&cluster.target(), &app, 8)).len() == 4
     });
     wait_for_members(&cluster, 2);
-    let shares = shares(&ask_in_turn(&cluster.target(), &app, 20));
-    assert!(shares.len() == 4 && shares.values().all(|share| *share == 5), "{shares:?}");
+    wait_until_all_have_their_turn(&cluster, &app, 4);
     cluster.stop();
+}
+
+/// Each gets a lane of its own once two of them were seen to wait at once, which may take a few connections.
+fn wait_until_all_have_their_turn(cluster: &Cluster, app: &App, children: usize) {
+    wait_until("each has its turn", PATIENCE, || {
+        let shares = shares(&ask_in_turn(&cluster.target(), app, 5 * children));
+        shares.len() == children && shares.values().all(|share| *share == 5)
+    });
+}
+
+#[test]
+fn children_that_have_become_another_user_are_members_and_have_their_turn() {
+    // SAFETY: asks for a number only.
+    if unsafe { libc::geteuid() } != 0 {
+        eprintln!("skipped: only root may become another user");
+        return;
+    }
+    let child = format!("os.setgroups([]); os.setgid(65534); os.setuid(65534); {WAITS}");
+    let Some((cluster, app)) = start(1, &child, "blocking.listener.setblocking(False)", "") else { return };
+    wait_until("both children have answered", PATIENCE, || {
+        pids(&ask_in_turn(&cluster.target(), &app, 4)).len() == 2
+    });
+    wait_for_members(&cluster, 1);
+    wait_until_all_have_their_turn(&cluster, &app, 2);
+    cluster.stop();
+}
+
+#[test]
+fn one_is_ready_once_a_child_takes_a_connection() {
+    let waits = "blocking.listener.setblocking(False)";
+    for (child, before) in [(BLOCKS, ""), (WAITS, waits)] {
+        for ready in ["tcp", "http:/"] {
+            let flags = format!("--ready {ready}");
+            let Some((cluster, app)) = start(2, child, before, &flags) else { return };
+            assert_eq!(cluster.log().count("is not ready"), 0, "{ready}");
+            ask_in_turn(&cluster.target(), &app, 4);
+            cluster.stop();
+        }
+    }
 }
 
 #[test]

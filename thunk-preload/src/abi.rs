@@ -83,6 +83,7 @@ pub(crate) const EPOLL_CTL_DEL: i32 = 2;
 pub(crate) const POLLIN: i16 = 1;
 pub(crate) const POLLOUT: i16 = 4;
 pub(crate) const POLLHUP: i16 = 0x10;
+pub(crate) const POLLRDNORM: i16 = 0x40;
 pub(crate) const POLLRDHUP: i16 = 0x2000;
 
 pub(crate) const SIGABRT: i32 = 6;

@@ -1,8 +1,10 @@
-//! A lane that this process did not get by listening but by descent, as the children of a preforking server do: at the
-//! first accept it asks for one of its own. Where it gets none it goes on with the one that it shares.
+//! A lane that this process did not get by listening but by descent, as the children of a preforking server do: at its first
+//! accepts it asks for one of its own. Until it gets one, which may be never, it goes on with the one that it shares.
 
+use crate::abi::{EAGAIN, O_NONBLOCK};
 use crate::log::tell;
 use crate::settings::Settings;
+use crate::swap::Watched;
 use crate::{lane, link, pulse, swap, sys};
 use clustermon_protocol::message::{Reply, Request};
 use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
@@ -13,6 +15,11 @@ const OPEN: u8 = 0;
 const ASKING: u8 = 1;
 /// It is this process's own, or stays shared.
 const SETTLED: u8 = 2;
+/// It is shared for now; counts the accepts since.
+const SHARED: u8 = 3;
+/// So far each accept asks again; from here on only the one that finds the count at its end. Children that take turns by
+/// a lock never get a lane of their own, and a question costs more than an accept.
+const SELDOM: u8 = SHARED + 16;
 
 /// How many fd numbers there are states for; a lane beyond stays shared.
 const NUMBERS: usize = 4096;
@@ -22,6 +29,14 @@ const PATIENCE: i64 = 1_000;
 /// A state for each fd number. The kernel clears them in a forked child, which so knows what it has only inherited.
 static STATES: AtomicPtr<AtomicU8> = AtomicPtr::new(core::ptr::null_mut());
 
+/// What came of asking.
+enum Answer {
+    /// The lane that it got.
+    Own(u64),
+    NotYet,
+    Never,
+}
+
 /// The fd is a lane that this process got by listening.
 pub(crate) fn own(fd: i32) {
     if let Some(state) = state(fd) {
@@ -29,12 +44,16 @@ pub(crate) fn own(fd: i32) {
     }
 }
 
-/// Before an accept on a lane: two loads once it is settled.
-pub(crate) fn at_accept(fd: i32) {
-    if let Some(state) = state(fd)
-        && state.load(Ordering::Acquire) != SETTLED
-    {
-        settle(fd, state);
+/// Before an accept on a lane: two loads once it is settled. True if it has asked: then this thread counts as waiting on
+/// the lane until the accept is over and `pulse::leave` says so, for that is what tells the next one who asks that the two
+/// do not take turns.
+pub(crate) fn at_accept(fd: i32) -> bool {
+    match state(fd) {
+        Some(state) => {
+            let found = state.load(Ordering::Acquire);
+            found != SETTLED && settle(fd, state, found)
+        }
+        None => false,
     }
 }
 
@@ -61,37 +80,64 @@ fn map() -> Option<*mut AtomicU8> {
 
 #[cold]
 #[inline(never)]
-fn settle(fd: i32, state: &AtomicU8) {
-    if state.compare_exchange(OPEN, ASKING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-        match ask(fd) {
-            Some(lane) => tell!("accept({fd}): by lane {lane}, this process's own, from now on"),
-            None => tell!("accept({fd}): by the lane that it came by"),
-        }
-        state.store(SETTLED, Ordering::Release);
-        return;
+fn settle(fd: i32, state: &AtomicU8, found: u8) -> bool {
+    if (SELDOM..u8::MAX).contains(&found) {
+        let _ = state.compare_exchange(found, found + 1, Ordering::AcqRel, Ordering::Relaxed);
+        return false;
+    }
+    if found != ASKING && state.compare_exchange(found, ASKING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+        let answer = ask(fd);
+        let now = match answer {
+            Answer::Own(lane) => {
+                tell!("accept({fd}): by lane {lane}, this process's own, from now on");
+                SETTLED
+            }
+            Answer::Never => {
+                tell!("accept({fd}): by the lane that it came by");
+                SETTLED
+            }
+            Answer::NotYet => {
+                if found == OPEN {
+                    tell!(
+                        "accept({fd}): by the lane that it came by, until two of those who share it wait at once"
+                    );
+                }
+                if found < SELDOM { found.max(SHARED - 1) + 1 } else { SELDOM }
+            }
+        };
+        state.store(now, Ordering::Release);
+        return true;
     }
     // It must not block in what the other is about to replace. A signal handler of the asking thread gives up in time.
     let deadline = sys::now() + PATIENCE;
     while state.load(Ordering::Acquire) == ASKING && sys::now() < deadline {
         let _ = sys::poll(&mut [], 1);
     }
+    false
 }
 
-/// The lane that it got.
-fn ask(fd: i32) -> Option<u64> {
-    let identity = lane::recognise(fd)?;
-    let settings = Settings::read()?;
-    if swap::is_watched_with_parent(fd) {
-        return None;
-    }
+fn ask(fd: i32) -> Answer {
+    let Some((identity, settings)) = lane::recognise(fd).zip(Settings::read()) else { return Answer::Never };
+    let unsure = match swap::is_watched_with_parent(fd) {
+        Watched::Alone => false,
+        Watched::Unknown => true,
+        Watched::WithParent => return Answer::Never,
+    };
     let flags = swap::flags(fd);
-    let mut answer = link::ask(&settings, &Request::Adopt { lane: identity.lane, fd }, None)?;
-    let end = answer.take_fd()?;
+    pulse::attach();
+    pulse::enter_lane(fd, flags & O_NONBLOCK == 0);
+    let request = Request::Adopt { lane: identity.lane, fd, unsure };
+    let Some(mut answer) = link::ask(&settings, &request, None) else { return Answer::Never };
+    let Some(end) = answer.take_fd() else {
+        let later = answer.reply() == Some(Reply::Errno(EAGAIN));
+        return if later { Answer::NotYet } else { Answer::Never };
+    };
     let Some(Reply::Lane { lane }) = answer.reply() else {
         sys::close(end);
-        return None;
+        return Answer::Never;
     };
-    swap::replace(fd, end, flags).ok()?;
-    pulse::attach();
-    Some(lane)
+    match swap::replace(fd, end, flags) {
+        Ok(()) => Answer::Own(lane),
+        Err(_) => Answer::Never,
+    }
 }

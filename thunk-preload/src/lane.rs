@@ -25,6 +25,20 @@ pub(crate) fn hinted(fd: i32) -> bool {
     bit(fd).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
 }
 
+/// Calls `visit` with each number below `count` that was a lane when last seen.
+pub(crate) fn each_hinted(count: usize, mut visit: impl FnMut(i32)) {
+    for (place, word) in HINTS.iter().enumerate().take(count.div_ceil(64)) {
+        let mut bits = word.load(Ordering::Relaxed);
+        while bits != 0 {
+            let fd = place * 64 + bits.trailing_zeros() as usize;
+            if fd < count {
+                visit(fd as i32);
+            }
+            bits &= bits - 1;
+        }
+    }
+}
+
 /// The fd is a lane.
 pub(crate) fn hint(fd: i32) {
     ANY.store(true, Ordering::Relaxed);

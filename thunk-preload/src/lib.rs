@@ -33,6 +33,7 @@ mod settings;
 mod swap;
 mod sys;
 mod take;
+mod watched;
 
 // The forced unwinding of pthread_cancel asks every frame's personality. Ours has nothing to clean up: go on (8 is
 // _URC_CONTINUE_UNWIND). Without the symbol a debug build would not start in a program that has no C++ runtime.

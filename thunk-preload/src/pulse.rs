@@ -6,7 +6,7 @@ use crate::log::tell;
 use crate::settings::Settings;
 use crate::{lane, link, polled, real, sys};
 use clustermon_protocol::message::{Reply, Request};
-use clustermon_protocol::pulse::{Page, Record, SIZE};
+use clustermon_protocol::pulse::{LaneMask, Page, Record, SIZE};
 use clustermon_protocol::record::Upward;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
@@ -18,12 +18,19 @@ static TRIED: AtomicU32 = AtomicU32::new(0);
 /// Some thread waits in epoll: on behalf of others too, perhaps.
 static EPOLL: AtomicBool = AtomicBool::new(false);
 
-/// This thread goes into a wait.
-pub(crate) fn enter() {
+/// This thread goes into a wait that ends when one of these lanes is readable, if there are any.
+pub(crate) fn enter(lanes: impl FnOnce() -> LaneMask) {
     if let Some(record) = record() {
         record.waits_in_calls();
-        record.enter(real::coarse_now());
+        record.enter_lanes(real::coarse_now(), lanes());
         answer(record);
+    }
+}
+
+/// This thread is in accept() on that lane, whether it waits there or not.
+pub(crate) fn enter_lane(fd: i32, blocks: bool) {
+    if let Some(record) = record() {
+        record.enter_accept(real::coarse_now(), fd, blocks);
     }
 }
 
@@ -32,19 +39,18 @@ pub(crate) fn enter_set(set: i32) {
     if let Some(record) = record() {
         EPOLL.store(true, Ordering::Relaxed);
         record.waits_in_calls();
-        record.on(set);
-        record.enter(real::coarse_now());
+        record.enter_set(real::coarse_now(), set);
         answer(record);
     }
 }
 
 /// This thread goes into accept(), which for many is their wait. False if it is not to be taken for one: a program that
 /// calls the kernel without the C library waits where nobody sees it, and would seem to be busy between two accepts.
-pub(crate) fn enter_accept(blocks: impl Fn() -> bool) -> bool {
+pub(crate) fn enter_accept(fd: i32, blocks: impl Fn() -> bool) -> bool {
     let Some(record) = record() else { return false };
     let waits = EPOLL.load(Ordering::Relaxed) || record.may_wait_in_accept(&blocks);
     if waits {
-        record.enter(real::coarse_now());
+        record.enter_accept(real::coarse_now(), fd, record.blocks());
         // An accept() that does not block is no wait: what it has taken before is served next.
         if record.is_asked() && blocks() {
             answer(record);

@@ -78,32 +78,53 @@ fn put(fd: i32, lane: i32, flags: i32) -> sys::Result<()> {
     done
 }
 
-/// True if an epoll set in which `fd` or a copy of it is registered may be the parent's as well.
-#[inline(never)]
-pub(crate) fn is_watched_with_parent(fd: i32) -> bool {
-    let copies = copies(fd);
-    let is_watched = |fd: i32| {
-        let found = registrations(fd);
-        found.entries[..found.count].iter().any(|registration| is_parents(registration.epoll))
-    };
-    is_watched(fd) || copies.numbers[..copies.count].iter().any(|copy| is_watched(*copy))
+/// Whether an epoll set in which a descriptor is registered is the parent's as well.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watched {
+    /// There is none, or it is this process's alone.
+    Alone,
+    WithParent,
+    /// The parent may not be looked at: it is another user's.
+    Unknown,
 }
 
-/// True unless it is certain that the parent does not have the same set under the same number.
-fn is_parents(epoll: i32) -> bool {
+impl Watched {
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::WithParent, _) | (_, Self::WithParent) => Self::WithParent,
+            (Self::Unknown, _) | (_, Self::Unknown) => Self::Unknown,
+            (Self::Alone, Self::Alone) => Self::Alone,
+        }
+    }
+}
+
+/// The same of all the sets in which `fd` or a copy of it is registered.
+#[inline(never)]
+pub(crate) fn is_watched_with_parent(fd: i32) -> Watched {
+    let copies = copies(fd);
+    let watched = |fd: i32| {
+        let found = registrations(fd);
+        let sets = found.entries[..found.count].iter().map(|registration| is_parents(registration.epoll));
+        sets.fold(Watched::Alone, Watched::and)
+    };
+    copies.numbers[..copies.count].iter().fold(watched(fd), |known, copy| known.and(watched(*copy)))
+}
+
+/// Whether the parent has the same set under the same number.
+fn is_parents(epoll: i32) -> Watched {
     let parent = sys::getppid();
     match sys::same_file(parent, epoll) {
-        Ok(same) => same,
-        Err(EBADF) => false,
+        Ok(true) => Watched::WithParent,
+        Ok(false) | Err(EBADF) => Watched::Alone,
         // Not allowed, or not built into the kernel: then it is none if it is not even of the kind.
         Err(_) => {
             let mut path = Path::default();
             let mut target = [0; 32];
             let written = write!(path, "/proc/{parent}/fd/{epoll}");
             match written.map(|()| sys::readlinkat(AT_FDCWD, path.as_c_str(), &mut target)) {
-                Ok(Ok(len)) => &target[..len] == EPOLL,
-                Ok(Err(ENOENT)) => false,
-                Ok(Err(_)) | Err(_) => true,
+                Ok(Ok(len)) if &target[..len] != EPOLL => Watched::Alone,
+                Ok(Err(ENOENT)) => Watched::Alone,
+                Ok(Ok(_) | Err(_)) | Err(_) => Watched::Unknown,
             }
         }
     }

@@ -38,7 +38,20 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
     if flags & !(SOCK_CLOEXEC | SOCK_NONBLOCK) != 0 {
         return real::fail(EINVAL);
     }
-    adopt::at_accept(fd);
+    let mut asked = adopt::at_accept(fd);
+    // SAFETY: passed on to the caller.
+    let taken = unsafe { take(fd, address, len, flags, &mut asked) };
+    if asked {
+        pulse::leave();
+    }
+    taken
+}
+
+/// Accepts once it is known by which lane; `asked` is set if it asks for one of its own.
+///
+/// # Safety
+/// As for [`accept`].
+unsafe fn take(fd: c_int, address: *mut c_void, len: *mut u32, flags: c_int, asked: &mut bool) -> c_int {
     let cloexec = if flags & SOCK_CLOEXEC != 0 { MSG_CMSG_CLOEXEC } else { 0 };
     let mut told = None;
     let mut wait = 0;
@@ -52,7 +65,7 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
             }
         };
         // Who has not been told that something waits here waits here itself.
-        let waits = wait == 0 && !polled::is_marked() && pulse::enter_accept(|| blocking(fd));
+        let waits = wait == 0 && !polled::is_marked() && pulse::enter_accept(fd, || blocking(fd));
         let taken = receive(fd, cloexec | wait);
         if waits {
             pulse::leave();
@@ -80,6 +93,8 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
                 if *told.get_or_insert_with(polled::take) {
                     wait = MSG_DONTWAIT;
                 }
+                // Those who shared the lane have left it: this process may have one of its own too.
+                *asked |= adopt::at_accept(fd);
             }
             Taken::Failed(EAGAIN) if wait != 0 && blocking(fd) => return real::fail(ECONNABORTED),
             Taken::Failed(error) => return real::fail(error),

@@ -136,10 +136,15 @@ impl Shell {
     fn take_back(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get(&id) else { return };
         let balancer = lane.balancer;
+        // Nobody else is to answer for a worker that is being tried.
+        let tried = self.is_being_tried(lane.worker);
         // What cannot be taken back stays the worker's.
         let (taken, _) = lane.take_back();
         if !taken.is_empty() {
             lane.leave_void();
+            if tried {
+                return self.try_elsewhere(id);
+            }
         }
         for connection in taken {
             let source = source_of(&connection.peer);

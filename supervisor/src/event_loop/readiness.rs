@@ -8,7 +8,7 @@ use crate::io::lane::Lane;
 use crate::io::newline::{self, Found, Newline, Told};
 use crate::io::probe::{Answer, Probe};
 use crate::io::source::Source;
-use crate::pool::{Input, State};
+use crate::pool::{self, Input, State};
 use mio::Interest;
 use mio::unix::SourceFd;
 use std::collections::HashMap;
@@ -90,7 +90,7 @@ impl Shell {
     fn go_on(&mut self, worker: WorkerId) {
         let Some(trial) = self.readiness.trials.get(&worker) else { return };
         let lane = trial.under_way.as_ref().map(|(lane, _)| *lane);
-        let is_open = lane.is_some_and(|lane| self.lanes.contains_key(&lane));
+        let is_open = lane.is_some_and(|lane| self.lanes.contains_key(&lane) && !self.is_left(lane));
         match self.config.ready.clone() {
             Some(Ready::Delay(_)) => self.is_ready(worker),
             Some(Ready::Tcp) if is_open => {
@@ -167,8 +167,8 @@ impl Shell {
 
     fn probe(&mut self, worker: WorkerId, path: Option<&str>) -> io::Result<(LaneId, Probe)> {
         let attempts = self.readiness.trials.get(&worker).map_or(0, |trial| trial.attempts);
-        let mut lanes: Vec<LaneId> =
-            self.lanes.iter().filter(|(_, lane)| lane.worker == worker).map(|(id, _)| *id).collect();
+        let own = self.lanes.iter().filter(|(_, lane)| lane.worker == worker).map(|(id, _)| *id);
+        let mut lanes: Vec<LaneId> = own.filter(|id| !self.is_left(*id)).collect();
         lanes.sort_unstable();
         let nowhere = || io::Error::new(io::ErrorKind::NotConnected, "it no longer listens");
         // Who listens on several addresses may answer on only one of them.
@@ -193,6 +193,11 @@ impl Shell {
         Ok((id, probe))
     }
 
+    /// Nobody is known to receive from the lane: those who did have lanes of their own.
+    fn is_left(&self, id: LaneId) -> bool {
+        self.pool.lane(id).is_some_and(pool::Lane::is_left)
+    }
+
     /// The worker has answered, or closed.
     pub(super) fn on_probe(&mut self, worker: WorkerId) {
         let trial = self.readiness.trials.get_mut(&worker);
@@ -215,6 +220,15 @@ impl Shell {
         trial.attempts += 1;
         trial.under_way = None;
         trial.next = self.now + RETRY;
+    }
+
+    /// What lay in the lane was taken back: a worker that was being tried by it is tried by another of its lanes.
+    pub(super) fn try_elsewhere(&mut self, id: LaneId) {
+        let by_it = |trial: &&mut Trial| trial.under_way.as_ref().is_some_and(|(lane, _)| *lane == id);
+        if let Some(trial) = self.readiness.trials.values_mut().find(by_it) {
+            trial.under_way = None;
+            trial.next = self.now;
+        }
     }
 
     /// What lies in its lanes are connections of ours, by which it is being tried.

@@ -121,8 +121,8 @@ impl Shell {
                 }
                 Err(error) => Reply::Errno(errno(&error)),
             },
-            Request::Adopt { lane, fd } => {
-                self.adopt(worker, LaneId(lane), Holder { pid, fd }, caller);
+            Request::Adopt { lane, fd, unsure } => {
+                self.adopt(worker, LaneId(lane), Holder { pid, fd }, unsure, caller);
                 return;
             }
             Request::Page => {

@@ -258,6 +258,12 @@ pub(crate) fn wait(pidfd: &OwnedFd, limit: Duration) {
     let _ = poll(&mut fds, PollTimeout::try_from(limit).unwrap_or(PollTimeout::ZERO));
 }
 
+/// The process has ended, whether it is reaped or not.
+pub(crate) fn has_ended(pidfd: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
+}
+
 /// Everything that is a child of this process now, zombies included; empty where the kernel does not tell.
 pub(crate) fn children() -> Vec<u32> {
     children_of(std::process::id())

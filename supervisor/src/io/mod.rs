@@ -13,6 +13,7 @@ pub(crate) mod door;
 mod elf;
 pub(crate) mod env_file;
 pub(crate) mod epoch;
+pub(crate) mod epoll_sets;
 pub(crate) mod facts;
 pub(crate) mod family;
 pub(crate) mod holder;

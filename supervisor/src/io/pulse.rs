@@ -101,6 +101,12 @@ impl Pulse {
         looks.into_iter().flatten().filter(|look| look.serving).map(|look| look.tid).collect()
     }
 
+    /// The threads that wait now.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = Look> + '_ {
+        let page = self.page().filter(|page| page.is_begun());
+        page.into_iter().flat_map(Page::looks).filter(|look| look.waits_on.is_some())
+    }
+
     fn page(&self) -> Option<&Page> {
         // SAFETY: a page is made of atomics and numbers that nobody reads: any bytes are valid.
         unsafe { self.memory.at(0) }
@@ -147,8 +153,7 @@ mod tests {
         page.begin(9);
         let record = |key: u64, set: i32| {
             let record = page.record(key << 6, || key as u32).unwrap();
-            record.on(set);
-            record.enter(1);
+            record.enter_set(1, set);
         };
         record(1, 4);
         record(2, 5);

@@ -12,14 +12,26 @@ impl Pool {
     /// is taken: a parent that only waits for its children never does.
     pub(super) fn lane_shared(&mut self, now: Instant, from: LaneId, to: LaneId) {
         let (Some(shared), Some(own)) = (self.lanes.get(&from), self.lanes.get(&to)) else { return };
-        let (worker, id, left) = (shared.worker(), shared.balancer(), shared.is_left() || own.is_left());
+        let (worker, id) = (shared.worker(), shared.balancer());
         if from == to || (own.worker(), own.balancer()) != (worker, id) {
             return;
         }
+        let (left, turn, is_new) = (shared.is_left(), shared.turn, own.turn == 0);
         if let Some(own) = self.lanes.get_mut(&to) {
             own.shared_out = true;
+            // What it took from the shared one was its turn.
+            if is_new && let Some(balancer) = self.balancers.get_mut(&id) {
+                own.turn = turn;
+                if own.is_ready() {
+                    balancer.leave(to);
+                    balancer.enter(to, own);
+                }
+            }
         }
         if left {
+            // It may have been this one that took the void record, and has left since.
+            self.outbox.push_back(Output::Vacate { lane: from });
+            self.outbox.push_back(Output::Watch { lane: from });
             return self.tell_suspicion(worker);
         }
         let Some(lane) = self.lanes.get_mut(&from) else { return };

@@ -239,7 +239,8 @@ pub(crate) unsafe extern "C-unwind" fn shutdown(fd: c_int, how: c_int) -> c_int 
 fn shut(fd: c_int) {
     let Some(identity) = lane::recognise(fd) else { return };
     // What another process watches too is left where it is.
-    let fresh = if swap::is_watched_with_parent(fd) { None } else { unlistening(&identity) };
+    let alone = swap::is_watched_with_parent(fd) == swap::Watched::Alone;
+    let fresh = if alone { unlistening(&identity) } else { None };
     let _ = sys::send(fd, &Upward::Shut.encode(), MSG_DONTWAIT | MSG_NOSIGNAL);
     let _ = sys::shutdown(fd, SHUT_RD);
     fresh.inspect(|&fresh| put(fd, fresh));

@@ -2,7 +2,7 @@
 //! and one that comes out with something ready is marked, so that it is never left blocking in accept().
 
 use crate::abi::{EpollEvent, PollFd, Time};
-use crate::{lane, polled, pulse, real};
+use crate::{lane, polled, pulse, real, watched};
 use core::ffi::{c_int, c_long, c_void};
 
 fn told(ready: c_int) -> c_int {
@@ -19,7 +19,8 @@ macro_rules! waits {
         $(
             #[unsafe(no_mangle)]
             pub(crate) unsafe extern "C-unwind" fn $name($($argument: $type),*) -> c_int {
-                $begin $given;
+                // SAFETY: the program's own arguments.
+                unsafe { $begin $given };
                 // SAFETY: the program's own arguments.
                 told(unsafe { real::$real($($argument),*) })
             }
@@ -28,13 +29,30 @@ macro_rules! waits {
 }
 
 /// An event loop begins to wait: a worker that has not listened, and perhaps never will, is seen from here on.
-fn begin_loop(set: c_int) {
+///
+/// # Safety
+/// Any number will do.
+unsafe fn begin_loop(set: c_int) {
     pulse::attach_once();
     pulse::enter_set(set);
 }
 
-fn begin() {
-    pulse::enter();
+/// A poll() begins.
+///
+/// # Safety
+/// The program's own arguments.
+unsafe fn begin_poll(fds: *const PollFd, count: c_long) {
+    // SAFETY: passed on to the caller.
+    pulse::enter(|| unsafe { watched::by_poll(fds, count) });
+}
+
+/// A select() begins.
+///
+/// # Safety
+/// The program's own arguments.
+unsafe fn begin_select(count: c_int, read: *const c_void) {
+    // SAFETY: passed on to the caller.
+    pulse::enter(|| unsafe { watched::by_select(count, read) });
 }
 
 waits! {
@@ -45,11 +63,15 @@ waits! {
 }
 
 waits! {
-    begin ():
+    begin_poll (fds, count):
     poll as poll(fds: *mut PollFd, count: c_long, timeout: c_int);
     ppoll as ppoll(fds: *mut PollFd, count: c_long, timeout: *const Time, mask: *const c_void);
     __poll_chk as poll_chk(fds: *mut PollFd, count: c_long, timeout: c_int, size: usize);
     __ppoll_chk as ppoll_chk(fds: *mut PollFd, count: c_long, timeout: *const Time, mask: *const c_void, size: usize);
+}
+
+waits! {
+    begin_select (count, read):
     select as select(count: c_int, read: *mut c_void, write: *mut c_void, except: *mut c_void, timeout: *mut Time);
     pselect as pselect(count: c_int, read: *mut c_void, write: *mut c_void, except: *mut c_void, timeout: *const Time, mask: *const c_void);
 }

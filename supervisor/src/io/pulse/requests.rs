@@ -91,7 +91,8 @@ mod tests {
     /// A look by which the thread has run for so many microseconds.
     fn at(accepted: u64, loops: u64, us: u32) -> Look {
         let ran = (u64::from(us) * 1_000 / 1_024) as u32;
-        Look { tid: 7, serving: true, running: true, since: 0, loops, accepted, ran, set: None }
+        let (set, waits_on, blocks) = (None, None, false);
+        Look { tid: 7, serving: true, running: true, since: 0, loops, accepted, ran, set, waits_on, blocks }
     }
 
     /// All of it on a processor.

@@ -42,6 +42,31 @@ fn a_parent_that_takes_the_void_record_serves_too() {
 }
 
 #[test]
+fn who_took_the_void_record_and_then_gets_its_own_leaves_another() {
+    let (mut sim, balancer, lanes) = Sim::serving(settings(1));
+    let first = sim.share(lanes[0]);
+    // It asks before the supervisor has seen that the record was taken.
+    sim.lanes.get_mut(&lanes[0]).expect("open").queue.clear();
+    let second = sim.share(lanes[0]);
+    assert_eq!(sim.lanes[&lanes[0]].queue, [Record::Void]);
+    assert_eq!(standing(&sim, lanes[0]), Standing::Left);
+    for _ in 0..2 {
+        sim.connect(balancer);
+    }
+    assert_eq!((sim.lanes[&first].queue.len(), sim.lanes[&second].queue.len()), (1, 1));
+}
+
+#[test]
+fn what_it_took_from_the_shared_lane_was_its_turn() {
+    let (mut sim, balancer, lanes) = Sim::serving(settings(2));
+    sim.connect(balancer);
+    sim.take(lanes[0]);
+    let own = sim.share(lanes[0]);
+    sim.connect(balancer);
+    assert_eq!((sim.lanes[&own].queue.len(), sim.lanes[&lanes[1]].queue.len()), (0, 1));
+}
+
+#[test]
 fn when_all_who_had_their_own_are_gone_the_next_finds_what_waits_in_the_shared_one() {
     let (mut sim, balancer, lanes) = Sim::serving(settings(1));
     let own = sim.share(lanes[0]);

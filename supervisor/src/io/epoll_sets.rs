@@ -1,0 +1,82 @@
+//! Epoll sets of other processes: which of them hold a socket, and whether a process has one together with its parent. It
+//! reads /proc and compares; what may not be looked at is an error, never a no.
+
+use super::proc;
+use std::fs;
+use std::io;
+
+/// What /proc calls an epoll set.
+const EPOLL: &str = "anon_inode:[eventpoll]";
+/// KCMP_FILE of <linux/kcmp.h>: whether two descriptors are of one open file.
+const KCMP_FILE: libc::c_int = 0;
+
+/// Whether a set in which the process has one of these sockets is its parent's as well.
+pub(crate) fn is_with_parent(pid: u32, inodes: &[u64]) -> io::Result<bool> {
+    let parent = proc::parent(pid).ok_or(io::ErrorKind::NotFound)?;
+    for set in holding(pid, inodes)? {
+        if is_same(parent, pid, set)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The sets of a process that hold one of these sockets.
+fn holding(pid: u32, inodes: &[u64]) -> io::Result<Vec<u32>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
+        let entry = entry?;
+        let number = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
+        let Some(number) = number else { continue };
+        // One that has just been closed is none.
+        let is_set = fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == EPOLL);
+        if is_set && proc::epoll_holds(pid, number, inodes) {
+            found.push(number);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether both processes have the same open file under this number.
+fn is_same(one: u32, other: u32, number: u32) -> io::Result<bool> {
+    let number = libc::c_ulong::from(number);
+    // SAFETY: no memory is involved.
+    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILE, number, number) } {
+        0 => Ok(true),
+        1.. => Ok(false),
+        _ => match io::Error::last_os_error() {
+            // The other has nothing there.
+            error if error.raw_os_error() == Some(libc::EBADF) => Ok(false),
+            error => Err(error),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn a_set_of_ones_own_is_not_the_parents() {
+        let (inside, outside) = std::os::unix::net::UnixStream::pair().unwrap();
+        let epoll = mio::Poll::new().unwrap();
+        let mut source = mio::unix::SourceFd(&inside.as_raw_fd());
+        epoll.registry().register(&mut source, mio::Token(0), mio::Interest::READABLE).unwrap();
+        let inode = |socket: &std::os::unix::net::UnixStream| nix::sys::stat::fstat(socket).unwrap().st_ino;
+        let (me, set) = (std::process::id(), epoll.as_raw_fd() as u32);
+        assert_eq!(holding(me, &[1, inode(&inside)]).unwrap(), [set]);
+        assert!(holding(me, &[inode(&outside)]).unwrap().is_empty());
+        // Some sandboxes have no kcmp; then it is not known.
+        if let Ok(same) = is_same(me, me, set) {
+            assert!(same);
+            assert!(!is_with_parent(me, &[inode(&inside)]).unwrap_or(false));
+        }
+    }
+
+    #[test]
+    fn of_a_process_that_is_gone_nothing_is_known() {
+        assert!(is_with_parent(u32::MAX, &[1]).is_err());
+        assert!(holding(u32::MAX, &[1]).is_err());
+    }
+}
