@@ -278,10 +278,18 @@ impl Cluster {
     /// as `wait` says, if it says so.
     ///
     /// # Errors
-    /// [`Failure::ReloadFailed`] if a new process came to nothing: the old ones go on; others if a newer reload took the
-    /// place of this one, if it takes longer, or if the cluster does not run.
+    /// [`Failure::ReloadFailed`] if a new process came to nothing, somebody aborted it or a newer reload took the place of
+    /// this one: the old ones go on; others if it takes longer, or if the cluster does not run.
     pub fn reload(&self, wait: Option<Duration>) -> Result<(), Failure> {
         self.command(Action::Reload, wait).map(drop)
+    }
+
+    /// Ends the reload that is under way: processes that have yet to take a place go, the old ones go on.
+    ///
+    /// # Errors
+    /// [`Failure::Refused`] if there is none, another if the cluster does not run.
+    pub fn abort_reload(&self) -> Result<(), Failure> {
+        self.command(Action::AbortReload, None).map(drop)
     }
 
     /// Everything that happens from now on. A receiver that is not read misses events and is told how many.

@@ -4,6 +4,7 @@
 mod accepting;
 mod adopting;
 mod announce;
+mod begun;
 mod bereaved;
 mod causes;
 mod closing;

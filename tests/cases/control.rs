@@ -304,7 +304,7 @@ fn what_is_wrong_is_told_in_one_line() {
         ("restart web", 3, "no cluster \"web\": there are epoll"),
         ("restart ../run/epoll", 3, "no cluster \"..\""),
         ("events ../run/epoll", 3, "no cluster \"../run/epoll\""),
-        ("restart --wait-timeout 5s", 2, "--wait"),
+        ("restart --no-wait --wait-timeout 5s", 2, "--wait-timeout"),
         ("restart --wait --wait-timeout soon", 2, "not a duration"),
         ("status -q --json", 2, "--json"),
         ("events web", 3, "no cluster \"web\""),

@@ -188,7 +188,7 @@ fn a_restart_is_forced_after_the_stop_timeout() {
     let Some(mut cluster) = stubborn(1, "--stop-timeout 300ms") else { return };
     let old = pid(&cluster, "0");
     let begun = Instant::now();
-    cluster.order("restart /0");
+    cluster.order("restart /0 --no-wait");
     let worker = cluster.inspect_worker("0");
     // The time to stop begins with the signal, and that comes once it has drained.
     if text(&worker, "state") == "stopping" {

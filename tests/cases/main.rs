@@ -46,6 +46,8 @@ mod health_hangs;
 mod health_pages;
 /// Ignored and blocked signals, as the supervisor was started with them.
 mod inherited_signals;
+/// Addresses that a program opens long after its first.
+mod late_addresses;
 /// A supervisor with few descriptors.
 mod limits;
 /// Workers that close their listener and live on.
@@ -99,6 +101,8 @@ mod pulse;
 mod ready;
 /// New versions: those that fail, and those that are another program in another place.
 mod reload;
+/// Reloads over one another, aborted ones, and what is shown of those that failed.
+mod reload_over;
 /// What workers leave behind.
 mod remains;
 /// A listening socket that fails.
@@ -140,6 +144,8 @@ mod torture;
 mod traps;
 /// Programs that accept without the C library.
 mod uring;
+/// How long commands wait, what they say then, and Ctrl-C.
+mod waiting;
 /// What a worker is given at its start.
 mod worker_env;
 /// Servers that outlive the process that started them.

@@ -2,14 +2,12 @@
 //! of, and one that listens elsewhere.
 
 use harness::{
-    Cluster, Deployment, Load, Options, PATIENCE, Port, RawControl, Said, Target, app, ask_in_turn, cli,
-    refused, wait_for, wait_until, who,
+    Cluster, Deployment, Load, Options, PATIENCE, Port, RawControl, Target, app, ask_in_turn, refused,
+    wait_for, wait_until, who,
 };
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
-use std::sync::mpsc;
-use std::thread;
 
 const SOON: &str = "--name web --min-healthy-time 50ms --idle-grace 100ms";
 
@@ -193,36 +191,6 @@ fn those_that_were_replaced_go_back_if_told_to() {
     }
 }
 
-#[test]
-fn a_newer_reload_takes_the_place_of_one_that_waits() {
-    let Some(good) = server("good") else { return };
-    let deployment = Deployment::new("good", &good);
-    let cluster = deployment.start(Options::workers(2).flags(SOON));
-    deployment.deploy("slow", &format!("while [ ! -e ../go ]; do sleep 0.02; done\n{good}"));
-    let (said, hear) = mpsc::channel();
-    let order = |tell: &mpsc::Sender<Said>| {
-        let (tell, folder) = (tell.clone(), cluster.runtime_dir());
-        thread::spawn(move || tell.send(cli(&folder, "reload --wait")))
-    };
-    let mut orders = vec![order(&said)];
-    cluster.log().wait_for("reload: 2 workers get a new process");
-    // Whichever of these comes later takes the place of the other; the first has begun.
-    orders.extend([order(&said), order(&said)]);
-    let replaced = hear.recv_timeout(PATIENCE).expect("one is told");
-    assert!(replaced.refusal(1).contains("a newer reload has taken the place of this one"), "{replaced:?}");
-    assert!(hear.try_recv().is_err(), "the others wait");
-    fs::write(deployment.path().join("go"), "").expect("the folder is ours");
-    for _ in 0..2 {
-        hear.recv_timeout(PATIENCE).expect("the others are told").good();
-    }
-    cluster.log().wait_for_count("reload: done, 2 workers have a new process", 2, PATIENCE);
-    assert_eq!(cluster.log().count("worker 0 started, pid "), 3);
-    for order in orders {
-        let _ = order.join().expect("an order never panics");
-    }
-    cluster.stop();
-}
-
 /// Listens wherever PORTS says, for Node.
 const ANYWHERE: &str = "const answer = (q, s) => s.end(`pid=${process.pid} id=${process.env.PROCESS_LOGICAL_ID}\\n`); \
      for (const port of process.argv[1].split(\",\")) require(\"http\").createServer(answer).listen(port, \"127.0.0.1\");";
@@ -245,7 +213,9 @@ fn a_version_may_listen_elsewhere() {
     let load = Load::start(&target(&kept), 2, "/");
     let before: BTreeSet<_> = cluster.started().into_values().collect();
     deployment.deploy("new", &start([&kept, &added]));
-    cluster.order("reload --wait");
+    let told = cluster.order("reload --wait");
+    let gone = format!("nobody listens on 127.0.0.1:{} any more", dropped.number());
+    assert!(told.contains(&gone) && !told.contains(&kept.number().to_string()), "{told}");
     wait_until("the address that nobody wants is closed", PATIENCE, || refused(&target(&dropped)));
     cluster.log().wait_for(&format!("127.0.0.1:{} is closed", dropped.number()));
     for port in [&kept, &added] {

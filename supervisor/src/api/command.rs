@@ -42,6 +42,8 @@ pub enum Action {
     Uncordon { target: Target },
     /// A new process for every worker, without a gap.
     Reload,
+    /// The reload that is under way ends: successors go, the old processes go on.
+    AbortReload,
     /// Open the file of the log anew.
     Reopen,
     /// So many workers.
@@ -49,6 +51,9 @@ pub enum Action {
     /// Follow what happens: every `Event` from now on.
     Events,
 }
+
+/// A time to wait, in milliseconds, that is none: however long it takes.
+pub const NO_LIMIT: u64 = u64::MAX;
 
 /// A number of workers, or a change of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,7 +68,8 @@ pub enum ScaleTo {
 pub struct Command {
     #[serde(flatten)]
     pub action: Action,
-    /// Answer when what was asked for is so, or after this many milliseconds with `Failure::TimedOut`.
+    /// Answer when what was asked for is so, or after this many milliseconds with `Failure::TimedOut`; with [`NO_LIMIT`]
+    /// never before it is so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wait_ms: Option<u64>,
 }
@@ -73,6 +79,8 @@ pub struct Command {
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
     Done,
+    /// The same, and what was done, in a line for people.
+    Told(String),
     Inspection(Inspection),
 }
 

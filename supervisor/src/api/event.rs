@@ -42,10 +42,10 @@ pub enum Event {
     },
     /// A pulse of a worker.
     Health { id: String, health: Health },
-    /// A reload has ended: `done`, `failed`, `superseded` by a newer one, or `stopped` with the cluster.
+    /// A reload has ended: `done`, `failed`, `aborted`, `superseded` by a newer one, or `stopped` with the cluster.
     Reload {
         outcome: String,
-        /// Why it failed, and what became of the workers.
+        /// Why it failed or was aborted, and what became of the workers; of one that is done, what is no longer listened on.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cause: Option<String>,
         /// What the process that came to nothing wrote to stderr last: up to 20 lines.

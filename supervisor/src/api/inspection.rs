@@ -23,6 +23,20 @@ pub struct Inspection {
     /// What is being rolled out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollout: Option<Rollout>,
+    /// How the last reload ended, of those that no newer one has taken the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_reload: Option<LastReload>,
+}
+
+/// How a reload ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastReload {
+    pub ended_at: u64,
+    /// `done`, `failed` or `aborted`.
+    pub outcome: String,
+    /// Why, and what became of the workers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
 }
 
 /// Processes that are being replaced one after the other.
@@ -30,12 +44,15 @@ pub struct Inspection {
 pub struct Rollout {
     /// `reload`, `rollback`, or why one process is replaced.
     pub purpose: String,
-    /// Workers that have their new process.
+    /// Workers that have their new process. Each counts once: these three are all workers that are to have one.
     pub done: usize,
     /// Those at which it is.
     pub under_way: usize,
     /// Those whose turn is yet to come.
     pub waiting: usize,
+    /// Of those that are done, how many have their old process too, which drains.
+    #[serde(default)]
+    pub draining: usize,
 }
 
 /// Where a cluster is in its life.

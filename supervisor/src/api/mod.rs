@@ -10,12 +10,13 @@ mod inspection;
 mod launch;
 
 pub use cause::{Cause, CauseKind};
-pub use command::{Action, Command, Failure, Reply, ScaleTo, Target};
+pub use command::{Action, Command, Failure, NO_LIMIT, Reply, ScaleTo, Target};
 pub use environment::Environment;
 pub use event::Event;
 pub use health::Health;
 pub use inspection::{
-    Balancer, BalancerState, Beside, ClusterState, Draining, Inspection, Rollout, Worker, WorkerState,
+    Balancer, BalancerState, Beside, ClusterState, Draining, Inspection, LastReload, Rollout, Worker,
+    WorkerState,
 };
 pub use launch::Launch;
 

@@ -1,9 +1,12 @@
-//! A connection to a supervisor: one request, its answer, and for events all that follows. Every wait has its limit.
+//! A connection to a supervisor: one request, its answer, and for events all that follows. Whoever waits without a limit
+//! asked for it, and can end the waiting by Ctrl-C.
 
-use super::failed::Failed;
-use crate::api::{Action, Command, Inspection, Reply};
+use super::failed::{Failed, INTERRUPTED};
+use crate::api::{Action, Command, Inspection, NO_LIMIT, Reply};
 use crate::io::control::{self, wire};
+use crate::io::interrupt::{self, Interrupt, Woken};
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -22,6 +25,8 @@ pub(super) struct Client {
 pub(super) enum Unanswered {
     /// The supervisor has hung up.
     Ended,
+    /// Somebody pressed Ctrl-C: what was asked for is under way.
+    Interrupted,
     /// Anything else.
     Failed(Failed),
 }
@@ -30,6 +35,9 @@ impl From<Unanswered> for Failed {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
             Unanswered::Ended => Self::new(1, "the supervisor has ended before it answered"),
+            Unanswered::Interrupted => {
+                Self::new(INTERRUPTED, "no longer waiting for the supervisor's answer")
+            }
             Unanswered::Failed(failed) => failed,
         }
     }
@@ -44,16 +52,26 @@ impl Client {
 
     /// Asks, and waits for the answer. The first error says that none came, the second is what the supervisor said.
     pub(super) fn ask(&mut self, command: &Command) -> Result<Result<Reply, Failed>, Unanswered> {
-        let wait = command.wait_ms.map_or(Duration::ZERO, Duration::from_millis);
-        let limit = PATIENCE.saturating_add(wait);
-        let set = self.link.get_ref().set_read_timeout(Some(limit));
-        set.map_err(|error| Unanswered::Failed(Failed::new(1, format!("cannot set a time limit: {error}"))))?;
+        // From before it is asked, so that whoever presses the key is told that it goes on.
+        let interrupt = command.wait_ms.and_then(|_| Interrupt::new());
+        let failed = |what: &str, error| Unanswered::Failed(Failed::new(1, format!("{what}: {error}")));
+        let set = self.link.get_ref().set_read_timeout(Some(PATIENCE));
+        set.map_err(|error| failed("cannot set a time limit", error))?;
         // One that turns us away does not read the request, but says why.
         let sent = self.link.get_mut().write_all(wire::request(command).as_bytes());
+        let wait = command.wait_ms.map_or(Duration::ZERO, Duration::from_millis);
+        let limit = PATIENCE.saturating_add(wait);
+        let most = (command.wait_ms != Some(NO_LIMIT)).then_some(limit);
+        match interrupt::wait(self.link.get_ref().as_fd(), interrupt.as_ref(), most) {
+            Ok(Woken::Readable) => {}
+            Ok(Woken::Interrupted) => return Err(Unanswered::Interrupted),
+            Ok(Woken::Elapsed) => return Err(unanswered(&ErrorKind::TimedOut.into(), limit)),
+            Err(error) => return Err(failed("cannot wait for the answer", error)),
+        }
         match (self.line(), sent) {
             (Ok(Some(line)), _) => Ok(wire::read_answer(&line).map_err(Failed::from)),
             (Ok(None), _) => Err(Unanswered::Ended),
-            (Err(error), Ok(())) => Err(unanswered(&error, limit)),
+            (Err(error), Ok(())) => Err(unanswered(&error, PATIENCE)),
             (Err(_), Err(error)) => Err(unanswered(&error, PATIENCE)),
         }
     }
@@ -62,7 +80,9 @@ impl Client {
     pub(super) fn inspect(&mut self) -> Result<Inspection, Failed> {
         match self.ask(&Command { action: Action::Inspect, wait_ms: None })?? {
             Reply::Inspection(inspection) => Ok(inspection),
-            Reply::Done => Err(Failed::new(1, "the supervisor's answer holds no inspection")),
+            Reply::Done | Reply::Told(_) => {
+                Err(Failed::new(1, "the supervisor's answer holds no inspection"))
+            }
         }
     }
 
@@ -72,12 +92,11 @@ impl Client {
         read.map_err(|error| Failed::new(1, format!("the supervisor cannot be heard: {error}")))
     }
 
-    /// Waits, but not long, until the supervisor hangs up.
-    pub(super) fn wait_for_end(&mut self) {
-        let set = self.link.get_ref().set_read_timeout(Some(Duration::from_secs(1)));
-        if set.is_ok() {
-            // One that lives on is no fault.
-            let _ = self.line();
+    /// Waits until the supervisor hangs up, but no longer than this. False if it has not.
+    pub(super) fn wait_for_end(&mut self, limit: Duration) -> bool {
+        match interrupt::wait(self.link.get_ref().as_fd(), None, Some(limit)) {
+            Ok(Woken::Readable) => matches!(self.line(), Ok(None)),
+            Ok(Woken::Interrupted | Woken::Elapsed) | Err(_) => false,
         }
     }
 

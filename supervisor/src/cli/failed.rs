@@ -6,6 +6,8 @@ use crate::io::control::wire::Declined;
 pub(super) const USAGE: u8 = 2;
 /// There is no such cluster or worker.
 pub(super) const ABSENT: u8 = 3;
+/// Ctrl-C ended the waiting, as a shell calls it: 128 and the number of SIGINT.
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// Ends the program.
 #[derive(Debug, PartialEq, Eq)]

@@ -18,6 +18,8 @@ mod streams;
 mod swallowed;
 mod table;
 mod target;
+mod vacancy;
+mod waiting;
 
 use crate::api::Action;
 use crate::io::dispositions;
@@ -34,7 +36,9 @@ Exit codes:
   2  the command line or the command is at fault; nothing was started or changed
   3  there is no such cluster or worker
   4  the --wait-timeout is over, and it is still under way
-  5  a new process came to nothing, and the old ones go on";
+  5  a reload was not done: a new process came to nothing, somebody aborted it, or a newer
+     one took its place; the old processes go on
+  130  Ctrl-C ended the waiting, and what was asked for goes on";
 
 /// Runs N copies of any server program behind one port, and keeps them running.
 #[derive(Debug, Parser)]

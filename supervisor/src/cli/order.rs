@@ -1,13 +1,11 @@
 //! The commands that change something: what each is called on the command line, and the request it becomes.
 
-use super::client::{Client, Unanswered};
 use super::failed::Failed;
 use super::target::{At, Whom};
+use super::waiting::{Wait, carry_out};
 use crate::api::{Action, Command, ScaleTo, Target};
-use crate::config::duration::Human;
 use nix::sys::signal::Signal;
 use std::str::FromStr;
-use std::time::Duration;
 
 /// Whom, and whether to wait.
 #[derive(Debug, clap::Args)]
@@ -44,6 +42,9 @@ pub(super) struct ReloadArgs {
     name: Option<String>,
     #[command(flatten)]
     at: At,
+    /// End the reload that is under way: the new processes that have yet to take a place go, the old ones go on
+    #[arg(long)]
+    abort: bool,
     #[command(flatten)]
     wait: Wait,
 }
@@ -63,23 +64,6 @@ pub(super) struct ScaleArgs {
 struct Scale {
     name: Option<String>,
     workers: ScaleTo,
-}
-
-#[derive(Debug, clap::Args)]
-struct Wait {
-    /// Return when it is done, not when it is begun
-    #[arg(long)]
-    wait: bool,
-    /// Longest wait; exit code 4 if it takes longer
-    #[arg(long, value_name = "DURATION", requires = "wait", default_value_t = Human(Duration::from_secs(60)))]
-    wait_timeout: Human,
-}
-
-impl Wait {
-    fn ms(&self) -> Option<u64> {
-        // A duration of the command line is a year at most.
-        self.wait.then_some(self.wait_timeout.0.as_millis() as u64)
-    }
 }
 
 impl Args {
@@ -107,7 +91,8 @@ impl SignalArgs {
 impl ReloadArgs {
     pub(super) fn run(&self) -> Result<(), Failed> {
         let mut client = self.at.connect(self.name.as_deref())?;
-        carry_out(&mut client, &Command { action: Action::Reload, wait_ms: self.wait.ms() })
+        let action = if self.abort { Action::AbortReload } else { Action::Reload };
+        carry_out(&mut client, &Command { action, wait_ms: self.wait.ms() })
     }
 }
 
@@ -116,23 +101,6 @@ impl ScaleArgs {
         let action = Action::Scale { workers: self.to.workers };
         let mut client = self.at.connect(self.to.name.as_deref())?;
         carry_out(&mut client, &Command { action, wait_ms: self.wait.ms() })
-    }
-}
-
-pub(super) fn carry_out(client: &mut Client, command: &Command) -> Result<(), Failed> {
-    let ends_it = matches!(command.action, Action::Stop { target: Target::Cluster });
-    match client.ask(command) {
-        Ok(answer) => {
-            answer?;
-            if ends_it && command.wait_ms.is_some() {
-                // Its name is free when this returns.
-                client.wait_for_end();
-            }
-            Ok(())
-        }
-        // The cluster was told to stop, and its supervisor is gone.
-        Err(Unanswered::Ended) if ends_it => Ok(()),
-        Err(unanswered) => Err(unanswered.into()),
     }
 }
 

@@ -1,8 +1,8 @@
 //! `clustermon reopen`: has a cluster open the file of its log anew, for who moves it away.
 
 use super::failed::Failed;
-use super::order::carry_out;
 use super::target::At;
+use super::waiting::carry_out;
 use crate::api::{Action, Command};
 
 #[derive(Debug, clap::Args)]

@@ -213,6 +213,8 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
         if let Some(warning) = swallowed {
             super::complain(format_args!("warning: {warning}"));
         }
+        // Here, where somebody sees it; the one in the background finds the place free.
+        super::vacancy::wait(&config, super::complain);
         return detach::start(log.as_deref()).map(|()| ExitCode::SUCCESS);
     }
     let level = match config.verbose {
@@ -228,6 +230,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
     if let Some(warning) = swallowed {
         warn!("{warning}");
     }
+    super::vacancy::wait(&config, |told| ::log::info!("{told}"));
     let code = match crate::run(config) {
         Ok(outcome) => ExitCode::from(outcome.code()),
         // Whoever waits for the one in the background reads its log.

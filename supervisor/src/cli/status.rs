@@ -8,8 +8,8 @@ use super::out;
 use super::table::{Cell, Column, Tone, render, span};
 use super::target::Whom;
 use crate::api::{
-    Balancer, BalancerState, Beside, CauseKind, ClusterState, Draining, Inspection, Rollout, Worker,
-    WorkerState,
+    Balancer, BalancerState, Beside, CauseKind, ClusterState, Draining, Inspection, LastReload, Rollout,
+    Worker, WorkerState,
 };
 use crate::io::proc;
 use serde::Serialize;
@@ -163,9 +163,13 @@ fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> Strin
             inspection.count_workers(),
         );
         text.push_str(&launch::lines(&inspection.launch));
-        if let Some(Rollout { purpose, done, under_way, waiting }) = &inspection.rollout {
-            text.push_str(&format!("{purpose}: {done} done, {under_way} under way, {waiting} waiting\n"));
+        if let Some(Rollout { purpose, done, under_way, waiting, draining }) = &inspection.rollout {
+            let drains = if *draining > 0 { "; old processes drain" } else { "" };
+            text.push_str(&format!(
+                "{purpose}: {done} done, {under_way} under way, {waiting} waiting{drains}\n"
+            ));
         }
+        text.extend(inspection.last_reload.as_ref().and_then(|last| last_reload(last, now)));
     }
     let counted = inspection.workers.iter().any(|worker| worker.open_connections.is_some());
     let mut columns: Vec<Column> = vec![
@@ -202,6 +206,16 @@ fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> Strin
         text.push_str(&render(&columns, &rows.collect::<Vec<_>>(), colours));
     }
     text
+}
+
+/// A reload that came to nothing, until another has not.
+fn last_reload(last: &LastReload, now: u64) -> Option<String> {
+    if last.outcome == "done" {
+        return None;
+    }
+    let ago = span(now.saturating_sub(last.ended_at));
+    let cause = last.cause.as_deref().unwrap_or(&last.outcome);
+    Some(format!("last reload, {ago} ago: {cause}\n"))
 }
 
 /// Of the columns that are not always there, `optional` says which are.

@@ -108,6 +108,9 @@ impl Shell {
         let (level, text) = notes::describe(self, note);
         log::log!(level, "{text}");
         self.learn(note);
+        if let Note::Dropped { balancers, .. } = note {
+            self.remember_dropped(balancers);
+        }
         let rotation = match note {
             Note::Suspect { worker, balancer, .. } => Some((worker, Some(balancer), false)),
             Note::Recovered { worker, balancer } => Some((worker, Some(balancer), true)),

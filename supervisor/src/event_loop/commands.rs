@@ -2,8 +2,9 @@
 //! inputs of the core; who wants to wait for the outcome does so in `waits`.
 
 use super::Shell;
+use super::begun::{Begun, workers};
 use super::waits::{Goal, Wait};
-use crate::api::{Action, Command, Failure, Reply, ScaleTo, Target};
+use crate::api::{Action, Command, Failure, NO_LIMIT, Reply, ScaleTo, Target};
 use crate::config::MAX_WORKERS;
 use crate::io::control::{ClientId, Control};
 use crate::io::source::Source;
@@ -60,12 +61,17 @@ impl Shell {
             // Followers are the control socket's own affair, and threads subscribe.
             Action::Events => Ok(Reply::Done),
             action => match (self.act(action), command.wait_ms) {
-                (Ok(Some(goal)), Some(limit)) => {
-                    let until = self.now.checked_add(Duration::from_millis(limit));
-                    self.waits.add(Wait { goal, asker, since: self.now, until });
+                (Ok(Some(Begun { goal, done, .. })), Some(limit)) => {
+                    let limit = (limit != NO_LIMIT).then(|| Duration::from_millis(limit));
+                    let until = limit.and_then(|limit| self.now.checked_add(limit));
+                    let done = format!("{}: {done}", self.config.name);
+                    self.waits.add(Wait { goal, done, asker, since: self.now, until });
                     return;
                 }
-                (Ok(_), _) => Ok(Reply::Done),
+                (Ok(Some(Begun { begun, .. })), None) => {
+                    Ok(Reply::Told(format!("{}: {begun}", self.config.name)))
+                }
+                (Ok(None), _) => Ok(Reply::Done),
                 (Err(failure), _) => Err(failure),
             },
         };
@@ -84,31 +90,34 @@ impl Shell {
         }
     }
 
-    /// Carries an action out; returns what is so once it is done, where that takes time.
-    fn act(&mut self, action: Action) -> Result<Option<Goal>, Failure> {
+    /// Carries an action out; returns what it has begun, where that takes time.
+    fn act(&mut self, action: Action) -> Result<Option<Begun>, Failure> {
         use pool::Command as Do;
         Ok(match action {
             Action::Inspect | Action::Events => None,
             Action::Stop { target: Target::Cluster } => {
                 self.stop_by_command();
-                Some(Goal::Rest)
+                Some(Begun::new(Goal::Rest, "stopping", "stopped"))
             }
             Action::ForceStop { target: Target::Cluster } => {
                 self.kill_by_command();
-                Some(Goal::Rest)
+                Some(Begun::new(Goal::Rest, "killing what runs", "stopped"))
             }
             Action::Start { target } => {
                 let slots = self.command(&target, Do::Start)?;
-                Some(Goal::Running(slots.into_iter().map(|slot| (slot, 0)).collect()))
+                let (count, done) = (slots.len(), if slots.len() == 1 { "runs" } else { "run" });
+                let goal = Goal::Running(slots.into_iter().map(|slot| (slot, 0)).collect());
+                Some(Begun::with_workers(goal, &target, count, "starting", done))
             }
             Action::Restart { target } => {
                 let before = self.incarnations(&target)?;
                 self.command(&target, Do::Restart)?;
-                Some(Goal::Running(before))
+                let count = before.len();
+                Some(Begun::with_workers(Goal::Running(before), &target, count, "restarting", "restarted"))
             }
-            Action::Stop { target } => Some(Goal::Down(self.command(&target, Do::Stop)?)),
-            Action::ForceStop { target } => Some(Goal::Down(self.command(&target, Do::ForceStop)?)),
-            Action::Dump { target } => Some(Goal::Down(self.command(&target, Do::Dump)?)),
+            Action::Stop { target } => Some(self.take_down(&target, Do::Stop, "stopping")?),
+            Action::ForceStop { target } => Some(self.take_down(&target, Do::ForceStop, "killing")?),
+            Action::Dump { target } => Some(self.take_down(&target, Do::Dump, "sending SIGABRT to")?),
             Action::HangUp { target } => self.command(&target, Do::HangUp).map(|_| None)?,
             Action::Debug { target } => self.command(&target, Do::Debug).map(|_| None)?,
             Action::Signal { target, signal } => {
@@ -119,9 +128,24 @@ impl Shell {
             Action::Cordon { target } => self.command(&target, Do::Cordon).map(|_| None)?,
             Action::Uncordon { target } => self.command(&target, Do::Uncordon).map(|_| None)?,
             Action::Reopen => self.reopen_log().map(|()| None)?,
-            Action::Reload => Some(Goal::Reload(self.reload())),
-            Action::Scale { workers } => Some(Goal::Count(self.scale(workers)?)),
+            Action::Reload => Some(Begun::new(Goal::Reload(self.reload()), "reloading", "reloaded")),
+            Action::AbortReload => {
+                let goal = Goal::Aborted(self.abort_reload()?);
+                Some(Begun::new(goal, "aborting the reload", "the reload was aborted"))
+            }
+            Action::Scale { workers: to } => {
+                let count = self.scale(to)?;
+                let all = workers(count as usize);
+                let done = format!("{all} {}", if count == 1 { "runs" } else { "run" });
+                Some(Begun::new(Goal::Count(count), format!("scaling to {all}"), done))
+            }
         })
+    }
+
+    fn take_down(&mut self, target: &Target, command: pool::Command, verb: &str) -> Result<Begun, Failure> {
+        let slots = self.command(target, command)?;
+        let count = slots.len();
+        Ok(Begun::with_workers(Goal::Down(slots), target, count, verb, "stopped"))
     }
 
     /// Tells every worker that is meant; returns their slots.

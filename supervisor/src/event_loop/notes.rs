@@ -111,6 +111,12 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
         }
         Note::ReloadBegan { workers } => say!(Info, "reload: {workers} workers get a new process"),
         Note::Reloaded { reloaded } => reload::describe(shell, reloaded),
+        Note::Dropped { worker, balancers } => say!(
+            Warn,
+            "worker {}: its new process does not listen on {}, where the one before it did",
+            name(worker),
+            shell.addresses(balancers)
+        ),
         Note::RollingBack { failed, workers } => say!(
             Error,
             "reload: {}; the {workers} workers that were replaced go back",

@@ -3,13 +3,16 @@
 
 use super::Shell;
 use super::notes::{Span, ending};
-use crate::api::{Event, Failure, Reply};
+use crate::api::{Event, Failure, LastReload, Reply};
 use crate::config::OnSupervisorDeath;
-use crate::ids::WorkerId;
+use crate::ids::{BalancerId, WorkerId};
 use crate::io::recipe::Recipe;
-use crate::pool::{Failed, Input, Purpose, Reloaded, Worn};
+use crate::pool::{Failed, Input, Progress, Purpose, Reloaded, Worn};
 use log::Level;
 use std::collections::HashMap;
+
+/// So many addresses are remembered.
+const MOST_DROPPED: usize = 256;
 
 /// Reloads that were asked for.
 #[derive(Debug, Default)]
@@ -17,6 +20,10 @@ pub(super) struct Reloads {
     last: u64,
     /// How those ended of which somebody may yet want to know.
     pub(super) ended: HashMap<u64, Result<Reply, Failure>>,
+    /// How the last one ended that no newer one took the place of.
+    pub(super) latest: Option<LastReload>,
+    /// Addresses that new processes do not listen on, oldest first: they may be closed by the time that all is told.
+    dropped: Vec<(BalancerId, String)>,
 }
 
 impl Shell {
@@ -26,6 +33,18 @@ impl Shell {
         let ticket = self.reloads.last;
         self.input(Input::Reload { ticket });
         ticket
+    }
+
+    /// Ends the reload that is under way; returns its number.
+    pub(super) fn abort_reload(&mut self) -> Result<u64, Failure> {
+        let ticket = match self.pool.rollout().map(|rollout| rollout.purpose()) {
+            Some(Purpose::Reload { ticket } | Purpose::Rollback { ticket, .. }) => *ticket,
+            Some(Purpose::Replace { .. }) | None => {
+                return Err(Failure::Refused { what: "no reload is under way".to_owned() });
+            }
+        };
+        self.input(Input::AbortReload);
+        Ok(ticket)
     }
 
     /// Reads anew what a worker is made of.
@@ -70,18 +89,26 @@ impl Shell {
             stderr = self.outputs.last_lines(worker, self.poll.registry());
         }
         let text = describe(self, reloaded).1;
+        let failure = |what: &str| Failure::ReloadFailed { what: what.to_owned(), stderr: stderr.clone() };
         let (outcome, cause, answer) = match reloaded {
-            Reloaded::Done { .. } => ("done", None, Ok(Reply::Done)),
+            Reloaded::Done { workers, dropped } => {
+                let told = format!("{}: reloaded: {}", self.config.name, done(self, *workers, dropped));
+                ("done", (!dropped.is_empty()).then(|| text.clone()), Ok(Reply::Told(told)))
+            }
             Reloaded::Superseded => {
-                let what = "a newer reload has taken the place of this one".to_owned();
-                ("superseded", None, Err(Failure::Refused { what }))
+                ("superseded", None, Err(failure("reload: a newer reload has taken the place of this one")))
             }
             Reloaded::Stopped => ("stopped", None, Err(Failure::NotRunning)),
-            Reloaded::Failed { .. } => {
-                let failure = Failure::ReloadFailed { what: text.clone(), stderr: stderr.clone() };
-                ("failed", Some(text), Err(failure))
+            Reloaded::Failed { failed: Failed::Aborted, .. } => {
+                ("aborted", Some(text.clone()), Err(failure(&text)))
             }
+            Reloaded::Failed { .. } => ("failed", Some(text.clone()), Err(failure(&text))),
         };
+        if matches!(reloaded, Reloaded::Done { .. } | Reloaded::Failed { .. }) {
+            let ended_at = self.epoch.wall(self.now);
+            let (outcome, cause) = (outcome.to_owned(), cause.clone());
+            self.reloads.latest = Some(LastReload { ended_at, outcome, cause });
+        }
         self.publish(&Event::Reload { outcome: outcome.to_owned(), cause, stderr });
         // Those who wait are answered in this turn.
         self.reloads.ended.retain(|older, _| older + 16 > ticket);
@@ -90,40 +117,75 @@ impl Shell {
 
     /// How far the reload is, for who waits.
     pub(super) fn reload_progress(&self) -> String {
-        match self.pool.rollout().map(|rollout| (rollout.purpose(), rollout.progress())) {
-            Some((Purpose::Reload { .. } | Purpose::Rollback { .. }, (done, now, todo))) => {
-                format!("{done} of {} workers have a new process", done.max(done + now + todo))
+        let Some(rollout) = self.pool.rollout() else { return "the reload has not begun".to_owned() };
+        let Progress { done, under_way, waiting, draining } = rollout.progress();
+        let all = done + under_way + waiting;
+        let mut told = match rollout.purpose() {
+            Purpose::Rollback { .. } => format!("{done} of {all} workers are back"),
+            Purpose::Reload { .. } | Purpose::Replace { .. } => {
+                format!("{done} of {all} workers have a new process")
             }
-            Some((Purpose::Replace { .. }, _)) => "a worker is being replaced first".to_owned(),
-            None => "the reload has not begun".to_owned(),
+        };
+        for (worker, balancer) in self.pool.awaited() {
+            let (worker, address) = (self.logical_id(worker), self.address_of(balancer));
+            told += &format!("; that of worker {worker} does not listen on {address} yet");
         }
+        if draining > 0 {
+            told += "; old processes have yet to finish what they have";
+        }
+        told
+    }
+
+    /// Addresses, for a sentence.
+    pub(super) fn addresses(&self, balancers: &[BalancerId]) -> String {
+        let dropped = |id| self.reloads.dropped.iter().find(|(dropped, _)| *dropped == id);
+        let address = |id| dropped(id).map_or_else(|| self.address_of(id), |(_, address)| address.clone());
+        balancers.iter().map(|id| address(*id)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Keeps what these addresses are called until a reload tells of them.
+    pub(super) fn remember_dropped(&mut self, balancers: &[BalancerId]) {
+        let named: Vec<_> = balancers.iter().map(|id| (*id, self.address_of(*id))).collect();
+        let dropped = &mut self.reloads.dropped;
+        dropped.retain(|(id, _)| !balancers.contains(id));
+        dropped.extend(named);
+        let extra = dropped.len().saturating_sub(MOST_DROPPED);
+        dropped.drain(..extra);
     }
 }
 
 /// How a reload ended, and how loud that is.
 pub(super) fn describe(shell: &Shell, reloaded: &Reloaded) -> (Level, String) {
     match reloaded {
-        Reloaded::Done { workers } => {
-            (Level::Info, format!("reload: done, {workers} workers have a new process"))
+        Reloaded::Done { workers, dropped } => {
+            let level = if dropped.is_empty() { Level::Info } else { Level::Warn };
+            (level, format!("reload: done, {}", done(shell, *workers, dropped)))
         }
-        Reloaded::Failed { failed, replaced: 0, .. } => {
-            let cause = cause(shell, failed);
-            (Level::Error, format!("reload failed: {cause}; the old processes go on"))
-        }
-        Reloaded::Failed { failed, replaced, rolled_back: false } => {
-            let cause = cause(shell, failed);
-            let kept = format!("{replaced} workers keep their new process, the other old ones go on");
-            (Level::Error, format!("reload failed: {cause}; {kept}"))
-        }
-        Reloaded::Failed { failed, replaced, rolled_back: true } => {
-            let cause = cause(shell, failed);
-            (
-                Level::Error,
-                format!("reload failed: {cause}; the {replaced} workers that were replaced are back"),
-            )
+        Reloaded::Failed { failed, replaced, rolled_back } => {
+            let (level, why) = match failed {
+                Failed::Aborted => (Level::Warn, "reload aborted".to_owned()),
+                failed => (Level::Error, format!("reload failed: {}", cause(shell, failed))),
+            };
+            let left = match (replaced, rolled_back) {
+                (0, _) => "the old processes go on".to_owned(),
+                (_, true) => format!("the {replaced} workers that were replaced are back"),
+                (_, false) => format!("{replaced} workers keep their new process, the other old ones go on"),
+            };
+            (level, format!("{why}; {left}"))
         }
         Reloaded::Superseded => (Level::Info, "reload: a newer one takes its place".to_owned()),
         Reloaded::Stopped => (Level::Info, "reload: none, the cluster stops".to_owned()),
+    }
+}
+
+fn done(shell: &Shell, workers: u32, dropped: &[BalancerId]) -> String {
+    let done = format!("{workers} workers have a new process");
+    match dropped.is_empty() {
+        true => done,
+        false => {
+            let addresses = shell.addresses(dropped);
+            format!("{done}; nobody listens on {addresses} any more, as the old ones did")
+        }
     }
 }
 
@@ -142,6 +204,7 @@ pub(super) fn cause(shell: &Shell, failed: &Failed) -> String {
             format!("the new worker {} could not be started: {error}", name(worker))
         }
         Failed::Unfit { error } => error.clone(),
+        Failed::Aborted => "it was aborted".to_owned(),
     }
 }
 
@@ -152,7 +215,7 @@ pub(super) fn culprit(failed: &Failed) -> Option<WorkerId> {
         | Failed::NotReady { worker, .. }
         | Failed::Hung { worker }
         | Failed::SpawnFailed { worker, .. } => Some(*worker),
-        Failed::Unfit { .. } => None,
+        Failed::Unfit { .. } | Failed::Aborted => None,
     }
 }
 

@@ -24,6 +24,7 @@ pub(crate) fn resting(config: &Config) -> api::Inspection {
         load_balancers: Vec::new(),
         launch: Box::default(),
         rollout: None,
+        last_reload: None,
     }
 }
 
@@ -45,9 +46,11 @@ impl Shell {
             load_balancers: listeners.into_iter().map(|listener| self.describe_balancer(listener)).collect(),
             launch: Box::new(self.launch()),
             rollout: self.pool.rollout().map(|rollout| {
-                let (done, under_way, waiting) = rollout.progress();
-                api::Rollout { purpose: reload::purpose(rollout.purpose()), done, under_way, waiting }
+                let purpose = reload::purpose(rollout.purpose());
+                let pool::Progress { done, under_way, waiting, draining } = rollout.progress();
+                api::Rollout { purpose, done, under_way, waiting, draining }
             }),
+            last_reload: self.reloads.latest.clone(),
         }
     }
 

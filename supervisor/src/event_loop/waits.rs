@@ -18,6 +18,8 @@ pub(super) enum Goal {
     Count(u32),
     /// The reload of this number has ended.
     Reload(u64),
+    /// The reload of this number, which was aborted, has ended.
+    Aborted(u64),
     /// The cluster is at rest.
     Rest,
 }
@@ -26,6 +28,8 @@ pub(super) enum Goal {
 #[derive(Debug)]
 pub(super) struct Wait {
     pub(super) goal: Goal,
+    /// What is said once it is reached.
+    pub(super) done: String,
     pub(super) asker: Asker,
     pub(super) since: Instant,
     /// `None` is for ever.
@@ -65,7 +69,7 @@ impl Shell {
         let mut left = Vec::new();
         for wait in std::mem::take(&mut self.waits.0) {
             let answer = match self.progress(&wait.goal) {
-                Progress::Done => Ok(Reply::Done),
+                Progress::Done => Ok(Reply::Told(wait.done.clone())),
                 Progress::Ended(answer) => answer,
                 Progress::Hopeless(what) => Err(Failure::Refused { what }),
                 Progress::UnderWay(what) if wait.until.is_some_and(|until| until <= self.now) => {
@@ -88,7 +92,7 @@ impl Shell {
     pub(super) fn dismiss_waiting(&mut self) {
         for wait in std::mem::take(&mut self.waits.0) {
             let answer = match wait.goal {
-                Goal::Rest | Goal::Down(_) => Ok(Reply::Done),
+                Goal::Rest | Goal::Down(_) | Goal::Aborted(_) => Ok(Reply::Told(wait.done)),
                 Goal::Running(_) | Goal::Count(_) | Goal::Reload(_) => Err(Failure::NotRunning),
             };
             self.tell(wait.asker, &answer);
@@ -100,6 +104,10 @@ impl Shell {
         match goal {
             Goal::Reload(ticket) => match self.reloads.ended.get(ticket) {
                 Some(answer) => Progress::Ended(answer.clone()),
+                None => Progress::UnderWay(self.reload_progress()),
+            },
+            Goal::Aborted(ticket) => match self.reloads.ended.get(ticket) {
+                Some(_) => Progress::Done,
                 None => Progress::UnderWay(self.reload_progress()),
             },
             Goal::Rest => Progress::UnderWay("the cluster is stopping".to_owned()),

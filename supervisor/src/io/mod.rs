@@ -18,6 +18,7 @@ pub(crate) mod facts;
 pub(crate) mod family;
 pub(crate) mod holder;
 pub(crate) mod intercept;
+pub(crate) mod interrupt;
 pub(crate) mod lane;
 pub(crate) mod listener;
 pub(crate) mod log;

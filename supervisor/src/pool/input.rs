@@ -74,6 +74,8 @@ pub enum Input {
     Memory { worker: WorkerId, bytes: u64 },
     /// Every worker is to have a new process of a new version; how that ends is told as `Reloaded` with this number.
     Reload { ticket: u64 },
+    /// The reload that is under way, or the return to what was before it, ends now; nothing happens if there is none.
+    AbortReload,
     /// The version of this reload can be spawned: the answer to `Prepare`.
     Prepared { ticket: u64 },
     /// It cannot, for this reason: the other answer to `Prepare`.

@@ -21,7 +21,6 @@ pub struct Lane {
     balancer: BalancerId,
     pub(super) flow: Flow,
     pub(super) gate: Gate,
-    opened: Instant,
     /// It belongs to one of several processes that shared a lane.
     pub(super) shared_out: bool,
     /// Its requests are long: what waited in it would wait for all of one.
@@ -114,13 +113,12 @@ pub(super) enum Count {
 }
 
 impl Lane {
-    pub(super) fn new(worker: WorkerId, balancer: BalancerId, gate: Gate, now: Instant) -> Self {
+    pub(super) fn new(worker: WorkerId, balancer: BalancerId, gate: Gate) -> Self {
         Self {
             worker,
             balancer,
             flow: Flow::Ready,
             gate,
-            opened: now,
             shared_out: false,
             one_by_one: false,
             busy: false,
@@ -136,11 +134,6 @@ impl Lane {
             stuck: None,
             look: None,
         }
-    }
-
-    /// When its worker began to listen by it.
-    pub(super) fn opened(&self) -> Instant {
-        self.opened
     }
 
     /// The incarnation that receives from it.

@@ -134,6 +134,11 @@ impl Pool {
         self.leaving.iter().any(|leaving| leaving.id == id && leaving.keeps_lanes)
     }
 
+    /// How many processes of which another has the place have yet to finish what they have.
+    pub(super) fn replaced_and_not_gone(&self) -> u32 {
+        self.leaving.iter().filter(|leaving| leaving.keeps_lanes).count() as u32
+    }
+
     /// Another process of the slot is on its way out, or in: one that comes to the slot later must not get its name.
     pub(super) fn is_left(&self, slot: u32) -> bool {
         self.leaving.iter().any(|leaving| leaving.id.slot == slot)

@@ -27,9 +27,11 @@
 
 mod backoff;
 mod balancer;
+mod boot;
 mod closing;
 mod command;
 mod deadlines;
+mod endings;
 mod health;
 mod input;
 #[cfg(any(test, debug_assertions))]
@@ -72,7 +74,7 @@ pub use leaving::Leaving;
 pub use output::{Change, Exit, Note, Outcome, Output, Signal, Then};
 pub use pool::{Phase, Pool};
 pub use requests::{Meaning, Request, Requests};
-pub use rollout::{Failed, Purpose, Reloaded, Rollout};
+pub use rollout::{Failed, Progress, Purpose, Reloaded, Rollout};
 pub use settings::{JITTER, Policy, Settings, WhenNoWorker};
 pub use state::{Reason, State};
 pub use stop::{Next, Stop};

@@ -242,6 +242,11 @@ pub enum Note {
     Reloaded {
         reloaded: Reloaded,
     },
+    /// It has the slot now, and does not listen on these addresses, where the process before it did.
+    Dropped {
+        worker: WorkerId,
+        balancers: Vec<BalancerId>,
+    },
     /// A reload failed, and so many workers that had a new process get one of the old version.
     RollingBack {
         failed: Failed,

@@ -3,11 +3,11 @@
 
 use super::deadlines::after;
 use super::pool::{Phase, Pool};
-use super::rollout::{Failed, Purpose, Reloaded, Rollout, Stage, Step};
+use super::rollout::{Purpose, Reloaded, Rollout, Stage, Step};
 use super::state::{Event, Reason, State};
 use super::worker::Worker;
 use super::{Deadline, Next, Note, Output, Timer};
-use crate::ids::{BalancerId, WorkerId};
+use crate::ids::WorkerId;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -15,14 +15,14 @@ use std::time::{Duration, Instant};
 const PROVE_AGAIN: Duration = Duration::from_millis(100);
 
 impl Pool {
-    /// Every worker is to have a new process of a new version, without a gap.
-    pub(super) fn reload(&mut self, ticket: u64) {
+    /// Every worker is to have a new process of a new version, without a gap. A rollout that is under way ends here: a
+    /// version that hangs at its start would otherwise hold up the one that mends it.
+    pub(super) fn reload(&mut self, now: Instant, ticket: u64) {
         if self.phase != Phase::Serving || self.closing.is_some() {
             return self.reloaded(ticket, Reloaded::Stopped);
         }
-        if let Some(older) = self.next_reload.replace(ticket) {
-            self.reloaded(older, Reloaded::Superseded);
-        }
+        self.supersede(now);
+        self.next_reload = Some(ticket);
     }
 
     /// The version that was announced can be run.
@@ -30,14 +30,6 @@ impl Pool {
         let ours = |rollout: &&mut Rollout| rollout.purpose == Purpose::Reload { ticket };
         if let Some(rollout) = self.rollout.as_mut().filter(ours) {
             rollout.prepared = true;
-        }
-    }
-
-    /// The version that was announced cannot be run.
-    pub(super) fn unfit(&mut self, now: Instant, ticket: u64, error: String) {
-        let ours = |rollout: &Rollout| rollout.purpose == Purpose::Reload { ticket };
-        if self.rollout.as_ref().is_some_and(ours) {
-            self.fail_by(now, Failed::Unfit { error });
         }
     }
 
@@ -91,6 +83,21 @@ impl Pool {
         }
     }
 
+    /// A slot that comes while a reload is under way is of the version that is known to work, and has its turn too.
+    pub(super) fn include(&mut self, slot: u32) {
+        let going_on = |rollout: &&mut Rollout| {
+            rollout.failed.is_none() && matches!(rollout.purpose, Purpose::Reload { .. })
+        };
+        let Some(rollout) = self.rollout.as_mut().filter(going_on) else { return };
+        let known =
+            rollout.todo.iter().map(|(slot, _)| *slot).chain(rollout.steps.iter().map(|step| step.slot));
+        if !known.into_iter().any(|known| known == slot) {
+            // What it may have had before it was scaled away does not count.
+            rollout.done.retain(|(done, _)| *done != slot);
+            rollout.todo.push_back((slot, rollout.version));
+        }
+    }
+
     fn begin(&mut self, now: Instant) {
         if self.rollout.is_some() || self.phase != Phase::Serving || self.closing.is_some() {
             return;
@@ -100,7 +107,10 @@ impl Pool {
             let version = self.versions;
             let workers = self.settings.workers;
             self.note(Note::ReloadBegan { workers });
-            let todo = (0..workers).map(|slot| (slot, version)).collect();
+            // Where reloads follow each other quickly, those slots come first that have waited longest for a new process.
+            let mut slots: Vec<u32> = (0..workers).collect();
+            slots.sort_by_key(|slot| self.workers.get(*slot as usize).map(|worker| worker.version));
+            let todo = slots.into_iter().map(|slot| (slot, version)).collect();
             self.start_rollout(Purpose::Reload { ticket }, version, todo);
             self.outbox.push_back(Output::Prepare { ticket, version });
         } else if let Some((worker, worn)) = self.worn(now)
@@ -112,29 +122,30 @@ impl Pool {
         }
     }
 
-    fn start_rollout(&mut self, purpose: Purpose, version: u32, todo: VecDeque<(u32, u32)>) {
+    pub(super) fn start_rollout(&mut self, purpose: Purpose, version: u32, todo: VecDeque<(u32, u32)>) {
         // Only a reload brings what was not there before.
         let prepared = !matches!(purpose, Purpose::Reload { .. });
-        let (steps, done, failed) = (Vec::new(), Vec::new(), None);
-        self.rollout = Some(Rollout { purpose, version, todo, steps, done, failed, prepared });
+        let (steps, done, dropped, failed) = Default::default();
+        let total = todo.len() as u32;
+        self.rollout =
+            Some(Rollout { purpose, version, total, todo, steps, done, dropped, failed, prepared });
     }
 
     /// Begins with as many slots as may be at it at a time. True if there was one.
     fn next_slots(&mut self, now: Instant) -> bool {
         let (surge, unavailable) = (self.settings.max_surge, self.settings.max_unavailable);
-        let Some(rollout) = self.rollout.as_mut().filter(|rollout| rollout.prepared) else { return false };
-        let stages = || rollout.steps.iter();
-        // A process too many is one that comes, or one that has yet to go.
-        let extra = stages().filter(|step| {
-            self.workers.successor(step.slot).is_some() || matches!(step.stage, Stage::Draining(_))
-        });
-        let (extra, steps) = (extra.count() as u32, rollout.steps.len() as u32);
-        let missing = steps - extra;
-        let beside = extra < surge;
+        let Some(rollout) = self.rollout.as_ref().filter(|rollout| rollout.prepared) else { return false };
+        let count =
+            |which: &dyn Fn(&Step) -> bool| rollout.steps.iter().filter(|step| which(step)).count() as u32;
+        let coming = count(&|step| self.workers.successor(step.slot).is_some());
+        let missing = rollout.steps.len() as u32 - coming - count(&Step::is_draining);
+        // A process too many is one that comes, or one that has yet to go, be it since another rollout.
+        let beside = coming + self.replaced_and_not_gone() < surge;
         if !beside && missing >= unavailable.max(u32::from(surge == 0)) {
             return false;
         }
-        let Some((slot, version)) = rollout.todo.pop_front() else { return false };
+        let next = self.rollout.as_mut().and_then(|rollout| rollout.todo.pop_front());
+        let Some((slot, version)) = next else { return false };
         let Some(worker) = self.workers.get_mut(slot as usize).filter(|worker| !worker.removed) else {
             return true;
         };
@@ -152,7 +163,7 @@ impl Pool {
         if down || !beside {
             worker.version = version;
         }
-        let wanted = self.served_by(old).collect();
+        let wanted = self.opened_by(old);
         let (process, stage) = if down || !beside {
             // Whoever comes back by itself, or after it has made room, comes as the new version.
             if let Some(worker) = self.workers.get_mut(slot as usize).filter(|_| down) {
@@ -191,11 +202,12 @@ impl Pool {
                 // Somebody had it stay down.
                 Some(_) | None => None,
             },
-            Stage::Coming if self.covers(now, place) => {
+            Stage::Coming if self.is_complete(now, place) => {
                 Some(Stage::Proving(after(now, self.settings.min_healthy_time)))
             }
             Stage::Proving(until) if until <= now && self.is_well(process) => {
                 let old = self.workers.get(slot as usize).map(Worker::id).filter(|old| *old != process);
+                self.note_dropped(place);
                 self.promote(now, process);
                 self.act_on(now, process, Event::Settled);
                 self.proved(place);
@@ -234,130 +246,8 @@ impl Pool {
         }
     }
 
-    /// The new process is ready, and listens wherever the old one did or on all that it is going to.
-    fn covers(&self, now: Instant, place: usize) -> bool {
-        let Some(step) = self.rollout.as_ref().and_then(|rollout| rollout.steps.get(place)) else {
-            return false;
-        };
-        let Some(worker) = self.workers.by_id(step.process).filter(|worker| worker.is_running()) else {
-            return false;
-        };
-        let served: Vec<_> = self.served_by(step.process).collect();
-        let all = step.wanted.iter().all(|wanted| served.contains(wanted) || self.is_gone(*wanted));
-        let settled = self.settles_at(worker.id()).is_some_and(|at| at <= now);
-        !self.settings.ready_by_lane || all || settled
-    }
-
-    fn is_gone(&self, balancer: BalancerId) -> bool {
-        !self.balancers.contains_key(&balancer)
-    }
-
-    /// When it counts as listening on all it is going to: a while after it last began to.
-    fn settles_at(&self, id: WorkerId) -> Option<Deadline> {
-        let opened = self.lanes.values().filter(|lane| lane.worker() == id).map(super::Lane::opened);
-        Some(after(opened.max()?, self.settings.listen_settle))
-    }
-
     fn is_well(&self, id: WorkerId) -> bool {
         self.workers.by_id(id).is_some_and(|worker| worker.is_running() && !self.is_out(worker))
-    }
-
-    /// A process of the rollout came to nothing before it had proved itself; what others have proved stays.
-    pub(super) fn fail(&mut self, now: Instant, id: WorkerId, failed: Failed) {
-        if self.rollout.as_ref().is_some_and(|rollout| rollout.concerns(id)) {
-            self.fail_by(now, failed);
-        }
-    }
-
-    fn fail_by(&mut self, now: Instant, failed: Failed) {
-        let Some(rollout) = &mut self.rollout else { return };
-        rollout.todo.clear();
-        rollout.failed.get_or_insert(failed);
-        let (kept, given_up): (Vec<_>, Vec<_>) = std::mem::take(&mut rollout.steps)
-            .into_iter()
-            .partition(|step| matches!(step.stage, Stage::Draining(_)));
-        rollout.steps = kept;
-        for step in given_up {
-            if let Some(worker) = self.workers.get_mut(step.slot as usize) {
-                // What comes next in this slot is what was known to work.
-                worker.version = step.before;
-            }
-            self.dismiss(now, step.process);
-        }
-    }
-
-    /// The slot is not to have another process after all.
-    pub(super) fn drop_step(&mut self, now: Instant, slot: u32) {
-        let Some(rollout) = &mut self.rollout else { return };
-        rollout.todo.retain(|(other, _)| *other != slot);
-        let Some(place) = rollout.steps.iter().position(|step| step.slot == slot) else { return };
-        let step = rollout.steps.remove(place);
-        self.dismiss(now, step.process);
-    }
-
-    /// The cluster stops: whatever was to be replaced is not.
-    pub(super) fn abandon(&mut self, now: Instant) {
-        self.end_rollouts();
-        for id in self.workers.successors.iter().map(Worker::id).collect::<Vec<_>>() {
-            self.dismiss(now, id);
-        }
-    }
-
-    /// Nothing is rolled out any more, and who waits for it is told so.
-    pub(super) fn end_rollouts(&mut self) {
-        if let Some(ticket) = self.next_reload.take() {
-            self.reloaded(ticket, Reloaded::Stopped);
-        }
-        let Some(rollout) = self.rollout.take() else { return };
-        if let Purpose::Reload { ticket } | Purpose::Rollback { ticket, .. } = rollout.purpose {
-            self.reloaded(ticket, Reloaded::Stopped);
-        }
-    }
-
-    /// Nothing is left to do: tells how it ended. False if something is.
-    fn end(&mut self, now: Instant) -> bool {
-        let Some(rollout) =
-            self.rollout.take_if(|rollout| rollout.steps.is_empty() && rollout.todo.is_empty())
-        else {
-            return false;
-        };
-        let Rollout { purpose, version, done, failed, .. } = rollout;
-        let replaced = done.len() as u32;
-        match (purpose, failed) {
-            (Purpose::Reload { ticket }, None) => {
-                self.version = version;
-                // Those that are down are brought to it when somebody starts them.
-                self.workers
-                    .iter_mut()
-                    .filter(|worker| !worker.is_live())
-                    .for_each(|worker| worker.version = version);
-                self.reloaded(ticket, Reloaded::Done { workers: replaced });
-            }
-            (Purpose::Reload { ticket }, Some(failed)) if self.settings.rollback_all && replaced > 0 => {
-                self.note(Note::RollingBack { failed: failed.clone(), workers: replaced });
-                self.start_rollout(Purpose::Rollback { ticket, failed }, self.version, done.into());
-            }
-            (Purpose::Reload { ticket }, Some(failed)) => {
-                self.reloaded(ticket, Reloaded::Failed { failed, replaced, rolled_back: false });
-            }
-            (Purpose::Rollback { ticket, failed }, None) => {
-                self.reloaded(ticket, Reloaded::Failed { failed, replaced, rolled_back: true });
-            }
-            (Purpose::Rollback { ticket, failed }, Some(_)) => {
-                self.reloaded(ticket, Reloaded::Failed { failed, replaced, rolled_back: false });
-            }
-            (Purpose::Replace { .. }, None) => {}
-            (Purpose::Replace { slot, worn }, Some(failed)) => {
-                self.spare(now, slot);
-                self.note(Note::NotReplaced { worn, failed });
-            }
-        }
-        true
-    }
-
-    fn reloaded(&mut self, ticket: u64, reloaded: Reloaded) {
-        self.note(Note::Reloaded { reloaded: reloaded.clone() });
-        self.outbox.push_back(Output::Reloaded { ticket, reloaded });
     }
 
     /// The moments that a rollout waits for.
@@ -365,10 +255,7 @@ impl Pool {
         let rollout = self.rollout.as_ref()?;
         let at = rollout.steps.iter().filter_map(|step| match step.stage {
             Stage::Proving(until) => Some(until),
-            Stage::Coming => {
-                let runs = self.workers.by_id(step.process).is_some_and(Worker::is_running);
-                self.settles_at(step.process).filter(|_| runs)
-            }
+            Stage::Coming => self.complete_at(step),
             Stage::Clearing | Stage::Draining(_) => None,
         });
         Some((at.min()?, Timer::Rollout))

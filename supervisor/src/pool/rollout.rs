@@ -1,5 +1,6 @@
 //! A rollout under way, what it is for and how it can end. Plain data; `rolling` moves it on.
 
+use super::boot::Wanted;
 #[cfg(any(test, debug_assertions))]
 use super::pool::Pool;
 use super::{Deadline, Exit, Worn};
@@ -13,11 +14,15 @@ pub struct Rollout {
     pub(super) purpose: Purpose,
     /// What slots are brought to.
     pub(super) version: u32,
+    /// How many slots it is for.
+    pub(super) total: u32,
     /// Slots whose turn is yet to come, and what their new processes are made of.
     pub(super) todo: VecDeque<(u32, u32)>,
     pub(super) steps: Vec<Step>,
     /// Slots that have a new process which has proved itself, and what they had before.
     pub(super) done: Vec<(u32, u32)>,
+    /// Addresses on which the old processes listened and new ones do not.
+    pub(super) dropped: Vec<BalancerId>,
     pub(super) failed: Option<Failed>,
     /// The shell can spawn the version.
     pub(super) prepared: bool,
@@ -47,16 +52,18 @@ pub enum Failed {
     SpawnFailed { worker: WorkerId, error: String },
     /// The new version cannot be run at all.
     Unfit { error: String },
+    /// Somebody ended it.
+    Aborted,
 }
 
 /// How a reload ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reloaded {
-    /// So many workers have a new process.
-    Done { workers: u32 },
+    /// So many workers have a new process. On the addresses in `dropped` the old ones listened, and nobody does now.
+    Done { workers: u32, dropped: Vec<BalancerId> },
     /// It stopped; so many workers had a new process by then, and have it still unless they were `rolled_back`.
     Failed { failed: Failed, replaced: u32, rolled_back: bool },
-    /// A newer one took its place before it began.
+    /// A newer one took its place before it was done.
     Superseded,
     /// The cluster stops, or does not run.
     Stopped,
@@ -69,8 +76,8 @@ pub(super) struct Step {
     pub(super) before: u32,
     /// The new process.
     pub(super) process: WorkerId,
-    /// Where the old one listened.
-    pub(super) wanted: Vec<BalancerId>,
+    /// Where the old one listens, or did last.
+    pub(super) wanted: Vec<Wanted>,
     pub(super) stage: Stage,
 }
 
@@ -86,6 +93,28 @@ pub(super) enum Stage {
     Draining(WorkerId),
 }
 
+/// How many slots have their new process, are getting it, and wait for their turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    pub done: usize,
+    pub under_way: usize,
+    pub waiting: usize,
+    /// Of those that are done, how many have their old process too, which has yet to finish what it has.
+    pub draining: usize,
+}
+
+impl Step {
+    /// The new process starts, or has yet to listen everywhere.
+    pub(super) fn is_coming(&self) -> bool {
+        self.stage == Stage::Coming
+    }
+
+    /// It has the slot, and the old one drains.
+    pub(super) fn is_draining(&self) -> bool {
+        matches!(self.stage, Stage::Draining(_))
+    }
+}
+
 impl Rollout {
     /// What it is for.
     pub fn purpose(&self) -> &Purpose {
@@ -97,9 +126,11 @@ impl Rollout {
         self.version
     }
 
-    /// Slots that have their new process, that are at it, and that wait.
-    pub fn progress(&self) -> (usize, usize, usize) {
-        (self.done.len(), self.steps.len(), self.todo.len())
+    /// How far it is. Each slot counts once.
+    pub fn progress(&self) -> Progress {
+        let draining = self.steps.iter().filter(|step| step.is_draining()).count();
+        let (done, under_way) = (self.done.len(), self.steps.len() - draining);
+        Progress { done, under_way, waiting: self.todo.len(), draining }
     }
 
     /// Panics with a sentence when something is not as it must be.
@@ -110,7 +141,7 @@ impl Rollout {
             self.steps.iter().map(|step| step.slot).chain(self.todo.iter().map(|(slot, _)| *slot)).collect();
         slots.sort_unstable();
         assert!(slots.windows(2).all(|pair| pair[0] != pair[1]), "a slot is replaced twice: {self:?}");
-        let draining = self.steps.iter().filter(|step| matches!(step.stage, Stage::Draining(_))).count();
+        let draining = pool.replaced_and_not_gone() as usize;
         let coming = self.steps.iter().filter(|step| pool.is_successor(step.process)).count();
         assert!(coming + draining <= surge, "{coming} come and {draining} drain: {self:?}");
         assert!(self.failed.is_none() || self.todo.is_empty(), "a failed rollout goes on: {self:?}");

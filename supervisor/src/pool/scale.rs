@@ -31,6 +31,7 @@ impl Pool {
             self.workers.push(worker);
             if serving {
                 self.act(now, slot, Event::Due(now));
+                self.include(slot);
             }
         }
         self.remove_gone();
@@ -54,6 +55,9 @@ impl Pool {
         }
         if !wanted {
             self.drop_step(now, slot);
+        }
+        if wanted {
+            self.include(slot);
         }
         if serving {
             self.act(now, slot, if wanted { Event::Start } else { Event::Stop });

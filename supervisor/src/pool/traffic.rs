@@ -31,11 +31,12 @@ impl Pool {
             self.note(Note::Listening { worker, balancer: to });
         }
         self.ever_listened = true;
+        self.note_opened(now, worker, to);
         if self.settings.ready_by_lane {
             self.act_on(now, worker, Event::Listened);
         }
         let gate = self.current(worker).map_or(Gate::Leaving, |worker| worker.gate(&self.settings));
-        let lane = Lane::new(worker, to, gate, now);
+        let lane = Lane::new(worker, to, gate);
         if let Some(balancer) = self.balancers.get_mut(&to) {
             balancer.served = true;
             if lane.is_ready() {

@@ -2,6 +2,7 @@
 //! It sends nothing and counts no one else: what follows from an event is told as an `Effect`.
 
 use super::backoff::Backoff;
+use super::boot::Boot;
 use super::deadlines::after;
 use super::lane::Gate;
 use super::load::Load;
@@ -30,6 +31,7 @@ pub struct Worker {
     pub(super) health: Health,
     pub(super) cordoned: bool,
     pub(super) promise: Promise,
+    pub(super) boot: Boot,
     /// The slot was scaled away: the worker disappears when its process is gone.
     pub(super) removed: bool,
     /// A process of it has ended unasked, or did not come to be.
@@ -54,6 +56,7 @@ impl Worker {
             health: Health::default(),
             cordoned: false,
             promise: Promise::default(),
+            boot: Boot::default(),
             removed: false,
             has_died: false,
             last_exit: None,
@@ -250,7 +253,11 @@ impl Worker {
             self.id.incarnation = self.next;
             self.next += 1;
             self.promise = Promise::default();
+            self.boot = Boot::default();
             self.wear = Wear::new(now, self.id, self.load.dispatched(), settings);
+        }
+        if matches!(effect, Effect::Ready(_) | Effect::NeverListened(_)) {
+            self.boot.became_ready(now);
         }
         if !self.is_live() {
             self.load.forget();

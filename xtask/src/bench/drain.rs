@@ -55,7 +55,7 @@ fn looks(bench: &Bench) -> Result<String> {
         let _crowd = Crowd::idle(server.addr, count)?;
         // What has not said a word may do so any moment: it is never quiet.
         let _busy = Crowd::silent(server.addr, 4)?;
-        bench.order(&control, &["restart", "/0"])?;
+        bench.order(&control, &["restart", "/0", "--no-wait"])?;
         let quiet = thread(&server, "quiet")?;
         let before = spent(&quiet)?;
         std::thread::sleep(bench.seconds);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::{Event, Target};
-use crate::cli::order;
+use crate::cli::waiting::carry_out;
 use crate::io::scratch::Scratch;
 use std::os::unix::net::UnixListener;
 use std::thread::JoinHandle;
@@ -107,7 +107,7 @@ fn a_cluster_that_ends_while_it_is_told_to_stop_has_stopped() {
         (&[""], restart(), Err(1)),
     ] {
         let script = Script::new(answers);
-        let result = order::carry_out(&mut script.client(), &command);
+        let result = carry_out(&mut script.client(), &command);
         assert_eq!(result.map_err(|failed| failed.code), code, "{command:?}");
     }
 }

@@ -65,7 +65,36 @@ pub(crate) fn inspection() -> Inspection {
             log: None,
         }),
         rollout: None,
+        last_reload: None,
     }
+}
+
+#[test]
+fn a_reload_is_told_while_it_goes_on_and_if_it_failed() {
+    let (purpose, cause) = ("reload".to_owned(), "reload failed: code 3; the old processes go on".to_owned());
+    let rollout =
+        |draining| Some(Rollout { purpose: purpose.clone(), done: 1, under_way: 0, waiting: 1, draining });
+    let told = |inspection: &Inspection| table(inspection, true, NOW, false);
+    let under_way = Inspection { rollout: rollout(0), ..inspection() };
+    assert!(
+        told(&under_way).contains("\nreload: 1 done, 0 under way, 1 waiting\nID"),
+        "{}",
+        told(&under_way)
+    );
+    let draining = Inspection { rollout: rollout(1), ..inspection() };
+    assert!(told(&draining).contains("\nreload: 1 done, 0 under way, 1 waiting; old processes drain\nID"));
+    let last = |outcome: &str| {
+        Some(LastReload { ended_at: NOW - 90_000, outcome: outcome.to_owned(), cause: Some(cause.clone()) })
+    };
+    let failed = Inspection { last_reload: last("failed"), ..inspection() };
+    assert!(
+        told(&failed)
+            .contains("\nlast reload, 1m30s ago: reload failed: code 3; the old processes go on\nID"),
+        "{}",
+        told(&failed)
+    );
+    let done = Inspection { last_reload: last("done"), ..inspection() };
+    assert_eq!(told(&done), told(&inspection()), "a good one needs no word");
 }
 
 #[test]

@@ -18,6 +18,7 @@ pub(super) fn changes(action: &Action) -> bool {
         | Action::Cordon { .. }
         | Action::Uncordon { .. }
         | Action::Reload
+        | Action::AbortReload
         | Action::Reopen
         | Action::Scale { .. } => true,
     }
@@ -46,6 +47,7 @@ impl fmt::Display for Told<'_> {
             Action::Cordon { target } => write!(f, "cordon {}", whom(target)),
             Action::Uncordon { target } => write!(f, "uncordon {}", whom(target)),
             Action::Reload => f.write_str("reload"),
+            Action::AbortReload => f.write_str("abort the reload"),
             Action::Reopen => f.write_str("reopen"),
             Action::Scale { workers: ScaleTo::To(count) } => write!(f, "scale to {count}"),
             Action::Scale { workers: ScaleTo::By(count) } => write!(f, "scale by {count:+}"),

@@ -63,6 +63,8 @@ struct Good<'a> {
     v: u32,
     ok: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    told: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     inspection: Option<&'a Inspection>,
 }
 
@@ -83,6 +85,7 @@ struct Answer {
     error: Option<String>,
     #[serde(default)]
     stderr: Vec<String>,
+    told: Option<String>,
     inspection: Option<Inspection>,
 }
 
@@ -121,9 +124,12 @@ pub(crate) fn read_request(text: &[u8]) -> Result<Command, Fault> {
 /// An answer with its end of line.
 pub(crate) fn answer(result: &Result<Reply, Failure>) -> String {
     match result {
-        Ok(Reply::Done) => line(&Good { v: VERSION, ok: true, inspection: None }),
+        Ok(Reply::Done) => line(&Good { v: VERSION, ok: true, told: None, inspection: None }),
+        Ok(Reply::Told(told)) => {
+            line(&Good { v: VERSION, ok: true, told: Some(one_line(told)), inspection: None })
+        }
         Ok(Reply::Inspection(inspection)) => {
-            line(&Good { v: VERSION, ok: true, inspection: Some(inspection) })
+            line(&Good { v: VERSION, ok: true, told: None, inspection: Some(inspection) })
         }
         Err(why) => bad(exit_code(why), &why.to_string(), why),
     }
@@ -153,7 +159,7 @@ pub(crate) fn read_answer(text: &[u8]) -> Result<Reply, Declined> {
     })?;
     match (answer.ok, answer.inspection) {
         (true, Some(inspection)) => Ok(Reply::Inspection(inspection)),
-        (true, None) => Ok(Reply::Done),
+        (true, None) => Ok(answer.told.map_or(Reply::Done, |told| Reply::Told(one_line(&told)))),
         (false, _) => Err(Declined {
             code: answer.code.unwrap_or(1),
             error: answer.error.ok_or_else(|| odd("it does not say what is wrong".to_owned()))?,
@@ -182,8 +188,11 @@ pub(crate) fn read_event(text: &[u8]) -> Option<Event> {
 }
 
 fn bad<T: Serialize>(code: u8, error: &str, why: &T) -> String {
-    let error = error.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    line(&Bad { v: VERSION, ok: false, code, error, why })
+    line(&Bad { v: VERSION, ok: false, code, error: one_line(error), why })
+}
+
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 fn line<T: Serialize>(value: &T) -> String {

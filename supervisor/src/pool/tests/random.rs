@@ -147,6 +147,7 @@ impl Run {
                 let worker = self.sim.worker(self.slot(n)?);
                 self.tell(Input::Extended { worker, by: ms(by.into()) });
             }
+            Act::Abort => self.tell(Input::AbortReload),
             Act::Reload => {
                 let ticket = self.told.len() as u64;
                 self.tell(Input::Reload { ticket });
