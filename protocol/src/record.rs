@@ -67,6 +67,8 @@ pub enum Upward {
     Lost,
     /// The thread that serves goes into its wait: the answer to a ring of the pulse page.
     Waits,
+    /// The kernel does not let it receive, with this error: it has forbidden itself the call.
+    Barred(u8),
 }
 
 /// Size of an upward record, in bytes.
@@ -80,6 +82,7 @@ impl Upward {
             Self::Shut => [2, 0],
             Self::Lost => [3, 0],
             Self::Waits => [4, 0],
+            Self::Barred(error) => [5, error],
         }
     }
 
@@ -90,6 +93,7 @@ impl Upward {
             [2, _] => Some(Self::Shut),
             [3, _] => Some(Self::Lost),
             [4, _] => Some(Self::Waits),
+            [5, error] => Some(Self::Barred(*error)),
             _ => None,
         }
     }
@@ -108,9 +112,14 @@ mod tests {
         for record in [Record::Void, Record::Connection { peer, nonblock: true, ticket }] {
             assert_eq!(Record::decode(&record.encode()), Some(record));
         }
-        for upward in
-            [Upward::Nonblock(true), Upward::Nonblock(false), Upward::Shut, Upward::Lost, Upward::Waits]
-        {
+        for upward in [
+            Upward::Nonblock(true),
+            Upward::Nonblock(false),
+            Upward::Shut,
+            Upward::Lost,
+            Upward::Waits,
+            Upward::Barred(1),
+        ] {
             assert_eq!(Upward::decode(&upward.encode()), Some(upward));
         }
     }

@@ -6,6 +6,7 @@ mod adopting;
 mod announce;
 mod begun;
 mod bereaved;
+mod bypass;
 mod causes;
 mod closing;
 mod commands;
@@ -61,6 +62,7 @@ use crate::io::throttle::Throttle;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Pool, Requests};
 use bereaved::Bereaved;
+use bypass::Bypasses;
 use causes::Causes;
 use closing::Closing;
 use clustermon_protocol::address::Address;
@@ -115,6 +117,7 @@ struct Shell {
     bereaved: Bereaved,
     remains: Remains,
     suspended: Suspended,
+    bypasses: Bypasses,
     quiet: Quiet,
     moves: Moves,
     waker: Arc<Waker>,

@@ -1,6 +1,6 @@
 //! The thunk in programs that never listen: their output and exit code are the same to the byte.
 
-use harness::{TempDir, app_dir, interpreter, thunk};
+use harness::{TempDir, app_dir, interpreter, require, thunk};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -149,4 +149,21 @@ fn really_have_it_loaded() {
     let row = ("cat", &["/proc/self/maps"][..], "");
     let output = run(&row, TempDir::new().path(), &[("LD_PRELOAD", &thunk)]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("libclustermon_thunk.so"));
+}
+
+/// What the thunk has looked for and not found is nothing that the program did.
+#[test]
+fn hear_of_no_error_that_the_thunk_made() {
+    let folder = TempDir::new();
+    for compiler in ["cc", "musl-gcc"] {
+        if !require(compiler) {
+            continue;
+        }
+        let program = folder.path().join(compiler);
+        let built =
+            Command::new(compiler).arg("-o").arg(&program).arg(app_dir().join("c/dlerror.c")).status();
+        assert!(built.expect("it is installed").success(), "{compiler}");
+        let said = Command::new(&program).env("LD_PRELOAD", thunk()).output().expect("it was built");
+        assert_eq!(String::from_utf8_lossy(&said.stdout), "none\n", "{compiler}");
+    }
 }

@@ -4,6 +4,8 @@
 
 /// Floods, garbage and claims on the request socket.
 mod abuse;
+/// Threads that wait in accept().
+mod accepters;
 /// Unix paths and names, IPv6, both families, port 0.
 mod addresses;
 /// Workers and strangers who mean harm by the request socket and the lanes.
@@ -12,6 +14,8 @@ mod attack;
 mod attack_control;
 /// One line, exit code 2, nothing started.
 mod bad_input;
+/// Programs that cannot take connections, or accept past the library.
+mod bypasses;
 /// Programs that never listen do not notice the thunk.
 mod bystanders;
 /// Many connections and many descriptors.
@@ -99,6 +103,8 @@ mod programs;
 mod pulse;
 /// When a worker is ready, and what it says of itself.
 mod ready;
+/// Epoll registrations of listeners that lanes replace.
+mod registrations;
 /// New versions: those that fail, and those that are another program in another place.
 mod reload;
 /// Reloads over one another, aborted ones, and what is shown of those that failed.

@@ -2,13 +2,17 @@
 
 use core::ffi::c_void;
 
+pub(crate) const EPERM: i32 = 1;
 pub(crate) const EINTR: i32 = 4;
 pub(crate) const ENOENT: i32 = 2;
 pub(crate) const EBADF: i32 = 9;
 pub(crate) const EAGAIN: i32 = 11;
+pub(crate) const EACCES: i32 = 13;
 pub(crate) const EFAULT: i32 = 14;
+pub(crate) const EEXIST: i32 = 17;
 pub(crate) const EINVAL: i32 = 22;
 pub(crate) const EMFILE: i32 = 24;
+pub(crate) const ENOSYS: i32 = 38;
 pub(crate) const ENOTSOCK: i32 = 88;
 pub(crate) const ENOPROTOOPT: i32 = 92;
 pub(crate) const EOPNOTSUPP: i32 = 95;

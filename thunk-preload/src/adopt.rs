@@ -7,7 +7,7 @@ use crate::settings::Settings;
 use crate::swap::Watched;
 use crate::{lane, link, pulse, swap, sys};
 use clustermon_protocol::message::{Reply, Request};
-use core::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU8, Ordering};
 
 /// Nobody has asked.
 const OPEN: u8 = 0;
@@ -26,6 +26,11 @@ const NUMBERS: usize = 4096;
 /// How long a thread waits for another that asks, in milliseconds.
 const PATIENCE: i64 = 1_000;
 
+/// When the supervisor did not answer: not before then is it asked again, in milliseconds of the clock.
+static LATER: AtomicI64 = AtomicI64::new(0);
+/// How long that is. Each try may take seconds, and nobody serves meanwhile.
+const AGAIN: i64 = 10_000;
+
 /// A state for each fd number. The kernel clears them in a forked child, which so knows what it has only inherited.
 static STATES: AtomicPtr<AtomicU8> = AtomicPtr::new(core::ptr::null_mut());
 
@@ -35,6 +40,8 @@ enum Answer {
     Own(u64),
     NotYet,
     Never,
+    /// The supervisor did not answer, and may have been stopped: it is asked again later.
+    Nothing,
 }
 
 /// The fd is a lane that this process got by listening.
@@ -85,6 +92,9 @@ fn settle(fd: i32, state: &AtomicU8, found: u8) -> bool {
         let _ = state.compare_exchange(found, found + 1, Ordering::AcqRel, Ordering::Relaxed);
         return false;
     }
+    if found != ASKING && sys::now() < LATER.load(Ordering::Relaxed) {
+        return false;
+    }
     if found != ASKING && state.compare_exchange(found, ASKING, Ordering::AcqRel, Ordering::Acquire).is_ok() {
         let answer = ask(fd);
         let now = match answer {
@@ -104,6 +114,10 @@ fn settle(fd: i32, state: &AtomicU8, found: u8) -> bool {
                 }
                 if found < SELDOM { found.max(SHARED - 1) + 1 } else { SELDOM }
             }
+            Answer::Nothing => {
+                LATER.store(sys::now() + AGAIN, Ordering::Relaxed);
+                found
+            }
         };
         state.store(now, Ordering::Release);
         return true;
@@ -121,13 +135,13 @@ fn ask(fd: i32) -> Answer {
     let unsure = match swap::is_watched_with_parent(fd) {
         Watched::Alone => false,
         Watched::Unknown => true,
-        Watched::WithParent => return Answer::Never,
+        Watched::WithParent | Watched::Unreadable => return Answer::Never,
     };
     let flags = swap::flags(fd);
     pulse::attach();
     pulse::enter_lane(fd, flags & O_NONBLOCK == 0);
     let request = Request::Adopt { lane: identity.lane, fd, unsure };
-    let Some(mut answer) = link::ask(&settings, &request, None) else { return Answer::Never };
+    let Some(mut answer) = link::ask(&settings, &request, None) else { return Answer::Nothing };
     let Some(end) = answer.take_fd() else {
         let later = answer.reply() == Some(Reply::Errno(EAGAIN));
         return if later { Answer::NotYet } else { Answer::Never };

@@ -18,17 +18,22 @@
 
 mod abi;
 mod adopt;
+mod descriptors;
+mod ended;
 mod hooks;
 mod lane;
 mod link;
 mod log;
+mod memory;
 mod owned;
 mod place;
 mod polled;
 mod pulse;
 mod real;
+mod registrations;
 mod release;
 mod remembered;
+mod room;
 mod settings;
 mod swap;
 mod sys;

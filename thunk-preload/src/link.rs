@@ -1,5 +1,5 @@
-//! One request to the supervisor: connect, send, receive, close. Bounded in time; it never outlives the call and never
-//! writes `errno`.
+//! One request to the supervisor: connect, send, receive, close. Bounded in time, or by the supervisor's life; it never
+//! outlives the call and never writes `errno`.
 
 use crate::abi::*;
 use crate::log::tell;
@@ -13,6 +13,17 @@ use core::ffi::c_void;
 
 /// How long a request may take, in milliseconds. The supervisor answers within one turn of its loop.
 const TIME_LIMIT: i64 = 5_000;
+
+/// Whether the program can do without the answer. By bind() and listen() it would leave the cluster for good: it waits as
+/// long as there is a supervisor, which may be stopped for a while (Ctrl-Z, a debugger, a frozen control group). Its end
+/// closes the connection.
+fn has_limit(request: &Request<'_>) -> bool {
+    let decides = matches!(
+        request,
+        Request::Listen { .. } | Request::BindAny { .. } | Request::Owns { .. } | Request::OwnedName { .. }
+    );
+    !decides
+}
 
 /// How long silence is not yet death, in milliseconds.
 const LIFE_SIGN: i64 = 1_000;
@@ -56,7 +67,8 @@ pub(crate) fn ask(settings: &Settings, request: &Request<'_>, socket: Option<i32
     answer.len = request.encode(&hello, &mut answer.frame)?;
     let link = sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC).ok();
     let done = link.and_then(|link| {
-        let done = exchange(link, settings.socket(), &mut answer, socket);
+        let deadline = if has_limit(request) { sys::now() + TIME_LIMIT } else { i64::MAX };
+        let done = exchange(link, settings.socket(), &mut answer, socket, deadline);
         sys::close(link);
         done
     });
@@ -112,9 +124,8 @@ fn address(name: &[u8]) -> Option<([u8; 110], usize)> {
 }
 
 /// Sends the frame and puts the reply in its place.
-fn exchange(link: i32, name: &[u8], answer: &mut Answer, socket: Option<i32>) -> Option<()> {
-    let deadline = sys::now() + TIME_LIMIT;
-    // A timed-out wait returns EAGAIN; an interrupted one EINTR, and is begun again within the deadline.
+fn exchange(link: i32, name: &[u8], answer: &mut Answer, socket: Option<i32>, deadline: i64) -> Option<()> {
+    // A timed-out wait returns EAGAIN; an interrupted one EINTR. Both are begun again within the deadline.
     let timeout = [TIME_LIMIT / 1000, 0].map(i64::to_ne_bytes);
     sys::setsockopt(link, SOL_SOCKET, SO_RCVTIMEO, timeout.as_flattened()).ok()?;
     sys::setsockopt(link, SOL_SOCKET, SO_SNDTIMEO, timeout.as_flattened()).ok()?;
@@ -146,12 +157,12 @@ fn exchange(link: i32, name: &[u8], answer: &mut Answer, socket: Option<i32>) ->
     (answer.len > 0).then_some(())
 }
 
-/// Repeats an interrupted call until the deadline.
+/// Repeats an interrupted or timed-out call until the deadline.
 fn until<T>(deadline: i64, mut call: impl FnMut() -> sys::Result<T>) -> Option<T> {
     loop {
         match call() {
             Ok(value) => return Some(value),
-            Err(EINTR) if sys::now() < deadline => {}
+            Err(EINTR | EAGAIN) if sys::now() < deadline => {}
             Err(_) => return None,
         }
     }

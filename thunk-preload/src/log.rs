@@ -102,13 +102,16 @@ pub(crate) struct Errno(pub(crate) i32);
 impl fmt::Display for Errno {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = match self.0 {
+            EPERM => "EPERM",
             EINTR => "EINTR",
             EBADF => "EBADF",
             EAGAIN => "EAGAIN",
             EINVAL => "EINVAL",
             EMFILE => "EMFILE",
             EADDRINUSE => "EADDRINUSE",
-            13 => "EACCES",
+            EACCES => "EACCES",
+            ENOSYS => "ENOSYS",
+            ENOENT => "ENOENT",
             99 => "EADDRNOTAVAIL",
             ENOTSOCK => "ENOTSOCK",
             ENOTCONN => "ENOTCONN",

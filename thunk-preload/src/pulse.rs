@@ -8,11 +8,15 @@ use crate::{lane, link, polled, real, sys};
 use clustermon_protocol::message::{Reply, Request};
 use clustermon_protocol::pulse::{LaneMask, Page, Record, SIZE};
 use clustermon_protocol::record::Upward;
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
 static PAGE: AtomicPtr<Page> = AtomicPtr::new(core::ptr::null_mut());
 /// 1 in the process that attached; the kernel clears it in a forked child, which must not write in its parent's page.
 static OWNER: AtomicPtr<AtomicU32> = AtomicPtr::new(core::ptr::null_mut());
+/// Not before then is it tried again, where the supervisor did not answer.
+static LATER: AtomicU64 = AtomicU64::new(0);
+/// How long that is, in nanoseconds: each try may take seconds.
+const AGAIN: u64 = 10_000_000_000;
 /// The process that has tried to attach.
 static TRIED: AtomicU32 = AtomicU32::new(0);
 /// Some thread waits in epoll: on behalf of others too, perhaps.
@@ -111,6 +115,9 @@ fn page() -> Option<&'static Page> {
 /// Gets a page, once in the life of a process.
 #[cold]
 pub(crate) fn attach() {
+    if real::coarse_now() < LATER.load(Ordering::Relaxed) {
+        return;
+    }
     let pid = sys::getpid();
     if TRIED.swap(pid, Ordering::Relaxed) == pid || page().is_some() {
         return;
@@ -141,7 +148,11 @@ fn fetch(settings: &Settings, pid: u32) -> Option<()> {
         owner = sys::map_wiped_on_fork().ok()?.cast();
         OWNER.store(owner, Ordering::Relaxed);
     }
-    let mut answer = link::ask(settings, &Request::Attach, None)?;
+    let Some(mut answer) = link::ask(settings, &Request::Attach, None) else {
+        LATER.store(real::coarse_now() + AGAIN, Ordering::Relaxed);
+        TRIED.store(0, Ordering::Relaxed);
+        return None;
+    };
     let fd = answer.take_fd()?;
     let mapped =
         if answer.reply() == Some(Reply::Page) { sys::map_shared(fd, SIZE, true).ok() } else { None };

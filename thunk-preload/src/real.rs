@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 // in another object file would make the symbol strong.
 core::arch::global_asm!(
     ".weak dlsym",
+    ".weak dlerror",
     ".weak __errno_location",
     ".weak environ",
     ".section .data.rel.ro.clustermon, \"aw\"",
@@ -19,6 +20,7 @@ core::arch::global_asm!(
     ".globl clustermon_weak",
     "clustermon_weak:",
     ".quad dlsym",
+    ".quad dlerror",
     ".quad __errno_location",
     ".quad environ",
     ".previous",
@@ -28,6 +30,7 @@ core::arch::global_asm!(
 #[repr(C)]
 struct Weak {
     dlsym: Option<unsafe extern "C" fn(*mut c_void, *const c_char) -> *mut c_void>,
+    dlerror: Option<unsafe extern "C" fn() -> *mut c_char>,
     errno_location: Option<unsafe extern "C" fn() -> *mut c_int>,
     environ: *const *const *const c_char,
 }
@@ -98,13 +101,15 @@ impl Slot {
         Self(AtomicPtr::new(core::ptr::null_mut()))
     }
 
-    fn resolve(&self, name: &CStr) {
-        let Some(dlsym) = weak().dlsym else { return };
+    /// False if there is none of this name.
+    fn resolve(&self, name: &CStr) -> bool {
+        let Some(dlsym) = weak().dlsym else { return true };
         let next = usize::MAX as *mut c_void;
         // SAFETY: RTLD_NEXT and a C string. The result is used after the call, so it
         // cannot become a tail call, for which the return address would no longer be ours.
         let found = unsafe { dlsym(next, name.as_ptr()) };
         self.0.store(core::hint::black_box(found), Ordering::Release);
+        !found.is_null()
     }
 }
 
@@ -115,7 +120,13 @@ macro_rules! table {
 
         /// Finds them all. Called once, by the constructor.
         pub(crate) fn resolve() {
-            $( $slot.resolve($name); )*
+            let mut all = true;
+            $( all &= $slot.resolve($name); )*
+            // The message about what is missing would be the program's first.
+            if let Some(dlerror) = weak().dlerror.filter(|_| !all) {
+                // SAFETY: it takes nothing. What it returns is the C library's and is not read.
+                core::hint::black_box(unsafe { dlerror() });
+            }
         }
 
         $(

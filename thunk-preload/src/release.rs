@@ -12,8 +12,9 @@ static PAGE: AtomicPtr<u8> = AtomicPtr::new(core::ptr::null_mut());
 
 /// Looks before the processor is offered to others: the supervisor may need this one.
 const SPINS: u32 = 50;
-/// Offers before the thread sleeps between looks.
-const YIELDS: u32 = 200;
+/// Offers before the thread sleeps between looks: to one of lower priority than this thread, as the supervisor is to a
+/// thread of SCHED_FIFO, an offer gives nothing.
+const YIELDS: u32 = 50;
 /// A supervisor that was stopped just there must not stop the program too, in milliseconds.
 const PATIENCE: i64 = 100;
 
@@ -38,7 +39,7 @@ pub(crate) fn wait(ticket: Ticket) {
 fn sleep_until_released(ticket: Ticket, counter: &AtomicU32) {
     let deadline = sys::now() + PATIENCE;
     while !ticket.is_released(counter) && sys::now() < deadline {
-        let _ = sys::poll(&mut [], 1);
+        sys::pause();
     }
 }
 

@@ -121,7 +121,7 @@ fn split(entry: &[u8]) -> Option<(&[u8], &[u8])> {
 #[cold]
 #[inline(never)]
 fn each_initial(visit: &mut dyn FnMut(&[u8])) {
-    let Ok(fd) = sys::open(c"/proc/self/environ", crate::abi::O_CLOEXEC) else { return };
+    let Ok(fd) = sys::open(c"/proc/thread-self/environ", crate::abi::O_CLOEXEC) else { return };
     let mut buffer = [0; 4096];
     let mut filled = 0;
     while let Ok(count @ 1..) = sys::read(fd, &mut buffer[filled..]) {

@@ -2,6 +2,7 @@
 //! for the thunk's own work; what the program asked for goes through [`crate::real`].
 
 use core::ffi::{CStr, c_void};
+use core::sync::atomic::{AtomicI64, Ordering};
 
 /// An error number.
 pub(crate) type Errno = i32;
@@ -16,6 +17,7 @@ pub(crate) mod nr {
     pub(crate) const MMAP: usize = 9;
     pub(crate) const SCHED_YIELD: usize = 24;
     pub(crate) const MADVISE: usize = 28;
+    pub(crate) const MUNMAP: usize = 11;
     pub(crate) const GETTID: usize = 186;
     pub(crate) const CLOSE: usize = 3;
     pub(crate) const RT_SIGPROCMASK: usize = 14;
@@ -76,6 +78,7 @@ pub(crate) mod nr {
     pub(crate) const GETTID: usize = 178;
     pub(crate) const MADVISE: usize = 233;
     pub(crate) const MMAP: usize = 222;
+    pub(crate) const MUNMAP: usize = 215;
     pub(crate) const KILL: usize = 129;
     pub(crate) const GETPID: usize = 172;
     pub(crate) const GETPPID: usize = 173;
@@ -157,7 +160,7 @@ pub(crate) fn check(result: isize) -> Result<usize> {
 
 /// # Safety
 /// As for [`call`].
-unsafe fn checked(number: usize, args: [usize; 6]) -> Result<usize> {
+pub(crate) unsafe fn checked(number: usize, args: [usize; 6]) -> Result<usize> {
     // SAFETY: passed on to the caller.
     check(unsafe { call(number, args) })
 }
@@ -328,11 +331,16 @@ pub(crate) fn poll(fds: &mut [crate::abi::PollFd], milliseconds: i64) -> Result<
     unsafe { checked(nr::PPOLL, [fds.as_mut_ptr() as usize, fds.len(), time.as_ptr() as usize, 0, 8, 0]) }
 }
 
-/// CLOCK_MONOTONIC in milliseconds.
+/// CLOCK_MONOTONIC in milliseconds. Where the program has forbidden itself this call each look takes a millisecond, so that
+/// no wait is without end.
 pub(crate) fn now() -> i64 {
+    static LOOKS: AtomicI64 = AtomicI64::new(0);
     let mut time = [0i64; 2];
     // SAFETY: the kernel writes one timespec.
-    let _ = unsafe { call(nr::CLOCK_GETTIME, [1, time.as_mut_ptr() as usize, 0, 0, 0, 0]) };
+    let result = unsafe { call(nr::CLOCK_GETTIME, [1, time.as_mut_ptr() as usize, 0, 0, 0, 0]) };
+    if result < 0 {
+        return LOOKS.fetch_add(1, Ordering::Relaxed);
+    }
     time[0] * 1000 + time[1] / 1_000_000
 }
 
@@ -393,6 +401,13 @@ pub(crate) fn sched_yield() {
     let _ = unsafe { call(nr::SCHED_YIELD, [0; 6]) };
 }
 
+/// Sleeps for some 20 us, so that others run: a yield alone gives a processor to nobody whose priority is lower.
+pub(crate) fn pause() {
+    let time = [0i64, 20_000];
+    // SAFETY: no descriptors are waited for, the timespec is ours, and no signal mask is given.
+    let _ = unsafe { call(nr::PPOLL, [0, 0, time.as_ptr() as usize, 0, 8, 0]) };
+}
+
 pub(crate) fn getpid() -> u32 {
     // SAFETY: no memory is involved.
     unsafe { call(nr::GETPID, [0; 6]) as u32 }
@@ -404,10 +419,31 @@ pub(crate) fn getppid() -> u32 {
     unsafe { call(nr::GETPPID, [0; 6]) as u32 }
 }
 
+/// Whether the epoll set holds the open file of `fd` under that number, by kcmp(2).
+pub(crate) fn is_in_epoll(epoll: i32, fd: i32) -> Result<bool> {
+    const EPOLL_TFD: usize = 7;
+    let me = gettid() as usize;
+    // One number may be registered several times, for open files that had it one after the other.
+    for nth in 0u32.. {
+        // struct kcmp_epoll_slot: the set, the number, which of its registrations.
+        let slot = [epoll as u32, fd as u32, nth];
+        let args = [me, me, EPOLL_TFD, fd as usize, slot.as_ptr() as usize, 0];
+        // SAFETY: the kernel reads the three numbers.
+        match unsafe { checked(nr::KCMP, args) } {
+            Ok(0) => return Ok(true),
+            Ok(_) => {}
+            Err(crate::abi::ENOENT) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(false)
+}
+
 /// Whether another process has the same open file under a number as this one, by kcmp(2). EBADF if it has none there.
 pub(crate) fn same_file(pid: u32, fd: i32) -> Result<bool> {
     const FILE: usize = 0;
-    let args = [getpid() as usize, pid as usize, FILE, fd as usize, fd as usize, 0];
+    // The process's number is that of its first thread, which may have ended and has no descriptors then.
+    let args = [gettid() as usize, pid as usize, FILE, fd as usize, fd as usize, 0];
     // SAFETY: no memory is involved.
     unsafe { checked(nr::KCMP, args) }.map(|order| order == 0)
 }
@@ -417,13 +453,13 @@ pub(crate) fn kill(pid: u32, signal: i32) {
     let _ = unsafe { call(nr::KILL, [pid as usize, signal as usize, 0, 0, 0, 0]) };
 }
 
-/// The soft limit on descriptors.
-pub(crate) fn descriptor_limit() -> u64 {
+/// The soft limit on descriptors, if it is told.
+pub(crate) fn descriptor_limit() -> Option<u64> {
     const NOFILE: usize = 7;
     let mut limit = [u64::MAX; 2];
     // SAFETY: the kernel writes two 64-bit numbers; no new limit is given.
-    let _ = unsafe { call(nr::PRLIMIT64, [0, NOFILE, 0, limit.as_mut_ptr() as usize, 0, 0]) };
-    limit[0]
+    let read = unsafe { checked(nr::PRLIMIT64, [0, NOFILE, 0, limit.as_mut_ptr() as usize, 0, 0]) };
+    read.ok().map(|_| limit[0])
 }
 
 /// `statx` without following a last symbolic link.

@@ -1,17 +1,16 @@
 //! accept() on a lane: receives one connection from the supervisor. It loses none: near the limit of descriptors it
-//! looks before it takes.
+//! looks before it takes. Where the program has forbidden itself to receive, the supervisor hears of it.
 
 use crate::abi::*;
-use crate::log::tell;
-use crate::{adopt, lane, link, polled, pulse, real, release, settings::Settings, swap, sys};
+use crate::log::{Errno, tell};
+use crate::room::{self, Room};
+use crate::{adopt, ended, polled, pulse, real, release, sys};
 use clustermon_protocol::address::{Address, MAX};
 use clustermon_protocol::record::{LEN, Record, Upward};
 use clustermon_protocol::release::Ticket;
 use clustermon_protocol::scm::{self, Control, Received};
 use core::ffi::{c_int, c_void};
-
-/// Descriptors so near to the limit are counted with care.
-const MARGIN: u64 = 64;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 /// What came out of a lane.
 enum Taken {
@@ -56,21 +55,21 @@ unsafe fn take(fd: c_int, address: *mut c_void, len: *mut u32, flags: c_int, ask
     let mut told = None;
     let mut wait = 0;
     loop {
-        let kept = match look_for_room(fd, wait) {
-            Room::Plenty => None,
-            Room::Little(kept) => kept,
-            Room::None => {
-                tell!("accept({fd}): EMFILE, and what waits stays");
-                return real::fail(EMFILE);
-            }
-        };
+        let room = room::look(fd);
+        if let Room::None = room {
+            tell!("accept({fd}): EMFILE, and what waits stays");
+            return real::fail(EMFILE);
+        }
         // Who has not been told that something waits here waits here itself.
         let waits = wait == 0 && !polled::is_marked() && pulse::enter_accept(fd, || blocking(fd));
-        let taken = receive(fd, cloexec | wait);
+        let taken = match room {
+            Room::Plenty => receive(fd, cloexec | wait),
+            _ => receive_in_turn(fd, cloexec, wait),
+        };
         if waits {
             pulse::leave();
         }
-        match settle(taken, kept, cloexec != 0) {
+        match taken {
             Taken::Connection { fd: connection, peer, nonblock, ticket } => {
                 if wait == 0 {
                     polled::take();
@@ -97,7 +96,12 @@ unsafe fn take(fd: c_int, address: *mut c_void, len: *mut u32, flags: c_int, ask
                 *asked |= adopt::at_accept(fd);
             }
             Taken::Failed(EAGAIN) if wait != 0 && blocking(fd) => return real::fail(ECONNABORTED),
-            Taken::Failed(error) => return real::fail(error),
+            Taken::Failed(error) => {
+                if let EPERM | EACCES | ENOSYS = error {
+                    barred(fd, error);
+                }
+                return real::fail(error);
+            }
             Taken::Full { lost } => {
                 if lost.is_some() {
                     tell!("accept({fd}): EMFILE, and a connection was lost with it");
@@ -105,42 +109,48 @@ unsafe fn take(fd: c_int, address: *mut c_void, len: *mut u32, flags: c_int, ask
                 }
                 return real::fail(EMFILE);
             }
-            Taken::End => return real::fail(end(fd)),
+            Taken::End => {
+                if let Some(error) = ended::answer(fd) {
+                    return real::fail(error);
+                }
+            }
         }
     }
 }
 
-/// How much room the table of descriptors has. A connection that finds none would be lost with its record.
-enum Room {
-    Plenty,
-    /// So little that another thread may take it: the connection that is looked at is kept until it is received.
-    Little(Option<(i32, Ticket)>),
-    None,
-}
-
-/// Tries for a descriptor: it may have been filled by anything that the program does. accept(2) too says EMFILE before
-/// it looks whether anybody waits.
-fn look_for_room(lane: i32, wait: c_int) -> Room {
-    let free = match sys::fcntl(lane, F_DUPFD_CLOEXEC, 0) {
-        Ok(free) => free,
-        // Closed since it was last seen: the receiving will say so.
-        Err(EBADF) => return Room::Little(None),
-        Err(_) => return Room::None,
-    };
-    sys::close(free);
-    if (free as u64) + MARGIN < 256 || (free as u64) + MARGIN < sys::descriptor_limit() {
-        return Room::Plenty;
-    }
-    match receive(lane, MSG_PEEK | MSG_CMSG_CLOEXEC | wait) {
-        Taken::Connection { fd, ticket, .. } => Room::Little(Some((fd, ticket))),
-        Taken::Full { .. } => Room::None,
-        Taken::Void | Taken::End | Taken::Failed(_) => Room::Little(None),
+/// As [`receive`], where there is little room: waits without taking anything, and then takes what it has looked at.
+fn receive_in_turn(fd: i32, cloexec: c_int, wait: c_int) -> Taken {
+    loop {
+        // It may block, so it goes through the C library. Without room for a descriptor none is installed.
+        let mut bytes = [0; LEN];
+        let mut iov = IoVec { base: bytes.as_mut_ptr().cast(), len: LEN };
+        let mut message = Message::new(&mut iov, core::ptr::null_mut(), 0);
+        // SAFETY: the message points to a buffer of this frame with its length.
+        match unsafe { real::recvmsg(fd, &raw mut message, MSG_PEEK | wait) } {
+            0 => return Taken::End,
+            1.. => {}
+            _ => return failure(real::errno()),
+        }
+        let taken = room::in_turn(|| {
+            match receive_now(fd, MSG_PEEK | MSG_CMSG_CLOEXEC) {
+                // It is this thread's, whatever happens to the table of descriptors.
+                Taken::Connection { fd: kept, ticket, .. } => {
+                    settle(receive_now(fd, cloexec), (kept, ticket), cloexec != 0)
+                }
+                Taken::Full { .. } => Taken::Full { lost: None },
+                Taken::Void => receive_now(fd, cloexec),
+                other => other,
+            }
+        });
+        // Somebody else has it.
+        if !matches!(taken, Taken::Failed(EAGAIN)) || wait != 0 || !blocking(fd) {
+            return taken;
+        }
     }
 }
 
 /// Joins what was looked at and what was received: usually the same connection, then one of the two descriptors goes.
-fn settle(taken: Taken, kept: Option<(i32, Ticket)>, cloexec: bool) -> Taken {
-    let Some((kept, seen)) = kept else { return taken };
+fn settle(taken: Taken, (kept, seen): (i32, Ticket), cloexec: bool) -> Taken {
     match taken {
         // The record came without its descriptor, but it is the one that was looked at.
         Taken::Full { lost: Some((peer, nonblock, ticket)) } if ticket == seen => {
@@ -156,21 +166,37 @@ fn settle(taken: Taken, kept: Option<(i32, Ticket)>, cloexec: bool) -> Taken {
     }
 }
 
+/// It goes through the C library because it may block, and pthread_cancel must reach it.
 fn receive(fd: i32, flags: i32) -> Taken {
+    receive_by(|message| {
+        // SAFETY: the message points to buffers of its maker with their lengths.
+        let count = unsafe { real::recvmsg(fd, message, flags) };
+        usize::try_from(count).map_err(|_| real::errno())
+    })
+}
+
+/// As [`receive`], without waiting, and no cancellation point.
+fn receive_now(fd: i32, flags: i32) -> Taken {
+    receive_by(|message| sys::recvmsg(fd, message, flags | MSG_DONTWAIT))
+}
+
+fn failure(error: c_int) -> Taken {
+    match error {
+        // The supervisor was killed before it had read what this worker had told it.
+        ECONNRESET => Taken::End,
+        error => Taken::Failed(error),
+    }
+}
+
+fn receive_by(call: impl FnOnce(&mut Message) -> sys::Result<usize>) -> Taken {
     let mut bytes = [0; LEN];
     let mut control = Control::empty();
     let mut iov = IoVec { base: bytes.as_mut_ptr().cast(), len: LEN };
     let mut message = Message::new(&mut iov, (&raw mut control).cast(), scm::LEN);
-    // SAFETY: the message points to buffers of this frame with their lengths. It goes through the C library because
-    // it may block, and pthread_cancel must reach it.
-    let count = unsafe { real::recvmsg(fd, &raw mut message, flags) };
-    if count < 0 {
-        return match real::errno() {
-            // The supervisor was killed before it had read what this worker had told it.
-            ECONNRESET => Taken::End,
-            error => Taken::Failed(error),
-        };
-    }
+    let count = match call(&mut message) {
+        Ok(count) => count,
+        Err(error) => return failure(error),
+    };
     let received = control.received(message.control_len, message.flags);
     if count == 0 {
         return Taken::End;
@@ -190,7 +216,7 @@ fn receive(fd: i32, flags: i32) -> Taken {
     }
 }
 
-fn blocking(fd: i32) -> bool {
+pub(crate) fn blocking(fd: i32) -> bool {
     sys::fcntl(fd, F_GETFL, 0).is_ok_and(|flags| flags & O_NONBLOCK == 0)
 }
 
@@ -231,27 +257,17 @@ pub(crate) unsafe fn copy_address(address: &Address, out: *mut c_void, len: *mut
     Ok(())
 }
 
-/// The lane has ended: the error that accept() gives. Either the program shut its listener down, or the supervisor
-/// closed the lane, or it is gone. If it is gone the program stops, or lives on beside a socket on which nothing ever
-/// happens: a hung-up lane would be readable for ever and the program would spin.
-fn end(fd: i32) -> c_int {
-    let mut look = [PollFd { fd, events: POLLOUT, revents: 0 }];
-    let hung_up = sys::poll(&mut look, 0).is_ok() && look[0].revents & POLLHUP != 0;
-    let settings = Settings::read();
-    if !hung_up || settings.as_ref().is_some_and(link::is_up) {
-        tell!("accept({fd}): EINVAL, for the lane was shut down or closed");
-        return EINVAL;
+/// The kernel does not let this process receive: mostly a seccomp filter of the program's own. Nothing but the supervisor
+/// can tell anybody, and a filter that forbids sending mostly lets it write.
+#[cold]
+#[inline(never)]
+fn barred(lane: i32, error: c_int) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if !TOLD.swap(true, Ordering::Relaxed) {
+        let told = Upward::Barred(error as u8).encode();
+        if sys::send(lane, &told, MSG_DONTWAIT | MSG_NOSIGNAL).is_err() {
+            let _ = sys::write(lane, &told);
+        }
     }
-    let blocking = blocking(fd);
-    if let Ok(inert) = sys::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC) {
-        let _ = swap::replace(fd, inert, swap::flags(fd));
-    }
-    lane::hint(fd);
-    if settings.is_some_and(|settings| settings.keep) {
-        tell!("accept({fd}): the supervisor is gone; this process goes on with what it has");
-    } else {
-        tell!("accept({fd}): the supervisor is gone; SIGTERM to this process");
-        sys::kill(sys::getpid(), SIGTERM);
-    }
-    if blocking { EINTR } else { EAGAIN }
+    tell!("accept({lane}): {}, for this process may not call recvmsg", Errno(error));
 }

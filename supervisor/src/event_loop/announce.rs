@@ -119,9 +119,6 @@ impl Shell {
             Note::Resigned { worker } => Some((worker, None, false)),
             _ => None,
         };
-        if let Note::Suspect { worker, .. } = note {
-            self.tell_of_ring(*worker);
-        }
         if let Note::Hung { worker, finding, .. } = note
             && *finding != pool::Finding::Stopped
         {

@@ -158,6 +158,9 @@ impl Shell {
         if known.is_cordoned() {
             return Some(Cause::new(CauseKind::Cordoned, "cordoned"));
         }
+        if let Some(cause) = self.bypasses.cause(worker) {
+            return Some(cause);
+        }
         let cause = self.causes.out.get(&worker)?;
         let still = if cause.kind == CauseKind::Resigned {
             known.has_resigned()

@@ -144,20 +144,6 @@ impl Shell {
         threads.filter(|all| all.iter().all(|(_, _, thread)| thread.is_stopped())).unwrap_or_default()
     }
 
-    /// A worker that has never taken anything may well try, past the library.
-    pub(super) fn tell_of_ring(&self, worker: WorkerId) {
-        if self.processes.get(&worker).is_some_and(|process| !serving(process).is_empty()) {
-            return;
-        }
-        if let Some(pid) = self.pids(worker).into_iter().find(|pid| proc::has_ring(*pid)) {
-            log::warn!(
-                "worker {}: process {pid} has taken no connection and has an io_uring: what a program accepts through \
-                 io_uring passes the library by; make it accept without",
-                self.logical_id(worker)
-            );
-        }
-    }
-
     /// Carries out the order to examine a worker.
     pub(super) fn examine(&mut self, worker: WorkerId) {
         self.recognise(worker);

@@ -55,7 +55,7 @@ impl Monitor {
 }
 
 /// All serving threads of the worker as one.
-fn joined(process: &Process, now: u64) -> Reading {
+pub(super) fn joined(process: &Process, now: u64) -> Reading {
     let readings = process.pulses.iter().filter_map(|pulse| pulse.read(now));
     let mut joined = Reading::default();
     let mut lag: Option<Duration> = None;
@@ -85,6 +85,7 @@ impl Shell {
             }
             self.look_at_requests(look * LOOKS_A_LIMIT);
             self.look_at_pages(look);
+            self.look_for_bypasses(look * LOOKS_A_LIMIT);
         }
         if due(self.monitor.next_pulse, self.now) {
             self.monitor.next_pulse = self.monitor.pulse.map(|pulse| self.now + pulse);

@@ -239,6 +239,7 @@ impl Shell {
                     self.on_waits(id);
                     self.carry_out();
                 }
+                Ok(Upward::Barred(errno)) => self.on_barred(worker, pid, errno),
                 Ok(Upward::Lost) => {
                     let what = "lost a connection: its table of descriptors was full";
                     self.accuse_worker(worker, pid, what);

@@ -154,6 +154,7 @@ impl Shell {
         let _ = self.poll.registry().deregister(&mut SourceFd(&process.pidfd.as_raw_fd()));
         self.tokens.remove(&process.token);
         self.monitor.forget(worker);
+        self.bypasses.forget(worker);
         self.no_longer_drains(worker);
         self.no_longer_listen_for(worker);
         let exit = match process.ended {

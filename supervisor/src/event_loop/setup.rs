@@ -2,6 +2,7 @@
 
 use super::announce::Told;
 use super::bereaved::Bereaved;
+use super::bypass::Bypasses;
 use super::causes::Causes;
 use super::draining::Drains;
 use super::examine::{Baselines, Dumps};
@@ -147,6 +148,7 @@ impl Shell {
             bereaved: Bereaved::default(),
             remains: Remains::default(),
             suspended: Suspended::default(),
+            bypasses: Bypasses::default(),
             quiet,
             moves: Moves::default(),
             waker,

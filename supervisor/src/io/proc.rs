@@ -176,6 +176,21 @@ pub(crate) fn tracer(pid: u32) -> Option<u32> {
     line.trim().parse().ok().filter(|tracer| *tracer != 0)
 }
 
+/// Clock ticks that the process has used, itself and in the kernel.
+pub(crate) fn ticks(pid: u32) -> Option<(u64, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields = Fields::of(&stat)?;
+    Some((fields.number(USER_TIME)?, fields.number(SYSTEM_TIME)?))
+}
+
+/// How many seccomp filters the process has; where the kernel does not count them (before 5.9), whether it has any.
+pub(crate) fn filters(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let number =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<u32>().ok());
+    number("Seccomp_filters:").or_else(|| number("Seccomp:").map(|mode| u32::from(mode != 0)))
+}
+
 /// Whether the process has an io_uring, which programs open early: of its descriptors only the first are looked at.
 pub(crate) fn has_ring(pid: u32) -> bool {
     const FIRST: u32 = 64;

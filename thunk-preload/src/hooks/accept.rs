@@ -55,11 +55,13 @@ unsafe fn dispatch(
         return kernel();
     }
     let accepted = kernel();
-    if accepted >= 0 || real::errno() != EINVAL {
+    // EOPNOTSUPP: what stands in the place of a lane whose supervisor is gone.
+    if accepted >= 0 || !matches!(real::errno(), EINVAL | EOPNOTSUPP) {
         return accepted;
     }
+    let errno = real::errno();
     if lane::recognise(fd).is_none() {
-        real::set_errno(EINVAL);
+        real::set_errno(errno);
         return accepted;
     }
     real::set_errno(before);

@@ -214,6 +214,13 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
             return Outcome::Failed(real::errno());
         }
     }
+    if !swap::is_replaceable(fd) {
+        tell!(
+            "listen({fd}) on {address}: its epoll registrations are not known, so no lane can take its place"
+        );
+        tell_alone(fd, &address, owned_here.is_some());
+        return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
+    }
     let flags = swap::flags(fd);
     let Some(mut answer) = ask_to_listen(&settings, fd, backlog, &address) else {
         tell_alone(fd, &address, owned_here.is_some());
