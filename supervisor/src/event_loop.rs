@@ -31,6 +31,7 @@ mod requests;
 mod setup;
 mod snapshot;
 mod stopping;
+mod survivors;
 mod suspended;
 mod waits;
 
@@ -85,6 +86,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use survivors::Survivors;
 use suspended::Suspended;
 use waits::Waits;
 
@@ -168,6 +170,7 @@ struct Shell {
     causes: Causes,
     dumps: Dumps,
     holders: Holders,
+    survivors: Survivors,
     notices: Notices,
     readiness: Readiness,
     told: announce::Told,
@@ -267,6 +270,9 @@ impl Shell {
         if due(self.holders.next_deadline(), self.now) {
             self.kill_holders();
         }
+        if due(self.survivors.next_deadline(), self.now) {
+            self.stop_survivors();
+        }
         self.outputs.look(self.now, self.poll.registry());
         if due(self.notices.next_deadline(), self.now) {
             self.look_at_watchdogs();
@@ -314,6 +320,7 @@ impl Shell {
             self.monitor.next_deadline(),
             self.dumps.next_deadline(),
             self.holders.next_deadline(),
+            self.survivors.next_deadline(),
             self.notices.next_deadline(),
             self.readiness.next_deadline(),
             self.closing_deadline(),

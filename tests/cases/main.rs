@@ -133,10 +133,13 @@ mod stop;
 mod strangers;
 /// What workers write: captured, decoded, dropped; interpreters; the log as JSON.
 mod streams;
+/// Main processes that end before their children.
+mod survivors;
 /// Workers that are stopped by somebody, or by the terminal.
 mod suspended;
 /// Connections taken back from under a blocking accept().
 mod take_back;
+/// Children that accept in turns, by a lock, or one connection each.
 mod taking_turns;
 /// The thunk's file.
 mod thunk_elf;

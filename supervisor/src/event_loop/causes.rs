@@ -77,6 +77,17 @@ impl Shell {
                 let text = format!("not ready within {}", Span(*after));
                 causes.coming.entry(*worker).or_insert(Cause::new(CauseKind::StartTimeout, text));
             }
+            Note::MainEnded { worker, exit, .. } => {
+                let kind = match exit {
+                    Exit::Code(_) => CauseKind::ExitCode,
+                    Exit::Signal { .. } => CauseKind::Signal,
+                };
+                let text = format!("its main process ended: {}", ending(exit));
+                causes.last.insert(worker.slot, Cause::new(kind, text.as_str()));
+                causes
+                    .coming
+                    .insert(*worker, Cause::new(kind, "its main process ended, others of it went on"));
+            }
             Note::Unwell { worker, cause } => {
                 causes.coming.insert(*worker, Cause::new(CauseKind::Unwell, cause.as_str()));
             }

@@ -89,6 +89,13 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             Span(*waited),
             found(*finding)
         ),
+        Note::MainEnded { worker, exit, retry_in, then } => say!(
+            Error,
+            "worker {}: its main process ended: {}, while others of it go on; these are stopped, {}",
+            name(worker),
+            Ending(exit),
+            Next(*retry_in, *then)
+        ),
         Note::Unwell { worker, cause } => say!(Error, "worker {} {cause}: restarting it", name(worker)),
         Note::Starved { workers } => say!(
             Warn,

@@ -121,6 +121,7 @@ impl Shell {
             self.bury_if_gone(worker);
             if ended {
                 self.has_ended(worker, pid);
+                self.first_has_ended(worker);
             }
         }
     }

@@ -13,6 +13,7 @@ use super::notices::Notices;
 use super::readiness::Readiness;
 use super::reload::Reloads;
 use super::remains::Remains;
+use super::survivors::Survivors;
 use super::suspended::Suspended;
 use super::waits::Waits;
 use super::{Shell, clock};
@@ -185,6 +186,7 @@ impl Shell {
             causes: Causes::default(),
             dumps: Dumps::default(),
             holders: Holders::default(),
+            survivors: Survivors::default(),
             notices: Notices::default(),
             readiness: Readiness::default(),
             told: Told::default(),

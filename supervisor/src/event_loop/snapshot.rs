@@ -97,6 +97,7 @@ impl Shell {
             status_text: self.notices.status(worker.id()).map(str::to_owned),
         };
         if let Some(process) = self.processes.get(&worker.id()) {
+            described.pid = described.pid.map(|_| process.shown_pid());
             described.members = process.members.values().map(|member| member.pid).collect();
             described.members.sort_unstable();
             let now = monotonic();
@@ -142,7 +143,7 @@ impl Shell {
         });
         let going = self.pool.leaving().iter().filter(|leaving| leaving.id().slot == slot);
         let going = going.map(|leaving| api::Beside {
-            pid: leaving.stop().pid,
+            pid: self.processes.get(&leaving.id()).map(|process| process.shown_pid()).or(leaving.stop().pid),
             state: api::WorkerState::Stopping,
             started_at: wall(leaving.stop().since),
             draining: self.draining(leaving.id(), &leaving.stop()),

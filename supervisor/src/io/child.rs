@@ -149,6 +149,22 @@ impl Process {
         }
     }
 
+    /// Sends a signal to the members of this kind.
+    pub(crate) fn send_to(&self, kind: Kind, signal: Signal) {
+        for member in self.members.values().filter(|member| member.kind == kind) {
+            send(&member.pidfd, signal);
+        }
+    }
+
+    /// The process to name for the worker: the first one while it lives, then one that serves.
+    pub(crate) fn shown_pid(&self) -> u32 {
+        let by_kind = |member: &&Member| (member.kind == Kind::Forked, member.pid);
+        match self.members.values().min_by_key(by_kind) {
+            Some(member) if self.ended.is_some() => member.pid,
+            Some(_) | None => self.pid,
+        }
+    }
+
     /// Members that nobody else of the worker stops.
     fn listening(&self) -> impl Iterator<Item = &Member> {
         let orphaned = self.ended.is_some();

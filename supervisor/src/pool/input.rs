@@ -62,6 +62,8 @@ pub enum Input {
     /// Somebody who knows says that the worker is not well, and why: it is restarted unless too many are down for their
     /// health. To be said again while it is so and the worker still runs.
     Unwell { worker: WorkerId, cause: String },
+    /// The worker's first process has ended unasked, and not well, while others of the worker live.
+    MainEnded { worker: WorkerId, exit: Exit },
     /// The worker is gone: its first process has exited and no process of it that listened lives.
     Exited { worker: WorkerId, exit: Exit },
     /// What somebody wants of the worker in the slot. One that starts something has no effect unless the cluster serves.

@@ -24,9 +24,9 @@ impl Leaving {
         Self { id, stop, then, keeps_lanes: false }
     }
 
-    /// It works, and another has its place.
-    pub(super) fn after(id: WorkerId, stop: Stop) -> Self {
-        Self { id, stop, then: Then::Replaced, keeps_lanes: true }
+    /// It works, and may finish what it has.
+    pub(super) fn after(id: WorkerId, stop: Stop, then: Then) -> Self {
+        Self { id, stop, then, keeps_lanes: true }
     }
 
     /// The incarnation that leaves.

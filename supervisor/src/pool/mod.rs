@@ -57,6 +57,7 @@ mod snapshot;
 mod state;
 mod stop;
 mod successor;
+mod survivors;
 mod suspects;
 mod suspicion;
 #[cfg(test)]

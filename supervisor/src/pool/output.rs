@@ -216,6 +216,14 @@ pub enum Note {
         finding: Finding,
         evidence: String,
     },
+    /// Its first process has ended and others of it live: another is started in its place, after `retry_in` or, with `None`,
+    /// not at all because its budget is spent; and those that live are stopped.
+    MainEnded {
+        worker: WorkerId,
+        exit: Exit,
+        retry_in: Option<Duration>,
+        then: Then,
+    },
     /// Each of the workers that serve takes nothing for too long: the machine is starved, and nobody is taken down.
     Starved {
         workers: u32,

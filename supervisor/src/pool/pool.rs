@@ -119,6 +119,7 @@ impl Pool {
             Input::OneByOne { lane, on } => self.one_by_one(lane, on),
             Input::Looked { lane, waiting, held: true } => self.looked(now, lane, waiting),
             Input::Looked { lane, waiting: _, held: false } => self.lane_closed(now, lane),
+            Input::MainEnded { worker, exit } => self.main_ended(now, worker, exit),
             Input::Exited { worker, exit } => self.exited(now, worker, exit),
             Input::Command { slot, command } => self.command(now, slot, command),
             Input::Scale { workers } => self.scale(now, workers),

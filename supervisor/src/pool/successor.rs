@@ -42,7 +42,7 @@ impl Pool {
 
     fn leave(&mut self, old: &Worker, effect: Effect) {
         let State::Stopping(stop) = old.state() else { return };
-        self.leaving.push(Leaving::after(old.id(), stop));
+        self.leaving.push(Leaving::after(old.id(), stop, Then::Replaced));
         // Told only when nobody can come to it any more.
         self.regate(stop.asked, old.id());
         let change = super::Change::Worker { worker: old.id(), state: old.state() };

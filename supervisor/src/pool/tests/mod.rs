@@ -23,6 +23,7 @@ mod rotation;
 mod scaling;
 mod sharing;
 mod stopping;
+mod survivors;
 mod suspects;
 mod table;
 mod wears;
