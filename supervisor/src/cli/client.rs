@@ -5,7 +5,7 @@ use super::failed::{Failed, INTERRUPTED};
 use crate::api::{Action, Command, Inspection, NO_LIMIT, Reply};
 use crate::io::control::{self, wire};
 use crate::io::interrupt::{self, Interrupt, Woken};
-use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -13,6 +13,9 @@ use std::time::Duration;
 
 /// For what a supervisor answers at once, and on top of what it was asked to wait for.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Whoever waits for longer may wonder why.
+const LONG: Duration = Duration::from_secs(10);
 
 /// The connection.
 #[derive(Debug)]
@@ -62,7 +65,7 @@ impl Client {
         let wait = command.wait_ms.map_or(Duration::ZERO, Duration::from_millis);
         let limit = PATIENCE.saturating_add(wait);
         let most = (command.wait_ms != Some(NO_LIMIT)).then_some(limit);
-        match interrupt::wait(self.link.get_ref().as_fd(), interrupt.as_ref(), most) {
+        match self.wait(interrupt.as_ref(), most) {
             Ok(Woken::Readable) => {}
             Ok(Woken::Interrupted) => return Err(Unanswered::Interrupted),
             Ok(Woken::Elapsed) => return Err(unanswered(&ErrorKind::TimedOut.into(), limit)),
@@ -73,6 +76,24 @@ impl Client {
             (Ok(None), _) => Err(Unanswered::Ended),
             (Err(error), Ok(())) => Err(unanswered(&error, PATIENCE)),
             (Err(_), Err(error)) => Err(unanswered(&error, PATIENCE)),
+        }
+    }
+
+    /// Waits for the answer. A person who waits for long is told how to stop waiting.
+    fn wait(&self, interrupt: Option<&Interrupt>, most: Option<Duration>) -> io::Result<Woken> {
+        let link = self.link.get_ref().as_fd();
+        let rest = most.map(|most| most.saturating_sub(LONG));
+        if interrupt.is_none() || rest == Some(Duration::ZERO) || !io::stderr().is_terminal() {
+            return interrupt::wait(link, interrupt, most);
+        }
+        match interrupt::wait(link, interrupt, Some(LONG))? {
+            Woken::Elapsed => {
+                super::complain(
+                    "still waiting; `clustermon status` shows how far it is, Ctrl-C ends the waiting",
+                );
+                interrupt::wait(link, interrupt, rest)
+            }
+            woken => Ok(woken),
         }
     }
 
