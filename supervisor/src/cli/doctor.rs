@@ -7,6 +7,7 @@ use super::failed::{Failed, USAGE};
 use super::out;
 use super::table::{Cell, Column, Tone, render};
 use crate::io::facts::Facts;
+use crate::io::plain;
 use crate::io::program::Program;
 use crate::io::thunk_file;
 use judge::{Case, Check, Grade, judge};
@@ -69,7 +70,7 @@ impl Args {
             let command = self.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
             let text = serde_json::to_string_pretty(&Report { command, works, checks: &checks });
             let text = text.map_err(|error| Failed::new(1, format!("cannot write JSON: {error}")))?;
-            out::print(&format!("{text}\n"))?;
+            out::print(&format!("{}\n", plain::json(&text)))?;
         } else {
             let rows: Vec<_> = checks.iter().map(row).collect();
             out::print(&render(&COLUMNS, &rows, out::colours()))?;

@@ -6,6 +6,7 @@ use super::target::At;
 use crate::api::{Action, BalancerState, Command, Event, WorkerState};
 use crate::io::control::wire;
 use crate::io::log::stamp;
+use crate::io::plain::{self, Plain};
 use std::fmt;
 
 #[derive(Debug, clap::Args)]
@@ -25,7 +26,7 @@ impl Args {
         client.ask(&Command { action: Action::Events, wait_ms: None })??;
         while let Some(line) = client.follow()? {
             if self.json {
-                out::print(&format!("{}\n", String::from_utf8_lossy(&line)))?;
+                out::print(&format!("{}\n", plain::json(&String::from_utf8_lossy(&line))))?;
             } else if let Some(event) = wire::read_event(&line).filter(|event| !is_pulse(event)) {
                 // One of an older supervisor has no time.
                 let time = wire::read_time(&line).map(|ms| stamp::of(ms) + " ");
@@ -87,17 +88,6 @@ impl fmt::Display for Shown<'_> {
             Event::Standby { outcome } => write!(f, "at rest: {}", Plain(outcome)),
             Event::Missed { count } => write!(f, "{count} events were missed"),
         }
-    }
-}
-
-/// Text without control characters.
-struct Plain<'a>(&'a str);
-
-impl fmt::Display for Plain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| {
-            if c.is_control() { write!(f, "{}", c.escape_default()) } else { write!(f, "{c}") }
-        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Why a command line did not do what it was asked: an exit code, and one line unless nobody needs it.
 
 use crate::io::control::wire::Declined;
+use crate::io::plain::Plain;
 
 /// What is wrong with the command line.
 pub(super) const USAGE: u8 = 2;
@@ -29,10 +30,9 @@ impl Failed {
 
 impl From<Declined> for Failed {
     fn from(declined: Declined) -> Self {
-        let mut message = declined.error;
+        let mut message = Plain(&declined.error).to_string();
         for line in declined.stderr {
-            message.push_str("\n  stderr: ");
-            message.push_str(&line);
+            message.push_str(&format!("\n  stderr: {}", Plain(&line)));
         }
         Self::new(declined.code, message)
     }

@@ -23,6 +23,7 @@ mod waiting;
 
 use crate::api::Action;
 use crate::io::dispositions;
+use crate::io::plain::Plain;
 use clap::{CommandFactory, Parser, Subcommand};
 use failed::Failed;
 use std::io::Write;
@@ -166,8 +167,10 @@ fn complaint(words: &[&str]) -> Option<String> {
     Some(told(&error, words.get(1).unwrap_or(&"")))
 }
 
-/// One line on stderr, for what is wrong before there is a log.
+/// A few lines on stderr, for what is wrong where there is no log.
 fn complain(what: impl std::fmt::Display) {
+    let what: Vec<_> = what.to_string().lines().map(|line| Plain(line).to_string()).collect();
+    let what = what.join("\n");
     // Nobody is left to tell that the complaint could not be written.
     let _ = writeln!(std::io::stderr().lock(), "clustermon: {what}");
 }

@@ -11,6 +11,7 @@ use crate::api::{
     Balancer, BalancerState, Beside, CauseKind, ClusterState, Draining, Inspection, LastReload, Rollout,
     Worker, WorkerState,
 };
+use crate::io::plain;
 use crate::io::proc;
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -132,7 +133,7 @@ fn print_json(whom: &Whom, pss: &Pss) -> Result<(), Failed> {
 fn json(value: &impl Serialize) -> Result<(), Failed> {
     let text = serde_json::to_string_pretty(value);
     let text = text.map_err(|error| Failed::new(1, format!("this is no JSON: {error}")))?;
-    out::print(&format!("{text}\n"))
+    out::print(&format!("{}\n", plain::json(&text)))
 }
 
 fn is_as_wanted(inspection: &Inspection) -> bool {

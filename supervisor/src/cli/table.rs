@@ -1,5 +1,6 @@
 //! Aligned columns of text, with states in colour where that is wanted. Knows nothing of clusters.
 
+use crate::io::plain::Plain;
 use std::fmt::Write as _;
 
 /// How a cell is shown.
@@ -23,28 +24,14 @@ impl Cell {
         Self::toned(text, Tone::Plain)
     }
 
-    /// Control characters, which may come from a worker, are escaped.
     pub(super) fn toned(text: impl ToString, tone: Tone) -> Self {
-        Self { text: plain(&text.to_string()), tone }
+        Self { text: Plain(&text.to_string()).to_string(), tone }
     }
 
     /// `-` for what there is not.
     pub(super) fn maybe(text: Option<impl ToString>) -> Self {
         text.map_or_else(|| Self::new("-"), Self::new)
     }
-}
-
-/// The text with its control characters escaped.
-pub(super) fn plain(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
-        if c.is_control() {
-            escaped.extend(c.escape_default());
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
 }
 
 /// A column: its head, and whether it holds numbers.

@@ -1,6 +1,7 @@
 //! Which process holds an address that a worker cannot have: by the sockets that the kernel tells of and the descriptors
 //! that processes show. For the failure alone: it reads much of /proc, though never more than a bound. It asks no process.
 
+use super::plain::Plain;
 use super::{diag, family};
 use clustermon_protocol::address::Address;
 use std::fmt;
@@ -74,8 +75,8 @@ fn processes() -> impl Iterator<Item = u32> {
 
 /// A process names itself as it likes.
 fn shown(name: &str) -> String {
-    let plain: String = name.trim_end().chars().filter(|letter| !letter.is_control()).collect();
-    if plain.is_empty() { "a process".to_owned() } else { plain }
+    let name = name.trim_end();
+    if name.is_empty() { "a process".to_owned() } else { Plain(name).to_string() }
 }
 
 /// Inodes of the listening unix sockets of this name, by the kernel's table: address, references, protocol, flags, type,
@@ -147,6 +148,6 @@ mod tests {
 
     #[test]
     fn names_are_made_plain() {
-        assert_eq!((shown("a\x1b[1m b\n").as_str(), shown("\n").as_str()), ("a[1m b", "a process"));
+        assert_eq!((shown("a\x1b[1m b\n").as_str(), shown("\n").as_str()), ("a\\u{1b}[1m b", "a process"));
     }
 }

@@ -4,6 +4,7 @@
 pub(crate) mod file;
 pub(crate) mod stamp;
 
+use super::plain::{self, Plain};
 use super::sink::{Drops, From, Sink};
 use crate::config::{LogFormat, LogTime};
 use log::{Level, LevelFilter, Record};
@@ -70,7 +71,7 @@ fn source(sink: &Sink, style: Style) -> Arc<Drops> {
     })
 }
 
-/// One line. In text, control characters, which a path or a worker's error may hold, are escaped; JSON does so anyway.
+/// One line, whatever a path or a worker's error may hold.
 fn line(style: Style, name: &str, record: &Record<'_>) -> String {
     let mut line = String::new();
     match style.format {
@@ -79,16 +80,16 @@ fn line(style: Style, name: &str, record: &Record<'_>) -> String {
                 line.push_str(&stamp::now());
                 line.push(' ');
             }
-            // Formatting into a string fails only if the message itself refuses; then what there is of it is logged.
+            // Formatting into a string cannot fail.
             let _ = write!(line, "clustermon {name}: {}", word(record.level()));
-            let _ = write!(Escaped(&mut line), "{}", record.args());
+            let _ = write!(line, "{}", Plain(&record.args().to_string()));
         }
         LogFormat::Json => {
             let level = record.level().as_str().to_ascii_lowercase();
             let text = record.args().to_string();
             let object = Object { ts: stamp::now(), level: &level, cluster: name, text: &text };
             // Strings only: there is nothing in it that could not be written.
-            line = serde_json::to_string(&object).unwrap_or_default();
+            line = plain::json(&serde_json::to_string(&object).unwrap_or_default()).into_owned();
         }
     }
     line.push('\n');
@@ -111,21 +112,6 @@ struct Object<'a> {
     level: &'a str,
     cluster: &'a str,
     text: &'a str,
-}
-
-struct Escaped<'a>(&'a mut String);
-
-impl std::fmt::Write for Escaped<'_> {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        for c in text.chars() {
-            if c.is_control() {
-                self.0.extend(c.escape_default());
-            } else {
-                self.0.push(c);
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What the logger writes to: takes whole lines, never waits.

@@ -31,6 +31,7 @@ pub(crate) mod notified;
 pub(crate) mod notify;
 pub(crate) mod open;
 pub(crate) mod options;
+pub(crate) mod plain;
 pub(crate) mod probe;
 pub(crate) mod proc;
 pub(crate) mod program;

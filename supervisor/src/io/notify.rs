@@ -1,6 +1,7 @@
 //! Tells the service manager, if there is one, how the supervisor fares: ready, stopping, alive. Nothing here waits: what
 //! the manager does not take now is offered again.
 
+use super::plain::Plain;
 use sd_notify::NotifyState;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
@@ -99,7 +100,7 @@ impl Notifier {
     pub(crate) fn status(&mut self, text: &str, now: Instant) {
         let Some(manager) = self.manager.as_mut().filter(|manager| manager.status != text) else { return };
         text.clone_into(&mut manager.status);
-        self.tell(now, &[NotifyState::Status(&text.replace('\n', " "))]);
+        self.tell(now, &[NotifyState::Status(&Plain(text).to_string())]);
     }
 
     /// When `handle_timeout` has something to do.

@@ -2,7 +2,7 @@
 
 use crate::api::Launch;
 use crate::cli::shell::quoted;
-use crate::cli::table::plain;
+use crate::io::plain::Plain;
 use std::ffi::OsStr;
 
 /// The lines; none for what is not known.
@@ -14,7 +14,7 @@ pub(super) fn lines(launch: &Launch) -> String {
         ("log", launch.log.clone()),
     ];
     let told = known.into_iter().filter_map(|(what, known)| Some((what, known?)));
-    told.map(|(what, known)| format!("{what}: {}\n", plain(&known))).collect()
+    told.map(|(what, known)| format!("{what}: {}\n", Plain(&known))).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The lines of the control socket, in both directions: bytes to values and back. Shared by the supervisor and its
 //! clients; reads and writes nothing by itself.
 
+use super::super::plain::{self, Plain};
 use crate::api::{Command, Event, Failure, Inspection, Reply, VERSION};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -192,12 +193,12 @@ fn bad<T: Serialize>(code: u8, error: &str, why: &T) -> String {
 }
 
 fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    Plain(text).to_string()
 }
 
 fn line<T: Serialize>(value: &T) -> String {
     // Nothing that is serialized here has keys that are not strings, the only thing that JSON cannot hold.
-    let mut line = serde_json::to_string(value).unwrap_or_default();
+    let mut line = plain::json(&serde_json::to_string(value).unwrap_or_default()).into_owned();
     line.push('\n');
     line
 }

@@ -1,5 +1,6 @@
 //! How one captured line is written: decoded, and with the worker's name before it or as a JSON object.
 
+use super::super::plain;
 use crate::config::{Encoding, LogFormat, Stream};
 use serde::Serialize;
 use std::borrow::Cow;
@@ -62,8 +63,9 @@ impl Render<'_> {
                     stream: self.stream.name(),
                     text: &text,
                 };
-                // Strings only, into memory: it cannot fail.
-                let _ = serde_json::to_writer(&mut *into, &object);
+                // Strings only: there is nothing in it that could not be written.
+                let text = serde_json::to_string(&object).unwrap_or_default();
+                into.extend_from_slice(plain::json(&text).as_bytes());
             }
         }
         into.push(b'\n');

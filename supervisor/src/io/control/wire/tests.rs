@@ -67,7 +67,7 @@ fn answers_survive_the_way() {
         let line = answer(&Err(failure.clone()));
         let declined = read_answer(line.as_bytes()).unwrap_err();
         assert_eq!(declined.code, code);
-        assert_eq!(declined.error, failure.to_string().replace('\n', " "));
+        assert_eq!(declined.error, failure.to_string().replace('\n', "\\n"));
         assert!(line.contains("\"kind\":\""), "{line}");
     }
     for odd in ["", "x", "{}", "{\"v\":1}", "{\"v\":1,\"ok\":false}", "{\"v\":9,\"ok\":true}"] {
