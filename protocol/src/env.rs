@@ -2,6 +2,9 @@
 
 /// Abstract name (without the leading NUL) of the request socket.
 pub const SOCKET: &str = "CLUSTERMON_SOCKET";
+/// Who listens on the request socket, so that nobody else who takes its name is spoken to: `PID:UID:PIDNS:USERNS`, the last
+/// two being the inode numbers of the namespaces in which the first two were read.
+pub const SUPERVISOR: &str = "CLUSTERMON_SUPERVISOR";
 /// 32 hexadecimal digits that name one incarnation of one worker.
 pub const TOKEN: &str = "CLUSTERMON_TOKEN";
 /// Address rules, one a line: `+ADDRESS` is shared, `-ADDRESS` is private. See [`crate::rules`].

@@ -33,6 +33,7 @@ mod snapshot;
 mod stopping;
 mod survivors;
 mod suspended;
+mod trust;
 mod waits;
 
 pub(crate) use setup::Setup;
@@ -60,6 +61,7 @@ use crate::io::source::Source;
 use crate::io::spawn::{Limits, Template};
 use crate::io::stdio::Outputs;
 use crate::io::throttle::Throttle;
+use crate::io::thunk_file::Thunk;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Pool, Requests};
 use bereaved::Bereaved;
@@ -101,6 +103,7 @@ struct Shell {
     /// What a process of each version is made of.
     templates: BTreeMap<u32, Template>,
     limits: Limits,
+    thunk: Thunk,
     /// This thread preempts like any other.
     is_prompt: bool,
     reloads: Reloads,

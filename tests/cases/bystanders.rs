@@ -123,6 +123,7 @@ fn are_the_same_to_the_byte() {
     let orphaned = [
         ("LD_PRELOAD", thunk.as_str()),
         ("CLUSTERMON_SOCKET", "clustermon-test-nobody-listens"),
+        ("CLUSTERMON_SUPERVISOR", "1:0:1:1"),
         ("CLUSTERMON_TOKEN", "00000000000000000000000000000000"),
     ];
     let folder = TempDir::new();

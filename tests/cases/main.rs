@@ -84,6 +84,8 @@ mod older_thunk;
 mod out_of_rotation;
 /// The library in a program of one's own, and its documentation.
 mod outside;
+/// Other users of the machine, who send, say and take what is not theirs.
+mod outsiders;
 /// Sockets bound in name only.
 mod owned;
 /// The original's options and methods, and where they are.

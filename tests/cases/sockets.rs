@@ -46,7 +46,10 @@ fn keep_their_promises_without_a_supervisor() {
         for listen in PLACES {
             let options = Options::default().listen(listen).env("LD_PRELOAD", thunk()).env(name, value);
             let command = vec![c_program("sockets", &[]).into()];
-            let told = Native::run_for_stdout(command, &options.env("CLUSTERMON_TOKEN", "0".repeat(32)));
+            let told = Native::run_for_stdout(
+                command,
+                &options.env("CLUSTERMON_TOKEN", "0".repeat(32)).env("CLUSTERMON_SUPERVISOR", "1:0:1:1"),
+            );
             assert!(told.contains(PASSED), "{listen:?}, {name}:\n{told}");
         }
     }
@@ -58,6 +61,7 @@ fn programs_serve_with_the_thunk_and_without_a_supervisor() {
     let orphan = options
         .clone()
         .env("CLUSTERMON_SOCKET", "clustermon-test-nobody-listens")
+        .env("CLUSTERMON_SUPERVISOR", "1:0:1:1")
         .env("CLUSTERMON_TOKEN", "0".repeat(32));
     for options in [options, orphan] {
         each(|_| true, |app| check_contract(Native::start(&app, &options).target(), &app));

@@ -3,6 +3,7 @@
 use core::ffi::c_void;
 
 pub(crate) const EPERM: i32 = 1;
+pub(crate) const ESRCH: i32 = 3;
 pub(crate) const EINTR: i32 = 4;
 pub(crate) const ENOENT: i32 = 2;
 pub(crate) const EBADF: i32 = 9;
@@ -35,6 +36,7 @@ pub(crate) const SO_REUSEADDR: i32 = 2;
 pub(crate) const SO_TYPE: i32 = 3;
 pub(crate) const SO_ERROR: i32 = 4;
 pub(crate) const SO_REUSEPORT: i32 = 15;
+pub(crate) const SO_PEERCRED: i32 = 17;
 pub(crate) const SO_RCVTIMEO: i32 = 20;
 pub(crate) const SO_SNDTIMEO: i32 = 21;
 pub(crate) const SO_ATTACH_FILTER: i32 = 26;

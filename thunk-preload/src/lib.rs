@@ -26,6 +26,7 @@ mod link;
 mod log;
 mod memory;
 mod owned;
+mod peer;
 mod place;
 mod polled;
 mod pulse;

@@ -1,5 +1,5 @@
-//! One request to the supervisor: connect, send, receive, close. Bounded in time, or by the supervisor's life; it never
-//! outlives the call and never writes `errno`.
+//! One request to the supervisor: connect, look who is there, send, receive, close. Bounded in time, or by the supervisor's
+//! life; it never outlives the call, never writes `errno`, and says nothing to anybody else.
 
 use crate::abi::*;
 use crate::log::tell;
@@ -68,7 +68,7 @@ pub(crate) fn ask(settings: &Settings, request: &Request<'_>, socket: Option<i32
     let link = sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC).ok();
     let done = link.and_then(|link| {
         let deadline = if has_limit(request) { sys::now() + TIME_LIMIT } else { i64::MAX };
-        let done = exchange(link, settings.socket(), &mut answer, socket, deadline);
+        let done = exchange(link, settings, &mut answer, socket, deadline);
         sys::close(link);
         done
     });
@@ -82,13 +82,16 @@ pub(crate) fn ask(settings: &Settings, request: &Request<'_>, socket: Option<i32
 /// True if the supervisor lives. That somebody listens on its socket is not enough: one that has just been killed lets
 /// go of its lanes first, and of its socket a moment later, without a word to who has connected meanwhile.
 pub(crate) fn is_up(settings: &Settings) -> bool {
+    if settings.supervisor.is_gone() {
+        return false;
+    }
     let Ok(link) = sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK) else { return true };
     let connected = match address(settings.socket()) {
         Some((address, len)) => sys::connect(link, &address[..len]),
         None => Ok(()),
     };
     let up = match connected {
-        Ok(()) => answers(link, settings),
+        Ok(()) => settings.supervisor.is_behind(link) && answers(link, settings),
         // A full queue is a sign of life.
         Err(error) => error == EAGAIN,
     };
@@ -124,14 +127,29 @@ fn address(name: &[u8]) -> Option<([u8; 110], usize)> {
 }
 
 /// Sends the frame and puts the reply in its place.
-fn exchange(link: i32, name: &[u8], answer: &mut Answer, socket: Option<i32>, deadline: i64) -> Option<()> {
+fn exchange(
+    link: i32,
+    settings: &Settings,
+    answer: &mut Answer,
+    socket: Option<i32>,
+    deadline: i64,
+) -> Option<()> {
     // A timed-out wait returns EAGAIN; an interrupted one EINTR. Both are begun again within the deadline.
     let timeout = [TIME_LIMIT / 1000, 0].map(i64::to_ne_bytes);
     sys::setsockopt(link, SOL_SOCKET, SO_RCVTIMEO, timeout.as_flattened()).ok()?;
     sys::setsockopt(link, SOL_SOCKET, SO_SNDTIMEO, timeout.as_flattened()).ok()?;
 
-    let (address, len) = address(name)?;
-    until(deadline, || sys::connect(link, &address[..len]))?;
+    let (address, len) = address(settings.socket())?;
+    // Whoever has taken the name of one that is gone may let everybody wait.
+    let connect = || match settings.supervisor.is_gone() {
+        true => Err(ESRCH),
+        false => sys::connect(link, &address[..len]),
+    };
+    until(deadline, connect)?;
+    if !settings.supervisor.is_behind(link) {
+        tell!("somebody else has the supervisor's name");
+        return None;
+    }
 
     let mut control = Control::send(socket.unwrap_or(-1));
     let mut iov = IoVec { base: answer.frame.as_mut_ptr().cast(), len: answer.len };

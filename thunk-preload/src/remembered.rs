@@ -2,11 +2,16 @@
 //! only where the environment shows nothing any more: nginx's workers have theirs cleared and the memory of the one that
 //! they were started with written over.
 
+use crate::peer::Supervisor;
 use crate::settings::{MAX_SOCKET, Settings};
-use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 static SOCKET: [AtomicU8; MAX_SOCKET] = [const { AtomicU8::new(0) }; MAX_SOCKET];
 static TOKEN: [AtomicU8; 16] = [const { AtomicU8::new(0) }; 16];
+static PID: AtomicU32 = AtomicU32::new(0);
+static UID: AtomicU32 = AtomicU32::new(0);
+static PID_NAMESPACE: AtomicU64 = AtomicU64::new(0);
+static USER_NAMESPACE: AtomicU64 = AtomicU64::new(0);
 static BACKLOG: AtomicI32 = AtomicI32::new(0);
 static KEEP: AtomicBool = AtomicBool::new(false);
 /// 0 until all the others are set.
@@ -24,6 +29,11 @@ pub(crate) fn keep(settings: &Settings) {
     for (place, byte) in TOKEN.iter().zip(&settings.token) {
         place.store(*byte, Ordering::Relaxed);
     }
+    let Supervisor { pid, uid, pid_namespace, user_namespace } = settings.supervisor;
+    PID.store(pid, Ordering::Relaxed);
+    UID.store(uid, Ordering::Relaxed);
+    PID_NAMESPACE.store(pid_namespace, Ordering::Relaxed);
+    USER_NAMESPACE.store(user_namespace, Ordering::Relaxed);
     BACKLOG.store(settings.backlog, Ordering::Relaxed);
     KEEP.store(settings.keep, Ordering::Relaxed);
     SOCKET_LEN.store(settings.socket().len(), Ordering::Release);
@@ -42,6 +52,12 @@ pub(crate) fn recall(settings: &mut Settings) {
     for (byte, place) in settings.token.iter_mut().zip(&TOKEN) {
         *byte = place.load(Ordering::Relaxed);
     }
+    settings.supervisor = Supervisor {
+        pid: PID.load(Ordering::Relaxed),
+        uid: UID.load(Ordering::Relaxed),
+        pid_namespace: PID_NAMESPACE.load(Ordering::Relaxed),
+        user_namespace: USER_NAMESPACE.load(Ordering::Relaxed),
+    };
     settings.backlog = BACKLOG.load(Ordering::Relaxed);
     settings.keep = KEEP.load(Ordering::Relaxed);
     settings.set_socket(&socket[..len]);

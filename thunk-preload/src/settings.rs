@@ -1,6 +1,7 @@
 //! What the supervisor told this process through its environment. Read anew for each request, so that no copy can go
 //! stale; binds and listens are rare. What is remembered of it counts only where there is no environment left.
 
+use crate::peer::Supervisor;
 use crate::{real, remembered, sys};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::{env, message::Token, rules};
@@ -13,6 +14,8 @@ pub(crate) struct Settings {
     socket: [u8; MAX_SOCKET],
     socket_len: usize,
     pub token: Token,
+    /// Who is to be at the other end of it.
+    pub supervisor: Supervisor,
     /// The environment was cleared: the one that the process was started with is looked at.
     cleared: bool,
     /// The least backlog of a shared listener.
@@ -50,6 +53,7 @@ impl Settings {
             socket: [0; MAX_SOCKET],
             socket_len: 0,
             token: [0; 16],
+            supervisor: Supervisor::default(),
             cleared: false,
             backlog: 0,
             keep: false,
@@ -91,7 +95,7 @@ impl Settings {
     }
 
     fn complete(&self) -> bool {
-        self.has_token && self.socket_len > 0
+        self.has_token && self.socket_len > 0 && self.supervisor.pid > 0
     }
 
     fn take(&mut self, entry: &[u8]) {
@@ -104,6 +108,8 @@ impl Settings {
                 self.token = token;
                 self.has_token = true;
             }
+        } else if name == env::SUPERVISOR.as_bytes() {
+            self.supervisor = Supervisor::parse(value).unwrap_or_default();
         } else if name == env::BACKLOG.as_bytes() {
             self.backlog = core::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
         } else if name == env::ON_SUPERVISOR_DEATH.as_bytes() {

@@ -453,6 +453,12 @@ pub(crate) fn kill(pid: u32, signal: i32) {
     let _ = unsafe { call(nr::KILL, [pid as usize, signal as usize, 0, 0, 0, 0]) };
 }
 
+/// False if there is no process of that number.
+pub(crate) fn is_there(pid: u32) -> bool {
+    // SAFETY: no memory is involved; signal 0 is sent to nobody.
+    check(unsafe { call(nr::KILL, [pid as usize, 0, 0, 0, 0, 0]) }) != Err(crate::abi::ESRCH)
+}
+
 /// The soft limit on descriptors, if it is told.
 pub(crate) fn descriptor_limit() -> Option<u64> {
     const NOFILE: usize = 7;

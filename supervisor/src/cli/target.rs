@@ -91,7 +91,8 @@ fn is_absent(error: &io::Error) -> bool {
 /// manager sets one, as for what a service runs to reload itself, other clusters of the user are not meant.
 pub(super) fn directories() -> Vec<PathBuf> {
     let is_service = std::env::var_os("RUNTIME_DIRECTORY").is_some_and(|list| !list.is_empty());
-    usable(runtime_dir::homes(Purpose::Control).into_iter().map(|home| home.path).collect(), is_service)
+    let homes = runtime_dir::homes(Purpose::Control).into_iter().chain(runtime_dir::spares(Purpose::Control));
+    usable(homes.map(|home| home.path).collect(), is_service)
 }
 
 /// Of these, best first, the ones to look in; the first is all if it is a service's own.

@@ -4,6 +4,7 @@
 use super::requests::errno;
 use super::{Shell, arm};
 use crate::ids::{BalancerId, LaneId, WorkerId};
+use crate::io::foreign::Foreign;
 use crate::io::intercept::Answerer;
 use crate::io::lane::{Garbage, Holder, Lane, get_option};
 use crate::io::listener::{self, Facts, Key, Listener};
@@ -17,7 +18,7 @@ use clustermon_protocol::record::Upward;
 use mio::Interest;
 use mio::unix::SourceFd;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 /// So much of what one worker says is heard in one turn.
 const UPWARD_BUDGET: u32 = 64;
@@ -32,7 +33,7 @@ impl Shell {
         &mut self,
         worker: WorkerId,
         holder: Holder,
-        socket: OwnedFd,
+        socket: Foreign,
         backlog: i32,
         place: &Place<'_>,
         caller: Answerer,
@@ -61,7 +62,7 @@ impl Shell {
         &mut self,
         worker: WorkerId,
         holder: Holder,
-        socket: OwnedFd,
+        socket: Foreign,
         backlog: i32,
         place: &Place<'_>,
     ) -> io::Result<(LaneId, BalancerId)> {
@@ -115,7 +116,7 @@ impl Shell {
         &mut self,
         worker: WorkerId,
         id: BalancerId,
-        socket: OwnedFd,
+        socket: Foreign,
         facts: Facts,
         backlog: i32,
     ) -> io::Result<()> {
@@ -157,7 +158,7 @@ impl Shell {
     }
 
     /// The newest bind of a path wins: clients find its file. What waits in the old queue is taken along.
-    fn move_to_newer(&mut self, balancer: BalancerId, socket: OwnedFd, facts: &Facts) -> io::Result<()> {
+    fn move_to_newer(&mut self, balancer: BalancerId, socket: Foreign, facts: &Facts) -> io::Result<()> {
         let Key::Path(path) = &facts.key else { return Ok(()) };
         let file = listener::file_of_socket(path, facts.inode);
         let Some(listener) = self.listeners.get_mut(&balancer) else { return Ok(()) };

@@ -4,7 +4,7 @@
 use super::Shell;
 use crate::config::Ready;
 use crate::ids::WorkerId;
-use crate::io::notified::{Heard, Notified, Word};
+use crate::io::notified::{Heard, Message, Notified, Word};
 use crate::io::source::Source;
 use crate::pool::{Input, State};
 use mio::Interest;
@@ -75,15 +75,24 @@ impl Shell {
     pub(super) fn on_notified(&mut self, place: usize) {
         let Some(ear) = self.notices.sockets.get(place) else { return };
         let worker = ear.worker;
-        let Heard { words, more } = ear.socket.read();
+        let Heard { messages, more } = ear.socket.read();
         if more {
             // It is told of again in the next turn, when others have had theirs.
             let fd = ear.socket.as_fd().as_raw_fd();
             let source = Source::Notified(place).into();
             let _ = self.poll.registry().reregister(&mut SourceFd(&fd), source, Interest::READABLE);
         }
-        for word in words {
-            self.on_word(worker, place, word);
+        for Message { pid, uid, words } in messages {
+            if !self.speaks_for(worker, pid, uid) {
+                let id = self.logical_id(worker);
+                let what =
+                    format!("sent to the notify socket of worker {id}, of which it is no process: ignored");
+                self.accuse(pid, uid, what);
+                continue;
+            }
+            for word in words {
+                self.on_word(worker, place, word);
+            }
         }
     }
 

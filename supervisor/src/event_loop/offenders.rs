@@ -3,11 +3,8 @@
 
 use super::Shell;
 use crate::ids::WorkerId;
-use crate::io::{descriptors, proc};
+use crate::io::descriptors;
 use std::fmt::Display;
-
-/// Parents that are asked for before a process counts as nobody's.
-const GENERATIONS: usize = 32;
 
 impl Shell {
     /// Says what a process has done that no thunk does; of each worker only so often.
@@ -44,26 +41,6 @@ impl Shell {
         while let Some((pid, uid)) = self.intercept.next_silent() {
             self.accuse(pid, uid, "connected and asked nothing");
         }
-    }
-
-    /// Whether a process that has the worker's token is one of another worker. Who has none may have it: a program that
-    /// went into the background, or was started by somebody else on its behalf.
-    pub(super) fn is_anothers(&self, pid: u32, worker: WorkerId) -> bool {
-        let known = self.processes.get(&worker).is_some_and(|process| process.knows(pid));
-        !known && self.whose(pid).is_some_and(|other| other.slot != worker.slot)
-    }
-
-    /// The worker that a process belongs to: it is one of its known processes, or a descendant of one.
-    fn whose(&self, pid: u32) -> Option<WorkerId> {
-        let mut at = pid;
-        for _ in 0..GENERATIONS {
-            let known = self.processes.iter().find(|(_, process)| process.knows(at));
-            if let Some((worker, _)) = known {
-                return Some(*worker);
-            }
-            at = proc::parent(at).filter(|parent| *parent > 1)?;
-        }
-        None
     }
 
     /// Of the descriptors that the supervisor may have, how many one worker may take up.

@@ -26,7 +26,7 @@ impl Shell {
                 Output::Drain { worker } => self.drain(worker),
                 Output::CloseDoor { balancer } => self.close_door(balancer),
                 Output::Dispatch { conn, lane } => self.dispatch(conn, lane),
-                Output::Refuse { conn } => self.conns.close(conn),
+                Output::Refuse { conn } => self.conns.refuse(conn),
                 Output::Measure { lane } => self.measure(lane),
                 Output::Watch { lane } => self.watch(lane),
                 Output::Look { lane } => self.look(lane),

@@ -48,8 +48,10 @@ impl Shell {
         let on_trial = self.is_on_trial(version);
         let output = self.outputs.attach(worker, &id, on_trial, self.poll.registry())?;
         let told = self.newline_for(worker)?;
+        // A worker without it would listen outside of the cluster.
+        let thunk = self.thunk.ensure()?;
         let template = self.templates.get(&version).ok_or(io::ErrorKind::NotFound)?;
-        let spawned = template.spawn(&own, wanted, output, told)?;
+        let spawned = template.spawn(thunk, &own, wanted, output, told)?;
         let pid = spawned.pid;
         let source = Source::Child(worker).into();
         let mut pidfd = SourceFd(&spawned.pidfd.as_raw_fd());

@@ -5,7 +5,8 @@ use super::Shell;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::child;
 use crate::io::descriptors;
-use crate::io::intercept::Asked;
+use crate::io::foreign::Foreign;
+use crate::io::intercept::{Answerer, Asked};
 use crate::io::lane::{Holder, bind_raw, get_option, set_option};
 use crate::io::listener::{self, Listener};
 use crate::io::options;
@@ -13,7 +14,7 @@ use crate::io::pulse::Pulse;
 use clustermon_protocol::address::{Address, INET6};
 use clustermon_protocol::message::{MAX_VALUE, Place, Reply, Request};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 /// Most sockets of one worker that are remembered for a bind in name only.
 const MAX_REMEMBERED: usize = 4096;
@@ -30,22 +31,23 @@ pub(super) fn errno(error: &io::Error) -> i32 {
 
 impl Shell {
     pub(super) fn answer(&mut self, asked: Asked) {
-        let Asked { frame, len, socket, truncated, pid, uid, caller } = asked;
+        let Asked { frame, len, pid, uid, caller } = asked;
         let Some((hello, request)) = Request::decode(&frame[..len]) else {
             self.accuse(pid, uid, "sent something that is no request");
             return;
         };
         let Some(&worker) = self.tokens.get(&hello.token) else {
             self.accuse(pid, uid, "asked with a token of no living worker: refused");
-            caller.reply(&Reply::Errno(libc::EADDRINUSE), None);
+            self.refuse(pid, uid, caller);
             return;
         };
-        if self.is_anothers(pid, worker) {
+        if !self.speaks_for(worker, pid, uid) {
             let what = format!("asked with the token of worker {}: refused", self.logical_id(worker));
             self.accuse(pid, uid, what);
-            caller.reply(&Reply::Errno(libc::EADDRINUSE), None);
+            self.refuse(pid, uid, caller);
             return;
         }
+        let (socket, truncated) = caller.take_descriptor();
         if truncated {
             self.accuse(pid, uid, "sent more descriptors than one, or one that could not be taken");
         }
@@ -133,6 +135,14 @@ impl Shell {
         caller.reply(&reply, None);
     }
 
+    /// Says no. A stranger gets no word: an answer would be lost on who has sent descriptors, which are not taken from it.
+    fn refuse(&self, pid: u32, uid: u32, caller: Answerer) {
+        if self.is_ours(pid, uid) {
+            let _ = caller.take_descriptor();
+            caller.reply(&Reply::Errno(libc::EADDRINUSE), None);
+        }
+    }
+
     /// A pulse page for one more process of the worker.
     fn attach(&mut self, worker: WorkerId, pid: u32) -> io::Result<&Pulse> {
         let full = || io::Error::from_raw_os_error(libc::ENOBUFS);
@@ -155,7 +165,7 @@ impl Shell {
     }
 
     /// Binds to the port that the cluster has for the i-th socket of this kind, which the first one gets from the kernel.
-    fn bind_any(&mut self, worker: WorkerId, address: &Address, socket: &OwnedFd) -> io::Result<()> {
+    fn bind_any(&mut self, worker: WorkerId, address: &Address, socket: &Foreign) -> io::Result<()> {
         let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
         if address.port() != Some(0) {
             return Err(invalid());

@@ -38,6 +38,7 @@ use crate::io::source::Source;
 use crate::io::spawn::{Limits, Template};
 use crate::io::stdio::Outputs;
 use crate::io::throttle::Throttle;
+use crate::io::thunk_file::Thunk;
 use crate::io::{lane, memory_share, random};
 use crate::link::Inbox;
 use crate::pool::{Policy, Pool, Requests, Settings};
@@ -109,9 +110,9 @@ impl Shell {
         let template = Template {
             recipe,
             command: config.argv(),
-            thunk,
             environment: vec![
                 (env::SOCKET, intercept.name().into()),
+                (env::SUPERVISOR, intercept.owner().into()),
                 (env::RULES, rules(&config).into()),
                 (env::BACKLOG, config.backlog.to_string().into()),
                 (env::ON_SUPERVISOR_DEATH, config.rolling.on_supervisor_death.to_string().into()),
@@ -134,6 +135,7 @@ impl Shell {
             config,
             templates: BTreeMap::from([(0, template)]),
             limits,
+            thunk: Thunk::at(thunk),
             is_prompt: false,
             reloads: Reloads::default(),
             drains: Drains::default(),

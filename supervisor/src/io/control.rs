@@ -13,6 +13,7 @@ pub(crate) use address::connect;
 pub use place::ControlError;
 pub(crate) use place::Place;
 
+use super::foreign::Foreign;
 use super::source::Source;
 use super::throttle::Throttle;
 use crate::api::{Action, Command, Event, Failure, Reply};
@@ -115,12 +116,12 @@ impl Control {
                     return;
                 }
             };
-            self.admit(link, now);
+            self.admit(link.into(), now);
         }
         self.retry_at = Some(now);
     }
 
-    fn admit(&mut self, link: OwnedFd, now: Instant) {
+    fn admit(&mut self, link: Foreign, now: Instant) {
         let Ok(peer) = getsockopt(&link, PeerCredentials) else { return };
         let (uid, pid) = (Uid::from_raw(peer.uid()), peer.pid().unsigned_abs());
         if uid != self.uid && !uid.is_root() {
@@ -141,7 +142,7 @@ impl Control {
         self.go_on(place, now);
     }
 
-    fn refuse(&mut self, link: &OwnedFd, peer: UnixCredentials, now: Instant, fault: &Fault) {
+    fn refuse(&mut self, link: &Foreign, peer: UnixCredentials, now: Instant, fault: &Fault) {
         if let Some(hushed) = self.complaints.ask(now) {
             let (pid, uid) = (peer.pid(), peer.uid());
             log::warn!("control: process {pid} of user {uid} was turned away: {fault}{hushed}");

@@ -89,7 +89,8 @@ fn setting(name: &str) -> Option<u64> {
 /// The first directory that a control socket could be in; made if it is not there, as a cluster would.
 fn control() -> Result<PathBuf, String> {
     let mut tried = Vec::new();
-    for home in runtime_dir::homes(Purpose::Control) {
+    for home in runtime_dir::homes(Purpose::Control).into_iter().chain(runtime_dir::spares(Purpose::Control))
+    {
         match runtime_dir::open_or_make(&home, Purpose::Control, Uid::effective()) {
             Ok(_) => return Ok(home.path),
             Err(why) => tried.push(format!("{:?} ({why})", home.path)),

@@ -1,6 +1,7 @@
 //! The socket on which thunks ask: accepts them, reads one request each, sends one reply. It answers nothing itself and
-//! trusts nothing but the kernel's word on who is asking.
+//! trusts nothing but the kernel's word on who is asking: no descriptor is received before the caller decides so.
 
+use super::foreign::{self, Foreign};
 use super::source::Source;
 use super::throttle::Throttle;
 use super::{descriptors, message};
@@ -9,13 +10,15 @@ use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::sys::socket::sockopt::PeerCredentials;
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, UnixAddr, accept4, bind, getsockopt, listen, socket,
+    AddressFamily, Backlog, Shutdown, SockFlag, SockType, UnixAddr, accept4, bind, getsockopt, listen,
+    shutdown, socket,
 };
 use slab::Slab;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
 /// So many may be connected and have asked nothing; the oldest makes room for the next. A thunk asks as soon as it is
@@ -33,20 +36,28 @@ const RETRY: Duration = Duration::from_millis(100);
 /// A process that has connected.
 #[derive(Debug)]
 struct Caller {
-    link: OwnedFd,
+    link: Link,
     pid: u32,
     uid: u32,
     since: Instant,
 }
 
-/// A request as it came, with the means to answer it.
+/// A connection to whoever connected. What lies in its queue may be anybody's.
+#[derive(Debug)]
+struct Link(Foreign);
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // The other side sees the end at once, however long the closing may take.
+        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Both);
+    }
+}
+
+/// A request as it was read, with the means to answer it. Its descriptor, if it has one, is still the kernel's.
 #[derive(Debug)]
 pub(crate) struct Asked {
     pub(crate) frame: [u8; MAX_FRAME],
     pub(crate) len: usize,
-    pub(crate) socket: Option<OwnedFd>,
-    /// More was sent beside it than could be taken.
-    pub(crate) truncated: bool,
     /// As the kernel tells, in the supervisor's PID namespace.
     pub(crate) pid: u32,
     pub(crate) uid: u32,
@@ -55,9 +66,18 @@ pub(crate) struct Asked {
 
 /// Answers one request.
 #[derive(Debug)]
-pub(crate) struct Answerer(OwnedFd);
+pub(crate) struct Answerer(Link);
 
 impl Answerer {
+    /// The descriptor that came beside the request, and whether more was sent than that. For callers that are known: from
+    /// here on its maker's descriptors are in this process.
+    pub(crate) fn take_descriptor(&self) -> (Option<Foreign>, bool) {
+        match message::receive(self.0.0.as_fd(), &mut [0; MAX_FRAME]) {
+            Ok(incoming) => (incoming.fd, incoming.truncated),
+            Err(_) => (None, false),
+        }
+    }
+
     /// Sends the reply, perhaps with an fd, and hangs up. False if the process is gone.
     pub(crate) fn reply(self, reply: &Reply<'_>, fd: Option<std::os::fd::BorrowedFd<'_>>) -> bool {
         self.deliver(reply, fd).is_some()
@@ -72,20 +92,19 @@ impl Answerer {
         let mut frame = [0; MAX_FRAME];
         // A reply that does not fit cannot be made: values are bounded well below a frame.
         let len = reply.encode(&mut frame)?;
-        message::send(self.0.as_fd(), &frame[..len], fd).ok()?;
+        message::send(self.0.0.as_fd(), &frame[..len], fd).ok()?;
         Some(Delivery(self.0))
     }
 }
 
 /// A reply that may still be under way.
 #[derive(Debug)]
-pub(crate) struct Delivery(OwnedFd);
+pub(crate) struct Delivery(Link);
 
 impl Delivery {
     /// True until whoever asked has hung up, which it does once it has the reply.
     pub(crate) fn is_under_way(&self) -> bool {
-        let mut nothing = [0; 1];
-        message::receive(self.0.as_fd(), &mut nothing)
+        message::peek(self.0.0.as_fd(), &mut [0; 1])
             .is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 }
@@ -124,9 +143,22 @@ impl Intercept {
         &self.name
     }
 
+    /// Who listens, as the kernel will tell those who connect: process, user, and the namespaces of both numbers.
+    pub(crate) fn owner(&self) -> String {
+        let namespace =
+            |which: &str| std::fs::metadata(format!("/proc/self/ns/{which}")).map_or(0, |ns| ns.ino());
+        let (pid, uid) = (std::process::id(), nix::unistd::geteuid());
+        format!("{pid}:{uid}:{}:{}", namespace("pid"), namespace("user"))
+    }
+
     /// Takes in who has connected; returns requests that were there at once.
     pub(crate) fn accept(&mut self, now: Instant, registry: &Registry, asked: &mut Vec<Asked>) {
         self.more = None;
+        if foreign::is_full() {
+            // Whoever is in the queue would only add to what cannot be closed.
+            self.more = Some(now + RETRY);
+            return;
+        }
         for _ in 0..BUDGET {
             if self.callers.len() >= self.max_open {
                 self.make_room(registry);
@@ -134,7 +166,7 @@ impl Intercept {
             let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
             let link = match accept4(self.socket.as_raw_fd(), flags) {
                 // SAFETY: accept4 has just made it for us.
-                Ok(fd) => unsafe { OwnedFd::from_raw_fd(fd) },
+                Ok(fd) => Link(Foreign::from(unsafe { OwnedFd::from_raw_fd(fd) })),
                 Err(nix::Error::EINTR | nix::Error::ECONNABORTED) => continue,
                 Err(nix::Error::EAGAIN) => return,
                 Err(nix::Error::EMFILE | nix::Error::ENFILE) if self.make_room(registry) => continue,
@@ -146,13 +178,13 @@ impl Intercept {
                     return;
                 }
             };
-            let Ok(peer) = getsockopt(&link, PeerCredentials) else { continue };
+            let Ok(peer) = getsockopt(&link.0, PeerCredentials) else { continue };
             let caller = Caller { link, pid: peer.pid().unsigned_abs(), uid: peer.uid(), since: now };
             let key = self.callers.insert(caller);
             if self.read(key, registry, false, asked) {
                 continue;
             }
-            let fd = self.callers[key].link.as_raw_fd();
+            let fd = self.callers[key].link.0.as_raw_fd();
             let token = Token::from(Source::Request(key));
             if registry.register(&mut SourceFd(&fd), token, Interest::READABLE).is_err() {
                 self.callers.remove(key);
@@ -177,7 +209,7 @@ impl Intercept {
 
     fn drop_caller(&mut self, key: usize, registry: &Registry) {
         let Some(caller) = self.callers.try_remove(key) else { return };
-        let _ = registry.deregister(&mut SourceFd(&caller.link.as_raw_fd()));
+        let _ = registry.deregister(&mut SourceFd(&caller.link.0.as_raw_fd()));
         if self.silent.len() < MAX_OPEN {
             self.silent.push((caller.pid, caller.uid));
         }
@@ -198,21 +230,17 @@ impl Intercept {
     /// True if the caller is done with, one way or the other.
     fn read(&mut self, key: usize, registry: &Registry, registered: bool, asked: &mut Vec<Asked>) -> bool {
         let mut frame = [0; MAX_FRAME];
-        let received = message::receive(self.callers[key].link.as_fd(), &mut frame);
+        let received = message::peek(self.callers[key].link.0.as_fd(), &mut frame);
         if received.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
             return false;
         }
         let caller = self.callers.remove(key);
         if registered {
-            let _ = registry.deregister(&mut SourceFd(&caller.link.as_raw_fd()));
+            let _ = registry.deregister(&mut SourceFd(&caller.link.0.as_raw_fd()));
         }
-        if let Ok(incoming) = received
-            && incoming.len > 0
-        {
+        if let Ok((len @ 1.., _)) = received {
             let Caller { link, pid, uid, .. } = caller;
-            let caller = Answerer(link);
-            let (len, socket, truncated) = (incoming.len, incoming.fd, incoming.truncated);
-            asked.push(Asked { frame, len, socket, truncated, pid, uid, caller });
+            asked.push(Asked { frame, len, pid, uid, caller: Answerer(link) });
         }
         true
     }

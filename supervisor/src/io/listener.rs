@@ -1,6 +1,8 @@
 //! The real listening socket of a balancer: what it is keyed by, and accepting from it. It never reads from a connection.
 
+use super::bound::Bound;
 use super::diag;
+use super::foreign::Foreign;
 use super::lane::{self, Connection};
 use crate::ids::BalancerId;
 use clustermon_protocol::address::{Address, INET6, MAX, UNIX};
@@ -98,9 +100,9 @@ pub(crate) struct Listener {
     pub(crate) closing: bool,
     /// How workers want their connections: what they last said.
     pub(crate) nonblock: bool,
-    socket: OwnedFd,
+    socket: Bound,
     /// Sockets that were served before, with what still waits in their queues.
-    older: Vec<OwnedFd>,
+    older: Vec<Bound>,
 }
 
 impl Listener {
@@ -108,7 +110,7 @@ impl Listener {
     /// listening already: SO_PEERCRED shows a client who called listen().
     pub(crate) fn open(
         id: BalancerId,
-        socket: OwnedFd,
+        socket: Foreign,
         facts: Facts,
         file: Option<(u64, u64)>,
         backlog: i32,
@@ -134,7 +136,7 @@ impl Listener {
             muted: false,
             closing: false,
             nonblock: false,
-            socket,
+            socket: socket.into_owned().into(),
             older: Vec::new(),
         })
     }
@@ -142,7 +144,7 @@ impl Listener {
     /// Moves to a newer socket of the same address; what waits at the old one is accepted first.
     pub(crate) fn replace(
         &mut self,
-        socket: OwnedFd,
+        socket: Foreign,
         inode: u64,
         file: Option<(u64, u64)>,
     ) -> io::Result<()> {
@@ -150,7 +152,7 @@ impl Listener {
         self.inode = inode;
         self.file = file;
         (self.pending, self.muted) = (true, false);
-        self.older.push(std::mem::replace(&mut self.socket, socket));
+        self.older.push(std::mem::replace(&mut self.socket, socket.into_owned().into()));
         Ok(())
     }
 
@@ -175,7 +177,7 @@ impl Listener {
                 return Err(io::Error::last_os_error());
             }
         } else {
-            self.socket = self.another(backlog)?;
+            self.socket = self.another(backlog)?.into();
             self.inode = nix::sys::stat::fstat(&self.socket)?.st_ino;
         }
         (self.pending, self.muted) = (true, false);
@@ -196,7 +198,7 @@ impl Listener {
             self.file = file_of(path);
         } else {
             // An abstract name is free once its socket is closed.
-            self.socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+            self.socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?.into();
             lane::bind_raw(fresh.as_fd(), self.address.as_bytes())?;
         }
         listen(&fresh, Backlog::new(backlog).unwrap_or(Backlog::MAXCONN))?;

@@ -1,5 +1,6 @@
 //! The operating system: reports facts and carries out orders. Decides nothing and never imports the pool.
 
+mod bound;
 mod cgroup;
 pub(crate) mod child;
 pub(crate) mod conns;
@@ -16,6 +17,7 @@ pub(crate) mod epoch;
 pub(crate) mod epoll_sets;
 pub(crate) mod facts;
 pub(crate) mod family;
+pub(crate) mod foreign;
 pub(crate) mod holder;
 pub(crate) mod intercept;
 pub(crate) mod interrupt;

@@ -1,8 +1,12 @@
-//! Where one process of a worker tells how it fares: a socket of its own, in the protocol of `sd_notify`, so that the
-//! sender is known by where it arrives. It takes words in, bounded, and acts on none.
+//! Where one process of a worker tells how it fares: a socket of its own, in the protocol of `sd_notify`. Anybody can reach
+//! it, so the kernel attests who sends. It takes words in, bounded, and acts on none.
 
+use super::foreign::Foreign;
+use super::message::{self, Incoming};
+use super::plain::Plain;
+use nix::sys::socket::{setsockopt, sockopt::PassCred};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
@@ -32,14 +36,24 @@ pub(crate) enum Word {
 /// The socket of one incarnation.
 #[derive(Debug)]
 pub(crate) struct Notified {
-    socket: UnixDatagram,
+    socket: Foreign,
     name: String,
+}
+
+/// What one process sent at once.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// The process as the kernel attests it, in the supervisor's PID namespace; 0 if it has no number there.
+    pub(crate) pid: u32,
+    /// Its user, in the same way.
+    pub(crate) uid: u32,
+    pub(crate) words: Vec<Word>,
 }
 
 /// What was read.
 #[derive(Debug, Default)]
 pub(crate) struct Heard {
-    pub(crate) words: Vec<Word>,
+    pub(crate) messages: Vec<Message>,
     /// There may be more.
     pub(crate) more: bool,
 }
@@ -49,8 +63,11 @@ impl Notified {
     pub(crate) fn open(nonce: u64, number: u64) -> io::Result<Self> {
         let name = format!("clustermon/{}/{nonce:016x}/notify/{number}", std::process::id());
         let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
-        socket.set_nonblocking(true)?;
-        Ok(Self { socket, name: format!("@{name}") })
+        // What was sent before these says nothing of its sender and is not listened to.
+        setsockopt(&socket, PassCred, &true)?;
+        // There is no store of descriptors here. Older kernels let them in; they are closed as anything foreign.
+        message::refuse_descriptors(socket.as_fd());
+        Ok(Self { socket: Foreign::from(OwnedFd::from(socket)), name: format!("@{name}") })
     }
 
     /// What the worker finds in `NOTIFY_SOCKET`.
@@ -63,11 +80,13 @@ impl Notified {
         let mut heard = Heard::default();
         let mut bytes = [0; LONGEST];
         for _ in 0..BUDGET {
-            match self.socket.recv(&mut bytes) {
-                Ok(len) => heard.words.extend(words(&bytes[..len])),
+            match message::receive(self.socket.as_fd(), &mut bytes) {
+                Ok(Incoming { len, sender: Some((pid, uid)), .. }) => {
+                    heard.messages.push(Message { pid, uid, words: words(&bytes[..len]).collect() });
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return heard,
                 // Nothing of a socket without a connection lasts.
-                Err(_) => {}
+                Ok(Incoming { sender: None, .. }) | Err(_) => {}
             }
         }
         heard.more = true;
@@ -98,10 +117,10 @@ fn word(line: &str) -> Option<Word> {
     })
 }
 
-/// The text without what would upset a terminal or a log, and no longer than is kept.
+/// The text as it can be shown, and no longer than is kept.
 fn shown(text: &str) -> String {
     let mut shown = String::new();
-    for letter in text.trim().chars().map(|letter| if letter.is_control() { ' ' } else { letter }) {
+    for letter in Plain(text.trim()).to_string().chars() {
         if shown.len() + letter.len_utf8() > STATUS {
             break;
         }
@@ -121,7 +140,7 @@ mod tests {
     #[test]
     fn what_is_meant_is_understood_and_the_rest_left() {
         let message = b"READY=1\nSTATUS= two\x1b[1m words \nMAINPID=7\nEXTEND_TIMEOUT_USEC=1500\nWATCHDOG=1\nSTOPPING=1";
-        let status = Word::Status("two [1m words".to_owned());
+        let status = Word::Status("two\\u{1b}[1m words".to_owned());
         let extend = Word::Extend(Duration::from_micros(1_500));
         assert_eq!(told(message), [Word::Ready, status, extend, Word::Watchdog, Word::Stopping]);
         assert_eq!(told(b"STATUS="), [Word::Status(String::new())]);
@@ -156,8 +175,11 @@ mod tests {
         assert!(sent > 0);
         loop {
             let next = notified.read();
-            assert!(next.words.len() <= BUDGET);
-            heard += next.words.len();
+            assert!(next.messages.len() <= BUDGET);
+            let (pid, uid) = (std::process::id(), nix::unistd::getuid().as_raw());
+            let expected = Message { pid, uid, words: vec![Word::Watchdog] };
+            assert!(next.messages.iter().all(|message| *message == expected), "{next:?}");
+            heard += next.messages.len();
             if !next.more {
                 break;
             }

@@ -169,6 +169,28 @@ pub(crate) fn starttime(pid: u32) -> Option<u64> {
     Fields::of(&stat)?.number(STARTTIME)
 }
 
+/// Real, effective, saved and file system user of a process; none if it is gone or hidden.
+pub(crate) fn users(pid: u32) -> Vec<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Uid:")).unwrap_or_default();
+    line.split_whitespace().filter_map(|uid| uid.parse().ok()).collect()
+}
+
+/// Root, or this process's own user: who may do anything with its workers.
+pub(crate) fn is_master(uid: u32) -> bool {
+    uid == 0 || uid == nix::unistd::geteuid().as_raw()
+}
+
+/// Whether the number names one user. In a user namespace the kernel shows everybody whom that does not know as one.
+pub(crate) fn is_distinct(uid: u32) -> bool {
+    let number = |path| fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    if uid != number("/proc/sys/kernel/overflowuid").unwrap_or(65_534) {
+        return true;
+    }
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
 /// The process that traces this one, if any.
 pub(crate) fn tracer(pid: u32) -> Option<u32> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

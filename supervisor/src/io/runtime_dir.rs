@@ -1,11 +1,13 @@
 //! Directories for what lives as long as supervisors do: which there are, and how one is made or opened so that nobody
 //! else can put anything into it. Never follows a link at the end of a path.
 
+use super::random;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, open};
 use nix::sys::stat::{FileStat, Mode, fchmod, fstat, mkdirat, stat};
 use nix::unistd::Uid;
 use std::ffi::{OsStr, OsString};
+use std::fs;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,16 @@ pub(crate) enum Purpose {
     Control,
     /// The thunk: workers of other users must be able to read it, 0755.
     Thunk,
+}
+
+impl Purpose {
+    /// The directory for the thunk is beside the one that is closed to others, not in it.
+    fn end(self) -> &'static str {
+        match self {
+            Self::Control => "",
+            Self::Thunk => "-thunk",
+        }
+    }
 }
 
 /// One directory that may serve, or may be made.
@@ -48,11 +60,7 @@ fn homes_for(purpose: Purpose, variable: impl Fn(&str) -> Option<OsString>, uid:
             Purpose::Thunk => Home { path: path.join("thunk"), given: false },
         });
     }
-    // Beside the directory that is closed to others, not in it.
-    let end = match purpose {
-        Purpose::Control => "",
-        Purpose::Thunk => "-thunk",
-    };
+    let end = purpose.end();
     if uid.is_root() {
         // A service manager may have made it under this name for a cluster that it runs.
         homes.push(Home { path: format!("/run/clustermon{end}").into(), given: true });
@@ -62,6 +70,30 @@ fn homes_for(purpose: Purpose, variable: impl Fn(&str) -> Option<OsString>, uid:
     }
     homes.push(Home { path: format!("/tmp/clustermon-{uid}{end}").into(), given: false });
     homes
+}
+
+/// Directories to take where another user made the last of these first, so that nobody can keep one from starting: those
+/// that this user has made for this before, and a new one that nobody can have foreseen if there is none.
+pub(crate) fn spares(purpose: Purpose) -> Vec<Home> {
+    spares_in(Path::new("/tmp"), purpose, Uid::effective())
+}
+
+fn spares_in(place: &Path, purpose: Purpose, uid: Uid) -> Vec<Home> {
+    let taken = format!("clustermon-{uid}{}", purpose.end());
+    let prefix = format!("{taken}.");
+    let is_ours = |path: &PathBuf| open_existing(path, uid).is_ok();
+    let entries = fs::read_dir(place).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| entry.file_name().as_bytes().starts_with(prefix.as_bytes()));
+    let mut found: Vec<PathBuf> = named.map(|entry| entry.path()).filter(is_ours).collect();
+    found.sort();
+    let path = place.join(taken);
+    if found.is_empty()
+        && (path.symlink_metadata().is_ok() && !is_ours(&path))
+        && let Ok(number) = random::number()
+    {
+        found.push(place.join(format!("{prefix}{number:016x}")));
+    }
+    found.into_iter().map(|path| Home { path, given: false }).collect()
 }
 
 /// Opens the directory, or makes it, and refuses one in which anybody else could put or swap a file.
@@ -84,6 +116,13 @@ pub(crate) fn open_or_make(home: &Home, purpose: Purpose, uid: Uid) -> Result<Ow
         fchmod(&directory, mode).map_err(|errno| errno.desc().to_owned())?;
     }
     Ok(directory)
+}
+
+/// Says why another directory is used than the one that one would look in: somebody may have meant that to happen.
+pub(crate) fn tell_passed_over(what: &str, tried: &[(PathBuf, String)], used: &Path) {
+    for (path, why) in tried.iter().filter(|(path, _)| path.symlink_metadata().is_ok()) {
+        log::warn!("the directory {path:?} is not used for {what}: {why}; {used:?} is used instead");
+    }
 }
 
 /// Opens a directory that is there; the same is refused.
@@ -125,7 +164,6 @@ pub(crate) fn is_ours(status: &FileStat, uid: Uid) -> bool {
 mod tests {
     use super::*;
     use crate::io::scratch::Scratch;
-    use std::fs;
     use std::os::unix::fs::MetadataExt;
 
     fn paths(purpose: Purpose, variables: &[(&str, &str)], uid: u32) -> Vec<String> {
@@ -178,6 +216,30 @@ mod tests {
         scratch.dir("open", 0o777);
         for given in [false, true] {
             assert!(make(&home("open", given), Purpose::Control).unwrap_err().contains("others may write"));
+        }
+    }
+
+    #[test]
+    fn who_makes_it_first_keeps_nobody_from_another() {
+        let scratch = Scratch::new();
+        let place = scratch.dir("tmp", 0o1777);
+        let uid = Uid::effective();
+        for (purpose, name) in [
+            (Purpose::Control, format!("clustermon-{uid}")),
+            (Purpose::Thunk, format!("clustermon-{uid}-thunk")),
+        ] {
+            let spares = || spares_in(&place, purpose, uid);
+            assert_eq!(spares(), [], "nobody has taken it");
+            // A directory that others may write to stands for one that is another user's.
+            let taken = scratch.dir(&format!("tmp/{name}"), 0o777);
+            let (first, second) = (spares(), spares());
+            assert_eq!((first.len(), second.len()), (1, 1));
+            assert_ne!(first, second, "nobody can foresee it");
+            assert!(open_or_make(&first[0], purpose, uid).is_ok());
+            scratch.dir(&format!("tmp/{name}.0000000000000000"), 0o777);
+            assert_eq!(spares(), first, "it is found again, and nobody else's is");
+            fs::remove_dir(taken).unwrap();
+            assert_eq!(spares(), first, "by who looks for what runs there, too");
         }
     }
 

@@ -13,7 +13,7 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What every worker of one version gets.
@@ -22,7 +22,6 @@ pub(crate) struct Template {
     pub(crate) recipe: Recipe,
     /// The arguments, with the name the user gave.
     pub(crate) command: Vec<OsString>,
-    pub(crate) thunk: PathBuf,
     /// Variables beyond the supervisor's own.
     pub(crate) environment: Vec<(&'static str, OsString)>,
     pub(crate) orphans: OnSupervisorDeath,
@@ -102,11 +101,12 @@ impl Template {
         std::env::var_os("LD_PRELOAD").or_else(|| in_file().map(|(_, value)| value.clone()))
     }
 
-    /// Starts one. `own` are this worker's own variables, `wanted` the environment that the user makes for it, `output`
+    /// Starts one, with this thunk in it. `own` are this worker's own variables, `wanted` the environment that the user makes for it, `output`
     /// its standard output and error where they are read, `told` the descriptor on which it says that it is ready.
     #[expect(clippy::disallowed_methods, reason = "the one place where processes are started")]
     pub(crate) fn spawn(
         &self,
+        thunk: &Path,
         own: &[(&'static str, String)],
         wanted: Option<Environment>,
         output: Option<Ends>,
@@ -141,7 +141,7 @@ impl Template {
         };
         let given = variables.iter().rfind(|(name, _)| name == "LD_PRELOAD").map(|(_, value)| value.clone());
         command.envs(variables);
-        command.env("LD_PRELOAD", preload(&self.thunk, given.or(inherited).as_deref()));
+        command.env("LD_PRELOAD", preload(thunk, given.or(inherited).as_deref()));
         command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         command.envs(own.iter().map(|(name, value)| (*name, value)));
         let (dispositions, limits) = (self.dispositions, self.limits);

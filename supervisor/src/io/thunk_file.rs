@@ -2,6 +2,9 @@
 //! the copy inside it, written to a runtime directory. It never loads the thunk.
 
 mod extract;
+mod kept;
+
+pub(crate) use kept::Thunk;
 
 use crate::io::elf::{self, Found, Kind};
 use crate::io::runtime_dir::{self, Purpose};
@@ -73,6 +76,8 @@ struct Search {
     beside: Option<PathBuf>,
     /// Directories that the embedded copy may be written to, the best first.
     homes: Vec<PathBuf>,
+    /// Where to write it if none of these will do, because others were there first.
+    spares: fn() -> Vec<PathBuf>,
     uid: Uid,
 }
 
@@ -83,7 +88,8 @@ impl Search {
         let homes = runtime_dir::homes(Purpose::Thunk).into_iter().map(|home| home.path).collect();
         let program = std::env::current_exe().and_then(fs::canonicalize).ok();
         let beside = program.and_then(|program| program.parent().map(Path::to_owned));
-        Self { by_variable: variable(VARIABLE), beside, homes, uid }
+        let spares = || runtime_dir::spares(Purpose::Thunk).into_iter().map(|home| home.path).collect();
+        Self { by_variable: variable(VARIABLE), beside, homes, spares, uid }
     }
 
     fn locate(&self, explicit: Option<&Path>) -> Result<PathBuf, ThunkError> {
@@ -110,13 +116,23 @@ impl Search {
                 Err(why) => tried.push((path, why)),
             }
         }
-        for home in &self.homes {
-            let usable = check_word(home)
-                .and_then(|()| extract::write(home, extract::EMBEDDED, self.uid))
+        self.write(tried)
+    }
+
+    /// The copy that this program carries, written where that is possible; `tried` is what was no good before.
+    fn write(&self, mut tried: Vec<(PathBuf, String)>) -> Result<PathBuf, ThunkError> {
+        let files = tried.len();
+        let spares = std::iter::once_with(self.spares).flatten();
+        for home in self.homes.iter().cloned().chain(spares) {
+            let usable = check_word(&home)
+                .and_then(|()| extract::write(&home, extract::EMBEDDED, self.uid))
                 .and_then(|path| check(&path).and_then(|()| self.check_reach(&path)).map(|()| path));
             match usable {
-                Ok(path) => return Ok(path),
-                Err(why) => tried.push((home.clone(), why)),
+                Ok(path) => {
+                    runtime_dir::tell_passed_over("the thunk", &tried[files..], &home);
+                    return Ok(path);
+                }
+                Err(why) => tried.push((home, why)),
             }
         }
         Err(ThunkError::Unusable(tried))

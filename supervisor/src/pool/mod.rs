@@ -63,6 +63,7 @@ mod suspicion;
 #[cfg(test)]
 mod tests;
 mod traffic;
+mod trust;
 mod wear;
 mod worker;
 mod workers;
@@ -79,6 +80,7 @@ pub use rollout::{Failed, Progress, Purpose, Reloaded, Rollout};
 pub use settings::{JITTER, Policy, Settings, WhenNoWorker};
 pub use state::{Reason, State};
 pub use stop::{Next, Stop};
+pub(crate) use trust::{Kin, User, speaks_for};
 pub use wear::Worn;
 pub use worker::Worker;
 

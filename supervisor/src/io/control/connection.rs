@@ -1,13 +1,14 @@
 //! One client: bytes in, one request at a time out of them, lines out, each within its bounds. Answers nothing but what is
 //! no request.
 
+use super::super::foreign::Foreign;
 use super::bucket::Bucket;
 use super::wire::{self, Fault, MAX_REQUEST};
 use crate::api::{Command, Event};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Instant;
 
 /// What a client has not taken; a client that is behind by more gets no more. A single answer may be longer.
@@ -48,7 +49,7 @@ pub(super) enum Step {
 /// The connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    link: OwnedFd,
+    link: Foreign,
     /// Counts the clients of a supervisor's life.
     pub(super) serial: u64,
     pub(super) uid: u32,
@@ -70,7 +71,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(link: OwnedFd, serial: u64, uid: u32, pid: u32, now: Instant) -> Self {
+    pub(super) fn new(link: Foreign, serial: u64, uid: u32, pid: u32, now: Instant) -> Self {
         Self {
             link,
             serial,

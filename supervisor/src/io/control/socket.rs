@@ -76,7 +76,8 @@ impl Socket {
     fn open_named(name: &str, exact: bool) -> Result<Self, ControlError> {
         let uid = Uid::effective();
         let mut tried = Vec::new();
-        for home in runtime_dir::homes(Purpose::Control) {
+        let spares = std::iter::once_with(|| runtime_dir::spares(Purpose::Control)).flatten();
+        for home in runtime_dir::homes(Purpose::Control).into_iter().chain(spares) {
             let directory = match runtime_dir::open_or_make(&home, Purpose::Control, uid) {
                 Ok(directory) => directory,
                 Err(why) => {
@@ -85,7 +86,10 @@ impl Socket {
                 }
             };
             match Self::open_numbered(&directory, &home.path, name, exact) {
-                Ok(socket) => return Ok(socket),
+                Ok(socket) => {
+                    runtime_dir::tell_passed_over("control sockets", &tried, &home.path);
+                    return Ok(socket);
+                }
                 Err(Refusal::Taken(pid)) => {
                     let path = home.path.join(format!("{name}.sock"));
                     return Err(ControlError::NameTaken { name: name.to_owned(), path, pid });

@@ -13,7 +13,13 @@ fn thunk() -> Vec<u8> {
 }
 
 fn search(beside: PathBuf, homes: &[PathBuf]) -> Search {
-    Search { by_variable: None, beside: Some(beside), homes: homes.to_vec(), uid: Uid::effective() }
+    Search {
+        by_variable: None,
+        beside: Some(beside),
+        homes: homes.to_vec(),
+        spares: Vec::new,
+        uid: Uid::effective(),
+    }
 }
 
 fn tried(error: ThunkError) -> Vec<String> {
