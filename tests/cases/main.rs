@@ -92,6 +92,8 @@ mod owned;
 mod parity;
 /// Odd folders, a lone binary, other users.
 mod places;
+/// What workers write, printed by commands.
+mod plain_text;
 /// Whom each policy picks, how many a worker may have, and nobody there.
 mod policies;
 mod prefork;
@@ -145,6 +147,8 @@ mod take_back;
 mod taking_turns;
 /// The thunk's file.
 mod thunk_elf;
+/// The file of the thunk is gone, or cannot be where it should.
+mod thunk_file;
 /// What the thunk tells of its decisions.
 mod thunk_log;
 /// Stops for which there is little time.

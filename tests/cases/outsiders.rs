@@ -3,10 +3,11 @@
 
 use harness::{
     Cluster, Options, PATIENCE, Port, app, app_dir, ask_in_turn, conn_to, interpreter, require, shares,
-    signal, wait_for, wait_until,
+    signal, thunk, wait_for, wait_until,
 };
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -46,6 +47,14 @@ fn line(child: &mut Child) -> String {
 fn end(mut child: Child) {
     drop(child.stdin.take());
     assert!(child.wait().expect("it is ours").success());
+}
+
+/// What a squatter has seen when it is told to end.
+fn counted(mut squatter: Child) -> String {
+    drop(squatter.stdin.take());
+    let counted = line(&mut squatter);
+    end(squatter);
+    counted
 }
 
 /// Says something at a socket and has ended when this returns.
@@ -170,17 +179,52 @@ fn who_takes_the_name_of_a_dead_supervisor_is_told_nothing() {
     let mut squatter = outsider(STRANGER, ["squat", &name(pid, REQUEST), ""]);
     cluster.signal(libc::SIGKILL);
     assert_eq!(line(&mut squatter), "taken");
-    // As long as it is not reaped its number is there, and only the kernel's word on who listens tells.
+    // Not reaped yet, and reaped.
     signal(pid, libc::SIGUSR1);
     cluster.stdout().wait_for_count("late: ok", 1, PATIENCE);
     cluster.wait_exit();
     signal(pid, libc::SIGUSR1);
     cluster.stdout().wait_for_count("late: ok", 2, PATIENCE);
-    squatter.stdin.as_mut().expect("it is a pipe").write_all(b"\n").expect("it reads");
-    assert_eq!(line(&mut squatter), "heard=0");
-    end(squatter);
+    assert_eq!(counted(squatter), "links=0 heard=0");
     for port in &late {
         let listens = || std::net::TcpStream::connect(("127.0.0.1", port.number())).ok();
         wait_for("it listens by itself", PATIENCE, listens);
+    }
+}
+
+/// One that lives, but is not who listens.
+#[test]
+fn who_listens_must_be_the_supervisor() {
+    if !may_be_another() || !require("python3") {
+        return;
+    }
+    let namespace =
+        |which: &str| fs::metadata(format!("/proc/self/ns/{which}")).expect("/proc is mounted").ino();
+    let namespaces = format!("{}:{}", namespace("pid"), namespace("user"));
+    let name = format!("clustermon-test-squat-{}", std::process::id());
+    for heard in [false, true] {
+        let mut squatter = outsider(STRANGER, ["squat", &name, ""]);
+        assert_eq!(line(&mut squatter), "taken");
+        // That the same is told to who is the supervisor shows that there was something to hear.
+        let told = match heard {
+            false => format!("{}:{STRANGER}:{namespaces}", std::process::id()),
+            true => format!("{}:{STRANGER}:{namespaces}", squatter.id()),
+        };
+        let port = Port::free();
+        let mut program = Command::new(interpreter("python3"));
+        program.arg(app_dir().join("python/twice.py")).env("LD_PRELOAD", thunk());
+        program.env("PORT", port.number().to_string()).env("LATE_PORTS", "");
+        program
+            .env(REQUEST, &name)
+            .env("CLUSTERMON_TOKEN", "0".repeat(32))
+            .env("CLUSTERMON_SUPERVISOR", told);
+        let mut program = program.spawn().expect("it starts");
+        let listens = || std::net::TcpStream::connect(("127.0.0.1", port.number())).ok();
+        wait_for("it listens by itself", PATIENCE, listens);
+        program.kill().expect("it is ours");
+        program.wait().expect("it is ours");
+        let counted = counted(squatter);
+        assert_eq!(!counted.ends_with(" heard=0"), heard, "{counted}");
+        assert!(!counted.starts_with("links=0"), "{counted}");
     }
 }

@@ -65,7 +65,10 @@ pub(crate) fn ask(settings: &Settings, request: &Request<'_>, socket: Option<i32
     let hello = Hello { version: VERSION, token: settings.token, pid: sys::getpid() };
     let mut answer = Answer { frame: [0; ROOM], len: 0, fd: None };
     answer.len = request.encode(&hello, &mut answer.frame)?;
-    let link = sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC).ok();
+    let link = match settings.supervisor.is_ending() {
+        true => None,
+        false => sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC).ok(),
+    };
     let done = link.and_then(|link| {
         let deadline = if has_limit(request) { sys::now() + TIME_LIMIT } else { i64::MAX };
         let done = exchange(link, settings, &mut answer, socket, deadline);
@@ -82,7 +85,7 @@ pub(crate) fn ask(settings: &Settings, request: &Request<'_>, socket: Option<i32
 /// True if the supervisor lives. That somebody listens on its socket is not enough: one that has just been killed lets
 /// go of its lanes first, and of its socket a moment later, without a word to who has connected meanwhile.
 pub(crate) fn is_up(settings: &Settings) -> bool {
-    if settings.supervisor.is_gone() {
+    if settings.supervisor.is_ending() {
         return false;
     }
     let Ok(link) = sys::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK) else { return true };

@@ -2,6 +2,7 @@
 its NUL. Says in a line what it did; `linger` and `squat` then wait for the end of standard input."""
 import array
 import errno
+import select
 import socket
 import struct
 import sys
@@ -55,7 +56,7 @@ def say(name, text):
 
 
 def squat(name, _):
-    """Takes the name as soon as it is free, and tells what is said to it."""
+    """Takes the name as soon as it is free, and counts who connects until the end of standard input, and who says something."""
     own = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     while True:
         try:
@@ -67,17 +68,22 @@ def squat(name, _):
             time.sleep(0.001)
     own.listen(50)
     print("taken", flush=True)
-    sys.stdin.read(1)
     own.setblocking(False)
-    heard = 0
+    links, heard, ended = 0, 0, False
     while True:
+        if not ended:
+            ended = sys.stdin in select.select([own, sys.stdin], [], [])[0]
         try:
             link, _ = own.accept()
         except BlockingIOError:
-            break
+            if ended:
+                break
+            continue
+        links += 1
         link.settimeout(5)
-        heard += len(link.recv(4096))
-    print(f"heard={heard}", flush=True)
+        heard += len(link.recv(4096)) > 0
+        link.close()
+    print(f"links={links} heard={heard}", flush=True)
 
 
 if __name__ == "__main__":
