@@ -44,7 +44,8 @@ pub struct Place<'a> {
 pub enum Request<'a> {
     /// `listen(fd, backlog)` was called; carries the socket. Answered by `Lane` (with the worker's end) or `Errno`.
     Listen { fd: i32, backlog: i32, place: Place<'a> },
-    /// `bind()` to port 0 of a shared address; carries the socket, which the supervisor binds. Answered by `Errno`.
+    /// `bind()` to port 0 of a shared address; carries the socket, which the supervisor binds. Answered by `Errno`, or by
+    /// `NotOwned` where the port is to be this process's own.
     BindAny { address: Address },
     /// The kernel said EADDRINUSE: does the cluster own this address? Answered by `Owned` or `NotOwned`.
     Owns { cookie: u64, address: Address, place: Place<'a> },
@@ -66,6 +67,9 @@ pub enum Request<'a> {
     /// own? Answered by `Lane` (with the worker's end) or `Errno`: then it goes on with the one that it has, and asks again
     /// later if that is EAGAIN. `unsure`: it may not see whether an epoll set that holds the lane is its parent's too.
     Adopt { lane: u64, fd: i32, unsure: bool },
+    /// A process of a worker that may still be starting is about to connect there. Answered by `Errno` where it is to fail, by
+    /// `NotOwned` where it goes on, and by `Owned` where it goes on and need not ask again.
+    Connects { address: Address, place: Place<'a> },
 }
 
 /// What the supervisor answers.
@@ -98,6 +102,7 @@ const UNLINK: u16 = 8;
 const PAGE: u16 = 9;
 const ATTACH: u16 = 10;
 const ADOPT: u16 = 11;
+const CONNECTS: u16 = 12;
 
 const ERRNO: u16 = 1;
 const LANE: u16 = 2;
@@ -170,6 +175,10 @@ impl<'a> Request<'a> {
                     out.i32(1);
                 }
             }
+            Self::Connects { address, place } => {
+                out.address(address);
+                write_place(&mut out, place);
+            }
         }
         out.finish()
     }
@@ -217,6 +226,7 @@ impl<'a> Request<'a> {
                 fd: input.i32()?,
                 unsure: !input.is_empty() && input.i32()? != 0,
             },
+            CONNECTS => Self::Connects { address: input.address()?, place: read_place(&mut input)? },
             _ => return None,
         };
         Some((hello, request))
@@ -240,6 +250,7 @@ impl<'a> Request<'a> {
             Self::Page => PAGE,
             Self::Attach => ATTACH,
             Self::Adopt { .. } => ADOPT,
+            Self::Connects { .. } => CONNECTS,
         }
     }
 }

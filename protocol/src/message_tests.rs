@@ -107,6 +107,7 @@ proptest! {
             Request::Page,
             Request::Attach,
             Request::Adopt { lane: cookie, fd, unsure: backlog > 0 },
+            Request::Connects { address, place },
         ] {
             let bytes = frame(&request, &HELLO);
             prop_assert_eq!(Request::decode(&bytes), Some((HELLO, request)));

@@ -1,14 +1,17 @@
 //! Which listeners are shared: the user's rules first, then the built-in ones. It decides from addresses alone and
 //! looks nothing up.
 //!
-//! The more exact rule wins (host and port, or path > host with any port > any host with that port); of two equally
-//! exact ones, private wins.
+//! The more exact rule wins (host and port, or path > host and range of ports > host with any port > any host with that
+//! port > any host with that range); of two equally exact ones, private wins.
 
 use crate::address::Address;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Ports that debuggers listen on, private unless the user says otherwise: node --inspect, debugpy, JDWP.
 pub const DEBUG_PORTS: [u16; 3] = [9229, 5678, 5005];
+
+/// How exactly a rule names an address when it names it alone.
+const EXACT: u8 = 5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Host {
@@ -17,13 +20,46 @@ enum Host {
     Ip(IpAddr),
 }
 
-/// An address pattern: `host:port`, `*:port`, `host:*`, `[v6]:port`, `/path`, `@abstract`.
+/// Which ports a pattern names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ports {
+    Any,
+    One(u16),
+    /// Both ends belong to it.
+    Range(u16, u16),
+}
+
+impl Ports {
+    fn parse(text: &str) -> Option<Self> {
+        let number =
+            |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?;
+        match text.split_once('-') {
+            None if text == "*" => Some(Self::Any),
+            None => Some(Self::One(number(text)?)),
+            // Port 0 is no port: the system chooses one.
+            Some((first, last)) => match (number(first)?, number(last)?) {
+                (first @ 1.., last) if first <= last => Some(Self::Range(first, last)),
+                _ => None,
+            },
+        }
+    }
+
+    fn contain(self, port: u16) -> bool {
+        match self {
+            Self::Any => true,
+            Self::One(one) => one == port,
+            Self::Range(first, last) => (first..=last).contains(&port),
+        }
+    }
+}
+
+/// An address pattern: `host:port`, `*:port`, `host:*`, `[v6]:port`, `/path`, `@abstract`; for `port` also `first-last`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule<'a>(Pattern<'a>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pattern<'a> {
-    Inet { host: Host, port: Option<u16> },
+    Inet { host: Host, ports: Ports },
     Path(&'a str),
     Abstract(&'a str),
 }
@@ -40,11 +76,8 @@ impl<'a> Rule<'a> {
         if text.starts_with('/') {
             return Some(Self(Pattern::Path(text)));
         }
-        let (host, port) = text.rsplit_once(':')?;
-        let port = match port {
-            "*" => None,
-            number => Some(number.parse().ok()?),
-        };
+        let (host, ports) = text.rsplit_once(':')?;
+        let ports = Ports::parse(ports)?;
         let host = match host {
             "*" => Host::Any,
             "localhost" => Host::Localhost,
@@ -53,7 +86,7 @@ impl<'a> Rule<'a> {
                 None => Host::Ip(IpAddr::V4(host.parse::<Ipv4Addr>().ok()?)),
             },
         };
-        (host != Host::Any || port.is_some()).then_some(Self(Pattern::Inet { host, port }))
+        (host != Host::Any || ports != Ports::Any).then_some(Self(Pattern::Inet { host, ports }))
     }
 
     /// How exactly the rule names this address; 0 is not at all. `place` is the absolute path of a unix socket.
@@ -61,21 +94,27 @@ impl<'a> Rule<'a> {
         match self.0 {
             Pattern::Path(path) => {
                 let same = address.path() == Some(path.as_bytes()) || place == path.as_bytes();
-                if same && address.path().is_some() { 3 } else { 0 }
+                if same && address.path().is_some() { EXACT } else { 0 }
             }
-            Pattern::Abstract(name) if address.abstract_name() == Some(name.as_bytes()) => 3,
+            Pattern::Abstract(name) if address.abstract_name() == Some(name.as_bytes()) => EXACT,
             Pattern::Abstract(_) => 0,
-            Pattern::Inet { host, port } => {
-                let Some(actual) = address.port() else { return 0 };
-                if port.is_some_and(|port| port != actual) {
+            Pattern::Inet { host, ports } => {
+                if !address.port().is_some_and(|port| ports.contain(port)) {
                     return 0;
                 }
                 let ip = address.ipv4().map(IpAddr::V4).or(address.ipv6().map(IpAddr::V6));
-                match host {
-                    Host::Any => 1,
-                    Host::Localhost if address.is_loopback() => 2 + u8::from(port.is_some()),
-                    Host::Ip(wanted) if Some(wanted) == ip => 2 + u8::from(port.is_some()),
-                    Host::Localhost | Host::Ip(_) => 0,
+                let named = match host {
+                    Host::Any => false,
+                    Host::Localhost if address.is_loopback() => true,
+                    Host::Ip(wanted) if Some(wanted) == ip => true,
+                    Host::Localhost | Host::Ip(_) => return 0,
+                };
+                match (named, ports) {
+                    (true, Ports::One(_)) => EXACT,
+                    (true, Ports::Range(..)) => 4,
+                    (true, Ports::Any) => 3,
+                    (false, Ports::One(_)) => 2,
+                    (false, Ports::Range(..) | Ports::Any) => 1,
                 }
             }
         }
@@ -85,8 +124,13 @@ impl<'a> Rule<'a> {
 /// True if a listener on this address is shared. `rules` is the text of [`crate::env::RULES`]; lines that are no rule
 /// are passed over.
 pub fn shared(rules: &str, address: &Address, place: &[u8]) -> bool {
+    told(rules, address, place).unwrap_or_else(|| built_in(address))
+}
+
+/// What the user's rules say of it, if anything.
+pub fn told(rules: &str, address: &Address, place: &[u8]) -> Option<bool> {
     let mut best = 0;
-    let mut share = built_in(address);
+    let mut share = None;
     for line in rules.lines() {
         let (on, text) = match line.split_at_checked(1) {
             Some(("+", text)) => (true, text),
@@ -97,7 +141,7 @@ pub fn shared(rules: &str, address: &Address, place: &[u8]) -> bool {
         let exact = rule.matches(address, place);
         if exact > best || (exact == best && exact > 0 && !on) {
             best = exact;
-            share = on;
+            share = Some(on);
         }
     }
     share
@@ -140,6 +184,34 @@ mod tests {
     }
 
     #[test]
+    fn ranges_name_all_ports_from_the_first_to_the_last() {
+        let rules = "-127.0.0.1:40000-40100\n+127.0.0.1:40050\n-*:50000-50009\n+10.0.0.1:*";
+        for (host, port, expected) in [
+            ("127.0.0.1", 39999, true),
+            ("127.0.0.1", 40000, false),
+            ("127.0.0.1", 40050, true),
+            ("127.0.0.1", 40100, false),
+            ("127.0.0.1", 40101, true),
+            ("10.0.0.9", 40000, true),
+            ("10.0.0.9", 50009, false),
+            ("10.0.0.1", 50009, true),
+        ] {
+            assert_eq!(shared(rules, &v4(host, port), b""), expected, "{host}:{port}");
+        }
+        assert!(!shared("+*:9-90\n-*:80", &v4("10.0.0.1", 80), b""), "one port is more exact than a range");
+        assert!(shared("-10.0.0.1:*\n+10.0.0.1:9-90", &v4("10.0.0.1", 80), b""), "and a range than any");
+        assert!(!shared("-*:1-65535", &v4("10.0.0.1", 65535), b""));
+        assert!(shared("-*:1-65535", &v4("10.0.0.1", 0), b""), "port 0 is in no range");
+    }
+
+    #[test]
+    fn what_nobody_says_anything_of_is_told_from_what_is_shared() {
+        assert_eq!(told("", &v4("0.0.0.0", 0), b""), None);
+        assert_eq!(told("+*:0", &v4("0.0.0.0", 0), b""), Some(true));
+        assert_eq!(told("-*:0\nnonsense", &v4("127.0.0.1", 0), b""), Some(false));
+    }
+
+    #[test]
     fn unix_sockets_match_by_path_or_place() {
         let mut raw = [0u8; 12];
         raw[..2].copy_from_slice(&crate::address::UNIX.to_ne_bytes());
@@ -152,12 +224,39 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_rule() {
-        for text in ["", "80", "*:*", "host:80", "[::1]", "127.0.0.1:99999", "@", "a\n:80", "*:"] {
+        for text in [
+            "",
+            "80",
+            "*:*",
+            "host:80",
+            "[::1]",
+            "127.0.0.1:99999",
+            "@",
+            "a\n:80",
+            "*:",
+            "*:9-1",
+            "*:0-9",
+            "*:1-",
+            "*:-9",
+            "*:1-99999",
+            "*:1-2-3",
+            "*:+1-9",
+            "*:1 - 9",
+            "*:*-9",
+        ] {
             assert_eq!(Rule::parse(text), None, "{text:?}");
         }
-        for text in
-            ["*:80", "127.0.0.1:0", "[::1]:80", "/run/x y.sock", "@name", "10.0.0.1:*", "localhost:80"]
-        {
+        for text in [
+            "*:80",
+            "127.0.0.1:0",
+            "[::1]:80",
+            "/run/x y.sock",
+            "@name",
+            "10.0.0.1:*",
+            "localhost:80",
+            "*:7-7",
+            "[::1]:1-65535",
+        ] {
             assert!(Rule::parse(text).is_some(), "{text:?}");
         }
     }

@@ -11,10 +11,12 @@ mod causes;
 mod closing;
 mod commands;
 mod draining;
+mod early_connects;
 mod examine;
 mod finding;
 mod health;
 mod holders;
+mod idle_lanes;
 mod listening;
 mod log_file;
 mod long;
@@ -55,7 +57,7 @@ use crate::io::open::OpenConnections;
 use crate::io::quiet::Quiet;
 use crate::io::ready::Ready;
 use crate::io::release::Releases;
-use crate::io::scout::Scout;
+use crate::io::scout::{Answer, Found, Scout};
 use crate::io::signals::{Event, Signals};
 use crate::io::source::Source;
 use crate::io::spawn::{Limits, Template};
@@ -74,6 +76,7 @@ use draining::Drains;
 use examine::{Baselines, Dumps};
 use health::Monitor;
 use holders::Holders;
+use idle_lanes::IdleLanes;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
 use moving::Moves;
@@ -123,6 +126,7 @@ struct Shell {
     remains: Remains,
     suspended: Suspended,
     bypasses: Bypasses,
+    idle_lanes: IdleLanes,
     quiet: Quiet,
     moves: Moves,
     waker: Arc<Waker>,
@@ -158,6 +162,7 @@ struct Shell {
     any_ports: HashMap<(Address, bool, u32), u16>,
     /// The last address of which a worker was told that it is somebody else's.
     last_taken: Option<(WorkerId, Address)>,
+    told_early: early_connects::Told,
     next_lane: u64,
     next_balancer: u32,
     nonce: u64,
@@ -260,6 +265,9 @@ impl Shell {
         if due(self.remains.next_deadline(), self.now) {
             self.look_at_remains();
         }
+        if due(self.idle_lanes.next_deadline(), self.now) {
+            self.look_at_idle_lanes();
+        }
         if due(self.closing_deadline(), self.now) {
             self.look_at_doors();
         }
@@ -316,6 +324,7 @@ impl Shell {
             self.bereaved.next_deadline(),
             self.remains.next_deadline(),
             self.suspended.next_deadline(),
+            self.idle_lanes.next_deadline(),
             self.control.as_ref().and_then(Control::next_deadline),
             self.notifier.next_deadline(),
             self.open.as_ref().and_then(OpenConnections::next_deadline),
@@ -412,13 +421,19 @@ impl Shell {
     }
 
     fn on_scout(&mut self) {
-        while let Some((lane, held)) = self.scout.next() {
-            if let Some((waiting, is_there)) =
-                self.lanes.get(&lane).map(|lane| (lane.waiting(), !held && lane.is_where_it_was()))
-            {
-                // It may have been put in its place while the scout looked.
-                let held = held || is_there;
-                self.input(Input::Looked { lane, waiting, held });
+        while let Some(Answer { lane: id, found, idle }) = self.scout.next() {
+            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            if let Found::At(place) = found {
+                lane.seen_at = place;
+            }
+            let (waiting, holder, worker) = (lane.waiting(), lane.holder.pid, lane.worker);
+            // It may have been put in its place while the scout looked. And who has ended has closed nothing: what becomes
+            // of its lanes follows from its end, of which the loop may not have heard yet.
+            let held = found != Found::Nobody
+                || lane.is_where_it_was()
+                || self.processes.get(&worker).is_some_and(|process| process.has_ended_unheard(holder));
+            if !idle || (!held && self.is_idle_lane_closed(id)) {
+                self.input(Input::Looked { lane: id, waiting, held });
             }
         }
     }

@@ -44,6 +44,8 @@ fn of_the_command_line() {
         ("--window 0", "window"),
         ("--backlog 99999999999", "backlog"),
         ("--share nowhere", "nowhere"),
+        ("--private 127.0.0.1:40100-40000", "127.0.0.1:40100-40000"),
+        ("--private *:0-9", "a range of ports as 127.0.0.1:40000-40100"),
         ("--private 127.0.0.1:99999", "99999"),
         ("--thunk /nowhere/thunk.so", "/nowhere/thunk.so"),
         ("--name a/b", "a/b"),

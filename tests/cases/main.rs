@@ -22,6 +22,10 @@ mod bystanders;
 mod capacity;
 /// Why workers end and why they get no connections.
 mod causes;
+/// Listeners that a program has closed while nobody came.
+mod closed_listeners;
+/// Programs that test by connect() whether their address is free.
+mod connect_before_listen;
 /// The commands to a running cluster.
 mod control;
 /// The socket that they go through.
@@ -52,6 +56,8 @@ mod health_pages;
 mod inherited_signals;
 /// Addresses that a program opens long after its first.
 mod late_addresses;
+/// Ports that a program opens for one client while it serves.
+mod later_ports;
 /// A supervisor with few descriptors.
 mod limits;
 /// Workers that close their listener and live on.

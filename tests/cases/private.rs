@@ -33,7 +33,9 @@ fn a_loopback_port_zero_is_private() {
 
 #[test]
 fn a_wildcard_port_zero_is_shared_by_the_order_of_calls() {
-    let Some((cluster, app)) = start(Options::workers(3).env("EXTRA_HOST", "0.0.0.0")) else { return };
+    // However long it takes to start.
+    let options = Options::workers(3).flags("--listen-settle 1h").env("EXTRA_HOST", "0.0.0.0");
+    let Some((cluster, app)) = start(options) else { return };
     let extras: BTreeSet<_> = extras(&cluster, &app, 3).into_iter().collect();
     assert_eq!(extras.len(), 1, "{extras:?}");
     cluster.stop();

@@ -21,6 +21,7 @@ pub(crate) const EADDRINUSE: i32 = 98;
 pub(crate) const ECONNABORTED: i32 = 103;
 pub(crate) const ECONNRESET: i32 = 104;
 pub(crate) const EISCONN: i32 = 106;
+pub(crate) const ECONNREFUSED: i32 = 111;
 pub(crate) const EINPROGRESS: i32 = 115;
 pub(crate) const ENOTCONN: i32 = 107;
 

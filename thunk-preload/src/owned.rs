@@ -1,5 +1,5 @@
 //! Sockets whose bind() was not what the program took it for: in name only, because the cluster owns the address, or yet
-//! without the port that the cluster has for it. A hint that spares everybody else a question; the supervisor's memory and
+//! without the port that the cluster has for it, or with a port that tells nothing. A hint that spares everybody else a question; the supervisor's memory and
 //! the kernel decide.
 
 use crate::abi::{SO_COOKIE, SOL_SOCKET};
@@ -19,6 +19,10 @@ pub(crate) struct Sockets {
 pub(crate) static OWNED: Sockets = Sockets::new();
 /// Bound to port 0, which they have not got yet.
 pub(crate) static PORTLESS: Sockets = Sockets::new();
+/// Bound to port 0, and the port that they have got is the cluster's: they are shared whatever the rules say of that port.
+pub(crate) static CLUSTER_PORT: Sockets = Sockets::new();
+/// Bound to port 0, and the port that they have got is this process's own.
+pub(crate) static OWN_PORT: Sockets = Sockets::new();
 
 /// The kernel's number for a socket, unique while the machine runs.
 pub(crate) fn cookie(fd: i32) -> Option<u64> {

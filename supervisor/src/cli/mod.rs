@@ -262,6 +262,7 @@ mod tests {
             (&["--stop-signal", "0", "x"], "--stop-signal"),
             (&["--dump-signal", "0", "x"], "--dump-signal"),
             (&["--share", "nowhere", "x"], "--share \"nowhere\": write an address as"),
+            (&["--private", "*:9-1", "x"], "--private \"*:9-1\": write an address as"),
             (&["--private", "*:9", "--share", "*:9", "x"], "*:9 is given to both"),
             (&["--name", "a/b", "x"], "--name \"a/b\""),
             (&["--thunk", "", "x"], "--thunk"),

@@ -103,10 +103,11 @@ pub(super) struct Args {
     /// Go on when every worker has died before any was ready
     #[arg(long)]
     keep_trying: bool,
-    /// Share this address though it would be private: host:port, *:port, [v6]:port, /path or @abstract; repeatable
+    /// Share this address though it would be private: host:port, *:port, [v6]:port, /path or @abstract, for port also a range
+    /// such as 40000-40100; repeatable
     #[arg(long, value_name = "ADDR")]
     share: Vec<String>,
-    /// Leave this address to each worker alone; repeatable
+    /// Leave this address, or range of ports, to each worker alone; repeatable
     #[arg(long, value_name = "ADDR")]
     private: Vec<String>,
     /// Name of the cluster [default: stem of the script or program]

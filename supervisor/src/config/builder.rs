@@ -166,7 +166,7 @@ impl Builder {
     }
 
     /// Shares one more address between the workers, against the built-in rules: `host:port`, `*:port`, `[v6]:port`,
-    /// `/path` or `@abstract`.
+    /// `/path` or `@abstract`; for `port` also a range such as `40000-40100`.
     pub fn share(mut self, address: impl Into<String>) -> Self {
         self.share.push(address.into());
         self

@@ -68,7 +68,8 @@ pub enum ConfigError {
     },
     /// Not an address that a rule can be about.
     #[error(
-        "--{option} {text:?}: write an address as 127.0.0.1:80, localhost:80, *:80, [::1]:80, /path or @abstract"
+        "--{option} {text:?}: write an address as 127.0.0.1:80, localhost:80, *:80, [::1]:80, /path or @abstract, \
+         and a range of ports as 127.0.0.1:40000-40100, the lower one first, from 1 to 65535"
     )]
     Address {
         /// `share` or `private`.

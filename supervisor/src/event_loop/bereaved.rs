@@ -2,9 +2,8 @@
 //! comes to wait there, and its descriptors are free again. It ends no process.
 
 use super::Shell;
-use crate::ids::{LaneId, WorkerId};
-use crate::io::child;
-use crate::io::scout::Question;
+use crate::ids::WorkerId;
+use crate::io::scout::{Question, Wanted};
 use std::time::{Duration, Instant};
 
 /// From the end of a process to the first look: one that goes into the background has forked by then, twice. Each
@@ -46,17 +45,15 @@ impl Shell {
         let now = self.now;
         let due: Vec<Look> = self.bereaved.0.extract_if(.., |look| look.due <= now).collect();
         for Look { worker, pid, looks, .. } in due {
-            let is_coming = |id: &LaneId| self.deliveries.iter().any(|(coming, _)| coming == id);
             let left = self.lanes.iter().filter(|(_, lane)| lane.worker == worker && lane.holder.pid == pid);
-            let (coming, lanes): (Vec<_>, Vec<_>) =
-                left.map(|(id, lane)| (*id, lane.inode)).partition(|(id, _)| is_coming(id));
+            let (coming, lanes): (Vec<_>, Vec<_>) = left
+                .map(|(&lane, its)| Wanted { lane, inode: its.inode, seen_at: its.seen_at })
+                .partition(|wanted| self.is_coming(wanted.lane));
             if lanes.is_empty() && coming.is_empty() {
                 continue;
             }
-            // Where orphans become children of this process one that has left its family is found too.
-            let orphans = if self.signals.is_some() { child::children() } else { Vec::new() };
-            let pids = self.pids(worker).into_iter().chain(orphans).collect();
-            self.scout.ask(Question { lanes, pids });
+            let pids = self.possible_holders(worker);
+            self.scout.ask(Question { lanes, pids, idle: false });
             if let Some(pause) = PAUSES.get(looks + 1) {
                 self.bereaved.0.push(Look { due: now + *pause, worker, pid, looks: looks + 1 });
             }

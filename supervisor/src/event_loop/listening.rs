@@ -213,6 +213,7 @@ impl Shell {
             .register(&mut SourceFd(&fd), source, Interest::READABLE)
             .inspect_err(|_| self.releases.close(ticket))?;
         self.lanes.insert(id, lane);
+        self.idle_lanes.opened(self.now);
         Ok(id)
     }
 

@@ -2,9 +2,8 @@
 
 use super::{Shell, arm};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
-use crate::io::intercept::Delivery;
 use crate::io::lane::Lane;
-use crate::io::scout::Question;
+use crate::io::scout::{Question, Wanted};
 use crate::io::source::Source;
 use crate::pool::{Input, Output, Signal};
 use clustermon_protocol::address::Address;
@@ -119,18 +118,13 @@ impl Shell {
         self.look_for_missed(id);
         let Some(lane) = self.lanes.get(&id) else { return };
         let waiting = lane.waiting();
-        // On its way to the worker it is in no table of descriptors, however long that takes.
-        let is_coming = |(coming, delivery): &(LaneId, Delivery)| *coming == id && delivery.is_under_way();
-        if waiting == 0 || self.deliveries.iter().any(is_coming) || lane.is_where_it_was() {
+        if waiting == 0 || self.is_coming(id) || lane.is_where_it_was() {
             self.pool.handle(self.now, Input::Looked { lane: id, waiting, held: true });
             return;
         }
-        let mut pids = vec![lane.holder.pid];
-        if let Some(process) = self.processes.get(&lane.worker) {
-            pids.push(process.pid);
-            pids.extend(process.members.values().map(|member| member.pid));
-        }
-        self.scout.ask(Question { lanes: vec![(id, lane.inode)], pids });
+        let (worker, wanted) = (lane.worker, Wanted { lane: id, inode: lane.inode, seen_at: lane.seen_at });
+        let pids = self.possible_holders(worker);
+        self.scout.ask(Question { lanes: vec![wanted], pids, idle: false });
     }
 
     fn take_back(&mut self, id: LaneId) {

@@ -65,8 +65,11 @@ impl Shell {
             }
             Request::BindAny { address } => {
                 let done = socket.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF));
-                let done = done.and_then(|socket| self.bind_any(worker, &address, &socket));
-                Reply::Errno(done.map_or_else(|error| errno(&error), |()| 0))
+                match done.and_then(|socket| self.bind_any(worker, pid, &address, &socket)) {
+                    Ok(true) => Reply::Errno(0),
+                    Ok(false) => Reply::NotOwned,
+                    Err(error) => Reply::Errno(errno(&error)),
+                }
             }
             Request::Owns { cookie, address, place } => self.owns(worker, cookie, &address, &place),
             Request::OwnedName { cookie } => {
@@ -127,6 +130,7 @@ impl Shell {
                 self.adopt(worker, LaneId(lane), Holder { pid, fd }, unsure, caller);
                 return;
             }
+            Request::Connects { address, place } => self.on_connect(worker, pid, &address, &place),
             Request::Page => {
                 caller.reply(&Reply::Page, Some(self.releases.as_fd()));
                 return;
@@ -165,7 +169,14 @@ impl Shell {
     }
 
     /// Binds to the port that the cluster has for the i-th socket of this kind, which the first one gets from the kernel.
-    fn bind_any(&mut self, worker: WorkerId, address: &Address, socket: &Foreign) -> io::Result<()> {
+    /// False if the socket is to get one of its own.
+    fn bind_any(
+        &mut self,
+        worker: WorkerId,
+        pid: u32,
+        address: &Address,
+        socket: &Foreign,
+    ) -> io::Result<bool> {
         let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
         if address.port() != Some(0) {
             return Err(invalid());
@@ -180,20 +191,23 @@ impl Shell {
             return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
         }
         let key = (*address, v6_only, count);
+        let known = self.any_ports.get(&key).copied();
+        // Others that have started before have one in this place: it is no port of somebody's session.
+        let is_shared = known.is_some_and(|port| self.is_served(&address.with_port(port)));
+        if !is_shared && self.is_port_its_own(worker, pid, address) {
+            return Ok(false);
+        }
         set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT, &1i32.to_ne_bytes())?;
         // Its effect is over: the port is wanted now.
         set_option(socket.as_fd(), libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, &0i32.to_ne_bytes())?;
-        let known = self.any_ports.get(&key).copied();
         let bound = match known {
             Some(port) => bind_raw(socket.as_fd(), address.with_port(port).as_bytes()),
             None => Err(io::ErrorKind::AddrInUse.into()),
         };
-        let served =
-            |port| self.listeners.values().any(|listener| listener.address == address.with_port(port));
         match bound {
             Ok(()) => {}
             // Nobody of the cluster listens there, and a stranger took it: another will do.
-            Err(_) if !known.is_some_and(served) => bind_raw(socket.as_fd(), address.as_bytes())?,
+            Err(_) if !is_shared => bind_raw(socket.as_fd(), address.as_bytes())?,
             Err(error) => return Err(error),
         }
         if let Some(process) = self.processes.get_mut(&worker) {
@@ -209,7 +223,11 @@ impl Shell {
             });
         }
         self.any_ports.insert(key, port);
-        Ok(())
+        Ok(true)
+    }
+
+    fn is_served(&self, address: &Address) -> bool {
+        self.listeners.values().any(|listener| listener.address == *address)
     }
 
     fn owns(

@@ -5,9 +5,11 @@ use super::bereaved::Bereaved;
 use super::bypass::Bypasses;
 use super::causes::Causes;
 use super::draining::Drains;
+use super::early_connects;
 use super::examine::{Baselines, Dumps};
 use super::health::Monitor;
 use super::holders::Holders;
+use super::idle_lanes::IdleLanes;
 use super::moving::Moves;
 use super::notices::Notices;
 use super::readiness::Readiness;
@@ -152,6 +154,8 @@ impl Shell {
             remains: Remains::default(),
             suspended: Suspended::default(),
             bypasses: Bypasses::default(),
+            idle_lanes: IdleLanes::default(),
+            told_early: early_connects::Told::default(),
             quiet,
             moves: Moves::default(),
             waker,
@@ -214,7 +218,7 @@ fn settings_of(config: &Config, seed: u64) -> Settings {
 }
 
 /// The rules as the thunk reads them.
-fn rules(config: &Config) -> String {
+pub(super) fn rules(config: &Config) -> String {
     let share = config.share.iter().map(|rule| format!("+{rule}"));
     let private = config.private.iter().map(|rule| format!("-{rule}"));
     share.chain(private).collect::<Vec<_>>().join("\n")

@@ -99,6 +99,12 @@ impl Process {
         if self.pid == pid { Some(&self.pidfd) } else { member() }
     }
 
+    /// True if the process is the first one or a member and has ended, and its end has not been taken in yet.
+    pub(crate) fn has_ended_unheard(&self, pid: u32) -> bool {
+        let heard = self.pid == pid && self.ended.is_some();
+        !heard && self.pidfd_of(pid).is_some_and(|pidfd| !lives(pidfd))
+    }
+
     /// True once nothing that matters lives: the first process has ended and no member is left.
     pub(crate) fn is_gone(&self) -> bool {
         self.ended.is_some() && self.members.is_empty()
@@ -305,7 +311,9 @@ pub(crate) fn reap(pid: u32) -> bool {
 
 /// True if a process with this number exists.
 pub(crate) fn is_there(pid: u32) -> bool {
-    !matches!(nix::sys::signal::kill(Pid::from_raw(pid as i32), None), Err(nix::Error::ESRCH))
+    // A number below zero would mean a group, or everybody.
+    let Ok(pid) = i32::try_from(pid) else { return false };
+    !matches!(nix::sys::signal::kill(Pid::from_raw(pid), None), Err(nix::Error::ESRCH))
 }
 
 /// Orphans of workers become children of this process instead of init's.

@@ -2,7 +2,7 @@
 //! that processes show. For the failure alone: it reads much of /proc, though never more than a bound. It asks no process.
 
 use super::plain::Plain;
-use super::{diag, family};
+use super::{descriptor_table, diag};
 use clustermon_protocol::address::Address;
 use std::fmt;
 use std::fs;
@@ -52,7 +52,7 @@ fn owner(inodes: &[u64]) -> Holder {
     for pid in processes().take(PROCESSES) {
         let mut found = false;
         // Who hides what it has is not asked again.
-        let _ = family::each_socket(pid, |_, inode| {
+        let _ = descriptor_table::each_socket(pid, |_, inode| {
             left = left.saturating_sub(1);
             found |= inodes.contains(&inode);
             !found && left > 0

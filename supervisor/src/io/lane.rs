@@ -2,7 +2,7 @@
 //! copy of the worker end, so that nothing which waits in the lane dies with the worker.
 
 use super::foreign::Foreign;
-use super::{descriptors, message};
+use super::{descriptor_table, descriptors, message};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::identity::Identity;
@@ -29,6 +29,8 @@ pub(crate) struct Lane {
     pub(crate) balancer: BalancerId,
     /// The process that listened, and the fd number under which it did.
     pub(crate) holder: Holder,
+    /// Where the worker end was last seen: at first where it was put.
+    pub(crate) seen_at: Holder,
     /// Inode of the worker end.
     pub(crate) inode: u64,
     /// The core wants to know when the worker has taken something.
@@ -88,6 +90,7 @@ impl Lane {
             worker,
             balancer,
             holder,
+            seen_at: holder,
             inode,
             watched: false,
             armed: false,
@@ -171,21 +174,22 @@ impl Lane {
         Some(Upward::decode(&bytes[..incoming.len]).ok_or(Garbage))
     }
 
-    /// True if the process still has the worker end under the number that it told; that it has it elsewhere is the
-    /// scout's to find.
+    /// False if nothing of the worker end is to be seen where it was last; that it is elsewhere is the scout's to find. What
+    /// cannot be read is not taken for nothing.
     pub(crate) fn is_where_it_was(&self) -> bool {
-        self.is_at(self.holder.pid).unwrap_or_else(|error| error.kind() == io::ErrorKind::PermissionDenied)
+        is_at(self.seen_at, self.inode)
     }
 
     /// True if another process has it under the same number: it was forked from the one that listened.
     pub(crate) fn is_inherited_by(&self, pid: u32) -> bool {
-        self.is_at(pid).unwrap_or(false)
+        descriptor_table::is_socket_at(pid, self.holder.fd, self.inode).unwrap_or(false)
     }
+}
 
-    fn is_at(&self, pid: u32) -> io::Result<bool> {
-        let target = std::fs::read_link(format!("/proc/{pid}/fd/{}", self.holder.fd))?;
-        Ok(target.as_os_str() == format!("socket:[{}]", self.inode).as_str())
-    }
+/// False if the process is known not to have the socket under this number.
+pub(crate) fn is_at(place: Holder, inode: u64) -> bool {
+    let found = descriptor_table::is_socket_at(place.pid, place.fd, inode);
+    found.unwrap_or_else(|error| error.kind() != io::ErrorKind::NotFound)
 }
 
 impl AsFd for Lane {

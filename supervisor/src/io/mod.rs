@@ -7,6 +7,7 @@ pub(crate) mod conns;
 pub(crate) mod container;
 pub(crate) mod control;
 pub(crate) mod cpus;
+pub(crate) mod descriptor_table;
 pub(crate) mod descriptors;
 pub(crate) mod diag;
 pub(crate) mod dispositions;

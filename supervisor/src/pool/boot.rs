@@ -43,8 +43,18 @@ impl Boot {
         }
     }
 
+    /// When it began to listen, if it has.
+    pub(super) fn first_listen(&self) -> Option<Instant> {
+        self.opened.iter().map(|(_, at)| *at).min()
+    }
+
+    /// When it last began to listen on another address.
+    pub(super) fn last_listen(&self) -> Option<Instant> {
+        self.opened.iter().map(|(_, at)| *at).max()
+    }
+
     fn first(&self) -> Option<Instant> {
-        self.opened.iter().map(|(_, at)| *at).min().or(self.ready)
+        self.first_listen().or(self.ready)
     }
 
     fn delay(&self, balancer: BalancerId) -> Duration {
@@ -60,7 +70,7 @@ impl Boot {
         settings: &Settings,
     ) -> Option<Deadline> {
         let settle = settings.listen_settle;
-        let last = self.opened.iter().map(|(_, at)| *at).chain(self.ready).max()?;
+        let last = self.last_listen().max(self.ready)?;
         let first = self.first()?;
         let due =
             missing.map(|wanted| after(first, wanted.delay.saturating_mul(SLOWER).saturating_add(settle)));

@@ -136,6 +136,11 @@ impl Lane {
         }
     }
 
+    /// Something has been put into it.
+    pub(super) fn was_given_any(&self) -> bool {
+        self.sent > 0
+    }
+
     /// The incarnation that receives from it.
     pub fn worker(&self) -> WorkerId {
         self.worker

@@ -68,6 +68,8 @@ impl Pool {
     }
 
     pub(super) fn exited(&mut self, now: Instant, id: WorkerId, exit: Exit) {
+        let served = self.lanes.values().any(|lane| lane.worker() == id);
+        self.refusals.ended(id, served);
         if self.leaving_exited(now, id, exit) || self.successor_exited(now, id, exit) {
             return;
         }

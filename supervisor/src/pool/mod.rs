@@ -10,6 +10,7 @@
 //!   Only `Measure` is waited for, and only by the connections held for that balancer. A count that answers is of what
 //!   the shell had carried out by then; dispatches that it has yet to poll are added here.
 //! - After `handle_timeout(now)` the next deadline is later than `now`.
+//! - `Pool::connects` is asked before a worker's process connects, and remembers whom it has refused. It changes no other answer.
 //! - An input that names a dead incarnation, an unknown slot, lane or balancer is dropped without effect, except that
 //!   a connection it carries is never lost: it is dispatched again or refused; and what it opened is closed again:
 //!   a lane by `Retire`, a balancer that is not known or opens once the cluster stops by `CloseBalancer`.
@@ -31,6 +32,7 @@ mod boot;
 mod closing;
 mod command;
 mod deadlines;
+mod early_connects;
 mod endings;
 mod health;
 mod input;
@@ -70,6 +72,7 @@ mod workers;
 
 pub use balancer::{Balancer, BalancerState};
 pub use deadlines::Timer;
+pub use early_connects::Connecting;
 pub use input::{Command, Finding, Input};
 pub use lane::{Lane, Standing};
 pub use leaving::Leaving;

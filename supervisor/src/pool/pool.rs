@@ -4,6 +4,7 @@
 use super::balancer::{Balancer, Held, Pumped};
 use super::closing::Closing;
 use super::deadlines::Deadlines;
+use super::early_connects::Refusals;
 use super::lane::Lanes;
 use super::leaving::Leaving;
 use super::rollout::Rollout;
@@ -49,6 +50,7 @@ pub struct Pool {
     pub(super) past: Vec<u32>,
     pub(super) balancers: BTreeMap<BalancerId, Balancer>,
     pub(super) lanes: Lanes,
+    pub(super) refusals: Refusals,
     pub(super) deadlines: Deadlines,
     pub(super) outbox: VecDeque<Output>,
 }
@@ -96,6 +98,7 @@ impl Pool {
             past: Vec::new(),
             balancers: BTreeMap::new(),
             lanes: Lanes::new(),
+            refusals: Refusals::default(),
             deadlines: Deadlines::default(),
             outbox: VecDeque::new(),
             settings,

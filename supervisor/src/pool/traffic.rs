@@ -32,6 +32,7 @@ impl Pool {
         }
         self.ever_listened = true;
         self.note_opened(now, worker, to);
+        self.refusals.listened(worker, to);
         if self.settings.ready_by_lane {
             self.act_on(now, worker, Event::Listened);
         }

@@ -3,7 +3,7 @@
 use super::{names, options};
 use crate::abi::*;
 use crate::log::{Errno, tell};
-use crate::owned::{self, OWNED, PORTLESS};
+use crate::owned::{self, CLUSTER_PORT, OWN_PORT, OWNED, PORTLESS};
 use crate::settings::Settings;
 use crate::{adopt, lane, link, place, pulse, real, release, remembered, swap, sys};
 use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
@@ -86,6 +86,10 @@ fn shared_bind(fd: c_int, address: *const c_void, len: u32) -> Option<(Settings,
     let shared = is_shared(&settings, &address);
     if !shared {
         tell!("bind({fd}) to {address}: private, left to the kernel");
+        // Where the program sets SO_REUSEPORT itself, the port that it gets would look like a shared one.
+        if address.port() == Some(0) && sys::getsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT) == Ok(1) {
+            owned::cookie(fd).inspect(|&cookie| OWN_PORT.remember(cookie));
+        }
     }
     shared.then_some((settings, address))
 }
@@ -197,12 +201,18 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
             }
         }
     }
+    if let Some(cookie) = OWN_PORT.has(fd) {
+        OWN_PORT.forget(cookie);
+        tell!("listen({fd}) on {address}: a port of its own, left to the kernel");
+        return Outcome::Kernel;
+    }
+    let by_cluster = CLUSTER_PORT.has(fd).inspect(|&cookie| CLUSTER_PORT.forget(cookie)).is_some();
     let tcp = address.family() != UNIX;
     // A private bind to port 0 has a port by now; what tells it from a shared one is that we did not prepare it.
     let prepared = !tcp
         || owned_here.is_some()
         || sys::getsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT).is_ok_and(|on| on != 0);
-    if !prepared || !is_shared(&settings, &address) {
+    if !prepared || !(by_cluster || is_shared(&settings, &address)) {
         tell!("listen({fd}) on {address}: private, left to the kernel");
         return Outcome::Kernel;
     }
@@ -294,8 +304,9 @@ fn unbound(settings: &Settings, fd: c_int, address: &Address) -> Unbound {
 pub(super) fn bind_any(settings: &Settings, fd: c_int, address: &Address) -> bool {
     let answer = link::ask(settings, &Request::BindAny { address: *address }, Some(fd));
     let done = answer.and_then(|answer| answer.reply().map(|reply| reply == Reply::Errno(0))) == Some(true);
-    if done && let Some(cookie) = PORTLESS.has(fd) {
+    if done && let Some(cookie) = owned::cookie(fd) {
         PORTLESS.forget(cookie);
+        CLUSTER_PORT.remember(cookie);
     }
     done
 }
@@ -314,7 +325,7 @@ fn is_connected(fd: c_int, family: u16) -> bool {
         && !matches!(state, [TCP_STATE_CLOSE | TCP_STATE_LISTEN])
 }
 
-fn is_stream(fd: c_int, family: u16) -> bool {
+pub(super) fn is_stream(fd: c_int, family: u16) -> bool {
     let stream = sys::getsockopt_int(fd, SOL_SOCKET, SO_TYPE) == Ok(SOCK_STREAM)
         && sys::getsockopt_int(fd, SOL_SOCKET, SO_DOMAIN) == Ok(i32::from(family));
     stream && (family == UNIX || ([INET, INET6].contains(&family) && is_tcp(fd)))

@@ -2,6 +2,7 @@
 
 mod accept;
 mod bind_listen;
+mod connect;
 mod names;
 mod options;
 mod unlink;

@@ -1,9 +1,9 @@
-//! getsockname, getpeername, connect. A lane answers with the address that it stands for and has no peer; a connect
-//! never starts from a socket whose bind was only in name.
+//! getsockname and getpeername. A lane answers with the address that it stands for and has no peer; on anything else they
+//! are the kernel's.
 
 use crate::abi::*;
-use crate::log::{Errno, tell};
-use crate::owned::OWNED;
+use crate::log::tell;
+use crate::owned::{OWN_PORT, OWNED};
 use crate::settings::Settings;
 use crate::{lane, link, real, sys, take};
 use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
@@ -94,15 +94,16 @@ fn portless(fd: c_int) -> Option<Address> {
         return None;
     }
     if !super::bind_listen::bind_any(&settings, fd, &bound) {
-        tell!("getsockname({fd}): the cluster has no port for {bound}, the kernel chooses one");
+        tell!("getsockname({fd}): {bound} gets a port of its own, which the kernel chooses");
         // The cluster has none for it. Who asks expects a port all the same: the kernel's, as without us.
         let _ = sys::setsockopt_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0);
         let _ = sys::bind(fd, bound.as_bytes());
+        crate::owned::cookie(fd).inspect(|&cookie| OWN_PORT.remember(cookie));
     }
     address(fd)
 }
 
-fn owned_name(cookie: u64) -> Option<Address> {
+pub(super) fn owned_name(cookie: u64) -> Option<Address> {
     let settings = Settings::read()?;
     match link::ask(&settings, &Request::OwnedName { cookie }, None)?.reply()? {
         Reply::Name(address) => Some(address),
@@ -123,32 +124,4 @@ pub(super) fn address(fd: c_int) -> Option<Address> {
     let mut bytes = [0; MAX];
     let len = sys::getsockname(fd, &mut bytes).ok()?;
     Address::from_raw(&bytes[..len])
-}
-
-#[unsafe(no_mangle)]
-pub(crate) unsafe extern "C-unwind" fn connect(fd: c_int, to: *const c_void, len: u32) -> c_int {
-    if let Some(cookie) = OWNED.may_have(fd) {
-        let errno = real::errno();
-        match owned_name(cookie) {
-            Some(name) => {
-                if let Err(error) = sys::bind(fd, name.as_bytes())
-                    && error != EINVAL
-                {
-                    tell!("connect({fd}): its address {name} cannot be bound: {}", Errno(error));
-                    return real::fail(error);
-                }
-            }
-            // The kernel would pick any address for it.
-            None if OWNED.has(fd).is_some() => return real::fail(EADDRINUSE),
-            None => {}
-        }
-        OWNED.forget(cookie);
-        real::set_errno(errno);
-    }
-    // SAFETY: the program's own arguments.
-    let result = unsafe { real::connect(fd, to, len) };
-    if result < 0 && !matches!(real::errno(), EINPROGRESS | EINTR) && len >= 2 && is_tcp_lane(fd) {
-        return real::fail(EISCONN);
-    }
-    result
 }

@@ -34,6 +34,24 @@ Each program runs as two workers, unchanged, by the command line in `tests/harne
   and for a program of one thread that is kept busy, how long.
 ";
 
+const PORTS: &str = "\
+## Ports besides the service
+
+Every listener of the program is shared, also one by which a client means to reach one certain process. A port that the system
+chooses (port 0) after the worker has begun to serve is its own, so passive FTP, RTSP and the like need nothing where they
+use such ports. What a program opens as it starts, or by a number, is shared unless an option says otherwise (tests:
+`tests/cases/later_ports.rs`, `tests/cases/private.rs`):
+
+| what | what happens without an option | option |
+|---|---|---|
+| FTP and others with a range of data ports (`pasv_min_port`, `passive_ports`) | a client's data connection may come to another worker's session | `--private '*:40000-40100'`, the range that the server is given |
+| Java, remote JMX (`com.sun.management.jmxremote.port`) | a console reaches any of the workers, and its RMI connection perhaps another | `--private '*:0'` with `-Dcom.sun.management.jmxremote.port=0`: each process has a port of its own, which `jcmd PID ManagementAgent.status` tells. A fixed port can be had by one process alone |
+| Java RMI, objects exported as the program starts | calls come to any of the workers | `--private '*:0'` |
+| Erlang and Elixir distribution | nodes reach any of the workers | `--private '*:0'`, or `--private '*:9100-9155'` for `inet_dist_listen_min` and `_max`; each worker needs a node name of its own, such as `app$PROCESS_LOGICAL_ID` |
+| gunicorn's control socket (version 25 and later) | `gunicornc` reaches any of the workers, a different one each time | `--no-control-socket` of gunicorn, or in its configuration a `control_socket` with `os.environ[\"PROCESS_LOGICAL_ID\"]` in its name |
+| ports of debuggers (9229, 5678, 5005) | they are private: the first worker has the port, the others do not start or do without | none needed; give each worker a port of its own |
+";
+
 const WITHOUT: &str = "\
 ## What cannot be a worker
 
@@ -63,7 +81,7 @@ pub(super) fn write(rows: &[&Row], report: &Path) -> Result<String> {
         let cell = |(column, _): (&str, _)| found.get(column).map_or("", String::as_str).to_owned();
         writeln!(text, "| {} | {} |", row.title, COLUMNS.map(cell).join(" | "))?;
     }
-    write!(text, "\n{WITHOUT}")?;
+    write!(text, "\n{PORTS}\n{WITHOUT}")?;
     for row in rows {
         let Some(refused) = &row.refused else { continue };
         let told = found(row, report)?.remove("told").unwrap_or_default();

@@ -1,7 +1,8 @@
 //! What a worker's processes have open and how its connections stand at one moment. It only reads.
 
+use super::super::descriptor_table;
 use super::super::diag::{tcp, unix};
-use super::super::family::{self, Table};
+use super::super::family::Table;
 use super::super::lane;
 use super::super::listener::unnamed;
 use super::super::quiet::Watched;
@@ -69,7 +70,7 @@ impl Processes {
         for _ in 0..2 {
             for pid in Table::read().family(pids) {
                 if seen.family.insert(pid) {
-                    family::each_socket(pid, |fd, inode| {
+                    descriptor_table::each_socket(pid, |fd, inode| {
                         seen.insert(pid, fd, inode);
                         true
                     })

@@ -1,8 +1,9 @@
 //! One look at all watched workers: their lanes first, then the descriptors of their processes, then the kernel's sockets.
 //! In this order a connection cannot slip through: it goes from a lane straight into a process, and stays in the tables.
 
+use super::super::descriptor_table;
 use super::super::diag::{tcp, unix};
-use super::super::family::{self, Table};
+use super::super::family::Table;
 use super::judge::{self, History, State};
 use super::{Report, Watched};
 use std::collections::HashSet;
@@ -128,7 +129,7 @@ fn see_processes(entries: &[Entry], sights: &mut [Sight]) {
                 }
                 grown = true;
                 let sockets = &mut sight.sockets;
-                let read = family::each_socket(pid, |_, inode| {
+                let read = descriptor_table::each_socket(pid, |_, inode| {
                     sockets.insert(inode);
                     true
                 });

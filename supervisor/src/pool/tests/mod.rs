@@ -5,6 +5,7 @@ mod closing;
 mod commands;
 mod cordons;
 mod drains;
+mod early_connects;
 mod ends;
 mod failures;
 mod hangs;

@@ -1,0 +1,154 @@
+//! Listeners that a program has closed while nobody came: they are found by a look now and then, and closed here too. Where a
+//! client waits, the core looks at once. It closes nothing that was missing only once.
+
+use super::Shell;
+use crate::ids::{LaneId, WorkerId};
+use crate::io::child;
+use crate::io::intercept::Delivery;
+use crate::io::scout::{Question, Wanted};
+use std::collections::{BTreeMap, HashMap};
+use std::time::{Duration, Instant};
+
+/// From a listen() to the first look. Each further one comes after twice the time, until there is a listen() again: who
+/// opens one listener after the other closes them, too.
+const FIRST: Duration = Duration::from_secs(1);
+/// A look reads one link in /proc for each lane, so that some hundred lanes cost a thousandth of a processor.
+const LAST: Duration = Duration::from_secs(8);
+
+/// When to look next, and what was missing before.
+#[derive(Debug, Default)]
+pub(super) struct IdleLanes {
+    next: Option<Instant>,
+    step: Duration,
+    round: u64,
+    /// In which round the lane was missing.
+    missing: HashMap<LaneId, u64>,
+}
+
+impl IdleLanes {
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.next
+    }
+
+    /// A lane has been opened.
+    pub(super) fn opened(&mut self, now: Instant) {
+        self.step = FIRST;
+        self.look_by(now + FIRST);
+    }
+
+    fn look_by(&mut self, at: Instant) {
+        self.next = Some(self.next.map_or(at, |next| next.min(at)));
+    }
+
+    /// A look begins; where there are no lanes it is the last one.
+    fn begin(&mut self, now: Instant, lanes: usize) {
+        self.step = (self.step * 2).clamp(FIRST, LAST);
+        self.next = (lanes > 0).then_some(now + self.step);
+        self.round += 1;
+        let round = self.round;
+        self.missing.retain(|_, missed| *missed + 1 == round);
+    }
+
+    /// A look has not found the lane anywhere. True if the one before has not, either: a descriptor on its way from one
+    /// process to another is in no table for a moment.
+    fn is_closed(&mut self, lane: LaneId, now: Instant) -> bool {
+        let round = self.round;
+        let before = self.missing.insert(lane, round);
+        self.look_by(now + FIRST);
+        before.is_some_and(|before| before + 1 == round)
+    }
+}
+
+impl Shell {
+    /// Asks where the lanes are in which nothing waits.
+    pub(super) fn look_at_idle_lanes(&mut self) {
+        self.idle_lanes.begin(self.now, self.lanes.len());
+        let mut asked: BTreeMap<WorkerId, Vec<Wanted>> = BTreeMap::new();
+        for (&lane, its) in self.lanes.iter().filter(|(id, _)| !self.is_coming(**id)) {
+            let wanted = Wanted { lane, inode: its.inode, seen_at: its.seen_at };
+            asked.entry(its.worker).or_default().push(wanted);
+        }
+        // Whose listeners are closed as it stops will be gone altogether.
+        let stops = |worker: &WorkerId| self.processes.get(worker).is_none_or(|process| process.stopping);
+        asked.retain(|worker, _| !stops(worker));
+        for (worker, lanes) in asked {
+            let pids = self.possible_holders(worker);
+            self.scout.ask(Question { lanes, pids, idle: true });
+        }
+    }
+
+    /// No process has the lane open, though the worker lives: whether it is to be closed.
+    pub(super) fn is_idle_lane_closed(&mut self, lane: LaneId) -> bool {
+        !self.is_coming(lane) && self.idle_lanes.is_closed(lane, self.now)
+    }
+
+    /// On its way to the worker it is in no table of descriptors, however long that takes.
+    pub(super) fn is_coming(&self, lane: LaneId) -> bool {
+        let is_coming = |(coming, delivery): &(LaneId, Delivery)| *coming == lane && delivery.is_under_way();
+        self.deliveries.iter().any(is_coming)
+    }
+
+    /// The processes of a worker that are known, and those that may have left its family: where orphans become children of
+    /// this process, one that went into the background is among them.
+    pub(super) fn possible_holders(&self, worker: WorkerId) -> Vec<u32> {
+        let orphans = if self.signals.is_some() { child::children() } else { Vec::new() };
+        let of_others =
+            |pid: &u32| self.processes.iter().any(|(other, process)| *other != worker && process.knows(*pid));
+        let orphans = orphans.into_iter().filter(|pid| !of_others(pid));
+        self.pids(worker).into_iter().chain(orphans).collect()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a moment to count from")]
+mod tests {
+    use super::*;
+
+    fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    #[test]
+    fn looks_come_less_and_less_often_and_soon_after_a_listen() {
+        let start = Instant::now();
+        let mut lanes = IdleLanes::default();
+        assert_eq!(lanes.next_deadline(), None);
+        lanes.opened(start);
+        lanes.opened(start + seconds(1) / 2);
+        assert_eq!(
+            lanes.next_deadline(),
+            Some(start + seconds(1)),
+            "who listens on and on does not put it off"
+        );
+        let mut now = start;
+        for pause in [1, 2, 4, 8, 8, 8] {
+            now += seconds(pause);
+            assert_eq!(lanes.next_deadline(), Some(now));
+            lanes.begin(now, 3);
+        }
+        lanes.opened(now);
+        assert_eq!(lanes.next_deadline(), Some(now + seconds(1)));
+        lanes.begin(now + seconds(1), 0);
+        assert_eq!(lanes.next_deadline(), None, "there is nothing to look at");
+    }
+
+    #[test]
+    fn a_lane_is_closed_when_it_was_missing_twice_in_turn() {
+        let start = Instant::now();
+        let (one, other) = (LaneId(1), LaneId(2));
+        let mut lanes = IdleLanes::default();
+        lanes.opened(start);
+        for _ in 0..3 {
+            lanes.begin(start, 2);
+        }
+        assert!(!lanes.is_closed(one, start));
+        assert_eq!(lanes.next_deadline(), Some(start + seconds(1)), "the second look comes soon");
+        lanes.begin(start, 2);
+        assert!(lanes.is_closed(one, start));
+        assert!(!lanes.is_closed(other, start));
+        lanes.begin(start, 2);
+        // This time it was found.
+        lanes.begin(start, 2);
+        assert!(!lanes.is_closed(other, start), "it was missing before, and was found since");
+    }
+}
