@@ -2,9 +2,9 @@
 //! cache line a thread; unasked, no call, no message and no wake-up on either side.
 //!
 //! A thread is *waiting* while it is in epoll, poll, select or a blocking accept, and *running* between two waits. A
-//! thread that has accepted a connection from a lane is *serving*. The reader may ask one of them to *ring*: to say by a
-//! message when it goes into its next wait. Times are CLOCK_MONOTONIC_COARSE in nanoseconds: a few milliseconds coarse, and
-//! free. The reader trusts nothing that it finds.
+//! thread that has accepted a connection from a lane, or waits for one there, is *serving*. The reader may ask one of them
+//! to *ring*: to say by a message when it goes into its next wait. Times are CLOCK_MONOTONIC_COARSE in nanoseconds: a few
+//! milliseconds coarse, and free. The reader trusts nothing that it finds.
 
 mod waits;
 
@@ -46,7 +46,9 @@ pub struct Page {
     magic: AtomicU32,
     layout: AtomicU32,
     pid: AtomicU32,
-    head: [u32; 13],
+    /// Threads that wait in accept() and found no record.
+    unseen: AtomicU32,
+    head: [u32; 12],
     records: [Record; THREADS],
 }
 
@@ -83,7 +85,7 @@ pub fn ran_between(before: u32, after: u32) -> Duration {
 pub struct Look {
     /// The thread, in its own PID namespace.
     pub tid: u32,
-    /// It has accepted from a lane.
+    /// It has accepted from a lane, or waits for a connection of one.
     pub serving: bool,
     /// It is between two waits; for how long is `now - since`.
     pub running: bool,
@@ -156,11 +158,43 @@ impl Page {
                 let taken = idle
                     && record.key.compare_exchange(owner, key, Ordering::Relaxed, Ordering::Relaxed).is_ok();
                 if taken {
-                    record.tid.store(tid(), Ordering::Relaxed);
+                    record.begin_anew(tid());
                 }
                 taken
             })
         })
+    }
+
+    /// A thread without a record goes into an accept() that may be its wait.
+    pub fn enter_unseen(&self) {
+        self.unseen.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It comes out of it.
+    pub fn leave_unseen(&self) {
+        self.unseen.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Some thread that has no record waits in accept().
+    pub fn has_unseen(&self) -> bool {
+        self.unseen.load(Ordering::Relaxed) != 0
+    }
+
+    /// The records of threads that have ended become free; `has_ended` tells by tid. One that shows a wait stays: it may be
+    /// that of a later thread, which came by the same thread pointer and has kept the tid that stood there. If such a
+    /// one is freed while it runs, the thread gets another at its next wait. True if any was freed.
+    pub fn free_ended(&self, has_ended: impl Fn(u32) -> bool) -> bool {
+        let mut any = false;
+        for record in &self.records {
+            let key = record.key.load(Ordering::Relaxed);
+            let tid = record.tid.load(Ordering::Relaxed);
+            let waits = record.state.load(Ordering::Acquire) & STATE == WAITING;
+            if key != 0 && tid != 0 && !waits && has_ended(tid) {
+                record.begin_anew(0);
+                any |= record.key.compare_exchange(key, 0, Ordering::Release, Ordering::Relaxed).is_ok();
+            }
+        }
+        any
     }
 
     /// The thread serves too: it waits for connections, though it has not come to accept one. The reader says so.
@@ -201,6 +235,16 @@ impl Page {
 }
 
 impl Record {
+    /// It is to be another thread's, of which nothing is known yet. What is only counted goes on.
+    fn begin_anew(&self, tid: u32) {
+        self.serving.store(0, Ordering::Relaxed);
+        self.set.store(0, Ordering::Relaxed);
+        self.bell.store(0, Ordering::Relaxed);
+        self.worst.store(0, Ordering::Relaxed);
+        self.tid.store(tid, Ordering::Relaxed);
+        self.state.store(0, Ordering::Release);
+    }
+
     /// The thread goes into a wait.
     pub fn enter(&self, now: u64) {
         self.begin_wait(now, 0);
@@ -297,6 +341,11 @@ impl Record {
     /// The thread has taken a connection from a lane.
     pub fn accepted(&self) {
         self.accepted.store(self.accepted.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+        self.serves();
+    }
+
+    /// It waits for connections, though it may not yet have come to take one.
+    pub fn serves(&self) {
         self.serving.store(1, Ordering::Relaxed);
     }
 
@@ -355,7 +404,8 @@ mod tests {
             magic: AtomicU32::new(0),
             layout: AtomicU32::new(0),
             pid: AtomicU32::new(0),
-            head: [0; 13],
+            unseen: AtomicU32::new(0),
+            head: [0; 12],
             records: core::array::from_fn(free),
         })
     }
@@ -383,6 +433,47 @@ mod tests {
         page.record(5 << 6, || unreachable!()).unwrap().leave(7);
         let running: Vec<Look> = page.looks().filter(|look| look.running).collect();
         assert_eq!(running.iter().map(|look| (look.tid, look.since)).collect::<Vec<_>>(), [(5, 7)]);
+    }
+
+    #[test]
+    fn the_records_of_threads_that_have_ended_are_free_again() {
+        let page = page();
+        for tid in 1..=THREADS as u32 {
+            let record = page.record(u64::from(tid) << 6, || tid).unwrap();
+            record.enter(1);
+            record.leave(2);
+            record.accepted();
+        }
+        assert!(page.serving_record(1 << 20, || 99).is_none(), "no room");
+        page.record(7 << 6, || unreachable!()).unwrap().enter(3);
+        assert!(!page.free_ended(|_| false));
+        assert!(page.free_ended(|tid| tid > 5));
+        let left: Vec<u32> = page.looks().map(|look| look.tid).collect();
+        assert_eq!(left.len(), 6, "five live, and one waits");
+        assert!(left.contains(&7), "a thread that waits may have kept an older one's tid: {left:?}");
+        let fresh = page.record(1 << 20, || 99).unwrap().look().unwrap();
+        assert_eq!((fresh.tid, fresh.serving, fresh.running), (99, false, false));
+    }
+
+    #[test]
+    fn a_record_that_is_taken_over_says_nothing_of_its_new_owner() {
+        let page = page();
+        for tid in 1..=THREADS as u32 {
+            page.record(u64::from(tid) << 6, || tid).unwrap().enter(1);
+        }
+        let look = page.serving_record(1 << 20, || 99).unwrap().look().unwrap();
+        assert_eq!((look.tid, look.running, look.away(50)), (99, false, 0));
+    }
+
+    #[test]
+    fn threads_without_a_record_are_counted_while_they_wait() {
+        let page = page();
+        page.enter_unseen();
+        page.enter_unseen();
+        page.leave_unseen();
+        assert!(page.has_unseen());
+        page.leave_unseen();
+        assert!(!page.has_unseen());
     }
 
     #[test]

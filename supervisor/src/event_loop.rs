@@ -53,6 +53,7 @@ use crate::io::intercept::{Asked, Delivery, Intercept};
 use crate::io::lane::Lane;
 use crate::io::listener::{Key, Listener};
 use crate::io::notify::Notifier;
+use crate::io::oom::OomKills;
 use crate::io::open::OpenConnections;
 use crate::io::quiet::Quiet;
 use crate::io::ready::Ready;
@@ -167,7 +168,7 @@ struct Shell {
     next_balancer: u32,
     nonce: u64,
     record_cost: u32,
-    oom_kills: u64,
+    oom_kills: OomKills,
     /// Which connections are open, where the policy or a limit asks.
     open: Option<OpenConnections>,
     /// Logical ids by slot; more are made up as the cluster is scaled.

@@ -64,7 +64,7 @@ fn of_an_end_are_told_everywhere() {
     let follower = Follower::of(&cluster);
     signal(cluster.started()["1"], libc::SIGKILL);
     ended(&cluster, "signal", "signal SIGKILL");
-    assert_eq!(follower.event("worker", "signal")["cause"], "signal SIGKILL");
+    assert_eq!(follower.event("worker", "signal")["cause"], "signal SIGKILL (not known who sent it)");
     cluster.wait_ready(3);
     cluster.order("restart /1 --wait");
     ended(&cluster, "commanded", "signal SIGTERM");

@@ -30,7 +30,7 @@ fn kill_under_load_costs_only_what_was_accepted() {
     for round in 0..kills {
         wait_for_more(&load, 30);
         signal(cluster.started()[&(round % 3).to_string()], libc::SIGKILL);
-        cluster.log().wait_for_count(": signal SIGKILL, up ", round + 1, PATIENCE);
+        cluster.log().wait_for_count(": signal SIGKILL (not known who sent it), up ", round + 1, PATIENCE);
         cluster.wait_ready(3 + round + 1);
     }
     wait_for_more(&load, 30);
@@ -118,7 +118,7 @@ fn without_any_worker_connections_wait_for_the_next() {
     let mut cluster = Cluster::start(&app, Options::workers(1).flags("--restart-delay 300ms"));
     let old = cluster.started()["0"];
     signal(old, libc::SIGKILL);
-    cluster.log().wait_for("worker 0 exited: signal SIGKILL, up ");
+    cluster.log().wait_for("worker 0 exited: signal SIGKILL (not known who sent it), up ");
     let mut conns = ask_on(&cluster, &app, 10);
     assert_eq!(unanswered(&conns), 10, "nobody is there to answer");
     for conn in &mut conns {

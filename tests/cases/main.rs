@@ -52,6 +52,8 @@ mod health_alone;
 mod health_hangs;
 /// Garbage where a worker's health should be.
 mod health_pages;
+/// Workers that wait in a blocking accept are idle, whatever they waited for before.
+mod idle;
 /// Ignored and blocked signals, as the supervisor was started with them.
 mod inherited_signals;
 /// Addresses that a program opens long after its first.
@@ -76,6 +78,8 @@ mod long_requests;
 mod matrix;
 /// Options of ours that stand after the command.
 mod misplaced;
+/// A loop without end is found where traffic is light.
+mod missed;
 /// Connections go from a worker that leaves to others.
 mod moving;
 /// The test programs themselves, without clustermon.
@@ -86,6 +90,8 @@ mod no_loss;
 mod no_loss_clients;
 /// The version before this one.
 mod older_thunk;
+/// Whom a SIGKILL is put down to.
+mod oom;
 /// Out of rotation is out of it for good.
 mod out_of_rotation;
 /// The library in a program of one's own, and its documentation.

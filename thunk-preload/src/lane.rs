@@ -39,6 +39,11 @@ pub(crate) fn each_hinted(count: usize, mut visit: impl FnMut(i32)) {
     }
 }
 
+/// False if the fd was no lane when last seen; of numbers beyond the hints nothing is known.
+pub(crate) fn may_be(fd: i32) -> bool {
+    bit(fd).is_none_or(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+}
+
 /// The fd is a lane.
 pub(crate) fn hint(fd: i32) {
     ANY.store(true, Ordering::Relaxed);

@@ -48,19 +48,48 @@ pub(crate) fn enter_set(set: i32) {
     }
 }
 
-/// This thread goes into accept(), which for many is their wait. False if it is not to be taken for one: a program that
-/// calls the kernel without the C library waits where nobody sees it, and would seem to be busy between two accepts.
-pub(crate) fn enter_accept(fd: i32, blocks: impl Fn() -> bool) -> bool {
-    let Some(record) = record() else { return false };
-    let waits = EPOLL.load(Ordering::Relaxed) || record.may_wait_in_accept(&blocks);
-    if waits {
-        record.enter_accept(real::coarse_now(), fd, record.blocks());
-        // An accept() that does not block is no wait: what it has taken before is served next.
-        if record.is_asked() && blocks() {
-            answer(record);
+/// How an accept() was entered in the page.
+#[must_use]
+pub(crate) enum Entered {
+    /// It is not to be taken for a wait, or there is no page.
+    Not,
+    /// As this thread's wait.
+    Wait,
+    /// As that of one of the threads for which the page has no room.
+    Unseen,
+}
+
+/// This thread goes into accept(), which for many is their wait. It is not taken for one of a program that calls the kernel
+/// without the C library: that waits where nobody sees it, and would seem to be busy between two accepts.
+pub(crate) fn enter_accept(fd: i32, blocks: impl Fn() -> bool) -> Entered {
+    let Some(page) = page() else { return Entered::Not };
+    let Some(record) = page.serving_record(polled::thread() as u64, sys::gettid) else {
+        page.enter_unseen();
+        return Entered::Unseen;
+    };
+    if !EPOLL.load(Ordering::Relaxed) && !record.may_wait_in_accept(&blocks) {
+        return Entered::Not;
+    }
+    record.serves();
+    record.enter_accept(real::coarse_now(), fd, record.blocks());
+    // An accept() that does not block is no wait: what it has taken before is served next.
+    if record.is_asked() && blocks() {
+        answer(record);
+    }
+    Entered::Wait
+}
+
+/// It comes out of accept().
+pub(crate) fn leave_accept(entered: Entered) {
+    match entered {
+        Entered::Not => {}
+        Entered::Wait => leave(),
+        Entered::Unseen => {
+            if let Some(page) = page() {
+                page.leave_unseen();
+            }
         }
     }
-    waits
 }
 
 /// The supervisor has asked this thread to say when it waits again: its requests are long, and it is given one at a time.

@@ -112,6 +112,20 @@ impl Registrations {
     }
 }
 
+/// Whether a wait on that epoll set may tell of the open file of `fd`: by any of its descriptors, or by another set that is
+/// in it. An error where that cannot be read.
+#[inline(never)]
+pub(crate) fn may_tell_of(set: i32, fd: i32) -> sys::Result<bool> {
+    let mut own = [0; 32];
+    let len = descriptors::target(fd, &mut own)?;
+    let mut found = Registrations::none();
+    descriptors::each(fd, &mut |number, target| {
+        let may_tell = target == &own[..len] || target == EPOLL && number != set;
+        if may_tell { found.read_set(set, number) } else { Ok(()) }
+    })?;
+    Ok(found.count > 0)
+}
+
 /// `tfd:        8 events:       1d data:  8  pos:0 ino:61 sdev:9`: number decimal, events and data hexadecimal.
 fn parse(line: &[u8], fd: i32) -> Option<EpollEvent> {
     let mut words = core::str::from_utf8(line).ok()?.split_ascii_whitespace();

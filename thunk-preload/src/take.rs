@@ -3,14 +3,35 @@
 
 use crate::abi::*;
 use crate::log::{Errno, tell};
+use crate::polled::{self, Told};
 use crate::room::{self, Room};
-use crate::{adopt, ended, polled, pulse, real, release, sys};
+use crate::{adopt, ended, lane, pulse, real, registrations, release, sys};
 use clustermon_protocol::address::{Address, MAX};
 use clustermon_protocol::record::{LEN, Record, Upward};
 use clustermon_protocol::release::Ticket;
 use clustermon_protocol::scm::{self, Control, Received};
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicBool, Ordering};
+
+/// How accept() looks for a connection.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// As the fd is set: for a thread that has not been told that something waits here, this may be its wait.
+    Wait,
+    /// Without waiting, because this thread's last wait has told it of something, which may be this lane.
+    Try,
+    /// Without waiting, because it was told of this lane and what it was told of is gone.
+    Vain,
+}
+
+impl Mode {
+    fn flags(self) -> c_int {
+        match self {
+            Self::Wait => 0,
+            Self::Try | Self::Vain => MSG_DONTWAIT,
+        }
+    }
+}
 
 /// What came out of a lane.
 enum Taken {
@@ -52,28 +73,16 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
 /// As for [`accept`].
 unsafe fn take(fd: c_int, address: *mut c_void, len: *mut u32, flags: c_int, asked: &mut bool) -> c_int {
     let cloexec = if flags & SOCK_CLOEXEC != 0 { MSG_CMSG_CLOEXEC } else { 0 };
-    let mut told = None;
-    let mut wait = 0;
+    let mut mode = if polled::is_marked() { Mode::Try } else { Mode::Wait };
     loop {
         let room = room::look(fd);
         if let Room::None = room {
             tell!("accept({fd}): EMFILE, and what waits stays");
             return real::fail(EMFILE);
         }
-        // Who has not been told that something waits here waits here itself.
-        let waits = wait == 0 && !polled::is_marked() && pulse::enter_accept(fd, || blocking(fd));
-        let taken = match room {
-            Room::Plenty => receive(fd, cloexec | wait),
-            _ => receive_in_turn(fd, cloexec, wait),
-        };
-        if waits {
-            pulse::leave();
-        }
-        match taken {
+        match receive_in(fd, mode, &room, cloexec) {
             Taken::Connection { fd: connection, peer, nonblock, ticket } => {
-                if wait == 0 {
-                    polled::take();
-                }
+                polled::took(fd);
                 release::wait(ticket);
                 pulse::accepted();
                 set_nonblock(fd, connection, nonblock, flags & SOCK_NONBLOCK != 0);
@@ -89,13 +98,18 @@ unsafe fn take(fd: c_int, address: *mut c_void, len: *mut u32, flags: c_int, ask
             // would; a thread that was told 'readable' must not be left waiting; any other goes on waiting.
             Taken::Void => {
                 tell!("accept({fd}): what waited was taken back");
-                if *told.get_or_insert_with(polled::take) {
-                    wait = MSG_DONTWAIT;
+                if polled::told().is_some_and(|told| is_of(told, fd)) {
+                    mode = Mode::Vain;
+                } else if mode == Mode::Try {
+                    mode = Mode::Wait;
                 }
+                polled::took(fd);
                 // Those who shared the lane have left it: this process may have one of its own too.
                 *asked |= adopt::at_accept(fd);
             }
-            Taken::Failed(EAGAIN) if wait != 0 && blocking(fd) => return real::fail(ECONNABORTED),
+            // It was told of something else, or another thread was quicker: it waits, as the kernel's accept would.
+            Taken::Failed(EAGAIN) if mode == Mode::Try && blocking(fd) => mode = Mode::Wait,
+            Taken::Failed(EAGAIN) if mode == Mode::Vain && blocking(fd) => return real::fail(ECONNABORTED),
             Taken::Failed(error) => {
                 if let EPERM | EACCES | ENOSYS = error {
                     barred(fd, error);
@@ -116,6 +130,43 @@ unsafe fn take(fd: c_int, address: *mut c_void, len: *mut u32, flags: c_int, ask
             }
         }
     }
+}
+
+/// Whether a thread that was told this was told of the lane `fd`. What the kernel does not tell counts as yes: accept()
+/// may fail for nothing, but a thread must not be left waiting.
+#[cold]
+fn is_of(told: Told, fd: i32) -> bool {
+    match told {
+        Told::Something => true,
+        // A set that was closed since was most probably made for the one connection that it told of.
+        Told::Set(set) if sys::fcntl(set, F_GETFD, 0) == Err(EBADF) => false,
+        Told::Set(set) => registrations::may_tell_of(set, fd).unwrap_or(true),
+        Told::Lanes(lanes) if lanes.may_hold(fd) => true,
+        Told::Lanes(lanes) => {
+            let own = lane::recognise(fd).map(|identity| identity.lane);
+            let mut is_copy = own.is_none();
+            lane::each_hinted(usize::MAX, |other| {
+                is_copy |=
+                    lanes.may_hold(other) && own == lane::recognise(other).map(|identity| identity.lane);
+            });
+            is_copy
+        }
+    }
+}
+
+/// Receives, which is this thread's wait where it was told of nothing.
+fn receive_in(fd: i32, mode: Mode, room: &Room, cloexec: c_int) -> Taken {
+    let receive = || match room {
+        Room::Plenty => receive(fd, cloexec | mode.flags()),
+        Room::Little | Room::None => receive_in_turn(fd, cloexec, mode.flags()),
+    };
+    if mode != Mode::Wait {
+        return receive();
+    }
+    let entered = pulse::enter_accept(fd, || blocking(fd));
+    let taken = receive();
+    pulse::leave_accept(entered);
+    taken
 }
 
 /// As [`receive`], where there is little room: waits without taking anything, and then takes what it has looked at.

@@ -30,7 +30,8 @@ pub(super) struct Args {
     watch: bool,
     #[command(flatten)]
     pss: Pss,
-    /// Print nothing: exit code 0 if every worker is running, 1 if not
+    /// Print nothing: exit code 0 if every worker is running, 1 if not, or if one is out of rotation because it is busy or
+    /// takes nothing
     #[arg(short, long)]
     quiet: bool,
 }
@@ -137,8 +138,13 @@ fn json(value: &impl Serialize) -> Result<(), Failed> {
 }
 
 fn is_as_wanted(inspection: &Inspection) -> bool {
+    // One that somebody has cordoned is as they want it.
+    let is_suspect = |worker: &Worker| {
+        let cause = worker.out_of_rotation.as_ref();
+        cause.is_some_and(|cause| matches!(cause.kind, CauseKind::Lag | CauseKind::Stuck))
+    };
     inspection.state == ClusterState::Running
-        && inspection.workers.iter().all(|worker| worker.state == WorkerState::Running)
+        && inspection.workers.iter().all(|worker| worker.state == WorkerState::Running && !is_suspect(worker))
 }
 
 pub(super) fn cluster_state(state: ClusterState) -> &'static str {

@@ -55,7 +55,11 @@ impl Causes {
             Exit::Signal { oom_killed: true, .. } => CauseKind::OomKiller,
             Exit::Signal { .. } => CauseKind::Signal,
         };
-        Cause::new(kind, how)
+        // Nobody here sent it, and the kernel does not say who did.
+        let is_kill = matches!(exit, Exit::Signal { signal: libc::SIGKILL, .. });
+        let is_unknown =
+            kind == CauseKind::Signal && is_kill && matches!(then, Then::Restart | Then::BudgetSpent);
+        Cause::new(kind, if is_unknown { format!("{how} (not known who sent it)") } else { how })
     }
 }
 
@@ -178,7 +182,12 @@ impl Shell {
         } else {
             self.pool.is_suspect(worker)
         };
-        still.then(|| cause.clone())
+        let behind = Span(self.pool.behind_for(self.now, worker));
+        still.then(|| match cause.kind {
+            CauseKind::Lag => Cause::new(CauseKind::Lag, format!("busy for {behind}")),
+            CauseKind::Stuck => Cause::new(CauseKind::Stuck, format!("has taken nothing for {behind}")),
+            _ => cause.clone(),
+        })
     }
 
     /// A worker cannot listen there: that is told with who can, and is why it ends if it does.

@@ -100,6 +100,11 @@ impl Shell {
     /// The core is told of whoever lags by half of the limit or more, and of those it asks about.
     fn look_at_pages(&mut self, look: Duration) {
         let (limit, now) = (look * LOOKS_A_LIMIT, monotonic());
+        for pulse in self.processes.values().flat_map(|process| &process.pulses) {
+            if pulse.away(now) >= limit / 2 {
+                pulse.free_ended(proc::threads);
+            }
+        }
         let lags: Vec<(WorkerId, Duration)> =
             self.processes.iter().map(|(worker, process)| (*worker, joined(process, now).lag)).collect();
         for (worker, mut lag) in lags {
@@ -130,6 +135,7 @@ impl Shell {
         let elapsed = self.monitor.last_pulse.map(|last| self.now.saturating_duration_since(last));
         self.monitor.last_pulse = Some(self.now);
         let processes = &self.processes;
+        self.oom_kills.look(processes.values().map(|process| process.pid), self.now);
         self.monitor.watched.retain(|worker, _| processes.contains_key(worker));
         // One that leaves beside its heir is looked at no more.
         let is_current = |id: &WorkerId| self.pool.worker(*id).is_some();
@@ -157,6 +163,10 @@ impl Shell {
 
     fn sample(&mut self, worker: WorkerId, elapsed: Option<Duration>) -> Option<Health> {
         let process = self.processes.get(&worker)?;
+        // One thread alone is no burst of them: whether it lives is looked at when it matters.
+        for pulse in process.pulses.iter().filter(|pulse| pulse.serving().len() > 1) {
+            pulse.free_ended(proc::threads);
+        }
         let reading = joined(process, monotonic());
         let mut pids: Vec<u32> = process.pulses.iter().map(|pulse| pulse.pid).collect();
         pids.extend(process.members.values().map(|member| member.pid));

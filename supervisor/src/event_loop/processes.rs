@@ -62,6 +62,7 @@ impl Shell {
         })?;
         self.tokens.insert(token, worker);
         self.processes.insert(worker, Process::new(spawned, token));
+        self.oom_kills.watch(pid, self.now);
         Ok(pid)
     }
 
@@ -162,9 +163,8 @@ impl Shell {
         self.no_longer_listen_for(worker);
         let exit = match process.ended {
             Some(Ended::Signal { signal, core_dumped }) => {
-                let kills = child::oom_kills();
-                let oom_killed = signal == Signal::SIGKILL && kills > self.oom_kills;
-                self.oom_kills = kills;
+                let oom_killed =
+                    signal == Signal::SIGKILL && self.oom_kills.has_struck(process.pid, self.now);
                 Exit::Signal { signal: signal as i32, core_dumped, oom_killed }
             }
             Some(Ended::Code(code)) => Exit::Code(code),

@@ -22,13 +22,13 @@ use super::{Shell, clock};
 use crate::config::{Config, MemoryLimit};
 use crate::error::Error;
 use crate::hooks::Hooks;
-use crate::io::child;
 use crate::io::conns::Conns;
 use crate::io::control::{Control, Place};
 use crate::io::dispositions::Dispositions;
 use crate::io::epoch::Epoch;
 use crate::io::intercept::Intercept;
 use crate::io::notify::Notifier;
+use crate::io::oom::OomKills;
 use crate::io::open::OpenConnections;
 use crate::io::quiet::Quiet;
 use crate::io::ready::Ready;
@@ -106,7 +106,7 @@ impl Shell {
         let now = clock();
         let mut notifier = Notifier::default();
         if owns_process {
-            child::become_subreaper();
+            crate::io::child::become_subreaper();
             notifier = Notifier::from_environment(now);
         }
         let template = Template {
@@ -183,7 +183,7 @@ impl Shell {
             next_balancer: 1,
             nonce,
             record_cost,
-            oom_kills: child::oom_kills(),
+            oom_kills: OomKills::default(),
             open,
             ids,
             waits: Waits::default(),

@@ -1,4 +1,4 @@
-//! The control groups that this process is in: where they can be read, from its own up to the top. Sets nothing.
+//! The control groups that a process is in: where they can be read, from its own up to the top. Sets nothing.
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
@@ -12,8 +12,20 @@ pub(super) enum Version {
 /// The directories in which a controller's settings for this process stand, deepest first. Every path is taken below
 /// `root`.
 pub(super) fn directories(controller: &str, root: &Path) -> Vec<(Version, PathBuf)> {
-    let read = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
-    let (groups, mounts) = (read("proc/self/cgroup"), read("proc/self/mountinfo"));
+    let found = chains("self", controller, root);
+    found.into_iter().flat_map(|(version, chain)| chain.into_iter().map(move |one| (version, one))).collect()
+}
+
+/// The directory of that process's own group in each version, where it can be seen from here.
+pub(super) fn of_process(pid: u32, controller: &str, root: &Path) -> Vec<(Version, PathBuf)> {
+    let found = chains(&pid.to_string(), controller, root);
+    found.into_iter().filter_map(|(version, chain)| Some((version, chain.into_iter().next()?))).collect()
+}
+
+/// For each version the process's own group and those above it.
+fn chains(process: &str, controller: &str, root: &Path) -> Vec<(Version, Vec<PathBuf>)> {
+    let read = |path: String| fs::read_to_string(root.join(path)).unwrap_or_default();
+    let (groups, mounts) = (read(format!("proc/{process}/cgroup")), read("proc/self/mountinfo".to_owned()));
     let of_line = |line: &str| {
         let (_, rest) = line.split_once(':')?;
         let (controllers, group) = rest.split_once(':')?;
@@ -26,8 +38,7 @@ pub(super) fn directories(controller: &str, root: &Path) -> Vec<(Version, PathBu
         let mount = mounts.lines().filter_map(parsed).find(|mount| mount.version == Some(version))?;
         Some((version, chain(&mount, Path::new(group), root)))
     };
-    let found = groups.lines().filter_map(of_line);
-    found.flat_map(|(version, chain)| chain.into_iter().map(move |directory| (version, directory))).collect()
+    groups.lines().filter_map(of_line).collect()
 }
 
 /// The group's directory, and those above it up to the mount.

@@ -32,6 +32,7 @@ pub(crate) mod moving;
 pub(crate) mod newline;
 pub(crate) mod notified;
 pub(crate) mod notify;
+pub(crate) mod oom;
 pub(crate) mod open;
 pub(crate) mod options;
 pub(crate) mod plain;

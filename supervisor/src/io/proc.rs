@@ -97,6 +97,27 @@ pub(crate) fn state(pid: u32, tid: u32) -> Option<char> {
     Fields::of(&stat)?.0.get(STATE)?.chars().next()
 }
 
+/// The threads of the process, by the numbers that it knows them by itself, which are others in a PID namespace; `None` if
+/// the system does not tell.
+pub(crate) fn threads(pid: u32) -> Option<Vec<u32>> {
+    let innermost = |status: &str| -> Option<(usize, u32)> {
+        let line = status.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+        let numbers: Vec<&str> = line.split_whitespace().collect();
+        Some((numbers.len(), numbers.last()?.parse().ok()?))
+    };
+    let (depth, _) = innermost(&fs::read_to_string(format!("/proc/{pid}/status")).ok()?)?;
+    let mut threads = Vec::new();
+    for entry in fs::read_dir(format!("/proc/{pid}/task")).ok()? {
+        let entry = entry.ok()?;
+        if depth == 1 {
+            threads.push(entry.file_name().to_str()?.parse().ok()?);
+        } else if let Ok(status) = fs::read_to_string(entry.path().join("status")) {
+            threads.push(innermost(&status)?.1);
+        }
+    }
+    (!threads.is_empty()).then_some(threads)
+}
+
 /// Reads one thread; `None` if it is gone.
 pub(crate) fn thread(pid: u32, tid: u32) -> Option<Thread> {
     let directory = format!("/proc/{pid}/task/{tid}");
@@ -292,6 +313,14 @@ mod tests {
         let own = pss([me, u32::MAX]).unwrap();
         assert!(own > 100_000 && own <= 2 * sample(me).unwrap().rss, "{own}");
         assert_eq!((pss([u32::MAX]), pss([])), (None, None));
+    }
+
+    #[test]
+    fn lists_the_threads_of_this_very_process() {
+        let threads = threads(std::process::id()).unwrap();
+        let own = nix::unistd::gettid().as_raw() as u32;
+        assert!(threads.contains(&own) && threads.contains(&std::process::id()), "{own}: {threads:?}");
+        assert_eq!(super::threads(u32::MAX), None);
     }
 
     #[test]

@@ -25,7 +25,8 @@ pub(crate) struct Pulse {
 pub(crate) struct Reading {
     /// Threads that have accepted from a lane.
     pub(crate) serving: u32,
-    /// For how long the least busy serving thread has been away from its wait; zero if one of them waits.
+    /// For how long the least busy serving thread has been away from its wait; zero if one of them waits, or may wait unseen
+    /// because the page has no room for more threads.
     pub(crate) lag: Duration,
     /// Waits entered and connections taken, since the process attached.
     pub(crate) loops: u64,
@@ -52,9 +53,11 @@ impl Pulse {
         let page = self.page().filter(|page| page.is_begun())?;
         let looks: Vec<Look> = page.looks().take(THREADS).collect();
         let serving = || looks.iter().filter(|look| look.serving);
+        let is_crowded = page.has_unseen() || serving().count() == THREADS;
+        let away = serving().map(|look| look.away(now)).min().filter(|_| !is_crowded);
         Some(Reading {
             serving: serving().count() as u32,
-            lag: Duration::from_nanos(serving().map(|look| look.away(now)).min().unwrap_or(0)),
+            lag: Duration::from_nanos(away.unwrap_or(0)),
             loops: looks.iter().fold(0, |sum, look| sum.wrapping_add(look.loops)),
             accepted: looks.iter().fold(0, |sum, look| sum.wrapping_add(look.accepted)),
         })
@@ -80,6 +83,24 @@ impl Pulse {
             }
         }
         found
+    }
+
+    /// For how long every thread that has a record and serves has been away from its wait: where this is much, some of
+    /// them may have ended.
+    pub(crate) fn away(&self, now: u64) -> Duration {
+        let looks = self.page().filter(|page| page.is_begun()).map(Page::looks).into_iter().flatten();
+        let away = looks.filter(|look| look.serving).map(|look| look.away(now)).min();
+        Duration::from_nanos(away.unwrap_or(0))
+    }
+
+    /// Threads that have ended are away for ever: their records become free. `threads` tells which the process has, where
+    /// that is known. True if there were any.
+    pub(crate) fn free_ended(&self, threads: impl FnOnce(u32) -> Option<Vec<u32>>) -> bool {
+        let Some(page) = self.page().filter(|page| page.is_begun()) else { return false };
+        // Looked at first: a thread that has begun since is not among those that are read then, and has not ended.
+        let known: Vec<u32> = page.looks().map(|look| look.tid).collect();
+        let has_ended = |threads: &[u32], tid| known.contains(&tid) && !threads.contains(&tid);
+        threads(self.pid).is_some_and(|threads| page.free_ended(|tid| has_ended(&threads, tid)))
     }
 
     /// The serving thread, if it is the only one.
@@ -144,6 +165,32 @@ mod tests {
         b.enter(1_050);
         assert_eq!(pulse.read(1_100).unwrap().lag, Duration::ZERO);
         assert_eq!(pulse.read(0).unwrap().lag, Duration::ZERO, "times of the future are nothing");
+    }
+
+    #[test]
+    fn threads_that_have_ended_do_not_count_and_unseen_ones_may_wait() {
+        let pulse = Pulse::new(9).unwrap();
+        let page = pulse.page().unwrap();
+        page.begin(9);
+        for tid in 1..=THREADS as u32 {
+            let record = page.record(u64::from(tid) << 6, || tid).unwrap();
+            record.leave(100);
+            record.accepted();
+        }
+        let lag = || pulse.read(1_100).unwrap().lag.as_nanos();
+        assert_eq!(
+            (lag(), pulse.away(1_100).as_nanos()),
+            (0, 1_000),
+            "there may be more than the page shows"
+        );
+        assert!(!pulse.free_ended(|_| None), "what is not known is not no");
+        assert!(pulse.free_ended(|pid| (pid == 9).then(|| vec![1, 2])));
+        assert_eq!(lag(), 1_000, "two live, and run");
+        page.enter_unseen();
+        assert_eq!(lag(), 0);
+        page.leave_unseen();
+        assert!(pulse.free_ended(|_| Some(vec![9])));
+        assert_eq!(pulse.read(1_100).unwrap().serving, 0);
     }
 
     #[test]

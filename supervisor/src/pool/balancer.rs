@@ -32,6 +32,8 @@ pub struct Balancer {
     pub(super) forsaken: Option<Instant>,
     /// It has been forsaken for too long.
     pub(super) refusing: bool,
+    /// Some of its lanes may be out of rotation as suspects.
+    pub(super) may_miss: bool,
     pub(super) door: Door,
 }
 
@@ -103,6 +105,7 @@ impl Balancer {
             served: false,
             forsaken: None,
             refusing: false,
+            may_miss: false,
             door: Door::Open,
         }
     }
@@ -207,7 +210,8 @@ impl Balancer {
             && let Some(held) = self.returned.front().or_else(|| self.accepted.front()).copied()
             && let Some(place) = self.pick(held.source, settings.policy, workers)
         {
-            let Some(&Place { lane: id, worker, .. }) = self.rotation.get(place) else { break };
+            let Some(&given) = self.rotation.get(place) else { break };
+            let Place { lane: id, worker, .. } = given;
             let Some(lane) = lanes.get_mut(&id).filter(|lane| lane.is_ready()) else {
                 self.rotation.remove(place);
                 continue;
@@ -226,6 +230,7 @@ impl Balancer {
             self.rotation.push_back(Place { turn: lane.turn, lane: id, worker });
             look = look.into_iter().chain(lane.dispatch(now, held.conn, settings)).min();
             outbox.push_back(Output::Dispatch { conn: held.conn, lane: id });
+            self.note_missed(given, held.source, settings, lanes, workers);
             if let Some(worker) = workers.by_id_mut(worker) {
                 worker.load.gave();
                 spent |= worker.wear.is_spent(worker.load.dispatched());
@@ -267,7 +272,7 @@ impl Balancer {
 
 /// How much a source prefers a slot: less is more. Does not depend on which other slots there are, so that a worker
 /// that goes or comes moves no source but its own.
-fn preference(source: u64, slot: u32) -> u64 {
+pub(super) fn preference(source: u64, slot: u32) -> u64 {
     // The finaliser of SplitMix64, which changes half of the bits of the result for each bit of the argument.
     let mut z = source ^ (u64::from(slot) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

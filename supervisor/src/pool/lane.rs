@@ -44,6 +44,8 @@ pub struct Lane {
     waiting_since: Option<Instant>,
     /// A connection may wait in it, and not only a void record.
     wanted: bool,
+    /// A connection has come that would have been its turn, had it not been out of rotation as a suspect.
+    pub(super) missed: bool,
     /// What `waiting_since` was when it became a suspect.
     stuck: Option<Stuck>,
     look: Option<Look>,
@@ -131,6 +133,7 @@ impl Lane {
             last: None,
             waiting_since: None,
             wanted: false,
+            missed: false,
             stuck: None,
             look: None,
         }
@@ -218,8 +221,13 @@ impl Lane {
         self.waiting_since
     }
 
-    /// A connection may wait in it, or was taken back when it became a suspect.
+    /// Somebody has waited for its worker: in it, or for a turn that it could not have.
     pub(super) fn is_wanted(&self) -> bool {
+        self.missed || self.is_waited_in()
+    }
+
+    /// A connection may wait in it, or was taken back when it became a suspect.
+    pub(super) fn is_waited_in(&self) -> bool {
         self.wanted || self.passed_over || self.stuck.is_some_and(|stuck| stuck.wanted)
     }
 
@@ -243,6 +251,7 @@ impl Lane {
     pub(super) fn recover(&mut self) {
         self.flow = Flow::Ready;
         self.stuck = None;
+        self.missed = false;
     }
 
     pub(super) fn look_at(&self) -> Option<Deadline> {

@@ -43,6 +43,7 @@ mod leaving;
 mod lifecycle;
 mod listening;
 mod load;
+mod missed;
 mod output;
 #[expect(clippy::module_inception, reason = "a file is named after its one noun, and this one is the pool")]
 mod pool;

@@ -44,6 +44,11 @@ impl Pool {
         out < running / 2 && (lagging <= running / 2 || self.lags_for_long(own))
     }
 
+    /// For how long the worker has been away from its wait, or has taken nothing though something waits, by now.
+    pub fn behind_for(&self, now: Instant, id: WorkerId) -> Duration {
+        self.current(id).map_or(Duration::ZERO, |worker| self.behind(now, worker))
+    }
+
     /// For how long the worker has been away from its wait, or has taken nothing though something waits.
     fn behind(&self, now: Instant, worker: &Worker) -> Duration {
         let own = self.lanes.values().filter(|lane| lane.worker() == worker.id());

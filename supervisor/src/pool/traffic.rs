@@ -199,7 +199,7 @@ impl Pool {
             (Flow::Suspect | Flow::Left, _) | (_, Gate::Leaving) => false,
             // It is out of rotation as it is; what waits in it goes to others if there are any.
             (Flow::Ready | Flow::Full, Gate::Cordoned | Gate::Waiting) => self.rotates(balancer),
-            (Flow::Ready | Flow::Full, Gate::Suspect) => lane.is_wanted() && self.rotates(balancer),
+            (Flow::Ready | Flow::Full, Gate::Suspect) => lane.is_waited_in() && self.rotates(balancer),
             (Flow::Ready | Flow::Full, Gate::Open | Gate::AtLimit) => {
                 let (mut serving, mut suspects) = (0, 0);
                 let usable =
@@ -220,6 +220,7 @@ impl Pool {
         }
         if let Some(balancer) = self.balancers.get_mut(&balancer) {
             balancer.leave(id);
+            balancer.has_suspects();
         }
         self.outbox.push_back(Output::TakeBack { lane: id });
         self.note(Note::Suspect { worker, balancer, waited });
@@ -261,6 +262,10 @@ impl Pool {
             if matches!(lane.gate, Gate::Cordoned | Gate::Suspect) {
                 lane.turn = balancer.last_turn();
             }
+            if gate == Gate::Suspect {
+                balancer.has_suspects();
+            }
+            lane.missed = false;
             lane.gate = gate;
             match (was_ready, lane.is_ready()) {
                 (true, false) => balancer.leave(lane_id),

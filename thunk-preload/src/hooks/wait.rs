@@ -1,28 +1,44 @@
 //! The waits: epoll, poll and select. They are the kernel's; the pulse page is told when a thread goes in and comes out,
-//! and one that comes out with something ready is marked, so that it is never left blocking in accept().
+//! and one that comes out because a connection waits is marked, so that it is never left blocking in accept().
 
 use crate::abi::{EpollEvent, PollFd, Time};
-use crate::{lane, polled, pulse, real, watched};
+use crate::polled::{self, Told};
+use crate::watched::{self, ready_in_poll, ready_in_select};
+use crate::{lane, pulse, real};
 use core::ffi::{c_int, c_long, c_void};
 
-fn told(ready: c_int) -> c_int {
-    if ready > 0 && lane::any() {
-        polled::mark();
+/// A wait has returned. `what` finds what the thread is told by it, and is asked only if there may be something.
+fn told(ready: c_int, what: impl FnOnce() -> Option<Told>) -> c_int {
+    if ready > 0
+        && lane::any()
+        && let Some(told) = what()
+    {
+        polled::mark(told);
     }
     pulse::leave();
     ready
 }
 
-/// Declares hooks that call the real function and mark the thread.
+/// Something of this epoll set is ready: by which descriptor, only the program can tell.
+///
+/// # Safety
+/// None is needed; it is asked like the others.
+unsafe fn in_set(set: c_int) -> Option<Told> {
+    Some(Told::Set(set))
+}
+
+/// Declares hooks that call the real function and mark the thread by what it has found.
 macro_rules! waits {
-    ($begin:ident $given:tt: $( $name:ident as $real:ident($($argument:ident: $type:ty),*); )*) => {
+    ($begin:ident $given:tt, $found:ident $looked_at:tt; $( $name:ident as $real:ident($($argument:ident: $type:ty),*); )*) => {
         $(
             #[unsafe(no_mangle)]
             pub(crate) unsafe extern "C-unwind" fn $name($($argument: $type),*) -> c_int {
                 // SAFETY: the program's own arguments.
                 unsafe { $begin $given };
                 // SAFETY: the program's own arguments.
-                told(unsafe { real::$real($($argument),*) })
+                let ready = unsafe { real::$real($($argument),*) };
+                // SAFETY: the kernel has said that something is ready in what the program gave it.
+                told(ready, || unsafe { $found $looked_at })
             }
         )*
     };
@@ -56,14 +72,14 @@ unsafe fn begin_select(count: c_int, read: *const c_void) {
 }
 
 waits! {
-    begin_loop (fd):
+    begin_loop (fd), in_set(fd);
     epoll_wait as epoll_wait(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: c_int);
     epoll_pwait as epoll_pwait(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: c_int, mask: *const c_void);
     epoll_pwait2 as epoll_pwait2(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: *const Time, mask: *const c_void);
 }
 
 waits! {
-    begin_poll (fds, count):
+    begin_poll (fds, count), ready_in_poll(fds, count);
     poll as poll(fds: *mut PollFd, count: c_long, timeout: c_int);
     ppoll as ppoll(fds: *mut PollFd, count: c_long, timeout: *const Time, mask: *const c_void);
     __poll_chk as poll_chk(fds: *mut PollFd, count: c_long, timeout: c_int, size: usize);
@@ -71,7 +87,7 @@ waits! {
 }
 
 waits! {
-    begin_select (count, read):
+    begin_select (count, read), ready_in_select(count, read);
     select as select(count: c_int, read: *mut c_void, write: *mut c_void, except: *mut c_void, timeout: *mut Time);
     pselect as pselect(count: c_int, read: *mut c_void, write: *mut c_void, except: *mut c_void, timeout: *const Time, mask: *const c_void);
 }

@@ -165,6 +165,12 @@ fn as_wanted_is_all_running() {
     assert!(!is_as_wanted(&inspection));
     inspection.workers.truncate(1);
     assert!(is_as_wanted(&inspection));
+    for (kind, as_wanted) in [(CauseKind::Lag, false), (CauseKind::Stuck, false), (CauseKind::Cordoned, true)]
+    {
+        inspection.workers[0].out_of_rotation = Some(crate::api::Cause::new(kind, "why"));
+        assert_eq!(is_as_wanted(&inspection), as_wanted, "{kind:?}");
+    }
+    inspection.workers[0].out_of_rotation = None;
     inspection.state = ClusterState::Stopping;
     assert!(!is_as_wanted(&inspection));
 }

@@ -13,6 +13,7 @@ mod lags;
 mod late_addresses;
 mod limits;
 mod listening;
+mod missed;
 mod policies;
 mod random;
 mod ready;

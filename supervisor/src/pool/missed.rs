@@ -1,0 +1,54 @@
+//! Connections that a suspect misses: those that come while it is out of rotation and would have been its turn. They count
+//! as demand, as those that waited in its lanes did before it left. It gives nobody anything.
+
+use super::balancer::{Balancer, Place, preference};
+use super::lane::{Flow, Gate, Lane, Lanes};
+use super::workers::Workers;
+use super::{Policy, Settings};
+
+impl Balancer {
+    /// Some of its lanes are out of rotation as suspects.
+    pub(super) fn has_suspects(&mut self) {
+        self.may_miss = true;
+    }
+
+    /// A connection of this source has been given to the lane that had this place in the rotation.
+    pub(super) fn note_missed(
+        &mut self,
+        given: Place,
+        source: u64,
+        settings: &Settings,
+        lanes: &mut Lanes,
+        workers: &Workers,
+    ) {
+        // Nearly always nobody is out: then nothing is looked through.
+        if !self.may_miss {
+            return;
+        }
+        let id = self.id();
+        let mut any = false;
+        for lane in lanes.values_mut().filter(|lane| lane.balancer() == id && is_out(lane)) {
+            any = true;
+            let Some(worker) = workers.by_id(lane.worker()).filter(|worker| !worker.is_full(settings)) else {
+                continue;
+            };
+            let first = match settings.policy {
+                Policy::RoundRobin => lane.turn < given.turn,
+                Policy::LeastConnections => {
+                    let open = workers.by_id(given.worker).map_or(u64::MAX, |other| other.load.open());
+                    (worker.load.open(), lane.turn) < (open, given.turn)
+                }
+                Policy::SourceHash => {
+                    preference(source, lane.worker().slot) < preference(source, given.worker.slot)
+                }
+            };
+            lane.missed |= first;
+        }
+        self.may_miss = any;
+    }
+}
+
+/// It is out of rotation because of its worker's lag, or because nothing is taken from it; but for that it would be in.
+fn is_out(lane: &Lane) -> bool {
+    lane.gate == Gate::Suspect || lane.gate == Gate::Open && lane.flow == Flow::Suspect
+}
