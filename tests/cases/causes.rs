@@ -76,7 +76,8 @@ fn of_an_end_are_told_everywhere() {
     assert_eq!((&rotation["id"], &rotation["in_rotation"]), (&"1".into(), &false.into()));
     let cause = follower.event("worker", "hung")["cause"].clone();
     assert!(cause.as_str().is_some_and(|text| text.starts_with("hung for ") && text.ends_with("s, stopped")));
-    ended(&cluster, "hung", "signal SIGKILL (hung for ");
+    // It is told to go on, so that it can end when it is asked to.
+    ended(&cluster, "hung", "signal SIGTERM (hung for ");
     drop(waiting);
     cluster.stop();
 }

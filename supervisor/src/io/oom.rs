@@ -2,6 +2,7 @@
 //! groups that keep none nothing is said.
 
 use super::cgroup::{self, Version};
+use super::proc;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,6 @@ impl OomKills {
     fn look_in(&mut self, root: &Path, pids: impl Iterator<Item = u32>, now: Instant) {
         let mut files = HashMap::new();
         for pid in pids {
-            // Version 1 no longer tells of a process that has ended where it was.
             if let Some(file) = file_of(pid, root).or_else(|| self.files.remove(&pid)) {
                 self.count(&file, now);
                 files.insert(pid, file);
@@ -91,7 +91,8 @@ impl OomKills {
     }
 }
 
-/// The file that holds the count of the process's own group.
+/// The file that holds the count of the process's own group; `None` of one that is ending, for version 1 then tells another
+/// group of it than that in which it was killed.
 fn file_of(pid: u32, root: &Path) -> Option<PathBuf> {
     let names = |version| match version {
         Version::One => ["memory.oom_control", "memory.oom_control"],
@@ -100,7 +101,10 @@ fn file_of(pid: u32, root: &Path) -> Option<PathBuf> {
     };
     let groups = cgroup::of_process(pid, "memory", root);
     let files = groups.iter().flat_map(|(version, group)| names(*version).map(|name| group.join(name)));
-    files.into_iter().find(|file| read(file).is_some())
+    let file = files.into_iter().find(|file| read(file).is_some())?;
+    // Looked at after the groups: it was not ending when they were read.
+    let stat = fs::read_to_string(root.join(format!("proc/{pid}/stat"))).ok()?;
+    (!proc::is_ending(&stat)).then_some(file)
 }
 
 fn read(file: &Path) -> Option<u64> {
@@ -123,6 +127,12 @@ mod tests {
             let machine = Self(Scratch::new());
             machine.write("proc/self/mountinfo", mounts);
             machine
+        }
+
+        /// A process that is in this group as far as the kernel tells, and alive by these flags.
+        fn process(&self, pid: u32, group: &str, flags: u32) {
+            self.write(&format!("proc/{pid}/cgroup"), group);
+            self.write(&format!("proc/{pid}/stat"), &format!("{pid} (a b) S 1 {pid} {pid} 0 -1 {flags} 0\n"));
         }
 
         fn write(&self, path: &str, text: &str) {
@@ -151,17 +161,19 @@ mod tests {
                 machine.write(&format!("cg/{group}/{file}"), &format!("oom 9\noom_kill {kills}\n"));
             };
             for (pid, group) in [(1, "a"), (2, "a"), (3, "b"), (4, "none")] {
-                machine.write(&format!("proc/{pid}/cgroup"), &format!("{line}/{group}\n"));
+                machine.process(pid, &format!("{line}/{group}\n"), 0x40_0000);
             }
             count("a", 5);
             count("b", 0);
+            count("", 0);
             let mut kills = OomKills::default();
             machine.look(&mut kills, &[1, 2, 3, 4], now);
             count("a", 6);
             assert!(!kills.has_struck(3, now), "that was in another group");
             assert!(!kills.has_struck(4, now), "nobody counts there");
-            // By now version 1 tells another group of it.
-            machine.write("proc/1/cgroup", &format!("{line}/\n"));
+            // By now version 1 tells another group of it, of those who look between its end and the word of it too.
+            machine.process(1, &format!("{line}/\n"), 0x40_0004);
+            machine.look(&mut kills, &[1, 2], now);
             assert!(kills.has_struck(1, now));
             assert!(!kills.has_struck(2, now), "the one kill has its end");
         }
@@ -170,7 +182,7 @@ mod tests {
     #[test]
     fn a_kill_of_long_ago_explains_nothing() {
         let (machine, now) = (Machine::new(V2), begin());
-        machine.write("proc/1/cgroup", "0::/a\n");
+        machine.process(1, "0::/a\n", 0);
         machine.write("cg/a/memory.events", "oom_kill 0\n");
         let mut kills = OomKills::default();
         machine.look(&mut kills, &[1], now);

@@ -97,6 +97,13 @@ pub(crate) fn state(pid: u32, tid: u32) -> Option<char> {
     Fields::of(&stat)?.0.get(STATE)?.chars().next()
 }
 
+/// True if the process has begun to end, by its line of `/proc/PID/stat`.
+pub(super) fn is_ending(stat: &str) -> bool {
+    const FLAGS: usize = 6;
+    const PF_EXITING: u64 = 4;
+    Fields::of(stat).and_then(|fields| fields.number(FLAGS)).is_some_and(|flags| flags & PF_EXITING != 0)
+}
+
 /// The threads of the process, by the numbers that it knows them by itself, which are others in a PID namespace; `None` if
 /// the system does not tell.
 pub(crate) fn threads(pid: u32) -> Option<Vec<u32>> {
@@ -319,6 +326,8 @@ mod tests {
     fn lists_the_threads_of_this_very_process() {
         let threads = threads(std::process::id()).unwrap();
         let own = nix::unistd::gettid().as_raw() as u32;
+        let stat = fs::read_to_string("/proc/self/stat").unwrap();
+        assert!(!is_ending(&stat) && is_ending("1 (x) Z 0 0 0 0 -1 4194316 0"), "{stat}");
         assert!(threads.contains(&own) && threads.contains(&std::process::id()), "{own}: {threads:?}");
         assert_eq!(super::threads(u32::MAX), None);
     }
