@@ -121,7 +121,7 @@ fn of_a_start_that_fails_and_of_a_budget_that_is_spent() {
         return;
     }
     let command = [harness::interpreter("python3"), OsString::from("-c"), OsString::from(PYTHON)];
-    let flags = "--pulse 50ms --respawn 1 --restart-delay 1ms --start-timeout 1s";
+    let flags = "--pulse 50ms --respawn 1 --restart-delay 1ms --start-timeout 4s";
     let cluster = Cluster::start_command(&command, Options::workers(2).flags(flags));
     let follower = Follower::of(&cluster);
     let mut conn = Conn::open(&cluster.target()).expect("it listens");
