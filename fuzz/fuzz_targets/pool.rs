@@ -5,7 +5,7 @@
 #![no_main]
 
 use clustermon::ids::{BalancerId, ConnId, LaneId, WorkerId};
-use clustermon::pool::{Command, Exit, Finding, Input, Output, Policy, Pool, Settings, Signal, State, WhenNoWorker};
+use clustermon::pool::{Activity, Command, Exit, Finding, Input, Output, Policy, Pool, Settings, Signal, State, WhenNoWorker};
 use libfuzzer_sys::fuzz_target;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -52,6 +52,7 @@ fn settings(bytes: &mut Bytes<'_>) -> Settings {
         start_timeout: ms(bytes.of(&[0, 800, 30_000])),
         ready_by_lane: bytes.of(&[true, false]),
         ready_explicit: bytes.of(&[true, false]),
+        ready_without_listening: bytes.of(&[None, Some(ms(700))]),
         respawn: bytes.of(&[None, Some(0), Some(1), Some(3)]),
         exit_codes_ok: bytes.of::<&[i32]>(&[&[], &[0], &[0, 2]]).to_vec(),
         keep_trying: bytes.of(&[true, false]),
@@ -106,6 +107,7 @@ struct Shell {
     polite: bool,
     /// What an examination finds.
     finding: Finding,
+    activity: Option<Activity>,
     done: bool,
     ids: u32,
 }
@@ -125,6 +127,7 @@ impl Shell {
             prompt: true,
             polite: true,
             finding: Finding::Busy,
+            activity: None,
             done: false,
             ids: 0,
         }
@@ -211,6 +214,7 @@ impl Shell {
                 let open = lanes.map(|lane| lane.queue.len() as u64).sum();
                 self.answer(Input::OpenConnections { worker, open });
             }
+            Output::LookAtBoot { worker } => self.answer(Input::Booting { worker, activity: self.activity }),
             Output::Examine { worker } => {
                 let (finding, evidence) = (self.finding, String::new());
                 self.answer(Input::Examined { worker, finding, evidence });
@@ -400,6 +404,9 @@ impl Shell {
                 self.input(Input::Extended { worker, by });
             }
             36 => {
+                let spent = ms(bytes.of(&[10, 20, 5_000]));
+                let activity = Activity { spent, running: spent, asleep: bytes.of(&[true, false]) };
+                self.activity = bytes.of(&[None, Some(activity)]);
                 self.finding = bytes.of(&[
                     Finding::Busy,
                     Finding::Stopped,

@@ -155,6 +155,10 @@ impl Config {
             start_timeout: self.start_timeout,
             ready_by_lane: matches!(self.ready, None | Some(Ready::Auto | Ready::Listen)),
             ready_explicit: self.ready.is_some(),
+            ready_without_listening: match self.ready {
+                Some(Ready::Delay(delay)) => Some(delay),
+                _ => None,
+            },
             respawn: self.respawn,
             exit_codes_ok: self.exit_codes_ok.clone(),
             keep_trying: self.keep_trying,

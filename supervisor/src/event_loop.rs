@@ -6,6 +6,7 @@ mod adopting;
 mod announce;
 mod begun;
 mod bereaved;
+mod booting;
 mod bypass;
 mod causes;
 mod closing;

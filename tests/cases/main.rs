@@ -56,6 +56,8 @@ mod health_pages;
 mod idle;
 /// Ignored and blocked signals, as the supervisor was started with them.
 mod inherited_signals;
+/// Programs that never listen.
+mod jobs;
 /// Addresses that a program opens long after its first.
 mod late_addresses;
 /// Ports that a program opens for one client while it serves.

@@ -22,7 +22,7 @@ pub enum Ready {
     Tcp,
     /// When it has answered a GET of this path with a status of 200 to 299.
     Http(String),
-    /// So long after it first listened.
+    /// So long after it first listened, or after its start where it does not listen and its boot is over.
     Delay(Duration),
     /// When it writes a newline to the descriptor of this number, which it inherits (as programs for s6 do); 3 to 1023.
     Fd(u16),

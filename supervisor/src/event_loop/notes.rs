@@ -2,7 +2,7 @@
 
 use super::{Shell, reload};
 use crate::ids::{BalancerId, WorkerId};
-use crate::pool::{Exit, Finding, Note, Then};
+use crate::pool::{BootEnd, Exit, Finding, Note, Then};
 use log::Level;
 use nix::sys::signal::Signal;
 use std::fmt;
@@ -32,6 +32,26 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
         Note::Listening { worker, balancer } => {
             say!(Info, "worker {} listens on {}", name(worker), address(balancer))
         }
+        Note::BootOver { worker, after, end } => match end {
+            BootEnd::Waits => say!(
+                Debug,
+                "worker {} waits after {} and does not listen: the next may start",
+                name(worker),
+                Span(*after)
+            ),
+            BootEnd::Spent(spent) => say!(
+                Debug,
+                "worker {} has computed for {} and does not listen: the next may start",
+                name(worker),
+                Span(*spent)
+            ),
+            BootEnd::Unseen => say!(
+                Debug,
+                "worker {} does not listen after {}, and what it does is not known: the next may start",
+                name(worker),
+                Span(*after)
+            ),
+        },
         Note::NeverListened { worker, after } => {
             say!(
                 Warn,

@@ -34,6 +34,7 @@ impl Shell {
                         open.ask(self.now);
                     }
                 }
+                Output::LookAtBoot { worker } => self.look_at_boot(worker),
                 Output::Examine { worker } => self.examine(worker),
                 Output::ExamineHolder { lane } => self.examine_holder(lane),
                 Output::EndHolder { lane } => self.end_holder(lane),

@@ -1,5 +1,6 @@
 //! The operating system: reports facts and carries out orders. Decides nothing and never imports the pool.
 
+pub(crate) mod activity;
 mod bound;
 mod cgroup;
 pub(crate) mod child;

@@ -275,20 +275,22 @@ pub(crate) fn ticks_a_second() -> u64 {
 /// Places of fields in `stat`, counted after the name; see proc(5).
 const STATE: usize = 0;
 const PARENT: usize = 1;
-const USER_TIME: usize = 11;
+pub(super) const USER_TIME: usize = 11;
 const SYSTEM_TIME: usize = 12;
+/// The last of four times: in user and system mode, then the same of the children that have ended and were waited for.
+pub(super) const CHILDREN_SYSTEM_TIME: usize = 14;
 const THREADS: usize = 17;
 const STARTTIME: usize = 19;
 
 /// The fields of `stat` that come after the name, which is in parentheses and may hold anything.
-struct Fields<'a>(Vec<&'a str>);
+pub(super) struct Fields<'a>(Vec<&'a str>);
 
 impl<'a> Fields<'a> {
-    fn of(stat: &'a str) -> Option<Self> {
+    pub(super) fn of(stat: &'a str) -> Option<Self> {
         Some(Self(stat.get(stat.rfind(')')? + 1..)?.split_whitespace().collect()))
     }
 
-    fn number(&self, place: usize) -> Option<u64> {
+    pub(super) fn number(&self, place: usize) -> Option<u64> {
         self.0.get(place)?.parse().ok()
     }
 }

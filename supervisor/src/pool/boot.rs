@@ -53,6 +53,11 @@ impl Boot {
         self.opened.iter().map(|(_, at)| *at).max()
     }
 
+    /// It has listened somewhere.
+    pub(super) fn has_listened(&self) -> bool {
+        !self.opened.is_empty()
+    }
+
     fn first(&self) -> Option<Instant> {
         self.first_listen().or(self.ready)
     }

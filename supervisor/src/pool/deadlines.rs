@@ -11,6 +11,8 @@ pub enum Timer {
     Restart,
     /// A starting worker gives up its boot slot.
     BootSlot,
+    /// It is looked whether a starting worker still boots.
+    Boot,
     /// A starting worker that is not ready has failed, or counts as running.
     StartTimeout,
     /// A running worker has listened on all it is going to; what nobody serves may be closed.
@@ -66,6 +68,9 @@ impl Deadlines {
             }
         }
         for (at, timer) in pool.leaving.iter().filter_map(Leaving::timer) {
+            deadlines.lower(at, timer);
+        }
+        if let Some((at, timer)) = pool.boot_timer() {
             deadlines.lower(at, timer);
         }
         for (at, timer) in pool.wear_timer().into_iter().chain(pool.rollout_timer()).chain(pool.close_timer())

@@ -1,6 +1,6 @@
 //! What the pool is told: facts of the operating system, and what people command. Plain data.
 
-use super::Exit;
+use super::{Activity, Exit};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ pub enum Input {
     Resigned { worker: WorkerId },
     /// The worker has said that it takes longer to start: it may until so long from now.
     Extended { worker: WorkerId, by: Duration },
+    /// What the starting worker does: the answer to `LookAtBoot`. `None` where it cannot be seen.
+    Booting { worker: WorkerId, activity: Option<Activity> },
     /// The worker's least busy serving thread has been away from its wait for so long.
     Lag { worker: WorkerId, lag: Duration },
     /// This look came late by more than a fifth of `lag_limit`: what is told at this moment counts for nothing.

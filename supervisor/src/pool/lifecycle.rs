@@ -6,7 +6,7 @@ use super::pool::{Phase, Pool};
 use super::rollout::Failed;
 use super::state::{Effect, Event};
 use super::worker::Worker;
-use super::{Change, Exit, Note, Outcome, Output, Signal, Then};
+use super::{BootEnd, Change, Exit, Note, Outcome, Output, Signal, Then};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 
@@ -23,10 +23,9 @@ impl Pool {
     /// Orders a process for each worker that is due, longest due first, while there are boot slots.
     pub(super) fn launch(&mut self, now: Instant) {
         while self.boot_slot_free() {
-            // A slot that has a successor is about to be the successor's.
-            let own = self.workers.iter().filter(|worker| self.workers.successor(worker.id().slot).is_none());
-            let all = own.chain(&self.workers.successors);
-            let due = all.filter_map(|worker| Some((worker.due().filter(|at| *at <= now)?, worker.id())));
+            let due = self
+                .launchable()
+                .filter_map(|worker| Some((worker.due().filter(|at| *at <= now)?, worker.id())));
             let Some((_, id)) = due.min_by_key(|(at, _)| *at) else { return };
             let Some(worker) = self.workers.by_id_mut(id) else { return };
             worker.apply(now, Event::Order, &self.settings);
@@ -35,6 +34,12 @@ impl Pool {
             self.tell_state(worker);
             self.outbox.push_back(Output::Spawn { worker, version });
         }
+    }
+
+    /// Those that may be started when they are due. A slot that has a successor is about to be the successor's.
+    pub(super) fn launchable(&self) -> impl Iterator<Item = &Worker> {
+        let own = self.workers.iter().filter(|worker| self.workers.successor(worker.id().slot).is_none());
+        own.chain(&self.workers.successors)
     }
 
     pub(super) fn boot_slot_free(&self) -> bool {
@@ -134,6 +139,13 @@ impl Pool {
                 if event == Event::StartTimeout && self.must_be_ready() {
                     self.start_failed(now, id);
                 } else {
+                    if event == Event::SlotFreed
+                        && self.boot_slot_wanted().is_some_and(|at| at <= now)
+                        && let Some(since) = self.current(id).and_then(Worker::since)
+                    {
+                        let after = now.saturating_duration_since(since);
+                        self.note(Note::BootOver { worker: id, after, end: BootEnd::Unseen });
+                    }
                     self.act_on(now, id, event);
                     if event == Event::StartTimeout {
                         self.pump_all(now);

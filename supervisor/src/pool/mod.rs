@@ -5,8 +5,8 @@
 //! - Time is an argument and never goes back; the next deadline is an answer.
 //! - `Pool::handle` and `Pool::handle_timeout` may change every answer: `poll_output`, `may_accept`, `next_deadline`.
 //! - After each of them the shell drains `poll_output` until `None`, carrying out each order in turn. An order that
-//!   asks (`Measure`, `Look`, `Count`, `Examine`, `ExamineHolder`, `Retire`, `TakeBack`, `Vacate`,
-//!   `Reopen`) is answered by further inputs at once or later.
+//!   asks (`Measure`, `Look`, `Count`, `Examine`, `ExamineHolder`, `LookAtBoot`, `Retire`,
+//!   `TakeBack`, `Vacate`, `Reopen`) is answered by further inputs at once or later.
 //!   Only `Measure` is waited for, and only by the connections held for that balancer. A count that answers is of what
 //!   the shell had carried out by then; dispatches that it has yet to poll are added here.
 //! - After `handle_timeout(now)` the next deadline is later than `now`.
@@ -29,6 +29,7 @@
 mod backoff;
 mod balancer;
 mod boot;
+mod booting;
 mod closing;
 mod command;
 mod deadlines;
@@ -72,6 +73,7 @@ mod worker;
 mod workers;
 
 pub use balancer::{Balancer, BalancerState};
+pub use booting::{Activity, BootEnd};
 pub use deadlines::Timer;
 pub use early_connects::Connecting;
 pub use input::{Command, Finding, Input};

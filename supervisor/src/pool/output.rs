@@ -1,6 +1,6 @@
 //! What the pool orders and tells. Plain data.
 
-use super::{BalancerState, Failed, Finding, Reloaded, State, Worn};
+use super::{BalancerState, BootEnd, Failed, Finding, Reloaded, State, Worn};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ pub enum Output {
     Look { lane: LaneId },
     /// Answer by `OpenConnections`: the worker is believed to have as many as it may. Ordered again while it has.
     Count { worker: WorkerId },
+    /// Answer by `Booting` what the worker, which is starting, does. Ordered again while something depends on it.
+    LookAtBoot { worker: WorkerId },
     /// Find out what the worker is doing, and why it takes nothing: answer by `Examined`. Ordered at each look while it
     /// takes nothing.
     Examine { worker: WorkerId },
@@ -152,6 +154,12 @@ pub enum Note {
     Listening {
         worker: WorkerId,
         balancer: BalancerId,
+    },
+    /// It does not listen and others wait to be started: its boot counts as over after so long, and the next may start.
+    BootOver {
+        worker: WorkerId,
+        after: Duration,
+        end: BootEnd,
     },
     /// It has run for a while without listening: it counts as running.
     NeverListened {

@@ -139,6 +139,7 @@ impl Pool {
             Input::Ready { worker } => self.became_ready(now, worker),
             Input::Resigned { worker } => self.resigned(now, worker),
             Input::Extended { worker, by } => self.extended(now, worker, by),
+            Input::Booting { worker, activity } => self.boot_looked(now, worker, activity),
             Input::Lag { worker, lag } => self.lagged(now, worker, lag),
             Input::Late => self.looked_late(now),
             Input::Examined { worker, finding, evidence } => self.examined(now, worker, finding, evidence),
@@ -182,6 +183,7 @@ impl Pool {
             self.close(now);
             // After all that may want to have a lane looked at now.
             self.look_timers(now);
+            self.boot_timers(now);
             self.review(now);
             self.deadlines = Deadlines::of(self);
         }

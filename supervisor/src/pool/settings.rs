@@ -9,7 +9,7 @@ pub struct Settings {
     pub workers: u32,
     /// How many workers may be starting (spawned, not yet ready) at a time, at least 1.
     pub max_starting: u32,
-    /// A worker counts as starting, for `max_starting`, no longer than this.
+    /// A worker counts as starting, for `max_starting`, no longer than this after it was last seen to boot.
     pub boot_slot: Duration,
     /// A worker that is not ready within this has failed to start if `ready_explicit` or if any worker has ever listened;
     /// else it counts as running, as it does at once if this is zero.
@@ -18,6 +18,8 @@ pub struct Settings {
     pub ready_by_lane: bool,
     /// Somebody chose when a worker is ready: one that is not in time has failed.
     pub ready_explicit: bool,
+    /// A worker that does not listen is ready so long after its start, if its boot is over by then; `None` is never.
+    pub ready_without_listening: Option<Duration>,
     /// Restarts allowed per worker before it stays down; `None` is no limit. Refilled after `min_uptime`.
     pub respawn: Option<u32>,
     /// A worker that exits unasked with one of these codes has done its work and is not restarted.

@@ -48,8 +48,10 @@ pub(super) enum Event {
     SpawnFailed,
     /// It is ready: it listens on an address, or has said or shown so.
     Listened,
-    /// `boot_slot` has passed.
-    SlotExpired,
+    /// Its boot is over as far as others are concerned, or it cannot be seen, for `boot_slot`: another may boot.
+    SlotFreed,
+    /// It was seen to boot.
+    StillBoots,
     /// `start_timeout` has passed without a lane.
     StartTimeout,
     /// `start_timeout` has passed, and that is why it is taken down.
@@ -155,7 +157,8 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
             E::Spawned(_)
             | E::SpawnFailed
             | E::Listened
-            | E::SlotExpired
+            | E::SlotFreed
+            | E::StillBoots
             | E::StartTimeout
             | E::StartFailed
             | E::Settled
@@ -195,9 +198,14 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         (Starting { pid, since, .. }, E::Listened) => {
             (Running { pid, since, settled: false }, Effect::Ready(lived(since)))
         }
-        (Starting { pid, since, .. }, E::SlotExpired) => {
+        (Starting { pid, since, .. }, E::SlotFreed) => {
             (Starting { pid, since, slot_until: None }, Effect::Nothing)
         }
+        (Starting { pid, since, slot_until: Some(_) }, E::StillBoots) => {
+            let slot_until = Some(after(now, settings.boot_slot));
+            (Starting { pid, since, slot_until }, Effect::Nothing)
+        }
+        (Starting { slot_until: None, .. }, E::StillBoots) => (state, Effect::Nothing),
         (Starting { pid: Some(pid), since, .. }, E::StartTimeout) => {
             (Running { pid: Some(pid), since, settled: true }, Effect::NeverListened(lived(since)))
         }
@@ -210,10 +218,14 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         (Starting { .. } | Running { .. }, E::Quiet | E::DrainDue) => (state, Effect::Nothing),
         (Stopping(stop), E::Quiet | E::DrainDue) => cut(stop, event == E::Quiet, now, settings),
         (Starting { .. }, E::Settled | E::ForceDue) => (state, Effect::Nothing),
-        (Running { .. }, E::Listened | E::SlotExpired | E::StartTimeout | E::StartFailed | E::ForceDue)
-        | (Stopping(_), E::Listened | E::SlotExpired | E::StartTimeout | E::StartFailed | E::Settled) => {
-            (state, Effect::Nothing)
-        }
+        (
+            Running { .. },
+            E::Listened | E::SlotFreed | E::StillBoots | E::StartTimeout | E::StartFailed | E::ForceDue,
+        )
+        | (
+            Stopping(_),
+            E::Listened | E::SlotFreed | E::StillBoots | E::StartTimeout | E::StartFailed | E::Settled,
+        ) => (state, Effect::Nothing),
 
         (Running { pid: Some(pid), since, .. }, E::Hung) => {
             let stop =

@@ -3,6 +3,7 @@
 
 use super::backoff::Backoff;
 use super::boot::Boot;
+use super::booting::Booting;
 use super::deadlines::after;
 use super::lane::Gate;
 use super::load::Load;
@@ -32,6 +33,7 @@ pub struct Worker {
     pub(super) cordoned: bool,
     pub(super) promise: Promise,
     pub(super) boot: Boot,
+    pub(super) booting: Booting,
     /// The slot was scaled away: the worker disappears when its process is gone.
     pub(super) removed: bool,
     /// A process of it has ended unasked, or did not come to be.
@@ -57,6 +59,7 @@ impl Worker {
             cordoned: false,
             promise: Promise::default(),
             boot: Boot::default(),
+            booting: Booting::default(),
             removed: false,
             has_died: false,
             last_exit: None,
@@ -254,6 +257,7 @@ impl Worker {
             self.next += 1;
             self.promise = Promise::default();
             self.boot = Boot::default();
+            self.booting = Booting::default();
             self.wear = Wear::new(now, self.id, self.load.dispatched(), settings);
         }
         if matches!(effect, Effect::Ready(_) | Effect::NeverListened(_)) {
@@ -304,13 +308,13 @@ impl Worker {
     /// The event of a moment that has come, but for `Timer::Restart`, which also needs a boot slot.
     pub(super) fn due_event(&self, now: Instant, settings: &Settings) -> Option<Event> {
         self.timers(settings).filter(|(at, _)| *at <= now).find_map(|(_, timer)| match timer {
-            Timer::BootSlot => Some(Event::SlotExpired),
+            Timer::BootSlot => Some(Event::SlotFreed),
             Timer::StartTimeout => Some(Event::StartTimeout),
             Timer::Settle => Some(Event::Settled),
             Timer::Force => Some(Event::ForceDue),
             Timer::Drain => Some(Event::DrainDue),
             Timer::Restart | Timer::Look | Timer::Count | Timer::Reopen | Timer::Refuse => None,
-            Timer::Wear | Timer::Rollout | Timer::Close => None,
+            Timer::Boot | Timer::Wear | Timer::Rollout | Timer::Close => None,
         })
     }
 }

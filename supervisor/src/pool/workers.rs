@@ -35,6 +35,10 @@ impl Workers {
         self.slots.iter().chain(&self.successors)
     }
 
+    pub(super) fn everyone_mut(&mut self) -> impl Iterator<Item = &mut Worker> {
+        self.slots.iter_mut().chain(&mut self.successors)
+    }
+
     /// The successor that is to take the slot.
     pub(super) fn successor(&self, slot: u32) -> Option<&Worker> {
         self.successors.iter().find(|worker| worker.id().slot == slot && !worker.removed)

@@ -4,8 +4,8 @@
 mod shell;
 
 use super::{
-    Change, Command, Exit, Finding, Input, Note, Outcome, Output, Policy, Pool, Reloaded, Settings, State,
-    WhenNoWorker, Worker,
+    Activity, Change, Command, Exit, Finding, Input, Note, Outcome, Output, Policy, Pool, Reloaded, Settings,
+    State, WhenNoWorker, Worker,
 };
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -24,6 +24,7 @@ pub(super) fn settings(workers: u32) -> Settings {
         start_timeout: ms(30_000),
         ready_by_lane: true,
         ready_explicit: false,
+        ready_without_listening: None,
         respawn: None,
         exit_codes_ok: Vec::new(),
         keep_trying: true,
@@ -140,6 +141,8 @@ pub(super) struct Sim {
     pub(super) polite: bool,
     /// Sockets can be opened again.
     pub(super) reopens: bool,
+    /// What a look at a starting worker finds, of everybody.
+    pub(super) activity: Option<Activity>,
     /// What an examination finds, of everybody.
     pub(super) finding: Finding,
     pub(super) done: Option<Outcome>,
@@ -170,6 +173,7 @@ impl Sim {
             pending: VecDeque::new(),
             polite: true,
             reopens: true,
+            activity: None,
             finding: Finding::Busy,
             done: None,
             ids: 0,

@@ -135,6 +135,10 @@ impl Sim {
                 let open = self.open_connections(worker);
                 self.answer(Input::OpenConnections { worker, open });
             }
+            Output::LookAtBoot { worker } => {
+                let activity = self.activity;
+                self.answer(Input::Booting { worker, activity });
+            }
             Output::Examine { worker } => {
                 let (finding, evidence) = (self.finding, "what it was doing".to_owned());
                 self.answer(Input::Examined { worker, finding, evidence });

@@ -36,7 +36,7 @@ fn a_boot_slot_is_given_up_after_a_while() {
     let mut sim = Sim::new(Settings { max_starting: 1, ..settings(2) });
     sim.input(Input::Start);
     assert_eq!(spawned(&mut sim), [0]);
-    assert_eq!(sim.pool.next_timer().map(|(_, timer)| timer), Some(Timer::BootSlot));
+    assert_eq!(sim.pool.next_timer().map(|(_, timer)| timer), Some(Timer::Boot));
     sim.advance(ms(4_999));
     assert!(spawned(&mut sim).is_empty());
     sim.advance(ms(1));

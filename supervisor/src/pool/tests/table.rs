@@ -6,7 +6,7 @@ use crate::pool::{Next, Reason, Settings, Signal, State, Stop};
 use std::time::{Duration, Instant};
 
 /// All events; `at` is when a restart is due.
-fn events(at: Instant) -> [Event; 25] {
+fn events(at: Instant) -> [Event; 26] {
     [
         Event::Due(at),
         Event::GiveUp,
@@ -14,7 +14,8 @@ fn events(at: Instant) -> [Event; 25] {
         Event::Spawned(9),
         Event::SpawnFailed,
         Event::Listened,
-        Event::SlotExpired,
+        Event::SlotFreed,
+        Event::StillBoots,
         Event::StartTimeout,
         Event::StartFailed,
         Event::Settled,
@@ -181,13 +182,23 @@ fn starting() {
         ),
         (Event::SpawnFailed, restart, Effect::NotSpawned),
         (Event::Listened, State::Running { pid: None, since: born, settled: false }, Effect::Ready(LIVED)),
-        (Event::SlotExpired, State::Starting { pid: None, since: born, slot_until: None }, Effect::Nothing),
+        (Event::SlotFreed, State::Starting { pid: None, since: born, slot_until: None }, Effect::Nothing),
+        (
+            Event::StillBoots,
+            State::Starting { pid: None, since: born, slot_until: Some(row.now + ms(5_000)) },
+            Effect::Nothing,
+        ),
     ];
     row.check(ordered, &[&cells[..], &exits, &row.commands(ordered, None)].concat());
     let pid = Some(3);
     let cells = [
         (Event::Listened, State::Running { pid, since: born, settled: false }, Effect::Ready(LIVED)),
-        (Event::SlotExpired, State::Starting { pid, since: born, slot_until: None }, Effect::Nothing),
+        (Event::SlotFreed, State::Starting { pid, since: born, slot_until: None }, Effect::Nothing),
+        (
+            Event::StillBoots,
+            State::Starting { pid, since: born, slot_until: Some(row.now + ms(5_000)) },
+            Effect::Nothing,
+        ),
         (
             Event::StartTimeout,
             State::Running { pid, since: born, settled: true },
