@@ -67,6 +67,7 @@ fn of_one(pid: u32) -> Option<Activity> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "the tests look at processes of their own")]
 mod tests {
     use super::*;
     use std::process::{Command, Stdio};
