@@ -71,7 +71,7 @@ fn a_sole_worker_that_is_killed_has_not_closed_its_address() {
         let mut waiting = Conn::open(&cluster.target()).expect("the cluster listens");
         waiting.last_request("/").expect("the kernel takes it");
         signal(worker, libc::SIGKILL);
-        cluster.log().wait_for_count(": signal SIGKILL, up ", round, PATIENCE);
+        cluster.log().wait_for_count(": signal SIGKILL", round, PATIENCE);
         cluster.wait_ready(1 + round);
         let served = waiting.response().expect("who waited is served by the next").who().expect("a pid");
         assert_ne!(served.pid, worker);

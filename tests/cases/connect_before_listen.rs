@@ -53,7 +53,7 @@ fn find_nobody_there_when_they_come_again() {
         };
         for round in 1..=3 {
             signal(cluster.started()["0"], libc::SIGKILL);
-            cluster.log().wait_for_count(": signal SIGKILL, up ", round, PATIENCE);
+            cluster.log().wait_for_count(": signal SIGKILL", round, PATIENCE);
             cluster.wait_ready(workers + round);
         }
         wait_for_ids(&cluster.target(), &app, workers);
