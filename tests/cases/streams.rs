@@ -27,7 +27,7 @@ fn lines_are_prefixed_and_keep_their_stream() {
 
 #[test]
 fn the_last_words_of_a_worker_that_never_started_are_told_once() {
-    let options = Options::workers(2).flags("--capture --name web").at_once();
+    let options = Options::workers(1).flags("--capture --name web").at_once();
     let command = ["sh", "-c", "seq 1 30 >&2; printf 'the reason' >&2; exit 3"];
     let mut cluster = Cluster::start_command(&command, options);
     assert_eq!(cluster.wait_exit().code(), Some(1));
