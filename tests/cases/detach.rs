@@ -98,7 +98,8 @@ fn it_tells_what_went_wrong() {
 fn what_the_worker_wrote_is_shown() {
     let folder = TempDir::new();
     let script = folder.path().join("broken.sh");
-    fs::write(&script, "echo 'to stdout'; echo 'the reason' >&2; exit 3\n").expect("the folder is ours");
+    fs::write(&script, "echo 'to stdout'; printf 'the reason\\033[2J\\n' >&2; exit 3\n")
+        .expect("the folder is ours");
     let log = folder.path().join("web.log");
     fs::write(&log, "of an earlier start: the reason\n").expect("the folder is ours");
     for (flags, logged) in
@@ -109,7 +110,7 @@ fn what_the_worker_wrote_is_shown() {
         assert_eq!((said.code, said.out.as_str()), (Some(1), ""), "{said:?}");
         let count = |part: &str| said.err.lines().filter(|line| line.contains(part)).count();
         let starts = count("worker 0 started");
-        assert!(starts > 0, "{said:?}");
+        assert!(starts > 0 && !said.err.contains('\x1b'), "{said:?}");
         assert_eq!((count("the reason"), count("to stdout")), (starts, starts), "{flags}: {said:?}");
         let place = format!("exit code 1; its log is {}\n", log.display());
         assert_eq!(said.err.ends_with(&place), logged, "{flags}: {said:?}");

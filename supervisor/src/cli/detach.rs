@@ -5,6 +5,7 @@ use super::failed::Failed;
 use super::out;
 use crate::io::dispositions::Dispositions;
 use crate::io::log;
+use crate::io::plain::Plain;
 use crate::io::ready::{self, Waiting};
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -93,9 +94,11 @@ fn wait(waiting: Waiting, mut child: Child, log: Option<Log<'_>>) -> Result<(), 
     // It reads until all who could write are gone, which they are.
     let logged = reading.join().unwrap_or_default();
     // In the file is also what the workers wrote themselves.
-    for line in log.as_ref().and_then(Log::last_lines).unwrap_or(logged) {
+    let file = log.as_ref().and_then(Log::last_lines).unwrap_or_default();
+    for line in joined(file, logged) {
+        let line = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line));
         // Nobody is left to tell that it could not be written.
-        let _ = io::stderr().lock().write_all(&line);
+        let _ = writeln!(io::stderr().lock(), "{}", Plain(&line));
     }
     let log = match log {
         Some(log) => format!("; its log is {}", place(&log).display()),
@@ -125,6 +128,14 @@ fn last_lines(log: File) -> VecDeque<Vec<u8>> {
     }
 }
 
+/// What is in the file, and of what was logged the end that is not: a supervisor waits only so long for its own log to be
+/// written, and on a busy machine it ends before it is.
+fn joined(mut file: VecDeque<Vec<u8>>, logged: VecDeque<Vec<u8>>) -> VecDeque<Vec<u8>> {
+    let written = logged.iter().rposition(|line| file.contains(line)).map_or(0, |last| last + 1);
+    file.extend(logged.into_iter().skip(written));
+    file
+}
+
 /// What the one in the background does first: it leaves the terminal and its group, and takes its name again. The kernel
 /// has named it after `/proc/self/exe`, by which it was started: the file under the program's own name may be another by
 /// now, such as that of an upgrade.
@@ -133,4 +144,24 @@ pub(super) fn leave_session() {
     let _ = nix::unistd::setsid();
     // Nothing but what `ps` shows depends on it.
     let _ = nix::sys::prctl::set_name(c"clustermon");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_file_lacks_is_added() {
+        let lines = |text: &str| text.split_inclusive('\n').map(|line| line.as_bytes().to_vec()).collect();
+        for (file, logged, expected) in [
+            ("", "a\nb\n", "a\nb\n"),
+            ("a\nof a worker\nb\n", "a\nb\n", "a\nof a worker\nb\n"),
+            ("a\nof a worker\n", "a\nb\nc\n", "a\nof a worker\nb\nc\n"),
+            // Of a long file only the end was read.
+            ("of a worker\nc\n", "a\nb\nc\n", "of a worker\nc\n"),
+            ("of a worker\n", "", "of a worker\n"),
+        ] {
+            assert_eq!(joined(lines(file), lines(logged)), lines(expected), "{file:?} {logged:?}");
+        }
+    }
 }
