@@ -21,7 +21,7 @@ pub(super) struct StreamArgs {
     /// How captured lines and the log are written: text, or json for one object a line
     #[arg(long, value_name = "text|json", default_value_t)]
     log_format: LogFormat,
-    /// Whether lines of text in the log, and captured ones, begin with the time: auto (those in a file), on or off
+    /// Whether lines of text in the log, and captured ones, begin with the time: auto (those in the file of --log), on or off
     #[arg(long, value_name = "auto|on|off", default_value_t)]
     log_time: LogTime,
 }

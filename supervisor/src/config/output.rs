@@ -101,7 +101,7 @@ pub enum LogFormat {
 /// Whether a line of text in the log, or a captured one, begins with the time. In JSON it is there always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogTime {
-    /// In a file; not on a terminal, a pipe or a socket, where who reads it has the time.
+    /// In the file of `--log`; not on a stderr that leads elsewhere, which may have times of its own.
     #[default]
     Auto,
     /// Everywhere.

@@ -52,13 +52,17 @@ pub(crate) fn set_name(name: &str) {
     name.clone_into(&mut NAME.write());
 }
 
-/// Whether lines for this stream begin with the time: if nothing is said, those in a file do. A terminal is watched as it
-/// is written, and whoever reads a pipe or a socket (the journal, a container's log) notes the time itself.
+/// Whether lines for this stream begin with the time: if nothing is said, those in the file of `--log` do. A terminal is
+/// watched as it is written, and whoever takes stderr (the journal, a container's log, a script) sees lines as ever.
 pub(super) fn wants_time(time: LogTime, stream: impl AsFd) -> bool {
+    is_timed(time, file::is_remembered() && file::is_file(stream))
+}
+
+fn is_timed(time: LogTime, in_log_file: bool) -> bool {
     match time {
         LogTime::On => true,
         LogTime::Off => false,
-        LogTime::Auto => file::is_file(stream),
+        LogTime::Auto => in_log_file,
     }
 }
 
@@ -169,18 +173,11 @@ mod tests {
         let (time, rest) = line.split_at("2026-01-02T03:04:05.678Z".len());
         assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
         assert_eq!(rest, " clustermon web: up\n");
-        let file = tempfile();
-        let (_reader, pipe) = std::io::pipe().unwrap();
-        for (time, in_file, in_pipe) in
+        for (time, in_file, elsewhere) in
             [(LogTime::Auto, true, false), (LogTime::On, true, true), (LogTime::Off, false, false)]
         {
-            assert_eq!((wants_time(time, &file), wants_time(time, &pipe)), (in_file, in_pipe), "{time}");
+            assert_eq!((is_timed(time, true), is_timed(time, false)), (in_file, elsewhere), "{time}");
         }
-    }
-
-    fn tempfile() -> std::fs::File {
-        let scratch = crate::io::scratch::Scratch::new();
-        std::fs::File::create(scratch.path().join("log")).unwrap()
     }
 
     #[test]
