@@ -37,6 +37,7 @@ mod stopping;
 mod survivors;
 mod suspended;
 mod trust;
+mod uncovered;
 mod waits;
 
 pub(crate) use setup::Setup;
@@ -95,6 +96,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use survivors::Survivors;
 use suspended::Suspended;
+use uncovered::Watches;
 use waits::Waits;
 
 /// Everything the supervisor holds.
@@ -129,6 +131,7 @@ struct Shell {
     suspended: Suspended,
     bypasses: Bypasses,
     idle_lanes: IdleLanes,
+    uncovered: Watches,
     quiet: Quiet,
     moves: Moves,
     waker: Arc<Waker>,
@@ -261,6 +264,9 @@ impl Shell {
         if due(self.bereaved.next_deadline(), self.now) {
             self.look_at_bereaved();
         }
+        if due(self.uncovered.next_deadline(), self.now) {
+            self.look_for_uncovered();
+        }
         if due(self.suspended.next_deadline(), self.now) {
             self.push_suspended();
         }
@@ -327,6 +333,7 @@ impl Shell {
             self.remains.next_deadline(),
             self.suspended.next_deadline(),
             self.idle_lanes.next_deadline(),
+            self.uncovered.next_deadline(),
             self.control.as_ref().and_then(Control::next_deadline),
             self.notifier.next_deadline(),
             self.open.as_ref().and_then(OpenConnections::next_deadline),
@@ -365,6 +372,7 @@ impl Shell {
             Source::Output(key) => self.outputs.readable(key, self.now, self.poll.registry()),
             Source::Waker => {
                 self.on_scout();
+                self.on_uncovered();
                 self.on_quiet();
                 self.on_moved();
                 self.on_orders();

@@ -171,6 +171,8 @@ mod time_to_stop;
 mod torture;
 /// What has broken other interposers.
 mod traps;
+/// Processes of a worker that listen without the preloaded library.
+mod uncovered;
 /// Programs that accept without the C library.
 mod uring;
 /// How long commands wait, what they say then, and Ctrl-C.

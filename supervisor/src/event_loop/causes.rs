@@ -30,6 +30,11 @@ pub(super) struct Causes {
 }
 
 impl Causes {
+    /// If the process ends, it most likely does so for this.
+    pub(super) fn expect(&mut self, worker: WorkerId, cause: Cause) {
+        self.coming.entry(worker).or_insert(cause);
+    }
+
     /// The process is gone.
     pub(super) fn forget(&mut self, worker: WorkerId) {
         self.coming.remove(&worker);
@@ -169,6 +174,9 @@ impl Shell {
 
     /// Why a worker that runs gets no connections, if it gets none.
     pub(super) fn why_out(&self, worker: WorkerId) -> Option<Cause> {
+        if let Some(cause) = self.uncovered.cause(worker) {
+            return Some(cause.clone());
+        }
         let known = self.pool.worker(worker).filter(|known| known.is_running())?;
         if known.is_cordoned() {
             return Some(Cause::new(CauseKind::Cordoned, "cordoned"));

@@ -101,7 +101,7 @@ impl Shell {
         let believed = self.is_taken_at_its_word(worker);
         let Some(ear) = self.notices.sockets.get_mut(place) else { return };
         match word {
-            Word::Ready if believed => self.input(Input::Ready { worker }),
+            Word::Ready if believed => self.says_ready(worker),
             Word::Ready => {}
             Word::Stopping => self.input(Input::Resigned { worker }),
             Word::Extend(by) => self.input(Input::Extended { worker, by }),

@@ -63,6 +63,7 @@ impl Shell {
         self.tokens.insert(token, worker);
         self.processes.insert(worker, Process::new(spawned, token));
         self.oom_kills.watch(pid, self.now);
+        self.uncovered.begin(worker, self.now);
         Ok(pid)
     }
 
@@ -159,6 +160,7 @@ impl Shell {
         self.tokens.remove(&process.token);
         self.monitor.forget(worker);
         self.bypasses.forget(worker);
+        self.uncovered.forget(worker);
         self.no_longer_drains(worker);
         self.no_longer_listen_for(worker);
         let exit = match process.ended {

@@ -128,7 +128,10 @@ impl Shell {
     pub(super) fn on_newline(&mut self, worker: WorkerId) {
         let Some(newline) = self.readiness.newlines.get(&worker) else { return };
         match newline.look() {
-            Found::Newline => self.is_ready(worker),
+            Found::Newline => {
+                self.readiness.forget(worker);
+                self.says_ready(worker);
+            }
             Found::End => {
                 self.readiness.newlines.remove(&worker);
                 log::info!(

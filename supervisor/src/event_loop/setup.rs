@@ -17,6 +17,7 @@ use super::reload::Reloads;
 use super::remains::Remains;
 use super::survivors::Survivors;
 use super::suspended::Suspended;
+use super::uncovered::Watches;
 use super::waits::Waits;
 use super::{Shell, clock};
 use crate::config::{Config, MemoryLimit};
@@ -156,6 +157,7 @@ impl Shell {
             bypasses: Bypasses::default(),
             idle_lanes: IdleLanes::default(),
             told_early: early_connects::Told::default(),
+            uncovered: Watches::default(),
             quiet,
             moves: Moves::default(),
             waker,

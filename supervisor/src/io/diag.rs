@@ -60,6 +60,18 @@ pub(crate) fn holding(address: &Address) -> io::Result<Vec<u64>> {
     Ok(Vec::new())
 }
 
+/// Calls `visit` with address and inode of every TCP socket that listens.
+pub(crate) fn each_listener(mut visit: impl FnMut(Address, u64)) -> io::Result<()> {
+    for family in [INET, INET6] {
+        dump(&tcp(family, 1 << TCP_LISTEN), |message| {
+            if let Some((address, inode)) = local(message) {
+                visit(address, inode);
+            }
+        })?;
+    }
+    Ok(())
+}
+
 /// Calls `visit` with the cookie of every TCP connection of this machine that its owner has not closed.
 pub(crate) fn each_open_connection(mut visit: impl FnMut(u64)) -> io::Result<()> {
     let open = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT;

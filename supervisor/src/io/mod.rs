@@ -59,3 +59,4 @@ pub(crate) mod stdio;
 pub(crate) mod suspended;
 pub(crate) mod throttle;
 pub(crate) mod thunk_file;
+pub(crate) mod uncovered;

@@ -1,11 +1,13 @@
-//! Finds out, off the loop, whether any process of a worker still holds a lane: reading the descriptors of a process
-//! that has many takes longer than a connection may wait. What it cannot find out it takes for held.
+//! Finds out, off the loop, whether any process of a worker still holds a lane, and whether one listens without the library:
+//! reading the descriptors of a process that has many takes longer than a connection may wait. What it cannot find out it
+//! takes for held, and for neither of the two.
 
 use super::descriptor_table::{self, Reading};
 use super::family::Table;
 use super::lane::{self, Holder};
+use super::uncovered::{self, Look, Suspects};
 use super::{child, spawn};
-use crate::ids::LaneId;
+use crate::ids::{LaneId, WorkerId};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
 use std::collections::{HashMap, HashSet};
@@ -55,13 +57,20 @@ pub(crate) enum Found {
     Nobody,
 }
 
+#[derive(Debug)]
+enum Asked {
+    Held(Question),
+    Uncovered(WorkerId, Suspects),
+}
+
 /// The thread's other end. The thread has ended once this is dropped.
 #[derive(Debug)]
 pub(crate) struct Scout {
     /// Taken away to end the thread.
-    questions: Option<Sender<Question>>,
+    questions: Option<Sender<Asked>>,
     thread: Option<JoinHandle<()>>,
     answers: Receiver<Answer>,
+    uncovered: Receiver<(WorkerId, Look)>,
     /// Asked and not answered: a slow thread is not asked the same again and again.
     asked: HashSet<(LaneId, bool)>,
 }
@@ -69,22 +78,32 @@ pub(crate) struct Scout {
 impl Scout {
     /// Starts the thread; it wakes the loop after each answer.
     pub(crate) fn start(waker: Arc<Waker>) -> io::Result<Self> {
-        let (questions, asked) = unbounded::<Question>();
+        let (questions, asked) = unbounded::<Asked>();
         let (found, answers) = unbounded();
+        let (judged, uncovered) = unbounded();
         let thread = thread::Builder::new().name("scout".into()).spawn(move || {
             for question in asked {
-                let idle = question.idle;
-                for (lane, holder) in holders(&question.lanes, &question.pids) {
-                    if found.send(Answer { lane, found: holder, idle }).is_err() {
-                        return;
+                let sent = match question {
+                    Asked::Held(Question { lanes, pids, idle }) => {
+                        let mut holders = holders(&lanes, &pids).into_iter();
+                        holders.all(|(lane, holder)| found.send(Answer { lane, found: holder, idle }).is_ok())
                     }
-                }
-                if waker.wake().is_err() {
+                    Asked::Uncovered(worker, suspects) => {
+                        judged.send((worker, uncovered::find(&suspects))).is_ok()
+                    }
+                };
+                if !sent || waker.wake().is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Self { questions: Some(questions), thread: Some(thread), answers, asked: HashSet::new() })
+        Ok(Self {
+            questions: Some(questions),
+            thread: Some(thread),
+            answers,
+            uncovered,
+            asked: HashSet::new(),
+        })
     }
 
     /// Asks; answered by `next`.
@@ -94,7 +113,18 @@ impl Scout {
             return;
         }
         // The thread lives as long as this; were it gone, the lane would simply stay.
-        let _ = self.questions.as_ref().map(|questions| questions.send(question));
+        let _ = self.questions.as_ref().map(|questions| questions.send(Asked::Held(question)));
+    }
+
+    /// Asks whether one of the worker's processes listens without the library; answered by `next_uncovered`.
+    pub(crate) fn ask_uncovered(&self, worker: WorkerId, suspects: Suspects) {
+        // The thread lives as long as this.
+        let _ = self.questions.as_ref().map(|questions| questions.send(Asked::Uncovered(worker, suspects)));
+    }
+
+    /// An answer to that.
+    pub(crate) fn next_uncovered(&mut self) -> Option<(WorkerId, Look)> {
+        self.uncovered.try_recv().ok()
     }
 
     /// An answer.

@@ -1,6 +1,7 @@
 //! What the kernel tells of connected unix stream sockets: whose name they have, what waits in them. It only reads.
 
 use super::{TCP_ESTABLISHED, TCP_LISTEN, UNIX_DIAG_MSG, attributes, dump, number};
+use clustermon_protocol::address::{Address, UNIX};
 use std::io;
 
 const UDIAG_SHOW_NAME: u32 = 1;
@@ -32,6 +33,18 @@ pub(crate) fn each(mut visit: impl FnMut(Socket)) -> io::Result<()> {
     dump(&request(TCP_ESTABLISHED), |message| {
         if let Some(socket) = parse(message) {
             visit(socket);
+        }
+    })
+}
+
+/// Calls `visit` with address and inode of every stream socket that listens and has a name.
+pub(crate) fn each_listener(mut visit: impl FnMut(Address, u64)) -> io::Result<()> {
+    dump(&request(TCP_LISTEN), |message| {
+        let Some(socket) = parse(message) else { return };
+        let mut raw = UNIX.to_ne_bytes().to_vec();
+        raw.extend(&socket.name);
+        if let Some(address) = Address::from_raw(&raw) {
+            visit(address, socket.inode);
         }
     })
 }

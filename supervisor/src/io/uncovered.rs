@@ -1,0 +1,157 @@
+//! Finds a process of a worker that listens without the preloaded library: the cluster sees nothing of its sockets. It reads
+//! /proc and the kernel's tables of sockets. What cannot be read is taken neither for absent nor for present.
+
+use super::diag;
+use super::family::{self, Table};
+use clustermon_protocol::address::Address;
+use clustermon_protocol::rules;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
+
+/// Addresses that are named of one process.
+const NAMED: usize = 4;
+
+/// The processes of one worker, and what it takes to judge them.
+#[derive(Clone, Debug)]
+pub(crate) struct Suspects {
+    /// The processes to begin with; their groups and descendants are looked at too.
+    pub(crate) pids: Vec<u32>,
+    /// As the library reads them: what is private need not come to the cluster.
+    pub(crate) rules: String,
+    /// The file name of the library.
+    pub(crate) library: OsString,
+}
+
+/// A process that listens without the library.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Uncovered {
+    pub(crate) pid: u32,
+    /// Not private, in order, and no more than a few.
+    pub(crate) addresses: Vec<String>,
+}
+
+/// The first of these processes that listens without the library where connections should come to the cluster. A socket
+/// that a process with the library or this one has too was handed on, and is no fault.
+pub(crate) fn find(suspects: &Suspects) -> Option<Uncovered> {
+    let mut pids: Vec<u32> = Table::read().family(&suspects.pids).into_iter().collect();
+    pids.sort_unstable();
+    let me = std::process::id();
+    let (mut lacking, mut covered) = (Vec::new(), vec![me]);
+    for pid in pids.into_iter().filter(|pid| *pid != me) {
+        match has_library(pid, suspects) {
+            Some(true) => covered.push(pid),
+            Some(false) => lacking.push(pid),
+            None => {}
+        }
+    }
+    if lacking.is_empty() {
+        return None;
+    }
+    let mut listeners = listeners(&suspects.rules).ok().filter(|found| !found.is_empty())?;
+    for pid in covered {
+        let _ = family::each_socket(pid, |_, inode| {
+            listeners.remove(&inode);
+            !listeners.is_empty()
+        });
+    }
+    lacking.into_iter().find_map(|pid| {
+        let mut inodes = HashSet::new();
+        // Of one that hides what it has nothing can be said.
+        family::each_socket(pid, |_, inode| {
+            inodes.insert(inode);
+            true
+        })
+        .ok()?;
+        let mut addresses: Vec<String> =
+            inodes.iter().filter_map(|inode| Some(listeners.get(inode)?.to_string())).collect();
+        addresses.sort_unstable();
+        addresses.truncate(NAMED);
+        // It may have executed another program meanwhile, or have done so just before it was first looked at.
+        let still = !addresses.is_empty() && has_library(pid, suspects) == Some(false);
+        still.then_some(Uncovered { pid, addresses })
+    })
+}
+
+/// Whether the library is in the process; `None` if that cannot be seen, as of one that has ended.
+fn has_library(pid: u32, suspects: &Suspects) -> Option<bool> {
+    let maps = BufReader::new(File::open(format!("/proc/{pid}/maps")).ok()?);
+    is_named(maps, &[suspects.library.as_bytes(), b"libclustermon_thunk"])
+}
+
+/// Whether a line of this list of mappings names a file like one of these; `None` if there is no line.
+fn is_named(mut maps: impl BufRead, names: &[&[u8]]) -> Option<bool> {
+    let mut line = Vec::new();
+    let mut any = false;
+    while maps.read_until(b'\n', &mut line).ok()? > 0 {
+        any = true;
+        let file = line.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
+        if line.contains(&b'/') && names.iter().any(|name| !name.is_empty() && file.starts_with(name)) {
+            return Some(true);
+        }
+        line.clear();
+    }
+    any.then_some(false)
+}
+
+/// The sockets of this machine that listen where connections should come to the cluster, by inode.
+fn listeners(rules: &str) -> io::Result<HashMap<u64, Address>> {
+    let mut found = HashMap::new();
+    let mut visit = |address: Address, inode| {
+        if rules::shared(rules, &address, address.path().unwrap_or_default()) {
+            found.insert(inode, address);
+        }
+    };
+    diag::each_listener(&mut visit)?;
+    diag::unix::each_listener(&mut visit)?;
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::listener::own_address;
+    use super::*;
+    use std::net::TcpListener;
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_list_of_mappings_names_its_files() {
+        let names: [&[u8]; 2] = [b"own.so", b"libclustermon_thunk"];
+        let named = |maps: &str| is_named(maps.as_bytes(), &names);
+        assert_eq!(named("7f-8f r-xp 0 08:01 7 /tmp/a b/libclustermon_thunk-01.so (deleted)\n"), Some(true));
+        assert_eq!(named("1-2 r-xp 0 08:01 7 /bin/x\n7f-8f r-xp 0 08:01 7 /opt/own.so\n"), Some(true));
+        assert_eq!(
+            named("7f-8f r-xp 0 08:01 7 /tmp/libclustermon_thunk.d/x\n1-2 rw-p 0 0:0 0 [heap]"),
+            Some(false)
+        );
+        assert_eq!(named(""), None, "one that has ended has none");
+        let of = |library: &str| Suspects { pids: Vec::new(), rules: String::new(), library: library.into() };
+        assert_eq!(has_library(u32::MAX, &of("x.so")), None);
+        assert_eq!(has_library(std::process::id(), &of("no such library")), Some(false));
+    }
+
+    #[test]
+    fn listeners_are_found_unless_they_are_private() {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let path = std::env::temp_dir().join(format!("clustermon uncovered {}.sock", std::process::id()));
+        let unix = UnixListener::bind(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        for socket in [tcp.as_fd(), unix.as_fd()] {
+            let inode = nix::sys::stat::fstat(socket).unwrap().st_ino;
+            let address = own_address(socket).unwrap();
+            assert_eq!(listeners("").unwrap().get(&inode), Some(&address));
+            assert_eq!(listeners(&format!("-{address}")).unwrap().get(&inode), None);
+        }
+    }
+
+    #[test]
+    fn who_handed_a_socket_on_is_not_accused_of_it() {
+        let _socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let pids = vec![std::process::id()];
+        // The library is not in this process, and it listens: but it is the one that looks.
+        assert_eq!(find(&Suspects { pids, rules: String::new(), library: "none".into() }), None);
+    }
+}
