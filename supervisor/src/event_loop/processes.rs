@@ -50,6 +50,7 @@ impl Shell {
         let told = self.newline_for(worker)?;
         // A worker without it would listen outside of the cluster.
         let thunk = self.thunk.ensure()?;
+        let library = thunk.file_name().unwrap_or_default().to_owned();
         let template = self.templates.get(&version).ok_or(io::ErrorKind::NotFound)?;
         let spawned = template.spawn(thunk, &own, wanted, output, told)?;
         let pid = spawned.pid;
@@ -63,7 +64,7 @@ impl Shell {
         self.tokens.insert(token, worker);
         self.processes.insert(worker, Process::new(spawned, token));
         self.oom_kills.watch(pid, self.now);
-        self.uncovered.begin(worker, self.now);
+        self.uncovered.begin(worker, library, self.now);
         Ok(pid)
     }
 

@@ -12,6 +12,7 @@ use std::os::fd::AsRawFd;
 
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const NLM_F_REQUEST_DUMP: u16 = 0x301;
+const NLM_F_DUMP_INTR: u16 = 0x10;
 const NLMSG_DONE: u16 = 3;
 const NLMSG_ERROR: u16 = 2;
 const HEADER: usize = 16;
@@ -106,7 +107,8 @@ fn tcp(family: u16, states: u32) -> Vec<u8> {
     request
 }
 
-/// Asks for a dump and calls `visit` with each message of it.
+/// Asks for a dump and calls `visit` with each message of it. An error means that something may have been left out: the
+/// kernel broke the dump off, or the table changed under it.
 fn dump(request: &[u8], visit: impl FnMut(&[u8])) -> io::Result<()> {
     dump_as(SOCK_DIAG_BY_FAMILY, request, visit)
 }
@@ -130,26 +132,39 @@ fn dump_as(kind: u16, request: &[u8], mut visit: impl FnMut(&[u8])) -> io::Resul
             Err(nix::Error::EINTR) => continue,
             received => received?,
         };
-        let mut rest = &buffer[..len];
-        while rest.len() >= HEADER {
-            let size = number(rest, 0) as usize;
-            if size < HEADER || size > rest.len() {
-                return Ok(());
-            }
-            match u16::from_ne_bytes([rest[4], rest[5]]) {
-                NLMSG_DONE => return Ok(()),
-                NLMSG_ERROR => {
-                    let errno = rest.get(HEADER..HEADER + 4).map_or(0, |_| number(rest, HEADER) as i32);
-                    return Err(io::Error::from_raw_os_error(-errno));
-                }
-                _ => visit(&rest[HEADER..size]),
-            }
-            rest = rest.get(size.next_multiple_of(4)..).unwrap_or(&[]);
-        }
-        if len == 0 {
+        if take(&buffer[..len], &mut visit)? {
             return Ok(());
         }
     }
+}
+
+/// Calls `visit` with each message of a part of a dump; true once it is the last part.
+fn take(part: &[u8], visit: &mut impl FnMut(&[u8])) -> io::Result<bool> {
+    let mut rest = part;
+    while rest.len() >= HEADER {
+        let size = number(rest, 0) as usize;
+        let Some(body) = rest.get(HEADER..size) else { return Err(io::ErrorKind::InvalidData.into()) };
+        let (kind, flags) = (u16::from_ne_bytes([rest[4], rest[5]]), u16::from_ne_bytes([rest[6], rest[7]]));
+        if flags & NLM_F_DUMP_INTR != 0 {
+            return Err(io::Error::from_raw_os_error(libc::EINTR));
+        }
+        match kind {
+            // A dump that ends early says why in its last message.
+            NLMSG_DONE | NLMSG_ERROR => {
+                let errno = body.get(..4).map_or(0, |body| number(body, 0) as i32);
+                let failed = kind == NLMSG_ERROR || errno < 0;
+                return if failed {
+                    Err(io::Error::from_raw_os_error(errno.wrapping_neg()))
+                } else {
+                    Ok(true)
+                };
+            }
+            _ => visit(body),
+        }
+        rest = rest.get(size.next_multiple_of(4)..).unwrap_or(&[]);
+    }
+    // Without a last message it is not known that this was all.
+    if part.is_empty() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(false) }
 }
 
 /// The inode that an `inet_diag_msg` tells, if it is about this address.
@@ -212,6 +227,37 @@ mod tests {
             drop(socket);
             assert_eq!(listening_on(&address).unwrap(), [0u64; 0]);
         }
+    }
+
+    #[test]
+    fn a_dump_that_may_lack_something_is_an_error() {
+        let message = |kind: u16, flags: u16, body: &[u8]| {
+            let mut message = ((HEADER + body.len()) as u32).to_ne_bytes().to_vec();
+            message.extend([kind.to_ne_bytes(), flags.to_ne_bytes()].concat());
+            message.extend([0; 8]);
+            message.extend(body);
+            message
+        };
+        let taken = |part: &[u8]| {
+            let mut seen = Vec::new();
+            let end = take(part, &mut |body| seen.push(body.to_vec()));
+            (end.map_err(|error| error.raw_os_error()), seen)
+        };
+        let socket = message(SOCK_DIAG_BY_FAMILY, 2, b"some");
+        let done = |flags, errno: i32| message(NLMSG_DONE, flags, &errno.to_ne_bytes());
+        let all = vec![b"some".to_vec()];
+        assert_eq!(taken(&socket), (Ok(false), all.clone()));
+        assert_eq!(taken(&[socket.clone(), done(2, 0)].concat()), (Ok(true), all.clone()));
+        assert_eq!(
+            taken(&[socket.clone(), done(2, -libc::ENOENT)].concat()),
+            (Err(Some(libc::ENOENT)), all.clone())
+        );
+        let interrupted = 2 | NLM_F_DUMP_INTR;
+        assert_eq!(taken(&[socket.clone(), done(interrupted, 0)].concat()), (Err(Some(libc::EINTR)), all));
+        let refused = message(NLMSG_ERROR, 0, &(-libc::EPERM).to_ne_bytes());
+        assert_eq!(taken(&refused), (Err(Some(libc::EPERM)), Vec::new()));
+        assert_eq!(taken(&socket[..HEADER + 2]), (Err(None), Vec::new()), "it was cut off");
+        assert_eq!(taken(&[]), (Err(None), Vec::new()), "nothing says that this was all");
     }
 
     #[test]

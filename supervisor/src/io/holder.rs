@@ -41,7 +41,10 @@ pub(crate) fn of(address: &Address) -> Holder {
         let table = fs::read("/proc/net/unix").unwrap_or_default();
         unix_listeners(&String::from_utf8_lossy(&table), &address.to_string())
     } else {
-        diag::holding(address).unwrap_or_default()
+        match diag::holding(address) {
+            Ok(inodes) => inodes,
+            Err(_) => return Holder::Unseen,
+        }
     };
     if inodes.is_empty() { Holder::Nobody } else { owner(&inodes) }
 }

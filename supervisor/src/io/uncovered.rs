@@ -1,8 +1,9 @@
 //! Finds a process of a worker that listens without the preloaded library: the cluster sees nothing of its sockets. It reads
-//! /proc and the kernel's tables of sockets. What cannot be read is taken neither for absent nor for present.
+//! /proc and the kernel's tables of sockets. What cannot be read is taken neither for absent nor for present, and it is said.
 
+use super::descriptor_table::{self, Reading};
 use super::diag;
-use super::family::{self, Table};
+use super::family::Table;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::rules;
 use std::collections::{HashMap, HashSet};
@@ -33,46 +34,88 @@ pub(crate) struct Uncovered {
     pub(crate) addresses: Vec<String>,
 }
 
-/// The first of these processes that listens without the library where connections should come to the cluster. A socket
-/// that a process with the library or this one has too was handed on, and is no fault.
-pub(crate) fn find(suspects: &Suspects) -> Option<Uncovered> {
-    let mut pids: Vec<u32> = Table::read().family(&suspects.pids).into_iter().collect();
+/// What one look found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    Uncovered(Uncovered),
+    /// Every process could be seen, and none is like this.
+    Nobody,
+    /// Some process or some table could not be read.
+    Unknown,
+}
+
+/// Looks for the first of these processes that listens without the library where connections should come to the cluster. A
+/// socket that a process with the library or this one has too was handed on, and is no fault.
+pub(crate) fn find(suspects: &Suspects) -> Look {
+    let table = Table::read();
+    let mut pids: Vec<u32> = table.family(&suspects.pids).into_iter().collect();
     pids.sort_unstable();
+    let all = Processes { pids, complete: table.is_complete };
+    judge(&all, |pid| has_library(pid, suspects), sockets, || listeners(&suspects.rules))
+}
+
+/// The processes of a worker.
+struct Processes {
+    /// In order.
+    pids: Vec<u32>,
+    /// None was left out.
+    complete: bool,
+}
+
+/// The same, by what is seen of each process; `None` is what cannot be seen.
+fn judge(
+    processes: &Processes,
+    has_library: impl Fn(u32) -> Option<bool>,
+    sockets: impl Fn(u32) -> Option<HashSet<u64>>,
+    listeners: impl FnOnce() -> io::Result<HashMap<u64, Address>>,
+) -> Look {
     let me = std::process::id();
-    let (mut lacking, mut covered) = (Vec::new(), vec![me]);
-    for pid in pids.into_iter().filter(|pid| *pid != me) {
-        match has_library(pid, suspects) {
-            Some(true) => covered.push(pid),
-            Some(false) => lacking.push(pid),
-            None => {}
-        }
+    let others = processes.pids.iter().copied().filter(|pid| *pid != me);
+    let (mut covered, lacking): (Vec<u32>, Vec<u32>) =
+        others.partition(|pid| has_library(*pid) == Some(true));
+    covered.push(me);
+    let mut sure = processes.complete;
+    if lacking.is_empty() && sure {
+        return Look::Nobody;
     }
-    if lacking.is_empty() {
-        return None;
-    }
-    let mut listeners = listeners(&suspects.rules).ok().filter(|found| !found.is_empty())?;
+    let Ok(mut listeners) = listeners() else { return Look::Unknown };
     for pid in covered {
-        let _ = family::each_socket(pid, |_, inode| {
-            listeners.remove(&inode);
-            !listeners.is_empty()
-        });
+        let Some(inodes) = sockets(pid) else { return Look::Unknown };
+        listeners.retain(|inode, _| !inodes.contains(inode));
     }
-    lacking.into_iter().find_map(|pid| {
-        let mut inodes = HashSet::new();
-        // Of one that hides what it has nothing can be said.
-        family::each_socket(pid, |_, inode| {
-            inodes.insert(inode);
-            true
-        })
-        .ok()?;
+    if listeners.is_empty() {
+        return Look::Nobody;
+    }
+    for pid in lacking {
+        let Some(inodes) = sockets(pid) else {
+            sure = false;
+            continue;
+        };
         let mut addresses: Vec<String> =
             inodes.iter().filter_map(|inode| Some(listeners.get(inode)?.to_string())).collect();
+        if addresses.is_empty() {
+            continue;
+        }
         addresses.sort_unstable();
         addresses.truncate(NAMED);
         // It may have executed another program meanwhile, or have done so just before it was first looked at.
-        let still = !addresses.is_empty() && has_library(pid, suspects) == Some(false);
-        still.then_some(Uncovered { pid, addresses })
-    })
+        match has_library(pid) {
+            Some(false) => return Look::Uncovered(Uncovered { pid, addresses }),
+            Some(true) => {}
+            None => sure = false,
+        }
+    }
+    if sure { Look::Nobody } else { Look::Unknown }
+}
+
+/// The sockets that the process has open, by inode; `None` if they cannot be seen.
+fn sockets(pid: u32) -> Option<HashSet<u64>> {
+    let mut inodes = HashSet::new();
+    let read = descriptor_table::each_socket(pid, |_, inode| {
+        inodes.insert(inode);
+        true
+    });
+    matches!(read, Ok(Reading::Complete | Reading::Ended)).then_some(inodes)
 }
 
 /// Whether the library is in the process; `None` if that cannot be seen, as of one that has ended.
@@ -152,6 +195,45 @@ mod tests {
         let _socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let pids = vec![std::process::id()];
         // The library is not in this process, and it listens: but it is the one that looks.
-        assert_eq!(find(&Suspects { pids, rules: String::new(), library: "none".into() }), None);
+        assert_eq!(find(&Suspects { pids, rules: String::new(), library: "none".into() }), Look::Nobody);
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_neither_absent_nor_present() {
+        let address = Address::v4(std::net::Ipv4Addr::LOCALHOST, 80);
+        let listening = || Ok(HashMap::from([(7, address)]));
+        // 1 has the library and 2 has not; of 3 that cannot be seen.
+        let library = |pid| [None, Some(true), Some(false), None][pid as usize];
+        let all = |pids: &[u32]| Processes { pids: pids.to_vec(), complete: true };
+        let none = |_| Some(HashSet::new());
+        let has = |who: u32| move |pid| Some(HashSet::from_iter((pid == who).then_some(7)));
+        let hides = |who: u32| move |pid| (pid != who).then(|| HashSet::from_iter((pid == 2).then_some(7)));
+        let found = Look::Uncovered(Uncovered { pid: 2, addresses: vec![address.to_string()] });
+
+        assert_eq!(judge(&all(&[1, 2]), library, has(2), listening), found);
+        assert_eq!(judge(&all(&[1, 2, 3]), library, hides(3), listening), found, "whatever 3 is");
+        assert_eq!(judge(&all(&[1, 2, 3]), library, none, listening), Look::Nobody);
+        assert_eq!(judge(&all(&[1, 2]), library, has(1), listening), Look::Nobody);
+        assert_eq!(judge(&all(&[1]), library, |_| None, listening), Look::Nobody, "nobody lacks it");
+        assert_eq!(
+            judge(&all(&[2, 3]), library, |_| Some(HashSet::new()), || Ok(HashMap::new())),
+            Look::Nobody
+        );
+
+        assert_eq!(
+            judge(&all(&[1, 3]), library, has(3), listening),
+            Look::Unknown,
+            "it may have the library"
+        );
+        assert_eq!(judge(&all(&[1, 3]), library, hides(3), listening), Look::Unknown);
+        assert_eq!(
+            judge(&all(&[1, 2]), library, hides(1), listening),
+            Look::Unknown,
+            "1 may have handed it on"
+        );
+        let interrupted = || Err(io::Error::from_raw_os_error(libc::EINTR));
+        assert_eq!(judge(&all(&[1, 2]), library, has(2), interrupted), Look::Unknown);
+        let lacks = Processes { pids: vec![1], complete: false };
+        assert_eq!(judge(&lacks, library, none, listening), Look::Unknown);
     }
 }
