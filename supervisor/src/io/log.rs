@@ -156,7 +156,7 @@ impl Drop for LogGuard {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sink, Style, Writer, line, source, wants_time};
+    use super::{Sink, Style, Writer, is_timed, line, source};
     use crate::config::{LogFormat, LogTime};
     use log::{Level, Record};
     use std::io::{Read, Write};
