@@ -17,6 +17,8 @@ impl Pool {
             return;
         }
         let (left, turn, is_new) = (shared.is_left(), shared.turn, own.turn == 0);
+        // One that is left itself is nobody's own: were the other left too, nothing would be taken any more.
+        let is_nobodys = own.is_left();
         if let Some(own) = self.lanes.get_mut(&to) {
             own.shared_out = true;
             // What it took from the shared one was its turn.
@@ -27,6 +29,9 @@ impl Pool {
                     balancer.enter(to, own);
                 }
             }
+        }
+        if is_nobodys {
+            return self.tell_suspicion(worker);
         }
         if left {
             // It may have been this one that took the void record, and has left since.

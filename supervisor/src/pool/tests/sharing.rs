@@ -121,6 +121,16 @@ fn nothing_is_left_to_a_lane_that_is_no_more() {
 }
 
 /// The first of two that have their own takes nothing for this many steps of 10 ms, the other takes all.
+#[test]
+fn a_lane_is_not_left_to_one_that_is_left_itself() {
+    let (mut sim, balancer, lanes) = Sim::serving(settings(1));
+    let own = sim.share(lanes[0]);
+    sim.input(crate::pool::Input::LaneShared { from: own, to: lanes[0] });
+    assert_eq!((standing(&sim, lanes[0]), standing(&sim, own)), (Standing::Left, Standing::Ready));
+    sim.connect(balancer);
+    assert_eq!(sim.lanes[&own].queue.len(), 1);
+}
+
 fn one_stuck(sim: &mut Sim, balancer: crate::ids::BalancerId, well: LaneId, steps: u32) {
     for _ in 0..steps {
         sim.connect(balancer);
