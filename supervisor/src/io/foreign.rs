@@ -117,6 +117,9 @@ fn run() {
         queue.idle -= 1;
         if waited.timed_out() && queue.waiting.is_empty() {
             queue.threads -= 1;
+            if queue.threads == 0 {
+                exits::end();
+            }
             return;
         }
     }

@@ -8,7 +8,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{OnceLock, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::{io, thread};
 
 /// So many are closed by one exit.
@@ -16,14 +16,28 @@ const BATCH: usize = 64;
 /// `close_range` with this flag gives the calling thread a table of its own first; since Linux 5.9.
 const CLOSE_RANGE_UNSHARE: libc::c_uint = 2;
 
-/// The way to the thread that has a table of its own; `None` where there is none.
-static WAY: OnceLock<Option<OwnedFd>> = OnceLock::new();
+/// The way to the thread that has a table of its own; that thread ends once it is closed.
+type Way = Option<Arc<OwnedFd>>;
+
+/// `None` while nobody has tried, `Some(None)` where tables cannot be separated.
+static WAY: Mutex<Option<Way>> = Mutex::new(None);
+
+fn way() -> MutexGuard<'static, Option<Way>> {
+    // Nothing in here can be left half done.
+    WAY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Ends the thread that has a table of its own: a host program in which no cluster is left has no thread of ours. Called
+/// while nobody closes anything.
+pub(super) fn end() {
+    *way() = None;
+}
 
 /// Closes it. May block only where a file's own close does, or where this kernel lets no thread have its own table.
 pub(super) fn close(fd: OwnedFd) {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed).to_ne_bytes();
-    let way = WAY.get_or_init(|| open().ok());
+    let way = way().get_or_insert_with(|| open().ok().map(Arc::new)).clone();
     // With a copy under way this one is not the last, and its close waits for nothing that lingers.
     let copied =
         way.as_ref().filter(|way| message::send_waiting(way.as_fd(), &number, Some(fd.as_fd())).is_ok());
