@@ -82,8 +82,11 @@ fn a_stopped_worker_is_replaced() {
     pause(old);
     let start = Instant::now();
     let waiting = crowd(&cluster, 12);
-    // Wherever the stop finds it: in its wait, or between two.
-    cluster.log().wait_for(": out of rotation");
+    // In the words for who is stopped in its wait, or for who is stopped between two.
+    let words = ["worker 1 has taken nothing on ", "worker 1 has been busy for "];
+    wait_until("worker 1 is out of rotation", PATIENCE, || {
+        words.iter().any(|words| cluster.log().count(words) > 0)
+    });
     let out = start.elapsed();
     let stranded = answered_by_others(waiting, old);
     let line = replaced(&mut cluster, old, ", stopped; stopped", 4);
