@@ -6,7 +6,8 @@
 //! [`message::Request`] (with the socket it is about as SCM_RIGHTS where the request says so), reads one
 //! [`message::Reply`] and closes. One connection per request: programs close every fd they do not know.
 //!
-//! *Lane*: a connected SEQPACKET pair. Downwards, each [`record::Record`] carries one connection or is a void record.
+//! *Lane*: a connected SEQPACKET pair. Downwards, each [`record::Record`] carries one connection, is a right
+//! to accept one ([`credit`]), or is a void record.
 //! Upwards, a worker sends a two-byte [`record::Upward`] now and then. The worker's end is recognised by its name, see
 //! [`identity`].
 //!
@@ -20,6 +21,7 @@
 
 pub mod address;
 pub mod codec;
+pub mod credit;
 pub mod env;
 pub mod identity;
 pub mod message;

@@ -70,6 +70,11 @@ pub enum Request<'a> {
     /// A process of a worker that may still be starting is about to connect there. Answered by `Errno` where it is to fail, by
     /// `NotOwned` where it goes on, and by `Owned` where it goes on and need not ask again.
     Connects { address: Address, place: Place<'a> },
+    /// The listening socket behind a lane of this process's worker, to accept from it on credit. Answered by `Listener`, or by
+    /// `NotOwned` where connections of this lane are handed over.
+    Listener { lane: u64 },
+    /// The page of that lane, see [`crate::credit`]. Answered by `Page` or `NotOwned`.
+    LanePage { lane: u64 },
 }
 
 /// What the supervisor answers.
@@ -89,6 +94,8 @@ pub enum Reply<'a> {
     Value(&'a [u8]),
     /// Carries the page that was asked for, to be mapped.
     Page,
+    /// Carries the shared listening socket.
+    Listener,
 }
 
 const LISTEN: u16 = 1;
@@ -103,6 +110,8 @@ const PAGE: u16 = 9;
 const ATTACH: u16 = 10;
 const ADOPT: u16 = 11;
 const CONNECTS: u16 = 12;
+const LISTENER: u16 = 13;
+const LANE_PAGE: u16 = 14;
 
 const ERRNO: u16 = 1;
 const LANE: u16 = 2;
@@ -111,6 +120,7 @@ const NOT_OWNED: u16 = 4;
 const NAME: u16 = 5;
 const VALUE: u16 = 6;
 const PAGE_REPLY: u16 = 7;
+const LISTENER_REPLY: u16 = 8;
 
 fn write_place(out: &mut Writer<'_>, place: &Place<'_>) {
     out.u64(place.device);
@@ -167,6 +177,7 @@ impl<'a> Request<'a> {
                 out.u64(*inode);
             }
             Self::Page | Self::Attach => {}
+            Self::Listener { lane } | Self::LanePage { lane } => out.u64(*lane),
             Self::Adopt { lane, fd, unsure } => {
                 out.u64(*lane);
                 out.i32(*fd);
@@ -227,6 +238,8 @@ impl<'a> Request<'a> {
                 unsure: !input.is_empty() && input.i32()? != 0,
             },
             CONNECTS => Self::Connects { address: input.address()?, place: read_place(&mut input)? },
+            LISTENER => Self::Listener { lane: input.u64()? },
+            LANE_PAGE => Self::LanePage { lane: input.u64()? },
             _ => return None,
         };
         Some((hello, request))
@@ -251,6 +264,8 @@ impl<'a> Request<'a> {
             Self::Attach => ATTACH,
             Self::Adopt { .. } => ADOPT,
             Self::Connects { .. } => CONNECTS,
+            Self::Listener { .. } => LISTENER,
+            Self::LanePage { .. } => LANE_PAGE,
         }
     }
 }
@@ -281,6 +296,7 @@ impl<'a> Reply<'a> {
                 out.bytes(value);
             }
             Self::Page => out.u16(PAGE_REPLY),
+            Self::Listener => out.u16(LISTENER_REPLY),
         }
         out.finish()
     }
@@ -299,6 +315,7 @@ impl<'a> Reply<'a> {
             NAME => Self::Name(input.address()?),
             VALUE => Self::Value(input.bytes()?),
             PAGE_REPLY => Self::Page,
+            LISTENER_REPLY => Self::Listener,
             _ => return None,
         })
     }

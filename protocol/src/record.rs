@@ -1,4 +1,4 @@
-//! What travels on a lane: fixed-size records downwards, two bytes upwards. A record carries at most one fd beside it.
+//! What travels on a lane: fixed-size records downwards, two bytes upwards. A record carries at most one fd beside it, a credit none.
 
 use crate::address::{Address, MAX};
 use crate::release::Ticket;
@@ -10,6 +10,8 @@ const HEAD: usize = 4 + 8;
 
 const CONNECTION: u8 = 1;
 const VOID: u8 = 2;
+const SINGLE: u8 = 3;
+const OPEN: u8 = 4;
 const FLAG_NONBLOCK: u8 = 1;
 
 /// What the supervisor sends.
@@ -19,6 +21,10 @@ pub enum Record {
     Connection { peer: Address, nonblock: bool, ticket: Ticket },
     /// What waited here was taken back: whoever was told 'readable' finds this instead.
     Void,
+    /// One connection may be accepted from the shared listening socket; see [`crate::credit`].
+    Single,
+    /// Connections may be accepted until none waits, while the credit of this generation is open.
+    Open { generation: u64 },
 }
 
 impl Record {
@@ -35,6 +41,11 @@ impl Record {
                 bytes[HEAD..].copy_from_slice(peer.padded());
             }
             Self::Void => bytes[0] = VOID,
+            Self::Single => bytes[0] = SINGLE,
+            Self::Open { generation } => {
+                bytes[0] = OPEN;
+                bytes[4..HEAD].copy_from_slice(&generation.to_le_bytes());
+            }
         }
         bytes
     }
@@ -51,6 +62,8 @@ impl Record {
                 },
             }),
             VOID => Some(Self::Void),
+            SINGLE => Some(Self::Single),
+            OPEN => Some(Self::Open { generation: u64::from_le_bytes(bytes[4..HEAD].try_into().ok()?) }),
             _ => None,
         }
     }
@@ -69,6 +82,14 @@ pub enum Upward {
     Waits,
     /// The kernel does not let it receive, with this error: it has forbidden itself the call.
     Barred(u8),
+    /// This process has the shared listening socket and the lane's page: it may be given credits.
+    TakesCredit,
+    /// It cannot accept by itself, or no longer: what it was given is void, and it wants connections handed over.
+    NoCredit,
+    /// An open credit was shut or a single was used, of which the supervisor wanted to hear.
+    Ring,
+    /// It has no descriptor for a connection, with this error; what it was given goes back.
+    Exhausted(u8),
 }
 
 /// Size of an upward record, in bytes.
@@ -83,6 +104,10 @@ impl Upward {
             Self::Lost => [3, 0],
             Self::Waits => [4, 0],
             Self::Barred(error) => [5, error],
+            Self::TakesCredit => [6, 0],
+            Self::NoCredit => [7, 0],
+            Self::Ring => [8, 0],
+            Self::Exhausted(error) => [9, error],
         }
     }
 
@@ -94,6 +119,10 @@ impl Upward {
             [3, _] => Some(Self::Lost),
             [4, _] => Some(Self::Waits),
             [5, error] => Some(Self::Barred(*error)),
+            [6, _] => Some(Self::TakesCredit),
+            [7, _] => Some(Self::NoCredit),
+            [8, _] => Some(Self::Ring),
+            [9, error] => Some(Self::Exhausted(*error)),
             _ => None,
         }
     }
@@ -109,7 +138,12 @@ mod tests {
     fn round_trip() {
         let peer = Address::v4(Ipv4Addr::LOCALHOST, 5);
         let ticket = Ticket { slot: 7, number: u32::MAX };
-        for record in [Record::Void, Record::Connection { peer, nonblock: true, ticket }] {
+        for record in [
+            Record::Void,
+            Record::Single,
+            Record::Open { generation: u64::MAX - 1 },
+            Record::Connection { peer, nonblock: true, ticket },
+        ] {
             assert_eq!(Record::decode(&record.encode()), Some(record));
         }
         for upward in [
@@ -119,6 +153,10 @@ mod tests {
             Upward::Lost,
             Upward::Waits,
             Upward::Barred(1),
+            Upward::TakesCredit,
+            Upward::NoCredit,
+            Upward::Ring,
+            Upward::Exhausted(24),
         ] {
             assert_eq!(Upward::decode(&upward.encode()), Some(upward));
         }
