@@ -49,6 +49,10 @@ pub struct LanePage {
     accepted: Line<AtomicU64>,
     /// What the open credit may still accept.
     allowance: Line<AtomicU32>,
+    /// Connections that were handed over by this lane, counted before each is sent; wraps around.
+    handed: Line<AtomicU32>,
+    /// How many of these were received.
+    received: Line<AtomicU32>,
     /// Threads that are marked and found no place below.
     overflow: Line<AtomicU32>,
     marks: Line<[AtomicU32; MARKS]>,
@@ -140,6 +144,16 @@ impl LanePage {
         self.accepted.0.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A connection that was handed over may lie in the lane: there has to be room for its descriptor before it is received.
+    pub fn may_hold_connections(&self) -> bool {
+        self.handed.0.load(Ordering::SeqCst) != self.received.0.load(Ordering::Relaxed)
+    }
+
+    /// One of them was received, or has been lost.
+    pub fn count_received(&self) {
+        self.received.0.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The thread is about to accept. It looks after this whether it still may. `thread` is its id and never 0: one that left
     /// without taking its mark away finds it again.
     pub fn mark(&self, thread: u32) -> Mark {
@@ -192,6 +206,11 @@ impl LanePage {
     /// and no single is unused, there is nothing that it could send word of.
     pub fn ask_to_ring(&self) -> bool {
         self.word.0.fetch_or(RING, Ordering::SeqCst) & OPEN != 0
+    }
+
+    /// A connection is about to be handed over by this lane.
+    pub fn hand_over(&self) {
+        self.handed.0.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Singles used so far; wraps around.
