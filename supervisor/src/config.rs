@@ -3,6 +3,7 @@
 
 mod builder;
 mod control;
+mod dispatch;
 pub(crate) mod duration;
 mod error;
 mod name;
@@ -15,6 +16,7 @@ mod workers;
 
 pub use builder::Builder;
 pub use control::Control;
+pub use dispatch::Dispatch;
 pub use error::ConfigError;
 pub use orphans::OnSupervisorDeath;
 pub use output::{Capture, Encoding, LineHandler, LogFormat, LogTime, Stream};
@@ -82,6 +84,8 @@ pub struct Config {
     pub ready: Option<Ready>,
     /// A worker that has ever said that it lives and then does not for so long is restarted; `None` is never.
     pub watchdog: Option<Duration>,
+    /// How connections reach workers.
+    pub dispatch: Dispatch,
     /// Whom a connection is given, of the workers that are ready.
     pub policy: pool::Policy,
     /// Open connections that one worker may have; `None` is no limit.
@@ -140,6 +144,11 @@ pub struct Config {
 }
 
 impl Config {
+    /// Workers may accept by themselves. Where the source says who is meant, the connection must be seen before that.
+    pub(crate) fn gives_credit(&self) -> bool {
+        self.dispatch != Dispatch::Handoff && self.policy != pool::Policy::SourceHash
+    }
+
     /// What a worker's process is given: the interpreter and its arguments, if there is one, then the command.
     pub fn argv(&self) -> Vec<OsString> {
         self.interpreter.iter().chain(&self.command).cloned().collect()

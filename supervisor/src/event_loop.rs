@@ -11,6 +11,7 @@ mod bypass;
 mod causes;
 mod closing;
 mod commands;
+mod crediting;
 mod draining;
 mod early_connects;
 mod examine;

@@ -4,7 +4,7 @@ use super::detach;
 use super::failed::{Failed, USAGE};
 use super::swallowed;
 use crate::config::duration::{Human, Limit};
-use crate::config::{self, Builder, Config, ConfigError, Control, Ready, Workers};
+use crate::config::{self, Builder, Config, ConfigError, Control, Dispatch, Ready, Workers};
 use crate::io::log;
 use crate::pool::{Policy, WhenNoWorker};
 use ::log::{LevelFilter, error, warn};
@@ -84,6 +84,10 @@ pub(super) struct Args {
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off,
         default_value_t = Limit(Some(config::PULSE)))]
     pulse: Limit,
+    /// How connections reach workers: auto, credit (a worker accepts by itself when it is its turn), handoff (the supervisor
+    /// accepts and passes each connection on)
+    #[arg(long, value_name = "HOW", default_value_t = Dispatch::Auto)]
+    dispatch: Dispatch,
     /// Whom a connection is given, of the workers that are ready: round-robin (the least recently connected),
     /// least-connections or source-hash (the same worker for the same address)
     #[arg(long, value_name = "POLICY", default_value_t = Policy::RoundRobin)]
@@ -152,6 +156,7 @@ impl Args {
             .lag_limit(self.lag_limit.0)
             .pulse(self.pulse.0)
             .start_timeout(self.start_timeout.0)
+            .dispatch(self.dispatch)
             .policy(self.policy)
             .max_connections(self.max_connections)
             .when_no_worker(self.when_no_worker)

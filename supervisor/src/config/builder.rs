@@ -324,6 +324,7 @@ impl Builder {
             start_timeout: self.health.start_timeout,
             ready: self.health.ready,
             watchdog: self.health.watchdog,
+            dispatch: self.spreading.dispatch,
             policy: self.spreading.policy,
             max_connections: self.spreading.max_connections,
             when_no_worker: self.spreading.when_no_worker,

@@ -47,18 +47,30 @@ impl Shell {
 
     /// Accepts for every balancer that may, each in its turn.
     pub(super) fn serve(&mut self) {
-        if self.exhausted_until.is_some_and(|until| until > self.now) {
-            return;
+        let is_exhausted = self.exhausted_until.is_some_and(|until| until > self.now);
+        if !is_exhausted {
+            self.exhausted_until = None;
+            self.empty_leftovers();
         }
-        self.exhausted_until = None;
-        self.empty_leftovers();
         for _ in 0..self.ready.len() {
-            if let Some(balancer) = self.ready.pop_front()
-                && self.accept_some(balancer)
-            {
+            let Some(balancer) = self.ready.pop_front() else { return };
+            // Credits need no descriptor.
+            if self.pool.wants_queue(balancer) {
+                self.look_at_queue(balancer);
+            } else if is_exhausted || self.accept_some(balancer) {
                 self.make_ready(balancer);
             }
         }
+    }
+
+    /// There was no descriptor for a connection.
+    pub(super) fn complain_of_descriptors(&mut self, balancer: BalancerId, error: &io::Error) {
+        if let (Some(hushed), Some(listener)) = (self.complaints.ask(self.now), self.listeners.get(&balancer))
+        {
+            let address = listener.address;
+            log::error!("cannot accept on {address}: {error}; connections wait{hushed}");
+        }
+        self.pause_for_descriptors();
     }
 
     /// Ran out of descriptors: nothing is accepted or taken back for a moment.
@@ -106,11 +118,7 @@ impl Shell {
                         | libc::EPERM,
                     ) => {}
                     Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
-                        if let Some(hushed) = self.complaints.ask(self.now) {
-                            let address = listener.address;
-                            log::error!("cannot accept on {address}: {error}; connections wait{hushed}");
-                        }
-                        self.pause_for_descriptors();
+                        self.complain_of_descriptors(balancer, &error);
                         return true;
                     }
                     _ => {

@@ -57,7 +57,10 @@ impl Shell {
 
     fn on_command(&mut self, command: Command, asker: Asker) {
         let answer = match command.action {
-            Action::Inspect => Ok(Reply::Inspection(self.inspection())),
+            Action::Inspect => {
+                self.count_accepted();
+                Ok(Reply::Inspection(self.inspection()))
+            }
             // Followers are the control socket's own affair, and threads subscribe.
             Action::Events => Ok(Reply::Done),
             action => match (self.act(action), command.wait_ms) {

@@ -96,7 +96,11 @@ impl Shell {
                 );
             }
             self.drains.seen.insert(worker, report);
-            if is_quiet {
+            if is_quiet && self.taking_lanes(worker).any(Lane::may_follow) {
+                // A thread that was allowed to accept is about to.
+                let watched = self.watched(worker);
+                self.quiet.watch(watched);
+            } else if is_quiet {
                 self.input(Input::Quiet { worker });
             }
         }
@@ -105,8 +109,9 @@ impl Shell {
     /// Tells of those that have taken all that waited for them.
     pub(super) fn look_at_lanes(&mut self) {
         let draining = std::mem::take(&mut self.drains.by_lanes).into_iter();
-        let (busy, empty): (Vec<_>, Vec<_>) =
-            draining.partition(|worker| self.taking_lanes(*worker).any(|lane| lane.waiting() > 0));
+        let (busy, empty): (Vec<_>, Vec<_>) = draining.partition(|worker| {
+            self.taking_lanes(*worker).any(|lane| lane.waiting() > 0 || lane.may_follow())
+        });
         self.drains.next = (!busy.is_empty()).then(|| self.now + STEP);
         self.drains.by_lanes = busy;
         for worker in empty {

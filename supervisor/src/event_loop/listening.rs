@@ -4,6 +4,7 @@
 use super::requests::errno;
 use super::{Shell, arm};
 use crate::ids::{BalancerId, LaneId, WorkerId};
+use crate::io::credit::queue_length;
 use crate::io::foreign::Foreign;
 use crate::io::intercept::Answerer;
 use crate::io::lane::{Garbage, Holder, Lane, get_option};
@@ -23,8 +24,8 @@ use std::os::fd::{AsFd, AsRawFd};
 /// So much of what one worker says is heard in one turn.
 const UPWARD_BUDGET: u32 = 64;
 
-/// Descriptors that a lane takes: its two ends, and perhaps a socket that listens.
-const LANE_COST: usize = 3;
+/// Descriptors that a lane takes: its two ends, its page, and perhaps a socket that listens.
+const LANE_COST: usize = 4;
 /// So many every worker may have, however few descriptors there are.
 const LEAST_LANES: usize = 32;
 
@@ -144,15 +145,17 @@ impl Shell {
         };
         let backlog = backlog.max(i32::try_from(self.config.backlog).unwrap_or(i32::MAX));
         let key = facts.key.clone();
-        let listener = Listener::open(id, socket, facts, file, backlog)?;
+        let mut listener = Listener::open(id, socket, facts, file, backlog)?;
+        listener.by_credit = self.config.gives_credit() && queue_length(listener.as_fd()).is_some();
         if nested && !listener.is_taken_over()? {
             taken(self, listener.inode)?;
         }
         let fd = listener.as_fd().as_raw_fd();
         self.poll.registry().register(&mut SourceFd(&fd), Source::Listener(id).into(), Interest::READABLE)?;
+        let by_credit = listener.by_credit;
         self.by_key.insert(key, id);
         self.listeners.insert(id, listener);
-        self.input(Input::BalancerOpened { balancer: id });
+        self.input(Input::BalancerOpened { balancer: id, by_credit });
         self.make_ready(id);
         Ok(())
     }
@@ -245,6 +248,9 @@ impl Shell {
                 Ok(Upward::Lost) => {
                     let what = "lost a connection: its table of descriptors was full";
                     self.accuse_worker(worker, pid, what);
+                }
+                Ok(word) => {
+                    self.on_credit_word(id, word);
                 }
                 Err(Garbage) => self.accuse_worker(worker, pid, "sends garbage on its lane"),
             }

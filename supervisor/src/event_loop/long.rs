@@ -44,6 +44,10 @@ impl Shell {
             self.one_by_one(lane, on);
             self.carry_out();
         }
+        let accepting: Vec<LaneId> = self.lanes.keys().copied().collect();
+        for lane in accepting {
+            self.tell_accepters(lane);
+        }
         let prompt = self.lanes.values().any(|lane| lane.one_by_one);
         if prompt != self.is_prompt {
             self.is_prompt = prompt;
@@ -137,7 +141,7 @@ impl Shell {
         self.measure(id);
     }
 
-    fn pulse_of(&self, lane: &Lane) -> Option<&Pulse> {
+    pub(super) fn pulse_of(&self, lane: &Lane) -> Option<&Pulse> {
         let process = self.processes.get(&lane.worker)?;
         process.pulses.iter().find(|pulse| pulse.pid == lane.holder.pid)
     }

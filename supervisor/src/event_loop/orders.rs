@@ -25,6 +25,10 @@ impl Shell {
                 Output::Drain { worker } => self.drain(worker),
                 Output::CloseDoor { balancer } => self.close_door(balancer),
                 Output::Dispatch { conn, lane } => self.dispatch(conn, lane),
+                Output::Grant { lane } => self.grant(lane),
+                Output::Open { lane } => self.open_credit(lane),
+                Output::TakeFor { lane } => self.take_for(lane),
+                Output::LookAtQueue { balancer } => self.make_ready(balancer),
                 Output::Refuse { conn } => self.conns.refuse(conn),
                 Output::Measure { lane } => self.measure(lane),
                 Output::Watch { lane } => self.watch(lane),
@@ -58,7 +62,7 @@ impl Shell {
     }
 
     /// The connection path: one sendmsg, one close, and word that the copy is closed.
-    fn dispatch(&mut self, conn: ConnId, id: LaneId) {
+    pub(super) fn dispatch(&mut self, conn: ConnId, id: LaneId) {
         self.mark_given(id);
         let Some(connection) = self.conns.get(conn) else { return };
         let balancer = connection.balancer;
@@ -104,7 +108,7 @@ impl Shell {
     fn watch(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         lane.watched = true;
-        if self.watch_thread(id) {
+        if self.watch_thread(id) || self.watch_credits(id) {
             return;
         }
         if let Some(lane) = self.lanes.get_mut(&id).filter(|lane| !lane.armed) {
@@ -117,6 +121,9 @@ impl Shell {
 
     fn look(&mut self, id: LaneId) {
         self.look_for_missed(id);
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.write_off_lost();
+        }
         let Some(lane) = self.lanes.get(&id) else { return };
         let waiting = lane.waiting();
         if waiting == 0 || self.is_coming(id) || lane.is_where_it_was() {
@@ -134,9 +141,15 @@ impl Shell {
         // Nobody else is to answer for a worker that is being tried.
         let tried = self.is_being_tried(lane.worker);
         // What cannot be taken back stays the worker's.
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let had_any = lane.waiting() > 0 || lane.open;
+        lane.open = false;
         let (taken, _) = lane.take_back();
-        if !taken.is_empty() {
+        // A thread that was told of a credit must not block in accept() for it.
+        if had_any && !(lane.takes_credit() && lane.is_nonblocking()) {
             lane.leave_void();
+        }
+        if !taken.is_empty() {
             if tried {
                 return self.try_elsewhere(id);
             }
@@ -164,7 +177,7 @@ impl Shell {
     }
 
     /// Takes back what waits in a lane that is no more; what there is no descriptor for is left until there is one.
-    fn empty(&mut self, lane: Lane) {
+    fn empty(&mut self, mut lane: Lane) {
         let balancer = lane.balancer;
         // Nobody else is to answer for it.
         let tried = self.is_being_tried(lane.worker);

@@ -131,6 +131,20 @@ impl Shell {
                 return;
             }
             Request::Connects { address, place } => self.on_connect(worker, pid, &address, &place),
+            Request::Listener { lane } => match self.credit_listener(worker, LaneId(lane)) {
+                Some(listener) => {
+                    caller.reply(&Reply::Listener, Some(listener.as_fd()));
+                    return;
+                }
+                None => Reply::NotOwned,
+            },
+            Request::LanePage { lane } => match self.lane_page(worker, LaneId(lane)) {
+                Some(credits) => {
+                    caller.reply(&Reply::Page, Some(credits.as_fd()));
+                    return;
+                }
+                None => Reply::NotOwned,
+            },
             Request::Page => {
                 caller.reply(&Reply::Page, Some(self.releases.as_fd()));
                 return;

@@ -1,6 +1,7 @@
 //! A lane: a connected pair whose worker end stands where the program's listening socket stood. The supervisor keeps a
 //! copy of the worker end, so that nothing which waits in the lane dies with the worker.
 
+use super::credit::Credits;
 use super::foreign::Foreign;
 use super::{descriptor_table, descriptors, message};
 use crate::ids::{BalancerId, LaneId, WorkerId};
@@ -9,8 +10,10 @@ use clustermon_protocol::identity::Identity;
 use clustermon_protocol::record::{self, Record, UPWARD_LEN, Upward};
 use clustermon_protocol::release::Ticket;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
 
 /// A connection out of the kernel's accept queue, not yet a worker's.
 #[derive(Debug)]
@@ -43,6 +46,14 @@ pub(crate) struct Lane {
     pub(crate) given_at: Option<u64>,
     /// The last one given out.
     pub(crate) ticket: Ticket,
+    /// The core has given it an open credit that is not known to have ended.
+    pub(crate) open: bool,
+    /// What had been accepted by its open credit when it was looked at, and when that was first seen.
+    pub(crate) seen: Option<(Instant, u64)>,
+    /// Of a lane by which the worker may accept by itself.
+    pub(crate) credits: Option<Credits>,
+    /// Something else than credits may lie in it.
+    has_others: Cell<bool>,
     /// What the worker has said lies in it.
     supervisor_end: Foreign,
     /// Connections may lie in it, and close as slowly as the program wants.
@@ -97,6 +108,10 @@ impl Lane {
             one_by_one: false,
             given_at: None,
             ticket,
+            open: false,
+            seen: None,
+            credits: None,
+            has_others: Cell::new(false),
             supervisor_end: supervisor_end.into(),
             worker_end: worker_end.into(),
             record_cost,
@@ -113,6 +128,10 @@ impl Lane {
     pub(crate) fn give(&mut self, connection: &Connection) -> io::Result<Ticket> {
         let ticket = Ticket { number: self.ticket.number.wrapping_add(1), ..self.ticket };
         let record = Record::Connection { peer: connection.peer, nonblock: connection.nonblock, ticket };
+        if let Some(credits) = &self.credits {
+            credits.hand_over();
+        }
+        self.has_others.set(true);
         message::send(self.supervisor_end.as_fd(), &record.encode(), Some(connection.fd.as_fd()))?;
         self.ticket = ticket;
         Ok(ticket)
@@ -123,8 +142,76 @@ impl Lane {
         self.supervisor_end.as_fd().try_clone_to_owned()
     }
 
-    /// How many records wait.
+    /// The worker accepts by itself when it is given a credit.
+    pub(crate) fn takes_credit(&self) -> bool {
+        self.credits.as_ref().is_some_and(|credits| credits.taken_up)
+    }
+
+    /// Allows one accept.
+    pub(crate) fn grant(&mut self) -> io::Result<()> {
+        message::send(self.supervisor_end.as_fd(), &Record::Single.encode(), None)?;
+        if let Some(credits) = &mut self.credits {
+            credits.grant();
+        }
+        Ok(())
+    }
+
+    /// Allows to accept until the queue is empty. On an error nothing is open.
+    pub(crate) fn open(&mut self) -> io::Result<()> {
+        let Some(credits) = &mut self.credits else { return Err(io::ErrorKind::NotConnected.into()) };
+        let generation = credits.open();
+        let sent = message::send(self.supervisor_end.as_fd(), &Record::Open { generation }.encode(), None);
+        sent.inspect_err(|_| {
+            credits.revoke();
+        })
+    }
+
+    /// How many records wait that somebody is to take; of credits, how many singles are unused.
     pub(crate) fn waiting(&self) -> u32 {
+        let Some(credits) = self.credits.as_ref().filter(|credits| credits.taken_up) else {
+            return self.records();
+        };
+        if !self.has_others.get() {
+            return credits.unused();
+        }
+        let records = self.records();
+        self.has_others.set(records > 0);
+        records.max(credits.unused())
+    }
+
+    /// Something else than credits may lie in it: that it is taken is seen by its taking only.
+    pub(crate) fn has_others(&self) -> bool {
+        self.has_others.get()
+    }
+
+    /// A single that was taken off by a thread which then ended is never used: it no longer counts once the lane is empty and
+    /// no thread is accepting.
+    pub(crate) fn write_off_lost(&mut self) {
+        let records = self.records();
+        if let Some(credits) = self.credits.as_mut().filter(|credits| credits.taken_up)
+            && records == 0
+            && credits.unused() > 0
+            && !credits.is_accepting()
+        {
+            credits.write_off();
+        }
+    }
+
+    /// The worker's end does not block: the flags are those of the open file, which is the supervisor's too.
+    pub(crate) fn is_nonblocking(&self) -> bool {
+        use nix::fcntl::{FcntlArg, OFlag, fcntl};
+        let flags = fcntl(self.worker_end.as_fd(), FcntlArg::F_GETFL);
+        flags.is_ok_and(|flags| OFlag::from_bits_retain(flags).contains(OFlag::O_NONBLOCK))
+    }
+
+    /// Something may yet be accepted by what was granted before.
+    pub(crate) fn may_follow(&self) -> bool {
+        let accepts = |credits: &Credits| credits.is_open() || credits.unused() > 0 || credits.is_accepting();
+        self.takes_credit() && self.credits.as_ref().is_some_and(accepts)
+    }
+
+    /// How many records wait.
+    fn records(&self) -> u32 {
         let mut bytes: libc::c_int = 0;
         // SAFETY: SIOCOUTQ writes one int: the buffer space of what was sent and not yet received.
         let done = unsafe { libc::ioctl(self.supervisor_end.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
@@ -132,13 +219,16 @@ impl Lane {
     }
 
     /// Takes back what waits, oldest first. False if some of it still waits, because there is no descriptor for it.
-    pub(crate) fn take_back(&self) -> (Vec<Connection>, bool) {
+    pub(crate) fn take_back(&mut self) -> (Vec<Connection>, bool) {
+        if let Some(credits) = &self.credits {
+            credits.revoke();
+        }
         let mut taken = Vec::new();
         let mut bytes = [0; record::LEN];
         loop {
             // A record that finds no room for its descriptor is lost with it.
             if !descriptors::is_there_one(self.worker_end.as_fd()) {
-                return (taken, self.waiting() == 0);
+                return (taken, self.records() == 0);
             }
             match message::receive(self.worker_end.as_fd(), &mut bytes) {
                 Ok(incoming) if incoming.len == 0 => return (taken, true),
@@ -150,7 +240,12 @@ impl Lane {
                         }
                         // Another thread took the last descriptor in between.
                         (Some(Record::Connection { .. }), None) => log::error!("a connection was lost"),
-                        (Some(Record::Void) | None, _) => {}
+                        (Some(Record::Single), _) => {
+                            if let Some(credits) = &mut self.credits {
+                                credits.take_back();
+                            }
+                        }
+                        (Some(Record::Void | Record::Open { .. }) | None, _) => {}
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -161,6 +256,7 @@ impl Lane {
 
     /// Leaves a record that says: what you were told of is gone.
     pub(crate) fn leave_void(&self) {
+        self.has_others.set(true);
         let _ = message::send(self.supervisor_end.as_fd(), &Record::Void.encode(), None);
     }
 

@@ -4,7 +4,7 @@ use super::bound::Bound;
 use super::diag;
 use super::foreign::Foreign;
 use super::lane::{self, Connection};
-use crate::ids::BalancerId;
+use crate::ids::{BalancerId, LaneId};
 use clustermon_protocol::address::{Address, INET6, MAX, UNIX};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -96,6 +96,12 @@ pub(crate) struct Listener {
     pub(crate) pending: bool,
     /// The poll does not report what comes.
     pub(crate) muted: bool,
+    /// Workers may accept from it by themselves.
+    pub(crate) by_credit: bool,
+    /// The poll does not report what arrives, because all who may accept have open credits.
+    pub(crate) hushed: bool,
+    /// Lanes that have been given credits since they were last known to have none.
+    pub(crate) granted: Vec<LaneId>,
     /// Nobody new is let in.
     pub(crate) closing: bool,
     /// How workers want their connections: what they last said.
@@ -134,6 +140,9 @@ impl Listener {
             backlog: backlog.unsigned_abs(),
             pending: true,
             muted: false,
+            by_credit: false,
+            hushed: false,
+            granted: Vec::new(),
             closing: false,
             nonblock: false,
             socket: socket.into_owned().into(),
@@ -151,7 +160,7 @@ impl Listener {
         set_nonblocking(socket.as_fd())?;
         self.inode = inode;
         self.file = file;
-        (self.pending, self.muted) = (true, false);
+        (self.pending, self.muted, self.hushed) = (true, false, false);
         self.older.push(std::mem::replace(&mut self.socket, socket.into_owned().into()));
         Ok(())
     }
@@ -180,7 +189,7 @@ impl Listener {
             self.socket = self.another(backlog)?.into();
             self.inode = nix::sys::stat::fstat(&self.socket)?.st_ino;
         }
-        (self.pending, self.muted) = (true, false);
+        (self.pending, self.muted, self.hushed) = (true, false, false);
         Ok(())
     }
 

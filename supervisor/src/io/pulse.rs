@@ -109,6 +109,19 @@ impl Pulse {
         serving.next().filter(|_| serving.next().is_none())
     }
 
+    /// How many threads accept, and whether an open credit fits them: not where several wait each in an epoll set of its own,
+    /// of which one would be woken, or in accept().
+    pub(crate) fn accepters(&self) -> (u32, bool) {
+        let looks = self.page().filter(|page| page.is_begun()).map(Page::looks).into_iter().flatten();
+        let (mut count, mut set, mut alike) = (0, None, true);
+        for look in looks.filter(|look| look.serving) {
+            count += 1;
+            alike &= !look.blocks && (count == 1 || look.set == set);
+            set = look.set;
+        }
+        (count, alike && count > 0)
+    }
+
     /// The only serving thread is to say by this descriptor of its lane when it next goes into a wait. False if there is
     /// none, or more.
     pub(crate) fn ask(&self, lane: u32) -> bool {

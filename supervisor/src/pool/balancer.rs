@@ -1,6 +1,7 @@
 //! One load balancer: its socket's state, its rotation of lanes, the connections held for it, and the picking of a lane
 //! for each. It owns no lane and decides nothing about workers.
 
+use super::credit::Queue;
 use super::deadlines::after;
 use super::lane::{Lane, Lanes};
 use super::workers::Workers;
@@ -22,6 +23,9 @@ pub struct Balancer {
     /// Came back from a lane: go before all that was accepted.
     pub(super) returned: VecDeque<Held>,
     pub(super) accepted: VecDeque<Held>,
+    /// Its queue can be seen, and workers that take credit accept from it by themselves.
+    by_credit: bool,
+    pub(super) queue: Queue,
     /// The lane whose `Measured` the held connections wait for.
     pub(super) measuring: Option<LaneId>,
     /// What the shell takes `may_accept` to be.
@@ -91,7 +95,7 @@ pub(super) struct Pumped {
 }
 
 impl Balancer {
-    pub(super) fn new(id: BalancerId) -> Self {
+    pub(super) fn new(id: BalancerId, by_credit: bool) -> Self {
         Self {
             id,
             state: BalancerState::Running,
@@ -100,6 +104,8 @@ impl Balancer {
             dispatched: 0,
             returned: VecDeque::new(),
             accepted: VecDeque::new(),
+            by_credit,
+            queue: Queue::default(),
             measuring: None,
             accepting: false,
             served: false,
@@ -108,6 +114,23 @@ impl Balancer {
             may_miss: false,
             door: Door::Open,
         }
+    }
+
+    /// It gives credits: workers accept from its queue by themselves.
+    pub fn is_by_credit(&self) -> bool {
+        self.by_credit
+    }
+
+    /// So many more have reached a worker.
+    pub(super) fn count_dispatched(&mut self, count: u64) {
+        self.dispatched = self.dispatched.saturating_add(count);
+    }
+
+    /// Something waits to be dispatched: a connection that is held, or one in the queue, for which there is no `ConnId`.
+    pub(super) fn next_up(&self) -> Option<(Option<ConnId>, u64)> {
+        let held = self.returned.front().or_else(|| self.accepted.front());
+        let held = held.map(|held| (Some(held.conn), held.source));
+        held.or_else(|| (self.queue.queued > 0).then_some((None, 0)))
     }
 
     /// Its name.
@@ -147,7 +170,7 @@ impl Balancer {
 
     /// It could do something with one more connection at once. Once the cluster stops, no lane is in rotation.
     pub(super) fn has_room(&self) -> bool {
-        let room = self.held() == 0 && !self.rotation.is_empty();
+        let room = !self.by_credit && self.held() == 0 && !self.rotation.is_empty();
         self.state == BalancerState::Running && (room || self.refusing)
     }
 
@@ -158,7 +181,8 @@ impl Balancer {
             BalancerState::Starting | BalancerState::Running | BalancerState::Stopping => None,
         };
         let refuse = self.refuse_at(settings).map(|at| (at, Timer::Refuse));
-        reopen.into_iter().chain(refuse)
+        let look = self.queue.look.map(|at| (at, Timer::Queue));
+        reopen.into_iter().chain(refuse).chain(look)
     }
 
     /// When it begins to refuse connections, if nobody comes.
@@ -207,8 +231,8 @@ impl Balancer {
         let mut look = None;
         let mut spent = false;
         while self.measuring.is_none()
-            && let Some(held) = self.returned.front().or_else(|| self.accepted.front()).copied()
-            && let Some(place) = self.pick(held.source, settings.policy, workers)
+            && let Some((conn, source)) = self.next_up()
+            && let Some(place) = self.pick(source, settings.policy, workers)
         {
             let Some(&given) = self.rotation.get(place) else { break };
             let Place { lane: id, worker, .. } = given;
@@ -221,18 +245,34 @@ impl Balancer {
                 outbox.push_back(Output::Measure { lane: id });
                 break;
             }
-            if self.returned.pop_front().is_none() {
-                self.accepted.pop_front();
+            let by_credit = conn.is_none() && lane.credit;
+            match conn {
+                Some(_) if self.returned.pop_front().is_some() => {}
+                Some(_) => drop(self.accepted.pop_front()),
+                None => self.queue.queued -= 1,
             }
-            self.dispatched += 1;
             lane.turn = self.last_turn();
             self.rotation.remove(place);
             self.rotation.push_back(Place { turn: lane.turn, lane: id, worker });
-            look = look.into_iter().chain(lane.dispatch(now, held.conn, settings)).min();
-            outbox.push_back(Output::Dispatch { conn: held.conn, lane: id });
-            self.note_missed(given, held.source, settings, lanes, workers);
+            let sooner = match conn {
+                Some(conn) => lane.dispatch(now, conn, settings),
+                None => lane.grant(now, settings),
+            };
+            look = look.into_iter().chain(sooner).min();
+            outbox.push_back(match conn {
+                Some(conn) => Output::Dispatch { conn, lane: id },
+                None if by_credit => Output::Grant { lane: id },
+                None => Output::TakeFor { lane: id },
+            });
+            self.note_missed(given, source, settings, lanes, workers);
+            if !by_credit {
+                self.dispatched += 1;
+            }
             if let Some(worker) = workers.by_id_mut(worker) {
-                worker.load.gave();
+                worker.load.add(1);
+                if !by_credit {
+                    worker.load.took(1);
+                }
                 spent |= worker.wear.is_spent(worker.load.dispatched());
                 if worker.load.is_full(settings) {
                     return Pumped { look, at_limit: Some(worker.id()), spent };

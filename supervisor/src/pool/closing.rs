@@ -125,7 +125,8 @@ impl Pool {
             let open = balancer.door == Door::Closing && balancer.state == BalancerState::Running;
             !served || !open && balancer.held() == 0
         };
-        self.balancers.values().all(emptied) && self.lanes.values().all(|lane| lane.holds() == 0)
+        self.balancers.values().all(emptied)
+            && self.lanes.values().all(|lane| lane.credit || lane.holds() == 0)
     }
 
     fn drain_all(&mut self, now: Instant, drain_by: Deadline) {

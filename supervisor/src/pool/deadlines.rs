@@ -23,6 +23,8 @@ pub enum Timer {
     Force,
     /// What waits in a lane is looked at.
     Look,
+    /// What waits in the queue of a balancer that works by credit is looked at.
+    Queue,
     /// The connections of a worker that has as many as it may are counted.
     Count,
     /// The socket of a balancer is opened again.

@@ -14,7 +14,8 @@ pub enum Input {
     /// No process came of the order to spawn.
     SpawnFailed { worker: WorkerId, error: String },
     /// A new shared address is being listened on.
-    BalancerOpened { balancer: BalancerId },
+    /// `by_credit`: its queue can be seen, and workers may accept from it by themselves.
+    BalancerOpened { balancer: BalancerId, by_credit: bool },
     /// The listening socket of the balancer does not work any more, or could not be opened again: nothing is
     /// accepted until `Reopen` has been carried out. Its lanes stay.
     BalancerFailed { balancer: BalancerId, error: String },
@@ -35,6 +36,20 @@ pub enum Input {
     /// From now on the lane is given one connection at a time, because its requests are long; or no longer. A lane that is
     /// watched meanwhile is told of by `Measured`.
     OneByOne { lane: LaneId, on: bool },
+    /// The process that holds the lane accepts by itself, on credit, or no longer.
+    TakesCredit { lane: LaneId, on: bool },
+    /// So many threads accept by the lane, and whether an open credit fits the way in which they do.
+    Accepters { lane: LaneId, threads: u32, may_open: bool },
+    /// So many connections wait in the queue of a balancer that works by credit. Told after what is known of its lanes.
+    Queued { balancer: BalancerId, waiting: u32 },
+    /// The lane's open credit has ended: its worker found the queue empty.
+    Shut { lane: LaneId },
+    /// The lane's open credit has not moved since the last look, though its queue is not empty and its thread waits.
+    Stalled { lane: LaneId },
+    /// So many connections were accepted by the lane, by credits.
+    Took { lane: LaneId, count: u32 },
+    /// The answer to `TakeFor` if there was none: the lane has been given nothing.
+    NoneTaken { lane: LaneId },
     /// The answer to `Look`: how many wait, and whether the worker still holds its end.
     Looked { lane: LaneId, waiting: u32, held: bool },
     /// A connection came out of the kernel's accept queue. `source` stands for its peer's address without the port,

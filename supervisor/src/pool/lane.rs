@@ -21,6 +21,18 @@ pub struct Lane {
     balancer: BalancerId,
     pub(super) flow: Flow,
     pub(super) gate: Gate,
+    /// The process that holds it accepts by itself, on credit.
+    pub(super) credit: bool,
+    /// It has an open credit.
+    pub(super) open: bool,
+    /// An open credit fits the way in which its threads accept.
+    pub(super) may_open: bool,
+    /// Threads that accept by it, at least 1.
+    pub(super) threads: u32,
+    /// How often an open credit has not moved though it should have.
+    pub(super) stalls: u8,
+    /// When it was last given anything.
+    pub(super) granted_at: Option<Instant>,
     /// It belongs to one of several processes that shared a lane.
     pub(super) shared_out: bool,
     /// Its requests are long: what waited in it would wait for all of one.
@@ -121,6 +133,12 @@ impl Lane {
             balancer,
             flow: Flow::Ready,
             gate,
+            credit: false,
+            open: false,
+            may_open: false,
+            threads: 1,
+            stalls: 0,
+            granted_at: None,
             shared_out: false,
             one_by_one: false,
             busy: false,
@@ -170,7 +188,7 @@ impl Lane {
 
     /// It may be given a connection now.
     pub(super) fn is_ready(&self) -> bool {
-        self.gate == Gate::Open && self.flow == Flow::Ready
+        self.gate == Gate::Open && self.flow == Flow::Ready && !self.open
     }
 
     /// It will be given connections: now, or once it has room or its worker has fewer.
@@ -185,7 +203,11 @@ impl Lane {
 
     /// So many connections may wait in it; or, one by one, be served or wait.
     pub(super) fn window(&self, settings: &Settings) -> u32 {
-        if self.one_by_one { 1 } else { settings.window }
+        match (self.one_by_one, self.credit) {
+            (true, _) => 1,
+            (false, true) => self.threads,
+            (false, false) => settings.window,
+        }
     }
 
     /// It may have no room for one more, as far as is known here.
@@ -260,16 +282,30 @@ impl Lane {
 
     /// One more waits in it. Returns when to look, if that is sooner than it was.
     pub(super) fn dispatch(&mut self, now: Instant, conn: ConnId, settings: &Settings) -> Option<Deadline> {
+        let look = self.grant(now, settings);
+        self.last = Some(conn);
+        look
+    }
+
+    /// It is given a credit, or something that has yet to be accepted. Returns when to look, if that is sooner than it was.
+    pub(super) fn grant(&mut self, now: Instant, settings: &Settings) -> Option<Deadline> {
         let was_empty = self.in_flight() == 0;
         self.sent += 1;
         self.unpolled += 1;
         self.wanted = true;
         (self.busy, self.passed_over) = (true, false);
-        self.last = Some(conn);
+        self.last = None;
+        self.granted_at = Some(now);
         if !was_empty {
             return None;
         }
         self.waiting_since = Some(now);
+        self.look_soon(now, settings)
+    }
+
+    /// What it was last to be given was not there.
+    pub(super) fn was_given_nothing(&mut self, now: Instant, settings: &Settings) -> Option<Deadline> {
+        self.sent = self.taken.max(self.sent.saturating_sub(1));
         self.look_soon(now, settings)
     }
 
@@ -359,6 +395,7 @@ impl Lane {
     /// What waited in it is taken back, and a void record waits instead.
     pub(super) fn become_suspect(&mut self, now: Instant) {
         self.flow = Flow::Suspect;
+        self.open = false;
         self.stuck = Some(Stuck { since: self.waiting_since.unwrap_or(now), wanted: self.wanted });
         self.empty();
         self.look = Some(Look { at: now + LOOK_AT_MOST, step: LOOK_AT_MOST });
@@ -367,6 +404,7 @@ impl Lane {
     /// What waited in it is taken back, and a void record waits for whoever comes to receive from it.
     pub(super) fn leave_to_others(&mut self, now: Instant) -> Deadline {
         self.flow = Flow::Left;
+        self.open = false;
         self.stuck = None;
         self.empty();
         let at = now + LOOK_AT_MOST;

@@ -9,7 +9,7 @@ use crate::ids::BalancerId;
 use std::time::Instant;
 
 impl Pool {
-    pub(super) fn balancer_opened(&mut self, id: BalancerId) {
+    pub(super) fn balancer_opened(&mut self, id: BalancerId, by_credit: bool) {
         if let Some(known) = self.balancers.get(&id) {
             // Its socket has been closed, so this is another.
             if known.door == Door::Gone {
@@ -19,7 +19,7 @@ impl Pool {
         }
         match self.phase {
             Phase::Idle | Phase::Serving => {
-                let balancer = Balancer::new(id);
+                let balancer = Balancer::new(id, by_credit);
                 let state = balancer.state;
                 self.balancers.insert(id, balancer);
                 self.outbox.push_back(Output::Changed(Change::Balancer { balancer: id, state }));

@@ -48,9 +48,14 @@ impl Load {
         settings.max_connections.is_some_and(|max| self.open() >= u64::from(max))
     }
 
-    pub(super) fn gave(&mut self) {
-        self.dispatched += 1;
-        self.since += 1;
+    /// It has been given so many, or the right to accept them.
+    pub(super) fn add(&mut self, count: u64) {
+        self.since = self.since.saturating_add(count);
+    }
+
+    /// So many have reached it.
+    pub(super) fn took(&mut self, count: u64) {
+        self.dispatched = self.dispatched.saturating_add(count);
     }
 
     /// What the slot has been given so far goes on being counted.

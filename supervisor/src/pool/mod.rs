@@ -32,6 +32,7 @@ mod boot;
 mod booting;
 mod closing;
 mod command;
+mod credit;
 mod deadlines;
 mod early_connects;
 mod endings;

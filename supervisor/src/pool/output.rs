@@ -22,6 +22,14 @@ pub enum Output {
     /// Hand the connection to the lane. If the lane does not take it, the shell answers `Measured` (with what waits in
     /// it, at least the window) and then `Returned`.
     Dispatch { conn: ConnId, lane: LaneId },
+    /// Give the lane a single credit: the right to accept one connection.
+    Grant { lane: LaneId },
+    /// Give the lane an open credit: the right to accept until the queue is empty. Its end is told by `Shut`.
+    Open { lane: LaneId },
+    /// Accept one connection and hand it to the lane, which takes no credit; answered by `NoneTaken` if there is none.
+    TakeFor { lane: LaneId },
+    /// Tell how many connections wait in the queue of the balancer's socket, and before that what its lanes have done.
+    LookAtQueue { balancer: BalancerId },
     /// Close the connection: there is nobody to serve it.
     Refuse { conn: ConnId },
     /// Answer how many connections wait in the lane.
@@ -44,7 +52,8 @@ pub enum Output {
     ExamineHolder { lane: LaneId },
     /// End the process that holds the lane: its parent starts another.
     EndHolder { lane: LaneId },
-    /// Take back what waits in the lane (each comes as `Returned`) and leave a void record; the lane stays.
+    /// Take back what waits in the lane (each connection comes as `Returned`), its credits too, and leave a void record; the
+    /// lane stays.
     TakeBack { lane: LaneId },
     /// The same, and a void record waits in the lane in any case.
     Vacate { lane: LaneId },

@@ -113,7 +113,7 @@ impl Pool {
             Input::Start => self.start(now),
             Input::Spawned { worker, pid } => self.spawned(now, worker, pid),
             Input::SpawnFailed { worker, error } => self.spawn_failed(now, worker, error),
-            Input::BalancerOpened { balancer } => self.balancer_opened(balancer),
+            Input::BalancerOpened { balancer, by_credit } => self.balancer_opened(balancer, by_credit),
             Input::BalancerFailed { balancer, error } => self.balancer_failed(now, balancer, error),
             Input::BalancerReopened { balancer } => self.balancer_reopened(now, balancer),
             Input::LaneOpened { lane, worker, balancer } => self.lane_opened(now, lane, worker, balancer),
@@ -152,6 +152,28 @@ impl Pool {
                 self.measured(now, lane, waiting);
                 recount = false;
             }
+            Input::TakesCredit { lane, on } => self.takes_credit(now, lane, on),
+            Input::Accepters { lane, threads, may_open } => {
+                self.accepters(lane, threads, may_open);
+                recount = false;
+            }
+            Input::Queued { balancer, waiting } => {
+                self.queued(now, balancer, waiting);
+                recount = false;
+            }
+            Input::Shut { lane } => {
+                self.shut(now, lane);
+                recount = false;
+            }
+            Input::Stalled { lane } => {
+                self.stalled(now, lane);
+                recount = false;
+            }
+            Input::Took { lane, count } => {
+                self.took(now, lane, count);
+                recount = false;
+            }
+            Input::NoneTaken { lane } => self.none_taken(now, lane),
             Input::Accepted { conn, balancer, source } => {
                 self.accepted(now, Held { conn, source }, balancer);
                 recount = false;
@@ -178,6 +200,7 @@ impl Pool {
             self.leaving_timers(now);
             self.launch(now);
             self.balancer_timers(now);
+            self.queue_timers(now);
             self.close_unserved();
             self.roll(now);
             self.close(now);
@@ -197,7 +220,8 @@ impl Pool {
             self.come_to_rest();
         }
         let output = self.outbox.pop_front();
-        if let Some(Output::Dispatch { lane, .. }) = output
+        if let Some(Output::Dispatch { lane, .. } | Output::Grant { lane } | Output::TakeFor { lane }) =
+            output
             && let Some(lane) = self.lanes.get_mut(&lane)
         {
             lane.polled();

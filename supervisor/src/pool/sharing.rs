@@ -49,6 +49,7 @@ impl Pool {
         self.outbox.push_back(Output::Watch { lane: from });
         self.tell_suspicion(worker);
         self.pump(now, id);
+        self.look_again(id);
     }
 
     /// The lane belongs to one of several processes of a worker, and another of these takes what comes: the worker is not

@@ -1,7 +1,7 @@
 //! The part of the pool that knows lanes and connections: what may be dispatched where, and which lanes are not moving.
 //! It touches no connection: it names them.
 
-use super::balancer::Held;
+use super::balancer::{Balancer, Held};
 use super::deadlines::Deadlines;
 use super::lane::{Count, Flow, Gate, GaveBack, Lane};
 use super::pool::{Phase, Pool};
@@ -53,6 +53,7 @@ impl Pool {
     pub(super) fn lane_closed(&mut self, now: Instant, id: LaneId) {
         let Some(lane) = self.lanes.remove(&id) else { return };
         let (worker, balancer) = (lane.worker(), lane.balancer());
+        let was_given = lane.credit && (lane.open || lane.in_flight() > 0);
         if let Some(balancer) = self.balancers.get_mut(&balancer) {
             balancer.leave(id);
         }
@@ -66,6 +67,9 @@ impl Pool {
             self.close_balancer(balancer);
         } else {
             self.pump(now, balancer);
+            if was_given {
+                self.look_again(balancer);
+            }
         }
     }
 
@@ -115,6 +119,11 @@ impl Pool {
     pub(super) fn measured(&mut self, now: Instant, id: LaneId, waiting: u32) {
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.had_its_turn(waiting);
+            let balancer = lane.balancer();
+            let asked = self.balancers.get(&balancer).is_some_and(|balancer| balancer.measuring == Some(id));
+            if !asked && self.balancers.get(&balancer).is_some_and(Balancer::is_by_credit) {
+                return self.seen_unasked(now, id, waiting);
+            }
         }
         let Some(balancer) = self.observe(now, id, waiting, Count::AtMost) else { return };
         // What was watched has been told, and is not over.
@@ -152,7 +161,13 @@ impl Pool {
     }
 
     /// So many wait in the lane: it may join or leave the rotation. Returns its balancer.
-    fn observe(&mut self, now: Instant, id: LaneId, waiting: u32, count: Count) -> Option<BalancerId> {
+    pub(super) fn observe(
+        &mut self,
+        now: Instant,
+        id: LaneId,
+        waiting: u32,
+        count: Count,
+    ) -> Option<BalancerId> {
         let lane = self.lanes.get_mut(&id)?;
         let balancer = self.balancers.get_mut(&lane.balancer())?;
         let waiting = lane.waiting(waiting);
@@ -223,6 +238,7 @@ impl Pool {
             balancer.has_suspects();
         }
         self.outbox.push_back(Output::TakeBack { lane: id });
+        self.look_again(balancer);
         self.note(Note::Suspect { worker, balancer, waited });
         self.tell_suspicion(worker);
         true
@@ -295,8 +311,14 @@ impl Pool {
             .filter(|lane| lane.worker() != worker && lane.may_take())
             .map(Lane::balancer)
             .collect();
+        let by_credit = |lane: &Lane| lane.worker() == worker && lane.credit && lane.gate != Gate::AtLimit;
+        let credits: Vec<LaneId> =
+            self.lanes.iter().filter(|(_, lane)| by_credit(lane)).map(|(id, _)| *id).collect();
+        for lane in credits {
+            self.revoke(now, lane);
+        }
         let Self { lanes, settings, outbox, deadlines, .. } = self;
-        for (&id, lane) in lanes.iter_mut().filter(|(_, lane)| lane.worker() == worker) {
+        for (&id, lane) in lanes.iter_mut().filter(|(_, lane)| lane.worker() == worker && !lane.credit) {
             // A suspect's are taken back in any case: they are the next to be given.
             let stay = lane.gate != Gate::Suspect && !takers.contains(&lane.balancer());
             if stay || lane.in_flight() == 0 || matches!(lane.flow, Flow::Suspect | Flow::Left) {
@@ -324,6 +346,9 @@ impl Pool {
                 balancer.leave(id);
             }
             outbox.push_back(Output::Retire { lane: id });
+            if lane.credit && (lane.open || lane.in_flight() > 0) {
+                outbox.push_back(Output::LookAtQueue { balancer: lane.balancer() });
+            }
             false
         });
     }

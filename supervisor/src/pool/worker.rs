@@ -313,7 +313,9 @@ impl Worker {
             Timer::Settle => Some(Event::Settled),
             Timer::Force => Some(Event::ForceDue),
             Timer::Drain => Some(Event::DrainDue),
-            Timer::Restart | Timer::Look | Timer::Count | Timer::Reopen | Timer::Refuse => None,
+            Timer::Restart | Timer::Queue | Timer::Look | Timer::Count | Timer::Reopen | Timer::Refuse => {
+                None
+            }
             Timer::Boot | Timer::Wear | Timer::Rollout | Timer::Close => None,
         })
     }

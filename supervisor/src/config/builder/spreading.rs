@@ -1,13 +1,14 @@
 //! The options on whom connections are given to, what is done when there is nobody, and which exits are fine.
 
 use super::Builder;
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Dispatch};
 use crate::pool::{Policy, WhenNoWorker};
 use std::time::Duration;
 
 /// What is set so far.
 #[derive(Clone, Debug)]
 pub(super) struct Spreading {
+    pub(super) dispatch: Dispatch,
     pub(super) policy: Policy,
     pub(super) max_connections: Option<u32>,
     pub(super) when_no_worker: WhenNoWorker,
@@ -19,6 +20,7 @@ pub(super) struct Spreading {
 impl Default for Spreading {
     fn default() -> Self {
         Self {
+            dispatch: Dispatch::default(),
             policy: Policy::default(),
             max_connections: None,
             when_no_worker: WhenNoWorker::default(),
@@ -46,6 +48,12 @@ impl Spreading {
 }
 
 impl Builder {
+    /// How connections reach workers.
+    pub fn dispatch(mut self, dispatch: Dispatch) -> Self {
+        self.spreading.dispatch = dispatch;
+        self
+    }
+
     /// Whom a connection is given, of the workers that are ready.
     pub fn policy(mut self, policy: Policy) -> Self {
         self.spreading.policy = policy;

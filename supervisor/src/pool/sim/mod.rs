@@ -1,6 +1,7 @@
 //! A shell without an operating system: a virtual clock, scripted workers and lanes made of queues, for tests.
 //! It accounts for every connection: whoever dispatches, refuses or returns one must be holding it.
 
+mod credit;
 mod shell;
 
 use super::{
@@ -90,6 +91,10 @@ pub(super) struct SimListener {
 pub(super) enum Record {
     Conn(ConnId),
     Void,
+    /// A credit for one accept.
+    Single,
+    /// An open credit, which may have ended.
+    Open,
 }
 
 #[derive(Debug)]
@@ -99,6 +104,10 @@ pub(super) struct SimLane {
     pub(super) queue: VecDeque<Record>,
     pub(super) held: bool,
     watched: bool,
+    /// Its process accepts by itself.
+    pub(super) credit: bool,
+    /// It has an open credit.
+    pub(super) open: bool,
     /// It is given one by one.
     pub(super) one_by_one: bool,
     /// Its thread has taken something since it last waited.
@@ -146,10 +155,21 @@ pub(super) struct Sim {
     /// What an examination finds, of everybody.
     pub(super) finding: Finding,
     pub(super) done: Option<Outcome>,
+    /// Balancers work by credit.
+    pub(super) by_credit: bool,
+    /// Open credits fit all lanes.
+    pub(super) may_open: bool,
+    /// Queues that are to be looked at.
+    to_look_at: BTreeSet<BalancerId>,
     ids: u32,
 }
 
 impl Sim {
+    /// As [`Sim::serving`], by credit.
+    pub(super) fn on_credit(settings: Settings) -> (Self, BalancerId, Vec<LaneId>) {
+        Self { by_credit: true, ..Self::new(settings) }.serve()
+    }
+
     #[expect(clippy::disallowed_methods, reason = "a virtual clock has to begin at some real instant")]
     pub(super) fn new(settings: Settings) -> Self {
         Self {
@@ -176,20 +196,27 @@ impl Sim {
             activity: None,
             finding: Finding::Busy,
             done: None,
+            by_credit: false,
+            may_open: true,
+            to_look_at: BTreeSet::new(),
             ids: 0,
         }
     }
 
     /// A cluster whose workers all listen on one address: the lanes are in the order of the slots.
     pub(super) fn serving(settings: Settings) -> (Self, BalancerId, Vec<LaneId>) {
-        let mut sim = Self::new(settings);
-        sim.input(Input::Start);
-        let balancer = sim.open();
-        let lanes = (0..sim.pool.count_workers()).map(|slot| sim.listen(slot, balancer)).collect();
-        sim.take_orders();
-        sim.notes.clear();
-        sim.changes.clear();
-        (sim, balancer, lanes)
+        Self::new(settings).serve()
+    }
+
+    /// As [`Sim::serving`], as it was made.
+    pub(super) fn serve(mut self) -> (Self, BalancerId, Vec<LaneId>) {
+        self.input(Input::Start);
+        let balancer = self.open();
+        let lanes = (0..self.pool.count_workers()).map(|slot| self.listen(slot, balancer)).collect();
+        self.take_orders();
+        self.notes.clear();
+        self.changes.clear();
+        (self, balancer, lanes)
     }
 
     fn id(&mut self) -> u32 {
@@ -224,7 +251,7 @@ impl Sim {
     pub(super) fn open(&mut self) -> BalancerId {
         let balancer = BalancerId(self.id());
         self.kernel.insert(balancer, SimListener { sound: true, ..SimListener::default() });
-        self.input(Input::BalancerOpened { balancer });
+        self.input(Input::BalancerOpened { balancer, by_credit: self.by_credit });
         balancer
     }
 
@@ -236,8 +263,15 @@ impl Sim {
         let lane = LaneId(self.id().into());
         let (queue, held) = (VecDeque::new(), true);
         let (watched, read, one_by_one, away) = (false, false, false, false);
-        self.lanes.insert(lane, SimLane { worker, balancer, queue, held, watched, read, one_by_one, away });
+        let (credit, open) = (self.by_credit, false);
+        let lane_made =
+            SimLane { worker, balancer, queue, held, watched, credit, open, read, one_by_one, away };
+        self.lanes.insert(lane, lane_made);
         self.input(Input::LaneOpened { lane, worker, balancer });
+        if credit {
+            self.input(Input::TakesCredit { lane, on: true });
+            self.input(Input::Accepters { lane, threads: 1, may_open: self.may_open });
+        }
         lane
     }
 
@@ -257,6 +291,10 @@ impl Sim {
     pub(super) fn connect_from(&mut self, balancer: BalancerId, source: u64) {
         if let Some(listener) = self.kernel.get_mut(&balancer) {
             listener.queue.push_back(source);
+        }
+        if self.by_credit && !self.pool.is_hushed(balancer) {
+            self.to_look_at.insert(balancer);
+            self.drain();
         }
         self.accept();
     }
@@ -306,6 +344,9 @@ impl Sim {
 
     /// The worker receives one record from the lane.
     pub(super) fn take(&mut self, id: LaneId) -> Option<Record> {
+        if let Some(taken) = self.accept_by_open(id) {
+            return taken;
+        }
         let lane = self.lanes.get_mut(&id)?;
         let record = lane.queue.pop_front()?;
         lane.read = true;
@@ -313,7 +354,15 @@ impl Sim {
             self.conns.insert(conn, Fate::TakenBy(lane.worker));
         }
         lane.away = lane.one_by_one;
-        if !lane.one_by_one && std::mem::take(&mut lane.watched) {
+        let rings = !lane.one_by_one && std::mem::take(&mut lane.watched);
+        if record == Record::Single {
+            let conn = self.accept_by_single(id);
+            if rings {
+                self.ring(id);
+            }
+            return conn;
+        }
+        if rings {
             self.count(id, 0);
             self.drain();
         }

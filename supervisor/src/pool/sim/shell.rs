@@ -1,6 +1,6 @@
 //! The simulated shell: carries out orders on lanes made of queues, and answers at once or later.
 
-use super::{Fate, Record, Sim};
+use super::{Fate, Record, Sim, SimLane};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::pool::{Exit, Input, Output, Signal};
 
@@ -10,7 +10,7 @@ impl Sim {
             let Some(output) = self.pool.poll_output() else {
                 let held = self.conns.values().filter(|fate| **fate == Fate::Held).count();
                 assert_eq!(self.pool.held(), held, "the core does not hold what it was given");
-                if self.tell_quiet() {
+                if self.tell_quiet() || self.look_at_queues() {
                     continue;
                 }
                 return self.accept();
@@ -82,6 +82,12 @@ impl Sim {
                 }
             }
             Output::Dispatch { conn, lane } => self.dispatch(conn, lane),
+            Output::Grant { lane } => self.grant(lane),
+            Output::Open { lane } => self.open_credit(lane),
+            Output::TakeFor { lane } => self.take_for(lane),
+            Output::LookAtQueue { balancer } => {
+                self.to_look_at.insert(balancer);
+            }
             Output::Refuse { conn } => self.moved(conn, Fate::Held, Fate::Refused),
             Output::Measure { lane } => self.count(lane, 0),
             Output::Watch { lane } => {
@@ -100,8 +106,12 @@ impl Sim {
                 self.answer(Input::Looked { lane, waiting, held });
             }
             Output::TakeBack { lane } => {
+                if let Some(lane) = self.lanes.get_mut(&lane) {
+                    lane.open = false;
+                }
                 // As the shell does: who had nothing to lose has nothing to be told.
-                let waits = self.lanes.get(&lane).is_some_and(|lane| !lane.queue.is_empty());
+                let is_told = |lane: &SimLane| !lane.queue.is_empty() && !(lane.credit && self.may_open);
+                let waits = self.lanes.get(&lane).is_some_and(is_told);
                 self.empty(lane);
                 if let Some(lane) = self.lanes.get_mut(&lane).filter(|_| waits) {
                     lane.queue.push_back(Record::Void);

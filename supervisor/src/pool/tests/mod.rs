@@ -5,6 +5,7 @@ mod boots;
 mod closing;
 mod commands;
 mod cordons;
+mod credits;
 mod drains;
 mod early_connects;
 mod ends;

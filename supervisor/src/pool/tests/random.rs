@@ -241,7 +241,7 @@ impl Run {
             3 => self.tell(Input::Measured { lane, waiting: small }),
             4 => self.tell(Input::Looked { lane, waiting: small, held: what < 200 }),
             5 => self.tell(Input::Exited { worker, exit: Exit::Code(0) }),
-            6 => self.tell(Input::BalancerOpened { balancer }),
+            6 => self.tell(Input::BalancerOpened { balancer, by_credit: false }),
             7 => {
                 self.sim.conns.insert(conn, Fate::Held);
                 self.tell(Input::Accepted { conn, balancer, source: 0 });

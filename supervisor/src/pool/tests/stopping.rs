@@ -160,7 +160,7 @@ fn what_opens_while_stopping_is_closed_again() {
     sim.input(Input::Stop);
     sim.take_orders();
     let (balancer, lane, worker) = (BalancerId(999), LaneId(999), sim.worker(0));
-    sim.input(Input::BalancerOpened { balancer });
+    sim.input(Input::BalancerOpened { balancer, by_credit: false });
     sim.input(Input::LaneOpened { lane, worker, balancer });
     assert_eq!(sim.take_orders(), [Output::CloseBalancer { balancer }, Output::Retire { lane }]);
     // A lane of a balancer that is still open is kept out of rotation, and goes with its worker.

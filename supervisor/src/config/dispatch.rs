@@ -1,0 +1,48 @@
+//! How connections reach workers, as people write it. What it can be for one address is found out when that is listened on.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// How connections reach workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dispatch {
+    /// By credit where that can be, else by hand-off.
+    #[default]
+    Auto,
+    /// Workers accept by themselves from the shared listening socket when they are given a credit. Where that cannot be,
+    /// connections are handed over.
+    Credit,
+    /// The supervisor accepts each connection and hands it to a worker.
+    Handoff,
+}
+
+const NAMES: [(&str, Dispatch); 3] =
+    [("auto", Dispatch::Auto), ("credit", Dispatch::Credit), ("handoff", Dispatch::Handoff)];
+
+impl FromStr for Dispatch {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let found = NAMES.iter().find(|(name, _)| *name == text).map(|(_, dispatch)| *dispatch);
+        found.ok_or_else(|| "is none of auto, credit, handoff".to_owned())
+    }
+}
+
+impl fmt::Display for Dispatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(NAMES.iter().find(|(_, dispatch)| dispatch == self).map_or("", |(name, _)| name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_and_values_are_one() {
+        for (text, dispatch) in NAMES {
+            assert_eq!((text.parse(), dispatch.to_string().as_str()), (Ok(dispatch), text));
+        }
+        assert!("kernel".parse::<Dispatch>().is_err());
+    }
+}

@@ -1,0 +1,313 @@
+//! Credits: the right of a worker to accept by itself from a balancer's queue, which the core only counts. It decides who may
+//! accept next, and touches no connection: those are the kernel's until a worker takes them.
+//!
+//! A *single* allows one accept and goes by the rotation. While workers keep up there is nothing else. An *open* credit allows
+//! accepting until the queue is empty; such are given once no worker is idle and the queue is two or more deep.
+
+use super::balancer::{Balancer, BalancerState};
+use super::deadlines::after;
+use super::lane::{Count, Flow, Gate, Lane};
+use super::pool::Pool;
+use super::{Deadline, Output, Policy, Timer};
+use crate::ids::{BalancerId, LaneId, WorkerId};
+use std::time::{Duration, Instant};
+
+/// A single that is unused for so long holds nothing up: another lane gets one too.
+const LATE: Duration = Duration::from_millis(1);
+/// A lane that was given a credit within this time and has used it is taken to be busy with what it accepted.
+const FRESH: Duration = Duration::from_micros(500);
+/// While all lanes have open credits nobody tells of arrivals: the queue is looked at this often.
+const LOOK: Duration = Duration::from_millis(4);
+/// An open credit is of no use for a queue shorter than this.
+const DEEP: u32 = 2;
+/// So often may a lane with an open credit take nothing though its queue is not empty; then it gets singles only.
+const MOST_STALLS: u8 = 2;
+
+/// What a balancer that works by credit knows of its queue.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Queue {
+    /// Connections that were seen to wait and are not covered by a credit.
+    pub(super) queued: u32,
+    /// When the queue is looked at, whatever is told.
+    pub(super) look: Option<Deadline>,
+    /// When anything was last seen to be taken by an open credit, or one was given.
+    moved: Option<Instant>,
+}
+
+impl Pool {
+    /// The process that holds the lane accepts by itself, or no longer.
+    pub(super) fn takes_credit(&mut self, now: Instant, id: LaneId, on: bool) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let balancer = lane.balancer();
+        let by_credit = self.balancers.get(&balancer).is_some_and(Balancer::is_by_credit);
+        if lane.credit == (on && by_credit) {
+            return;
+        }
+        self.revoke(now, id);
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.credit = on && by_credit;
+        }
+        self.look_again(balancer);
+    }
+
+    /// How the process that holds the lane accepts.
+    pub(super) fn accepters(&mut self, id: LaneId, threads: u32, may_open: bool) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.threads = threads.max(1);
+            lane.may_open = may_open;
+        }
+    }
+
+    /// So many wait in the queue. Credits are given for those that are not yet covered by one.
+    pub(super) fn queued(&mut self, now: Instant, id: BalancerId, waiting: u32) {
+        let wants = self.wants_queue(id);
+        let Some(balancer) = self.balancers.get_mut(&id).filter(|_| wants) else { return };
+        let covered = covered(now, id, &self.lanes);
+        let opened = covered.opened > 0;
+        let is_moving = balancer.queue.moved.is_some_and(|moved| now < after(moved, LATE));
+        // Who has an open credit is about to take a short queue, or to find it empty.
+        let left = match waiting {
+            0 => 0,
+            1 if opened && is_moving => 0,
+            _ => waiting.saturating_sub(covered.singles),
+        };
+        balancer.queue.queued = left;
+        let may_open = left > 0 && waiting >= DEEP && !covered.any_idle && self.open_fits();
+        if may_open && self.open_some(now, id, waiting) > 0 {
+            if let Some(balancer) = self.balancers.get_mut(&id) {
+                balancer.queue.queued = 0;
+            }
+        }
+        self.pump(now, id);
+        if waiting > 0 {
+            let late = covered.late_at.into_iter().chain(opened.then(|| after(now, LATE))).min();
+            self.look_at_queue(id, late.unwrap_or_else(|| after(now, LATE)));
+        }
+        if self.is_hushed(id) {
+            self.look_at_queue(id, after(now, LOOK));
+        }
+    }
+
+    /// Opens credits for lanes that have none and take what they may, the least recently connected first, to no more than
+    /// wait in the queue. Returns how many.
+    fn open_some(&mut self, now: Instant, id: BalancerId, waiting: u32) -> usize {
+        let fits = |lane: &&mut Lane| {
+            lane.balancer() == id
+                && lane.credit
+                && lane.may_open
+                && !lane.open
+                && !lane.one_by_one
+                && lane.stalls < MOST_STALLS
+                && lane.gate == Gate::Open
+                && matches!(lane.flow, Flow::Ready | Flow::Full)
+        };
+        let mut chosen: Vec<(u64, LaneId)> = Vec::new();
+        for (&lane_id, lane) in &mut self.lanes {
+            if fits(&lane) {
+                chosen.push((lane.turn, lane_id));
+            }
+        }
+        chosen.sort_unstable();
+        chosen.truncate(waiting as usize);
+        let Some(balancer) = self.balancers.get_mut(&id) else { return 0 };
+        for &(_, lane_id) in &chosen {
+            let Some(lane) = self.lanes.get_mut(&lane_id) else { continue };
+            if lane.is_ready() {
+                balancer.leave(lane_id);
+            }
+            lane.open = true;
+            self.outbox.push_back(Output::Open { lane: lane_id });
+        }
+        if !chosen.is_empty() {
+            balancer.queue.moved = Some(now);
+        }
+        chosen.len()
+    }
+
+    /// The lane's worker has found the queue empty.
+    pub(super) fn shut(&mut self, now: Instant, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.open) else { return };
+        lane.open = false;
+        lane.stalls = 0;
+        lane.granted_at = Some(now);
+        let Some(balancer) = self.balancers.get_mut(&lane.balancer()) else { return };
+        lane.turn = balancer.last_turn();
+        if lane.is_ready() {
+            balancer.enter(id, lane);
+        }
+        self.pump_held(now, id);
+    }
+
+    /// So many were accepted by the lane.
+    pub(super) fn took(&mut self, now: Instant, id: LaneId, count: u32) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let (worker, was_open) = (lane.worker(), lane.open);
+        if was_open {
+            lane.stalls = 0;
+        }
+        if let Some(balancer) = self.balancers.get_mut(&lane.balancer()) {
+            balancer.count_dispatched(count.into());
+            if was_open {
+                balancer.queue.moved = Some(now);
+            }
+        }
+        self.count_taken(now, worker, count, was_open);
+    }
+
+    fn count_taken(&mut self, now: Instant, id: WorkerId, count: u32, was_open: bool) {
+        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        worker.load.took(count.into());
+        if was_open {
+            worker.load.add(count.into());
+        }
+        let spent = worker.wear.is_spent(worker.load.dispatched());
+        if spent && self.spent.is_none() && self.may_roll() {
+            self.spent = Some(now);
+            self.deadlines.lower(now, Timer::Wear);
+        }
+    }
+
+    /// There was no connection for a lane that takes no credit.
+    pub(super) fn none_taken(&mut self, now: Instant, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let worker = lane.worker();
+        let look = lane.was_given_nothing(now, &self.settings);
+        self.look_at(look);
+        if let Some(worker) = self.workers.by_id_mut(worker) {
+            worker.load.took_back();
+        }
+        self.regate(now, worker);
+    }
+
+    /// The lane may accept nothing more by what it was given. What waits for it stays in the queue, for the others.
+    pub(super) fn revoke(&mut self, now: Instant, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.credit) else { return };
+        if !lane.open && lane.in_flight() == 0 {
+            return;
+        }
+        let balancer = lane.balancer();
+        let was_ready = lane.is_ready();
+        lane.open = false;
+        let look = (!lane.keeps_void()).then(|| lane.yield_up(now, &self.settings)).flatten();
+        match (was_ready, lane.is_ready(), self.balancers.get_mut(&balancer)) {
+            (true, false, Some(balancer)) => balancer.leave(id),
+            (false, true, Some(balancer)) => balancer.enter(id, lane),
+            _ => {}
+        }
+        self.look_at(look);
+        self.outbox.push_back(Output::TakeBack { lane: id });
+        self.look_again(balancer);
+    }
+
+    /// Something that was given for the balancer's queue may be no longer: the queue is looked at anew.
+    pub(super) fn look_again(&mut self, id: BalancerId) {
+        if let Some(balancer) = self.balancers.get_mut(&id).filter(|balancer| balancer.is_by_credit()) {
+            balancer.queue.queued = 0;
+            self.outbox.push_back(Output::LookAtQueue { balancer: id });
+        }
+    }
+
+    /// Queues whose time has come are looked at.
+    pub(super) fn queue_timers(&mut self, now: Instant) {
+        for (&id, balancer) in &mut self.balancers {
+            if balancer.queue.look.is_some_and(|at| at <= now) {
+                balancer.queue.look = None;
+                self.outbox.push_back(Output::LookAtQueue { balancer: id });
+            }
+        }
+    }
+
+    /// Every lane that may take from the balancer has an open credit: nobody need hear of what arrives.
+    pub fn is_hushed(&self, id: BalancerId) -> bool {
+        let mut any = false;
+        for lane in self.lanes.values().filter(|lane| lane.balancer() == id && lane.may_take()) {
+            if !lane.open {
+                return false;
+            }
+            any = true;
+        }
+        any
+    }
+
+    /// What waits in the balancer's queue is given out by credit now.
+    pub fn wants_queue(&self, id: BalancerId) -> bool {
+        self.balancers.get(&id).is_some_and(|balancer| {
+            balancer.is_by_credit() && !balancer.refusing && balancer.state == BalancerState::Running
+        })
+    }
+
+    /// An open credit that did not move, though somebody waits in the queue and its thread in its wait, is given anew, which
+    /// wakes the thread again; the second time it is not given again.
+    pub(super) fn stalled(&mut self, now: Instant, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.open) else { return };
+        lane.stalls = lane.stalls.saturating_add(1);
+        self.revoke(now, id);
+    }
+
+    /// Where the number of connections matters, each is counted when it is allowed.
+    fn open_fits(&self) -> bool {
+        self.settings.max_connections.is_none() && self.settings.policy == Policy::RoundRobin
+    }
+
+    fn look_at_queue(&mut self, id: BalancerId, at: Deadline) {
+        // An earlier look stays, and finds out that nothing is to be done.
+        if let Some(balancer) = self.balancers.get_mut(&id)
+            && balancer.queue.look.is_none_or(|look| at < look)
+        {
+            balancer.queue.look = Some(at);
+            self.deadlines.lower(at, Timer::Queue);
+        }
+    }
+
+    /// Dispatches real connections that are held; what waits in the queue is looked at first.
+    fn pump_held(&mut self, now: Instant, lane: LaneId) {
+        let Some(balancer) = self.lanes.get(&lane).map(Lane::balancer) else { return };
+        if let Some(balancer) = self.balancers.get_mut(&balancer) {
+            balancer.queue.queued = 0;
+        }
+        self.pump(now, balancer);
+    }
+
+    /// A lane that takes credit was found to have so many unused singles, unasked: for the queue a look at it follows.
+    pub(super) fn seen_unasked(&mut self, now: Instant, id: LaneId, waiting: u32) {
+        if self.observe(now, id, waiting, Count::AtMost).is_some() {
+            self.pump_held(now, id);
+        }
+    }
+}
+
+/// What the credits that are out stand for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Covered {
+    /// Connections that unused singles are about to take.
+    singles: u32,
+    /// Lanes with an open credit.
+    opened: u32,
+    /// A lane that may take one has no credit, and has had none for a while.
+    any_idle: bool,
+    /// When the first of the unused singles is late.
+    late_at: Option<Deadline>,
+}
+
+fn covered(now: Instant, id: BalancerId, lanes: &super::lane::Lanes) -> Covered {
+    let mut covered = Covered::default();
+    for lane in lanes.values().filter(|lane| lane.balancer() == id && lane.may_take()) {
+        if lane.open {
+            covered.opened += 1;
+            continue;
+        }
+        if lane.in_flight() == 0 {
+            let is_fresh = lane.granted_at.is_some_and(|granted| now < after(granted, FRESH));
+            covered.any_idle |= !is_fresh && !lane.is_busy();
+            continue;
+        }
+        match lane.waiting_since().map(|since| after(since, LATE)) {
+            Some(late) if late <= now => {}
+            late => {
+                covered.singles = covered.singles.saturating_add(lane.in_flight() as u32);
+                covered.late_at = covered.late_at.into_iter().chain(late).min();
+            }
+        }
+    }
+    covered
+}

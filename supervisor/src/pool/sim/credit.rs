@@ -1,0 +1,101 @@
+//! The simulated shell's part in credits, and what simulated workers do with them: they accept from the kernel's queue, and
+//! never without a right to.
+
+use super::{Fate, Record, Sim};
+use crate::ids::{BalancerId, ConnId, LaneId};
+use crate::pool::Input;
+
+impl Sim {
+    pub(super) fn grant(&mut self, id: LaneId) {
+        assert!(!self.retired.contains(&id), "a credit was given to {id:?}, which is closed");
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            assert!(lane.credit, "{id:?} takes no credit");
+            lane.queue.push_back(Record::Single);
+        }
+    }
+
+    pub(super) fn open_credit(&mut self, id: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            assert!(lane.credit && !lane.open, "{id:?} is open already, or takes no credit");
+            lane.open = true;
+            lane.queue.push_back(Record::Open);
+        }
+    }
+
+    /// Accepts one for a lane that takes no credit.
+    pub(super) fn take_for(&mut self, id: LaneId) {
+        let Some(balancer) = self.lanes.get(&id).map(|lane| lane.balancer) else { return };
+        let source = self.kernel.get_mut(&balancer).and_then(|listener| listener.queue.pop_front());
+        match source {
+            Some(source) => {
+                let conn = ConnId(self.id().into());
+                self.conns.insert(conn, Fate::InLane(id));
+                self.sources.insert(conn, source);
+                if let Some(lane) = self.lanes.get_mut(&id) {
+                    lane.queue.push_back(Record::Conn(conn));
+                }
+            }
+            None => self.tell(Input::NoneTaken { lane: id }),
+        }
+    }
+
+    /// Looks at the queues that are to be looked at. True if there were any.
+    pub(super) fn look_at_queues(&mut self) -> bool {
+        let mut any = false;
+        while let Some(balancer) = self.to_look_at.pop_first() {
+            if !self.pool.wants_queue(balancer) || !self.kernel.contains_key(&balancer) {
+                continue;
+            }
+            any = true;
+            let lanes: Vec<LaneId> = self.lanes.keys().copied().collect();
+            for lane in lanes {
+                if self.lanes.get(&lane).is_some_and(|lane| lane.balancer == balancer) {
+                    self.count(lane, 0);
+                }
+            }
+            let waiting = self.queued(balancer) as u32;
+            self.tell(Input::Queued { balancer, waiting });
+        }
+        any
+    }
+
+    /// The worker sends word of what it has used or shut.
+    pub(super) fn ring(&mut self, id: LaneId) {
+        if let Some(lane) = self.lanes.get(&id) {
+            self.to_look_at.insert(lane.balancer);
+        }
+        self.drain();
+    }
+
+    /// An accept while a credit is open; `None` if none is.
+    pub(super) fn accept_by_open(&mut self, id: LaneId) -> Option<Option<Record>> {
+        let lane = self.lanes.get(&id).filter(|lane| lane.open)?;
+        let balancer = lane.balancer;
+        if let Some(record) = self.accept_for(id, balancer) {
+            return Some(Some(record));
+        }
+        let lane = self.lanes.get_mut(&id)?;
+        lane.open = false;
+        if let Some(place) = lane.queue.iter().position(|record| *record == Record::Open) {
+            lane.queue.remove(place);
+        }
+        self.tell(Input::Shut { lane: id });
+        self.ring(id);
+        Some(None)
+    }
+
+    pub(super) fn accept_by_single(&mut self, id: LaneId) -> Option<Record> {
+        let balancer = self.lanes.get(&id)?.balancer;
+        self.accept_for(id, balancer)
+    }
+
+    fn accept_for(&mut self, id: LaneId, balancer: BalancerId) -> Option<Record> {
+        let source = self.kernel.get_mut(&balancer)?.queue.pop_front()?;
+        let conn = ConnId(self.id().into());
+        let worker = self.lanes.get(&id)?.worker;
+        self.conns.insert(conn, Fate::TakenBy(worker));
+        self.sources.insert(conn, source);
+        self.tell(Input::Took { lane: id, count: 1 });
+        Some(Record::Conn(conn))
+    }
+}

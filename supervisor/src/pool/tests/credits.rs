@@ -1,0 +1,172 @@
+//! Credits in virtual time: who may accept next, what holds nothing up, when many may be taken at once, and what is revoked.
+
+use super::super::sim::{Record, Sim, ms, settings};
+use super::super::{Command, Output};
+use crate::ids::{BalancerId, LaneId};
+use std::time::Duration;
+
+/// The lane's worker accepts as long as it may. How many it got.
+fn accept_all(sim: &mut Sim, lane: LaneId) -> usize {
+    let mut count = 0;
+    for _ in 0..100 {
+        match sim.take(lane) {
+            Some(Record::Conn(_)) => count += 1,
+            Some(_) => {}
+            None if sim.lanes[&lane].queue.is_empty() && !sim.lanes[&lane].open => return count,
+            None => {}
+        }
+    }
+    panic!("it accepts for ever");
+}
+
+fn connect(sim: &mut Sim, balancer: BalancerId, count: usize) {
+    (0..count).for_each(|_| sim.connect(balancer));
+}
+
+fn has_single(sim: &Sim, lane: LaneId) -> bool {
+    sim.lanes[&lane].queue.contains(&Record::Single)
+}
+
+#[test]
+fn singles_rotate_exactly_while_workers_keep_up() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(3));
+    for turn in 0..30 {
+        sim.connect(balancer);
+        let own = lanes[turn % 3];
+        assert!(has_single(&sim, own), "turn {turn}");
+        assert_eq!(lanes.iter().filter(|lane| has_single(&sim, **lane)).count(), 1);
+        assert_eq!(accept_all(&mut sim, own), 1);
+        sim.advance(ms(5));
+    }
+}
+
+#[test]
+fn a_single_that_is_not_used_holds_nothing_up() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(3));
+    sim.connect(balancer);
+    assert!(has_single(&sim, lanes[0]));
+    sim.advance(Duration::from_micros(1_000));
+    assert!(has_single(&sim, lanes[1]), "the next gets one too");
+    assert_eq!(accept_all(&mut sim, lanes[1]), 1);
+    // The late one finds nothing, and is given the next when it is its turn.
+    assert_eq!(accept_all(&mut sim, lanes[0]), 0);
+    sim.connect(balancer);
+    assert!(has_single(&sim, lanes[2]));
+}
+
+#[test]
+fn a_dead_or_stuck_worker_keeps_no_connection_from_the_others() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(4));
+    for _ in 0..12 {
+        sim.connect(balancer);
+        sim.advance(Duration::from_micros(1_000));
+        let taken: usize = lanes[1..].iter().map(|lane| accept_all(&mut sim, *lane)).sum();
+        assert_eq!(taken, 1, "within a millisecond, by whoever is not stuck");
+    }
+    assert_eq!(sim.lanes[&lanes[0]].queue.len(), 1, "the stuck one has the one credit that it does not use");
+}
+
+#[test]
+fn many_may_be_taken_once_no_worker_is_idle() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
+    connect(&mut sim, balancer, 2);
+    assert!(lanes.iter().all(|lane| has_single(&sim, *lane) && !sim.lanes[lane].open));
+    connect(&mut sim, balancer, 6);
+    assert!(lanes.iter().all(|lane| sim.lanes[lane].open), "{:?}", sim.lanes);
+    assert!(sim.pool.is_hushed(balancer));
+    assert_eq!(accept_all(&mut sim, lanes[0]), 8);
+    assert!(!sim.pool.is_hushed(balancer), "one has found the queue empty");
+    assert_eq!(accept_all(&mut sim, lanes[1]), 0);
+    sim.advance(ms(20));
+    // And then it goes by turns again.
+    sim.connect(balancer);
+    assert_eq!(lanes.iter().filter(|lane| has_single(&sim, **lane)).count(), 1);
+}
+
+#[test]
+fn idle_workers_get_singles_however_deep_the_queue() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(4));
+    sim.prompt = true;
+    for _ in 0..4 {
+        sim.connect(balancer);
+    }
+    assert!(lanes.iter().all(|lane| has_single(&sim, *lane)));
+    let taken: Vec<usize> = lanes.iter().map(|lane| accept_all(&mut sim, *lane)).collect();
+    assert_eq!(taken, [1, 1, 1, 1]);
+}
+
+#[test]
+fn who_blocks_or_has_a_limit_gets_singles_only() {
+    let limited = super::super::Settings { max_connections: Some(64), ..settings(2) };
+    for (settings, may_open) in [(settings(2), false), (limited, true)] {
+        let mut sim = Sim::new(settings);
+        (sim.by_credit, sim.may_open) = (true, may_open);
+        let (mut sim, balancer, lanes) = sim.serve();
+        connect(&mut sim, balancer, 10);
+        let mut taken = 0;
+        for _ in 0..10 {
+            assert!(lanes.iter().all(|lane| !sim.lanes[lane].open));
+            taken += lanes.iter().map(|lane| accept_all(&mut sim, *lane)).sum::<usize>();
+            sim.advance(ms(1));
+        }
+        assert_eq!(taken, 10);
+    }
+}
+
+#[test]
+fn a_cordoned_worker_has_no_credit_left() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
+    connect(&mut sim, balancer, 8);
+    assert!(sim.lanes[&lanes[0]].open);
+    sim.command(0, Command::Cordon);
+    assert!(!sim.lanes[&lanes[0]].open && !has_single(&sim, lanes[0]));
+    assert_eq!(accept_all(&mut sim, lanes[0]), 0);
+    assert_eq!(accept_all(&mut sim, lanes[1]), 8);
+    connect(&mut sim, balancer, 3);
+    assert_eq!(accept_all(&mut sim, lanes[0]), 0);
+    sim.advance(ms(5));
+    assert_eq!(accept_all(&mut sim, lanes[1]), 3);
+    sim.command(0, Command::Uncordon);
+    connect(&mut sim, balancer, 2);
+    assert_eq!(accept_all(&mut sim, lanes[0]) + accept_all(&mut sim, lanes[1]), 2);
+}
+
+#[test]
+fn what_a_dead_worker_was_to_take_goes_to_another() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
+    sim.connect(balancer);
+    assert!(has_single(&sim, lanes[0]));
+    sim.exit(0);
+    assert!(has_single(&sim, lanes[1]), "at once, not when the single would have been late");
+    assert_eq!(accept_all(&mut sim, lanes[1]), 1);
+}
+
+#[test]
+fn nobody_serves_until_somebody_comes_and_then_all_is_served() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(1));
+    sim.command(0, Command::Cordon);
+    connect(&mut sim, balancer, 3);
+    assert_eq!(accept_all(&mut sim, lanes[0]), 0);
+    sim.command(0, Command::Uncordon);
+    let mut taken = 0;
+    for _ in 0..3 {
+        taken += accept_all(&mut sim, lanes[0]);
+        sim.advance(ms(1));
+    }
+    assert_eq!(taken, 3);
+}
+
+#[test]
+fn an_open_credit_that_does_not_wake_its_worker_is_given_anew_once() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(1));
+    connect(&mut sim, balancer, 4);
+    assert!(sim.lanes[&lanes[0]].open);
+    sim.take_orders();
+    sim.input(super::super::Input::Stalled { lane: lanes[0] });
+    let opened =
+        |orders: &[Output]| orders.iter().filter(|order| matches!(order, Output::Open { .. })).count();
+    assert_eq!(opened(&sim.take_orders()), 1);
+    sim.input(super::super::Input::Stalled { lane: lanes[0] });
+    assert_eq!(opened(&sim.take_orders()), 0, "and then it gets singles");
+    assert!(has_single(&sim, lanes[0]));
+}
