@@ -5,7 +5,7 @@ use crate::abi::{EAGAIN, O_NONBLOCK};
 use crate::log::tell;
 use crate::settings::Settings;
 use crate::swap::Watched;
-use crate::{lane, link, pulse, swap, sys};
+use crate::{credit, lane, link, pulse, swap, sys};
 use clustermon_protocol::message::{Reply, Request};
 use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU8, Ordering};
 
@@ -151,7 +151,11 @@ fn ask(fd: i32) -> Answer {
         return Answer::Never;
     };
     match swap::replace(fd, end, flags) {
-        Ok(()) => Answer::Own(lane),
+        Ok(()) => {
+            drop(answer);
+            credit::prepare(fd);
+            Answer::Own(lane)
+        }
         Err(_) => Answer::Never,
     }
 }

@@ -22,6 +22,7 @@ pub(crate) mod nr {
     pub(crate) const CLOSE: usize = 3;
     pub(crate) const RT_SIGPROCMASK: usize = 14;
     pub(crate) const CONNECT: usize = 42;
+    pub(crate) const ACCEPT: usize = 43;
     pub(crate) const SENDTO: usize = 44;
     pub(crate) const RECVFROM: usize = 45;
     pub(crate) const SENDMSG: usize = 46;
@@ -86,6 +87,7 @@ pub(crate) mod nr {
     pub(crate) const SOCKET: usize = 198;
     pub(crate) const BIND: usize = 200;
     pub(crate) const LISTEN: usize = 201;
+    pub(crate) const ACCEPT: usize = 202;
     pub(crate) const CONNECT: usize = 203;
     pub(crate) const GETSOCKNAME: usize = 204;
     pub(crate) const GETPEERNAME: usize = 205;
@@ -360,6 +362,29 @@ pub(crate) fn map_shared(fd: i32, size: usize, write: bool) -> Result<*mut u8> {
     let access = if write { PROT_READ | PROT_WRITE } else { PROT_READ };
     // SAFETY: a new mapping at an address of the kernel's choice.
     unsafe { checked(nr::MMAP, [0, size, access, MAP_SHARED, fd as usize, 0]) }.map(|at| at as *mut u8)
+}
+
+/// As [`map_shared`], for reading and writing, in the place of what is mapped at `at`.
+///
+/// # Safety
+/// What is mapped there is the thunk's own, of at least this size, and nobody minds what it holds.
+pub(crate) unsafe fn map_shared_over(at: *mut u8, fd: i32, size: usize) -> Result<()> {
+    const READ_WRITE: usize = 3;
+    const SHARED_FIXED: usize = 0x11;
+    // SAFETY: the caller vouches for the place.
+    unsafe { checked(nr::MMAP, [at as usize, size, READ_WRITE, SHARED_FIXED, fd as usize, 0]) }.map(drop)
+}
+
+/// Puts zeroes of this process alone in the place of what is mapped at `at`.
+///
+/// # Safety
+/// As for [`map_shared_over`].
+pub(crate) unsafe fn map_zeroes_over(at: *mut u8, size: usize) -> Result<()> {
+    const READ_WRITE: usize = 3;
+    const PRIVATE_ANONYMOUS_FIXED: usize = 0x32;
+    // SAFETY: the caller vouches for the place.
+    unsafe { checked(nr::MMAP, [at as usize, size, READ_WRITE, PRIVATE_ANONYMOUS_FIXED, usize::MAX, 0]) }
+        .map(drop)
 }
 
 /// Maps one page of zeroes that is zero again in a forked child.
