@@ -354,52 +354,6 @@ pub(crate) fn wall_seconds() -> i64 {
     time[0]
 }
 
-/// Maps a file, shared with others that map it.
-pub(crate) fn map_shared(fd: i32, size: usize, write: bool) -> Result<*mut u8> {
-    const PROT_READ: usize = 1;
-    const PROT_WRITE: usize = 2;
-    const MAP_SHARED: usize = 1;
-    let access = if write { PROT_READ | PROT_WRITE } else { PROT_READ };
-    // SAFETY: a new mapping at an address of the kernel's choice.
-    unsafe { checked(nr::MMAP, [0, size, access, MAP_SHARED, fd as usize, 0]) }.map(|at| at as *mut u8)
-}
-
-/// As [`map_shared`], for reading and writing, in the place of what is mapped at `at`.
-///
-/// # Safety
-/// What is mapped there is the thunk's own, of at least this size, and nobody minds what it holds.
-pub(crate) unsafe fn map_shared_over(at: *mut u8, fd: i32, size: usize) -> Result<()> {
-    const READ_WRITE: usize = 3;
-    const SHARED_FIXED: usize = 0x11;
-    // SAFETY: the caller vouches for the place.
-    unsafe { checked(nr::MMAP, [at as usize, size, READ_WRITE, SHARED_FIXED, fd as usize, 0]) }.map(drop)
-}
-
-/// Puts zeroes of this process alone in the place of what is mapped at `at`.
-///
-/// # Safety
-/// As for [`map_shared_over`].
-pub(crate) unsafe fn map_zeroes_over(at: *mut u8, size: usize) -> Result<()> {
-    const READ_WRITE: usize = 3;
-    const PRIVATE_ANONYMOUS_FIXED: usize = 0x32;
-    // SAFETY: the caller vouches for the place.
-    unsafe { checked(nr::MMAP, [at as usize, size, READ_WRITE, PRIVATE_ANONYMOUS_FIXED, usize::MAX, 0]) }
-        .map(drop)
-}
-
-/// Maps one page of zeroes that is zero again in a forked child.
-pub(crate) fn map_wiped_on_fork() -> Result<*mut u8> {
-    const READ_WRITE: usize = 3;
-    const PRIVATE_ANONYMOUS: usize = 0x22;
-    const WIPEONFORK: usize = 18;
-    const PAGE: usize = 4096;
-    // SAFETY: a new mapping at an address of the kernel's choice.
-    let at = unsafe { checked(nr::MMAP, [0, PAGE, READ_WRITE, PRIVATE_ANONYMOUS, usize::MAX, 0]) }?;
-    // SAFETY: the mapping is ours.
-    unsafe { checked(nr::MADVISE, [at, PAGE, WIPEONFORK, 0, 0, 0]) }?;
-    Ok(at as *mut u8)
-}
-
 /// Whether the program may read so many bytes there, at most a page. The kernel is asked, by a call that reads a signal mask
 /// and then finds that it does not know what to do with it.
 pub(crate) fn is_readable(at: *const c_void, len: usize) -> bool {

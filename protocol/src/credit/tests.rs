@@ -1,3 +1,5 @@
+//! The page of a lane, from one thread.
+
 extern crate std;
 
 use super::*;

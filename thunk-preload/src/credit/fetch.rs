@@ -35,7 +35,7 @@ pub(crate) fn prepare(fd: c_int) {
 pub(super) fn first(fd: c_int, number: u64) -> Option<&'static Entry> {
     lane::recognise(fd)?;
     sweep();
-    let entry = table::find_or_add(number, SWEEPS.load(Ordering::Acquire) + 1)?;
+    let entry = table::find_or_add(number, SWEEPS.load(Ordering::Acquire))?;
     ensure(entry, number, fd);
     Some(entry)
 }

@@ -3,7 +3,7 @@
 //! An entry is never taken out of memory and its page never unmapped, so that a thread which comes late finds zeroes.
 
 use super::shared::Listener;
-use crate::memory::Memory;
+use crate::memory::{self, Memory};
 use crate::sys;
 use clustermon_protocol::credit::{LanePage, SIZE};
 use core::sync::atomic::{AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
@@ -46,7 +46,7 @@ static RECENTLY: [AtomicPtr<Entry>; RECENT] = [const { AtomicPtr::new(core::ptr:
 
 #[repr(C)]
 struct Chunk {
-    next: AtomicPtr<Chunk>,
+    next: AtomicPtr<Self>,
     entries: [Entry; MORE],
 }
 
@@ -205,11 +205,11 @@ impl Entry {
     pub(super) fn keep_page(&self, sent: i32) -> bool {
         let at = self.page.load(Ordering::Acquire);
         if at.is_null() {
-            let Ok(mapped) = sys::map_shared(sent, SIZE, true) else { return false };
+            let Ok(mapped) = memory::map_shared(sent, SIZE, true) else { return false };
             self.page.store(mapped.cast(), Ordering::Release);
         } else {
             // SAFETY: this entry's own mapping of this size, which nobody needs while the entry is asked for.
-            let mapped = unsafe { sys::map_shared_over(at.cast(), sent, SIZE) };
+            let mapped = unsafe { memory::map_shared_over(at.cast(), sent, SIZE) };
             if mapped.is_err() {
                 return false;
             }
@@ -226,7 +226,7 @@ impl Entry {
         let at = self.page.load(Ordering::Acquire);
         if !at.is_null() {
             // SAFETY: this entry's own mapping of this size; who comes late finds zeroes, by which nothing is allowed.
-            let _ = unsafe { sys::map_zeroes_over(at.cast(), SIZE) };
+            let _ = unsafe { memory::map_zeroes_over(at.cast(), SIZE) };
         }
         self.lane.store(0, Ordering::Release);
         listener
