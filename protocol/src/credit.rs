@@ -47,8 +47,9 @@ pub struct LanePage {
     used: Line<AtomicU32>,
     /// Connections accepted by either kind since the lane was made.
     accepted: Line<AtomicU64>,
-    /// What the open credit may still accept.
-    allowance: Line<AtomicU32>,
+    /// What the open credit may still accept; above it the lower half of its generation, so that what a thread gives back late
+    /// is not counted for another credit.
+    allowance: Line<AtomicU64>,
     /// Connections that were handed over by this lane, counted before each is sent; wraps around.
     handed: Line<AtomicU32>,
     /// How many of these were received.
@@ -97,22 +98,35 @@ impl LanePage {
         (word & OPEN != 0).then_some(word >> GENERATION)
     }
 
-    /// One connection is about to be accepted by the open credit: false if its ceiling is reached.
-    pub fn take_allowance(&self) -> bool {
-        if self.allowance.0.load(Ordering::Relaxed) == NO_CEILING {
-            return true;
-        }
-        let less = |left: u32| if left == NO_CEILING { Some(left) } else { left.checked_sub(1) };
-        self.allowance.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok()
+    /// One connection is about to be accepted by the open credit of this generation: false if its ceiling is reached, or if
+    /// another one has taken its place.
+    pub fn take_allowance(&self, generation: u64) -> bool {
+        self.change_allowance(generation, |left| left.checked_sub(1))
     }
 
-    /// None was accepted after all.
-    pub fn return_allowance(&self) {
-        if self.allowance.0.load(Ordering::Relaxed) == NO_CEILING {
-            return;
+    /// None was accepted after all. Where another credit has taken the place of this one, its ceiling stays as it is.
+    pub fn return_allowance(&self, generation: u64) {
+        self.change_allowance(generation, |left| (left < NO_CEILING - 1).then(|| left + 1));
+    }
+
+    /// True if the allowance of this generation is endless, or was changed.
+    fn change_allowance(&self, generation: u64, change: impl Fn(u32) -> Option<u32>) -> bool {
+        let mut found = self.allowance.0.load(Ordering::SeqCst);
+        loop {
+            let left = found as u32;
+            if found >> 32 != generation & u64::from(u32::MAX) {
+                return false;
+            }
+            if left == NO_CEILING {
+                return true;
+            }
+            let Some(changed) = change(left) else { return false };
+            let changed = allowance(generation, changed);
+            match self.allowance.0.compare_exchange(found, changed, Ordering::SeqCst, Ordering::SeqCst) {
+                Ok(_) => return true,
+                Err(now) => found = now,
+            }
         }
-        let more = |left: u32| if left >= NO_CEILING - 1 { None } else { Some(left + 1) };
-        let _ = self.allowance.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more);
     }
 
     /// The queue was found empty under the open credit of this generation.
@@ -188,7 +202,7 @@ impl LanePage {
     /// Opens a credit of this generation, which may accept so many. To be called only while none is open; its record is sent
     /// after this.
     pub fn open(&self, generation: u64, ceiling: u32) {
-        self.allowance.0.store(ceiling, Ordering::SeqCst);
+        self.allowance.0.store(allowance(generation, ceiling), Ordering::SeqCst);
         self.word.0.store(generation << GENERATION | OPEN, Ordering::SeqCst);
     }
 
@@ -229,6 +243,11 @@ impl LanePage {
         let named = self.marks.0.iter().map(|mark| mark.load(Ordering::SeqCst)).filter(|thread| *thread != 0);
         named.chain(unnamed)
     }
+}
+
+/// The word that holds what the open credit of this generation may still accept.
+fn allowance(generation: u64, left: u32) -> u64 {
+    generation << 32 | u64::from(left)
 }
 
 const _: () = assert!(size_of::<LanePage>() == SIZE);

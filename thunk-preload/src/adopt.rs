@@ -5,7 +5,7 @@ use crate::abi::{EAGAIN, O_NONBLOCK};
 use crate::log::tell;
 use crate::settings::Settings;
 use crate::swap::Watched;
-use crate::{lane, link, pulse, swap, sys};
+use crate::{credit, lane, link, memory, pulse, swap, sys};
 use clustermon_protocol::message::{Reply, Request};
 use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU8, Ordering};
 
@@ -76,7 +76,7 @@ fn state(fd: i32) -> Option<&'static AtomicU8> {
 
 #[cold]
 fn map() -> Option<*mut AtomicU8> {
-    let states: *mut AtomicU8 = sys::map_wiped_on_fork().ok()?.cast();
+    let states: *mut AtomicU8 = memory::map_wiped_on_fork().ok()?.cast();
     let none = core::ptr::null_mut();
     match STATES.compare_exchange(none, states, Ordering::AcqRel, Ordering::Acquire) {
         Ok(_) => Some(states),
@@ -151,7 +151,11 @@ fn ask(fd: i32) -> Answer {
         return Answer::Never;
     };
     match swap::replace(fd, end, flags) {
-        Ok(()) => Answer::Own(lane),
+        Ok(()) => {
+            drop(answer);
+            credit::prepare(fd);
+            Answer::Own(lane)
+        }
         Err(_) => Answer::Never,
     }
 }

@@ -4,7 +4,7 @@
 use crate::abi::*;
 use crate::log::tell;
 use crate::settings::Settings;
-use crate::{lane, link, swap, sys, take};
+use crate::{credit, lane, link, receive, swap, sys};
 use clustermon_protocol::address::MAX;
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -27,6 +27,7 @@ pub(crate) fn answer(fd: i32) -> Option<c_int> {
             }
             lane::hint(fd);
         } else if !is_inert(fd) {
+            credit::forget(fd);
             tell!("accept({fd}): EINVAL, for the lane was shut down or closed");
             return Some(EINVAL);
         }
@@ -40,7 +41,7 @@ pub(crate) fn answer(fd: i32) -> Option<c_int> {
         tell!("accept({fd}): the supervisor is gone; SIGTERM to this process");
         sys::kill(me, SIGTERM);
     }
-    Some(if take::blocking(fd) { EINTR } else { EAGAIN })
+    Some(if receive::blocking(fd) { EINTR } else { EAGAIN })
 }
 
 /// It could not be replaced: who waits on would come back here at once, for ever.

@@ -5,8 +5,10 @@
 //! 1. Nothing is linked: no C library, no versioned symbol, so that one file loads in glibc and musl processes.
 //! 2. No allocation, no lock, no thread-local with a destructor, no look-up inside a hook, no panic, no exit. Whatever
 //!    goes wrong, the program gets the real call.
-//! 3. No table of descriptors: what an fd is stands in the kernel, in the name of a lane's worker end.
-//! 4. No long-lived fd: one short connection to the supervisor per request.
+//! 3. No table of descriptors: what an fd is stands in the kernel, in the name of a lane's worker end. What is kept of a lane
+//!    is found by the kernel's number for its socket.
+//! 4. One long-lived fd for each shared listening socket, out of the program's way, and found again if the program closes it;
+//!    otherwise one short connection to the supervisor per request.
 //! 5. `errno` is exactly the real call's, or the one that the call stands for. EINTR is returned untouched.
 //! 6. Calls that block on the program's behalf go through the C library, so that they stay cancellation points.
 
@@ -18,6 +20,7 @@
 
 mod abi;
 mod adopt;
+mod credit;
 mod descriptors;
 mod ended;
 mod hooks;
@@ -31,6 +34,7 @@ mod place;
 mod polled;
 mod pulse;
 mod real;
+mod receive;
 mod registrations;
 mod release;
 mod remembered;

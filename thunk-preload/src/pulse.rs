@@ -4,7 +4,7 @@
 use crate::abi::{MSG_DONTWAIT, MSG_NOSIGNAL};
 use crate::log::tell;
 use crate::settings::Settings;
-use crate::{lane, link, polled, real, sys};
+use crate::{lane, link, memory, polled, real, sys};
 use clustermon_protocol::message::{Reply, Request};
 use clustermon_protocol::pulse::{LaneMask, Page, Record, SIZE};
 use clustermon_protocol::record::Upward;
@@ -174,7 +174,7 @@ pub(crate) fn attach_once() {
 fn fetch(settings: &Settings, pid: u32) -> Option<()> {
     let mut owner = OWNER.load(Ordering::Relaxed);
     if owner.is_null() {
-        owner = sys::map_wiped_on_fork().ok()?.cast();
+        owner = memory::map_wiped_on_fork().ok()?.cast();
         OWNER.store(owner, Ordering::Relaxed);
     }
     let Some(mut answer) = link::ask(settings, &Request::Attach, None) else {
@@ -184,7 +184,7 @@ fn fetch(settings: &Settings, pid: u32) -> Option<()> {
     };
     let fd = answer.take_fd()?;
     let mapped =
-        if answer.reply() == Some(Reply::Page) { sys::map_shared(fd, SIZE, true).ok() } else { None };
+        if answer.reply() == Some(Reply::Page) { memory::map_shared(fd, SIZE, true).ok() } else { None };
     sys::close(fd);
     let page: *mut Page = mapped?.cast();
     // SAFETY: the supervisor's page has this size and is sealed against resizing; any bytes are a valid `Page`.

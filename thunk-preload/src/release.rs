@@ -2,7 +2,7 @@
 //! its copy of the connection. See the protocol's page on why. It only reads.
 
 use crate::settings::Settings;
-use crate::{link, sys};
+use crate::{link, memory, sys};
 use clustermon_protocol::message::{Reply, Request};
 use clustermon_protocol::release::{SIZE, Ticket};
 use core::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
@@ -68,7 +68,7 @@ fn map() -> Option<*mut u8> {
     let mut answer = link::ask(&settings, &Request::Page, None)?;
     let fd = answer.take_fd()?;
     let mapped =
-        if answer.reply() == Some(Reply::Page) { sys::map_shared(fd, SIZE, false).ok() } else { None };
+        if answer.reply() == Some(Reply::Page) { memory::map_shared(fd, SIZE, false).ok() } else { None };
     sys::close(fd);
     let page = mapped?;
     // Another thread may have been first; a second mapping does no harm and is left.

@@ -3,7 +3,7 @@
 
 use crate::abi::*;
 use crate::sys;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
 /// Descriptors so near to the limit are counted with care.
 const MARGIN: u64 = 64;
@@ -14,6 +14,8 @@ const PATIENCE: i64 = 100;
 
 /// The limit as last read; 0 is not known.
 static LIMIT: AtomicU64 = AtomicU64::new(0);
+/// The number that the kernel found for the last connection that was accepted: the lowest free one.
+static LAST: AtomicI32 = AtomicI32::new(0);
 static LOOKS: AtomicU32 = AtomicU32::new(0);
 /// The process whose thread has the turn; 0 is nobody. A forked child takes over what its parent left.
 static TURN: AtomicU32 = AtomicU32::new(0);
@@ -37,6 +39,17 @@ pub(crate) fn look(lane: i32) -> Room {
     };
     sys::close(free);
     if is_far_from(free, limit()) || is_far_from(free, read_limit()) { Room::Plenty } else { Room::Little }
+}
+
+/// A connection got this number.
+pub(crate) fn note(connection: i32) {
+    LAST.store(connection, Ordering::Relaxed);
+}
+
+/// Whether there was plenty when the last connection was accepted. It costs no look.
+pub(crate) fn was_plenty() -> bool {
+    let last = LAST.load(Ordering::Relaxed);
+    is_far_from(last, limit()) || is_far_from(last, read_limit())
 }
 
 fn is_far_from(free: i32, limit: u64) -> bool {

@@ -22,6 +22,7 @@ pub(crate) mod nr {
     pub(crate) const CLOSE: usize = 3;
     pub(crate) const RT_SIGPROCMASK: usize = 14;
     pub(crate) const CONNECT: usize = 42;
+    pub(crate) const ACCEPT: usize = 43;
     pub(crate) const SENDTO: usize = 44;
     pub(crate) const RECVFROM: usize = 45;
     pub(crate) const SENDMSG: usize = 46;
@@ -86,6 +87,7 @@ pub(crate) mod nr {
     pub(crate) const SOCKET: usize = 198;
     pub(crate) const BIND: usize = 200;
     pub(crate) const LISTEN: usize = 201;
+    pub(crate) const ACCEPT: usize = 202;
     pub(crate) const CONNECT: usize = 203;
     pub(crate) const GETSOCKNAME: usize = 204;
     pub(crate) const GETPEERNAME: usize = 205;
@@ -350,29 +352,6 @@ pub(crate) fn wall_seconds() -> i64 {
     // SAFETY: the kernel writes one timespec.
     let _ = unsafe { call(nr::CLOCK_GETTIME, [0, time.as_mut_ptr() as usize, 0, 0, 0, 0]) };
     time[0]
-}
-
-/// Maps a file, shared with others that map it.
-pub(crate) fn map_shared(fd: i32, size: usize, write: bool) -> Result<*mut u8> {
-    const PROT_READ: usize = 1;
-    const PROT_WRITE: usize = 2;
-    const MAP_SHARED: usize = 1;
-    let access = if write { PROT_READ | PROT_WRITE } else { PROT_READ };
-    // SAFETY: a new mapping at an address of the kernel's choice.
-    unsafe { checked(nr::MMAP, [0, size, access, MAP_SHARED, fd as usize, 0]) }.map(|at| at as *mut u8)
-}
-
-/// Maps one page of zeroes that is zero again in a forked child.
-pub(crate) fn map_wiped_on_fork() -> Result<*mut u8> {
-    const READ_WRITE: usize = 3;
-    const PRIVATE_ANONYMOUS: usize = 0x22;
-    const WIPEONFORK: usize = 18;
-    const PAGE: usize = 4096;
-    // SAFETY: a new mapping at an address of the kernel's choice.
-    let at = unsafe { checked(nr::MMAP, [0, PAGE, READ_WRITE, PRIVATE_ANONYMOUS, usize::MAX, 0]) }?;
-    // SAFETY: the mapping is ours.
-    unsafe { checked(nr::MADVISE, [at, PAGE, WIPEONFORK, 0, 0, 0]) }?;
-    Ok(at as *mut u8)
 }
 
 /// Whether the program may read so many bytes there, at most a page. The kernel is asked, by a call that reads a signal mask

@@ -1,66 +1,60 @@
-//! accept() on a lane: receives one connection from the supervisor. It loses none: near the limit of descriptors it
-//! looks before it takes. Where the program has forbidden itself to receive, the supervisor hears of it.
+//! accept() on a lane: takes one connection, by itself where a credit allows it, or from the supervisor. It loses none: near
+//! the limit of descriptors it looks before it takes. Where the program has forbidden itself to receive, the supervisor hears
+//! of it.
 
 use crate::abi::*;
+use crate::credit::{self, Credit, Outcome};
 use crate::log::{Errno, tell};
 use crate::polled::{self, Told};
+use crate::receive::{Mode, Taken, blocking, receive_credit, receive_in};
 use crate::room::{self, Room};
+use crate::sys::nr;
 use crate::{adopt, ended, lane, pulse, real, registrations, release, sys};
 use clustermon_protocol::address::{Address, MAX};
-use clustermon_protocol::record::{LEN, Record, Upward};
-use clustermon_protocol::release::Ticket;
-use clustermon_protocol::scm::{self, Control, Received};
+use clustermon_protocol::record::Upward;
 use core::ffi::{c_int, c_void};
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// How accept() looks for a connection.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    /// As the fd is set: for a thread that has not been told that something waits here, this may be its wait.
-    Wait,
-    /// Without waiting, because this thread's last wait has told it of something, which may be this lane.
-    Try,
-    /// Without waiting, because it was told of this lane and what it was told of is gone.
-    Vain,
+/// The call that the program made, but for the descriptor.
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    number: usize,
+    address: *mut c_void,
+    len: *mut u32,
+    flags: c_int,
 }
 
-impl Mode {
-    fn flags(self) -> c_int {
-        match self {
-            Self::Wait => 0,
-            Self::Try | Self::Vain => MSG_DONTWAIT,
-        }
+impl Call {
+    pub(crate) fn accept(address: *mut c_void, len: *mut u32) -> Self {
+        Self { number: nr::ACCEPT, address, len, flags: 0 }
     }
-}
 
-/// What came out of a lane.
-enum Taken {
-    Connection {
-        fd: i32,
-        peer: Address,
-        nonblock: bool,
-        ticket: Ticket,
-    },
-    Void,
-    End,
-    /// The table of descriptors is full; `lost` names the connection that went with it.
-    Full {
-        lost: Option<(Address, bool, Ticket)>,
-    },
-    Failed(c_int),
+    pub(crate) fn accept4(address: *mut c_void, len: *mut u32, flags: c_int) -> Self {
+        Self { number: nr::ACCEPT4, address, len, flags }
+    }
+
+    /// Makes it on another descriptor: the same system call, because a filter of the program's own allows that one.
+    ///
+    /// # Safety
+    /// Address and length are null, or writable for what the length says; the kernel checks them.
+    pub(crate) unsafe fn make_on(&self, fd: i32) -> sys::Result<i32> {
+        let args = [fd as usize, self.address as usize, self.len as usize, self.flags as usize, 0, 0];
+        // SAFETY: the caller vouches for the pointers.
+        unsafe { sys::checked(self.number, args) }.map(|connection| connection as i32)
+    }
 }
 
 /// accept() and accept4() on a lane.
 ///
 /// # Safety
-/// `address` and `len` are the program's, as for accept4: null, or writable for what `*len` says.
-pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flags: c_int) -> c_int {
-    if flags & !(SOCK_CLOEXEC | SOCK_NONBLOCK) != 0 {
+/// The call's address and length are the program's, as for accept4: null, or writable for what the length says.
+pub(crate) unsafe fn accept(fd: c_int, call: &Call) -> c_int {
+    if call.flags & !(SOCK_CLOEXEC | SOCK_NONBLOCK) != 0 {
         return real::fail(EINVAL);
     }
     let mut asked = adopt::at_accept(fd);
     // SAFETY: passed on to the caller.
-    let taken = unsafe { take(fd, address, len, flags, &mut asked) };
+    let taken = unsafe { take(fd, call, &mut asked) };
     if asked {
         pulse::leave();
     }
@@ -71,44 +65,67 @@ pub(crate) unsafe fn accept(fd: c_int, address: *mut c_void, len: *mut u32, flag
 ///
 /// # Safety
 /// As for [`accept`].
-unsafe fn take(fd: c_int, address: *mut c_void, len: *mut u32, flags: c_int, asked: &mut bool) -> c_int {
-    let cloexec = if flags & SOCK_CLOEXEC != 0 { MSG_CMSG_CLOEXEC } else { 0 };
+unsafe fn take(fd: c_int, call: &Call, asked: &mut bool) -> c_int {
+    let cloexec = if call.flags & SOCK_CLOEXEC != 0 { MSG_CMSG_CLOEXEC } else { 0 };
+    let mut credit = credit::of(fd);
     let mut mode = if polled::is_marked() { Mode::Try } else { Mode::Wait };
+    // What this thread had been told when it found something that was void.
+    let mut in_vain = None;
     loop {
-        let room = room::look(fd);
-        if let Room::None = room {
-            tell!("accept({fd}): EMFILE, and what waits stays");
-            return real::fail(EMFILE);
+        if let Some(held) = &credit {
+            // SAFETY: passed on to the caller.
+            match unsafe { held.accept_while_open(fd, call) } {
+                Outcome::Nothing => {}
+                Outcome::Unusable => credit = None,
+                done => return finish(fd, done),
+            }
         }
-        match receive_in(fd, mode, &room, cloexec) {
+        let taken = match room_for(fd, credit.as_ref()) {
+            Room::None if credit.is_some() => receive_credit(fd),
+            Room::None => Taken::Full { lost: None },
+            room => receive_in(fd, mode, &room, cloexec),
+        };
+        if let (Some(credit), Taken::Connection { .. } | Taken::Full { lost: Some(_) }) = (&credit, &taken) {
+            credit.count_received();
+        }
+        let is_void = match taken {
             Taken::Connection { fd: connection, peer, nonblock, ticket } => {
                 polled::took(fd);
                 release::wait(ticket);
                 pulse::accepted();
-                set_nonblock(fd, connection, nonblock, flags & SOCK_NONBLOCK != 0);
+                set_nonblock(fd, connection, nonblock, call.flags & SOCK_NONBLOCK != 0);
                 // SAFETY: passed on to the caller.
-                if let Err(error) = unsafe { copy_address(&peer, address, len) } {
+                if let Err(error) = unsafe { copy_address(&peer, call.address, call.len) } {
                     // As the kernel's: the connection goes with the mistake.
                     sys::close(connection);
                     return real::fail(error);
                 }
                 return connection;
             }
-            // What waited was taken back. On a non-blocking fd the next round says EAGAIN, as the kernel's accept
-            // would; a thread that was told 'readable' must not be left waiting; any other goes on waiting.
+            Taken::Single => {
+                // SAFETY: passed on to the caller.
+                match unsafe { credit::accept_by_single(&mut credit, fd, call) } {
+                    Outcome::Nothing | Outcome::Unusable => true,
+                    done => return finish(fd, done),
+                }
+            }
+            Taken::Open { generation } => {
+                credit::give_back(&mut credit, fd, generation);
+                true
+            }
             Taken::Void => {
                 tell!("accept({fd}): what waited was taken back");
-                if polled::told().is_some_and(|told| is_of(told, fd)) {
-                    mode = Mode::Vain;
-                } else if mode == Mode::Try {
-                    mode = Mode::Wait;
-                }
-                polled::took(fd);
-                // Those who shared the lane have left it: this process may have one of its own too.
-                *asked |= adopt::at_accept(fd);
+                true
             }
             // It was told of something else, or another thread was quicker: it waits, as the kernel's accept would.
-            Taken::Failed(EAGAIN) if mode == Mode::Try && blocking(fd) => mode = Mode::Wait,
+            Taken::Failed(EAGAIN) if mode == Mode::Try && blocking(fd) => {
+                // A thread that was told of what was void must not be left waiting.
+                if in_vain.take().is_some_and(|told| is_of(told, fd)) {
+                    return real::fail(ECONNABORTED);
+                }
+                mode = Mode::Wait;
+                false
+            }
             Taken::Failed(EAGAIN) if mode == Mode::Vain && blocking(fd) => return real::fail(ECONNABORTED),
             Taken::Failed(error) => {
                 if let EPERM | EACCES | ENOSYS = error {
@@ -120,15 +137,55 @@ unsafe fn take(fd: c_int, address: *mut c_void, len: *mut u32, flags: c_int, ask
                 if lost.is_some() {
                     tell!("accept({fd}): EMFILE, and a connection was lost with it");
                     let _ = sys::send(fd, &Upward::Lost.encode(), MSG_DONTWAIT | MSG_NOSIGNAL);
+                } else {
+                    tell!("accept({fd}): EMFILE, and what waits stays");
                 }
                 return real::fail(EMFILE);
             }
-            Taken::End => {
-                if let Some(error) = ended::answer(fd) {
-                    return real::fail(error);
-                }
+            Taken::End => match ended::answer(fd) {
+                Some(error) => return real::fail(error),
+                None => false,
+            },
+        };
+        // On a non-blocking fd the next round says EAGAIN, as the kernel's accept would; a thread that was told 'readable'
+        // must not be left waiting; any other goes on waiting.
+        if is_void {
+            let told = polled::told();
+            if mode == Mode::Try {
+                in_vain = in_vain.or(told);
+            } else if told.is_some_and(|told| blocking(fd) && is_of(told, fd)) {
+                mode = Mode::Vain;
+            }
+            polled::took(fd);
+            // Those who shared the lane have left it: this process may have one of its own too.
+            if adopt::at_accept(fd) {
+                *asked = true;
+                credit = credit::of(fd);
             }
         }
+    }
+}
+
+/// What an accept on the shared listening socket came to, for the program.
+fn finish(fd: c_int, outcome: Outcome) -> c_int {
+    match outcome {
+        Outcome::Accepted(connection) => {
+            polled::took(fd);
+            room::note(connection);
+            pulse::accepted();
+            connection
+        }
+        Outcome::Failed(error) => real::fail(error),
+        Outcome::Nothing | Outcome::Unusable => real::fail(EAGAIN),
+    }
+}
+
+/// Room for a connection that may be handed over. Where none is to be expected it is taken for granted, unless descriptors
+/// were few at the last accept.
+fn room_for(fd: c_int, credit: Option<&Credit>) -> Room {
+    match credit {
+        Some(credit) if !credit.may_hold_connections() && room::was_plenty() => Room::Plenty,
+        _ => room::look(fd),
     }
 }
 
@@ -152,123 +209,6 @@ fn is_of(told: Told, fd: i32) -> bool {
             is_copy
         }
     }
-}
-
-/// Receives, which is this thread's wait where it was told of nothing.
-fn receive_in(fd: i32, mode: Mode, room: &Room, cloexec: c_int) -> Taken {
-    let receive = || match room {
-        Room::Plenty => receive(fd, cloexec | mode.flags()),
-        Room::Little | Room::None => receive_in_turn(fd, cloexec, mode.flags()),
-    };
-    if mode != Mode::Wait {
-        return receive();
-    }
-    let entered = pulse::enter_accept(fd, || blocking(fd));
-    let taken = receive();
-    pulse::leave_accept(entered);
-    taken
-}
-
-/// As [`receive`], where there is little room: waits without taking anything, and then takes what it has looked at.
-fn receive_in_turn(fd: i32, cloexec: c_int, wait: c_int) -> Taken {
-    loop {
-        // It may block, so it goes through the C library. Without room for a descriptor none is installed.
-        let mut bytes = [0; LEN];
-        let mut iov = IoVec { base: bytes.as_mut_ptr().cast(), len: LEN };
-        let mut message = Message::new(&mut iov, core::ptr::null_mut(), 0);
-        // SAFETY: the message points to a buffer of this frame with its length.
-        match unsafe { real::recvmsg(fd, &raw mut message, MSG_PEEK | wait) } {
-            0 => return Taken::End,
-            1.. => {}
-            _ => return failure(real::errno()),
-        }
-        let taken = room::in_turn(|| {
-            match receive_now(fd, MSG_PEEK | MSG_CMSG_CLOEXEC) {
-                // It is this thread's, whatever happens to the table of descriptors.
-                Taken::Connection { fd: kept, ticket, .. } => {
-                    settle(receive_now(fd, cloexec), (kept, ticket), cloexec != 0)
-                }
-                Taken::Full { .. } => Taken::Full { lost: None },
-                Taken::Void => receive_now(fd, cloexec),
-                other => other,
-            }
-        });
-        // Somebody else has it.
-        if !matches!(taken, Taken::Failed(EAGAIN)) || wait != 0 || !blocking(fd) {
-            return taken;
-        }
-    }
-}
-
-/// Joins what was looked at and what was received: usually the same connection, then one of the two descriptors goes.
-fn settle(taken: Taken, (kept, seen): (i32, Ticket), cloexec: bool) -> Taken {
-    match taken {
-        // The record came without its descriptor, but it is the one that was looked at.
-        Taken::Full { lost: Some((peer, nonblock, ticket)) } if ticket == seen => {
-            if !cloexec {
-                let _ = sys::fcntl(kept, F_SETFD, 0);
-            }
-            Taken::Connection { fd: kept, peer, nonblock, ticket }
-        }
-        other => {
-            sys::close(kept);
-            other
-        }
-    }
-}
-
-/// It goes through the C library because it may block, and pthread_cancel must reach it.
-fn receive(fd: i32, flags: i32) -> Taken {
-    receive_by(|message| {
-        // SAFETY: the message points to buffers of its maker with their lengths.
-        let count = unsafe { real::recvmsg(fd, message, flags) };
-        usize::try_from(count).map_err(|_| real::errno())
-    })
-}
-
-/// As [`receive`], without waiting, and no cancellation point.
-fn receive_now(fd: i32, flags: i32) -> Taken {
-    receive_by(|message| sys::recvmsg(fd, message, flags | MSG_DONTWAIT))
-}
-
-fn failure(error: c_int) -> Taken {
-    match error {
-        // The supervisor was killed before it had read what this worker had told it.
-        ECONNRESET => Taken::End,
-        error => Taken::Failed(error),
-    }
-}
-
-fn receive_by(call: impl FnOnce(&mut Message) -> sys::Result<usize>) -> Taken {
-    let mut bytes = [0; LEN];
-    let mut control = Control::empty();
-    let mut iov = IoVec { base: bytes.as_mut_ptr().cast(), len: LEN };
-    let mut message = Message::new(&mut iov, (&raw mut control).cast(), scm::LEN);
-    let count = match call(&mut message) {
-        Ok(count) => count,
-        Err(error) => return failure(error),
-    };
-    let received = control.received(message.control_len, message.flags);
-    if count == 0 {
-        return Taken::End;
-    }
-    match (Record::decode(&bytes), received) {
-        (Some(Record::Connection { peer, nonblock, ticket }), Received::Fd(fd)) => {
-            Taken::Connection { fd, peer, nonblock, ticket }
-        }
-        (Some(Record::Connection { peer, nonblock, ticket }), Received::Truncated(None)) => {
-            Taken::Full { lost: Some((peer, nonblock, ticket)) }
-        }
-        (_, Received::Fd(fd) | Received::Truncated(Some(fd))) => {
-            sys::close(fd);
-            Taken::Void
-        }
-        (_, Received::Nothing | Received::Truncated(None)) => Taken::Void,
-    }
-}
-
-pub(crate) fn blocking(fd: i32) -> bool {
-    sys::fcntl(fd, F_GETFL, 0).is_ok_and(|flags| flags & O_NONBLOCK == 0)
 }
 
 /// O_NONBLOCK belongs to the connection, not to the fd: the supervisor sets it as it was last told. Tells it if that is

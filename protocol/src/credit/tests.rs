@@ -1,3 +1,5 @@
+//! The page of a lane, from one thread.
+
 extern crate std;
 
 use super::*;
@@ -38,11 +40,23 @@ fn a_used_single_rings_once_if_asked() {
 fn a_ceiling_is_not_exceeded() {
     let page = page();
     page.open(1, 2);
-    assert!(page.take_allowance() && page.take_allowance() && !page.take_allowance());
-    page.return_allowance();
-    assert!(page.take_allowance() && !page.take_allowance());
+    assert!(page.take_allowance(1) && page.take_allowance(1) && !page.take_allowance(1));
+    page.return_allowance(1);
+    assert!(page.take_allowance(1) && !page.take_allowance(1));
     page.open(2, NO_CEILING);
-    assert!((0..10).all(|_| page.take_allowance()));
+    assert!((0..10).all(|_| page.take_allowance(2)));
+}
+
+#[test]
+fn an_allowance_is_that_of_its_generation() {
+    let page = page();
+    page.open(1, 1);
+    assert!(page.take_allowance(1));
+    page.revoke();
+    page.open(2, 1);
+    page.return_allowance(1);
+    assert!(!page.take_allowance(1), "it is the allowance of another credit");
+    assert!(page.take_allowance(2) && !page.take_allowance(2));
 }
 
 #[test]

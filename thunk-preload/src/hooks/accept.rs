@@ -1,13 +1,14 @@
 //! accept and accept4. On anything that is not a lane they are the kernel's.
 
 use crate::abi::{EBADF, EINVAL, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
-use crate::{lane, real, take};
+use crate::take::{self, Call};
+use crate::{lane, real};
 use core::ffi::{c_int, c_void};
 
 #[unsafe(no_mangle)]
 pub(crate) unsafe extern "C-unwind" fn accept(fd: c_int, address: *mut c_void, len: *mut u32) -> c_int {
     // SAFETY: the program's own arguments.
-    noted(unsafe { dispatch(fd, address, len, 0, || real::accept(fd, address, len)) })
+    noted(unsafe { dispatch(fd, &Call::accept(address, len), || real::accept(fd, address, len)) })
 }
 
 #[unsafe(no_mangle)]
@@ -18,7 +19,9 @@ pub(crate) unsafe extern "C-unwind" fn accept4(
     flags: c_int,
 ) -> c_int {
     // SAFETY: the program's own arguments.
-    noted(unsafe { dispatch(fd, address, len, flags, || real::accept4(fd, address, len, flags)) })
+    let kernel = || unsafe { real::accept4(fd, address, len, flags) };
+    // SAFETY: as above.
+    noted(unsafe { dispatch(fd, &Call::accept4(address, len, flags), kernel) })
 }
 
 fn noted(connection: c_int) -> c_int {
@@ -32,17 +35,11 @@ fn noted(connection: c_int) -> c_int {
 ///
 /// # Safety
 /// The program's own arguments.
-unsafe fn dispatch(
-    fd: c_int,
-    address: *mut c_void,
-    len: *mut u32,
-    flags: c_int,
-    kernel: impl Fn() -> c_int,
-) -> c_int {
+unsafe fn dispatch(fd: c_int, call: &Call, kernel: impl Fn() -> c_int) -> c_int {
     let before = real::errno();
     if lane::hinted(fd) {
         // SAFETY: passed on to the caller.
-        let taken = unsafe { take::accept(fd, address, len, flags) };
+        let taken = unsafe { take::accept(fd, call) };
         if taken >= 0 || !matches!(real::errno(), ENOTCONN | EINVAL | ENOTSOCK | EBADF | EOPNOTSUPP) {
             return taken;
         }
@@ -66,5 +63,5 @@ unsafe fn dispatch(
     }
     real::set_errno(before);
     // SAFETY: passed on to the caller.
-    unsafe { take::accept(fd, address, len, flags) }
+    unsafe { take::accept(fd, call) }
 }

@@ -5,7 +5,7 @@ use crate::abi::*;
 use crate::log::{Errno, tell};
 use crate::owned::{self, CLUSTER_PORT, OWN_PORT, OWNED, PORTLESS};
 use crate::settings::Settings;
-use crate::{adopt, lane, link, place, pulse, real, release, remembered, swap, sys};
+use crate::{adopt, credit, lane, link, place, pulse, real, release, remembered, swap, sys};
 use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
 use clustermon_protocol::message::{Reply, Request};
 use core::ffi::{c_int, c_void};
@@ -140,6 +140,7 @@ pub(crate) unsafe extern "C-unwind" fn listen(fd: c_int, backlog: c_int) -> c_in
     let errno = real::errno();
     let outcome = join(fd, backlog);
     if matches!(outcome, Outcome::Done) {
+        credit::prepare(fd);
         pulse::attach();
         release::prepare();
     }

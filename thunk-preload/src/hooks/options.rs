@@ -3,7 +3,7 @@
 
 use crate::abi::*;
 use crate::settings::Settings;
-use crate::{lane, link, owned, real, swap, sys};
+use crate::{credit, lane, link, owned, real, swap, sys};
 use clustermon_protocol::address::{INET, INET6, UNIX};
 use clustermon_protocol::identity::Identity;
 use clustermon_protocol::message::{MAX_VALUE, Reply, Request};
@@ -241,6 +241,7 @@ fn shut(fd: c_int) {
     // What another process watches too is left where it is.
     let alone = swap::is_watched_with_parent(fd) == swap::Watched::Alone;
     let fresh = if alone { unlistening(&identity) } else { None };
+    credit::forget(fd);
     let _ = sys::send(fd, &Upward::Shut.encode(), MSG_DONTWAIT | MSG_NOSIGNAL);
     let _ = sys::shutdown(fd, SHUT_RD);
     fresh.inspect(|&fresh| put(fd, fresh));

@@ -1,0 +1,63 @@
+//! The shared listening socket as this process has it: a descriptor out of the program's way, known again by the kernel's
+//! number for the socket. Its status flags and timeouts belong to everybody who has it, and are never written.
+
+use crate::abi::*;
+use crate::owned::cookie;
+use crate::sys;
+
+/// No program minds numbers from here on: the lowest free one is far below, and select() reaches to 1,024.
+const PLACE: u64 = 900;
+/// How far below the limit of descriptors it stands at most.
+const BELOW_LIMIT: u64 = 16;
+
+/// One that is, or was, under this number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Listener {
+    pub(super) fd: i32,
+    pub(super) cookie: u64,
+}
+
+impl Listener {
+    /// Moves what the supervisor sent out of the way; `None` where it is no listening TCP socket or there is no place for it.
+    /// `sent` is closed.
+    pub(super) fn keep(sent: i32) -> Option<Self> {
+        let limit = sys::descriptor_limit().unwrap_or(0);
+        let place = PLACE.min(limit.saturating_sub(BELOW_LIMIT));
+        let kept = match cookie(sent).filter(|_| place > 0 && is_listening_tcp(sent)) {
+            Some(cookie) => {
+                sys::fcntl(sent, F_DUPFD_CLOEXEC, place as usize).ok().map(|fd| Self { fd, cookie })
+            }
+            None => None,
+        };
+        sys::close(sent);
+        kept
+    }
+
+    /// The same socket is still under the number.
+    pub(super) fn is_itself(&self) -> bool {
+        cookie(self.fd) == Some(self.cookie)
+    }
+
+    /// It is, and nobody has shut it down.
+    pub(super) fn is_listening(&self) -> bool {
+        self.is_itself() && is_listening(self.fd)
+    }
+
+    /// Gives up this process's descriptor. The socket goes on listening in the hands of others.
+    pub(super) fn close(self) {
+        if self.is_itself() {
+            sys::close(self.fd);
+        }
+    }
+}
+
+fn is_listening(fd: i32) -> bool {
+    sys::getsockopt_int(fd, SOL_SOCKET, SO_ACCEPTCONN) == Ok(1)
+}
+
+fn is_listening_tcp(fd: i32) -> bool {
+    let domain = sys::getsockopt_int(fd, SOL_SOCKET, SO_DOMAIN);
+    is_listening(fd)
+        && matches!(domain, Ok(AF_INET | AF_INET6))
+        && sys::getsockopt_int(fd, SOL_SOCKET, SO_TYPE) == Ok(SOCK_STREAM)
+}
