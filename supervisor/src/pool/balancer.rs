@@ -126,6 +126,14 @@ impl Balancer {
         self.dispatched = self.dispatched.saturating_add(count);
     }
 
+    /// What was last seen of its queue is no longer so: it is about to be looked at anew.
+    pub(super) fn forget_queue(&mut self) {
+        self.queue.queued = 0;
+        if self.held() == 0 {
+            self.measuring = None;
+        }
+    }
+
     /// Something waits to be dispatched: a connection that is held, or one in the queue, for which there is no `ConnId`.
     pub(super) fn next_up(&self) -> Option<(Option<ConnId>, u64)> {
         let held = self.returned.front().or_else(|| self.accepted.front());

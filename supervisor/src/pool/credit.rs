@@ -76,11 +76,12 @@ impl Pool {
             1 if opened && is_moving => 0,
             _ => waiting.saturating_sub(covered.singles),
         };
+        balancer.forget_queue();
         balancer.queue.queued = left;
         let may_open = left > 0 && waiting >= DEEP && !covered.any_idle && self.open_fits();
         if may_open && self.open_some(now, id, waiting) > 0 {
             if let Some(balancer) = self.balancers.get_mut(&id) {
-                balancer.queue.queued = 0;
+                balancer.forget_queue();
             }
         }
         self.pump(now, id);
@@ -198,11 +199,14 @@ impl Pool {
     /// There was no connection for a lane that takes no credit.
     pub(super) fn none_taken(&mut self, now: Instant, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
-        let worker = lane.worker();
+        let (worker, balancer) = (lane.worker(), lane.balancer());
         let look = lane.was_given_nothing(now, &self.settings);
         self.look_at(look);
         if let Some(worker) = self.workers.by_id_mut(worker) {
             worker.load.took_back();
+        }
+        if let Some(balancer) = self.balancers.get_mut(&balancer) {
+            balancer.forget_queue();
         }
         self.regate(now, worker);
     }
@@ -230,7 +234,7 @@ impl Pool {
     /// Something that was given for the balancer's queue may be no longer: the queue is looked at anew.
     pub(super) fn look_again(&mut self, id: BalancerId) {
         if let Some(balancer) = self.balancers.get_mut(&id).filter(|balancer| balancer.is_by_credit()) {
-            balancer.queue.queued = 0;
+            balancer.forget_queue();
             self.outbox.push_back(Output::LookAtQueue { balancer: id });
         }
     }
@@ -291,7 +295,7 @@ impl Pool {
     fn pump_held(&mut self, now: Instant, lane: LaneId) {
         let Some(balancer) = self.lanes.get(&lane).map(Lane::balancer) else { return };
         if let Some(balancer) = self.balancers.get_mut(&balancer) {
-            balancer.queue.queued = 0;
+            balancer.forget_queue();
         }
         self.pump(now, balancer);
     }

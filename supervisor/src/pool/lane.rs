@@ -206,6 +206,12 @@ impl Lane {
         matches!(self.gate, Gate::Open | Gate::AtLimit) && matches!(self.flow, Flow::Ready | Flow::Full)
     }
 
+    /// It is to take nothing for a moment, because it is far ahead of others.
+    #[cfg(test)]
+    pub(super) fn is_resting(&self) -> bool {
+        self.rests
+    }
+
     /// It may be given connections as soon as it takes those it has.
     pub(super) fn is_usable(&self) -> bool {
         matches!(self.gate, Gate::Open | Gate::AtLimit | Gate::Suspect)

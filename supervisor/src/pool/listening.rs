@@ -47,6 +47,7 @@ impl Pool {
                 self.note(Note::BalancerReopened { balancer: id });
                 self.set_balancer(id, BalancerState::Running);
                 self.pump(now, id);
+                self.look_again(id);
             }
             Some(BalancerState::Running | BalancerState::Stopping) => {}
             None => self.outbox.push_back(Output::CloseBalancer { balancer: id }),
@@ -94,6 +95,7 @@ impl Pool {
                 balancer.refusing = false;
                 if was_refusing && serving {
                     told.push(Note::Accepting { balancer: id });
+                    self.outbox.push_back(Output::LookAtQueue { balancer: id });
                 }
             } else {
                 let since = *balancer.forsaken.get_or_insert(now);

@@ -237,7 +237,8 @@ impl Pool {
             balancer.leave(id);
             balancer.has_suspects();
         }
-        self.outbox.push_back(Output::TakeBack { lane: id });
+        // By the void record it shows when something is taken again.
+        self.outbox.push_back(Output::Vacate { lane: id });
         self.look_again(balancer);
         self.note(Note::Suspect { worker, balancer, waited });
         self.tell_suspicion(worker);
@@ -253,7 +254,10 @@ impl Pool {
         if worker.is_live() {
             // Whoever counted did so before what they have not heard of.
             let coming = self.lanes.values().filter(|lane| lane.worker() == id);
-            worker.load.report(open, coming.map(|lane| u64::from(lane.unpolled())).sum());
+            // A single that is not known to be used may be, by one of those that were counted: a limit is better not reached.
+            let coming =
+                coming.map(|lane| if lane.credit { lane.in_flight() } else { lane.unpolled().into() });
+            worker.load.report(open, coming.sum());
             self.regate(now, id);
             self.pump_all(now);
         }

@@ -26,8 +26,9 @@ struct Run {
 
 impl Run {
     /// A cluster of which this many workers listen already.
-    fn new(settings: Settings, listening: usize) -> Self {
+    fn new(settings: Settings, listening: usize, by_credit: bool) -> Self {
         let mut run = Self { sim: Sim::new(settings), told: Vec::new() };
+        run.sim.by_credit = by_credit;
         run.tell(Input::Start);
         if listening > 0 {
             run.sim.open();
@@ -315,6 +316,32 @@ impl Run {
         assert!(orders.all(|order| closes(&order)), "more than what came late was closed after the end");
     }
 
+    /// By credit: in the end everybody who may take what waits in a queue has been told so, whoever was told before and takes
+    /// nothing.
+    fn everybody_is_told(&mut self) {
+        let waits = |sim: &Sim| sim.kernel.values().any(|listener| !listener.queue.is_empty());
+        if !self.sim.by_credit || !waits(&self.sim) {
+            return;
+        }
+        self.sim.advance(ms(self.sim.lanes.len() as u64 * 2 + 2));
+        for (id, lane) in &self.sim.lanes {
+            let balancer = lane.balancer;
+            let waits = self.sim.kernel.get(&balancer).is_some_and(|listener| !listener.queue.is_empty());
+            let may = self.sim.pool.lane(*id).is_some_and(|known| {
+                known.may_take()
+                    && known.standing() != Standing::AtLimit
+                    && !known.is_resting()
+                    && !known.is_busy()
+            });
+            let told = !lane.queue.is_empty() || lane.open;
+            assert!(
+                told || !waits || !may || !self.sim.pool.wants_queue(balancer),
+                "{id:?} has not been told: {:?}",
+                self.sim.pool.lane(*id)
+            );
+        }
+    }
+
     /// Whoever was found hung was so by the rules, and suspects were told of in turn and are none at the end.
     fn judged_by_the_rules(&self) {
         let settings = self.sim.pool.settings();
@@ -365,7 +392,8 @@ impl Run {
             let enough = waited.zip(patience).is_some_and(|(waited, patience)| waited >= patience);
             assert_eq!(balancer.is_refusing(), enough, "{:?} has waited {waited:?}", balancer.id());
         }
-        for (id, lane) in &self.sim.lanes {
+        // Of credits there may be more, and they hold nothing.
+        for (id, lane) in self.sim.lanes.iter().filter(|(_, lane)| !lane.credit) {
             assert!(lane.queue.len() <= window, "{id:?} holds {:?}", lane.queue);
             let Some(seen) = self.sim.pool.lane(*id) else { panic!("{id:?} was forgotten") };
             assert!(seen.in_flight() >= lane.queue.len() as u64, "{id:?} holds more than is believed");
@@ -388,9 +416,10 @@ proptest! {
     fn nothing_is_lost_whatever_happens(
         settings in any_settings(),
         listening in 0usize..6,
+        by_credit: bool,
         acts in prop::collection::vec(dishonest(), 1..150),
     ) {
-        let mut run = Run::new(settings, listening);
+        let mut run = Run::new(settings, listening, by_credit);
         for act in acts {
             run.act(act);
         }
@@ -401,12 +430,14 @@ proptest! {
     fn no_connection_waits_beside_a_lane_with_room(
         settings in any_settings(),
         listening in 0usize..6,
+        by_credit: bool,
         acts in prop::collection::vec(honest(), 1..150),
     ) {
-        let mut run = Run::new(settings, listening);
+        let mut run = Run::new(settings, listening, by_credit);
         for act in acts {
             run.act(act);
             run.is_work_conserving();
+            run.everybody_is_told();
         }
         if run.sim.done.is_none() {
             run.end(true);

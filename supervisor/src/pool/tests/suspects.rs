@@ -40,7 +40,7 @@ fn a_stuck_lane_becomes_a_suspect_at_the_limit_and_its_connections_are_served_el
     assert_eq!(sim.now - begin, ms(1_000));
     assert_eq!(sim.take_notes(), [Note::Suspect { worker, balancer, waited: ms(1_000) }]);
     let orders = sim.take_orders();
-    let taken_back = orders.iter().position(|order| *order == Output::TakeBack { lane: stuck });
+    let taken_back = orders.iter().position(|order| *order == Output::Vacate { lane: stuck });
     let watched = orders.iter().position(|order| *order == Output::Watch { lane: stuck });
     assert!(taken_back < watched, "{orders:?}");
     assert_eq!(sim.lanes[&stuck].queue, [Record::Void]);
