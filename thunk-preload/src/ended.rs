@@ -64,7 +64,7 @@ fn replace(fd: i32, keep: bool) {
         }
         let _ = sys::poll(&mut [], 1);
     }
-    if !is_replaced(fd) && !(keep && stand_in::put(fd)) {
+    if !(is_replaced(fd) || keep && stand_in::put(fd)) {
         if let Ok(inert) = inert(fd) {
             swap::replace_dead(fd, inert);
         }
