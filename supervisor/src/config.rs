@@ -144,9 +144,14 @@ pub struct Config {
 }
 
 impl Config {
-    /// Workers may accept by themselves. Where the source says who is meant, the connection must be seen before that.
-    pub(crate) fn gives_credit(&self) -> bool {
-        self.dispatch != Dispatch::Handoff && self.policy != pool::Policy::SourceHash
+    /// Why workers may not accept by themselves, where that was chosen: a policy that goes by the source has to see the
+    /// connection first.
+    pub(crate) fn handoff_because(&self) -> Option<&'static str> {
+        match (self.dispatch, self.policy) {
+            (Dispatch::Handoff, _) => Some("--dispatch handoff"),
+            (_, pool::Policy::SourceHash) => Some("--policy source-hash"),
+            (Dispatch::Auto | Dispatch::Credit, _) => None,
+        }
     }
 
     /// What a worker's process is given: the interpreter and its arguments, if there is one, then the command.

@@ -153,6 +153,10 @@ impl Credit {
             Ok(connection) => self.accepted(connection),
             Err(EAGAIN) => {
                 tell!("accept({fd}): another was quicker with what waited");
+                if !is_heard_of {
+                    // The supervisor may count on this single for one that has come since.
+                    self.say(fd, Upward::Ring);
+                }
                 Outcome::Nothing
             }
             Err(EINVAL | EBADF | ENOTSOCK | EOPNOTSUPP) if !listener.is_listening() => {

@@ -182,10 +182,16 @@ pub struct Balancer {
     pub address: String,
     /// The length of the listening queue that was asked for.
     pub backlog: u32,
-    /// Connections that the supervisor holds for it.
+    /// Connections that wait for a worker: held by the supervisor, or in the queue of the socket where workers accept by credit.
     pub queued: u64,
+    /// How connections reach workers: `credit` or `handoff`.
+    #[serde(default)]
+    pub dispatch: String,
+    /// Why it is not by credit.
+    #[serde(default)]
+    pub dispatch_reason: Option<String>,
     pub policy: String,
-    /// Connections handed over.
+    /// Connections that workers have got.
     pub connections: u64,
     /// Logical ids of the workers in rotation, the next one first.
     pub rotation: Vec<String>,

@@ -256,7 +256,11 @@ impl Shell {
         match word {
             Upward::TakesCredit => self.on_takes_credit(id, true),
             Upward::NoCredit => self.on_takes_credit(id, false),
-            Upward::Ring | Upward::Exhausted(_) => self.on_ring(id),
+            Upward::Ring => self.on_ring(id),
+            Upward::Exhausted(_) => {
+                self.pool.handle(self.now, Input::Exhausted { lane: id });
+                self.on_ring(id);
+            }
             Upward::Nonblock(_) | Upward::Shut | Upward::Lost | Upward::Waits | Upward::Barred(_) => {}
         }
     }
@@ -264,7 +268,7 @@ impl Shell {
     /// The socket behind a lane of the worker, if it may accept from it by itself.
     pub(super) fn credit_listener(&self, worker: WorkerId, id: LaneId) -> Option<&Listener> {
         let lane = self.lanes.get(&id).filter(|lane| lane.worker == worker)?;
-        self.listeners.get(&lane.balancer).filter(|listener| listener.by_credit)
+        self.listeners.get(&lane.balancer).filter(|listener| listener.by_credit())
     }
 
     /// The page of such a lane, which is made when it is first asked for.

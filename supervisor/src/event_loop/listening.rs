@@ -146,18 +146,31 @@ impl Shell {
         let backlog = backlog.max(i32::try_from(self.config.backlog).unwrap_or(i32::MAX));
         let key = facts.key.clone();
         let mut listener = Listener::open(id, socket, facts, file, backlog)?;
-        listener.by_credit = self.config.gives_credit() && queue_length(listener.as_fd()).is_some();
+        listener.handoff_because = self.handoff_because(&listener);
         if nested && !listener.is_taken_over()? {
             taken(self, listener.inode)?;
         }
         let fd = listener.as_fd().as_raw_fd();
         self.poll.registry().register(&mut SourceFd(&fd), Source::Listener(id).into(), Interest::READABLE)?;
-        let by_credit = listener.by_credit;
+        let by_credit = listener.by_credit();
         self.by_key.insert(key, id);
         self.listeners.insert(id, listener);
         self.input(Input::BalancerOpened { balancer: id, by_credit });
         self.make_ready(id);
         Ok(())
+    }
+
+    /// Why the supervisor has to accept from this socket itself, if it has to.
+    fn handoff_because(&self, listener: &Listener) -> Option<&'static str> {
+        if let Some(chosen) = self.config.handoff_because() {
+            Some(chosen)
+        } else if !matches!(listener.key, Key::Inet { .. }) {
+            Some("a unix socket")
+        } else if queue_length(listener.as_fd()).is_none() {
+            Some("the kernel does not tell the length of its queue")
+        } else {
+            None
+        }
     }
 
     /// The newest bind of a path wins: clients find its file. What waits in the old queue is taken along.

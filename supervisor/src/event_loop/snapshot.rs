@@ -6,11 +6,13 @@ use super::{Shell, reload};
 use crate::api;
 use crate::config::Config;
 use crate::ids::WorkerId;
+use crate::io::credit::queue_length;
 use crate::io::listener::Listener;
 use crate::io::log::file;
 use crate::io::pulse::monotonic;
 use crate::pool::{self, Phase, State, Stop};
 use std::ffi::OsStr;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 /// A cluster that does not run.
@@ -151,6 +153,12 @@ impl Shell {
         coming.chain(going).collect()
     }
 
+    /// Connections in the queue of a socket from which workers accept by credit.
+    fn queued_in(&self, listener: &Listener) -> u64 {
+        let waiting = queue_length(listener.as_fd()).filter(|_| listener.by_credit());
+        waiting.unwrap_or(0).into()
+    }
+
     fn describe_balancer(&self, listener: &Listener) -> api::Balancer {
         let known = self.pool.balancer(listener.id);
         let name = |lane| Some(self.logical_id(self.pool.lane(lane)?.worker()).to_owned());
@@ -163,7 +171,9 @@ impl Shell {
             }),
             address: listener.address.to_string(),
             backlog: listener.backlog,
-            queued: known.map_or(0, |balancer| balancer.held() as u64),
+            queued: known.map_or(0, |balancer| balancer.held() as u64) + self.queued_in(listener),
+            dispatch: if listener.by_credit() { "credit" } else { "handoff" }.to_owned(),
+            dispatch_reason: listener.handoff_because.map(str::to_owned),
             policy: self.config.policy.to_string(),
             connections: known.map_or(0, pool::Balancer::dispatched),
             rotation: known

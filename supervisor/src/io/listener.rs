@@ -96,8 +96,8 @@ pub(crate) struct Listener {
     pub(crate) pending: bool,
     /// The poll does not report what comes.
     pub(crate) muted: bool,
-    /// Workers may accept from it by themselves.
-    pub(crate) by_credit: bool,
+    /// Why workers may not accept from it by themselves.
+    pub(crate) handoff_because: Option<&'static str>,
     /// The poll does not report what arrives, because all who may accept have open credits.
     pub(crate) hushed: bool,
     /// Lanes that have been given credits since they were last known to have none.
@@ -140,7 +140,7 @@ impl Listener {
             backlog: backlog.unsigned_abs(),
             pending: true,
             muted: false,
-            by_credit: false,
+            handoff_because: None,
             hushed: false,
             granted: Vec::new(),
             closing: false,
@@ -148,6 +148,11 @@ impl Listener {
             socket: socket.into_owned().into(),
             older: Vec::new(),
         })
+    }
+
+    /// Workers may accept from it by themselves.
+    pub(crate) fn by_credit(&self) -> bool {
+        self.handoff_because.is_none()
     }
 
     /// Moves to a newer socket of the same address; what waits at the old one is accepted first.

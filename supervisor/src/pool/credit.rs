@@ -8,6 +8,7 @@ use super::balancer::{Balancer, BalancerState};
 use super::deadlines::after;
 use super::lane::{Count, Flow, Gate, Lane};
 use super::pool::Pool;
+use super::spread::{LOOK, Spread};
 use super::{Deadline, Output, Policy, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::{Duration, Instant};
@@ -16,8 +17,8 @@ use std::time::{Duration, Instant};
 const LATE: Duration = Duration::from_millis(1);
 /// A lane that was given a credit within this time and has used it is taken to be busy with what it accepted.
 const FRESH: Duration = Duration::from_micros(500);
-/// While all lanes have open credits nobody tells of arrivals: the queue is looked at this often.
-const LOOK: Duration = Duration::from_millis(4);
+/// A process that had no descriptor left has no open credit for so long.
+const EXHAUSTED: Duration = Duration::from_millis(100);
 /// An open credit is of no use for a queue shorter than this.
 const DEEP: u32 = 2;
 /// So often may a lane with an open credit take nothing though its queue is not empty; then it gets singles only.
@@ -32,6 +33,7 @@ pub(super) struct Queue {
     pub(super) look: Option<Deadline>,
     /// When anything was last seen to be taken by an open credit, or one was given.
     moved: Option<Instant>,
+    pub(super) spread: Spread,
 }
 
 impl Pool {
@@ -61,6 +63,9 @@ impl Pool {
     /// So many wait in the queue. Credits are given for those that are not yet covered by one.
     pub(super) fn queued(&mut self, now: Instant, id: BalancerId, waiting: u32) {
         let wants = self.wants_queue(id);
+        if wants {
+            self.spread(now, id, waiting);
+        }
         let Some(balancer) = self.balancers.get_mut(&id).filter(|_| wants) else { return };
         let covered = covered(now, id, &self.lanes);
         let opened = covered.opened > 0;
@@ -83,6 +88,7 @@ impl Pool {
             let late = covered.late_at.into_iter().chain(opened.then(|| after(now, LATE))).min();
             self.look_at_queue(id, late.unwrap_or_else(|| after(now, LATE)));
         }
+        // While all have open credits nobody tells of arrivals.
         if self.is_hushed(id) {
             self.look_at_queue(id, after(now, LOOK));
         }
@@ -96,8 +102,10 @@ impl Pool {
                 && lane.credit
                 && lane.may_open
                 && !lane.open
+                && !lane.rests
                 && !lane.one_by_one
                 && lane.stalls < MOST_STALLS
+                && lane.exhausted_until.is_none_or(|until| until <= now)
                 && lane.gate == Gate::Open
                 && matches!(lane.flow, Flow::Ready | Flow::Full)
         };
@@ -109,6 +117,10 @@ impl Pool {
         }
         chosen.sort_unstable();
         chosen.truncate(waiting as usize);
+        let is_first = !self.lanes.values().any(|lane| lane.balancer() == id && (lane.open || lane.rests));
+        if is_first && !chosen.is_empty() {
+            self.storm_begins(now, id);
+        }
         let Some(balancer) = self.balancers.get_mut(&id) else { return 0 };
         for &(_, lane_id) in &chosen {
             let Some(lane) = self.lanes.get_mut(&lane_id) else { continue };
@@ -138,12 +150,28 @@ impl Pool {
         self.pump_held(now, id);
     }
 
+    /// The lane's process had no descriptor left: it comes after all others, and is given one at a time for a while.
+    pub(super) fn exhausted(&mut self, now: Instant, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(balancer) = self.balancers.get_mut(&lane.balancer()) else { return };
+        lane.exhausted_until = Some(after(now, EXHAUSTED));
+        let is_ready = lane.is_ready();
+        if is_ready {
+            balancer.leave(id);
+        }
+        lane.turn = balancer.last_turn();
+        if is_ready {
+            balancer.enter(id, lane);
+        }
+    }
+
     /// So many were accepted by the lane.
     pub(super) fn took(&mut self, now: Instant, id: LaneId, count: u32) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         let (worker, was_open) = (lane.worker(), lane.open);
         if was_open {
             lane.stalls = 0;
+            lane.storm.taken += u64::from(count);
         }
         if let Some(balancer) = self.balancers.get_mut(&lane.balancer()) {
             balancer.count_dispatched(count.into());
@@ -182,12 +210,12 @@ impl Pool {
     /// The lane may accept nothing more by what it was given. What waits for it stays in the queue, for the others.
     pub(super) fn revoke(&mut self, now: Instant, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.credit) else { return };
-        if !lane.open && lane.in_flight() == 0 {
+        if !lane.open && !lane.rests && lane.in_flight() == 0 {
             return;
         }
         let balancer = lane.balancer();
         let was_ready = lane.is_ready();
-        lane.open = false;
+        (lane.open, lane.rests) = (false, false);
         let look = (!lane.keeps_void()).then(|| lane.yield_up(now, &self.settings)).flatten();
         match (was_ready, lane.is_ready(), self.balancers.get_mut(&balancer)) {
             (true, false, Some(balancer)) => balancer.leave(id),
@@ -221,10 +249,10 @@ impl Pool {
     pub fn is_hushed(&self, id: BalancerId) -> bool {
         let mut any = false;
         for lane in self.lanes.values().filter(|lane| lane.balancer() == id && lane.may_take()) {
-            if !lane.open {
+            if !lane.open && !lane.rests {
                 return false;
             }
-            any = true;
+            any |= lane.open;
         }
         any
     }
@@ -294,6 +322,9 @@ fn covered(now: Instant, id: BalancerId, lanes: &super::lane::Lanes) -> Covered 
     for lane in lanes.values().filter(|lane| lane.balancer() == id && lane.may_take()) {
         if lane.open {
             covered.opened += 1;
+            continue;
+        }
+        if lane.rests {
             continue;
         }
         if lane.in_flight() == 0 {

@@ -36,7 +36,7 @@ fn lanes(pool: &Pool) {
         let in_rotation =
             balancer.rotation.contains(&Place { turn: lane.turn, lane: *id, worker: lane.worker() });
         assert_eq!(
-            lane.standing() == Standing::Ready && !lane.open,
+            lane.standing() == Standing::Ready && !lane.open && !lane.rests,
             in_rotation,
             "{id:?} is {:?}; in rotation: {in_rotation}",
             lane.standing()

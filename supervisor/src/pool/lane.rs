@@ -2,6 +2,7 @@
 //! It holds no connection: it counts them.
 
 use super::deadlines::after;
+use super::spread::Storm;
 use super::{Deadline, Settings};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::BTreeMap;
@@ -25,6 +26,12 @@ pub struct Lane {
     pub(super) credit: bool,
     /// It has an open credit.
     pub(super) open: bool,
+    /// It is to take nothing for a moment, because it is far ahead of others.
+    pub(super) rests: bool,
+    /// What it has taken while there were open credits.
+    pub(super) storm: Storm,
+    /// It had no descriptor: until then it has no open credit.
+    pub(super) exhausted_until: Option<Instant>,
     /// An open credit fits the way in which its threads accept.
     pub(super) may_open: bool,
     /// Threads that accept by it, at least 1.
@@ -135,6 +142,9 @@ impl Lane {
             gate,
             credit: false,
             open: false,
+            rests: false,
+            exhausted_until: None,
+            storm: Storm::default(),
             may_open: false,
             threads: 1,
             stalls: 0,
@@ -188,7 +198,7 @@ impl Lane {
 
     /// It may be given a connection now.
     pub(super) fn is_ready(&self) -> bool {
-        self.gate == Gate::Open && self.flow == Flow::Ready && !self.open
+        self.gate == Gate::Open && self.flow == Flow::Ready && !self.open && !self.rests
     }
 
     /// It will be given connections: now, or once it has room or its worker has fewer.
@@ -395,7 +405,7 @@ impl Lane {
     /// What waited in it is taken back, and a void record waits instead.
     pub(super) fn become_suspect(&mut self, now: Instant) {
         self.flow = Flow::Suspect;
-        self.open = false;
+        (self.open, self.rests) = (false, false);
         self.stuck = Some(Stuck { since: self.waiting_since.unwrap_or(now), wanted: self.wanted });
         self.empty();
         self.look = Some(Look { at: now + LOOK_AT_MOST, step: LOOK_AT_MOST });
@@ -404,7 +414,7 @@ impl Lane {
     /// What waited in it is taken back, and a void record waits for whoever comes to receive from it.
     pub(super) fn leave_to_others(&mut self, now: Instant) -> Deadline {
         self.flow = Flow::Left;
-        self.open = false;
+        (self.open, self.rests) = (false, false);
         self.stuck = None;
         self.empty();
         let at = now + LOOK_AT_MOST;

@@ -59,6 +59,7 @@ mod sharing;
 #[cfg(test)]
 mod sim;
 mod snapshot;
+mod spread;
 mod state;
 mod stop;
 mod successor;

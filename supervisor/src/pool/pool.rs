@@ -169,6 +169,10 @@ impl Pool {
                 self.stalled(now, lane);
                 recount = false;
             }
+            Input::Exhausted { lane } => {
+                self.exhausted(now, lane);
+                recount = false;
+            }
             Input::Took { lane, count } => {
                 self.took(now, lane, count);
                 recount = false;

@@ -57,6 +57,8 @@ pub(crate) fn inspection() -> Inspection {
             queued: 2,
             policy: "round-robin".to_owned(),
             connections: 3702,
+            dispatch: "credit".to_owned(),
+            dispatch_reason: None,
             rotation: vec!["0".to_owned()],
         }],
         launch: Box::new(crate::api::Launch {

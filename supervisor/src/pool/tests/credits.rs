@@ -113,6 +113,35 @@ fn who_blocks_or_has_a_limit_gets_singles_only() {
     }
 }
 
+/// Both workers are always busy and one is quicker: what each has got after so many milliseconds of which the first takes
+/// `quick` connections each and the other `slow`.
+fn storm(quick: usize, slow: usize, time: usize) -> [usize; 2] {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
+    connect(&mut sim, balancer, 64);
+    let mut got = [0, 0];
+    for _ in 0..time {
+        for (worker, most) in [(0, quick), (1, slow)] {
+            for _ in 0..most {
+                if let Some(Record::Conn(_)) = sim.take(lanes[worker]) {
+                    got[worker] += 1;
+                    // Its client comes again.
+                    sim.connect(balancer);
+                }
+            }
+        }
+        sim.advance(ms(1));
+    }
+    got
+}
+
+#[test]
+fn who_is_far_ahead_rests_but_never_where_that_costs_rate() {
+    let [quick, slow] = storm(12, 10, 1_000);
+    assert!(quick * 10 <= slow * 12, "{quick} and {slow}");
+    let [quick, slow] = storm(20, 1, 1_000);
+    assert!(quick + slow > 15_000, "{quick} and {slow}: the slow one holds the quick one back");
+}
+
 #[test]
 fn a_cordoned_worker_has_no_credit_left() {
     let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
