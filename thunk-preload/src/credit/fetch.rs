@@ -172,15 +172,8 @@ fn wait(entry: &Entry) {
     }
 }
 
-#[inline(never)]
 fn ask_for_listener(lane: u64) -> Option<Listener> {
-    let settings = Settings::read()?;
-    let mut answer = link::ask(&settings, &Request::Listener { lane }, None)?;
-    let sent = answer.take_fd()?;
-    if answer.reply() != Some(Reply::Listener) {
-        sys::close(sent);
-        return None;
-    }
+    let sent = ask(&Request::Listener { lane }, Reply::Listener)?;
     let number = cookie(sent);
     let mut known = None;
     table::each_lane(|entry, _| {
@@ -193,12 +186,19 @@ fn ask_for_listener(lane: u64) -> Option<Listener> {
     Listener::keep(sent)
 }
 
-#[inline(never)]
 fn ask_for_page(entry: &Entry, lane: u64) -> bool {
-    let Some(settings) = Settings::read() else { return false };
-    let Some(mut answer) = link::ask(&settings, &Request::LanePage { lane }, None) else { return false };
-    let Some(sent) = answer.take_fd() else { return false };
-    let kept = answer.reply() == Some(Reply::Page) && entry.keep_page(sent);
+    let Some(sent) = ask(&Request::LanePage { lane }, Reply::Page) else { return false };
+    let kept = entry.keep_page(sent);
     sys::close(sent);
     kept
+}
+
+/// The descriptor that comes beside this reply. Stacks are small: the answer is looked at where it stands.
+#[inline(never)]
+fn ask(request: &Request<'_>, wanted: Reply<'_>) -> Option<i32> {
+    let settings = Settings::read();
+    let mut answer = link::ask(settings.as_ref()?, request, None);
+    let answer = answer.as_mut()?;
+    let is_wanted = answer.reply() == Some(wanted);
+    if is_wanted { answer.take_fd() } else { None }
 }
