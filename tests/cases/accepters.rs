@@ -29,23 +29,21 @@ fn lose_no_connection_where_descriptors_are_few() {
     cluster.stop();
 }
 
-#[test]
-fn wait_on_when_the_supervisor_is_gone_and_they_are_to_be_kept() {
-    const THREADS: usize = 8;
-    let Some(command) = command(&["8"]) else { return };
-    let options = Options::workers(1).flags("--on-supervisor-death keep").env("CLUSTERMON_THUNK_LOG", "1");
+const THREADS: usize = 8;
+
+/// Kills the supervisor of threads that all wait in accept(), and waits until each of them waits again, in one of these calls.
+fn kill_supervisor(flags: &str, calls: &[libc::c_long]) -> Option<Cluster> {
+    let command = command(&[&THREADS.to_string()])?;
+    let options = Options::workers(1).flags(flags).env("CLUSTERMON_THUNK_LOG", "1");
     let cluster = Cluster::start_command(&command, options);
-    for _ in 0..2 * THREADS {
-        assert_eq!(get(&cluster.target(), "/").expect("an answer").text(), "pid=1 id=0\n");
-    }
+    answer(&cluster);
     signal(cluster.pid(), libc::SIGKILL);
     let told = "the supervisor is gone; this process goes on with what it has";
     cluster.log().wait_for_count(told, THREADS, PATIENCE);
     let worker = cluster.started()["0"];
-    // Each is in recvmsg again, where nothing comes.
     let waits = |tid: &str| {
         let call = fs::read_to_string(format!("/proc/{worker}/task/{tid}/syscall")).unwrap_or_default();
-        call.starts_with(&format!("{} ", libc::SYS_recvmsg))
+        calls.iter().any(|number| call.starts_with(&format!("{number} ")))
     };
     let waiting = || {
         let threads = fs::read_dir(format!("/proc/{worker}/task")).into_iter().flatten().flatten();
@@ -53,6 +51,31 @@ fn wait_on_when_the_supervisor_is_gone_and_they_are_to_be_kept() {
     };
     wait_until("all threads wait again", PATIENCE, || waiting() == THREADS);
     assert_eq!(cluster.stdout().text(), "", "accept() failed in a thread");
+    Some(cluster)
+}
+
+fn answer(cluster: &Cluster) {
+    for _ in 0..2 * THREADS {
+        assert_eq!(get(&cluster.target(), "/").expect("an answer").text(), "pid=1 id=0\n");
+    }
+}
+
+#[test]
+fn accept_on_when_the_supervisor_is_gone_and_they_are_to_be_kept() {
+    #[cfg(target_arch = "x86_64")]
+    let calls = [libc::SYS_poll, libc::SYS_ppoll];
+    #[cfg(not(target_arch = "x86_64"))]
+    let calls = [libc::SYS_ppoll];
+    let Some(cluster) = kill_supervisor("--on-supervisor-death keep", &calls) else { return };
+    answer(&cluster);
+    assert_eq!(cluster.stdout().text(), "", "accept() failed in a thread");
+}
+
+/// Connections were handed over by the supervisor: none will come.
+#[test]
+fn wait_on_when_the_supervisor_is_gone_and_has_handed_over() {
+    let flags = "--on-supervisor-death keep --dispatch handoff";
+    let _ = kill_supervisor(flags, &[libc::SYS_recvmsg]);
 }
 
 /// bind() and listen() decide for good whether a worker is managed, so they outwait every limit of a request.

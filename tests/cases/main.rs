@@ -177,6 +177,8 @@ mod uncovered;
 mod uring;
 /// How long commands wait, what they say then, and Ctrl-C.
 mod waiting;
+/// New connections once the supervisor has been killed.
+mod without_supervisor;
 /// What a worker is given at its start.
 mod worker_env;
 /// Servers that outlive the process that started them.

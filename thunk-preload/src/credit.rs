@@ -8,7 +8,7 @@ mod fetch;
 mod shared;
 mod table;
 
-pub(crate) use self::fetch::{forget, prepare};
+pub(crate) use self::fetch::{forget, forget_lane, listener, prepare, shut_down_all};
 
 use self::shared::Listener;
 use self::table::Entry;

@@ -40,6 +40,7 @@ mod release;
 mod remembered;
 mod room;
 mod settings;
+mod stand_in;
 mod swap;
 mod sys;
 mod take;

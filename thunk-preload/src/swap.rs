@@ -20,14 +20,26 @@ pub(crate) fn flags(fd: i32) -> i32 {
 /// in this process is replaced too: a program may listen by one and accept by another.
 #[inline(never)]
 pub(crate) fn replace(fd: i32, lane: i32, flags: i32) -> sys::Result<()> {
-    replace_all(fd, lane, flags, Unknown::Keeps)
+    copy(fd, lane, flags);
+    let done = replace_all(fd, lane, flags, Unknown::Keeps);
+    sys::close(lane);
+    done
 }
 
 /// Replaces a lane whose other end is gone by a socket on which nothing happens, also where its registrations cannot be
 /// known: a registration of the lane would fire for ever.
 #[inline(never)]
 pub(crate) fn replace_dead(fd: i32, inert: i32) {
-    let _ = replace_all(fd, inert, flags(fd), Unknown::Removes);
+    let flags = flags(fd);
+    copy(fd, inert, flags);
+    let _ = replace_all(fd, inert, flags, Unknown::Removes);
+    sys::close(inert);
+}
+
+/// As [`replace_dead`], by a socket that other processes have too: it stays as it is, and open.
+#[inline(never)]
+pub(crate) fn replace_dead_by_shared(fd: i32, socket: i32) -> sys::Result<()> {
+    replace_all(fd, socket, 0, Unknown::Removes)
 }
 
 /// What becomes of registrations that cannot be known.
@@ -39,7 +51,6 @@ enum Unknown {
 }
 
 fn replace_all(fd: i32, lane: i32, flags: i32, unknown: Unknown) -> sys::Result<()> {
-    copy(fd, lane, flags);
     let own = Socket::of(fd);
     let done = put(fd, lane, flags, unknown);
     if done.is_ok() {
@@ -48,7 +59,6 @@ fn replace_all(fd: i32, lane: i32, flags: i32, unknown: Unknown) -> sys::Result<
             adopt::own(copy);
         });
     }
-    sys::close(lane);
     done
 }
 

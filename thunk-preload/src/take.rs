@@ -9,7 +9,7 @@ use crate::polled::{self, Told};
 use crate::receive::{Mode, Taken, blocking, receive_credit, receive_in};
 use crate::room::{self, Room};
 use crate::sys::nr;
-use crate::{adopt, ended, lane, pulse, real, registrations, release, sys};
+use crate::{adopt, ended, lane, pulse, real, registrations, release, stand_in, sys};
 use clustermon_protocol::address::{Address, MAX};
 use clustermon_protocol::record::Upward;
 use core::ffi::{c_int, c_void};
@@ -128,6 +128,13 @@ unsafe fn take(fd: c_int, call: &Call, asked: &mut bool) -> c_int {
             }
             Taken::Failed(EAGAIN) if mode == Mode::Vain && blocking(fd) => return real::fail(ECONNABORTED),
             Taken::Failed(error) => {
+                // Another thread has put the listening socket in the place of the lane.
+                if error == ENOTCONN
+                    && let Some(stand_in) = stand_in::of(fd)
+                {
+                    // SAFETY: passed on to the caller.
+                    return unsafe { stand_in.accept(fd, call) };
+                }
                 if let EPERM | EACCES | ENOSYS = error {
                     barred(fd, error);
                 }
@@ -142,10 +149,16 @@ unsafe fn take(fd: c_int, call: &Call, asked: &mut bool) -> c_int {
                 }
                 return real::fail(EMFILE);
             }
-            Taken::End => match ended::answer(fd) {
-                Some(error) => return real::fail(error),
-                None => false,
-            },
+            Taken::End => {
+                if let Some(error) = ended::answer(fd) {
+                    return real::fail(error);
+                }
+                if let Some(stand_in) = stand_in::of(fd) {
+                    // SAFETY: passed on to the caller.
+                    return unsafe { stand_in.accept(fd, call) };
+                }
+                false
+            }
         };
         // On a non-blocking fd the next round says EAGAIN, as the kernel's accept would; a thread that was told 'readable'
         // must not be left waiting; any other goes on waiting.

@@ -4,6 +4,7 @@
 use super::say;
 use super::shared::Listener;
 use super::table::{self, Entry};
+use crate::abi::SHUT_RDWR;
 use crate::log::tell;
 use crate::owned::cookie;
 use crate::settings::Settings;
@@ -67,10 +68,10 @@ fn ensure(entry: &'static Entry, number: u64, fd: c_int) {
     entry.settle(found);
     match found {
         Some(listener) => {
-            tell!("accept({fd}): on credit, from the shared listening socket as {}", listener.fd);
+            tell!("descriptor {fd}: accepts on credit, from the shared listening socket as {}", listener.fd);
             say(fd, Upward::TakesCredit);
         }
-        None => tell!("accept({fd}): connections are handed over"),
+        None => tell!("descriptor {fd}: connections are handed over"),
     }
 }
 
@@ -106,11 +107,30 @@ pub(super) fn renew(
 #[cold]
 #[inline(never)]
 pub(crate) fn forget(fd: c_int) {
-    if let Some(number) = cookie(fd)
-        && let Some(entry) = table::find(number)
-    {
-        clear(entry, number);
-    }
+    cookie(fd).inspect(|number| forget_lane(*number));
+}
+
+/// The same of a lane that is known by the kernel's number for it.
+pub(crate) fn forget_lane(number: u64) {
+    table::find(number).inspect(|entry| clear(entry, number));
+}
+
+/// The shared listening socket of the lane `fd`, as long as it is that and listens.
+#[cold]
+#[inline(never)]
+pub(crate) fn listener(fd: c_int) -> Option<Listener> {
+    cookie(fd).and_then(table::find)?.listener().filter(Listener::is_listening)
+}
+
+/// Shuts down every shared listening socket, for all who have it: nobody is left who may accept.
+#[cold]
+#[inline(never)]
+pub(crate) fn shut_down_all() {
+    table::each_lane(|entry, _| {
+        if let Some(listener) = entry.listener().filter(Listener::is_listening) {
+            let _ = sys::shutdown(listener.fd, SHUT_RDWR);
+        }
+    });
 }
 
 /// Clears the entries of lanes that this process no longer has, and of addresses that the supervisor has closed. Where one is
@@ -152,15 +172,8 @@ fn wait(entry: &Entry) {
     }
 }
 
-#[inline(never)]
 fn ask_for_listener(lane: u64) -> Option<Listener> {
-    let settings = Settings::read()?;
-    let mut answer = link::ask(&settings, &Request::Listener { lane }, None)?;
-    let sent = answer.take_fd()?;
-    if answer.reply() != Some(Reply::Listener) {
-        sys::close(sent);
-        return None;
-    }
+    let sent = ask(&Request::Listener { lane }, Reply::Listener)?;
     let number = cookie(sent);
     let mut known = None;
     table::each_lane(|entry, _| {
@@ -173,12 +186,19 @@ fn ask_for_listener(lane: u64) -> Option<Listener> {
     Listener::keep(sent)
 }
 
-#[inline(never)]
 fn ask_for_page(entry: &Entry, lane: u64) -> bool {
-    let Some(settings) = Settings::read() else { return false };
-    let Some(mut answer) = link::ask(&settings, &Request::LanePage { lane }, None) else { return false };
-    let Some(sent) = answer.take_fd() else { return false };
-    let kept = answer.reply() == Some(Reply::Page) && entry.keep_page(sent);
+    let Some(sent) = ask(&Request::LanePage { lane }, Reply::Page) else { return false };
+    let kept = entry.keep_page(sent);
     sys::close(sent);
     kept
+}
+
+/// The descriptor that comes beside this reply. Stacks are small: the answer is looked at where it stands.
+#[inline(never)]
+fn ask(request: &Request<'_>, wanted: Reply<'_>) -> Option<i32> {
+    let settings = Settings::read();
+    let mut answer = link::ask(settings.as_ref()?, request, None);
+    let answer = answer.as_mut()?;
+    let is_wanted = answer.reply() == Some(wanted);
+    if is_wanted { answer.take_fd() } else { None }
 }

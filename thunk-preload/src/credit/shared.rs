@@ -12,9 +12,9 @@ const BELOW_LIMIT: u64 = 16;
 
 /// One that is, or was, under this number.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Listener {
-    pub(super) fd: i32,
-    pub(super) cookie: u64,
+pub(crate) struct Listener {
+    pub(crate) fd: i32,
+    pub(crate) cookie: u64,
 }
 
 impl Listener {

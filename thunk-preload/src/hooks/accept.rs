@@ -2,7 +2,7 @@
 
 use crate::abi::{EBADF, EINVAL, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
 use crate::take::{self, Call};
-use crate::{lane, real};
+use crate::{lane, real, stand_in};
 use core::ffi::{c_int, c_void};
 
 #[unsafe(no_mangle)]
@@ -36,6 +36,10 @@ fn noted(connection: c_int) -> c_int {
 /// # Safety
 /// The program's own arguments.
 unsafe fn dispatch(fd: c_int, call: &Call, kernel: impl Fn() -> c_int) -> c_int {
+    if let Some(stand_in) = stand_in::of(fd) {
+        // SAFETY: passed on to the caller.
+        return unsafe { stand_in.accept(fd, call) };
+    }
     let before = real::errno();
     if lane::hinted(fd) {
         // SAFETY: passed on to the caller.
