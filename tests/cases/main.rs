@@ -30,6 +30,8 @@ mod connect_before_listen;
 mod control;
 /// The socket that they go through.
 mod control_socket;
+/// Accepting by credits, record by record.
+mod credits;
 /// Workers that die or stop, and what waited for them.
 mod death;
 /// Clusters in the background.

@@ -20,8 +20,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 impl Shell {
     pub(super) fn on_pending(&mut self, balancer: BalancerId) {
         // While requests are short there is room again in no time, and it is not worth two calls.
-        let by_credit = self.pool.wants_queue(balancer);
-        let may_mute = self.is_prompt && !by_credit && !self.pool.may_accept(balancer);
+        let is_full = !self.pool.wants_queue(balancer) && !self.pool.may_accept(balancer);
+        let may_mute = self.is_prompt && is_full;
         let Some(listener) = self.listeners.get_mut(&balancer) else { return };
         if listener.pending && may_mute {
             // That something waits is known, and no more can be done about it: each that comes would wake this thread.
@@ -137,7 +137,7 @@ impl Shell {
 
 /// Whether the poll reports what comes. Registering anew reports what has come meanwhile; that somebody shuts the socket
 /// down is reported all the time.
-fn mute(poll: &Poll, listener: &mut Listener, mute: bool) {
+pub(super) fn mute(poll: &Poll, listener: &mut Listener, mute: bool) {
     if listener.muted == mute {
         return;
     }

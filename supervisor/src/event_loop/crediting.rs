@@ -2,6 +2,7 @@
 //! credits. Who gets one is the core's to say; no connection passes through here.
 
 use super::Shell;
+use super::accepting::mute;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::credit::{Credits, queue_length};
 use crate::io::descriptors;
@@ -22,6 +23,8 @@ impl Shell {
     pub(super) fn look_at_queue(&mut self, id: BalancerId) {
         self.tell_what_was_done(id);
         let Some(listener) = self.listeners.get_mut(&id) else { return };
+        // Connections may have been handed over before, to nobody who had room.
+        mute(&self.poll, listener, false);
         let Some(waiting) = queue_length(listener.as_fd()) else {
             listener.pending = false;
             // It has been shut down: that is told by the poll.
