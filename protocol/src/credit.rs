@@ -11,18 +11,30 @@
 //! not sleep if one of them is no longer open. A worker that finds the queue empty shuts its own generation by
 //! compare-and-swap; only who succeeds sends word, if RING was set, and takes the record off. A record of the generation that
 //! is still open, received because another thread was quicker, shuts it too, and the supervisor always hears of that. Older
-//! records are dropped. All of it is SeqCst: each side writes one word and then reads the other's.
+//! records are dropped. Each side writes one word and then reads the other's, with a SeqCst fence in between.
+//!
+//! # Before the supervisor sleeps
+//! Where it found the queue not empty, it sets RING in every lane that has a credit, also where these suffice for what waits: a
+//! single may just have been spent on an empty queue. It looks after that whether each is still open, and at `used`; if
+//! anything has changed it looks at the queue again. While somebody who may accept has no credit it sleeps with a time
+//! limit, since a worker with a credit may never come. After a revoke it looks at the queue again, too.
 //!
 //! # Marks
 //! A thread that accepts marks itself here first and looks then whether it still may; who revokes clears the word first
 //! and looks then for marks. So a lane that shows neither an open credit, nor an unused single, nor a mark takes nothing more.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+mod allowance;
+mod sync;
+mod turn;
+
+pub use self::allowance::Allowance;
+use self::sync::{AtomicU32, AtomicU64, Ordering, fence};
+pub use self::turn::{Came, Do, Received, Turn};
 
 /// Size of the page, in bytes.
 pub const SIZE: usize = 4096;
 /// Threads of all holders that can be marked by name at once; further ones are only counted.
-pub const MARKS: usize = 64;
+pub const MARKS: usize = if cfg!(all(test, loom)) { 2 } else { 64 };
 /// What an open credit may accept where there is no ceiling.
 pub const NO_CEILING: u32 = u32::MAX;
 
@@ -47,8 +59,8 @@ pub struct LanePage {
     used: Line<AtomicU32>,
     /// Connections accepted by either kind since the lane was made.
     accepted: Line<AtomicU64>,
-    /// What the open credit may still accept; above it the lower half of its generation, so that what a thread gives back late
-    /// is not counted for another credit.
+    /// What the open credit may still accept, below the lower half of its generation: what one generation did not use is not
+    /// the next one's.
     allowance: Line<AtomicU64>,
     /// Connections that were handed over by this lane, counted before each is sent; wraps around.
     handed: Line<AtomicU32>,
@@ -75,6 +87,7 @@ pub enum Shut {
 
 /// Where a thread is marked.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Copy, PartialEq, Eq, Hash))]
 #[must_use]
 pub struct Mark(usize);
 
@@ -98,37 +111,6 @@ impl LanePage {
         (word & OPEN != 0).then_some(word >> GENERATION)
     }
 
-    /// One connection is about to be accepted by the open credit of this generation: false if its ceiling is reached, or if
-    /// another one has taken its place.
-    pub fn take_allowance(&self, generation: u64) -> bool {
-        self.change_allowance(generation, |left| left.checked_sub(1))
-    }
-
-    /// None was accepted after all. Where another credit has taken the place of this one, its ceiling stays as it is.
-    pub fn return_allowance(&self, generation: u64) {
-        self.change_allowance(generation, |left| (left < NO_CEILING - 1).then(|| left + 1));
-    }
-
-    /// True if the allowance of this generation is endless, or was changed.
-    fn change_allowance(&self, generation: u64, change: impl Fn(u32) -> Option<u32>) -> bool {
-        let mut found = self.allowance.0.load(Ordering::SeqCst);
-        loop {
-            let left = found as u32;
-            if found >> 32 != generation & u64::from(u32::MAX) {
-                return false;
-            }
-            if left == NO_CEILING {
-                return true;
-            }
-            let Some(changed) = change(left) else { return false };
-            let changed = allowance(generation, changed);
-            match self.allowance.0.compare_exchange(found, changed, Ordering::SeqCst, Ordering::SeqCst) {
-                Ok(_) => return true,
-                Err(now) => found = now,
-            }
-        }
-    }
-
     /// The queue was found empty under the open credit of this generation.
     pub fn shut(&self, generation: u64) -> Shut {
         let mut word = self.word.0.load(Ordering::SeqCst);
@@ -148,12 +130,25 @@ impl LanePage {
     /// A single is used: it was taken off the lane, and the accept that it allowed is over. True if the supervisor wants to
     /// hear of it.
     pub fn use_single(&self) -> bool {
+        self.count_use();
+        self.take_ring()
+    }
+
+    /// The first half of [`LanePage::use_single`].
+    fn count_use(&self) {
         self.used.0.fetch_add(1, Ordering::SeqCst);
+        // Pairs with the one in `ask_to_ring`: either RING is seen here, or this use there.
+        fence(Ordering::SeqCst);
+    }
+
+    /// The second half.
+    fn take_ring(&self) -> bool {
         self.word.0.load(Ordering::SeqCst) & RING != 0
             && self.word.0.fetch_and(!RING, Ordering::SeqCst) & RING != 0
     }
 
-    /// A connection was accepted.
+    /// A connection was accepted. To be called before the mark is taken away and before the single is used, so that whoever
+    /// sees neither sees this.
     pub fn count_accepted(&self) {
         self.accepted.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -178,12 +173,14 @@ impl LanePage {
             if found == thread
                 || found == 0 && mark.compare_exchange(0, thread, Ordering::SeqCst, Ordering::Relaxed).is_ok()
             {
-                // Where it stood already, what follows must not be read before this either.
-                core::sync::atomic::fence(Ordering::SeqCst);
+                // Pairs with the one in `marked`: either the mark is seen there, or the credit's end here. It is needed where
+                // the mark stood already, too.
+                fence(Ordering::SeqCst);
                 return Mark(place);
             }
         }
         self.overflow.0.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         Mark(MARKS)
     }
 
@@ -202,7 +199,12 @@ impl LanePage {
     /// Opens a credit of this generation, which may accept so many. To be called only while none is open; its record is sent
     /// after this.
     pub fn open(&self, generation: u64, ceiling: u32) {
-        self.allowance.0.store(allowance(generation, ceiling), Ordering::SeqCst);
+        self.allow(generation, ceiling);
+        self.publish(generation);
+    }
+
+    /// The second half of [`LanePage::open`].
+    fn publish(&self, generation: u64) {
         self.word.0.store(generation << GENERATION | OPEN, Ordering::SeqCst);
     }
 
@@ -218,8 +220,12 @@ impl LanePage {
 
     /// The worker is to send word when the open credit is shut, or a single is used. True if a credit is open: if none is
     /// and no single is unused, there is nothing that it could send word of.
+    ///
+    /// A single that was used before RING was seen is not heard of: look at [`LanePage::used`] after this.
     pub fn ask_to_ring(&self) -> bool {
-        self.word.0.fetch_or(RING, Ordering::SeqCst) & OPEN != 0
+        let before = self.word.0.fetch_or(RING, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        before & OPEN != 0
     }
 
     /// A connection is about to be handed over by this lane.
@@ -237,20 +243,56 @@ impl LanePage {
         self.accepted.0.load(Ordering::Relaxed)
     }
 
-    /// Threads that may be accepting now; 0 stands for one that has no name.
+    /// As [`LanePage::accepted`], with those that may be being accepted now. Once no credit is open and no single is
+    /// unused, no more than these have been accepted by this lane: what a new credit may accept is counted from here.
+    pub fn accepted_at_most(&self) -> u64 {
+        let marks = self.marks_set();
+        // Read after the marks: whose mark has gone is counted.
+        u64::from(marks) + self.accepted()
+    }
+
+    /// Threads that are marked, with and without a name.
+    fn marks_set(&self) -> u32 {
+        let named = self.marked().filter(|thread| *thread != 0).count() as u32;
+        named + self.overflow.0.load(Ordering::SeqCst)
+    }
+
+    /// Threads that may be accepting now; 0 stands for those that have no name.
     pub fn marked(&self) -> impl Iterator<Item = u32> + '_ {
+        fence(Ordering::SeqCst);
         let unnamed = (self.overflow.0.load(Ordering::SeqCst) != 0).then_some(0);
         let named = self.marks.0.iter().map(|mark| mark.load(Ordering::SeqCst)).filter(|thread| *thread != 0);
         named.chain(unnamed)
     }
 }
 
-/// The word that holds what the open credit of this generation may still accept.
-fn allowance(generation: u64, left: u32) -> u64 {
-    generation << 32 | u64::from(left)
+#[cfg(test)]
+impl LanePage {
+    /// As the memory is before anybody has written to it.
+    fn blank() -> Self {
+        let line = || Line(AtomicU32::new(0));
+        Self {
+            magic: AtomicU32::new(0),
+            layout: AtomicU32::new(0),
+            head: [0; 14],
+            word: Line(AtomicU64::new(0)),
+            used: line(),
+            accepted: Line(AtomicU64::new(0)),
+            allowance: Line(AtomicU64::new(0)),
+            handed: line(),
+            received: line(),
+            overflow: line(),
+            marks: Line(core::array::from_fn(|_| AtomicU32::new(0))),
+        }
+    }
 }
 
+#[cfg(not(all(test, loom)))]
 const _: () = assert!(size_of::<LanePage>() == SIZE);
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+mod loom;
+#[cfg(all(test, not(loom)))]
+mod model;
+#[cfg(all(test, not(loom)))]
 mod tests;

@@ -17,7 +17,7 @@ use crate::log::{Errno, tell};
 use crate::owned::cookie;
 use crate::sys;
 use crate::take::Call;
-use clustermon_protocol::credit::{LanePage, Shut};
+use clustermon_protocol::credit::{Allowance, LanePage, Shut};
 use clustermon_protocol::record::Upward;
 use core::ffi::c_int;
 
@@ -89,11 +89,15 @@ impl Credit {
     pub(crate) unsafe fn accept_while_open(&self, fd: c_int, call: &Call) -> Outcome {
         while let Some(generation) = self.page.open_generation() {
             let Some(listener) = self.listener(fd) else { return Outcome::Unusable };
-            if !self.page.take_allowance(generation) {
-                if let Shut::Done { .. } = self.page.shut(generation) {
-                    self.say(fd, Upward::Ring);
+            match self.page.take_allowance(generation) {
+                Allowance::Taken => {}
+                Allowance::Reached => {
+                    if let Shut::Done { .. } = self.page.shut(generation) {
+                        self.say(fd, Upward::Ring);
+                    }
+                    continue;
                 }
-                continue;
+                Allowance::Replaced => continue,
             }
             let mark = self.page.mark(sys::gettid());
             if self.page.open_generation() != Some(generation) {
@@ -103,9 +107,10 @@ impl Credit {
             }
             // SAFETY: passed on to the caller.
             let result = unsafe { call.make_on(listener.fd) };
+            self.count(result);
             self.page.unmark(mark);
             let error = match result {
-                Ok(connection) => return self.accepted(connection),
+                Ok(connection) => return Outcome::Accepted(connection),
                 Err(error) => error,
             };
             self.page.return_allowance(generation);
@@ -142,6 +147,7 @@ impl Credit {
         let mark = self.page.mark(sys::gettid());
         // SAFETY: passed on to the caller.
         let result = unsafe { call.make_on(listener.fd) };
+        self.count(result);
         self.page.unmark(mark);
         let is_heard_of = self.page.use_single();
         if let Err(error @ (EMFILE | ENFILE | ENOBUFS | ENOMEM)) = result {
@@ -150,7 +156,7 @@ impl Credit {
             self.say(fd, Upward::Ring);
         }
         match result {
-            Ok(connection) => self.accepted(connection),
+            Ok(connection) => Outcome::Accepted(connection),
             Err(EAGAIN) => {
                 tell!("accept({fd}): another was quicker with what waited");
                 if !is_heard_of {
@@ -179,9 +185,11 @@ impl Credit {
         self.page.count_received();
     }
 
-    fn accepted(&self, connection: c_int) -> Outcome {
-        self.page.count_accepted();
-        Outcome::Accepted(connection)
+    /// A connection is counted before the mark is taken away: whoever finds no mark finds all counted.
+    fn count(&self, result: sys::Result<c_int>) {
+        if result.is_ok() {
+            self.page.count_accepted();
+        }
     }
 
     fn failed(&self, fd: c_int, error: c_int) -> Outcome {

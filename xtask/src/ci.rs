@@ -1,14 +1,19 @@
 //! `cargo xtask ci`: every check in order, the cheap ones first. All run even if one fails, and the tests come last,
 //! so that the closing lines are theirs.
 
-use crate::{Result, complain, project, test, tidy};
+use crate::{Result, complain, loom, project, test, tidy};
 use std::process::ExitCode;
 use std::time::Instant;
 
 type Step = (&'static str, fn() -> Result<ExitCode>);
 
-const STEPS: [Step; 4] =
-    [("fmt", fmt), ("clippy", clippy), ("tidy", || tidy::main(&[])), ("test", || test::main(&[]))];
+const STEPS: [Step; 5] = [
+    ("fmt", fmt),
+    ("clippy", clippy),
+    ("tidy", || tidy::main(&[])),
+    ("loom", || loom::main(&[])),
+    ("test", || test::main(&[])),
+];
 
 pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
     if !args.is_empty() {

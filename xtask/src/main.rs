@@ -8,6 +8,7 @@
 mod bench;
 mod build;
 mod ci;
+mod loom;
 mod matrix;
 mod no_loss;
 mod project;
@@ -26,7 +27,8 @@ const USAGE: &str = "\
 cargo xtask build [--release]                  build clustermon and libclustermon_thunk.so, side by side
 cargo xtask run [OPTIONS] [-- COMMAND ARGS]    build (release), then run COMMAND in a cluster; without one, a demo worker
 cargo xtask test [FILTER...]                   build what the tests start, then run the tests
-cargo xtask ci                                 what CI does: formatting, clippy, tidy, tests
+cargo xtask ci                                 what CI does: formatting, clippy, tidy, loom, tests
+cargo xtask loom                               try all orders that the memory model permits in the page of a lane
 cargo xtask tidy                               the rules of this repository that no compiler knows
 cargo xtask bench [NAME...] [--seconds S] [--runs N]
                                                measure against rivals on this machine, table on stdout
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         "run" => run::main(&args),
         "test" => test::main(&args),
         "ci" => ci::main(&args),
+        "loom" => loom::main(&args),
         "tidy" => tidy::main(&args),
         "bench" => bench::main(&args),
         "matrix" => matrix::main(&args),

@@ -1,4 +1,4 @@
-//! The page of a lane, from one thread.
+//! What each call of the page does by itself; how they work together is the model's.
 
 extern crate std;
 
@@ -7,8 +7,7 @@ use std::boxed::Box;
 use std::vec::Vec;
 
 fn page() -> Box<LanePage> {
-    // SAFETY: the page is made of atomics and numbers, for which zeroes are valid.
-    unsafe { Box::<LanePage>::new_zeroed().assume_init() }
+    Box::new(LanePage::blank())
 }
 
 #[test]
@@ -40,23 +39,26 @@ fn a_used_single_rings_once_if_asked() {
 fn a_ceiling_is_not_exceeded() {
     let page = page();
     page.open(1, 2);
-    assert!(page.take_allowance(1) && page.take_allowance(1) && !page.take_allowance(1));
+    let take = |generation| page.take_allowance(generation);
+    assert_eq!([take(1), take(1), take(1)], [Allowance::Taken, Allowance::Taken, Allowance::Reached]);
     page.return_allowance(1);
-    assert!(page.take_allowance(1) && !page.take_allowance(1));
+    assert_eq!([take(1), take(1)], [Allowance::Taken, Allowance::Reached]);
     page.open(2, NO_CEILING);
-    assert!((0..10).all(|_| page.take_allowance(2)));
+    assert!((0..10).all(|_| take(2) == Allowance::Taken));
+    page.return_allowance(2);
+    assert_eq!(take(2), Allowance::Taken);
 }
 
 #[test]
-fn an_allowance_is_that_of_its_generation() {
+fn a_ceiling_is_its_own_generations() {
     let page = page();
     page.open(1, 1);
-    assert!(page.take_allowance(1));
+    assert_eq!(page.take_allowance(1), Allowance::Taken);
     page.revoke();
     page.open(2, 1);
     page.return_allowance(1);
-    assert!(!page.take_allowance(1), "it is the allowance of another credit");
-    assert!(page.take_allowance(2) && !page.take_allowance(2));
+    assert_eq!(page.take_allowance(1), Allowance::Replaced);
+    assert_eq!([2, 2].map(|own| page.take_allowance(own)), [Allowance::Taken, Allowance::Reached]);
 }
 
 #[test]

@@ -1,0 +1,220 @@
+//! One state of the model: the queue, the listener, the lanes with their pages as plain numbers, the supervisor and the threads.
+
+use super::super::turn::{At, Turn};
+use super::super::*;
+use super::supervisor::Supervisor;
+
+pub(super) const LANES: usize = 2;
+pub(super) const THREADS: usize = 3;
+const RECORDS: usize = 4;
+
+/// How a thread waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Shape {
+    /// In a level-triggered set, and accepts once a wake-up.
+    LevelOnce,
+    /// In a level-triggered set, and accepts until nothing comes.
+    LevelGreedy,
+    /// In an edge-triggered set, and accepts until nothing comes.
+    EdgeGreedy,
+    /// In accept() itself.
+    Blocking,
+    /// It never comes back.
+    Away,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Thread {
+    None,
+    Waits { lane: u8, shape: Shape },
+    Runs { lane: u8, shape: Shape, turn: Turn },
+}
+
+/// A record in a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Sent {
+    Nothing,
+    Single,
+    Open(u8),
+}
+
+/// Whether a lane is in rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Rotation {
+    In,
+    /// Revoked, and not all has ended.
+    Leaving,
+    /// The supervisor has said that nothing more is accepted.
+    Out,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Lane {
+    // The page.
+    word: u8,
+    allowance: (u8, u8),
+    accepted: u8,
+    used: u8,
+    marks: u8,
+    // The socket pair.
+    pub(super) records: [Sent; RECORDS],
+    pub(super) rung: bool,
+    /// The edge-triggered set that holds the lane has something to report.
+    pub(super) edge: bool,
+    // What the supervisor knows.
+    pub(super) granted: u8,
+    pub(super) generation: u8,
+    /// Opened, and not yet found shut.
+    pub(super) opened: bool,
+    pub(super) rotation: Rotation,
+    pub(super) lags: bool,
+    // What really happened.
+    pub(super) taken: u8,
+    /// Credits up to this generation ended before the supervisor looked for marks and found none.
+    pub(super) over: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct State {
+    pub(super) queue: u8,
+    pub(super) to_arrive: u8,
+    pub(super) armed: bool,
+    pub(super) event: bool,
+    pub(super) cordon: bool,
+    pub(super) supervisor: Supervisor,
+    pub(super) lanes: [Lane; LANES],
+    pub(super) threads: [Thread; THREADS],
+    /// What must never happen and has happened.
+    pub(super) broken: Option<&'static str>,
+}
+
+const NO_CEILING_HERE: u8 = u8::MAX;
+
+impl Lane {
+    pub(super) fn new() -> Self {
+        Self {
+            word: 0,
+            allowance: (0, 0),
+            accepted: 0,
+            used: 0,
+            marks: 0,
+            records: [Sent::Nothing; RECORDS],
+            rung: false,
+            edge: false,
+            granted: 0,
+            generation: 0,
+            opened: false,
+            rotation: Rotation::In,
+            lags: false,
+            taken: 0,
+            over: 0,
+        }
+    }
+
+    /// Lets the real page make one step from the state that is kept here, and keeps what it has become. Generations, counts
+    /// and thread ids of the model are small, so that a state takes few bytes; the page gets them as its own.
+    pub(super) fn on_page<T>(&mut self, page: &LanePage, step: impl FnOnce(&LanePage) -> T) -> T {
+        let left = match self.allowance.1 {
+            NO_CEILING_HERE => NO_CEILING,
+            left => u32::from(left),
+        };
+        page.word.0.store(self.word.into(), Ordering::Relaxed);
+        page.allowance.0.store(u64::from(self.allowance.0) << 32 | u64::from(left), Ordering::Relaxed);
+        page.accepted.0.store(self.accepted.into(), Ordering::Relaxed);
+        page.used.0.store(self.used.into(), Ordering::Relaxed);
+        for thread in 1..=THREADS {
+            let mark = if self.marks >> thread & 1 == 1 { thread as u32 } else { 0 };
+            page.marks.0[thread].store(mark, Ordering::Relaxed);
+        }
+        let result = step(page);
+        let allowance = page.allowance.0.load(Ordering::Relaxed);
+        let left = match allowance as u32 {
+            NO_CEILING => NO_CEILING_HERE,
+            left => small(left.into()),
+        };
+        self.word = small(page.word.0.load(Ordering::Relaxed));
+        self.allowance = (small(allowance >> 32), left);
+        self.accepted = small(page.accepted.0.load(Ordering::Relaxed));
+        self.used = small(page.used.0.load(Ordering::Relaxed).into());
+        self.marks = 0;
+        for thread in 1..=THREADS {
+            let mark = page.marks.0[thread].load(Ordering::Relaxed) as usize;
+            assert!(mark == 0 || mark == thread, "a mark stands where the model does not keep it");
+            self.marks |= u8::from(mark == thread) << thread;
+        }
+        assert!(self.accepted < NO_CEILING_HERE && page.overflow.0.load(Ordering::Relaxed) == 0);
+        result
+    }
+
+    /// What only counts on is taken back to its least: states that differ in nothing else are one.
+    pub(super) fn simplify(&mut self, counts: bool) {
+        self.granted -= self.used;
+        self.used = 0;
+        if !counts {
+            (self.accepted, self.taken) = (0, 0);
+        }
+        // A set reports nothing that is not readable, and what is sent is a new edge.
+        self.edge &= self.is_readable();
+    }
+
+    /// Somebody has a right that is not used up.
+    pub(super) fn has_right(&self) -> bool {
+        self.unused() > 0 || u64::from(self.word) & OPEN != 0
+    }
+
+    /// Singles that were granted and are not used.
+    pub(super) fn unused(&self) -> u8 {
+        self.granted - self.used
+    }
+
+    pub(super) fn is_readable(&self) -> bool {
+        self.records[0] != Sent::Nothing
+    }
+
+    pub(super) fn send(&mut self, record: Sent) {
+        let free = self.records.iter_mut().find(|place| **place == Sent::Nothing);
+        *free.expect("a lane holds more records than the model keeps") = record;
+        self.edge = true;
+    }
+
+    pub(super) fn receive(&mut self) -> Sent {
+        let first = self.records[0];
+        self.records.rotate_left(1);
+        self.records[RECORDS - 1] = Sent::Nothing;
+        first
+    }
+}
+
+/// As much as the model keeps of it.
+pub(super) fn small(number: u64) -> u8 {
+    u8::try_from(number).expect("a number outgrew the model")
+}
+
+impl Thread {
+    pub(super) fn waits(lane: u8, shape: Shape) -> Self {
+        Self::Waits { lane, shape }
+    }
+
+    pub(super) fn lane(&self) -> Option<usize> {
+        match self {
+            Self::None => None,
+            Self::Waits { lane, .. } | Self::Runs { lane, .. } => Some(usize::from(*lane)),
+        }
+    }
+
+    pub(super) fn shape(&self) -> Option<Shape> {
+        match self {
+            Self::None => None,
+            Self::Waits { shape, .. } | Self::Runs { shape, .. } => Some(*shape),
+        }
+    }
+
+    /// It does nothing until its lane brings it something.
+    pub(super) fn is_waiting(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Waits { shape, .. } => *shape != Shape::Away,
+            Self::Runs { shape, turn, .. } => *shape == Shape::Blocking && turn.at == At::Receive,
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! The threads of the workers: what each of them does next. Their steps within accept() are those of [`Turn`] itself.
+
+use super::super::turn::{At, Right};
+use super::super::*;
+use super::state::{Rotation, Sent, Shape, State, Thread, small};
+use super::{CEILING, Fault, Model, Next, REVOKED, UNFOUNDED};
+
+impl Model {
+    /// Every state to which one step of this thread leads.
+    pub(super) fn thread_steps(&self, state: &State, which: usize, next: &mut Next) {
+        match state.threads[which] {
+            Thread::None => {}
+            Thread::Waits { lane, shape } => {
+                let mut after = *state;
+                let own = &mut after.lanes[usize::from(lane)];
+                let wakes = match shape {
+                    Shape::LevelOnce | Shape::LevelGreedy | Shape::Blocking => own.is_readable(),
+                    Shape::EdgeGreedy => core::mem::take(&mut own.edge) && own.is_readable(),
+                    Shape::Away => false,
+                };
+                if wakes {
+                    after.threads[which] = Thread::Runs { lane, shape, turn: self.turn(which) };
+                    next.push("wakes", after);
+                }
+            }
+            Thread::Runs { lane, shape, turn } => self.run(state, which, lane, shape, turn, next),
+        }
+    }
+
+    pub(super) fn turn(&self, which: usize) -> Turn {
+        Turn::new(which as u32 + 1)
+    }
+
+    /// Nobody but the thread itself can tell when it makes this step, so that it may as well follow the one before.
+    fn is_private(&self, at: &At) -> bool {
+        let marks = self.start.cordon || self.ceilings.iter().any(Option::is_some);
+        match at {
+            At::Over(_) => true,
+            At::Mark(_) | At::Unmark(..) | At::Count(..) => !marks,
+            _ => false,
+        }
+    }
+
+    fn run(&self, state: &State, which: usize, lane: u8, shape: Shape, mut turn: Turn, next: &mut Next) {
+        let mut after = *state;
+        let own = usize::from(lane);
+        self.plant(&mut after, own, &mut turn);
+        let name = name(&turn.at);
+        let right = match turn.at {
+            At::Accept(right, _) => Some(right),
+            _ => None,
+        };
+        match after.lanes[own].on_page(&self.page, |page| turn.step(page)) {
+            None => {
+                if let (Fault::UnmarksBeforeAccept, At::Accept(_, mark)) = (self.fault, turn.at) {
+                    after.lanes[own].on_page(&self.page, |page| page.unmark(mark));
+                }
+            }
+            Some(Do::Receive) => {
+                if shape == Shape::Blocking && !after.lanes[own].is_readable() {
+                    return;
+                }
+                turn.received(match after.lanes[own].receive() {
+                    Sent::Nothing => Received::Nothing,
+                    Sent::Single => Received::Single,
+                    Sent::Open(generation) => Received::Open(generation.into()),
+                });
+            }
+            Some(Do::Accept) => {
+                let right = right.expect("it is told to accept where it accepts");
+                turn.accepted(self.accept(&mut after, own, right));
+                if let (Fault::CountsAfterUnmark, At::Count(_, mark)) = (self.fault, turn.at) {
+                    after.lanes[own].on_page(&self.page, |page| page.unmark(mark));
+                }
+            }
+            Some(Do::Ring) => after.lanes[own].rung = true,
+            Some(Do::Return(came)) => {
+                let again = shape == Shape::Blocking || shape != Shape::LevelOnce && came == Came::Connection;
+                after.threads[which] = match again {
+                    true => Thread::Runs { lane, shape, turn: self.turn(which) },
+                    false => Thread::waits(lane, shape),
+                };
+                return next.push(name, after);
+            }
+        }
+        if self.is_private(&turn.at) {
+            return self.run(&after, which, lane, shape, turn, next);
+        }
+        after.threads[which] = Thread::Runs { lane, shape, turn };
+        next.push(name, after);
+    }
+
+    /// What the kernel does, and whether it might have been asked to.
+    fn accept(&self, state: &mut State, lane: usize, right: Right) -> Came {
+        if state.queue == 0 {
+            return Came::Nothing;
+        }
+        state.queue -= 1;
+        let own = &mut state.lanes[lane];
+        own.taken += 1;
+        let wrong = match right {
+            Right::Single => own.unused() == 0,
+            Right::Open(generation) => small(generation) > own.generation || small(generation) <= own.over,
+        };
+        if wrong {
+            state.broken = Some(UNFOUNDED);
+        }
+        let own = &state.lanes[lane];
+        if own.rotation == Rotation::Out {
+            state.broken = Some(REVOKED);
+        }
+        if self.ceilings[lane].is_some_and(|ceiling| own.taken > ceiling) {
+            state.broken = Some(CEILING);
+        }
+        Came::Connection
+    }
+
+    /// The faults of a worker that the model must find.
+    fn plant(&self, state: &mut State, lane: usize, turn: &mut Turn) {
+        let lane = &mut state.lanes[lane];
+        match (self.fault, turn.at) {
+            (Fault::DropsOpenRecord, At::ShutUnfinished(_)) => turn.at = At::Over(Came::Nothing),
+            (Fault::DoesNotLookAgain, At::LookAgain(generation, mark)) => {
+                turn.at = At::Accept(Right::Open(generation), mark);
+            }
+            (Fault::AllowanceOfAnyGeneration, At::LookAgain(generation, _)) => {
+                let now = lane.generation.into();
+                if lane.on_page(&self.page, |page| page.open_generation()) != Some(generation) {
+                    lane.on_page(&self.page, |page| page.return_allowance(now));
+                }
+            }
+            (Fault::NeverRings, At::Ring(then)) => turn.at = then.map_or(At::Look, At::Over),
+            _ => {}
+        }
+    }
+}
+
+fn name(at: &At) -> &'static str {
+    match at {
+        At::Look => "looks",
+        At::Allow(_) => "takes an allowance",
+        At::Mark(_) => "marks",
+        At::LookAgain(..) => "looks again",
+        At::Accept(..) => "accepts",
+        At::Count(..) => "counts",
+        At::GiveBack(..) => "gives the allowance back",
+        At::Unmark(..) => "unmarks",
+        At::Shut(_) => "shuts",
+        At::Use(_) => "counts its single",
+        At::TakeRing(_) => "looks for RING",
+        At::Ring(_) => "rings",
+        At::Receive => "receives",
+        At::ShutUnfinished(_) => "shuts what it received",
+        At::Over(_) => "returns",
+        At::Moved => "is lost",
+    }
+}

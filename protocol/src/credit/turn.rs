@@ -1,0 +1,207 @@
+//! One call of accept() on a lane that takes credits, step by step: what to read and write in the page, in which order, and
+//! what to do in between. It makes no system call itself: the thunk does as it says, and the model of the protocol goes
+//! through all orders in which the steps of several threads and of the supervisor can follow each other.
+
+use super::{Allowance, LanePage, Mark, Shut};
+
+/// Where the call stands. To be dropped only while no mark is set: after [`Do::Return`], or in answer to [`Do::Receive`].
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Copy, PartialEq, Eq, Hash))]
+#[must_use]
+pub struct Turn {
+    thread: u32,
+    pub(super) at: At,
+}
+
+/// What the caller has to do, and how it answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Do {
+    /// Receive a record from the lane and answer by [`Turn::received`]. It waits for one only if the lane blocks.
+    Receive,
+    /// Accept from the shared listening socket without waiting, and answer by [`Turn::accepted`].
+    Accept,
+    /// Send [`crate::record::Upward::Ring`]; no answer.
+    Ring,
+    /// The call is over, and this came of it.
+    Return(Came),
+}
+
+/// What came of an accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Came {
+    /// A connection.
+    Connection,
+    /// Nothing: the queue is empty.
+    Nothing,
+    /// An error that says nothing about the queue.
+    Error,
+}
+
+/// What was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received {
+    /// No record was there.
+    Nothing,
+    /// A single.
+    Single,
+    /// The record of the open credit of this generation.
+    Open(u64),
+    /// What neither gives nor takes a right.
+    Void,
+}
+
+/// By what right a thread accepts.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(test, derive(PartialEq, Eq, Hash))]
+pub(super) enum Right {
+    Single,
+    Open(u64),
+}
+
+/// The step that comes next; each reads or writes the page once, but for those that wait for the caller's answer.
+#[derive(Debug)]
+#[cfg_attr(test, derive(Clone, Copy, PartialEq, Eq, Hash))]
+pub(super) enum At {
+    Look,
+    Allow(u64),
+    Mark(Right),
+    LookAgain(u64, Mark),
+    Accept(Right, Mark),
+    Count(Right, Mark),
+    GiveBack(u64, Mark, Came),
+    Unmark(Right, Mark, Came),
+    Shut(u64),
+    Use(Came),
+    TakeRing(Came),
+    Ring(Option<Came>),
+    Receive,
+    ShutUnfinished(u64),
+    Over(Came),
+    /// Between two steps only.
+    Moved,
+}
+
+impl Turn {
+    /// The thread with this id, which is never 0, begins to accept.
+    pub fn new(thread: u32) -> Self {
+        Self { thread, at: At::Look }
+    }
+
+    /// Goes on to where the caller has to do something.
+    pub fn next(&mut self, page: &LanePage) -> Do {
+        loop {
+            if let Some(order) = self.step(page) {
+                return order;
+            }
+        }
+    }
+
+    /// Answers [`Do::Receive`].
+    pub fn received(&mut self, received: Received) {
+        self.at = match received {
+            Received::Nothing => At::Over(Came::Nothing),
+            Received::Single => At::Mark(Right::Single),
+            Received::Open(generation) => At::ShutUnfinished(generation),
+            Received::Void => At::Look,
+        };
+    }
+
+    /// Answers [`Do::Accept`].
+    pub fn accepted(&mut self, came: Came) {
+        self.at = match (core::mem::replace(&mut self.at, At::Moved), came) {
+            (At::Accept(right, mark), Came::Connection) => At::Count(right, mark),
+            (At::Accept(Right::Open(generation), mark), _) => At::GiveBack(generation, mark, came),
+            (At::Accept(Right::Single, mark), _) => At::Unmark(Right::Single, mark, came),
+            (other, _) => other,
+        };
+    }
+
+    /// Takes one step; `None` if the next one can follow at once.
+    pub(super) fn step(&mut self, page: &LanePage) -> Option<Do> {
+        let mut order = None;
+        self.at = match core::mem::replace(&mut self.at, At::Moved) {
+            At::Look => page.open_generation().map_or(At::Receive, At::Allow),
+            At::Allow(generation) => match page.take_allowance(generation) {
+                Allowance::Taken => At::Mark(Right::Open(generation)),
+                // Nothing more may be accepted by it, which is as good as an empty queue.
+                Allowance::Reached => At::Shut(generation),
+                Allowance::Replaced => At::Look,
+            },
+            At::Mark(right) => {
+                let mark = page.mark(self.thread);
+                match right {
+                    // What is revoked before the mark was seen must not be used.
+                    Right::Open(generation) => At::LookAgain(generation, mark),
+                    // Nobody can revoke what has left the lane: it counts as outstanding until it is used.
+                    Right::Single => At::Accept(right, mark),
+                }
+            }
+            At::LookAgain(generation, mark) if page.open_generation() == Some(generation) => {
+                At::Accept(Right::Open(generation), mark)
+            }
+            // The allowance ended with its generation.
+            At::LookAgain(_, mark) => {
+                page.unmark(mark);
+                At::Look
+            }
+            at @ At::Accept(..) => {
+                order = Some(Do::Accept);
+                at
+            }
+            // Counted before the mark goes: whoever sees no mark sees the count.
+            At::Count(right, mark) => {
+                page.count_accepted();
+                At::Unmark(right, mark, Came::Connection)
+            }
+            At::GiveBack(generation, mark, came) => {
+                page.return_allowance(generation);
+                At::Unmark(Right::Open(generation), mark, came)
+            }
+            At::Unmark(right, mark, came) => {
+                page.unmark(mark);
+                match (right, came) {
+                    (Right::Single, _) => At::Use(came),
+                    (Right::Open(generation), Came::Nothing) => At::Shut(generation),
+                    (Right::Open(_), _) => At::Over(came),
+                }
+            }
+            At::Shut(generation) => match page.shut(generation) {
+                Shut::Done { ring: true } => At::Ring(None),
+                // What lies in the lane is taken off by what follows.
+                Shut::Done { ring: false } | Shut::Not => At::Look,
+            },
+            At::Use(came) => {
+                page.count_use();
+                At::TakeRing(came)
+            }
+            At::TakeRing(came) => {
+                let then = (came != Came::Nothing).then_some(came);
+                match (page.take_ring(), then) {
+                    (true, _) => At::Ring(then),
+                    (false, Some(came)) => At::Over(came),
+                    (false, None) => At::Look,
+                }
+            }
+            At::Ring(then) => {
+                order = Some(Do::Ring);
+                then.map_or(At::Look, At::Over)
+            }
+            At::Receive => {
+                order = Some(Do::Receive);
+                At::Receive
+            }
+            // The record of an open credit is no longer in the lane, so that the lane no longer wakes anybody: the credit ends, and
+            // the supervisor hears of it in any case.
+            At::ShutUnfinished(generation) => match page.shut(generation) {
+                Shut::Done { .. } => At::Ring(None),
+                Shut::Not => At::Look,
+            },
+            At::Over(came) => {
+                order = Some(Do::Return(came));
+                At::Over(came)
+            }
+            At::Moved => At::Look,
+        };
+        order
+    }
+}
