@@ -226,6 +226,7 @@ impl Shell {
         self.by_key.remove(&listener.key);
         self.ready.retain(|ready| *ready != balancer);
         let _ = self.poll.registry().deregister(&mut SourceFd(&listener.as_fd().as_raw_fd()));
+        listener.stop_listening();
         listener.remove_file();
     }
 

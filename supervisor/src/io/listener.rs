@@ -230,6 +230,15 @@ impl Listener {
         accept_from(self.socket.as_fd(), self.nonblock, self.id)
     }
 
+    /// Nobody is to connect here any more: workers that accept by themselves have the socket too, so that it would go on to let
+    /// clients in after the supervisor has closed it.
+    pub(crate) fn stop_listening(&self) {
+        if self.by_credit() {
+            // SAFETY: no memory is involved.
+            unsafe { libc::shutdown(self.socket.as_raw_fd(), libc::SHUT_RDWR) };
+        }
+    }
+
     /// Removes the file of a unix socket, if it is still ours.
     pub(crate) fn remove_file(&self) {
         if let (Some(file), Key::Path(path)) = (self.file, &self.key)
