@@ -21,6 +21,7 @@ mod idle_lanes;
 mod listening;
 mod log_file;
 mod long;
+mod memory;
 mod moving;
 mod notes;
 mod notices;
@@ -51,6 +52,7 @@ use crate::io::child::Process;
 use crate::io::conns::Conns;
 use crate::io::control::Control;
 use crate::io::epoch::Epoch;
+use crate::io::gauge::Gauge;
 use crate::io::intercept::{Asked, Delivery, Intercept};
 use crate::io::lane::Lane;
 use crate::io::listener::{Key, Listener};
@@ -126,6 +128,7 @@ struct Shell {
     detached: Ready,
     intercept: Intercept,
     scout: Scout,
+    gauge: Gauge,
     bereaved: Bereaved,
     remains: Remains,
     suspended: Suspended,
@@ -373,6 +376,7 @@ impl Shell {
             Source::Waker => {
                 self.on_scout();
                 self.on_uncovered();
+                self.on_measured();
                 self.on_quiet();
                 self.on_moved();
                 self.on_orders();

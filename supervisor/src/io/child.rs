@@ -105,6 +105,16 @@ impl Process {
         !heard && self.pidfd_of(pid).is_some_and(|pidfd| !lives(pidfd))
     }
 
+    /// The processes whose memory and processor time are the worker's: its first, its members and all that have a pulse.
+    pub(crate) fn counted(&self) -> Vec<u32> {
+        let mut pids: Vec<u32> = self.pulses.iter().map(|pulse| pulse.pid).collect();
+        pids.extend(self.members.values().map(|member| member.pid));
+        pids.push(self.pid);
+        pids.sort_unstable();
+        pids.dedup();
+        pids
+    }
+
     /// True once nothing that matters lives: the first process has ended and no member is left.
     pub(crate) fn is_gone(&self) -> bool {
         self.ended.is_some() && self.members.is_empty()
