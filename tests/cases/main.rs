@@ -146,6 +146,8 @@ mod shown;
 mod silent_clients;
 /// The calls on a listening socket, one by one.
 mod sockets;
+/// What tests start does not depend on what started the tests.
+mod started_alike;
 /// Signals, wrappers, nothing left behind.
 mod stop;
 /// Ports held by somebody else.
