@@ -21,6 +21,10 @@ fn count_balancers(cluster: &Cluster) -> usize {
 #[test]
 fn what_a_program_has_opened_and_closed_does_not_stay() {
     let Some((cluster, app)) = start(Options::workers(1)) else { return };
+    // Its page comes to the supervisor after it is ready, and before its first answer.
+    let told = get(&cluster.target(), "/open-and-close?n=1").expect("an answer").text();
+    assert_eq!(told, "1\n");
+    wait_until("the first is closed", PATIENCE, || count_balancers(&cluster) == 1);
     let before = cluster.fd_count();
     let told = get(&cluster.target(), "/open-and-close?n=200").expect("an answer").text();
     assert_eq!(told, "200\n");

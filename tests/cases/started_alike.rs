@@ -29,7 +29,8 @@ fn every_signal_is_at_its_default_in_what_the_tests_start() {
     if std::env::var_os(UNDER).is_some() {
         let own = std::fs::read_to_string("/proc/self/status").expect("/proc is mounted");
         let handled = signals(&own, "SigCgt:");
-        let expected = ignored().into_iter().filter(|number| ![libc::SIGPIPE, libc::SIGCHLD].contains(number));
+        let expected =
+            ignored().into_iter().filter(|number| ![libc::SIGPIPE, libc::SIGCHLD].contains(number));
         for number in expected {
             assert_ne!(handled & bit(number), 0, "signal {number} was not ignored: nothing is shown here");
         }
@@ -63,5 +64,9 @@ fn and_so_it_is_where_a_parent_ignores_and_blocks_them() {
     unsafe { again.pre_exec(deaf) };
     let said = again.output().expect("it starts");
     let text = String::from_utf8_lossy(&said.stdout);
-    assert!(said.status.success() && text.contains(" 1 passed"), "{text}{}", String::from_utf8_lossy(&said.stderr));
+    assert!(
+        said.status.success() && text.contains(" 1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&said.stderr)
+    );
 }
