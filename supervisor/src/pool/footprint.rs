@@ -56,6 +56,8 @@ pub(super) struct Footprint {
     began: Option<Instant>,
     /// The process before it was replaced for its memory: it is left alone for so long after it began.
     pause: Option<Duration>,
+    /// The resident memory of that process, when it was last sampled.
+    before: u64,
     /// It was left alone as it was over the limit like the one before it.
     spared: bool,
     /// It is being replaced for its memory.
@@ -110,8 +112,10 @@ impl Footprint {
         if let Some((pause, until)) = self.spared_until().filter(|(_, until)| now < *until)
             && !(self.spared && self.rest.is_some_and(|rest| self.resident > rest.unless_over))
         {
-            // One that grows on is no better than its successor would be.
-            self.rest = Some(Rest { until, unless_over: self.resident.saturating_add(self.resident / 4) });
+            // One that grows on has a leak, and its successor would hold less, at first. It may only be loading what the one
+            // before it held, too; but what is far over the limit is no measure.
+            let expected = self.resident.max(self.before.min(limit.saturating_mul(2)));
+            self.rest = Some(Rest { until, unless_over: expected.saturating_add(expected / 4) });
             let is_first = !std::mem::replace(&mut self.spared, true);
             return is_first.then_some(Spared::LikeTheLast { excess, pause });
         }
@@ -139,6 +143,7 @@ impl Footprint {
     pub(super) fn succeed(&mut self, old: &Self) {
         let next = if old.spared { old.pause.map(|pause| doubled(pause, 1, LONGEST_SPARED)) } else { None };
         self.pause = old.replaced.then(|| next.unwrap_or(PAUSE));
+        self.before = old.resident;
     }
 
     fn spared_until(&self) -> Option<(Duration, Deadline)> {

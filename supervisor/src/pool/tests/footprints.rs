@@ -158,6 +158,19 @@ fn one_that_leaks_at_once_is_not_left_alone() {
 }
 
 #[test]
+fn one_that_loads_as_much_as_the_one_before_is_left_alone() {
+    let (mut sim, balancer) = serving(1);
+    let worker = sim.worker(0);
+    let (_, new) = replaced_after(&mut sim, balancer, worker, 1_700);
+    for bytes in [1_001, 1_001, 1_001, 1_300, 1_700, 1_700, 2_125] {
+        sample(&mut sim, new, bytes, Some(bytes));
+        assert_eq!(successor(&sim, new), None, "{bytes}");
+    }
+    sample(&mut sim, new, 2_126, Some(2_126));
+    assert!(successor(&sim, new).is_some(), "it grows on");
+}
+
+#[test]
 fn an_answer_that_comes_late_changes_nothing() {
     let (mut sim, _) = serving(2);
     sim.prompt = false;
