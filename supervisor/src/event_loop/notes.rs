@@ -174,6 +174,7 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             reload::worn(worn),
             reload::cause(shell, failed)
         ),
+        Note::Stopping { workers: 0, .. } => say!(Info, "stopping at once: no worker is left"),
         Note::Stopping { workers, kill_in } => match kill_in {
             Some(kill_in) => say!(Info, "stopping {workers} workers; kill in {}", Span(*kill_in)),
             None => say!(Info, "stopping {workers} workers, however long it takes"),
