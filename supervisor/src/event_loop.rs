@@ -22,6 +22,7 @@ mod idle_lanes;
 mod listening;
 mod log_file;
 mod long;
+mod memory;
 mod moving;
 mod notes;
 mod notices;
@@ -52,6 +53,7 @@ use crate::io::child::Process;
 use crate::io::conns::Conns;
 use crate::io::control::Control;
 use crate::io::epoch::Epoch;
+use crate::io::gauge::Gauge;
 use crate::io::intercept::{Asked, Delivery, Intercept};
 use crate::io::lane::Lane;
 use crate::io::listener::{Key, Listener};
@@ -127,6 +129,7 @@ struct Shell {
     detached: Ready,
     intercept: Intercept,
     scout: Scout,
+    gauge: Gauge,
     bereaved: Bereaved,
     remains: Remains,
     suspended: Suspended,
@@ -374,6 +377,7 @@ impl Shell {
             Source::Waker => {
                 self.on_scout();
                 self.on_uncovered();
+                self.on_measured();
                 self.on_quiet();
                 self.on_moved();
                 self.on_orders();

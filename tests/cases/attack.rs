@@ -73,7 +73,10 @@ fn betray(cluster: &Cluster, app: &App, page: &str) -> String {
     ask_in_turn(&cluster.target(), app, 9);
     let mut traitor = conn_to(&cluster.target(), app, "0");
     let load = Load::start(&cluster.target(), 3, "/");
-    let told = traitor.get(page).expect("an answer").text();
+    traitor.request(page).expect("it is written");
+    // However long a busy machine takes for it.
+    wait_until("the attack is over", 4 * HOSTILE_LIMIT, || traitor.is_readable());
+    let told = traitor.response().expect("an answer").text();
     let goal = load.done() + 60;
     wait_until("requests go on", PATIENCE, || load.done() >= goal);
     let samples = load.finish();
@@ -108,9 +111,8 @@ fn settled(cluster: &Cluster, app: &App) -> usize {
 fn named(cluster: &Cluster, what: &str) {
     let part = format!(", of worker 0) {what}");
     cluster.log().wait_for(&part);
-    let lines = cluster.log().lines_with(&part);
-    assert!(lines.len() <= 60, "{} lines", lines.len());
-    for line in &lines {
+    cluster.assert_few_lines(&part);
+    for line in &cluster.log().lines_with(&part) {
         let pid =
             line.split_once("process ").and_then(|(_, rest)| rest.split(' ').next()?.parse::<u32>().ok());
         assert!(pid.is_some_and(|pid| pid > 1), "{line}");
@@ -163,8 +165,8 @@ fn a_flood_of_claims_takes_no_time_from_others() {
     let Some((cluster, app)) = traitors(Options::workers(3)) else { return };
     let before = settled(&cluster, &app);
     assert_eq!(betray(&cluster, &app, "/attack?mode=owns&arg=2000"), "not_owned=2000");
-    let lines = cluster.log().lines_with("worker 0 cannot listen on 127.0.0.1:");
-    assert!((1..=60).contains(&lines.len()), "{} lines", lines.len());
+    cluster.log().wait_for("worker 0 cannot listen on 127.0.0.1:");
+    cluster.assert_few_lines("worker 0 cannot listen on 127.0.0.1:");
     is_well(&cluster, &app, before);
     cluster.stop();
 }
@@ -176,7 +178,7 @@ fn a_lane_that_is_stuffed_keeps_nobody_from_being_heard() {
     assert_eq!(betray(&cluster, &app, "/stuff?count=20000"), "sent=20000");
     let part = format!("worker 0 (process {}) sends garbage on its lane", cluster.started()["0"]);
     cluster.log().wait_for(&part);
-    assert!(cluster.log().count(&part) <= 60, "{} lines", cluster.log().count(&part));
+    cluster.assert_few_lines(&part);
     is_well(&cluster, &app, before);
     cluster.stop();
 }
@@ -220,7 +222,8 @@ fn ten_thousand_connect_and_a_worker_still_comes_in() {
     assert!(failed <= 3, "{failed} of {} failed", samples.len());
     assert_eq!(cluster.log().count("worker 1 listens on "), 2, "it came in the second time too");
     let part = format!("process {} (uid ", flood.id());
-    assert!((1..=60).contains(&cluster.log().count(&part)), "{}", cluster.log().count(&part));
+    cluster.log().wait_for(&part);
+    cluster.assert_few_lines(&part);
     end(flood);
     is_well(&cluster, &app, before);
     cluster.stop();
@@ -247,8 +250,8 @@ fn another_user_gets_nothing_and_is_named() {
     wait_until("requests end", HOSTILE_LIMIT, || load.done() >= 100);
     let samples = load.finish();
     assert!(samples.iter().all(|sample| sample.result.is_ok()), "a request failed");
-    let lines = cluster.log().lines_with(" (uid 65534) ");
-    assert!((1..=60).contains(&lines.len()), "{} lines", lines.len());
+    cluster.log().wait_for(" (uid 65534) ");
+    cluster.assert_few_lines(" (uid 65534) ");
     is_well(&cluster, &app, before);
     cluster.stop();
 }

@@ -16,7 +16,7 @@ fn ten_thousand_connections_leave_no_descriptor() {
     let failed: Vec<_> = samples.iter().filter(|sample| sample.result.is_err()).collect();
     assert!(failed.is_empty(), "{} failed: {:?}", failed.len(), failed[0]);
     wait_until("the supervisor holds as many descriptors as before", PATIENCE, || {
-        cluster.fd_count() == before
+        cluster.fd_count() <= before
     });
     cluster.stop();
 }
@@ -35,7 +35,7 @@ fn many_open_connections_are_not_held_by_the_supervisor() {
         })
         .collect();
     wait_until("the supervisor holds as many descriptors as before", PATIENCE, || {
-        cluster.fd_count() == before
+        cluster.fd_count() <= before
     });
     drop(open);
     cluster.stop();

@@ -2,9 +2,11 @@
 //! events.
 
 use crate::health::{crowd, keep_busy};
-use harness::{Cluster, Conn, Log, Options, PATIENCE, app, cli_command, pause, require, signal, wait_until};
+use harness::{
+    Cluster, Conn, Log, Options, PATIENCE, app, cli_command, pause, rust_program, signal, wait_for,
+    wait_until,
+};
 use serde_json::Value;
-use std::ffi::OsString;
 use std::process::{Child, Stdio};
 
 /// Follows a cluster's events.
@@ -27,10 +29,22 @@ impl Follower {
     /// Waits for the first event of this kind whose cause is this.
     #[track_caller]
     fn event(&self, event: &str, kind: &str) -> Value {
-        let lines = || self.told.lines_with(&format!("\"kind\":\"{kind}\""));
-        let find = || lines().into_iter().find(|line| line.contains(&format!("\"event\":\"{event}\"")));
-        wait_until(&format!("an event {event} of the kind {kind}"), PATIENCE, || find().is_some());
-        serde_json::from_str(&find().expect("it was there")).expect("JSON")
+        self.first(event, kind, |_| true)
+    }
+
+    /// The same of this worker: on a busy machine it may happen to another first.
+    #[track_caller]
+    fn event_of(&self, id: &str, event: &str, kind: &str) -> Value {
+        self.first(event, kind, |told| told["id"] == id)
+    }
+
+    #[track_caller]
+    fn first(&self, event: &str, kind: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let of_kind = || self.told.lines_with(&format!("\"kind\":\"{kind}\""));
+        let told = |line: String| serde_json::from_str::<Value>(&line).expect("JSON");
+        wait_for(&format!("an event {event} of the kind {kind}"), PATIENCE, || {
+            of_kind().into_iter().map(told).find(|told| told["event"] == event && wanted(told))
+        })
     }
 }
 
@@ -72,9 +86,8 @@ fn of_an_end_are_told_everywhere() {
     cluster.wait_ready(4);
     pause(cluster.started()["1"]);
     let waiting = crowd(&cluster, 6);
-    let rotation = follower.event("rotation", "stuck");
-    assert_eq!((&rotation["id"], &rotation["in_rotation"]), (&"1".into(), &false.into()));
-    let cause = follower.event("worker", "hung")["cause"].clone();
+    assert_eq!(follower.event_of("1", "rotation", "stuck")["in_rotation"], false);
+    let cause = follower.event_of("1", "worker", "hung")["cause"].clone();
     assert!(cause.as_str().is_some_and(|text| text.starts_with("hung for ") && text.ends_with("s, stopped")));
     // It is told to go on, so that it can end when it is asked to.
     ended(&cluster, "hung", "signal SIGTERM (hung for ");
@@ -87,14 +100,19 @@ fn of_a_suspicion_is_its_lag() {
     let Some(app) = app("node-http") else { return };
     let cluster = Cluster::start(&app, Options::workers(2).flags("--pulse 50ms --lag-limit 300ms"));
     let follower = Follower::of(&cluster);
-    let mut busy = keep_busy(&cluster, &app, "/spin?ms=3000", "spinning");
-    let rotation = follower.event("rotation", "lag");
-    assert_eq!((&rotation["id"], &rotation["in_rotation"]), (&"1".into(), &false.into()));
-    let out = cluster.inspect_worker("1")["out_of_rotation"].clone();
-    assert_eq!(out["kind"], "lag");
-    assert!(out["text"].as_str().is_some_and(|text| text.starts_with("busy for ")), "{out}");
-    let shown = cluster.order("status");
-    assert!(shown.contains("out of rotation: busy for "), "{shown}");
+    let enough = cluster.temp().path().join("enough");
+    let page = format!("/spin?until={}", enough.display());
+    let mut busy = keep_busy(&cluster, &app, &page, "spinning since ");
+    assert_eq!(follower.event_of("1", "rotation", "lag")["in_rotation"], false);
+    // What was told may be of its start, which takes long on a busy machine. It is busy until it has enough.
+    wait_until("its lag is why it is out", PATIENCE, || {
+        let out = cluster.inspect_worker("1")["out_of_rotation"].clone();
+        out["kind"] == "lag" && out["text"].as_str().is_some_and(|text| text.starts_with("busy for "))
+    });
+    wait_until("status tells the same", PATIENCE, || {
+        cluster.order("status").contains("out of rotation: busy for ")
+    });
+    std::fs::write(enough, "").expect("the temporary directory is writable");
     busy.response().expect("the slow answer");
     wait_until("it is back", PATIENCE, || cluster.inspect_worker("1")["out_of_rotation"].is_null());
     cluster.order("cordon /1");
@@ -102,30 +120,18 @@ fn of_a_suspicion_is_its_lag() {
     cluster.stop();
 }
 
-/// Listens the first time and sleeps after that; ends with a code when it is asked to.
-const PYTHON: &str = r#"
-import os, time
-from http.server import BaseHTTPRequestHandler, HTTPServer
-if os.path.exists("been" + os.environ["PROCESS_LOGICAL_ID"]):
-    time.sleep(1000)
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
-        open("been" + os.environ["PROCESS_LOGICAL_ID"], "w")
-        os._exit(7)
-HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), Handler).serve_forever()
-"#;
+/// Serves the first time, ready at once on however busy a machine, and sleeps after that.
+const ONCE: &str = r#"been=been$PROCESS_LOGICAL_ID; [ -e $been ] && exec sleep 1000; : >$been; exec "$0""#;
 
 #[test]
 fn of_a_start_that_fails_and_of_a_budget_that_is_spent() {
-    if !require("python3") {
-        return;
-    }
-    let command = [harness::interpreter("python3"), OsString::from("-c"), OsString::from(PYTHON)];
-    let flags = "--pulse 50ms --respawn 1 --restart-delay 1ms --start-timeout 4s";
+    let program = rust_program("app-std").into_os_string();
+    let command = ["sh".into(), "-c".into(), ONCE.into(), program];
+    let flags = "--pulse 50ms --respawn 1 --restart-delay 1ms --start-timeout 6s";
     let cluster = Cluster::start_command(&command, Options::workers(2).flags(flags));
     let follower = Follower::of(&cluster);
     let mut conn = Conn::open(&cluster.target()).expect("it listens");
-    conn.last_request("/").expect("it is written");
+    conn.last_request("/exit?code=7").expect("it is written");
     assert_eq!(follower.event("worker", "exit_code")["cause"], "code 7");
     let id = follower.event("worker", "exit_code")["id"].as_str().expect("an id").to_owned();
     let cause = follower.event("worker", "budget")["cause"].clone();

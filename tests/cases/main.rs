@@ -45,6 +45,7 @@ mod early_bytes;
 /// Files of variables.
 mod env_file;
 /// A connection that a worker closes is closed.
+mod footprints;
 mod ghosts;
 /// Slow workers: out of rotation and back.
 mod health;
@@ -147,6 +148,8 @@ mod shown;
 mod silent_clients;
 /// The calls on a listening socket, one by one.
 mod sockets;
+/// What tests start does not depend on what started the tests.
+mod started_alike;
 /// Signals, wrappers, nothing left behind.
 mod stop;
 /// Ports held by somebody else.

@@ -81,15 +81,16 @@ fn pids(answers: &[Who]) -> BTreeSet<Pid> {
 fn each_child_has_its_turn_and_the_parent_none() {
     let Some((cluster, app)) = start(2, BLOCKS, "", "") else { return };
     wait_for_members(&cluster, 2);
-    let answers = ask_in_turn(&cluster.target(), &app, 20);
-    let shares = shares(&answers);
-    assert_eq!(shares.len(), 4, "{shares:?}");
-    assert!(shares.values().all(|share| *share == 5), "{shares:?}");
     let parents = cluster.started();
-    for who in &answers {
-        assert_ne!(who.pid, parents[&who.id], "the parent only waits");
-        assert!(members(&cluster, &who.id).contains(&(who.pid as u64)), "{who:?}");
-    }
+    // One that is not back in its wait yet is passed over, and on a busy machine that takes a while.
+    wait_until("each of the four has exactly its share", PATIENCE, || {
+        let shares = shares(&ask_in_turn(&cluster.target(), &app, 20));
+        for who in shares.keys() {
+            assert_ne!(who.pid, parents[&who.id], "the parent only waits");
+            assert!(members(&cluster, &who.id).contains(&u64::from(who.pid)), "{who:?}");
+        }
+        shares.len() == 4 && shares.values().all(|share| *share == 5)
+    });
     cluster.stop();
 }
 

@@ -1,8 +1,9 @@
-//! Workers that are stopped, by somebody or by the terminal that they want to read: it is told, and they can be ended.
+//! Workers that are stopped, by somebody or by the terminal that they want to read: it is told, and they can be ended. A
+//! supervisor that is stopped is told of by whoever asks it.
 
 use harness::{
-    Cluster, Options, PATIENCE, app, app_dir, interpreter, is_alive, open, pause, require, resume, signal,
-    state, wait_for, wait_until,
+    Cluster, Options, PATIENCE, app, app_dir, cli, interpreter, is_alive, open, pause, require, resume,
+    signal, state, wait_for, wait_until,
 };
 
 /// Says so when it ends by its handler.
@@ -80,4 +81,22 @@ os.write(1, b'closed\\n'); os._exit(0)";
         cluster.assert_nothing_left();
         assert_eq!(cluster.stdout().count("closed"), closed);
     }
+}
+
+#[test]
+fn a_supervisor_that_is_stopped_is_named_with_the_way_to_continue_it() {
+    let Some(app) = app("c-epoll") else { return };
+    let cluster = Cluster::start(&app, Options::workers(2).flags("--name web"));
+    let pid = cluster.pid();
+    pause(pid);
+    let told = cli(&cluster.runtime_dir(), "status web");
+    let expected = format!(
+        "clustermon: the supervisor, process {pid}, has not answered within 10 s: it is stopped; \
+         `kill -CONT {pid}` lets it go on"
+    );
+    assert_eq!(told.refusal(1), expected);
+    resume(pid);
+    assert!(cluster.order("status web").contains("2 of 2 workers running"));
+    open(&cluster.target(), &app).who().expect("it serves again");
+    cluster.stop();
 }

@@ -14,6 +14,17 @@ import blocking
 listener = blocking.listener
 shared = multiprocessing.Lock()
 name = f'lock-{os.getpid()}'
+def by_turns(lock, unlock, wait):
+    listener.setblocking(False)
+    def accept():
+        lock()
+        try:
+            while True:
+                wait()
+                try: return listener.accept()[0]
+                except BlockingIOError: pass
+        finally: unlock()
+    blocking.main(accept)
 def child():
     CHILD
 children = []
@@ -39,32 +50,15 @@ const SEMAPHORE: &str = "
 const FILE: &str = "
     lock = open(name, 'w')
     second = socket.create_server(('127.0.0.1', 0))
-    listener.setblocking(False)
     both = select.poll()
     for one in listener, second: both.register(one, select.POLLIN)
-    def accept():
-        fcntl.lockf(lock, fcntl.LOCK_EX)
-        try:
-            while True:
-                both.poll()
-                try: return listener.accept()[0]
-                except BlockingIOError: pass
-        finally: fcntl.lockf(lock, fcntl.LOCK_UN)
-    blocking.main(accept)";
+    by_turns(lambda: fcntl.lockf(lock, fcntl.LOCK_EX), lambda: fcntl.lockf(lock, fcntl.LOCK_UN), both.poll)";
 
 /// The same with select() and flock().
 const SELECT: &str = "
     lock = open(name, 'w')
-    listener.setblocking(False)
-    def accept():
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            while True:
-                select.select([listener], [], [])
-                try: return listener.accept()[0]
-                except BlockingIOError: pass
-        finally: fcntl.flock(lock, fcntl.LOCK_UN)
-    blocking.main(accept)";
+    wait = lambda: select.select([listener], [], [])
+    by_turns(lambda: fcntl.flock(lock, fcntl.LOCK_EX), lambda: fcntl.flock(lock, fcntl.LOCK_UN), wait)";
 
 /// A lock that is tried for before each wait: who has it has the listener in its epoll set, the others wait without.
 const EPOLL: &str = "

@@ -118,9 +118,38 @@ fn defines_the_hooks_and_nothing_else() {
     let elf = read();
     let defined: BTreeSet<_> =
         elf.symbols().into_iter().filter(|(_, defined, _)| *defined).map(|(name, ..)| name).collect();
-    for hook in
-        ["bind", "listen", "accept", "accept4", "getsockname", "getpeername", "getsockopt", "setsockopt"]
-    {
+    for hook in [
+        "bind",
+        "listen",
+        "accept",
+        "accept4",
+        "getsockname",
+        "getpeername",
+        "getsockopt",
+        "setsockopt",
+        "read",
+        "readv",
+        "preadv2",
+        "preadv64v2",
+        "recv",
+        "recvfrom",
+        "recvmsg",
+        "recvmmsg",
+        "__read_chk",
+        "__recv_chk",
+        "__recvfrom_chk",
+        "write",
+        "writev",
+        "pwritev2",
+        "pwritev64v2",
+        "send",
+        "sendto",
+        "sendmsg",
+        "sendmmsg",
+        "sendfile",
+        "sendfile64",
+        "splice",
+    ] {
         assert!(defined.contains(hook), "{hook} is not hooked: {defined:?}");
     }
     // What a program may call by itself, and interposing breaks.

@@ -1,8 +1,8 @@
 //! What has broken other interposers: apps/c/traps.c walks into each trap, alone and as a worker, and must say the same.
 
 use harness::{
-    Cluster, Native, Options, PATIENCE, TempDir, app, app_dir, c_program, interpreter, is_alive, require,
-    signal, state, wait_for, wait_until, who,
+    Cluster, Listen, Native, Options, PATIENCE, TempDir, app, app_dir, c_program, interpreter, is_alive,
+    require, signal, state, wait_for, wait_until, who,
 };
 use std::ffi::OsString;
 
@@ -12,17 +12,23 @@ fn command(name: &str) -> Vec<OsString> {
 
 #[track_caller]
 fn compare(name: &str) {
+    compare_on(name, Listen::Host("127.0.0.1"));
+}
+
+#[track_caller]
+fn compare_on(name: &str, listen: Listen) {
     if !require("cc") {
         return;
     }
     let folder = TempDir::new();
     let path = folder.path().join("alone");
-    let alone = Native::run_for_file(command(name), &Options::default().env("TRAP_OUT", &path), &path);
+    let alone =
+        Native::run_for_file(command(name), &Options::default().listen(listen).env("TRAP_OUT", &path), &path);
     for bad in ["not served", "paired 0", "connect: errno", "bind: errno"] {
         assert!(!alone.contains(bad), "{name} fails alone:\n{alone}");
     }
     let path = folder.path().join("worker");
-    let options = Options::workers(1).flags("--respawn 0").env("TRAP_OUT", &path).at_once();
+    let options = Options::workers(1).listen(listen).flags("--respawn 0").env("TRAP_OUT", &path).at_once();
     let cluster = Cluster::start_command(&command(name), options);
     let worker = wait_for("the trap is behind it", PATIENCE, || std::fs::read_to_string(&path).ok());
     assert_eq!(worker, alone, "{name} went otherwise in a worker");
@@ -57,6 +63,19 @@ traps! {
     clears_its_environment
     descriptors_run_out
     listens_after_a_shutdown
+    reads_its_listener
+    reads_its_listener_checked
+    reads_its_listener_when_descriptors_run_out
+    reads_before_constructors
+    is_cancelled_in_read
+}
+
+/// What the kernel says differs by family.
+#[test]
+fn reads_its_listener_on_a_path() {
+    for name in ["reads_its_listener", "reads_its_listener_when_descriptors_run_out"] {
+        compare_on(name, Listen::Path("a.sock"));
+    }
 }
 
 /// It is in a group of its own, behind that of the supervisor: the kernel stops who reads a terminal from there.

@@ -12,12 +12,14 @@ use crate::wait::{PATIENCE, wait_for, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::process::ExitStatus;
+use std::time::Instant;
 
 /// One supervisor and its workers; all are killed on drop.
 #[derive(Debug)]
 pub struct Cluster {
     running: Running,
     target: Option<Target>,
+    begun: Instant,
 }
 
 impl Cluster {
@@ -45,7 +47,8 @@ impl Cluster {
         before.extend(options.flags);
         before.push("--".into());
         let target = plan.target.clone();
-        let mut cluster = Self { running: Running::start(&before, plan, options.unread), target };
+        let begun = Instant::now();
+        let mut cluster = Self { running: Running::start(&before, plan, options.unread), target, begun };
         if let (true, Some(count)) = (options.wait_ready, options.workers) {
             cluster.wait_ready(count);
         }
@@ -73,6 +76,15 @@ impl Cluster {
     /// What the supervisor and its workers have written to stderr.
     pub fn log(&self) -> &Log {
         &self.running.log
+    }
+
+    /// The log has no more than ten lines with this text for each five seconds that the cluster has run, which is what
+    /// anybody may make it say: who attacks a busy machine takes longer, and is told of more often.
+    #[track_caller]
+    pub fn assert_few_lines(&self, part: &str) {
+        let (count, seconds) = (self.log().count(part), self.begun.elapsed().as_secs());
+        let limit = 10 * (seconds / 5 + 2);
+        assert!(count as u64 <= limit, "{count} lines with {part:?} in {seconds} s");
     }
 
     pub fn stdout(&self) -> &Log {

@@ -8,6 +8,7 @@ mod cli;
 mod cluster;
 mod contract;
 mod deployment;
+mod dispositions;
 mod http;
 mod load;
 mod log;

@@ -15,6 +15,7 @@ pub(crate) const EEXIST: i32 = 17;
 pub(crate) const EINVAL: i32 = 22;
 pub(crate) const ENFILE: i32 = 23;
 pub(crate) const EMFILE: i32 = 24;
+pub(crate) const EPIPE: i32 = 32;
 pub(crate) const ENOSYS: i32 = 38;
 pub(crate) const ENOTSOCK: i32 = 88;
 pub(crate) const ENOPROTOOPT: i32 = 92;
@@ -70,9 +71,11 @@ pub(crate) const SHUT_RD: i32 = 0;
 pub(crate) const SHUT_WR: i32 = 1;
 pub(crate) const SHUT_RDWR: i32 = 2;
 
+pub(crate) const MSG_OOB: i32 = 1;
 pub(crate) const MSG_PEEK: i32 = 2;
 pub(crate) const MSG_DONTWAIT: i32 = 0x40;
 pub(crate) const MSG_NOSIGNAL: i32 = 0x4000;
+pub(crate) const MSG_FASTOPEN: i32 = 0x2000_0000;
 pub(crate) const MSG_CMSG_CLOEXEC: i32 = 0x4000_0000;
 
 pub(crate) const O_NONBLOCK: i32 = 0o4000;
@@ -99,6 +102,7 @@ pub(crate) const POLLRDNORM: i16 = 0x40;
 pub(crate) const POLLRDHUP: i16 = 0x2000;
 
 pub(crate) const SIGABRT: i32 = 6;
+pub(crate) const SIGPIPE: i32 = 13;
 pub(crate) const SIGTERM: i32 = 15;
 
 /// `struct iovec`.

@@ -10,8 +10,10 @@ const WORDS: usize = 1024;
 static HINTS: [AtomicU64; WORDS] = [const { AtomicU64::new(0) }; WORDS];
 static ANY: AtomicBool = AtomicBool::new(false);
 
+#[inline]
 fn bit(fd: i32) -> Option<(&'static AtomicU64, u64)> {
-    let fd = usize::try_from(fd).ok()?;
+    // A negative number becomes one beyond the table.
+    let fd = fd as u32 as usize;
     Some((HINTS.get(fd / 64)?, 1 << (fd % 64)))
 }
 
@@ -21,6 +23,7 @@ pub(crate) fn any() -> bool {
 }
 
 /// True if the fd was a lane when last seen.
+#[inline]
 pub(crate) fn hinted(fd: i32) -> bool {
     bit(fd).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
 }

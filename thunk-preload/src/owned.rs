@@ -1,6 +1,6 @@
-//! Sockets whose bind() was not what the program took it for: in name only, because the cluster owns the address, or yet
-//! without the port that the cluster has for it, or with a port that tells nothing. A hint that spares everybody else a question; the supervisor's memory and
-//! the kernel decide.
+//! Sockets of this process that bind() has left in another state than the program believes: some are not bound in the kernel at
+//! all, because the supervisor has their address; some have no port yet; some have one whose number does not tell whether it is
+//! shared. The lists only save system calls and questions for all other sockets: the supervisor and the kernel decide.
 
 use crate::abi::{SO_COOKIE, SOL_SOCKET};
 use crate::sys;
@@ -8,23 +8,23 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 const ROOM: usize = 32;
 
-/// Some sockets, by the kernel's number for them.
+/// A list of sockets, by their cookies, which are the kernel's numbers for them.
 pub(crate) struct Sockets {
     cookies: [AtomicU64; ROOM],
     overflow: AtomicBool,
     any: AtomicBool,
 }
 
-/// Bound in name only.
+/// Bound in name only: bind() returned 0 and the kernel was not asked, because the supervisor listens on the address.
 pub(crate) static OWNED: Sockets = Sockets::new();
-/// Bound to port 0, which they have not got yet.
+/// Bound to port 0, and no port is chosen yet: that happens at listen(), connect() or getsockname().
 pub(crate) static PORTLESS: Sockets = Sockets::new();
-/// Bound to port 0, and the port that they have got is the cluster's: they are shared whatever the rules say of that port.
+/// Bound to port 0, and the supervisor has chosen the port: they are shared, whatever the rules say about this port.
 pub(crate) static CLUSTER_PORT: Sockets = Sockets::new();
-/// Bound to port 0, and the port that they have got is this process's own.
+/// Bound to port 0, and the port was chosen for this process alone: they are not shared.
 pub(crate) static OWN_PORT: Sockets = Sockets::new();
 
-/// The kernel's number for a socket, unique while the machine runs.
+/// The kernel's number for a socket; no other socket gets the same until the machine is started again.
 pub(crate) fn cookie(fd: i32) -> Option<u64> {
     let mut value = [0; 8];
     sys::getsockopt(fd, SOL_SOCKET, SO_COOKIE, &mut value).ok()?;
@@ -40,7 +40,7 @@ impl Sockets {
         }
     }
 
-    /// Remembers the socket.
+    /// Adds the socket. If the list is full, every socket may be in it from then on.
     pub(crate) fn remember(&self, cookie: u64) {
         self.any.store(true, Ordering::Relaxed);
         for place in &self.cookies {
@@ -51,14 +51,14 @@ impl Sockets {
         self.overflow.store(true, Ordering::Relaxed);
     }
 
-    /// It is an ordinary one now.
+    /// Removes the socket: bind() and the program agree about it now.
     pub(crate) fn forget(&self, cookie: u64) {
         for place in &self.cookies {
             let _ = place.compare_exchange(cookie, 0, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
-    /// The cookie of the socket if it may be one of them: there were more than can be remembered.
+    /// The cookie of the socket if it is in the list, or may be because the list was full at some time.
     pub(crate) fn may_have(&self, fd: i32) -> Option<u64> {
         if !self.any.load(Ordering::Relaxed) {
             return None;
@@ -67,7 +67,7 @@ impl Sockets {
         (self.overflow.load(Ordering::Relaxed) || self.remembers(cookie)).then_some(cookie)
     }
 
-    /// The cookie of the socket if it is one of them and is remembered.
+    /// The cookie of the socket if it is in the list.
     pub(crate) fn has(&self, fd: i32) -> Option<u64> {
         if !self.any.load(Ordering::Relaxed) {
             return None;

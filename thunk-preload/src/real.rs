@@ -67,10 +67,10 @@ pub(crate) fn set_errno(value: c_int) {
 }
 
 /// What a C function returns: the number, or -1 with `errno` set.
-pub(crate) fn answer(result: sys::Result<usize>) -> c_int {
+pub(crate) fn answer(result: sys::Result<usize>) -> isize {
     match result {
-        Ok(number) => number as c_int,
-        Err(error) => fail(error),
+        Ok(number) => number as isize,
+        Err(error) => fail(error) as isize,
     }
 }
 
@@ -113,20 +113,28 @@ impl Slot {
     }
 }
 
-/// Declares the table: each hooked function with its type and the raw system call that stands in for it.
-macro_rules! table {
-    ($( $slot:ident $name:literal fn $function:ident($($argument:ident: $type:ty),*) = $fallback:expr; )*) => {
-        $( static $slot: Slot = Slot::new(); )*
+/// Finds them all. Called once, by the constructor.
+pub(crate) fn resolve() {
+    let all = resolve_all() & data::resolve();
+    // The message about what is missing would be the program's first.
+    if let Some(dlerror) = weak().dlerror.filter(|_| !all) {
+        // SAFETY: it takes nothing. What it returns is the C library's and is not read.
+        core::hint::black_box(unsafe { dlerror() });
+    }
+}
 
-        /// Finds them all. Called once, by the constructor.
-        pub(crate) fn resolve() {
+/// Declares a table: each hooked function with its type and the raw system call that stands in for it; all have the same
+/// calling convention and return the same type.
+macro_rules! table {
+    ($resolve:ident: extern $convention:literal -> $out:ty;
+     $( $slot:ident $name:literal fn $function:ident($($argument:ident: $type:ty),*) = $fallback:expr; )*) => {
+        $( static $slot: $crate::real::Slot = $crate::real::Slot::new(); )*
+
+        /// Looks these up. False if one is missing.
+        pub(super) fn $resolve() -> bool {
             let mut all = true;
             $( all &= $slot.resolve($name); )*
-            // The message about what is missing would be the program's first.
-            if let Some(dlerror) = weak().dlerror.filter(|_| !all) {
-                // SAFETY: it takes nothing. What it returns is the C library's and is not read.
-                core::hint::black_box(unsafe { dlerror() });
-            }
+            all
         }
 
         $(
@@ -134,14 +142,21 @@ macro_rules! table {
             ///
             /// # Safety
             /// As for the C function: the arguments are the program's.
-            pub(crate) unsafe fn $function($($argument: $type),*) -> c_int {
-                let found = $slot.0.load(Ordering::Acquire);
+            #[inline]
+            pub(crate) unsafe fn $function($($argument: $type),*) -> $out {
+                #[cold]
+                #[inline(never)]
+                fn missing($($argument: $type),*) -> $out {
+                    $fallback
+                }
+
+                let found = $slot.0.load(::core::sync::atomic::Ordering::Acquire);
                 if found.is_null() {
-                    return $fallback;
+                    return missing($($argument),*);
                 }
                 // SAFETY: dlsym found it under this name, whose C type this is; the arguments are the caller's to vouch for.
                 unsafe {
-                    let function: unsafe extern "C-unwind" fn($($type),*) -> c_int = core::mem::transmute(found);
+                    let function: unsafe extern $convention fn($($type),*) -> $out = core::mem::transmute(found);
                     function($($argument),*)
                 }
             }
@@ -149,15 +164,21 @@ macro_rules! table {
     };
 }
 
-macro_rules! raw {
+/// The raw system call, answered as by a C function that returns a size.
+macro_rules! sized {
     ($number:expr $(, $argument:expr)*) => {{
         let given = [$($argument as usize),*];
         let mut args = [0usize; 6];
         args[..given.len()].copy_from_slice(&given);
         // SAFETY: the program's own arguments; the kernel checks its pointers.
-        let result = unsafe { sys::call($number, args) };
-        answer(sys::check(result))
+        let result = unsafe { $crate::sys::call($number, args) };
+        $crate::real::answer($crate::sys::check(result))
     }};
+}
+
+/// The raw system call, answered as by a C function that returns an `int`.
+macro_rules! raw {
+    ($($given:tt)*) => { sized!($($given)*) as ::core::ffi::c_int };
 }
 
 /// CLOCK_MONOTONIC_COARSE in nanoseconds: no system call where the C library has the vDSO's clock.
@@ -169,7 +190,10 @@ pub(crate) fn coarse_now() -> u64 {
     (time.seconds as u64).wrapping_mul(1_000_000_000).wrapping_add(time.fraction as u64)
 }
 
-table! {
+// After the macros that it uses.
+pub(crate) mod data;
+
+table! { resolve_all: extern "C-unwind" -> c_int;
     CLOCK_GETTIME c"clock_gettime" fn clock_gettime(clock: c_int, time: *mut Time)
         = raw!(nr::CLOCK_GETTIME, clock, time);
     BIND c"bind" fn bind(fd: c_int, address: *const c_void, len: u32) = raw!(nr::BIND, fd, address, len);

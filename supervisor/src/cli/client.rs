@@ -5,6 +5,7 @@ use super::failed::{Failed, INTERRUPTED};
 use crate::api::{Action, Command, Inspection, NO_LIMIT, Reply};
 use crate::io::control::{self, wire};
 use crate::io::interrupt::{self, Interrupt, Woken};
+use crate::io::proc;
 use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -68,14 +69,14 @@ impl Client {
         match self.wait(interrupt.as_ref(), most) {
             Ok(Woken::Readable) => {}
             Ok(Woken::Interrupted) => return Err(Unanswered::Interrupted),
-            Ok(Woken::Elapsed) => return Err(unanswered(&ErrorKind::TimedOut.into(), limit)),
+            Ok(Woken::Elapsed) => return Err(self.unanswered(&ErrorKind::TimedOut.into(), limit)),
             Err(error) => return Err(failed("cannot wait for the answer", error)),
         }
         match (self.line(), sent) {
             (Ok(Some(line)), _) => Ok(wire::read_answer(&line).map_err(Failed::from)),
             (Ok(None), _) => Err(Unanswered::Ended),
-            (Err(error), Ok(())) => Err(unanswered(&error, PATIENCE)),
-            (Err(_), Err(error)) => Err(unanswered(&error, PATIENCE)),
+            (Err(error), Ok(())) => Err(self.unanswered(&error, PATIENCE)),
+            (Err(_), Err(error)) => Err(self.unanswered(&error, PATIENCE)),
         }
     }
 
@@ -121,6 +122,16 @@ impl Client {
         }
     }
 
+    fn unanswered(&self, error: &io::Error, limit: Duration) -> Unanswered {
+        Unanswered::Failed(match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
+                let supervisor = control::listens(self.link.get_ref());
+                Failed::new(1, silent(supervisor, supervisor.and_then(|pid| proc::state(pid, pid)), limit))
+            }
+            _ => Failed::new(1, format!("the supervisor cannot be asked: {error}")),
+        })
+    }
+
     fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         match self.link.read_until(b'\n', &mut line) {
@@ -135,13 +146,15 @@ impl Client {
     }
 }
 
-fn unanswered(error: &io::Error, limit: Duration) -> Unanswered {
-    Unanswered::Failed(match error.kind() {
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-            Failed::new(1, format!("the supervisor has not answered within {} s", limit.as_secs()))
-        }
-        _ => Failed::new(1, format!("the supervisor cannot be asked: {error}")),
-    })
+/// Why nothing came. One that is stopped answers nobody until it goes on: who asks can do something about that.
+fn silent(supervisor: Option<u32>, state: Option<char>, limit: Duration) -> String {
+    let who = supervisor.map_or(String::new(), |pid| format!(", process {pid},"));
+    let silent = format!("the supervisor{who} has not answered within {} s", limit.as_secs());
+    match (supervisor, state) {
+        (Some(pid), Some('T')) => format!("{silent}: it is stopped; `kill -CONT {pid}` lets it go on"),
+        (_, Some('t')) => format!("{silent}: a debugger has stopped it"),
+        _ => silent,
+    }
 }
 
 #[cfg(test)]

@@ -50,8 +50,8 @@ pub(super) struct RollingArgs {
     /// What becomes of the workers that a reload has replaced before it failed: none (they stay) or all (they go back too)
     #[arg(long, value_name = "WHOM", default_value_t)]
     rollback: Rollback,
-    /// Replace a worker that holds more memory (RSS) than this, such as 200M, or 80% of the cgroup's limit shared among
-    /// the workers
+    /// Replace a worker that holds more memory than this, such as 200M, or 80% of the cgroup's limit divided among the
+    /// workers; what it shares with others counts in part (PSS)
     #[arg(long, value_name = "SIZE|SHARE")]
     memory_limit: Option<MemoryLimit>,
     /// How many pulses in a row must find too much

@@ -12,7 +12,7 @@ use crate::api::{
     Worker, WorkerState,
 };
 use crate::io::plain;
-use crate::io::proc;
+use crate::io::pss::pss;
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -56,7 +56,7 @@ impl Pss {
     /// In this process, not in the supervisor.
     fn measure(&self, mut inspection: Inspection) -> Inspection {
         for worker in inspection.workers.iter_mut().filter(|_| self.pss) {
-            worker.pss = proc::pss(worker.pids());
+            worker.pss = pss(worker.pids());
         }
         inspection
     }

@@ -43,7 +43,7 @@ pub struct Rolling {
     pub listen_settle: Duration,
     /// What becomes of those that a reload has replaced before it failed.
     pub rollback: Rollback,
-    /// A worker that holds more memory than this is replaced.
+    /// A worker that holds more memory than this, with only its part of what it shares, is replaced.
     pub memory_limit: Option<MemoryLimit>,
     /// How many samples in a row must be over it.
     pub memory_samples: u32,

@@ -168,19 +168,15 @@ impl Shell {
             pulse.free_ended(proc::threads);
         }
         let reading = joined(process, monotonic());
-        let mut pids: Vec<u32> = process.pulses.iter().map(|pulse| pulse.pid).collect();
-        pids.extend(process.members.values().map(|member| member.pid));
-        pids.push(process.pid);
-        pids.sort_unstable();
-        pids.dedup();
-        let total = pids.into_iter().filter_map(proc::sample).fold(proc::Sample::default(), |sum, one| {
-            proc::Sample {
+        let total = process.counted().into_iter().filter_map(proc::sample).fold(
+            proc::Sample::default(),
+            |sum, one| proc::Sample {
                 rss: sum.rss + one.rss,
                 ticks: sum.ticks + one.ticks,
                 threads: sum.threads + one.threads,
                 descriptors: sum.descriptors + one.descriptors,
-            }
-        });
+            },
+        );
         let (mut queued, mut oldest) = (0, Duration::ZERO);
         for (_, lane) in self.pool.lanes().filter(|(_, lane)| lane.worker() == worker) {
             queued += u32::try_from(lane.holds()).unwrap_or(u32::MAX);

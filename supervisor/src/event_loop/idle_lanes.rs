@@ -1,5 +1,6 @@
-//! Listeners that a program has closed while nobody came: they are found by a look now and then, and closed here too. Where a
-//! client waits, the core looks at once. It closes nothing that was missing only once.
+//! Finds listeners that a program has closed while no client came, and has the core close them here too: it looks for the
+//! worker's end of each lane in the descriptor tables of the worker's processes, from time to time. A lane is closed only if two
+//! looks in a row did not find it. Where a client waits, the core orders a look at once (`Output::Look`).
 
 use super::Shell;
 use crate::ids::{LaneId, WorkerId};
@@ -9,10 +10,11 @@ use crate::io::scout::{Question, Wanted};
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
-/// From a listen() to the first look. Each further one comes after twice the time, until there is a listen() again: who
-/// opens one listener after the other closes them, too.
+/// From a listen() to the first look. The pause doubles with each further look, and the next listen() sets it back: a
+/// program that opens listeners while it serves also closes some.
 const FIRST: Duration = Duration::from_secs(1);
-/// A look reads one link in /proc for each lane, so that some hundred lanes cost a thousandth of a processor.
+/// The longest pause between two looks. A look reads one link in /proc for each lane: for some hundred lanes that takes about
+/// a thousandth of a processor.
 const LAST: Duration = Duration::from_secs(8);
 
 /// When to look next, and what was missing before.
@@ -21,7 +23,7 @@ pub(super) struct IdleLanes {
     next: Option<Instant>,
     step: Duration,
     round: u64,
-    /// In which round the lane was missing.
+    /// For each lane that was not found, the number of the last look that did not find it.
     missing: HashMap<LaneId, u64>,
 }
 
@@ -40,7 +42,7 @@ impl IdleLanes {
         self.next = Some(self.next.map_or(at, |next| next.min(at)));
     }
 
-    /// A look begins; where there are no lanes it is the last one.
+    /// A look begins at so many lanes. If there are none, no further look is due until a lane is opened.
     fn begin(&mut self, now: Instant, lanes: usize) {
         self.step = (self.step * 2).clamp(FIRST, LAST);
         self.next = (lanes > 0).then_some(now + self.step);
@@ -49,8 +51,8 @@ impl IdleLanes {
         self.missing.retain(|_, missed| *missed + 1 == round);
     }
 
-    /// A look has not found the lane anywhere. True if the one before has not, either: a descriptor on its way from one
-    /// process to another is in no table for a moment.
+    /// This look has not found the lane. True if the one before it did not find it either. Once is not enough, because a
+    /// descriptor that one process sends to another is in no table until it is received.
     fn is_closed(&mut self, lane: LaneId, now: Instant) -> bool {
         let round = self.round;
         let before = self.missing.insert(lane, round);
@@ -60,7 +62,7 @@ impl IdleLanes {
 }
 
 impl Shell {
-    /// Asks where the lanes are in which nothing waits.
+    /// Has the scout look for the lanes of all workers that are not stopping.
     pub(super) fn look_at_idle_lanes(&mut self) {
         self.idle_lanes.begin(self.now, self.lanes.len());
         let mut asked: BTreeMap<WorkerId, Vec<Wanted>> = BTreeMap::new();
@@ -68,7 +70,7 @@ impl Shell {
             let wanted = Wanted { lane, inode: its.inode, seen_at: its.seen_at };
             asked.entry(its.worker).or_default().push(wanted);
         }
-        // Whose listeners are closed as it stops will be gone altogether.
+        // A worker that is stopping closes its listeners, and all its lanes are closed when it has ended.
         let stops = |worker: &WorkerId| self.processes.get(worker).is_none_or(|process| process.stopping);
         asked.retain(|worker, _| !stops(worker));
         for (worker, lanes) in asked {
@@ -77,19 +79,19 @@ impl Shell {
         }
     }
 
-    /// No process has the lane open, though the worker lives: whether it is to be closed.
+    /// The scout has found the lane in no process of its worker: whether it is to be closed.
     pub(super) fn is_idle_lane_closed(&mut self, lane: LaneId) -> bool {
         !self.is_coming(lane) && self.idle_lanes.is_closed(lane, self.now)
     }
 
-    /// On its way to the worker it is in no table of descriptors, however long that takes.
+    /// True while the lane is on its way to the worker: then it is in no descriptor table, however long that takes.
     pub(super) fn is_coming(&self, lane: LaneId) -> bool {
         let is_coming = |(coming, delivery): &(LaneId, Delivery)| *coming == lane && delivery.is_under_way();
         self.deliveries.iter().any(is_coming)
     }
 
-    /// The processes of a worker that are known, and those that may have left its family: where orphans become children of
-    /// this process, one that went into the background is among them.
+    /// The known processes of a worker, and all children of this process that are not known to be another worker's: where
+    /// orphans become its children, a process of the worker that went into the background is among them.
     pub(super) fn possible_holders(&self, worker: WorkerId) -> Vec<u32> {
         let orphans = if self.signals.is_some() { child::children() } else { Vec::new() };
         let of_others =

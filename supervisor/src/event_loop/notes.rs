@@ -152,12 +152,29 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
         Note::Worn { worker, worn } => {
             say!(Info, "worker {} is replaced: {}", name(worker), reload::worn(worn))
         }
+        Note::SharesMemory { worker, resident, own, limit } => say!(
+            Info,
+            "worker {} has {} MB in memory and stays: with only its part of what it shares it holds {} MB; the limit is {} MB",
+            name(worker),
+            resident >> 20,
+            own >> 20,
+            limit >> 20
+        ),
+        Note::NoBetter { worker, worn, pause } => say!(
+            Warn,
+            "worker {} took the place of one that was replaced for its memory, is over the limit too ({}) and is left alone \
+             for {} unless it grows: the limit may be too low",
+            name(worker),
+            reload::worn(worn),
+            Span(*pause)
+        ),
         Note::NotReplaced { worn, failed } => say!(
             Error,
             "{}, but it could not be replaced: {}; the old process goes on",
             reload::worn(worn),
             reload::cause(shell, failed)
         ),
+        Note::Stopping { workers: 0, .. } => say!(Info, "stopping at once: no worker is left"),
         Note::Stopping { workers, kill_in } => match kill_in {
             Some(kill_in) => say!(Info, "stopping {workers} workers; kill in {}", Span(*kill_in)),
             None => say!(Info, "stopping {workers} workers, however long it takes"),

@@ -39,6 +39,7 @@ impl Shell {
                     }
                 }
                 Output::LookAtBoot { worker } => self.look_at_boot(worker),
+                Output::MeasureMemory { worker } => self.measure_memory(worker),
                 Output::Examine { worker } => self.examine(worker),
                 Output::ExamineHolder { lane } => self.examine_holder(lane),
                 Output::EndHolder { lane } => self.end_holder(lane),

@@ -188,12 +188,18 @@ impl Shell {
             return true;
         }
         let known = |pid| self.processes.values().any(|process| process.knows(pid));
-        let Heirs { mut pids, doubtful } = child::heirs(process.pid, &process.token, known);
+        let Heirs { mut pids, mut doubtful } = child::heirs(process.pid, &process.token, known);
         let served = process.served;
         if served {
             // What has listened and is gone is missed only where another has its listener: it went into the background.
             let lanes = || self.lanes.values().filter(|lane| lane.worker == worker);
-            pids.retain(|&pid| lanes().any(|lane| lane.is_inherited_by(pid)));
+            pids.retain(|&pid| {
+                let inherits: Vec<Option<bool>> = lanes().map(|lane| lane.is_inherited_by(pid)).collect();
+                let is_heir = inherits.contains(&Some(true));
+                // What cannot be seen now, as of a process that executes another program, is looked at again.
+                doubtful |= !is_heir && inherits.contains(&None);
+                is_heir
+            });
         }
         for &pid in &pids {
             log::info!("worker {}: its process has ended, and {pid} goes on", self.logical_id(worker));

@@ -139,7 +139,7 @@ impl Shell {
         for Asked { worker, pid, pidfd, .. } in
             self.remains.asked.extract_if(.., |asked| asked.kill_at <= now).collect::<Vec<_>>()
         {
-            if child::lives(&pidfd) {
+            if !child::has_ended(&pidfd) {
                 log::warn!(
                     "worker {}: process {pid}, which it left behind, goes on after SIGTERM: killed",
                     self.logical_id(worker)
@@ -152,11 +152,11 @@ impl Shell {
     fn ask_to_end(&mut self, worker: WorkerId, pids: impl Iterator<Item = u32>) {
         let mut told = Vec::new();
         for pid in pids {
-            if self.remains.asked.iter().any(|asked| asked.pid == pid && child::lives(&asked.pidfd)) {
+            if self.remains.asked.iter().any(|asked| asked.pid == pid && !child::has_ended(&asked.pidfd)) {
                 continue;
             }
             let Ok(pidfd) = spawn::pidfd(pid) else { continue };
-            if child::lives(&pidfd) {
+            if !child::has_ended(&pidfd) {
                 child::ask(&pidfd, Signal::SIGTERM);
                 told.push(pid.to_string());
                 self.remains.asked.push(Asked { worker, pid, pidfd, kill_at: self.now + GRACE });

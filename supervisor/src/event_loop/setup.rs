@@ -27,6 +27,7 @@ use crate::io::conns::Conns;
 use crate::io::control::{Control, Place};
 use crate::io::dispositions::Dispositions;
 use crate::io::epoch::Epoch;
+use crate::io::gauge::Gauge;
 use crate::io::intercept::Intercept;
 use crate::io::notify::Notifier;
 use crate::io::oom::OomKills;
@@ -151,6 +152,7 @@ impl Shell {
             detached: Ready::from_env(),
             intercept,
             scout,
+            gauge: Gauge::new(waker.clone()),
             bereaved: Bereaved::default(),
             remains: Remains::default(),
             suspended: Suspended::default(),

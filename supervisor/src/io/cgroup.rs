@@ -9,36 +9,51 @@ pub(super) enum Version {
     Two,
 }
 
+/// Where this process sees the control groups that have a controller. Read once and used for several processes; whoever keeps
+/// it does not see what is mounted later.
+pub(super) struct Mounts<'a> {
+    controller: &'a str,
+    root: &'a Path,
+    mounts: Vec<Mount>,
+}
+
+impl<'a> Mounts<'a> {
+    /// Every path is taken below `root`.
+    pub(super) fn read(controller: &'a str, root: &'a Path) -> Self {
+        let text = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
+        let mounts = text.lines().filter_map(|line| Mount::parse(line, controller)).collect();
+        Self { controller, root, mounts }
+    }
+
+    /// The directory of that process's own group in each version, where it can be seen from here.
+    pub(super) fn of_process(&self, pid: u32) -> Vec<(Version, PathBuf)> {
+        let found = self.chains(&pid.to_string());
+        found.into_iter().filter_map(|(version, chain)| Some((version, chain.into_iter().next()?))).collect()
+    }
+
+    /// For each version the process's own group and those above it.
+    fn chains(&self, process: &str) -> Vec<(Version, Vec<PathBuf>)> {
+        let groups = fs::read_to_string(self.root.join(format!("proc/{process}/cgroup"))).unwrap_or_default();
+        let of_line = |line: &str| {
+            let (_, rest) = line.split_once(':')?;
+            let (controllers, group) = rest.split_once(':')?;
+            let version = match controllers {
+                "" => Version::Two,
+                list if list.split(',').any(|name| name == self.controller) => Version::One,
+                _ => return None,
+            };
+            let mount = self.mounts.iter().find(|mount| mount.version == Some(version))?;
+            Some((version, chain(mount, Path::new(group), self.root)))
+        };
+        groups.lines().filter_map(of_line).collect()
+    }
+}
+
 /// The directories in which a controller's settings for this process stand, deepest first. Every path is taken below
 /// `root`.
 pub(super) fn directories(controller: &str, root: &Path) -> Vec<(Version, PathBuf)> {
-    let found = chains("self", controller, root);
+    let found = Mounts::read(controller, root).chains("self");
     found.into_iter().flat_map(|(version, chain)| chain.into_iter().map(move |one| (version, one))).collect()
-}
-
-/// The directory of that process's own group in each version, where it can be seen from here.
-pub(super) fn of_process(pid: u32, controller: &str, root: &Path) -> Vec<(Version, PathBuf)> {
-    let found = chains(&pid.to_string(), controller, root);
-    found.into_iter().filter_map(|(version, chain)| Some((version, chain.into_iter().next()?))).collect()
-}
-
-/// For each version the process's own group and those above it.
-fn chains(process: &str, controller: &str, root: &Path) -> Vec<(Version, Vec<PathBuf>)> {
-    let read = |path: String| fs::read_to_string(root.join(path)).unwrap_or_default();
-    let (groups, mounts) = (read(format!("proc/{process}/cgroup")), read("proc/self/mountinfo".to_owned()));
-    let of_line = |line: &str| {
-        let (_, rest) = line.split_once(':')?;
-        let (controllers, group) = rest.split_once(':')?;
-        let version = match controllers {
-            "" => Version::Two,
-            list if list.split(',').any(|name| name == controller) => Version::One,
-            _ => return None,
-        };
-        let parsed = |line| Mount::parse(line, controller);
-        let mount = mounts.lines().filter_map(parsed).find(|mount| mount.version == Some(version))?;
-        Some((version, chain(&mount, Path::new(group), root)))
-    };
-    groups.lines().filter_map(of_line).collect()
 }
 
 /// The group's directory, and those above it up to the mount.

@@ -102,7 +102,17 @@ impl Process {
     /// True if the process is the first one or a member and has ended, and its end has not been taken in yet.
     pub(crate) fn has_ended_unheard(&self, pid: u32) -> bool {
         let heard = self.pid == pid && self.ended.is_some();
-        !heard && self.pidfd_of(pid).is_some_and(|pidfd| !lives(pidfd))
+        !heard && self.pidfd_of(pid).is_some_and(has_ended)
+    }
+
+    /// The processes whose memory and processor time are the worker's: its first, its members and all that have a pulse.
+    pub(crate) fn counted(&self) -> Vec<u32> {
+        let mut pids: Vec<u32> = self.pulses.iter().map(|pulse| pulse.pid).collect();
+        pids.extend(self.members.values().map(|member| member.pid));
+        pids.push(self.pid);
+        pids.sort_unstable();
+        pids.dedup();
+        pids
     }
 
     /// True once nothing that matters lives: the first process has ended and no member is left.
@@ -268,19 +278,13 @@ pub(crate) fn send(pidfd: &OwnedFd, signal: Signal) {
     unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal as i32, nothing, 0) };
 }
 
-/// True if the process has not ended.
-pub(crate) fn lives(pidfd: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-    poll(&mut fds, PollTimeout::ZERO) == Ok(0)
-}
-
 /// Waits for the end of a process, no longer than told.
 pub(crate) fn wait(pidfd: &OwnedFd, limit: Duration) {
     let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
     let _ = poll(&mut fds, PollTimeout::try_from(limit).unwrap_or(PollTimeout::ZERO));
 }
 
-/// The process has ended, whether it is reaped or not.
+/// True if the process is known to have ended, whether it is reaped or not.
 pub(crate) fn has_ended(pidfd: &OwnedFd) -> bool {
     let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
     poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)

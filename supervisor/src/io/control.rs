@@ -9,7 +9,7 @@ mod socket;
 mod told;
 pub(crate) mod wire;
 
-pub(crate) use address::connect;
+pub(crate) use address::{connect, listens};
 pub use place::ControlError;
 pub(crate) use place::Place;
 

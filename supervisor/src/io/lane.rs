@@ -276,9 +276,13 @@ impl Lane {
         is_at(self.seen_at, self.inode)
     }
 
-    /// True if another process has it under the same number: it was forked from the one that listened.
-    pub(crate) fn is_inherited_by(&self, pid: u32) -> bool {
-        descriptor_table::is_socket_at(pid, self.holder.fd, self.inode).unwrap_or(false)
+    /// Whether another process has it under the same number: it was forked from the one that listened. `None` if that cannot
+    /// be seen.
+    pub(crate) fn is_inherited_by(&self, pid: u32) -> Option<bool> {
+        match descriptor_table::is_socket_at(pid, self.holder.fd, self.inode) {
+            Ok(found) => Some(found),
+            Err(error) => (error.kind() == io::ErrorKind::NotFound).then_some(false),
+        }
     }
 }
 

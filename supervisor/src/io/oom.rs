@@ -1,13 +1,15 @@
 //! Whether the kernel's OOM killer has struck in the control group of a worker's process, by the count that the group keeps. Of
 //! groups that keep none nothing is said.
 
-use super::cgroup::{self, Version};
+use super::cgroup::{Mounts, Version};
 use super::proc;
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+/// Of the control groups that count such kills.
+const CONTROLLER: &str = "memory";
 /// How long after it was counted a kill may explain the end of a process: large ones take long to end.
 const RECENT: Duration = Duration::from_secs(10);
 
@@ -53,8 +55,10 @@ impl OomKills {
 
     fn look_in(&mut self, root: &Path, pids: impl Iterator<Item = u32>, now: Instant) {
         let mut files = HashMap::new();
+        // Read once for all of them, and anew each time: groups may be mounted meanwhile.
+        let mounts = Mounts::read(CONTROLLER, root);
         for pid in pids {
-            if let Some(file) = file_of(pid, root).or_else(|| self.files.remove(&pid)) {
+            if let Some(file) = file_of(pid, &mounts, root).or_else(|| self.files.remove(&pid)) {
                 self.count(&file, now);
                 files.insert(pid, file);
             }
@@ -65,7 +69,8 @@ impl OomKills {
 
     /// The process has been started.
     pub(crate) fn watch(&mut self, pid: u32, now: Instant) {
-        if let Some(file) = file_of(pid, Path::new("/")) {
+        let root = Path::new("/");
+        if let Some(file) = file_of(pid, &Mounts::read(CONTROLLER, root), root) {
             self.count(&file, now);
             self.files.insert(pid, file);
         }
@@ -93,13 +98,13 @@ impl OomKills {
 
 /// The file that holds the count of the process's own group; `None` of one that is ending, for version 1 then tells another
 /// group of it than that in which it was killed.
-fn file_of(pid: u32, root: &Path) -> Option<PathBuf> {
+fn file_of(pid: u32, mounts: &Mounts<'_>, root: &Path) -> Option<PathBuf> {
     let names = |version| match version {
         Version::One => ["memory.oom_control", "memory.oom_control"],
         // Kills in groups below count in `memory.events` too; the other came later.
         Version::Two => ["memory.events.local", "memory.events"],
     };
-    let groups = cgroup::of_process(pid, "memory", root);
+    let groups = mounts.of_process(pid);
     let files = groups.iter().flat_map(|(version, group)| names(*version).map(|name| group.join(name)));
     let file = files.into_iter().find(|file| read(file).is_some())?;
     // Looked at after the groups: it was not ending when they were read.

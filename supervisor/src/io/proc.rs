@@ -78,19 +78,6 @@ pub(crate) fn sample(pid: u32) -> Option<Sample> {
     })
 }
 
-/// Proportional memory of these processes, in bytes: what several share counts as a part for each. `None` if none of them
-/// tells: they are gone, or somebody else's. The kernel walks all their pages for it, about 13 ms for each GiB, and a
-/// process that wants to map memory meanwhile waits; so this is for who asks, in their own thread.
-pub(crate) fn pss(pids: impl IntoIterator<Item = u32>) -> Option<u64> {
-    let of_one = |pid| pss_in(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?);
-    pids.into_iter().filter_map(of_one).fold(None, |sum, one| Some(sum.unwrap_or(0) + one))
-}
-
-fn pss_in(text: &str) -> Option<u64> {
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
-}
-
 /// The state of one thread alone; `None` if it is gone.
 pub(crate) fn state(pid: u32, tid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).ok()?;
@@ -311,17 +298,6 @@ mod tests {
     fn finds_a_parent() {
         assert_eq!(parent(std::process::id()), Some(std::os::unix::process::parent_id()));
         assert_eq!(parent(u32::MAX), None);
-    }
-
-    #[test]
-    fn shared_memory_counts_in_parts() {
-        let text = "7ff - 7fff [rollup]\nRss:      9000 kB\nPss:      1234 kB\nPss_Dirty:   1 kB\n";
-        assert_eq!(pss_in(text), Some(1234 * 1024));
-        assert_eq!(pss_in("Pss: lots\n"), None);
-        let me = std::process::id();
-        let own = pss([me, u32::MAX]).unwrap();
-        assert!(own > 100_000 && own <= 2 * sample(me).unwrap().rss, "{own}");
-        assert_eq!((pss([u32::MAX]), pss([])), (None, None));
     }
 
     #[test]

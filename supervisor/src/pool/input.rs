@@ -91,8 +91,12 @@ pub enum Input {
     Scale { workers: u32 },
     /// Nothing is under way any more in the connections of a worker that drains: the answer to `Drain`.
     Quiet { worker: WorkerId },
-    /// So many bytes of memory does the worker hold: told at each sample where there is a limit.
+    /// So many bytes of memory does the worker hold, what it shares with others counted in full: told at each sample where
+    /// there is a limit.
     Memory { worker: WorkerId, bytes: u64 },
+    /// So many bytes does the worker hold, what it shares counted in part: the answer to `MeasureMemory`. `None` if that
+    /// cannot be read.
+    MemoryMeasured { worker: WorkerId, bytes: Option<u64> },
     /// Every worker is to have a new process of a new version; how that ends is told as `Reloaded` with this number.
     Reload { ticket: u64 },
     /// The reload that is under way, or the return to what was before it, ends now; nothing happens if there is none.

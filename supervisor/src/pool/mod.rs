@@ -36,6 +36,7 @@ mod credit;
 mod deadlines;
 mod early_connects;
 mod endings;
+mod footprint;
 mod health;
 mod input;
 #[cfg(any(test, debug_assertions))]
@@ -78,6 +79,7 @@ pub use balancer::{Balancer, BalancerState};
 pub use booting::{Activity, BootEnd};
 pub use deadlines::Timer;
 pub use early_connects::Connecting;
+pub use footprint::Measure;
 pub use input::{Command, Finding, Input};
 pub use lane::{Lane, Standing};
 pub use leaving::Leaving;

@@ -44,6 +44,8 @@ pub enum Output {
     Count { worker: WorkerId },
     /// Answer by `Booting` what the worker, which is starting, does. Ordered again while something depends on it.
     LookAtBoot { worker: WorkerId },
+    /// Measure the worker's memory, with its part of what it shares; answered by `MemoryMeasured`.
+    MeasureMemory { worker: WorkerId },
     /// Find out what the worker is doing, and why it takes nothing: answer by `Examined`. Ordered at each look while it
     /// takes nothing.
     Examine { worker: WorkerId },
@@ -281,6 +283,19 @@ pub enum Note {
     Worn {
         worker: WorkerId,
         worn: Worn,
+    },
+    /// It is over the limit only by what it shares, and stays.
+    SharesMemory {
+        worker: WorkerId,
+        resident: u64,
+        own: u64,
+        limit: u64,
+    },
+    /// It is worn like the process before it, in whose place it came: it is left alone for so long after it began.
+    NoBetter {
+        worker: WorkerId,
+        worn: Worn,
+        pause: Duration,
     },
     /// It was not to be: the old one goes on.
     NotReplaced {

@@ -117,6 +117,7 @@ impl Pool {
             && let Some(version) = self.current(worker).map(|worker| worker.version)
         {
             self.note(Note::Worn { worker, worn });
+            self.is_replaced_for(worker, worn);
             let purpose = Purpose::Replace { slot: worker.slot, worn };
             self.start_rollout(purpose, version, VecDeque::from([(worker.slot, version)]));
         }

@@ -52,7 +52,8 @@ pub struct Settings {
     pub listen_settle: Duration,
     /// A reload that fails also takes back what it had replaced.
     pub rollback_all: bool,
-    /// A worker that holds more bytes than this in `memory_samples` samples in a row is replaced; `None` is never.
+    /// A worker that holds more bytes than this in `memory_samples` samples in a row is measured, with only its part of what
+    /// it shares, and replaced if that is too much too; `None` is never.
     pub memory_limit: Option<u64>,
     /// How many samples in a row, at least 1.
     pub memory_samples: u32,

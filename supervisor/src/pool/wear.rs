@@ -2,9 +2,10 @@
 //! one by a rollout of that one slot; nothing is stopped from here.
 
 use super::deadlines::after;
+use super::footprint::{Excess, Footprint, Measure, Spared};
 use super::pool::Pool;
 use super::worker::Worker;
-use super::{Deadline, JITTER, Settings, Timer};
+use super::{Deadline, JITTER, Note, Output, Settings, Timer};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 
@@ -14,8 +15,8 @@ const AGAIN: Duration = Duration::from_secs(60);
 /// Why a process is to be replaced though it works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Worn {
-    /// It has held more than the limit, in bytes, in each of the last samples; so many in the last.
-    Memory { bytes: u64, limit: u64 },
+    /// It has held more than the limit, in bytes, in each of the last samples, and holds so many by this measure.
+    Memory { bytes: u64, limit: u64, measure: Measure },
     /// It has lived for so long.
     Lifetime { after: Duration },
     /// It was given so many connections.
@@ -30,9 +31,7 @@ pub(super) struct Wear {
     /// Connections that its slot had been given before it, and the count at which it is replaced.
     before: u64,
     serves_until: Option<u64>,
-    /// Samples in a row that were over the limit, and the last of them.
-    over: u32,
-    bytes: u64,
+    footprint: Footprint,
     again_at: Option<Deadline>,
 }
 
@@ -67,18 +66,17 @@ impl Wear {
         self.serves_until = self.serves_until.map(|until| until.saturating_add(dispatched));
     }
 
-    fn sample(&mut self, bytes: u64, settings: &Settings) {
-        let over = settings.memory_limit.is_some_and(|limit| bytes > limit);
-        self.over = if over { self.over.saturating_add(1) } else { 0 };
-        self.bytes = bytes;
+    /// It comes after that one in the same slot.
+    pub(super) fn succeed(&mut self, old: &Self) {
+        self.footprint.succeed(&old.footprint);
     }
 
     fn cause(&self, now: Instant, dispatched: u64, settings: &Settings) -> Option<Worn> {
         if self.again_at.is_some() {
             return None;
         }
-        let memory = settings.memory_limit.filter(|_| self.over >= settings.memory_samples.max(1));
-        let memory = memory.map(|limit| Worn::Memory { bytes: self.bytes, limit });
+        let excess = settings.memory_limit.zip(self.footprint.excess());
+        let memory = excess.map(|(limit, Excess { bytes, measure })| Worn::Memory { bytes, limit, measure });
         let old = self.lives_until.filter(|until| *until <= now).and(self.since);
         let old = old.map(|since| Worn::Lifetime { after: now.saturating_duration_since(since) });
         let given = dispatched.saturating_sub(self.before);
@@ -91,11 +89,34 @@ impl Wear {
 }
 
 impl Pool {
-    /// So many bytes of memory does the worker hold.
-    pub(super) fn weighed(&mut self, id: WorkerId, bytes: u64) {
+    /// So many bytes of memory does the worker hold, what it shares counted in full. Whether that is too much is measured
+    /// anew before anything follows.
+    pub(super) fn weighed(&mut self, now: Instant, id: WorkerId, resident: u64) {
+        let may_be_replaced =
+            self.wearing().any(|worker| worker.id() == id && worker.wear.again_at.is_none());
+        let Self { workers, settings, outbox, .. } = self;
+        let Some(Worker { wear, .. }) = workers.by_id_mut(id) else { return };
+        wear.footprint.sample(resident, settings);
+        if may_be_replaced && wear.footprint.wants_measure(now, settings) {
+            outbox.push_back(Output::MeasureMemory { worker: id });
+        }
+    }
+
+    /// So many bytes are the worker's own or its part of what it shares; `None` if that cannot be read.
+    pub(super) fn memory_measured(&mut self, now: Instant, id: WorkerId, proportional: Option<u64>) {
         let Self { workers, settings, .. } = self;
-        if let Some(worker) = workers.by_id_mut(id) {
-            worker.wear.sample(bytes, settings);
+        let Some((Worker { wear, .. }, limit)) = workers.by_id_mut(id).zip(settings.memory_limit) else {
+            return;
+        };
+        match wear.footprint.measured(now, proportional, settings) {
+            Some(Spared::Shares { resident, own }) => {
+                self.note(Note::SharesMemory { worker: id, resident, own, limit });
+            }
+            Some(Spared::LikeTheLast { excess: Excess { bytes, measure }, pause }) => {
+                let worn = Worn::Memory { bytes, limit, measure };
+                self.note(Note::NoBetter { worker: id, worn, pause });
+            }
+            None => {}
         }
     }
 
@@ -117,6 +138,14 @@ impl Pool {
     pub(super) fn spare(&mut self, now: Instant, slot: u32) {
         if let Some(worker) = self.workers.get_mut(slot as usize) {
             worker.wear.again_at = Some(after(now, AGAIN));
+            worker.wear.footprint.goes_on();
+        }
+    }
+
+    /// The worker is being replaced for this.
+    pub(super) fn is_replaced_for(&mut self, id: WorkerId, worn: Worn) {
+        if let (Worn::Memory { .. }, Some(worker)) = (worn, self.workers.by_id_mut(id)) {
+            worker.wear.footprint.is_replaced();
         }
     }
 

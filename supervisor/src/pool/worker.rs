@@ -241,6 +241,7 @@ impl Worker {
         self.next = self.next.max(old.next);
         self.backoff = old.backoff.clone();
         self.wear.begin_after(old.load.dispatched());
+        self.wear.succeed(&old.wear);
         self.load.inherit(&old.load);
         self.has_died |= old.has_died;
         self.last_exit = self.last_exit.or(old.last_exit);
@@ -258,7 +259,9 @@ impl Worker {
             self.promise = Promise::default();
             self.boot = Boot::default();
             self.booting = Booting::default();
+            let old = std::mem::take(&mut self.wear);
             self.wear = Wear::new(now, self.id, self.load.dispatched(), settings);
+            self.wear.succeed(&old);
         }
         if matches!(effect, Effect::Ready(_) | Effect::NeverListened(_)) {
             self.boot.became_ready(now);

@@ -2,6 +2,7 @@
    every call answered, in words that are the same wherever it runs. */
 #include "play.h"
 #include "play_calls.h"
+#include "play_data.h"
 
 struct op {
     char name[16];
@@ -63,6 +64,7 @@ static void play(int from, int to) {
         else if (!strcmp(name, "close")) play_close(op->a);
         else if (!strcmp(name, "close_range")) play_close_range();
         else if (!strcmp(name, "unlink")) play_unlink(op->a, op->b);
+        else if (!strcmp(name, "data")) play_data(op->a, op->b);
         else if (!strcmp(name, "fate")) play_fate(op->a);
         else if (!strcmp(name, "fork")) at += play_fork(at, op->a);
         else say(" unknown");
@@ -78,6 +80,7 @@ static void play_alone(void) {
     struct sigaction action = {.sa_handler = on_alarm};
     sigaction(SIGALRM, &action, NULL);
     signal(SIGIO, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
     close_range(3, ~0U, 0);
     memset(here, -1, sizeof here);
     memset(slots, -1, sizeof slots);

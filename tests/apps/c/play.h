@@ -21,6 +21,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -36,6 +37,7 @@ struct object {
     int reuse_addr, reuse_port;
     int listening, shut;
     int by;          /* the process that listened */
+    int number;      /* by which it listened last */
     int pending;     /* connected to it and not yet accepted */
     int parted;      /* a child has accepted, and may have got a lane of its own: who shared it may be woken for nothing */
     int timeout;     /* SO_RCVTIMEO is set */

@@ -94,6 +94,7 @@ static void play_listen(int slot, int backlog) {
         object->pending = 0;
     }
     object->listening = 1;
+    object->number = fd;
     object->shut = 0;
     if (object->bound < 0) return;
     world->addresses[object->bound].listened = 1;

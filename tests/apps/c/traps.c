@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 extern char **environ;
-static char said[4096];
+static char said[16384];
 
 static void say(const char *format, ...) {
     va_list arguments;
@@ -370,12 +370,16 @@ static void listens_after_a_shutdown(void) {
     serve_one("again", listener);
 }
 
+#include "traps_data.h"
+
 static const struct { const char *name; void (*run)(void); } traps[] = {
 #define TRAP(name) {#name, name}
     TRAP(no_standard_descriptors), TRAP(closes_everything), TRAP(becomes_a_daemon), TRAP(becomes_a_daemon_later),
     TRAP(executes_itself), TRAP(is_handed_down), TRAP(child_listens), TRAP(listens_by_a_copy), TRAP(signals_restart),
     TRAP(signals_interrupt), TRAP(vfork_child), TRAP(signal_driven), TRAP(clears_its_environment),
-    TRAP(descriptors_run_out), TRAP(listens_after_a_shutdown),
+    TRAP(descriptors_run_out), TRAP(listens_after_a_shutdown), TRAP(reads_its_listener),
+    TRAP(reads_its_listener_checked), TRAP(reads_its_listener_when_descriptors_run_out),
+    TRAP(reads_before_constructors), TRAP(is_cancelled_in_read),
 };
 
 int main(int count, char **arguments) {

@@ -29,9 +29,11 @@ function handle(server, again, method, url, body, reply) {
     case 'GET /slow':
       return setTimeout(() => reply(200, who()), Number(searchParams.get('ms')));
     case 'GET /spin': {
-      fs.writeSync(1, 'spinning\n');
-      const end = Date.now() + Number(searchParams.get('ms'));
-      while (Date.now() < end) {}
+      const until = searchParams.get('until');
+      const begin = Date.now();
+      fs.writeSync(1, until ? `spinning since ${begin}\n` : 'spinning\n');
+      const end = begin + Number(searchParams.get('ms'));
+      while (until ? !fs.existsSync(until) : Date.now() < end) {}
       return reply(200, who());
     }
     case 'GET /exit':

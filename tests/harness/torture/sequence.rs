@@ -309,6 +309,10 @@ impl Writer {
                 let (place, how) = (self.dice.pick(&[3, 3, 4]), self.dice.roll(3));
                 self.push("unlink", [place, how, 0, 0]);
             }
+            3 => {
+                let (slot, how) = (self.listener(), self.dice.roll(22));
+                self.push("data", [slot as i32, how, 0, 0]);
+            }
             _ => self.push("fate", [slot as i32, 0, 0, 0]),
         }
     }

@@ -47,7 +47,8 @@ pub(crate) unsafe extern "C-unwind" fn connect(fd: c_int, to: *const c_void, len
     result
 }
 
-/// Whether the supervisor says that nobody is there.
+/// Whether the supervisor says that nobody is there. It says so of a unix path only where the file is there, so that
+/// ECONNREFUSED is right for it; without a file the question is the kernel's, which says ENOENT.
 #[cold]
 #[inline(never)]
 fn is_refused(fd: c_int, to: *const c_void, len: u32) -> bool {

@@ -3,6 +3,7 @@
 mod accept;
 mod bind_listen;
 mod connect;
+mod data;
 mod names;
 mod options;
 mod unlink;

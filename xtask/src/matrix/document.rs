@@ -52,6 +52,16 @@ use such ports. What a program opens as it starts, or by a number, is shared unl
 | ports of debuggers (9229, 5678, 5005) | they are private: the first worker has the port, the others do not start or do without | none needed; give each worker a port of its own |
 ";
 
+const SETTINGS: &str = "\
+## What needs an option or a setting
+
+| what | what happens without it | what to do |
+|---|---|---|
+| Puma with its systemd support, and others that say READY=1 | `NOTIFY_SOCKET` is not given to workers: a worker is ready when it listens | `--ready notify`, by which a worker is ready when the program says so. Puma 5 needs the gem `sd_notify` for it, and complains without |
+| programs that clean the environment of their processes by a list (Dovecot's `import_environment`, `env_keep` of sudo) | they serve outside the cluster; the log and `status` say so | keep `LD_PRELOAD`, `CLUSTERMON_SOCKET`, `CLUSTERMON_TOKEN` and `CLUSTERMON_SUPERVISOR`, without any of which a process is outside; `CLUSTERMON_RULES`, `CLUSTERMON_BACKLOG`, `CLUSTERMON_ON_SUPERVISOR_DEATH` and `PROCESS_LOGICAL_ID` too, which say what the options said |
+| programs that leave descriptors with the service manager (`FDSTORE=1`) | nothing is kept: the message with the descriptor fails with EPERM (Linux 6.16 and later), or the descriptor is closed | none: a listener stays open in the cluster from one process to the next, and what else is to outlive a worker has to be kept elsewhere |
+";
+
 const WITHOUT: &str = "\
 ## What cannot be a worker
 
@@ -81,7 +91,7 @@ pub(super) fn write(rows: &[&Row], report: &Path) -> Result<String> {
         let cell = |(column, _): (&str, _)| found.get(column).map_or("", String::as_str).to_owned();
         writeln!(text, "| {} | {} |", row.title, COLUMNS.map(cell).join(" | "))?;
     }
-    write!(text, "\n{PORTS}\n{WITHOUT}")?;
+    write!(text, "\n{PORTS}\n{SETTINGS}\n{WITHOUT}")?;
     for row in rows {
         let Some(refused) = &row.refused else { continue };
         let told = found(row, report)?.remove("told").unwrap_or_default();

@@ -111,3 +111,25 @@ fn a_cluster_that_ends_while_it_is_told_to_stop_has_stopped() {
         assert_eq!(result.map_err(|failed| failed.code), code, "{command:?}");
     }
 }
+
+#[test]
+fn one_that_does_not_answer_is_named_as_far_as_it_is_known() {
+    let limit = Duration::from_secs(10);
+    for (supervisor, state, told) in [
+        (None, None, "the supervisor has not answered within 10 s"),
+        (Some(7), None, "the supervisor, process 7, has not answered within 10 s"),
+        (Some(7), Some('R'), "the supervisor, process 7, has not answered within 10 s"),
+        (
+            Some(7),
+            Some('T'),
+            "the supervisor, process 7, has not answered within 10 s: it is stopped; `kill -CONT 7` lets it go on",
+        ),
+        (
+            Some(7),
+            Some('t'),
+            "the supervisor, process 7, has not answered within 10 s: a debugger has stopped it",
+        ),
+    ] {
+        assert_eq!(silent(supervisor, state, limit), told);
+    }
+}

@@ -128,7 +128,8 @@ impl Builder {
         self
     }
 
-    /// A worker that holds more memory than this, over `memory_samples` pulses, is replaced; `None` is never.
+    /// A worker that holds more memory than this, over `memory_samples` pulses, is replaced; what it shares with others counts in
+    /// part. `None` is never.
     pub fn memory_limit(mut self, limit: impl Into<Option<MemoryLimit>>) -> Self {
         self.rolling.memory_limit = limit.into();
         self

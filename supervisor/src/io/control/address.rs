@@ -4,7 +4,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::sys::socket::UnixAddr;
 use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, connect as connect_raw, setsockopt, socket, sockopt,
+    AddressFamily, SockFlag, SockType, connect as connect_raw, getsockopt, setsockopt, socket, sockopt,
 };
 use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike};
@@ -34,4 +34,10 @@ pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
     setsockopt(&link, sockopt::SendTimeout, &TimeVal::seconds(1))?;
     connect_raw(link.as_raw_fd(), &of(directory.as_fd(), &path)?)?;
     Ok(UnixStream::from(link))
+}
+
+/// The process that listens at the other end; `None` if it cannot be known, as from within another PID namespace.
+pub(crate) fn listens(link: &UnixStream) -> Option<u32> {
+    let peer = getsockopt(link, sockopt::PeerCredentials).ok()?;
+    u32::try_from(peer.pid()).ok().filter(|pid| *pid > 0)
 }

@@ -152,6 +152,8 @@ pub(super) struct Sim {
     pub(super) reopens: bool,
     /// What a look at a starting worker finds, of everybody.
     pub(super) activity: Option<Activity>,
+    /// What a measure of memory finds, of everybody.
+    pub(super) proportional: Option<u64>,
     /// What an examination finds, of everybody.
     pub(super) finding: Finding,
     pub(super) done: Option<Outcome>,
@@ -194,6 +196,7 @@ impl Sim {
             polite: true,
             reopens: true,
             activity: None,
+            proportional: None,
             finding: Finding::Busy,
             done: None,
             by_credit: false,

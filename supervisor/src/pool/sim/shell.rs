@@ -149,6 +149,10 @@ impl Sim {
                 let activity = self.activity;
                 self.answer(Input::Booting { worker, activity });
             }
+            Output::MeasureMemory { worker } => {
+                let bytes = self.proportional;
+                self.answer(Input::MemoryMeasured { worker, bytes });
+            }
             Output::Examine { worker } => {
                 let (finding, evidence) = (self.finding, "what it was doing".to_owned());
                 self.answer(Input::Examined { worker, finding, evidence });

@@ -10,6 +10,7 @@ mod drains;
 mod early_connects;
 mod ends;
 mod failures;
+mod footprints;
 mod hangs;
 mod lags;
 mod late_addresses;

@@ -156,6 +156,7 @@ impl Run {
             Act::Unfit => self.sim.fit = !self.sim.fit,
             Act::Weigh(n, bytes) => {
                 let worker = self.process(n)?;
+                self.sim.proportional = [None, Some(1), Some(bytes.into())][usize::from(bytes % 3)];
                 self.tell(Input::Memory { worker, bytes: bytes.into() });
             }
             Act::Quiet(n) => {

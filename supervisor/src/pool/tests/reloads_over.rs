@@ -1,12 +1,8 @@
 //! Reloads over one another, aborted ones, and what a slot is made of after one that came to nothing.
 
-use super::rollouts::{reload, rolling, succeed, successor};
+use super::rollouts::{busy, done, reload, rolling, succeed, successor};
 use crate::pool::sim::{Sim, ms};
 use crate::pool::{Exit, Failed, Input, Outcome, Progress, Reloaded, Settings};
-
-fn done(workers: u32) -> Reloaded {
-    Reloaded::Done { workers, dropped: Vec::new() }
-}
 
 fn aborted(replaced: u32, rolled_back: bool) -> Reloaded {
     Reloaded::Failed { failed: Failed::Aborted, replaced, rolled_back }
@@ -44,10 +40,7 @@ fn what_has_waited_longest_comes_first_so_that_each_has_its_turn() {
 
 #[test]
 fn what_drains_yet_counts_for_the_newer_one() {
-    let (mut sim, balancer, lanes) = Sim::serving(rolling(2));
-    sim.connect(balancer);
-    sim.take(lanes[0]);
-    let old = sim.worker(0);
+    let (mut sim, balancer, old) = busy();
     reload(&mut sim, 1);
     succeed(&mut sim, 0, balancer);
     reload(&mut sim, 2);
@@ -74,10 +67,7 @@ fn a_worn_process_is_not_replaced_twice() {
 
 #[test]
 fn each_slot_counts_once() {
-    let (mut sim, balancer, lanes) = Sim::serving(rolling(2));
-    sim.connect(balancer);
-    sim.take(lanes[0]);
-    let old = sim.worker(0);
+    let (mut sim, balancer, old) = busy();
     let progress = |sim: &Sim| sim.pool.rollout().map(|rollout| rollout.progress());
     let at = |done, under_way, waiting, draining| Some(Progress { done, under_way, waiting, draining });
     reload(&mut sim, 1);

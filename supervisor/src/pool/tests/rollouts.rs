@@ -14,6 +14,20 @@ pub(super) fn successor(sim: &Sim, slot: u32) -> Option<WorkerId> {
     sim.alive.iter().copied().find(|id| id.slot == slot && id.incarnation > own.incarnation)
 }
 
+/// A cluster of two of which the first has a connection, and that worker.
+pub(super) fn busy() -> (Sim, BalancerId, WorkerId) {
+    let (mut sim, balancer, lanes) = Sim::serving(rolling(2));
+    sim.connect(balancer);
+    sim.take(lanes[0]);
+    let worker = sim.worker(0);
+    (sim, balancer, worker)
+}
+
+/// The end of a reload that went well.
+pub(super) fn done(workers: u32) -> Reloaded {
+    Reloaded::Done { workers, dropped: Vec::new() }
+}
+
 pub(super) fn reload(sim: &mut Sim, ticket: u64) {
     sim.input(Input::Reload { ticket });
 }
@@ -38,7 +52,7 @@ fn one_after_the_other_and_always_all_serve() {
         succeed(&mut sim, slot, balancer);
         sim.advance(ms(20));
     }
-    assert_eq!(sim.reloads, [(7, Reloaded::Done { workers: 3, dropped: Vec::new() })]);
+    assert_eq!(sim.reloads, [(7, done(3))]);
     assert_eq!(sim.alive.len(), 3);
     assert!(sim.alive.iter().all(|id| id.incarnation == 2 && sim.versions[id] == 1), "{:?}", sim.versions);
     // Whoever is restarted or added later is of the new version too.
@@ -69,7 +83,7 @@ fn nothing_is_lost_under_load() {
         }
         sim.advance(ms(50));
     }
-    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 2, dropped: Vec::new() })]);
+    assert_eq!(sim.reloads, [(1, done(2))]);
     for (conn, fate) in &sim.conns {
         let well = match fate {
             Fate::TakenBy(worker) => sim.alive.contains(worker),
@@ -82,10 +96,7 @@ fn nothing_is_lost_under_load() {
 
 #[test]
 fn the_old_one_drains_and_the_next_waits_for_it() {
-    let (mut sim, balancer, lanes) = Sim::serving(rolling(2));
-    sim.connect(balancer);
-    sim.take(lanes[0]);
-    let old = sim.worker(0);
+    let (mut sim, balancer, old) = busy();
     reload(&mut sim, 1);
     succeed(&mut sim, 0, balancer);
     sim.advance(ms(5_000));
@@ -108,7 +119,7 @@ fn more_at_a_time_where_there_is_room() {
     }
     sim.advance(ms(1_000));
     succeed(&mut sim, 2, balancer);
-    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 3, dropped: Vec::new() })]);
+    assert_eq!(sim.reloads, [(1, done(3))]);
 }
 
 #[test]
@@ -122,7 +133,7 @@ fn without_room_for_two_one_stops_first() {
         sim.listen(slot, balancer);
         sim.advance(ms(1_000));
     }
-    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 2, dropped: Vec::new() })]);
+    assert_eq!(sim.reloads, [(1, done(2))]);
 }
 
 /// A cluster of two in a reload of which the first is done and the second has begun.
@@ -294,7 +305,7 @@ fn an_old_one_that_dies_meanwhile_is_followed_at_once() {
     sim.listen_by(new, balancer);
     sim.advance(ms(1_000));
     succeed(&mut sim, 1, balancer);
-    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 2, dropped: Vec::new() })]);
+    assert_eq!(sim.reloads, [(1, done(2))]);
 }
 
 #[test]
@@ -307,7 +318,7 @@ fn commands_to_a_slot_that_is_being_replaced() {
     assert!(!sim.pool.workers()[0].is_live());
     succeed(&mut sim, 1, balancer);
     sim.advance(ms(20));
-    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 1, dropped: Vec::new() })]);
+    assert_eq!(sim.reloads, [(1, done(1))]);
     // A worker that is down comes back as the old version unless it was reached; it was not.
     sim.command(0, Command::Start);
     assert!(matches!(sim.pool.workers()[0].state(), State::Starting { .. }));
@@ -334,7 +345,7 @@ fn scaling_meanwhile_leaves_no_one_behind() {
     sim.advance(ms(20));
     assert_eq!(sim.alive.len(), 1);
     assert_eq!(sim.pool.count_workers(), 1);
-    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 1, dropped: Vec::new() })]);
+    assert_eq!(sim.reloads, [(1, done(1))]);
 }
 
 #[test]
@@ -382,5 +393,5 @@ fn who_is_down_for_want_of_luck_is_tried_again() {
     let second = successor(&sim, 1).unwrap();
     sim.listen_by(second, balancer);
     sim.advance(ms(1_050));
-    assert_eq!(sim.reloads, [(1, Reloaded::Done { workers: 2, dropped: Vec::new() })]);
+    assert_eq!(sim.reloads, [(1, done(2))]);
 }
