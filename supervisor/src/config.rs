@@ -144,13 +144,19 @@ pub struct Config {
 }
 
 impl Config {
-    /// Why workers may not accept by themselves, where that was chosen: a policy that goes by the source has to see the
-    /// connection first.
+    /// Why workers may not accept by themselves, as far as the options say it.
     pub(crate) fn handoff_because(&self) -> Option<&'static str> {
         match (self.dispatch, self.policy) {
+            (Dispatch::Auto, _) => Some("the default"),
             (Dispatch::Handoff, _) => Some("--dispatch handoff"),
-            (_, pool::Policy::SourceHash) => Some("--policy source-hash"),
-            (Dispatch::Auto | Dispatch::Credit, _) => None,
+            // The source has to be seen first.
+            (Dispatch::Credit, pool::Policy::SourceHash) => Some("--policy source-hash"),
+            // Where connections are counted each has to be seen, too.
+            (Dispatch::Credit, pool::Policy::LeastConnections) => Some("--policy least-connections"),
+            (Dispatch::Credit, pool::Policy::RoundRobin) if self.max_connections.is_some() => {
+                Some("--max-connections")
+            }
+            (Dispatch::Credit, pool::Policy::RoundRobin) => None,
         }
     }
 

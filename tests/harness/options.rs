@@ -61,7 +61,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             workers: Some(4),
-            flags: Vec::new(),
+            flags: dispatch(),
             env: Vec::new(),
             via: Via::Direct,
             listen: Listen::Host("127.0.0.1"),
@@ -213,4 +213,10 @@ impl Plan {
         };
         plan
     }
+}
+
+/// `CLUSTERMON_TEST_DISPATCH=credit` runs every cluster of the tests by credit.
+fn dispatch() -> Vec<OsString> {
+    let chosen = std::env::var_os("CLUSTERMON_TEST_DISPATCH");
+    chosen.map_or_else(Vec::new, |how| vec!["--dispatch".into(), how])
 }

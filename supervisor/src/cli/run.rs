@@ -84,8 +84,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off,
         default_value_t = Limit(Some(config::PULSE)))]
     pulse: Limit,
-    /// How connections reach workers: auto, credit (a worker accepts by itself when it is its turn), handoff (the supervisor
-    /// accepts and passes each connection on)
+    /// How connections reach workers: handoff (the supervisor accepts and passes each connection on), credit (a worker accepts
+    /// by itself when it is its turn: quicker, and new), auto (handoff for now)
     #[arg(long, value_name = "HOW", default_value_t = Dispatch::Auto)]
     dispatch: Dispatch,
     /// Whom a connection is given, of the workers that are ready: round-robin (the least recently connected),

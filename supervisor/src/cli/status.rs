@@ -311,14 +311,6 @@ fn remark(worker: &Worker, now: u64) -> String {
     if parts.is_empty() { "-".to_owned() } else { parts.join("; ") }
 }
 
-/// `credit`, or `handoff: --policy source-hash`.
-fn dispatch(balancer: &Balancer) -> String {
-    match &balancer.dispatch_reason {
-        Some(reason) => format!("{}: {reason}", balancer.dispatch),
-        None => balancer.dispatch.clone(),
-    }
-}
-
 fn balancer_row(balancer: &Balancer) -> Vec<Cell> {
     let tone = match balancer.state {
         BalancerState::Running => Tone::Good,
@@ -328,7 +320,7 @@ fn balancer_row(balancer: &Balancer) -> Vec<Cell> {
     vec![
         Cell::new(&balancer.address),
         Cell::toned(balancer_state(balancer.state), tone),
-        Cell::new(dispatch(balancer)),
+        Cell::new(&balancer.dispatch),
         Cell::new(&balancer.policy),
         Cell::new(balancer.queued),
         Cell::new(balancer.connections),

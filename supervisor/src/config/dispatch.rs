@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// How connections reach workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dispatch {
-    /// By credit where that can be, else by hand-off.
+    /// As [`Dispatch::Handoff`]; this will change.
     #[default]
     Auto,
     /// Workers accept by themselves from the shared listening socket when they are given a credit. Where that cannot be,

@@ -3,6 +3,7 @@
 
 use super::requests::errno;
 use super::{Shell, arm};
+use crate::config::Dispatch;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::credit::queue_length;
 use crate::io::foreign::Foreign;
@@ -153,6 +154,11 @@ impl Shell {
         let fd = listener.as_fd().as_raw_fd();
         self.poll.registry().register(&mut SourceFd(&fd), Source::Listener(id).into(), Interest::READABLE)?;
         let by_credit = listener.by_credit();
+        if self.config.dispatch == Dispatch::Credit
+            && let Some(why) = listener.handoff_because
+        {
+            log::warn!("{}: connections are handed over, not given by credit: {why}", listener.address);
+        }
         self.by_key.insert(key, id);
         self.listeners.insert(id, listener);
         self.input(Input::BalancerOpened { balancer: id, by_credit });

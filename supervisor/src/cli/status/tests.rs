@@ -57,7 +57,7 @@ pub(crate) fn inspection() -> Inspection {
             queued: 2,
             policy: "round-robin".to_owned(),
             connections: 3702,
-            dispatch: "credit".to_owned(),
+            dispatch: "handoff".to_owned(),
             dispatch_reason: None,
             rotation: vec!["0".to_owned()],
         }],
@@ -110,8 +110,8 @@ ID    STATE      PID  UPTIME  RESTARTS  CONNECTIONS  LAST EXIT
 1     standby      -       -         3         1234  code 3, up 12ms; backing off; starts in 2.5s
 blue  stopping  4712   1h02m         3         1234  will be killed in 8.0s
 
-ADDRESS         STATE    POLICY       QUEUED  CONNECTIONS
-127.0.0.1:8080  running  round-robin       2         3702
+ADDRESS         STATE    DISPATCH  POLICY       QUEUED  CONNECTIONS
+127.0.0.1:8080  running  handoff   round-robin       2         3702
 ";
     assert_eq!(table(&inspection(), true, NOW, false), expected);
     let coloured = table(&inspection(), true, NOW, true);
