@@ -7,11 +7,13 @@ use harness::{
 use std::io;
 use std::net::TcpStream;
 
+/// Some may fork while others are killed.
 fn end(cluster: &Cluster) {
-    for pid in cluster.processes() {
-        signal(pid, libc::SIGKILL);
-    }
-    wait_until("nothing of it runs", PATIENCE, || cluster.processes().is_empty());
+    wait_until("nothing of it runs", PATIENCE, || {
+        let left = cluster.processes();
+        left.iter().for_each(|pid| signal(*pid, libc::SIGKILL));
+        left.is_empty()
+    });
 }
 
 /// Clients ask all the time, and none of them sees anything.
