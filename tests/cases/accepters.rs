@@ -66,7 +66,9 @@ fn accept_on_when_the_supervisor_is_gone_and_they_are_to_be_kept() {
     let calls = [libc::SYS_poll, libc::SYS_ppoll];
     #[cfg(not(target_arch = "x86_64"))]
     let calls = [libc::SYS_ppoll];
-    let Some(cluster) = kill_supervisor("--on-supervisor-death keep", &calls) else { return };
+    let Some(cluster) = kill_supervisor("--on-supervisor-death keep --dispatch credit", &calls) else {
+        return;
+    };
     answer(&cluster);
     assert_eq!(cluster.stdout().text(), "", "accept() failed in a thread");
 }

@@ -39,6 +39,7 @@ mod detach;
 /// /dev/stderr of programs that change their user.
 mod dev_stderr;
 /// What is told of a command before it is run.
+mod dispatch;
 mod doctor;
 /// Bytes sent before the accept.
 mod early_bytes;

@@ -79,10 +79,11 @@ impl Pool {
         balancer.forget_queue();
         balancer.queue.queued = left;
         let may_open = left > 0 && waiting >= DEEP && !covered.any_idle && self.open_fits();
-        if may_open && self.open_some(now, id, waiting) > 0 {
-            if let Some(balancer) = self.balancers.get_mut(&id) {
-                balancer.forget_queue();
-            }
+        if may_open
+            && self.open_some(now, id, waiting) > 0
+            && let Some(balancer) = self.balancers.get_mut(&id)
+        {
+            balancer.forget_queue();
         }
         self.pump(now, id);
         if waiting > 0 {
