@@ -16,7 +16,7 @@ fn end(cluster: &Cluster) {
 
 /// Clients ask all the time, and none of them sees anything.
 fn kill_under_load(app: &App) {
-    let options = Options::workers(2).flags("--on-supervisor-death keep");
+    let options = Options::workers(2).flags("--on-supervisor-death keep --dispatch credit");
     let mut cluster = Cluster::start(app, options);
     let load = Load::start(&cluster.target(), 4, "/");
     wait_until("200 requests end", PATIENCE, || load.done() >= 200);
@@ -49,7 +49,7 @@ fn nobody_waits_for_workers_that_stop() {
         return;
     }
     let stubborn = [interpreter("python3"), app_dir().join("python/stubborn.py").into_os_string()];
-    let mut cluster = Cluster::start_command(&stubborn, Options::workers(2));
+    let mut cluster = Cluster::start_command(&stubborn, Options::workers(2).flags("--dispatch credit"));
     let target = cluster.target();
     assert!(!is_refused(&target));
     cluster.signal(libc::SIGKILL);
