@@ -214,7 +214,7 @@ pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> 
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
-fn clock() -> Instant {
+pub(crate) fn clock() -> Instant {
     Instant::now()
 }
 

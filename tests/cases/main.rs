@@ -46,6 +46,7 @@ mod early_bytes;
 /// Files of variables.
 mod env_file;
 /// A connection that a worker closes is closed.
+mod few_descriptors;
 mod footprints;
 mod ghosts;
 /// Slow workers: out of rotation and back.
