@@ -156,6 +156,10 @@ impl Config {
             (Dispatch::Credit, pool::Policy::RoundRobin) if self.max_connections.is_some() => {
                 Some("--max-connections")
             }
+            // What is moved is looked for among what was handed over.
+            (Dispatch::Credit, pool::Policy::RoundRobin) if self.rolling.drain == Drain::Move => {
+                Some("--drain move")
+            }
             (Dispatch::Credit, pool::Policy::RoundRobin) => None,
         }
     }

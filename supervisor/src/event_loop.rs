@@ -214,7 +214,7 @@ pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> 
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
-fn clock() -> Instant {
+pub(crate) fn clock() -> Instant {
     Instant::now()
 }
 
@@ -341,7 +341,7 @@ impl Shell {
             self.control.as_ref().and_then(Control::next_deadline),
             self.notifier.next_deadline(),
             self.open.as_ref().and_then(OpenConnections::next_deadline),
-            self.waits.next_deadline(),
+            self.waits.next_deadline(self.now),
             self.monitor.next_deadline(),
             self.dumps.next_deadline(),
             self.holders.next_deadline(),

@@ -26,6 +26,7 @@ pub use error::Error;
 pub use worker_handle::WorkerHandle;
 
 use config::{Config, ConfigError};
+use io::descriptors;
 use io::recipe::{self, Recipe};
 use io::signals::{self, Blocked};
 use io::thunk_file;
@@ -56,6 +57,8 @@ fn take_signals(config: &Config) -> Result<Option<Blocked>, Error> {
 
 /// Finds what a worker is made of, where it runs if that may move, and the thunk; or says what is wrong with them.
 fn prepare(config: &Config) -> Result<(Recipe, Option<PathBuf>, PathBuf), Error> {
+    // First of all: where descriptors are missing every later error would blame what it could not open.
+    descriptors::check(config.handle_signals).map_err(|error| Error::os("nothing can be started", error))?;
     let home = recipe::home();
     let recipe = Recipe::read(config, home.as_deref())?;
     let thunk = thunk_file::locate(config.thunk.as_deref())?;

@@ -39,12 +39,14 @@ mod detach;
 /// /dev/stderr of programs that change their user.
 mod dev_stderr;
 /// What is told of a command before it is run.
+mod dispatch;
 mod doctor;
 /// Bytes sent before the accept.
 mod early_bytes;
 /// Files of variables.
 mod env_file;
 /// A connection that a worker closes is closed.
+mod few_descriptors;
 mod footprints;
 mod ghosts;
 /// Slow workers: out of rotation and back.

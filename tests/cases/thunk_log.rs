@@ -40,6 +40,7 @@ fn a_listener_is_followed_into_the_cluster() {
             (format!(" to {address}: shared"), "bind("),
             (": replaced, with 0 registrations".to_owned(), "descriptor "),
             (format!(" on {address}: managed, by lane "), "listen("),
+            (": connections are handed over".to_owned(), "descriptor "),
         ];
         assert_eq!(lines.len(), expected.len() + 1, "{lines:?}");
         for (part, begin) in expected {
@@ -76,7 +77,7 @@ fn lines_of_many_processes_stay_whole() {
     let pids: BTreeSet<_> = cluster.started().into_values().collect();
     pids.iter().for_each(|pid| wait_for(cluster.log(), *pid, "attached: "));
     let lines = cluster.log().lines_with(BEGIN);
-    assert_eq!(lines.len(), 8 * 4, "{lines:?}");
+    assert_eq!(lines.len(), 8 * 5, "{lines:?}");
     for line in lines {
         assert!(line.starts_with(BEGIN) && line.matches(BEGIN).count() == 1, "{line:?}");
     }

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixStream};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ enum Stream {
     Unix(UnixStream),
 }
 
-/// One connection. Reads and writes give up after `PATIENCE`.
+/// One connection. Reads and writes give up after `PATIENCE`, unless it is told otherwise.
 #[derive(Debug)]
 pub struct Conn {
     stream: Stream,
@@ -134,6 +135,21 @@ impl Conn {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { stream: Stream::Tcp(stream), input: Vec::new() })
+    }
+
+    /// The same connection; its reads and writes give up after this time instead, for what takes long on a busy machine.
+    pub fn within(self, limit: Duration) -> io::Result<Self> {
+        match &self.stream {
+            Stream::Tcp(stream) => {
+                stream.set_read_timeout(Some(limit))?;
+                stream.set_write_timeout(Some(limit))?;
+            }
+            Stream::Unix(stream) => {
+                stream.set_read_timeout(Some(limit))?;
+                stream.set_write_timeout(Some(limit))?;
+            }
+        }
+        Ok(self)
     }
 
     /// Asks and leaves the connection open.

@@ -1,6 +1,7 @@
 //! Clients that ask again and again, each on a new connection, until told to stop.
 
 use crate::http::{Conn, Target, Who};
+use crate::wait::PATIENCE;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -27,13 +28,18 @@ pub struct Sample {
 impl Load {
     /// Starts so many clients that ask for the page.
     pub fn start(target: &Target, clients: usize, page: &'static str) -> Self {
+        Self::start_within(target, clients, page, PATIENCE)
+    }
+
+    /// The same, where an answer may take so long.
+    pub fn start_within(target: &Target, clients: usize, page: &'static str, limit: Duration) -> Self {
         let (stop, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let client = |_| {
             let (target, stop, done) = (target.clone(), stop.clone(), done.clone());
             thread::spawn(move || {
                 let mut samples = Vec::new();
                 while !stop.load(Ordering::Relaxed) {
-                    samples.push(ask(&target, page));
+                    samples.push(ask(&target, page, limit));
                     done.fetch_add(1, Ordering::Relaxed);
                 }
                 samples
@@ -64,11 +70,12 @@ impl Load {
     }
 }
 
-fn ask(target: &Target, page: &str) -> Sample {
+fn ask(target: &Target, page: &str, limit: Duration) -> Sample {
     let start = Instant::now();
     let mut connected = false;
     let result = Conn::open(target).and_then(|mut conn| {
         connected = true;
+        conn = conn.within(limit)?;
         conn.last_request(page)?;
         conn.response()?.who()
     });

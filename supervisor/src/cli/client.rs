@@ -3,6 +3,7 @@
 
 use super::failed::{Failed, INTERRUPTED};
 use crate::api::{Action, Command, Inspection, NO_LIMIT, Reply};
+use crate::config::duration::Human;
 use crate::io::control::{self, wire};
 use crate::io::interrupt::{self, Interrupt, Woken};
 use crate::io::proc;
@@ -12,8 +13,12 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-/// For what a supervisor answers at once, and on top of what it was asked to wait for.
+/// For what a supervisor answers at once.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// On top of what it was asked to wait for: it says at the end of that time that it takes longer, and may be short of a
+/// processor. One that is stopped says nothing, and gets none of this.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Whoever waits for longer may wonder why.
 const LONG: Duration = Duration::from_secs(10);
@@ -63,10 +68,14 @@ impl Client {
         set.map_err(|error| failed("cannot set a time limit", error))?;
         // One that turns us away does not read the request, but says why.
         let sent = self.link.get_mut().write_all(wire::request(command).as_bytes());
-        let wait = command.wait_ms.map_or(Duration::ZERO, Duration::from_millis);
-        let limit = PATIENCE.saturating_add(wait);
+        let limit = command.wait_ms.map_or(PATIENCE, Duration::from_millis);
         let most = (command.wait_ms != Some(NO_LIMIT)).then_some(limit);
-        match self.wait(interrupt.as_ref(), most) {
+        let mut woken = self.wait(interrupt.as_ref(), most);
+        if matches!(woken, Ok(Woken::Elapsed)) && command.wait_ms.is_some() {
+            let grace = grace(self.supervisor().1);
+            woken = interrupt::wait(self.link.get_ref().as_fd(), interrupt.as_ref(), Some(grace));
+        }
+        match woken {
             Ok(Woken::Readable) => {}
             Ok(Woken::Interrupted) => return Err(Unanswered::Interrupted),
             Ok(Woken::Elapsed) => return Err(self.unanswered(&ErrorKind::TimedOut.into(), limit)),
@@ -122,11 +131,17 @@ impl Client {
         }
     }
 
+    /// The supervisor's process, and its state, as far as they can be known.
+    fn supervisor(&self) -> (Option<u32>, Option<char>) {
+        let supervisor = control::listens(self.link.get_ref());
+        (supervisor, supervisor.and_then(|pid| proc::state(pid, pid)))
+    }
+
     fn unanswered(&self, error: &io::Error, limit: Duration) -> Unanswered {
         Unanswered::Failed(match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                let supervisor = control::listens(self.link.get_ref());
-                Failed::new(1, silent(supervisor, supervisor.and_then(|pid| proc::state(pid, pid)), limit))
+                let (supervisor, state) = self.supervisor();
+                Failed::new(1, silent(supervisor, state, limit))
             }
             _ => Failed::new(1, format!("the supervisor cannot be asked: {error}")),
         })
@@ -146,10 +161,15 @@ impl Client {
     }
 }
 
+/// How long after the time that was asked for an answer is waited for, from a supervisor in this state.
+fn grace(state: Option<char>) -> Duration {
+    if matches!(state, Some('T' | 't')) { Duration::ZERO } else { GRACE }
+}
+
 /// Why nothing came. One that is stopped answers nobody until it goes on: who asks can do something about that.
 fn silent(supervisor: Option<u32>, state: Option<char>, limit: Duration) -> String {
     let who = supervisor.map_or(String::new(), |pid| format!(", process {pid},"));
-    let silent = format!("the supervisor{who} has not answered within {} s", limit.as_secs());
+    let silent = format!("the supervisor{who} has not answered within {}", Human(limit));
     match (supervisor, state) {
         (Some(pid), Some('T')) => format!("{silent}: it is stopped; `kill -CONT {pid}` lets it go on"),
         (_, Some('t')) => format!("{silent}: a debugger has stopped it"),

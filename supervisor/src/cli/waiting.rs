@@ -6,9 +6,11 @@ use super::failed::{Failed, INTERRUPTED};
 use super::out;
 use crate::api::{Action, Command, NO_LIMIT, Reply, ScaleTo, Target};
 use crate::config::duration::Human;
+use crate::event_loop::clock;
 use std::time::Duration;
 
-/// From the answer that a cluster has stopped until its supervisor is gone and its name is free.
+/// From the answer that a cluster has stopped until its supervisor is gone and its name is free; less where the command
+/// waits no longer.
 const LAST_STEPS: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
@@ -38,12 +40,14 @@ pub(super) fn carry_out(client: &mut Client, command: &Command) -> Result<(), Fa
         command.action,
         Action::Stop { target: Target::Cluster } | Action::ForceStop { target: Target::Cluster }
     );
+    let asked = clock();
     match client.ask(command) {
         Ok(answer) => {
             let told = answer?;
-            if ends_it && command.wait_ms.is_some() {
+            if ends_it && let Some(wait_ms) = command.wait_ms {
+                let rest = Duration::from_millis(wait_ms).saturating_sub(clock() - asked);
                 // One that lives on is a program that links the library.
-                client.wait_for_end(LAST_STEPS);
+                client.wait_for_end(LAST_STEPS.min(rest));
             }
             match told {
                 Reply::Told(told) => out::print(&format!("clustermon {told}\n")),

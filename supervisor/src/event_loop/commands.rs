@@ -21,6 +21,9 @@ pub(super) enum Asker {
     Client(ClientId),
 }
 
+/// So long at most it is waited until a worker that was cordoned has ended the accept that it may be in.
+const SETTLES: Duration = Duration::from_millis(10);
+
 impl Shell {
     /// Takes in what other threads have ordered.
     pub(super) fn on_orders(&mut self) {
@@ -56,6 +59,7 @@ impl Shell {
     }
 
     fn on_command(&mut self, command: Command, asker: Asker) {
+        let is_cordon = matches!(command.action, Action::Cordon { .. });
         let answer = match command.action {
             Action::Inspect => {
                 self.count_accepted();
@@ -73,6 +77,13 @@ impl Shell {
                 }
                 (Ok(Some(Begun { begun, .. })), None) => {
                     Ok(Reply::Told(format!("{}: {begun}", self.config.name)))
+                }
+                // Who was told before may be accepting at this moment: it is not said to be out before that is over.
+                (Ok(None), _) if is_cordon && self.may_follow() => {
+                    let until = Some(self.now + SETTLES);
+                    let (goal, done) = (Goal::NothingFollows, String::new());
+                    self.waits.add(Wait { goal, done, asker, since: self.now, until });
+                    return;
                 }
                 (Ok(None), _) => Ok(Reply::Done),
                 (Err(failure), _) => Err(failure),

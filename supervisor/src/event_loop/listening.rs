@@ -172,6 +172,8 @@ impl Shell {
             Some(chosen)
         } else if !matches!(listener.key, Key::Inet { .. }) {
             Some("a unix socket")
+        } else if listener.is_taken_over().unwrap_or(true) {
+            Some("the socket is that of an outer cluster")
         } else if queue_length(listener.as_fd()).is_none() {
             Some("the kernel does not tell the length of its queue")
         } else {

@@ -44,7 +44,8 @@ impl Shell {
             self.one_by_one(lane, on);
             self.carry_out();
         }
-        let accepting: Vec<LaneId> = self.lanes.keys().copied().collect();
+        let takes = self.lanes.iter().filter(|(_, lane)| lane.takes_credit());
+        let accepting: Vec<LaneId> = takes.map(|(id, _)| *id).collect();
         for lane in accepting {
             self.tell_accepters(lane);
         }

@@ -150,10 +150,8 @@ impl Shell {
         if had_any && !(lane.takes_credit() && lane.is_nonblocking()) {
             lane.leave_void();
         }
-        if !taken.is_empty() {
-            if tried {
-                return self.try_elsewhere(id);
-            }
+        if !taken.is_empty() && tried {
+            return self.try_elsewhere(id);
         }
         for connection in taken {
             let source = source_of(&connection.peer);

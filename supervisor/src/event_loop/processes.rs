@@ -5,7 +5,7 @@ use super::Shell;
 use crate::ids::WorkerId;
 use crate::io::child::{self, Ended, Heirs, Kind, Member, Process};
 use crate::io::source::Source;
-use crate::io::{random, spawn};
+use crate::io::{descriptors, random, spawn};
 use crate::pool::{Exit, Input};
 use clustermon_protocol::env;
 use mio::Interest;
@@ -32,7 +32,7 @@ impl Shell {
             Err(error) => {
                 self.no_longer_listen_for(worker);
                 self.readiness.forget(worker);
-                Input::SpawnFailed { worker, error: error.to_string() }
+                Input::SpawnFailed { worker, error: descriptors::explain(&error) }
             }
         };
         self.pool.handle(self.now, input);

@@ -7,6 +7,9 @@ use crate::ids::WorkerId;
 use crate::pool::{State, Worker};
 use std::time::{Duration, Instant};
 
+/// How often it is looked whether an accept is over.
+const LOOK: Duration = Duration::from_millis(1);
+
 /// What is to be so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Goal {
@@ -22,6 +25,8 @@ pub(super) enum Goal {
     Aborted(u64),
     /// The cluster is at rest.
     Rest,
+    /// No worker that is cordoned is accepting by a right that it had before.
+    NothingFollows,
 }
 
 /// One who waits.
@@ -55,8 +60,11 @@ impl Waits {
         self.0.push(wait);
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.0.iter().filter_map(|wait| wait.until).min()
+    pub(super) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let until = self.0.iter().filter_map(|wait| wait.until).min();
+        // Nobody tells of the end of an accept.
+        let look = self.0.iter().any(|wait| wait.goal == Goal::NothingFollows).then(|| now + LOOK);
+        until.into_iter().chain(look).min()
     }
 }
 
@@ -72,6 +80,12 @@ impl Shell {
                 Progress::Done => Ok(Reply::Told(wait.done.clone())),
                 Progress::Ended(answer) => answer,
                 Progress::Hopeless(what) => Err(Failure::Refused { what }),
+                Progress::UnderWay(what)
+                    if wait.goal == Goal::NothingFollows
+                        && wait.until.is_some_and(|until| until <= self.now) =>
+                {
+                    Ok(Reply::Told(format!("{}: {what}", self.config.name)))
+                }
                 Progress::UnderWay(what) if wait.until.is_some_and(|until| until <= self.now) => {
                     let waited = self.now.saturating_duration_since(wait.since);
                     Err(Failure::TimedOut { waited_ms: milliseconds(waited), what })
@@ -92,6 +106,7 @@ impl Shell {
     pub(super) fn dismiss_waiting(&mut self) {
         for wait in std::mem::take(&mut self.waits.0) {
             let answer = match wait.goal {
+                Goal::NothingFollows => Ok(Reply::Done),
                 Goal::Rest | Goal::Down(_) | Goal::Aborted(_) => Ok(Reply::Told(wait.done)),
                 Goal::Running(_) | Goal::Count(_) | Goal::Reload(_) => Err(Failure::NotRunning),
             };
@@ -110,6 +125,10 @@ impl Shell {
                 Some(_) => Progress::Done,
                 None => Progress::UnderWay(self.reload_progress()),
             },
+            Goal::NothingFollows if self.may_follow() => Progress::UnderWay(
+                "cordoned; a thread that is held up may yet accept one connection".to_owned(),
+            ),
+            Goal::NothingFollows => Progress::Ended(Ok(Reply::Done)),
             Goal::Rest => Progress::UnderWay("the cluster is stopping".to_owned()),
             Goal::Down(slots) => {
                 let up = workers.iter().find(|worker| slots.contains(&worker.id().slot) && worker.is_live());
@@ -159,6 +178,13 @@ impl Shell {
             Some(id) => Progress::UnderWay(format!("worker {} is not running yet", self.name(id))),
             None => Progress::Done,
         }
+    }
+
+    /// Some worker that is cordoned may be accepting by a right that it had before.
+    pub(super) fn may_follow(&self) -> bool {
+        let is_cordoned =
+            |id: WorkerId| self.pool.workers().iter().any(|worker| worker.id() == id && worker.is_cordoned());
+        self.lanes.values().any(|lane| lane.may_follow() && is_cordoned(lane.worker))
     }
 
     fn name(&self, worker: WorkerId) -> &str {

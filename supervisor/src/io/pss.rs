@@ -58,6 +58,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "it is no worker, but what the test looks at")]
     fn who_has_ended_holds_nothing_and_what_is_hidden_is_not_nothing() {
         let mut child = Command::new("true").spawn().unwrap();
         let pid = child.id();

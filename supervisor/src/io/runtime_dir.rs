@@ -4,8 +4,8 @@
 use super::random;
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, open};
-use nix::sys::stat::{FileStat, Mode, fchmod, fstat, mkdirat, stat};
-use nix::unistd::Uid;
+use nix::sys::stat::{FileStat, Mode, fchmod, fstat, lstat, mkdirat, stat};
+use nix::unistd::{Uid, UnlinkatFlags, unlinkat};
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -15,6 +15,8 @@ use std::path::{Path, PathBuf};
 /// Write permission for anybody but the owner.
 const SHUT_TO_OTHERS: u32 = 0o022;
 const ALL: u32 = 0o777;
+/// How often a directory may be removed while it is opened.
+pub(crate) const ATTEMPTS: u32 = 100;
 
 /// What a directory is for: the mode it is made with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,12 +106,19 @@ pub(crate) fn open_or_make(home: &Home, purpose: Purpose, uid: Uid) -> Result<Ow
     };
     check_parent(&home.path, uid)?;
     let mode = Mode::from_bits_truncate(wanted);
-    let made = match mkdirat(AT_FDCWD, &home.path, mode) {
-        Ok(()) => true,
-        Err(Errno::EEXIST) => false,
-        Err(errno) => return Err(format!("cannot make the directory: {}", errno.desc())),
+    let mut attempts = ATTEMPTS;
+    let (made, (directory, status)) = loop {
+        let made = match mkdirat(AT_FDCWD, &home.path, mode) {
+            Ok(()) => true,
+            Err(Errno::EEXIST) => false,
+            Err(errno) => return Err(format!("cannot make the directory: {}", errno.desc())),
+        };
+        match open_directory(&home.path) {
+            // A supervisor that ends removes it where it is the last: then it is made anew.
+            Err(Errno::ENOENT) if attempts > 0 => attempts -= 1,
+            opened => break (made, checked(opened, uid)?),
+        }
     };
-    let (directory, status) = open_checked(&home.path, uid)?;
     let too_open = purpose == Purpose::Control && !home.given && status.st_mode & ALL & !wanted != 0;
     // Whatever the umask, where it was made just now.
     if made || too_open {
@@ -128,7 +137,7 @@ pub(crate) fn tell_passed_over(what: &str, tried: &[(PathBuf, String)], used: &P
 /// Opens a directory that is there; the same is refused.
 pub(crate) fn open_existing(path: &Path, uid: Uid) -> Result<OwnedFd, String> {
     check_parent(path, uid)?;
-    open_checked(path, uid).map(|(directory, _)| directory)
+    checked(open_directory(path), uid).map(|(directory, _)| directory)
 }
 
 fn check_parent(path: &Path, uid: Uid) -> Result<(), String> {
@@ -142,9 +151,13 @@ fn check_parent(path: &Path, uid: Uid) -> Result<(), String> {
     Ok(())
 }
 
-fn open_checked(path: &Path, uid: Uid) -> Result<(OwnedFd, FileStat), String> {
+fn open_directory(path: &Path) -> nix::Result<OwnedFd> {
     let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let directory = open(path, flags, Mode::empty()).map_err(|errno| match errno {
+    open(path, flags, Mode::empty())
+}
+
+fn checked(opened: nix::Result<OwnedFd>, uid: Uid) -> Result<(OwnedFd, FileStat), String> {
+    let directory = opened.map_err(|errno| match errno {
         Errno::ENOTDIR | Errno::ELOOP => "it is not a directory".to_owned(),
         errno => errno.desc().to_owned(),
     })?;
@@ -155,103 +168,26 @@ fn open_checked(path: &Path, uid: Uid) -> Result<(OwnedFd, FileStat), String> {
     Ok((directory, status))
 }
 
+/// Removes the directory of this path if it is the one that is open here, and empty. Whoever calls it holds the lock on the
+/// directory, and whoever wants to put something into it takes the lock and looks whether it `is_removed`.
+pub(crate) fn remove_if_empty(path: &Path, directory: &OwnedFd) {
+    let (Ok(there), Ok(own)) = (lstat(path), fstat(directory)) else { return };
+    if (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino) {
+        // The kernel refuses where something is in it, or it is a place where a file system is mounted: then it stays.
+        let _ = unlinkat(AT_FDCWD, path, UnlinkatFlags::RemoveDir);
+    }
+}
+
+/// True if the directory that was opened by this path has been removed since.
+pub(crate) fn is_removed(path: &Path, directory: &OwnedFd) -> bool {
+    // Of a directory that lies in two layers an overlay counts no links.
+    fstat(directory).is_ok_and(|status| status.st_nlink == 0) || matches!(lstat(path), Err(Errno::ENOENT))
+}
+
 /// Whether it belongs to the user, and nobody else may write to it.
 pub(crate) fn is_ours(status: &FileStat, uid: Uid) -> bool {
     status.st_uid == uid.as_raw() && status.st_mode & SHUT_TO_OTHERS == 0
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::io::scratch::Scratch;
-    use std::os::unix::fs::MetadataExt;
-
-    fn paths(purpose: Purpose, variables: &[(&str, &str)], uid: u32) -> Vec<String> {
-        let variable = |name: &str| {
-            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
-        };
-        let homes = homes_for(purpose, variable, Uid::from_raw(uid));
-        homes.into_iter().map(|home| home.path.display().to_string()).collect()
-    }
-
-    #[test]
-    fn the_order() {
-        let both = [("RUNTIME_DIRECTORY", "/run/web:/run/more"), ("XDG_RUNTIME_DIR", "/run/user/7")];
-        assert_eq!(paths(Purpose::Control, &both, 0), ["/run/web", "/run/clustermon", "/tmp/clustermon-0"]);
-        assert_eq!(
-            paths(Purpose::Control, &both, 7),
-            ["/run/web", "/run/user/7/clustermon", "/tmp/clustermon-7"]
-        );
-        assert_eq!(paths(Purpose::Control, &[], 7), ["/tmp/clustermon-7"]);
-        assert_eq!(
-            paths(Purpose::Thunk, &both, 0),
-            ["/run/web/thunk", "/run/clustermon-thunk", "/tmp/clustermon-0-thunk"]
-        );
-        assert_eq!(
-            paths(Purpose::Thunk, &both[1..], 7),
-            ["/run/user/7/clustermon-thunk", "/tmp/clustermon-7-thunk"]
-        );
-    }
-
-    #[test]
-    fn modes() {
-        let scratch = Scratch::new();
-        let uid = Uid::effective();
-        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
-        let home = |name: &str, given| Home { path: scratch.path().join(name), given };
-        let make = |home: &Home, purpose| open_or_make(home, purpose, uid).map(drop);
-        for (purpose, wanted) in [(Purpose::Control, 0o700), (Purpose::Thunk, 0o755)] {
-            let home = home(&format!("{purpose:?}"), false);
-            make(&home, purpose).unwrap();
-            assert_eq!(mode(&home.path), wanted);
-        }
-        scratch.dir("wide", 0o755);
-        make(&home("wide", true), Purpose::Control).unwrap();
-        assert_eq!(mode(&scratch.path().join("wide")), 0o755, "it was given to us so");
-        make(&home("wide", false), Purpose::Control).unwrap();
-        assert_eq!(mode(&scratch.path().join("wide")), 0o700);
-        scratch.dir("shut", 0o700);
-        make(&home("shut", false), Purpose::Thunk).unwrap();
-        assert_eq!(mode(&scratch.path().join("shut")), 0o700, "its owner has closed it");
-        scratch.dir("open", 0o777);
-        for given in [false, true] {
-            assert!(make(&home("open", given), Purpose::Control).unwrap_err().contains("others may write"));
-        }
-    }
-
-    #[test]
-    fn who_makes_it_first_keeps_nobody_from_another() {
-        let scratch = Scratch::new();
-        let place = scratch.dir("tmp", 0o1777);
-        let uid = Uid::effective();
-        for (purpose, name) in [
-            (Purpose::Control, format!("clustermon-{uid}")),
-            (Purpose::Thunk, format!("clustermon-{uid}-thunk")),
-        ] {
-            let spares = || spares_in(&place, purpose, uid);
-            assert_eq!(spares(), [], "nobody has taken it");
-            // A directory that others may write to stands for one that is another user's.
-            let taken = scratch.dir(&format!("tmp/{name}"), 0o777);
-            let (first, second) = (spares(), spares());
-            assert_eq!((first.len(), second.len()), (1, 1));
-            assert_ne!(first, second, "nobody can foresee it");
-            assert!(open_or_make(&first[0], purpose, uid).is_ok());
-            scratch.dir(&format!("tmp/{name}.0000000000000000"), 0o777);
-            assert_eq!(spares(), first, "it is found again, and nobody else's is");
-            fs::remove_dir(taken).unwrap();
-            assert_eq!(spares(), first, "by who looks for what runs there, too");
-        }
-    }
-
-    #[test]
-    fn what_is_not_there_is_not_made() {
-        let scratch = Scratch::new();
-        let uid = Uid::effective();
-        let path = scratch.path().join("missing");
-        assert!(open_existing(&path, uid).unwrap_err().contains("No such file"));
-        assert!(!path.exists());
-        std::os::unix::fs::symlink(scratch.dir("good", 0o700), scratch.path().join("link")).unwrap();
-        assert!(open_existing(&scratch.path().join("good"), uid).is_ok());
-        assert!(open_existing(&scratch.path().join("link"), uid).unwrap_err().contains("not a directory"));
-    }
-}
+mod tests;

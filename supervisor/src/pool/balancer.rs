@@ -203,6 +203,7 @@ impl Balancer {
     /// others like it: after n lanes have opened, the next n connections go to n lanes, and none gets two.
     pub(super) fn enter(&mut self, id: LaneId, lane: &Lane) {
         let place = Place { turn: lane.turn, lane: id, worker: lane.worker() };
+        self.queue.has_joined = true;
         self.rotation.insert(self.rotation.partition_point(|other| other.turn <= place.turn), place);
     }
 
@@ -293,6 +294,10 @@ impl Balancer {
 
     /// Tells when `may_accept` has turned true.
     pub(super) fn tell_room(&mut self, outbox: &mut VecDeque<Output>) {
+        if std::mem::take(&mut self.queue.has_joined) && self.by_credit && self.queue.waiting > 0 {
+            // What waits may be for a lane that has just come back.
+            outbox.push_back(Output::LookAtQueue { balancer: self.id });
+        }
         let may_accept = self.has_room();
         if may_accept && !self.accepting {
             outbox.push_back(Output::Resume { balancer: self.id });

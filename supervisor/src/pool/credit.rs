@@ -27,6 +27,10 @@ const MOST_STALLS: u8 = 2;
 /// What a balancer that works by credit knows of its queue.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Queue {
+    /// How many were last seen to wait.
+    pub(super) waiting: u32,
+    /// A lane has come into rotation since the queue was last looked at.
+    pub(super) has_joined: bool,
     /// Connections that were seen to wait and are not covered by a credit.
     pub(super) queued: u32,
     /// When the queue is looked at, whatever is told.
@@ -78,20 +82,41 @@ impl Pool {
         };
         balancer.forget_queue();
         balancer.queue.queued = left;
+        balancer.queue.waiting = waiting;
+        balancer.queue.has_joined = false;
+        // This is the look that was ordered.
+        self.outbox.retain(|order| *order != Output::LookAtQueue { balancer: id });
         let may_open = left > 0 && waiting >= DEEP && !covered.any_idle && self.open_fits();
-        if may_open && self.open_some(now, id, waiting) > 0 {
-            if let Some(balancer) = self.balancers.get_mut(&id) {
-                balancer.forget_queue();
-            }
+        if may_open
+            && self.open_some(now, id, waiting) > 0
+            && let Some(balancer) = self.balancers.get_mut(&id)
+        {
+            balancer.forget_queue();
         }
+        let may_give =
+            left > 0 && self.balancers.get(&id).is_some_and(|balancer| !balancer.rotation.is_empty());
         self.pump(now, id);
-        if waiting > 0 {
-            let late = covered.late_at.into_iter().chain(opened.then(|| after(now, LATE))).min();
-            self.look_at_queue(id, late.unwrap_or_else(|| after(now, LATE)));
+        self.watch_full(id);
+        // What is given now may be late by then, and what is open may not move. What else changes is told.
+        let soon = (waiting > 0 && (opened || may_give)).then(|| after(now, LATE));
+        if let Some(at) = covered.late_at.filter(|_| waiting > 0).into_iter().chain(soon).min() {
+            self.look_at_queue(id, at);
         }
         // While all have open credits nobody tells of arrivals.
         if self.is_hushed(id) {
             self.look_at_queue(id, after(now, LOOK));
+        }
+    }
+
+    /// More wait than there are credits for: the first that uses one sends word.
+    fn watch_full(&mut self, id: BalancerId) {
+        if self.balancers.get(&id).is_none_or(|balancer| balancer.queue.queued == 0) {
+            return;
+        }
+        for (&lane_id, lane) in self.lanes.iter().filter(|(_, lane)| lane.balancer() == id) {
+            if lane.flow == Flow::Full && lane.may_take() && !lane.open && !lane.rests {
+                self.outbox.push_back(Output::Watch { lane: lane_id });
+            }
         }
     }
 
@@ -302,7 +327,13 @@ impl Pool {
 
     /// A lane that takes credit was found to have so many unused singles, unasked: for the queue a look at it follows.
     pub(super) fn seen_unasked(&mut self, now: Instant, id: LaneId, waiting: u32) {
-        if self.observe(now, id, waiting, Count::AtMost).is_some() {
+        let Some(balancer) = self.observe(now, id, waiting, Count::AtMost) else { return };
+        let is_full = self.lanes.get(&id).is_some_and(|lane| lane.flow == Flow::Full);
+        let waits = self.balancers.get(&balancer).is_some_and(|balancer| balancer.queue.waiting > 0);
+        if is_full && waits {
+            // What was watched has been told, and is not over.
+            self.outbox.push_back(Output::Watch { lane: id });
+        } else {
             self.pump_held(now, id);
         }
     }
@@ -336,12 +367,11 @@ fn covered(now: Instant, id: BalancerId, lanes: &super::lane::Lanes) -> Covered 
             covered.any_idle |= !is_fresh && !lane.is_busy();
             continue;
         }
-        match lane.waiting_since().map(|since| after(since, LATE)) {
-            Some(late) if late <= now => {}
-            late => {
-                covered.singles = covered.singles.saturating_add(lane.in_flight() as u32);
-                covered.late_at = covered.late_at.into_iter().chain(late).min();
-            }
+        // What waits in it since no moment that is known is a void record: no right.
+        let late = lane.waiting_since().map(|since| after(since, LATE));
+        if let Some(late) = late.filter(|late| *late > now) {
+            covered.singles = covered.singles.saturating_add(lane.in_flight() as u32);
+            covered.late_at = Some(covered.late_at.map_or(late, |first| first.min(late)));
         }
     }
     covered

@@ -16,9 +16,13 @@ LISTEN, OWNS, OWNED_NAME, SET_OPTION, GET_OPTION, ATTACH = 1, 3, 4, 6, 7, 10
 EADDRINUSE = 98
 
 
-def connect(timeout=20):
+# Seconds, so that nobody waits for ever: on a busy machine an answer may take long.
+LIMIT = 240
+
+
+def connect():
     link = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    link.settimeout(timeout)
+    link.settimeout(LIMIT)
     link.connect(NAME)
     return link
 

@@ -1,11 +1,15 @@
 """Speaks to the supervisor as a thunk of version 1 does: by hand, byte for byte. It answers connections that arrive in
-its lane, and is loaded with no thunk of its own in the way (the listener never calls listen())."""
+its lane. The thunk that is preloaded answers reads from a lane itself, so this starts anew without it."""
 import array
 import os
 import socket
 import struct
+import sys
 
 RECORD = 122
+
+if os.environ.pop("LD_PRELOAD", None):
+    os.execv(sys.executable, [sys.executable, *sys.argv])
 
 
 def ask(listener):

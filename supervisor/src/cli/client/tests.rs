@@ -116,20 +116,41 @@ fn a_cluster_that_ends_while_it_is_told_to_stop_has_stopped() {
 fn one_that_does_not_answer_is_named_as_far_as_it_is_known() {
     let limit = Duration::from_secs(10);
     for (supervisor, state, told) in [
-        (None, None, "the supervisor has not answered within 10 s"),
-        (Some(7), None, "the supervisor, process 7, has not answered within 10 s"),
-        (Some(7), Some('R'), "the supervisor, process 7, has not answered within 10 s"),
+        (None, None, "the supervisor has not answered within 10s"),
+        (Some(7), None, "the supervisor, process 7, has not answered within 10s"),
+        (Some(7), Some('R'), "the supervisor, process 7, has not answered within 10s"),
         (
             Some(7),
             Some('T'),
-            "the supervisor, process 7, has not answered within 10 s: it is stopped; `kill -CONT 7` lets it go on",
+            "the supervisor, process 7, has not answered within 10s: it is stopped; `kill -CONT 7` lets it go on",
         ),
         (
             Some(7),
             Some('t'),
-            "the supervisor, process 7, has not answered within 10 s: a debugger has stopped it",
+            "the supervisor, process 7, has not answered within 10s: a debugger has stopped it",
         ),
     ] {
         assert_eq!(silent(supervisor, state, limit), told);
     }
+}
+
+#[test]
+fn one_that_is_stopped_is_not_waited_for_longer_than_asked() {
+    for (state, expected) in
+        [(Some('T'), Duration::ZERO), (Some('t'), Duration::ZERO), (Some('R'), GRACE), (None, GRACE)]
+    {
+        assert_eq!(grace(state), expected, "{state:?}");
+    }
+}
+
+#[test]
+fn the_time_that_was_asked_for_is_the_one_that_is_told() {
+    let scratch = Scratch::new();
+    let path = scratch.path().join("c.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut client = Client::connect(&path).unwrap();
+    let _link = listener.accept().unwrap();
+    let Err(Unanswered::Failed(failed)) = client.ask(&restart()) else { panic!("nobody answers") };
+    let message = failed.message.unwrap();
+    assert!(message.ends_with(", has not answered within 5ms"), "{message}");
 }

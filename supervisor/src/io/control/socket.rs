@@ -1,9 +1,10 @@
 //! The listening socket of a cluster and its file: opened in place of one that a dead supervisor left, never in place of
-//! a live one's, and removed at the end if it is still the same. Accepts nobody.
+//! a live one's, and removed at the end if it is still the same, with its directory where that is empty and was made for
+//! such sockets. Accepts nobody.
 
 use super::address;
 use super::place::{ControlError, Place, Tried};
-use crate::io::runtime_dir::{self, Purpose};
+use crate::io::runtime_dir::{self, Home, Purpose};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, open};
 use nix::poll::{PollTimeout, poll};
@@ -24,6 +25,7 @@ const NAMES: u32 = 1000;
 /// A lock is held for as long as it takes to open a socket; who holds it longer is ill.
 const LOCK_ATTEMPTS: u32 = 200;
 const LOCK_PAUSE_MS: u16 = 10;
+const REMOVED: &str = "it is removed again and again";
 
 /// The socket. Its file is removed on drop.
 #[derive(Debug)]
@@ -37,12 +39,16 @@ pub(super) struct Socket {
     pub(super) path: PathBuf,
     /// The name that was free, where it was opened by name.
     pub(super) name: Option<String>,
+    /// The directory's path, where it is ours to remove.
+    home: Option<PathBuf>,
 }
 
 /// Why it cannot be opened there.
 enum Refusal {
     /// A live process, if the kernel tells which, has it.
     Taken(Option<u32>),
+    /// The directory was removed after it was opened.
+    Removed,
     Other(String),
 }
 
@@ -69,6 +75,7 @@ impl Socket {
             .map_err(|errno| fault(format!("{parent:?}: {}", errno.desc())))?;
         open_in(directory, parent, file).map_err(|refusal| match refusal {
             Refusal::Taken(pid) => ControlError::PathTaken { path: path.clone(), pid },
+            Refusal::Removed => fault(format!("{parent:?}: {REMOVED}")),
             Refusal::Other(why) => fault(why),
         })
     }
@@ -78,18 +85,12 @@ impl Socket {
         let mut tried = Vec::new();
         let spares = std::iter::once_with(|| runtime_dir::spares(Purpose::Control)).flatten();
         for home in runtime_dir::homes(Purpose::Control).into_iter().chain(spares) {
-            let directory = match runtime_dir::open_or_make(&home, Purpose::Control, uid) {
-                Ok(directory) => directory,
-                Err(why) => {
-                    tried.push((home.path, why));
-                    continue;
-                }
-            };
-            match Self::open_numbered(&directory, &home.path, name, exact) {
+            match Self::open_in_home(&home, name, exact, uid) {
                 Ok(socket) => {
                     runtime_dir::tell_passed_over("control sockets", &tried, &home.path);
                     return Ok(socket);
                 }
+                Err(Refusal::Removed) => tried.push((home.path, REMOVED.to_owned())),
                 Err(Refusal::Taken(pid)) => {
                     let path = home.path.join(format!("{name}.sock"));
                     return Err(ControlError::NameTaken { name: name.to_owned(), path, pid });
@@ -98,6 +99,23 @@ impl Socket {
             }
         }
         Err(ControlError::Unusable(Tried(tried)))
+    }
+
+    /// A supervisor that ends at this moment may remove the directory after it is opened here: then it is made anew.
+    fn open_in_home(home: &Home, name: &str, exact: bool, uid: Uid) -> Result<Self, Refusal> {
+        for _ in 0..runtime_dir::ATTEMPTS {
+            let directory = runtime_dir::open_or_make(home, Purpose::Control, uid).map_err(Refusal::Other)?;
+            match Self::open_numbered(&directory, &home.path, name, exact) {
+                Err(Refusal::Removed) => {}
+                Ok(mut socket) => {
+                    // Who runs the machine may have made one that was given, and expect it to stay.
+                    socket.home = (!home.given).then(|| home.path.clone());
+                    return Ok(socket);
+                }
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Err(Refusal::Removed)
     }
 
     /// Under the name, or the first free one of NAME-2, NAME-3 and so on.
@@ -146,6 +164,10 @@ fn open_in(directory: OwnedFd, parent: &Path, file: &OsStr) -> Result<Socket, Re
     let other = |what: &str, errno: Errno| Refusal::Other(format!("{what}: {}", errno.desc()));
     // Between looking at what is there, removing it and listening in its place, nobody else may do the same.
     let _lock = lock(&directory)?;
+    // Whoever removes it holds the lock meanwhile: from here on it stays.
+    if runtime_dir::is_removed(parent, &directory) {
+        return Err(Refusal::Removed);
+    }
     let fd = loop {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let fd = socket(AddressFamily::Unix, SockType::Stream, flags, None)
@@ -163,7 +185,15 @@ fn open_in(directory: OwnedFd, parent: &Path, file: &OsStr) -> Result<Socket, Re
     let backlog = Backlog::new(BACKLOG).unwrap_or(Backlog::MAXCONN);
     let status = listen(&fd, backlog).and_then(|()| look(&directory, file));
     let status = status.map_err(|errno| other("cannot listen", errno))?;
-    Ok(Socket { fd, directory, file: file.to_owned(), identity: identity(&status), path, name: None })
+    Ok(Socket {
+        fd,
+        directory,
+        file: file.to_owned(),
+        identity: identity(&status),
+        path,
+        name: None,
+        home: None,
+    })
 }
 
 /// Removes what a dead supervisor left; an error if it is anything else.
@@ -226,10 +256,16 @@ fn identity(status: &FileStat) -> (u64, u64) {
 impl Drop for Socket {
     fn drop(&mut self) {
         // Without the lock somebody might put another in its place in between; late is better than never.
-        let _lock = lock(&self.directory);
+        let lock = lock(&self.directory);
         if look(&self.directory, &self.file).is_ok_and(|status| identity(&status) == self.identity) {
             // The next supervisor of that name replaces what is left.
             let _ = unlinkat(&self.directory, self.file.as_os_str(), UnlinkatFlags::NoRemoveDir);
         }
+        if let (Ok(_), Some(home)) = (&lock, &self.home) {
+            runtime_dir::remove_if_empty(home, &self.directory);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -110,7 +110,7 @@ impl Sim {
                     lane.open = false;
                 }
                 // As the shell does: who had nothing to lose has nothing to be told.
-                let is_told = |lane: &SimLane| !lane.queue.is_empty() && !(lane.credit && self.may_open);
+                let is_told = |lane: &SimLane| !(lane.queue.is_empty() || lane.credit && self.may_open);
                 let waits = self.lanes.get(&lane).is_some_and(is_told);
                 self.empty(lane);
                 if let Some(lane) = self.lanes.get_mut(&lane).filter(|_| waits) {

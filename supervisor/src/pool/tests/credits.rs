@@ -199,3 +199,14 @@ fn an_open_credit_that_does_not_wake_its_worker_is_given_anew_once() {
     assert_eq!(opened(&sim.take_orders()), 0, "and then it gets singles");
     assert!(has_single(&sim, lanes[0]));
 }
+
+#[test]
+fn who_comes_back_is_told_of_what_waits() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
+    sim.command(1, Command::Cordon);
+    sim.connect(balancer);
+    sim.advance(ms(50));
+    assert!(has_single(&sim, lanes[0]) && !has_single(&sim, lanes[1]));
+    sim.command(1, Command::Uncordon);
+    assert!(has_single(&sim, lanes[1]), "the other has had its credit for too long");
+}
