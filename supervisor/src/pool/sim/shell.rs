@@ -120,6 +120,7 @@ impl Sim {
             Output::Vacate { lane } => {
                 self.empty(lane);
                 if let Some(lane) = self.lanes.get_mut(&lane) {
+                    lane.open = false;
                     lane.queue.push_back(Record::Void);
                 }
             }

@@ -321,7 +321,9 @@ impl Run {
     /// nothing.
     fn everybody_is_told(&mut self) {
         let waits = |sim: &Sim| sim.kernel.values().any(|listener| !listener.queue.is_empty());
-        if !self.sim.by_credit || !waits(&self.sim) {
+        // One that has been full is found to have room only when it is counted again.
+        let is_limited = self.sim.pool.settings().max_connections.is_some();
+        if !self.sim.by_credit || is_limited || !waits(&self.sim) {
             return;
         }
         self.sim.advance(ms(self.sim.lanes.len() as u64 * 2 + 2));
