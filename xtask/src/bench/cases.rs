@@ -20,6 +20,21 @@ pub(super) fn handoff(bench: &Bench) -> Result<String> {
     Ok(text)
 }
 
+pub(super) fn credit(bench: &Bench) -> Result<String> {
+    let program = bench.c("epoll_server")?;
+    let credit = bench.cluster(WORKERS, &["--dispatch", "credit"], &program)?;
+    let shared = bench.alone(WORKERS, &program)?;
+    let mut text = String::new();
+    for clients in [CLIENTS, 1] {
+        let loads = [&credit, &shared].map(|server| closed(bench, server, clients, Connection::Fresh));
+        let [ours, rival] = interleave(bench, loads, warm_up(bench))?;
+        text += &both(&ours, ["clustermon", "shared socket"], &rival);
+        text += &at_least("rate, ours / rival", ratio(&ours, &rival, |run| run.rate), 1.0);
+        text += &at_least("p99, rival / ours", ratio(&rival, &ours, |run| run.p99.as_secs_f64()), 1.0);
+    }
+    Ok(text)
+}
+
 pub(super) fn single(bench: &Bench) -> Result<String> {
     let [ours, rival] = against_shared_socket(bench, 1)?;
     let added =

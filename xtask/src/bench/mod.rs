@@ -41,6 +41,11 @@ const CASES: &[Case] = &[
         title: "connection per request, C epoll server, 2 workers, 64 clients",
         run: cases::handoff,
     },
+    Case {
+        name: "credit",
+        title: "the same, workers accept by themselves (--dispatch credit); and at 1 client",
+        run: cases::credit,
+    },
     Case { name: "single", title: "the same at 1 client: added latency", run: cases::single },
     Case {
         name: "node",
