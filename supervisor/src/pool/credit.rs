@@ -196,7 +196,6 @@ impl Pool {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         let (worker, was_open) = (lane.worker(), lane.open);
         if was_open {
-            lane.stalls = 0;
             lane.storm.taken += u64::from(count);
         }
         if let Some(balancer) = self.balancers.get_mut(&lane.balancer()) {
