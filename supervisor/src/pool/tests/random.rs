@@ -326,23 +326,31 @@ impl Run {
         if !self.sim.by_credit || is_limited || !waits(&self.sim) {
             return;
         }
+        // Whoever may take only since a moment ago, because its address was opened again or its worker is ready, is told later.
+        let could: BTreeSet<LaneId> =
+            self.sim.lanes.keys().copied().filter(|id| self.may_take(*id)).collect();
         self.sim.advance(ms(self.sim.lanes.len() as u64 * 2 + 2));
         for (id, lane) in &self.sim.lanes {
-            let balancer = lane.balancer;
-            let waits = self.sim.kernel.get(&balancer).is_some_and(|listener| !listener.queue.is_empty());
-            let may = self.sim.pool.lane(*id).is_some_and(|known| {
-                known.may_take()
-                    && known.standing() != Standing::AtLimit
-                    && !known.is_resting()
-                    && !known.is_busy()
-            });
+            let waits =
+                self.sim.kernel.get(&lane.balancer).is_some_and(|listener| !listener.queue.is_empty());
             let told = !lane.queue.is_empty() || lane.open;
             assert!(
-                told || !waits || !may || !self.sim.pool.wants_queue(balancer),
+                told || !waits || !could.contains(id) || !self.may_take(*id),
                 "{id:?} has not been told: {:?}",
                 self.sim.pool.lane(*id)
             );
         }
+    }
+
+    /// By credit: the lane may be given one, and what waits in its queue is given out.
+    fn may_take(&self, id: LaneId) -> bool {
+        self.sim.pool.lane(id).is_some_and(|lane| {
+            lane.may_take()
+                && lane.standing() != Standing::AtLimit
+                && !lane.is_resting()
+                && !lane.is_busy()
+                && self.sim.pool.wants_queue(lane.balancer())
+        })
     }
 
     /// Whoever was found hung was so by the rules, and suspects were told of in turn and are none at the end.
