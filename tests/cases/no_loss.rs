@@ -40,7 +40,7 @@ fn fewer_workers_and_more() {
 
 #[test]
 fn broken_versions() {
-    let Some(row) = broken(&format!("{QUIET} --start-timeout 2s"), Mix::SMALL, 3) else { return };
+    let Some(row) = broken(&format!("{QUIET} --start-timeout 10s"), Mix::SMALL, 3) else { return };
     report("broken", &row);
 }
 #[test]

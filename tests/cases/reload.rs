@@ -58,7 +58,7 @@ fn a_version_that_fails_says_why() {
     let Some(good) = server("good") else { return };
     for capture in [false, true] {
         let deployment = Deployment::new("good", &good);
-        let mut flags = format!("{SOON} --start-timeout 3s");
+        let mut flags = format!("{SOON} --start-timeout 8s");
         if capture {
             flags += " --capture";
         }
