@@ -56,7 +56,7 @@ fn compiler(name: &str, kind: &str) -> Result<Command, String> {
     rustc
         .args(["--crate-name", name, "--crate-type", kind, "--edition", "2024", "--target"])
         .arg(path("TARGET")?);
-    rustc.args(["-C", "panic=abort", "-C", "opt-level=s", "-C", "codegen-units=1", "-C", "debuginfo=0"]);
+    rustc.args(["-C", "panic=abort", "-C", "opt-level=3", "-C", "codegen-units=1", "-C", "debuginfo=0"]);
     if env::var("CARGO_CFG_TARGET_ENV").is_ok_and(|libc| libc == "musl") {
         // Where programs are static by default no shared object is made unless told so.
         rustc.args(["-C", "target-feature=-crt-static"]);

@@ -245,6 +245,11 @@ impl Record {
         self.state.store(0, Ordering::Release);
     }
 
+    /// The thread whose record it is, as its process names it.
+    pub fn tid(&self) -> u32 {
+        self.tid.load(Ordering::Relaxed)
+    }
+
     /// The thread goes into a wait.
     pub fn enter(&self, now: u64) {
         self.begin_wait(now, 0);

@@ -38,6 +38,7 @@ mod snapshot;
 mod stopping;
 mod survivors;
 mod suspended;
+mod timers;
 mod trust;
 mod uncovered;
 mod waits;
@@ -99,6 +100,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use survivors::Survivors;
 use suspended::Suspended;
+use timers::Timers;
 use uncovered::Watches;
 use waits::Waits;
 
@@ -106,6 +108,7 @@ use waits::Waits;
 struct Shell {
     now: Instant,
     started: Instant,
+    timers: Timers,
     epoch: Epoch,
     poll: Poll,
     pool: Pool,
@@ -144,7 +147,7 @@ struct Shell {
     /// Addresses that are no longer listened on, and were served.
     closed: Vec<(BalancerId, Address)>,
     home: Option<PathBuf>,
-    listeners: HashMap<BalancerId, Listener>,
+    listeners: BTreeMap<BalancerId, Listener>,
     by_key: HashMap<Key, BalancerId>,
     /// Balancers that have something to accept and may.
     ready: VecDeque<BalancerId>,
@@ -156,7 +159,7 @@ struct Shell {
     complaints: Throttle,
     /// Who was named last for what no program does.
     last_accused: Option<(u32, Option<WorkerId>)>,
-    lanes: HashMap<LaneId, Lane>,
+    lanes: BTreeMap<LaneId, Lane>,
     /// Lanes that their workers may not have taken in yet.
     deliveries: Vec<(LaneId, Delivery)>,
     conns: Conns,
@@ -225,14 +228,19 @@ impl Shell {
             if let Some(outcome) = self.outcome {
                 return Ok(outcome);
             }
-            match self.poll.poll(&mut events, self.timeout()) {
+            let timeout = self.timeout();
+            match self.poll.poll(&mut events, timeout) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     return Err(Error::os("cannot wait for events", error));
                 }
                 _ => self.now = clock(),
             }
             for event in &events {
-                match Source::of(event.token()) {
+                let source = Source::of(event.token());
+                if !matches!(source, Some(Source::Listener(_) | Source::Lane(_))) {
+                    self.timers.changed();
+                }
+                match source {
                     // A unix socket that was shut down does not say so to who accepts without waiting.
                     Some(Source::Listener(balancer)) if event.is_read_closed() => self.on_shut(balancer),
                     Some(source) => self.on_event(source, event.is_readable(), event.is_writable()),
@@ -243,7 +251,9 @@ impl Shell {
                 self.pool.handle_timeout(self.now);
                 self.carry_out();
             }
-            self.look_at_timers();
+            if self.timers.is_due(self.now) {
+                self.look_at_timers();
+            }
             self.deliveries.retain(|(_, delivery)| delivery.is_under_way());
             self.serve();
             self.answer_waiting();
@@ -324,14 +334,27 @@ impl Shell {
         }
     }
 
-    fn timeout(&self) -> Option<Duration> {
+    fn timeout(&mut self) -> Option<Duration> {
         if !self.ready.is_empty() && self.exhausted_until.is_none() {
             return Some(Duration::ZERO);
         }
+        let others = match self.timers.known() {
+            Some(at) => at,
+            None => {
+                let at = self.next_deadline_of_others();
+                self.timers.know(at);
+                at
+            }
+        };
+        let deadlines = [self.pool.next_deadline(), self.exhausted_until, others];
+        let next = deadlines.into_iter().flatten().min()?;
+        Some(next.saturating_duration_since(self.now))
+    }
+
+    /// When something is due for anybody but the core.
+    fn next_deadline_of_others(&self) -> Option<Instant> {
         let deadlines = [
-            self.pool.next_deadline(),
             self.intercept.next_deadline(),
-            self.exhausted_until,
             self.search_at,
             self.bereaved.next_deadline(),
             self.remains.next_deadline(),
@@ -352,8 +375,7 @@ impl Shell {
             self.drains.next_deadline(),
             self.outputs.next_deadline(self.now),
         ];
-        let next = deadlines.into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(self.now))
+        deadlines.into_iter().flatten().min()
     }
 
     fn on_event(&mut self, source: Source, readable: bool, writable: bool) {

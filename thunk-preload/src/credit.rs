@@ -15,6 +15,8 @@ use self::table::Entry;
 use crate::abi::*;
 use crate::log::{Errno, tell};
 use crate::owned::cookie;
+use crate::pulse;
+use crate::receive::blocking;
 use crate::sys;
 use crate::take::Call;
 use clustermon_protocol::credit::{Allowance, LanePage, Shut};
@@ -88,6 +90,7 @@ impl Credit {
     /// As for [`Call::make_on`].
     pub(crate) unsafe fn accept_while_open(&self, fd: c_int, call: &Call) -> Outcome {
         while let Some(generation) = self.page.open_generation() {
+            self.entry.learn_trigger(fd);
             let Some(listener) = self.listener(fd) else { return Outcome::Unusable };
             match self.page.take_allowance(generation) {
                 Allowance::Taken => {}
@@ -99,7 +102,7 @@ impl Credit {
                 }
                 Allowance::Replaced => continue,
             }
-            let mark = self.page.mark(sys::gettid());
+            let mark = self.page.mark(pulse::tid());
             if self.page.open_generation() != Some(generation) {
                 self.page.unmark(mark);
                 self.page.return_allowance(generation);
@@ -110,11 +113,16 @@ impl Credit {
             self.count(result);
             self.page.unmark(mark);
             let error = match result {
-                Ok(connection) => return Outcome::Accepted(connection),
+                Ok(connection) => {
+                    self.entry.found_one();
+                    return Outcome::Accepted(connection);
+                }
                 Err(error) => error,
             };
             self.page.return_allowance(generation);
             match error {
+                // While it is busy the next round mostly finds some, and the supervisor need not open another.
+                EAGAIN if self.entry.may_find_none() && !blocking(fd) => return Outcome::Failed(EAGAIN),
                 EAGAIN => {
                     if self.page.shut(generation) == (Shut::Done { ring: true }) {
                         self.say(fd, Upward::Ring);
@@ -144,7 +152,7 @@ impl Credit {
     /// As for [`Call::make_on`].
     unsafe fn accept_by_single(&self, fd: c_int, call: &Call) -> Outcome {
         let Some(listener) = self.listener(fd) else { return Outcome::Unusable };
-        let mark = self.page.mark(sys::gettid());
+        let mark = self.page.mark(pulse::tid());
         // SAFETY: passed on to the caller.
         let result = unsafe { call.make_on(listener.fd) };
         self.count(result);

@@ -127,6 +127,15 @@ pub(crate) fn accepted() {
     }
 }
 
+/// The id of this thread, without a system call where the page knows it. It may be that of an earlier thread with the same
+/// thread pointer, which no other has until the kernel has used up all others.
+pub(crate) fn tid() -> u32 {
+    match record().map(Record::tid) {
+        None | Some(0) => sys::gettid(),
+        Some(tid) => tid,
+    }
+}
+
 fn record() -> Option<&'static Record> {
     page()?.record(polled::thread() as u64, sys::gettid)
 }

@@ -8,6 +8,7 @@ use crate::io::credit::{Credits, queue_length};
 use crate::io::descriptors;
 use crate::io::lane::Lane;
 use crate::io::listener::Listener;
+use crate::io::proc;
 use crate::io::pulse::Pulse;
 use crate::pool::Input;
 use clustermon_protocol::record::Upward;
@@ -84,15 +85,17 @@ impl Shell {
             }
         }
         for lane in quiet {
-            if self.lanes.get(&lane).is_some_and(|lane| self.waits(lane)) {
+            if self.lanes.get(&lane).is_some_and(|lane| self.sleeps(lane)) {
                 self.pool.handle(now, Input::Stalled { lane });
             }
         }
     }
 
-    /// Its only thread is in its wait.
-    fn waits(&self, lane: &Lane) -> bool {
-        self.pulse_of(lane).and_then(Pulse::sole).is_some_and(|look| !look.running)
+    /// Its only thread sleeps in its wait. One that has been woken and waits for a processor is in its wait, too, and comes.
+    fn sleeps(&self, lane: &Lane) -> bool {
+        let sole = self.pulse_of(lane).and_then(Pulse::sole).filter(|look| !look.running);
+        // A thread whose state is not to be read is taken to sleep: to wake it once more is no harm.
+        sole.is_some_and(|look| !matches!(proc::state(lane.holder.pid, look.tid), Some('R')))
     }
 
     /// Counts what was accepted so far, for whoever is to be shown it.

@@ -254,6 +254,9 @@ impl Shell {
             let said = self.lanes.get(&id).and_then(|lane| Some((lane.next_upward()?, lane)));
             let Some((upward, Lane { worker, balancer, holder, .. })) = said else { return };
             let (worker, pid) = (*worker, holder.pid);
+            if !matches!(upward, Ok(Upward::Ring | Upward::Nonblock(_))) {
+                self.timers.changed();
+            }
             match upward {
                 Ok(Upward::Nonblock(on)) => {
                     if let Some(listener) = self.listeners.get_mut(balancer) {

@@ -18,6 +18,9 @@ impl Shell {
     /// Drains the core's orders.
     pub(super) fn carry_out(&mut self) {
         while let Some(output) = self.pool.poll_output() {
+            if !self.is_of_connection_path(&output) {
+                self.timers.changed();
+            }
             match output {
                 Output::Spawn { worker, version } => self.spawn(worker, version),
                 Output::Prepare { ticket, version } => self.prepare(ticket, version),
@@ -54,6 +57,20 @@ impl Shell {
                 Output::Note(note) => self.on_note(&note),
                 Output::Done(outcome) => self.outcome = Some(outcome),
             }
+        }
+    }
+
+    /// Carrying it out gives nobody but the core anything to do at a later time.
+    fn is_of_connection_path(&self, output: &Output) -> bool {
+        match output {
+            Output::Grant { .. }
+            | Output::Open { .. }
+            | Output::LookAtQueue { .. }
+            | Output::Resume { .. } => true,
+            Output::Measure { .. } | Output::Watch { .. } => true,
+            // It may be counted later.
+            Output::Dispatch { .. } | Output::TakeFor { .. } => self.open.is_none(),
+            _ => false,
         }
     }
 

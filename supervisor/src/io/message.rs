@@ -49,18 +49,22 @@ pub(super) fn send_waiting(to: BorrowedFd<'_>, bytes: &[u8], fd: Option<Borrowed
 }
 
 fn send_with(to: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>, flags: i32) -> io::Result<()> {
-    let mut control = Control::send(fd.map_or(-1, |fd| fd.as_raw_fd()));
+    let flags = flags | libc::MSG_NOSIGNAL;
+    let Some(fd) = fd else {
+        // SAFETY: the pointer and the length are those of `bytes`.
+        let sent = unsafe { libc::send(to.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), flags) };
+        return if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) };
+    };
+    let mut control = Control::send(fd.as_raw_fd());
     let mut iov = libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
     // SAFETY: msghdr is plain data for which all zeroes is a valid value.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = &raw mut iov;
     message.msg_iovlen = 1;
-    if fd.is_some() {
-        message.msg_control = control.0.as_mut_ptr().cast();
-        message.msg_controllen = control.0.len();
-    }
+    message.msg_control = control.0.as_mut_ptr().cast();
+    message.msg_controllen = control.0.len();
     // SAFETY: the message points to `bytes` and `control`, which outlive the call and are only read.
-    let sent = unsafe { libc::sendmsg(to.as_raw_fd(), &raw const message, flags | libc::MSG_NOSIGNAL) };
+    let sent = unsafe { libc::sendmsg(to.as_raw_fd(), &raw const message, flags) };
     if sent < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 

@@ -19,9 +19,13 @@ const LATE: Duration = Duration::from_millis(1);
 const FRESH: Duration = Duration::from_micros(500);
 /// A process that had no descriptor left has no open credit for so long.
 const EXHAUSTED: Duration = Duration::from_millis(100);
+/// Nor has a lane by which open credits have stalled.
+const STALLED: Duration = Duration::from_secs(1);
 /// An open credit is of no use for a queue shorter than this.
 const DEEP: u32 = 2;
-/// So often may a lane with an open credit take nothing though its queue is not empty; then it gets singles only.
+/// After workers were found to be behind, open credits are given for so long without looking who is idle.
+const STORM: Duration = Duration::from_millis(5);
+/// So often may a lane with an open credit take nothing though its queue is not empty; then it gets singles for a while.
 const MOST_STALLS: u8 = 2;
 
 /// What a balancer that works by credit knows of its queue.
@@ -38,6 +42,10 @@ pub(super) struct Queue {
     /// When anything was last seen to be taken by an open credit, or one was given.
     moved: Option<Instant>,
     pub(super) spread: Spread,
+    /// Until then open credits are given to whoever has none.
+    storm_until: Option<Instant>,
+    /// Connections that had been accepted when the queue was last looked at while all had open credits.
+    accepted: u64,
 }
 
 impl Pool {
@@ -66,12 +74,15 @@ impl Pool {
 
     /// So many wait in the queue. Credits are given for those that are not yet covered by one.
     pub(super) fn queued(&mut self, now: Instant, id: BalancerId, waiting: u32) {
-        let wants = self.wants_queue(id);
-        if wants {
-            self.spread(now, id, waiting);
+        if !self.wants_queue(id) {
+            return;
         }
-        let Some(balancer) = self.balancers.get_mut(&id).filter(|_| wants) else { return };
-        let covered = covered(now, id, &self.lanes);
+        let mut covered = covered(now, id, &self.lanes);
+        if covered.opened + covered.rests > 0 {
+            self.spread(now, id, waiting);
+            covered = self::covered(now, id, &self.lanes);
+        }
+        let Some(balancer) = self.balancers.get_mut(&id) else { return };
         let opened = covered.opened > 0;
         let is_moving = balancer.queue.moved.is_some_and(|moved| now < after(moved, LATE));
         // Who has an open credit is about to take a short queue, or to find it empty.
@@ -86,8 +97,11 @@ impl Pool {
         balancer.queue.has_joined = false;
         // This is the look that was ordered.
         self.outbox.retain(|order| *order != Output::LookAtQueue { balancer: id });
-        let may_open = left > 0 && waiting >= DEEP && !covered.any_idle && self.open_fits();
-        if may_open
+        let is_behind = left > 0 && waiting >= DEEP && !covered.any_idle;
+        let is_storm = self.is_storm(now, id, waiting, is_behind, covered);
+        if left > 0
+            && is_storm
+            && self.open_fits()
             && self.open_some(now, id, waiting) > 0
             && let Some(balancer) = self.balancers.get_mut(&id)
         {
@@ -96,7 +110,9 @@ impl Pool {
         let may_give =
             left > 0 && self.balancers.get(&id).is_some_and(|balancer| !balancer.rotation.is_empty());
         self.pump(now, id);
-        self.watch_full(id);
+        if left > 0 {
+            self.watch_full(id);
+        }
         // What is given now may be late by then, and what is open may not move. What else changes is told.
         let soon = (waiting > 0 && (opened || may_give)).then(|| after(now, LATE));
         if let Some(at) = covered.late_at.filter(|_| waiting > 0).into_iter().chain(soon).min() {
@@ -106,6 +122,28 @@ impl Pool {
         if self.is_hushed(id) {
             self.look_at_queue(id, after(now, LOOK));
         }
+    }
+
+    /// Workers do not keep up, or did not a moment ago: to tell each of a connection would be slower than to let them accept.
+    fn is_storm(
+        &mut self,
+        now: Instant,
+        id: BalancerId,
+        waiting: u32,
+        is_behind: bool,
+        covered: Covered,
+    ) -> bool {
+        let Some(balancer) = self.balancers.get_mut(&id) else { return false };
+        let accepted = balancer.dispatched();
+        let mut goes_on = is_behind;
+        if covered.is_hushed() {
+            let before = std::mem::replace(&mut balancer.queue.accepted, accepted);
+            goes_on |= waiting >= DEEP || accepted.saturating_sub(before) >= u64::from(covered.takers * DEEP);
+        }
+        if goes_on {
+            balancer.queue.storm_until = Some(after(now, STORM));
+        }
+        balancer.queue.storm_until.is_some_and(|until| now < until)
     }
 
     /// More wait than there are credits for: the first that uses one sends word.
@@ -130,8 +168,7 @@ impl Pool {
                 && !lane.open
                 && !lane.rests
                 && !lane.one_by_one
-                && lane.stalls < MOST_STALLS
-                && lane.exhausted_until.is_none_or(|until| until <= now)
+                && lane.singles_until.is_none_or(|until| until <= now)
                 && lane.gate == Gate::Open
                 && matches!(lane.flow, Flow::Ready | Flow::Full)
         };
@@ -180,7 +217,7 @@ impl Pool {
     pub(super) fn exhausted(&mut self, now: Instant, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         let Some(balancer) = self.balancers.get_mut(&lane.balancer()) else { return };
-        lane.exhausted_until = Some(after(now, EXHAUSTED));
+        lane.gets_singles(now, EXHAUSTED);
         let is_ready = lane.is_ready();
         if is_ready {
             balancer.leave(id);
@@ -292,11 +329,15 @@ impl Pool {
         })
     }
 
-    /// An open credit that did not move, though somebody waits in the queue and its thread in its wait, is given anew, which
-    /// wakes the thread again; the second time it is not given again.
+    /// An open credit that did not move, though somebody waits in the queue and its thread sleeps in its wait, is given anew,
+    /// which wakes the thread again; the second time singles are given instead, for a while.
     pub(super) fn stalled(&mut self, now: Instant, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.open) else { return };
-        lane.stalls = lane.stalls.saturating_add(1);
+        lane.stalls += 1;
+        if lane.stalls >= MOST_STALLS {
+            lane.stalls = 0;
+            lane.gets_singles(now, STALLED);
+        }
         self.revoke(now, id);
     }
 
@@ -318,10 +359,11 @@ impl Pool {
     /// Dispatches real connections that are held; what waits in the queue is looked at first.
     fn pump_held(&mut self, now: Instant, lane: LaneId) {
         let Some(balancer) = self.lanes.get(&lane).map(Lane::balancer) else { return };
-        if let Some(balancer) = self.balancers.get_mut(&balancer) {
-            balancer.forget_queue();
+        let Some(found) = self.balancers.get_mut(&balancer) else { return };
+        found.forget_queue();
+        if found.held() > 0 {
+            self.pump(now, balancer);
         }
-        self.pump(now, balancer);
     }
 
     /// A lane that takes credit was found to have so many unused singles, unasked: for the queue a look at it follows.
@@ -343,22 +385,32 @@ impl Pool {
 struct Covered {
     /// Connections that unused singles are about to take.
     singles: u32,
-    /// Lanes with an open credit.
+    /// Lanes that may take one: all,
+    takers: u32,
+    /// those with an open credit,
     opened: u32,
+    /// and those that are to take nothing for a moment.
+    rests: u32,
     /// A lane that may take one has no credit, and has had none for a while.
     any_idle: bool,
     /// When the first of the unused singles is late.
     late_at: Option<Deadline>,
 }
 
+impl Covered {
+    /// As [`Pool::is_hushed`].
+    fn is_hushed(self) -> bool {
+        self.opened > 0 && self.opened + self.rests == self.takers
+    }
+}
+
 fn covered(now: Instant, id: BalancerId, lanes: &super::lane::Lanes) -> Covered {
     let mut covered = Covered::default();
     for lane in lanes.values().filter(|lane| lane.balancer() == id && lane.may_take()) {
-        if lane.open {
-            covered.opened += 1;
-            continue;
-        }
-        if lane.rests {
+        covered.takers += 1;
+        if lane.open || lane.rests {
+            covered.opened += u32::from(lane.open);
+            covered.rests += u32::from(!lane.open);
             continue;
         }
         if lane.in_flight() == 0 {

@@ -30,13 +30,13 @@ pub struct Lane {
     pub(super) rests: bool,
     /// What it has taken while there were open credits.
     pub(super) storm: Storm,
-    /// It had no descriptor: until then it has no open credit.
-    pub(super) exhausted_until: Option<Instant>,
+    /// Until then it has no open credit: it had no descriptor, or such credits have stalled.
+    pub(super) singles_until: Option<Instant>,
     /// An open credit fits the way in which its threads accept.
     pub(super) may_open: bool,
     /// Threads that accept by it, at least 1.
     pub(super) threads: u32,
-    /// How often an open credit has not moved though it should have.
+    /// How often in a row an open credit has not moved though it should have.
     pub(super) stalls: u8,
     /// When it was last given anything.
     pub(super) granted_at: Option<Instant>,
@@ -143,7 +143,7 @@ impl Lane {
             credit: false,
             open: false,
             rests: false,
-            exhausted_until: None,
+            singles_until: None,
             storm: Storm::default(),
             may_open: false,
             threads: 1,
@@ -165,6 +165,11 @@ impl Lane {
             stuck: None,
             look: None,
         }
+    }
+
+    /// It has no open credit for so long.
+    pub(super) fn gets_singles(&mut self, now: Instant, time: Duration) {
+        self.singles_until = self.singles_until.max(Some(after(now, time)));
     }
 
     /// Something has been put into it.

@@ -43,6 +43,8 @@ enum Fault {
     /// It does not look for work for others after a cordon.
     SleepsAfterRevoke,
     CountsBeforeMarks,
+    /// Who waits in an edge-triggered set finds nothing twice before it shuts an open credit.
+    EdgeIsPatient,
 }
 
 #[derive(Debug)]

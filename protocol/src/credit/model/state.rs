@@ -15,6 +15,8 @@ pub(super) enum Shape {
     LevelOnce,
     /// In a level-triggered set, and accepts until nothing comes.
     LevelGreedy,
+    /// As [`Shape::LevelGreedy`], and finds nothing twice before it shuts an open credit.
+    LevelPatient,
     /// In an edge-triggered set, and accepts until nothing comes.
     EdgeGreedy,
     /// In accept() itself.
@@ -61,6 +63,8 @@ pub(super) struct Lane {
     pub(super) rung: bool,
     /// The edge-triggered set that holds the lane has something to report.
     pub(super) edge: bool,
+    /// The last accept under an open credit has found nothing.
+    pub(super) vain: bool,
     // What the supervisor knows.
     pub(super) granted: u8,
     pub(super) generation: u8,
@@ -101,6 +105,7 @@ impl Lane {
             records: [Sent::Nothing; RECORDS],
             rung: false,
             edge: false,
+            vain: false,
             granted: 0,
             generation: 0,
             opened: false,

@@ -4,6 +4,7 @@ use super::*;
 
 const ONCE: Shape = Shape::LevelOnce;
 const GREEDY: Shape = Shape::LevelGreedy;
+const PATIENT: Shape = Shape::LevelPatient;
 const EDGE: Shape = Shape::EdgeGreedy;
 const BLOCKS: Shape = Shape::Blocking;
 const AWAY: Shape = Shape::Away;
@@ -28,6 +29,18 @@ fn level_triggered_one_accept_a_wake_up() {
 #[test]
 fn level_triggered_greedy() {
     holds(model(&[(0, GREEDY), (1, AWAY)], 3).second_is_open());
+}
+
+#[test]
+fn level_triggered_and_patient() {
+    holds(model(&[(0, PATIENT), (1, AWAY)], 3).second_is_open());
+    holds(model(&[(0, PATIENT), (0, PATIENT), (1, AWAY)], 1).second_is_open());
+    holds(model(&[(0, PATIENT), (1, ONCE)], 1).cordon());
+}
+
+#[test]
+fn who_is_edge_triggered_must_not_be_patient() {
+    breaks(model(&[(0, EDGE), (1, AWAY)], 3).second_is_open().fault(Fault::EdgeIsPatient), LOST);
 }
 
 #[test]

@@ -14,7 +14,9 @@ impl Model {
                 let mut after = *state;
                 let own = &mut after.lanes[usize::from(lane)];
                 let wakes = match shape {
-                    Shape::LevelOnce | Shape::LevelGreedy | Shape::Blocking => own.is_readable(),
+                    Shape::LevelOnce | Shape::LevelGreedy | Shape::LevelPatient | Shape::Blocking => {
+                        own.is_readable()
+                    }
                     Shape::EdgeGreedy => core::mem::take(&mut own.edge) && own.is_readable(),
                     Shape::Away => false,
                 };
@@ -45,6 +47,9 @@ impl Model {
         let mut after = *state;
         let own = usize::from(lane);
         self.plant(&mut after, own, &mut turn);
+        if shape == Shape::LevelPatient || self.fault == Fault::EdgeIsPatient {
+            be_patient(&mut after, own, &mut turn);
+        }
         let name = name(&turn.at);
         let right = match turn.at {
             At::Accept(right, _) => Some(right),
@@ -132,6 +137,16 @@ impl Model {
             (Fault::NeverRings, At::Ring(then)) => turn.at = then.map_or(At::Look, At::Over),
             _ => {}
         }
+    }
+}
+
+/// Leaves the credit open where nothing was found for the first time: the record that stays in the lane brings the thread back.
+fn be_patient(state: &mut State, lane: usize, turn: &mut Turn) {
+    let vain = &mut state.lanes[lane].vain;
+    match turn.at {
+        At::Count(Right::Open(_), _) => *vain = false,
+        At::Shut(_) if !core::mem::replace(vain, true) => turn.at = At::Over(Came::Nothing),
+        _ => {}
     }
 }
 

@@ -84,6 +84,23 @@ fn many_may_be_taken_once_no_worker_is_idle() {
 }
 
 #[test]
+fn who_was_behind_a_moment_ago_is_not_told_of_each_connection() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
+    connect(&mut sim, balancer, 8);
+    assert_eq!(accept_all(&mut sim, lanes[0]), 8);
+    assert_eq!(accept_all(&mut sim, lanes[1]), 0);
+    // Both have been idle for longer than a busy worker is taken to be busy.
+    sim.advance(ms(2));
+    connect(&mut sim, balancer, 2);
+    assert!(lanes.iter().any(|lane| sim.lanes[lane].open), "{:?}", sim.lanes);
+    assert_eq!(lanes.iter().map(|lane| accept_all(&mut sim, *lane)).sum::<usize>(), 2);
+    // Idle workers come first again once it is quiet.
+    sim.advance(ms(10));
+    connect(&mut sim, balancer, 2);
+    assert!(lanes.iter().all(|lane| has_single(&sim, *lane) && !sim.lanes[lane].open), "{:?}", sim.lanes);
+}
+
+#[test]
 fn idle_workers_get_singles_however_deep_the_queue() {
     let (mut sim, balancer, lanes) = Sim::on_credit(settings(4));
     sim.prompt = true;
@@ -201,6 +218,11 @@ fn an_open_credit_that_does_not_wake_its_worker_is_given_anew_once() {
     sim.input(super::super::Input::Stalled { lane: lanes[0] });
     assert_eq!(opened(&sim.take_orders()), 0, "and then it gets singles");
     assert!(has_single(&sim, lanes[0]));
+    accept_all(&mut sim, lanes[0]);
+    // Not for ever: that it slept may have had another reason.
+    sim.advance(ms(1_000));
+    connect(&mut sim, balancer, 4);
+    assert!(sim.lanes[&lanes[0]].open);
 }
 
 #[test]
