@@ -147,20 +147,15 @@ impl Config {
     /// Why workers may not accept by themselves, as far as the options say it.
     pub(crate) fn handoff_because(&self) -> Option<&'static str> {
         match (self.dispatch, self.policy) {
-            (Dispatch::Auto, _) => Some("the default"),
             (Dispatch::Handoff, _) => Some("--dispatch handoff"),
             // The source has to be seen first.
-            (Dispatch::Credit, pool::Policy::SourceHash) => Some("--policy source-hash"),
+            (_, pool::Policy::SourceHash) => Some("--policy source-hash"),
             // Where connections are counted each has to be seen, too.
-            (Dispatch::Credit, pool::Policy::LeastConnections) => Some("--policy least-connections"),
-            (Dispatch::Credit, pool::Policy::RoundRobin) if self.max_connections.is_some() => {
-                Some("--max-connections")
-            }
+            (_, pool::Policy::LeastConnections) => Some("--policy least-connections"),
+            (_, pool::Policy::RoundRobin) if self.max_connections.is_some() => Some("--max-connections"),
             // What is moved is looked for among what was handed over.
-            (Dispatch::Credit, pool::Policy::RoundRobin) if self.rolling.drain == Drain::Move => {
-                Some("--drain move")
-            }
-            (Dispatch::Credit, pool::Policy::RoundRobin) => None,
+            (_, pool::Policy::RoundRobin) if self.rolling.drain == Drain::Move => Some("--drain move"),
+            (_, pool::Policy::RoundRobin) => None,
         }
     }
 

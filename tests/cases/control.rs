@@ -41,7 +41,7 @@ fn status_is_a_table() {
     }
     let address = cluster.target().to_string();
     assert!(lines[5].starts_with("ADDRESS") && lines[6].starts_with(&address), "{text}");
-    assert!(lines[6].contains("running  handoff   round-robin"), "{text}");
+    assert!(lines[6].contains("running  credit    round-robin"), "{text}");
     assert!(!text.contains('\x1b'), "there is no terminal");
     assert_eq!(cluster.order("status epoll").lines().count(), lines.len() + 2);
     let one = cluster.order("status epoll/1");

@@ -49,7 +49,6 @@ fn every_shape_of_server_accepts_by_itself() {
 fn what_cannot_work_by_credit_is_handed_over_and_that_is_said() {
     let Some(app) = app("c-epoll") else { return };
     for (flags, how, why) in [
-        ("--dispatch auto", "handoff", "the default"),
         ("--dispatch handoff", "handoff", "--dispatch handoff"),
         ("--dispatch credit --policy source-hash", "handoff", "--policy source-hash"),
         ("--dispatch credit --max-connections 9", "handoff", "--max-connections"),

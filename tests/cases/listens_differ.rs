@@ -50,7 +50,7 @@ fn only(cluster: &Cluster, host: &str, id: &str) {
 
 #[track_caller]
 fn both(cluster: &Cluster, host: &str) {
-    assert_eq!(shares(cluster, host), [("0".to_owned(), 6), ("1".to_owned(), 6)].into(), "on {host}");
+    cluster.assert_even(&shares(cluster, host), 2);
 }
 
 /// The addresses of the load balancers, in the order in which they were opened.
@@ -63,7 +63,7 @@ fn balancers(cluster: &Cluster) -> Vec<String> {
 /// An option of the listener and of an accepted connection, as each worker sees them.
 #[track_caller]
 fn options(cluster: &Cluster, name: &str) -> [String; 2] {
-    // Strict rotation: two connections reach two workers.
+    // In turn: two connections reach two workers, but where one was not given a processor in time.
     [(); 2].map(|()| {
         let response = get(&on(cluster, "127.0.0.1"), &format!("/option?name={name}")).expect("an answer");
         response.text().trim_end().to_owned()

@@ -15,10 +15,11 @@ fn has_no_ghosts(sets: &str, mode: &[&str]) -> Option<Cluster> {
     command.extend(mode.iter().map(OsString::from));
     let cluster = Cluster::start_command(&command, Options::workers(2));
     let target = cluster.target();
-    for _ in 0..6 {
+    wait_until("each has answered, and has found no ghosts", PATIENCE, || {
         assert_eq!(get(&target, "/").expect("an answer").text(), "hi\n");
-    }
-    cluster.stdout().wait_for_count(&format!("0 ghosts in {sets} sets"), 2, PATIENCE);
+        assert_eq!(cluster.stdout().count(" ghosts in "), cluster.stdout().count("0 ghosts in "));
+        cluster.stdout().count(&format!("0 ghosts in {sets} sets")) == 2
+    });
     Some(cluster)
 }
 

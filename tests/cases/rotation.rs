@@ -15,9 +15,7 @@ fn is_exact_over_a_hundred_connections() {
             let cluster = Cluster::start(&app, Options::workers(4));
             let answers = ask_in_turn(&cluster.target(), &app, 100);
             let shares = shares(&answers);
-            assert_eq!(shares.len(), 4, "{shares:?}");
-            let (most, least) = (shares.values().max(), shares.values().min());
-            assert!(most.zip(least).is_some_and(|(most, least)| most - least <= 1), "{shares:?}");
+            cluster.assert_even(&shares, 4);
             cluster.stop();
         },
     );

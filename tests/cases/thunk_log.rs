@@ -40,7 +40,7 @@ fn a_listener_is_followed_into_the_cluster() {
             (format!(" to {address}: shared"), "bind("),
             (": replaced, with 0 registrations".to_owned(), "descriptor "),
             (format!(" on {address}: managed, by lane "), "listen("),
-            (": connections are handed over".to_owned(), "descriptor "),
+            (": accepts on credit, from the shared listening socket as ".to_owned(), "descriptor "),
         ];
         assert_eq!(lines.len(), expected.len() + 1, "{lines:?}");
         for (part, begin) in expected {

@@ -74,6 +74,22 @@ impl Cluster {
         serde_json::from_str(&self.order("inspect")).expect("inspect prints JSON")
     }
 
+    /// That each worker had its turn: their shares differ by one at most, and by one more for each turn for which a worker was
+    /// not given a processor in time.
+    #[track_caller]
+    pub fn assert_even<K: std::fmt::Debug>(
+        &self,
+        shares: &std::collections::BTreeMap<K, usize>,
+        workers: usize,
+    ) {
+        let balancers = self.inspect()["load_balancers"].clone();
+        let late = balancers.as_array().into_iter().flatten().filter_map(|one| one["late"].as_u64());
+        let late = late.sum::<u64>() as usize;
+        let most_and_least = shares.values().max().zip(shares.values().min());
+        let even = most_and_least.is_some_and(|(most, least)| most - least <= 1 + late);
+        assert!(shares.len() == workers && even, "{shares:?}, late {late} times");
+    }
+
     /// A worker in the answer of `clustermon inspect`.
     #[track_caller]
     pub fn inspect_worker(&self, id: &str) -> serde_json::Value {

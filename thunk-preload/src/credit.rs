@@ -122,7 +122,7 @@ impl Credit {
             self.page.return_allowance(generation);
             match error {
                 // While it is busy the next round mostly finds some, and the supervisor need not open another.
-                EAGAIN if self.entry.may_find_none() && !blocking(fd) => return Outcome::Failed(EAGAIN),
+                EAGAIN if self.may_stay_open(fd) => return Outcome::Failed(EAGAIN),
                 EAGAIN => {
                     if self.page.shut(generation) == (Shut::Done { ring: true }) {
                         self.say(fd, Upward::Ring);
@@ -144,6 +144,11 @@ impl Credit {
             }
         }
         Outcome::Nothing
+    }
+
+    /// The queue was found empty, and the open credit may stay as it is, with its record in the lane.
+    fn may_stay_open(&self, fd: c_int) -> bool {
+        self.entry.may_find_none() && !self.may_hold_connections() && !blocking(fd)
     }
 
     /// Accepts one, by a single.

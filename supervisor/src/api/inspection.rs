@@ -193,6 +193,9 @@ pub struct Balancer {
     pub policy: String,
     /// Connections that workers have got.
     pub connections: u64,
+    /// How often a worker had not accepted a millisecond after its turn had come, so that the next got its turn, too.
+    #[serde(default)]
+    pub late: u64,
     /// Logical ids of the workers in rotation, the next one first.
     pub rotation: Vec<String>,
 }

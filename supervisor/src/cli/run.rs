@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// How many workers may be starting at a time [default: number of CPUs]
     #[arg(long, value_name = "N")]
     max_starting: Option<u32>,
-    /// Connections that may wait at one worker
+    /// Connections that may wait at one worker where they are handed over; no effect where workers accept by credit
     #[arg(long, value_name = "N", default_value_t = config::WINDOW)]
     window: u32,
     /// Least length of a listening queue; a program that asks for more gets more
@@ -84,8 +84,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = Limit::or_off,
         default_value_t = Limit(Some(config::PULSE)))]
     pulse: Limit,
-    /// How connections reach workers: handoff (the supervisor accepts and passes each connection on), credit (a worker accepts
-    /// by itself when it is its turn: quicker, and new), auto (handoff for now)
+    /// How connections reach workers: credit (a worker accepts by itself when it is its turn), handoff (the supervisor accepts and
+    /// passes each connection on), auto (credit where that can be)
     #[arg(long, value_name = "HOW", default_value_t = Dispatch::Auto)]
     dispatch: Dispatch,
     /// Whom a connection is given, of the workers that are ready: round-robin (the least recently connected),

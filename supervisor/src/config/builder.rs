@@ -147,7 +147,7 @@ impl Builder {
         self
     }
 
-    /// Connections that may wait at one worker.
+    /// Connections that may wait at one worker where they are handed over. It has no effect where workers accept by credit.
     pub fn window(mut self, connections: u32) -> Self {
         self.window = connections;
         self

@@ -6,11 +6,11 @@ use std::str::FromStr;
 /// How connections reach workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Dispatch {
-    /// As [`Dispatch::Handoff`]; this will change.
+    /// As [`Dispatch::Credit`]. Where workers cannot accept by themselves connections are handed over, and `inspect` says why.
     #[default]
     Auto,
     /// Workers accept by themselves from the shared listening socket when they are given a credit. Where that cannot be,
-    /// connections are handed over.
+    /// connections are handed over, and a warning says why.
     Credit,
     /// The supervisor accepts each connection and hands it to a worker.
     Handoff,

@@ -11,6 +11,7 @@ use crate::io::listener::Listener;
 use crate::io::proc;
 use crate::io::pulse::Pulse;
 use crate::pool::Input;
+use clustermon_protocol::pulse::Look;
 use clustermon_protocol::record::Upward;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -34,6 +35,7 @@ impl Shell {
         listener.pending = waiting > 0;
         if waiting > 0 {
             self.look_for_stalled(id);
+            self.look_for_woken(id);
         }
         self.input(Input::Queued { balancer: id, waiting });
         self.hush(id);
@@ -87,6 +89,18 @@ impl Shell {
         for lane in quiet {
             if self.lanes.get(&lane).is_some_and(|lane| self.sleeps(lane)) {
                 self.pool.handle(now, Input::Stalled { lane });
+            }
+        }
+    }
+
+    /// Lanes whose singles would be late, though their threads are on their way: on a busy machine the order stays.
+    fn look_for_woken(&mut self, id: BalancerId) {
+        let late: Vec<LaneId> = self.pool.late_lanes(self.now, id).collect();
+        for lane in late {
+            let page = self.lanes.get(&lane).and_then(|lane| Some((lane.holder.pid, self.pulse_of(lane)?)));
+            let runs = |pid: u32, look: Look| proc::state(pid, look.tid) == Some('R');
+            if page.is_some_and(|(pid, pulse)| pulse.waiting().any(|look| runs(pid, look))) {
+                self.pool.handle(self.now, Input::Woken { lane });
             }
         }
     }

@@ -159,6 +159,9 @@ impl Shell {
         {
             log::warn!("{}: connections are handed over, not given by credit: {why}", listener.address);
         }
+        if by_credit && self.config.window != crate::config::WINDOW && self.listeners.is_empty() {
+            log::info!("--window has no effect where workers accept by credit");
+        }
         self.by_key.insert(key, id);
         self.listeners.insert(id, listener);
         self.input(Input::BalancerOpened { balancer: id, by_credit });

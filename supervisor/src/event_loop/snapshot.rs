@@ -176,6 +176,7 @@ impl Shell {
             dispatch_reason: listener.handoff_because.map(str::to_owned),
             policy: self.config.policy.to_string(),
             connections: known.map_or(0, pool::Balancer::dispatched),
+            late: known.map_or(0, pool::Balancer::late),
             rotation: known
                 .map(|balancer| balancer.rotation().filter_map(name).collect())
                 .unwrap_or_default(),

@@ -207,6 +207,11 @@ impl Balancer {
         self.rotation.insert(self.rotation.partition_point(|other| other.turn <= place.turn), place);
     }
 
+    /// Singles that were not used in time.
+    pub fn late(&self) -> u64 {
+        self.queue.late
+    }
+
     /// The turn of a lane that is to wait until all others have had theirs.
     pub(super) fn last_turn(&mut self) -> u64 {
         self.turns += 1;

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 
 /// A single that is unused for so long holds nothing up: another lane gets one too.
 const LATE: Duration = Duration::from_millis(1);
+/// Unless its thread has been woken and has yet to get a processor, for so long at most: another's would have to wait for one, too.
+const WOKEN: Duration = Duration::from_millis(20);
 /// A lane that was given a credit within this time and has used it is taken to be busy with what it accepted.
 const FRESH: Duration = Duration::from_micros(500);
 /// A process that had no descriptor left has no open credit for so long.
@@ -42,6 +44,8 @@ pub(super) struct Queue {
     /// When anything was last seen to be taken by an open credit, or one was given.
     moved: Option<Instant>,
     pub(super) spread: Spread,
+    /// Singles that were not used in time.
+    pub(super) late: u64,
     /// Until then open credits are given to whoever has none.
     storm_until: Option<Instant>,
     /// Connections that had been accepted when the queue was last looked at while all had open credits.
@@ -82,6 +86,9 @@ impl Pool {
             self.spread(now, id, waiting);
             covered = self::covered(now, id, &self.lanes);
         }
+        if covered.is_any_late && waiting > 0 {
+            self.count_late(now, id);
+        }
         let Some(balancer) = self.balancers.get_mut(&id) else { return };
         let opened = covered.opened > 0;
         let is_moving = balancer.queue.moved.is_some_and(|moved| now < after(moved, LATE));
@@ -121,6 +128,14 @@ impl Pool {
         // While all have open credits nobody tells of arrivals.
         if self.is_hushed(id) {
             self.look_at_queue(id, after(now, LOOK));
+        }
+    }
+
+    fn count_late(&mut self, now: Instant, id: BalancerId) {
+        let Some(balancer) = self.balancers.get_mut(&id) else { return };
+        for lane in self.lanes.values_mut().filter(|lane| lane.balancer() == id && !lane.is_late) {
+            lane.is_late = is_late(now, lane);
+            balancer.queue.late += u64::from(lane.is_late);
         }
     }
 
@@ -329,6 +344,22 @@ impl Pool {
         })
     }
 
+    /// The lane's thread is not late by itself: it waits for a processor.
+    pub(super) fn woken(&mut self, now: Instant, id: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&id)
+            && lane.waiting_since().is_some_and(|since| now < after(since, WOKEN))
+        {
+            lane.woken_until = Some(after(now, LATE));
+        }
+    }
+
+    /// Singles of the balancer's lanes that are late now: whether their threads have been woken is to be told before the queue is
+    /// looked at.
+    pub fn late_lanes(&self, now: Instant, id: BalancerId) -> impl Iterator<Item = LaneId> + '_ {
+        let lanes = self.lanes.iter().filter(move |(_, lane)| lane.balancer() == id && is_late(now, lane));
+        lanes.map(|(id, _)| *id)
+    }
+
     /// An open credit that did not move, though somebody waits in the queue and its thread sleeps in its wait, is given anew,
     /// which wakes the thread again; the second time singles are given instead, for a while.
     pub(super) fn stalled(&mut self, now: Instant, id: LaneId) {
@@ -369,9 +400,13 @@ impl Pool {
     /// A lane that takes credit was found to have so many unused singles, unasked: for the queue a look at it follows.
     pub(super) fn seen_unasked(&mut self, now: Instant, id: LaneId, waiting: u32) {
         let Some(balancer) = self.observe(now, id, waiting, Count::AtMost) else { return };
-        let is_full = self.lanes.get(&id).is_some_and(|lane| lane.flow == Flow::Full);
         let waits = self.balancers.get(&balancer).is_some_and(|balancer| balancer.queue.waiting > 0);
-        if is_full && waits {
+        let goes_on = self.lanes.get(&id).is_some_and(|lane| match lane.flow {
+            Flow::Full => waits,
+            Flow::Suspect | Flow::Left => true,
+            Flow::Ready => false,
+        });
+        if goes_on {
             // What was watched has been told, and is not over.
             self.outbox.push_back(Output::Watch { lane: id });
         } else {
@@ -393,8 +428,24 @@ struct Covered {
     rests: u32,
     /// A lane that may take one has no credit, and has had none for a while.
     any_idle: bool,
+    /// One of them is late and counts for nothing any more.
+    is_any_late: bool,
     /// When the first of the unused singles is late.
     late_at: Option<Deadline>,
+}
+
+/// The lane has had a single for too long.
+fn is_late(now: Instant, lane: &Lane) -> bool {
+    lane.may_take()
+        && !lane.open
+        && lane.in_flight() > 0
+        && lane.waiting_since().is_some_and(|since| late_at(lane, since) <= now)
+}
+
+/// When what has waited in the lane since then is late.
+fn late_at(lane: &Lane, since: Instant) -> Deadline {
+    let late = after(since, LATE);
+    lane.woken_until.map_or(late, |until| until.max(late))
 }
 
 impl Covered {
@@ -419,7 +470,8 @@ fn covered(now: Instant, id: BalancerId, lanes: &super::lane::Lanes) -> Covered 
             continue;
         }
         // What waits in it since no moment that is known is a void record: no right.
-        let late = lane.waiting_since().map(|since| after(since, LATE));
+        let late = lane.waiting_since().map(|since| late_at(lane, since));
+        covered.is_any_late |= late.is_some_and(|late| late <= now);
         if let Some(late) = late.filter(|late| *late > now) {
             covered.singles = covered.singles.saturating_add(lane.in_flight() as u32);
             covered.late_at = Some(covered.late_at.map_or(late, |first| first.min(late)));

@@ -46,6 +46,8 @@ pub enum Input {
     Shut { lane: LaneId },
     /// The lane's open credit has not moved since the last look, though its queue is not empty and its thread waits.
     Stalled { lane: LaneId },
+    /// The lane's thread has been woken by what it was given, and waits for a processor.
+    Woken { lane: LaneId },
     /// The process that holds the lane had no descriptor for a connection; what it was given has gone back.
     Exhausted { lane: LaneId },
     /// So many connections were accepted by the lane, by credits.

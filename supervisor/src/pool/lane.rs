@@ -32,6 +32,10 @@ pub struct Lane {
     pub(super) storm: Storm,
     /// Until then it has no open credit: it had no descriptor, or such credits have stalled.
     pub(super) singles_until: Option<Instant>,
+    /// Until then what it was given is not late: its thread has been woken and waits for a processor.
+    pub(super) woken_until: Option<Instant>,
+    /// What it was given was not used in time, and that has been counted.
+    pub(super) is_late: bool,
     /// An open credit fits the way in which its threads accept.
     pub(super) may_open: bool,
     /// Threads that accept by it, at least 1.
@@ -144,6 +148,8 @@ impl Lane {
             open: false,
             rests: false,
             singles_until: None,
+            woken_until: None,
+            is_late: false,
             storm: Storm::default(),
             may_open: false,
             threads: 1,
@@ -321,6 +327,7 @@ impl Lane {
             return None;
         }
         self.waiting_since = Some(now);
+        self.is_late = false;
         self.look_soon(now, settings)
     }
 

@@ -166,6 +166,10 @@ impl Pool {
                 self.shut(now, lane);
                 recount = false;
             }
+            Input::Woken { lane } => {
+                self.woken(now, lane);
+                recount = false;
+            }
             Input::Stalled { lane } => {
                 self.stalled(now, lane);
                 recount = false;

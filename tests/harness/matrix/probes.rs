@@ -125,13 +125,11 @@ fn keep_alive(row: &Row, target: &Target) -> String {
 
 /// Connections in turn go to the workers in turn.
 fn rotation(row: &Row, cluster: &Cluster, target: &Target) -> String {
-    let mut shares: BTreeMap<String, u32> = BTreeMap::new();
+    let mut shares: BTreeMap<String, usize> = BTreeMap::new();
     for _ in 0..12 * WORKERS + 1 {
         *shares.entry(worker_of(cluster, &ask(row, target))).or_default() += 1;
     }
-    let (most, least) = (shares.values().max(), shares.values().min());
-    let exact = shares.len() == WORKERS && most.zip(least).is_some_and(|(most, least)| most - least <= 1);
-    assert!(exact, "{shares:?}");
+    cluster.assert_even(&shares, WORKERS);
     "exact".to_owned()
 }
 

@@ -1,5 +1,5 @@
-//! Rates and latencies against a rival that runs beside: hand-off against a shared socket, against Node's own
-//! cluster, and with the thunk against without.
+//! Rates and latencies against a rival that runs beside: credit and hand-off against a shared socket, against what servers have of
+//! their own, and with the thunk against without.
 
 use super::client::{Connection, Load, Pace, Work};
 use super::engine;
@@ -20,19 +20,54 @@ pub(super) fn handoff(bench: &Bench) -> Result<String> {
     Ok(text)
 }
 
+/// Workers that accept by themselves against the same program on one socket, at many clients and at one.
 pub(super) fn credit(bench: &Bench) -> Result<String> {
     let program = bench.c("epoll_server")?;
     let credit = bench.cluster(WORKERS, &["--dispatch", "credit"], &program)?;
     let shared = bench.alone(WORKERS, &program)?;
     let mut text = String::new();
     for clients in [CLIENTS, 1] {
-        let loads = [&credit, &shared].map(|server| closed(bench, server, clients, Connection::Fresh));
-        let [ours, rival] = interleave(bench, loads, warm_up(bench))?;
-        text += &both(&ours, ["clustermon", "shared socket"], &rival);
-        text += &at_least("rate, ours / rival", ratio(&ours, &rival, |run| run.rate), 1.0);
-        text += &at_least("p99, rival / ours", ratio(&rival, &ours, |run| run.p99.as_secs_f64()), 1.0);
+        text += &against(bench, [&credit, &shared], clients, "shared socket", 1.0)?;
     }
     Ok(text)
+}
+
+/// Servers that can fork by themselves, each against itself.
+pub(super) fn credit_by_server(bench: &Bench) -> Result<String> {
+    let mut text = String::new();
+    let node = bench.node("server.js").zip(bench.node("cluster.js"));
+    let rivals = [("node:cluster, SCHED_NONE", true, 0.95), ("node:cluster, round-robin", false, 2.6)];
+    for (name, shared, least) in rivals {
+        let Some((server, own)) = &node else {
+            text += &format!("{name}: skipped: no node\n");
+            continue;
+        };
+        let own = if shared { own.clone().with("shared") } else { own.clone() };
+        text += &pair(bench, server, &own, name, least)?;
+    }
+    for (package, least) in [("uvicorn", 0.98), ("gunicorn", 1.3)] {
+        match bench.python(package) {
+            Some(server) => text += &pair(bench, &server, &server, package, least)?,
+            None => text += &format!("{package}: skipped: not installed for python3\n"),
+        }
+    }
+    Ok(text)
+}
+
+fn pair(bench: &Bench, server: &Program, own: &Program, name: &str, least: f64) -> Result<String> {
+    let ours = bench.cluster(WORKERS, &[], server)?;
+    let rival = bench.alone(WORKERS, own)?;
+    against(bench, [&ours, &rival], CLIENTS, name, least)
+}
+
+fn against(bench: &Bench, servers: [&Server; 2], clients: usize, name: &str, least: f64) -> Result<String> {
+    let loads = servers.map(|server| closed(bench, server, clients, Connection::Fresh));
+    let [ours, rival] = interleave(bench, loads, warm_up(bench))?;
+    let mut text = both(&ours, ["clustermon", name], &rival);
+    text += &at_least("rate, ours / rival", ratio(&ours, &rival, |run| run.rate), least);
+    text += &at_least("p99, rival / ours", ratio(&rival, &ours, |run| run.p99.as_secs_f64()), 1.0);
+    text += &at_least("CPU, rival / ours", ratio(&rival, &ours, |run| run.spent.as_secs_f64()), 1.0);
+    Ok(text + "\n")
 }
 
 pub(super) fn single(bench: &Bench) -> Result<String> {
@@ -46,7 +81,7 @@ pub(super) fn single(bench: &Bench) -> Result<String> {
 
 fn against_shared_socket(bench: &Bench, clients: usize) -> Result<[Vec<Figures>; 2]> {
     let program = bench.c("epoll_server")?;
-    let cluster = bench.cluster(WORKERS, &[], &program)?;
+    let cluster = bench.cluster(WORKERS, &["--dispatch", "handoff"], &program)?;
     let shared = bench.alone(WORKERS, &program)?;
     let loads = [&cluster, &shared].map(|server| closed(bench, server, clients, Connection::Fresh));
     interleave(bench, loads, warm_up(bench))
@@ -87,7 +122,14 @@ fn with_and_without(bench: &Bench, name: &str, program: &Program, warm_up: Durat
 
 fn closed(bench: &Bench, server: &Server, clients: usize, connection: Connection) -> Load {
     let pace = Pace::Closed { clients };
-    Load { server: server.addr, pace, connection, work: Work::Plain, duration: bench.seconds }
+    Load {
+        server: server.addr,
+        pid: server.pid(),
+        pace,
+        connection,
+        work: Work::Plain,
+        duration: bench.seconds,
+    }
 }
 
 fn warm_up(bench: &Bench) -> Duration {

@@ -45,6 +45,8 @@ pub(super) enum Task {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     pub server: SocketAddr,
+    /// Its first process.
+    pub pid: u32,
     pub pace: Pace,
     pub connection: Connection,
     pub work: Work,

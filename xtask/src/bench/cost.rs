@@ -4,6 +4,7 @@
 use super::client::{Connection, Load, Pace, Work};
 use super::engine;
 use super::probe::until;
+use super::processor;
 use super::servers::{Bench, Server, has, kill};
 use super::stats::median;
 use super::table::{Table, at_most};
@@ -23,6 +24,7 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
     for clients in [64, 1] {
         let load = Load {
             server: server.addr,
+            pid: server.pid(),
             pace: Pace::Closed { clients },
             connection: Connection::Fresh,
             work: Work::Plain,
@@ -31,9 +33,9 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
         engine::run(&Load { duration: Duration::from_millis(300), ..load })?;
         let mut spent = Vec::new();
         for _ in 0..bench.runs {
-            let before = processor_time(server.pid())?;
+            let before = processor::of_process(server.pid())?;
             let connections = connections(&load)?;
-            spent.push((processor_time(server.pid())? - before).as_secs_f64() * 1e6 / connections);
+            spent.push((processor::of_process(server.pid())? - before).as_secs_f64() * 1e6 / connections);
         }
         let calls = count_calls(&server, &load)?;
         let (count, counter) = calls.map_or(("skipped".to_owned(), "no perf, no strace"), |(calls, by)| {
@@ -53,16 +55,6 @@ fn connections(load: &Load) -> Result<f64> {
         0 => Err("no connection was answered".into()),
         n => Ok(n as f64),
     }
-}
-
-/// Time on a processor so far, of all threads.
-fn processor_time(pid: u32) -> Result<Duration> {
-    let mut nanoseconds = 0;
-    for task in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-        let account = std::fs::read_to_string(task?.path().join("schedstat"))?;
-        nanoseconds += account.split(' ').next().unwrap_or_default().parse::<u64>()?;
-    }
-    Ok(Duration::from_nanos(nanoseconds))
 }
 
 /// System calls a connection, and who counted; `None` if nobody can.

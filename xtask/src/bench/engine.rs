@@ -2,6 +2,7 @@
 //! mean is said elsewhere.
 
 use super::client::{Answer, Connection, Load, Pace, Requests};
+use super::processor;
 use super::stats::Sample;
 use crate::Result;
 use mio::net::TcpStream;
@@ -20,8 +21,10 @@ const MOST_OPEN: usize = 4096;
 /// Runs the load to its end.
 pub(super) fn run(load: &Load) -> Result<Sample> {
     let mut engine = Engine::new(load)?;
+    let before = processor::of_tree(load.pid);
     engine.run()?;
-    Ok(Sample { lasted: load.duration, ..engine.sample })
+    let spent = processor::of_tree(load.pid).saturating_sub(before);
+    Ok(Sample { lasted: load.duration, spent, ..engine.sample })
 }
 
 struct Engine<'a> {

@@ -10,6 +10,7 @@ mod drain;
 mod engine;
 mod hang;
 mod probe;
+mod processor;
 mod reload;
 mod servers;
 mod stall;
@@ -38,15 +39,20 @@ struct Case {
 const CASES: &[Case] = &[
     Case {
         name: "handoff",
-        title: "connection per request, C epoll server, 2 workers, 64 clients",
+        title: "hand-off, connection per request, C epoll server, 2 workers, 64 clients",
         run: cases::handoff,
     },
     Case {
         name: "credit",
-        title: "the same, workers accept by themselves (--dispatch credit); and at 1 client",
+        title: "the same, workers accept by themselves; and at 1 client",
         run: cases::credit,
     },
-    Case { name: "single", title: "the same at 1 client: added latency", run: cases::single },
+    Case {
+        name: "servers",
+        title: "connection per request, 2 workers, 64 clients: servers against what they have of their own",
+        run: cases::credit_by_server,
+    },
+    Case { name: "single", title: "hand-off at 1 client: added latency", run: cases::single },
     Case {
         name: "node",
         title: "connection per request, Node http, 2 workers, 64 clients",

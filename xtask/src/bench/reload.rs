@@ -52,6 +52,7 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
         for _ in 0..runs {
             let load = Load {
                 server: server.addr,
+                pid: server.pid(),
                 pace: Pace::Closed { clients },
                 connection: Connection::Fresh,
                 work: Work::Plain,

@@ -2,6 +2,7 @@
 //! see that they are up.
 
 use super::probe;
+use super::processor::children;
 use crate::Result;
 use crate::project::{self, target};
 use std::collections::HashSet;
@@ -60,6 +61,15 @@ impl Bench {
     /// A Node program of `tests/apps/bench`; `None` without Node.
     pub(super) fn node(&self, name: &str) -> Option<Program> {
         has("node").then(|| Program { words: vec!["node".into(), self.sources.join(name)] })
+    }
+
+    /// A Python server of `tests/apps/bench`; `None` where that package is not installed.
+    pub(super) fn python(&self, package: &str) -> Option<Program> {
+        let mut import = Command::new("python3");
+        import.args(["-c", &format!("import {package}")]).stderr(Stdio::null());
+        let is_there = import.status().is_ok_and(|status| status.success());
+        let script = self.sources.join("python_server.py");
+        is_there.then(|| Program { words: vec!["python3".into(), script] }.with(package))
     }
 
     /// Starts it under the supervisor and waits until every worker answers.
@@ -196,14 +206,6 @@ impl Drop for Server {
 pub(super) fn kill(pid: i32, signal: i32) {
     // SAFETY: kill takes plain numbers and touches no memory of ours.
     unsafe { libc::kill(pid, signal) };
-}
-
-fn children(pid: u32) -> HashSet<u32> {
-    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
-    lists
-        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
-        .collect()
 }
 
 /// Whether a program of this name is on the search path.

@@ -69,5 +69,5 @@ fn stalled(bench: &Bench, server: &Server) -> Result<Figures> {
 
 fn load(server: &Server, duration: Duration) -> Load {
     let (pace, connection) = (Pace::Open { rate: RATE }, Connection::Fresh);
-    Load { server: server.addr, pace, connection, work: Work::Plain, duration }
+    Load { server: server.addr, pid: server.pid(), pace, connection, work: Work::Plain, duration }
 }

@@ -13,6 +13,8 @@ pub(super) struct Sample {
     pub failed: usize,
     /// How long requests were begun.
     pub lasted: Duration,
+    /// Processor time of the server meanwhile.
+    pub spent: Duration,
 }
 
 /// One run in numbers.
@@ -26,6 +28,8 @@ pub(super) struct Figures {
     /// Standard deviation of the latency.
     pub deviation: Duration,
     pub failed: usize,
+    /// Processor time of the server for each answer.
+    pub spent: Duration,
 }
 
 impl Sample {
@@ -38,6 +42,7 @@ impl Sample {
             max: self.latencies.last().copied().unwrap_or_default(),
             deviation: deviation(&self.latencies),
             failed: self.failed,
+            spent: self.spent.checked_div(self.latencies.len() as u32).unwrap_or_default(),
         }
     }
 }
@@ -80,6 +85,7 @@ pub(super) fn typical(runs: &[Figures]) -> Figures {
         max: runs.iter().map(|run| run.max).max().unwrap_or_default(),
         deviation: time(|run| run.deviation.as_secs_f64()),
         failed: runs.iter().map(|run| run.failed).sum(),
+        spent: time(|run| run.spent.as_secs_f64()),
     }
 }
 
@@ -112,11 +118,17 @@ mod tests {
     #[test]
     fn figures_of_a_sample() {
         let latencies = ms(&(1..=100).rev().collect::<Vec<_>>());
-        let sample = Sample { latencies, answered_in_time: 90, failed: 3, lasted: Duration::from_secs(2) };
+        let sample = Sample {
+            latencies,
+            answered_in_time: 90,
+            failed: 3,
+            lasted: Duration::from_secs(2),
+            spent: Duration::from_millis(200),
+        };
         let figures = sample.figures();
         assert_eq!(figures.rate, 45.0);
         assert_eq!([figures.p50, figures.p99, figures.max], [50, 99, 100].map(Duration::from_millis));
-        assert_eq!(figures.failed, 3);
+        assert_eq!((figures.failed, figures.spent), (3, Duration::from_millis(2)));
         assert_eq!(
             Sample { lasted: Duration::from_secs(1), ..Sample::default() }.figures(),
             Figures::default()

@@ -17,7 +17,7 @@ impl Table {
 
     /// The columns of `figures`.
     pub(super) fn of_figures(first: &str) -> Self {
-        Self::new(&[first, "rate/s", "p50 ms", "p99 ms", "max ms", "deviation ms", "failed"])
+        Self::new(&[first, "rate/s", "p50 ms", "p99 ms", "max ms", "deviation ms", "failed", "CPU us"])
     }
 
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
@@ -27,7 +27,11 @@ impl Table {
     pub(super) fn figures(&mut self, name: &str, figures: &Figures) {
         let times = [figures.p50, figures.p99, figures.max, figures.deviation].map(ms);
         let cells = std::iter::once(format!("{:.0}", figures.rate)).chain(times);
-        self.row(std::iter::once(name.to_owned()).chain(cells).chain([figures.failed.to_string()]));
+        self.row(
+            std::iter::once(name.to_owned())
+                .chain(cells)
+                .chain([figures.failed.to_string(), format!("{:.1}", figures.spent.as_secs_f64() * 1e6)]),
+        );
     }
 
     /// The first column reads from the left, numbers from the right.

@@ -33,8 +33,14 @@ fn measure<const N: usize>(bench: &Bench, servers: &[Server; N], pace: Pace) -> 
     // A rate of some hundred a second needs longer for a p99.
     let duration = bench.seconds * 2;
     let (connection, work) = (Connection::Fresh, Work::HeavyTailed { seed: 0, task: Task::Sleep });
-    let loads =
-        servers.each_ref().map(|server| Load { server: server.addr, pace, connection, work, duration });
+    let loads = servers.each_ref().map(|server| Load {
+        server: server.addr,
+        pid: server.pid(),
+        pace,
+        connection,
+        work,
+        duration,
+    });
     interleave(bench, loads, Duration::from_millis(200))
 }
 

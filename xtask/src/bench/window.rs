@@ -15,7 +15,7 @@ const CLIENTS: usize = 64;
 
 /// A cluster of the program for each window, and the shared socket.
 pub(super) fn servers(bench: &Bench, program: &Program) -> Result<[Server; WINDOWS.len() + 1]> {
-    let cluster = |window| bench.cluster(WORKERS, &["--window", window], program);
+    let cluster = |window| bench.cluster(WORKERS, &["--dispatch", "handoff", "--window", window], program);
     let [one, two, four, eight] = WINDOWS.map(cluster);
     Ok([one?, two?, four?, eight?, bench.alone(WORKERS, program)?])
 }
@@ -24,6 +24,7 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
     let servers = servers(bench, &bench.c("epoll_server")?)?;
     let loads = servers.each_ref().map(|server| Load {
         server: server.addr,
+        pid: server.pid(),
         pace: Pace::Closed { clients: CLIENTS },
         connection: Connection::Fresh,
         work: Work::Plain,

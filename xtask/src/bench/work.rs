@@ -41,7 +41,7 @@ fn load(bench: &Bench, server: &Server, pace: Pace, seed: u64) -> Load {
     // A rate of some hundred a second needs longer for a p99.
     let duration = bench.seconds * 2;
     let (connection, work) = (Connection::Fresh, Work::HeavyTailed { seed, task: Task::Burn });
-    Load { server: server.addr, pace, connection, work, duration }
+    Load { server: server.addr, pid: server.pid(), pace, connection, work, duration }
 }
 
 fn text(title: &str, [ours, rival]: &[Vec<Figures>; 2]) -> String {

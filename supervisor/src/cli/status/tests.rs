@@ -57,6 +57,7 @@ pub(crate) fn inspection() -> Inspection {
             queued: 2,
             policy: "round-robin".to_owned(),
             connections: 3702,
+            late: 0,
             dispatch: "handoff".to_owned(),
             dispatch_reason: None,
             rotation: vec!["0".to_owned()],

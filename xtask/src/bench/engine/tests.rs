@@ -31,7 +31,14 @@ fn read_request(stream: &mut TcpStream) -> bool {
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 fn load(server: SocketAddr, pace: Pace, connection: Connection) -> Load {
-    Load { server, pace, connection, work: Work::Plain, duration: Duration::from_millis(200) }
+    Load {
+        server,
+        pid: std::process::id(),
+        pace,
+        connection,
+        work: Work::Plain,
+        duration: Duration::from_millis(200),
+    }
 }
 
 #[test]
