@@ -78,7 +78,8 @@ fn unanswered(conns: &[Conn]) -> usize {
 #[test]
 fn what_waits_at_a_dead_worker_is_served_by_others() {
     let Some(app) = app("c-epoll") else { return };
-    let cluster = Cluster::start(&app, Options::workers(3).flags("--window 4 --lag-limit off"));
+    let flags = "--dispatch handoff --window 4 --lag-limit off";
+    let cluster = Cluster::start(&app, Options::workers(3).flags(flags));
     let victim = cluster.started()["1"];
     pause(victim);
     let mut conns = ask_on(&cluster, &app, 30);
@@ -89,6 +90,20 @@ fn what_waits_at_a_dead_worker_is_served_by_others() {
         let who = conn.response().expect("nothing that was queued is lost").who().expect("a pid");
         assert_ne!(who.pid, victim);
     }
+    cluster.stop();
+}
+
+#[test]
+fn nothing_waits_at_a_stopped_worker_that_accepts_by_itself() {
+    let Some(app) = app("c-epoll") else { return };
+    let cluster = Cluster::start(&app, Options::workers(3).flags("--lag-limit off"));
+    let victim = cluster.started()["1"];
+    pause(victim);
+    for conn in &mut ask_on(&cluster, &app, 30) {
+        let who = conn.response().expect("an answer").who().expect("a pid");
+        assert_ne!(who.pid, victim);
+    }
+    assert!(is_alive(victim) && harness::state(victim) == Some('T'));
     cluster.stop();
 }
 

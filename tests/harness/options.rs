@@ -215,7 +215,7 @@ impl Plan {
     }
 }
 
-/// `CLUSTERMON_TEST_DISPATCH=credit` runs every cluster of the tests by credit.
+/// `CLUSTERMON_TEST_DISPATCH=handoff` hands connections over in every cluster of the tests.
 fn dispatch() -> Vec<OsString> {
     let chosen = std::env::var_os("CLUSTERMON_TEST_DISPATCH");
     chosen.map_or_else(Vec::new, |how| vec!["--dispatch".into(), how])

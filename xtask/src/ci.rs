@@ -7,11 +7,12 @@ use std::time::Instant;
 
 type Step = (&'static str, fn() -> Result<ExitCode>);
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 6] = [
     ("fmt", fmt),
     ("clippy", clippy),
     ("tidy", || tidy::main(&[])),
     ("loom", || loom::main(&[])),
+    ("hand-off", test::by_handoff),
     ("test", || test::main(&[])),
 ];
 

@@ -9,6 +9,27 @@ fn filter(arg: &str) -> String {
     if arg.starts_with('-') { arg.to_owned() } else { arg.replace('-', "_") }
 }
 
+/// Tests of how connections reach workers, which are to pass where they are handed over, too.
+const OF_BOTH: [&str; 9] = [
+    "rotation::",
+    "accepters::",
+    "prefork::",
+    "taking_turns::",
+    "out_of_rotation::",
+    "take_back::",
+    "death::",
+    "early_bytes::",
+    "listener_close::",
+];
+
+/// Those with hand-off in the place of the default.
+pub(crate) fn by_handoff() -> Result<ExitCode> {
+    project::check(project::cargo("build").arg("--workspace"))?;
+    let mut cargo = project::cargo("test");
+    cargo.args(["-p", "clustermon-tests", "--test", "all", "--"]).args(OF_BOTH);
+    Ok(project::exit_code(project::status(cargo.env("CLUSTERMON_TEST_DISPATCH", "handoff"))?))
+}
+
 pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
     // The tests start programs that lie in the target folder; cargo builds for a test only what that very package needs.
     project::check(project::cargo("build").arg("--workspace"))?;

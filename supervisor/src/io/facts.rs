@@ -1,6 +1,7 @@
 //! What there is to know of this machine and this process before a cluster is started. It reads and tries; it judges
 //! nothing, and whatever it opens is closed again.
 
+use super::credit::queue_length;
 use super::diag;
 use super::runtime_dir::{self, Purpose};
 use super::{cpus, memory_share, spawn};
@@ -12,7 +13,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use nix::unistd::Uid;
 use std::fs;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// The facts.
@@ -42,10 +43,18 @@ pub(crate) struct Facts {
     pub(crate) memory: (Option<u64>, Option<u64>),
     /// `net.core.somaxconn`.
     pub(crate) longest_queue: Option<u64>,
+    /// The kernel tells how many wait at a listening TCP socket; `None` if there could be none to ask of.
+    pub(crate) tells_queue: Option<bool>,
     /// Where a control socket would be, or why there is no such place.
     pub(crate) control: Result<PathBuf, String>,
     /// What is preloaded anyway.
     pub(crate) preload: Option<String>,
+}
+
+/// Tried at a port of the loopback that nobody knows.
+fn tells_queue() -> Option<bool> {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).ok()?;
+    Some(queue_length(listener.as_fd()).is_some())
 }
 
 impl Facts {
@@ -72,6 +81,7 @@ impl Facts {
             cpus: (cpus::available(), cpus::online()),
             memory: (memory_share::available(), memory_share::of_machine()),
             longest_queue: setting("net/core/somaxconn"),
+            tells_queue: tells_queue(),
             control: control(),
             preload: preload.map(|value| value.to_string_lossy().into_owned()),
         }

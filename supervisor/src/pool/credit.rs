@@ -394,6 +394,8 @@ impl Pool {
         found.forget_queue();
         if found.held() > 0 {
             self.pump(now, balancer);
+        } else {
+            found.tell_room(&mut self.outbox);
         }
     }
 

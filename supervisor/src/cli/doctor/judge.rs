@@ -88,6 +88,7 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<Check> {
     checks.extend([kernel(&facts.release), calls(facts), ptrace(facts), bpf(facts), descriptors(facts)]);
     checks.extend([processes(facts), cpus(facts), memory(facts)]);
     checks.extend(facts.longest_queue.map(queue));
+    checks.extend(facts.tells_queue.map(dispatch));
     checks.push(control(&facts.control));
     checks
 }
@@ -236,6 +237,15 @@ fn queue(longest: u64) -> Check {
             format!("set it to {QUEUE} for bursts"),
         )
     }
+}
+
+/// How TCP connections would reach workers, unless an option says otherwise.
+fn dispatch(tells_queue: bool) -> Check {
+    if tells_queue {
+        return ok("dispatch", "credit: workers accept by themselves");
+    }
+    let found = "handoff: the kernel does not tell how many wait at a listening socket";
+    note("dispatch", found, "nothing need be done; it costs some processor time a connection")
 }
 
 fn control(place: &Result<PathBuf, String>) -> Check {

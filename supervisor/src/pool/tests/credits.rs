@@ -226,6 +226,17 @@ fn an_open_credit_that_does_not_wake_its_worker_is_given_anew_once() {
 }
 
 #[test]
+fn a_lane_that_is_no_longer_given_one_by_one_is_told_of_what_waits() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(1));
+    sim.one_by_one(lanes[0], true);
+    connect(&mut sim, balancer, 2);
+    assert!(matches!(sim.take(lanes[0]), Some(Record::Conn(_))));
+    assert!(!has_single(&sim, lanes[0]), "its thread is in a request");
+    sim.one_by_one(lanes[0], false);
+    assert_eq!(accept_all(&mut sim, lanes[0]), 1);
+}
+
+#[test]
 fn who_comes_back_is_told_of_what_waits() {
     let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
     sim.command(1, Command::Cordon);

@@ -18,6 +18,7 @@ fn facts() -> Facts {
         cpus: (4, 4),
         memory: (Some(8 << 30), Some(8 << 30)),
         longest_queue: Some(4096),
+        tells_queue: Some(true),
         control: Ok("/run/user/1000/clustermon".into()),
         preload: None,
     }
@@ -195,6 +196,7 @@ fn limits() {
     assert_eq!((grade, told.starts_with("32 of 8192 MiB, by the cgroup; ")), (Grade::Note, true), "{told}");
     assert_eq!(changed("memory", |facts| facts.memory = (None, None)).0, Grade::Ok);
     assert_eq!(changed("queue", |facts| facts.longest_queue = Some(128)).0, Grade::Note);
+    assert_eq!(changed("dispatch", |facts| facts.tells_queue = Some(false)).0, Grade::Note);
     let (grade, told) = changed("control", |facts| facts.control = Err("\"/tmp/x\" (full)".to_owned()));
     assert_eq!((grade, told.contains("--control PATH")), (Grade::Note, true), "{told}");
 }
