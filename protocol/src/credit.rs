@@ -8,8 +8,8 @@
 //! # The word
 //! One atomic word holds the generation of the last open credit, whether it is open, and whether the supervisor wants to
 //! hear (RING). The supervisor stores the word and sends the record; before it sleeps it sets RING in each lane, and does
-//! not sleep if one of them is no longer open. A worker that finds the queue empty shuts its own generation by
-//! compare-and-swap; only who succeeds sends word, if RING was set, and takes the record off. A record of the generation that
+//! not sleep if one of them is no longer open. A worker that finds the queue empty (twice in a row, if the page says that it may be
+//! patient) shuts its own generation by compare-and-swap; only who succeeds sends word, if RING was set, and takes the record off. A record of the generation that
 //! is still open, received because another thread was quicker, shuts it too, and the supervisor always hears of that. Older
 //! records are dropped. Each side writes one word and then reads the other's, with a SeqCst fence in between.
 //!
@@ -69,6 +69,8 @@ pub struct LanePage {
     /// Threads that are marked and found no place below.
     overflow: Line<AtomicU32>,
     marks: Line<[AtomicU32; MARKS]>,
+    /// An open credit may stay open over one accept that finds nothing.
+    patient: Line<AtomicU32>,
 }
 
 /// On cache lines of its own.
@@ -125,6 +127,11 @@ impl LanePage {
                 Err(now) => word = now,
             }
         }
+    }
+
+    /// Who finds the queue empty may leave the credit open the first time: the record in the lane brings its thread back.
+    pub fn is_patient(&self) -> bool {
+        self.patient.0.load(Ordering::Relaxed) != 0
     }
 
     /// A single is used: it was taken off the lane, and the accept that it allowed is over. True if the supervisor wants to
@@ -208,6 +215,11 @@ impl LanePage {
         self.word.0.store(generation << GENERATION | OPEN, Ordering::SeqCst);
     }
 
+    /// Whether the waits of all who hold the lane are known to tell of it for as long as a record is in it.
+    pub fn set_patient(&self, on: bool) {
+        self.patient.0.store(on.into(), Ordering::Relaxed);
+    }
+
     /// Whether a credit is open.
     pub fn is_open(&self) -> bool {
         self.word.0.load(Ordering::SeqCst) & OPEN != 0
@@ -283,6 +295,7 @@ impl LanePage {
             received: line(),
             overflow: line(),
             marks: Line(core::array::from_fn(|_| AtomicU32::new(0))),
+            patient: line(),
         }
     }
 }

@@ -50,6 +50,10 @@ fn what_cannot_work_by_credit_is_handed_over_and_that_is_said() {
     let Some(app) = app("c-epoll") else { return };
     for (flags, how, why) in [
         ("--dispatch handoff", "handoff", "--dispatch handoff"),
+        ("--policy source-hash", "handoff", "--policy source-hash"),
+        ("--policy least-connections", "handoff", "--policy least-connections"),
+        ("--max-connections 9", "handoff", "--max-connections"),
+        ("--drain move", "handoff", "--drain move"),
         ("--dispatch credit --policy source-hash", "handoff", "--policy source-hash"),
         ("--dispatch credit --max-connections 9", "handoff", "--max-connections"),
         ("--dispatch credit --drain move", "handoff", "--drain move"),
@@ -57,9 +61,8 @@ fn what_cannot_work_by_credit_is_handed_over_and_that_is_said() {
         let cluster = Cluster::start(&app, Options::workers(2).flags(flags));
         ask_in_turn(&cluster.target(), &app, 4);
         assert_eq!(dispatch(&cluster), (how.to_owned(), Some(why.to_owned())), "{flags}");
-        if flags.contains("credit") {
-            cluster.log().wait_for(&format!("connections are handed over, not given by credit: {why}"));
-        }
+        let told = format!("connections are handed over, not given by credit: {why}");
+        assert_eq!(cluster.log().count(&told), usize::from(flags.contains("credit")), "{flags}");
         cluster.stop();
     }
 }

@@ -50,7 +50,7 @@ fn only(cluster: &Cluster, host: &str, id: &str) {
 
 #[track_caller]
 fn both(cluster: &Cluster, host: &str) {
-    cluster.assert_even(&shares(cluster, host), 2);
+    cluster.assert_even(2, || shares(cluster, host));
 }
 
 /// The addresses of the load balancers, in the order in which they were opened.

@@ -8,8 +8,6 @@ fn is_served() {
     let older = harness::app_dir().join("python/older_thunk.py");
     let command = [harness::interpreter("python3"), older.into_os_string()];
     let cluster = Cluster::start_command(&command, Options::workers(2).listen(Listen::Host("127.0.0.1")));
-    let answers = ask_in_turn(&cluster.target(), &app, 20);
-    let shares = shares(&answers);
-    cluster.assert_even(&shares, 2);
+    cluster.assert_even(2, || shares(&ask_in_turn(&cluster.target(), &app, 20)));
     cluster.stop();
 }

@@ -121,7 +121,7 @@ fn their_word_counts_for_no_worker() {
     say("0", &notify, "STATUS=root's");
     has_status(&cluster, "0", "root's");
     assert_eq!(cluster.started(), before);
-    cluster.assert_even(&shares(&ask_in_turn(&cluster.target(), &app, 20)), 2);
+    cluster.assert_even(2, || shares(&ask_in_turn(&cluster.target(), &app, 20)));
     let told = "(uid 65534) sent to the notify socket of worker 0, of which it is no process: ignored";
     assert_eq!(cluster.log().count(told), 3);
     cluster.stop();

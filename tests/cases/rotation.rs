@@ -13,9 +13,7 @@ fn is_exact_over_a_hundred_connections() {
         },
         |app| {
             let cluster = Cluster::start(&app, Options::workers(4));
-            let answers = ask_in_turn(&cluster.target(), &app, 100);
-            let shares = shares(&answers);
-            cluster.assert_even(&shares, 4);
+            cluster.assert_even(4, || shares(&ask_in_turn(&cluster.target(), &app, 100)));
             cluster.stop();
         },
     );

@@ -2,7 +2,8 @@
 
 use crate::cluster::Cluster;
 use crate::programs::clustermon;
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, wait_until};
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -74,20 +75,35 @@ impl Cluster {
         serde_json::from_str(&self.order("inspect")).expect("inspect prints JSON")
     }
 
-    /// That each worker had its turn: their shares differ by one at most, and by one more for each turn for which a worker was
-    /// not given a processor in time.
+    /// How often a worker was not given a processor within its turn, and so lost it.
+    #[track_caller]
+    pub fn late_turns(&self) -> u64 {
+        let balancers = self.inspect()["load_balancers"].clone();
+        balancers.as_array().into_iter().flatten().filter_map(|one| one["late"].as_u64()).sum()
+    }
+
+    /// That workers have their turns exactly: in the first of several rounds in which none was late, all shares are equal but for
+    /// one.
     #[track_caller]
     pub fn assert_even<K: std::fmt::Debug>(
         &self,
-        shares: &std::collections::BTreeMap<K, usize>,
         workers: usize,
+        mut round: impl FnMut() -> BTreeMap<K, usize>,
     ) {
-        let balancers = self.inspect()["load_balancers"].clone();
-        let late = balancers.as_array().into_iter().flatten().filter_map(|one| one["late"].as_u64());
-        let late = late.sum::<u64>() as usize;
-        let most_and_least = shares.values().max().zip(shares.values().min());
-        let even = most_and_least.is_some_and(|(most, least)| most - least <= 1 + late);
-        assert!(shares.len() == workers && even, "{shares:?}, late {late} times");
+        wait_until("there is a round in which no turn is late", PATIENCE, || {
+            let before = self.late_turns();
+            let shares = round();
+            if self.late_turns() > before {
+                return false;
+            }
+            let even = shares
+                .values()
+                .max()
+                .zip(shares.values().min())
+                .is_some_and(|(most, least)| most - least <= 1);
+            assert!(shares.len() == workers && even, "{shares:?}");
+            true
+        });
     }
 
     /// A worker in the answer of `clustermon inspect`.

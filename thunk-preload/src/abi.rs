@@ -95,8 +95,6 @@ pub(crate) const AT_FDCWD: i32 = -100;
 
 pub(crate) const EPOLL_CTL_ADD: i32 = 1;
 pub(crate) const EPOLL_CTL_DEL: i32 = 2;
-pub(crate) const EPOLLONESHOT: u32 = 1 << 30;
-pub(crate) const EPOLLET: u32 = 1 << 31;
 pub(crate) const POLLIN: i16 = 1;
 pub(crate) const POLLOUT: i16 = 4;
 pub(crate) const POLLHUP: i16 = 0x10;

@@ -1,8 +1,9 @@
 //! Accepting on credit: this process takes a connection from the shared listening socket by itself, as far as the page of the
 //! lane and the records in it allow. It takes none without marking its thread first, and never waits.
 //!
-//! A connection costs these system calls: the lane's number for its socket, that of the listening socket, the thread's id, and
-//! the program's own accept; by a single credit its record is received as well.
+//! A connection costs these system calls: the lane's number for its socket, that of the listening socket, and the program's own
+//! accept; by a single credit its record is received as well. An open credit that stays open over a vain accept costs one more, which
+//! asks whether the lane blocks.
 
 mod fetch;
 mod shared;
@@ -90,7 +91,6 @@ impl Credit {
     /// As for [`Call::make_on`].
     pub(crate) unsafe fn accept_while_open(&self, fd: c_int, call: &Call) -> Outcome {
         while let Some(generation) = self.page.open_generation() {
-            self.entry.learn_trigger(fd);
             let Some(listener) = self.listener(fd) else { return Outcome::Unusable };
             match self.page.take_allowance(generation) {
                 Allowance::Taken => {}
@@ -148,7 +148,7 @@ impl Credit {
 
     /// The queue was found empty, and the open credit may stay as it is, with its record in the lane.
     fn may_stay_open(&self, fd: c_int) -> bool {
-        self.entry.may_find_none() && !self.may_hold_connections() && !blocking(fd)
+        self.page.is_patient() && self.entry.found_none() && !self.may_hold_connections() && !blocking(fd)
     }
 
     /// Accepts one, by a single.

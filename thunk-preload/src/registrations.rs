@@ -9,8 +9,6 @@ use core::fmt::Write;
 
 /// What /proc calls an epoll set.
 pub(crate) const EPOLL: &[u8] = b"anon_inode:[eventpoll]";
-/// A descriptor is in one set once for each open file that has had its number.
-const FEW: usize = 8;
 /// How often it is looked again because another thread has added some meanwhile.
 const LOOKS: u32 = 8;
 
@@ -126,18 +124,6 @@ pub(crate) fn may_tell_of(set: i32, fd: i32) -> sys::Result<bool> {
         if may_tell { found.read_set(set, number) } else { Ok(()) }
     })?;
     Ok(found.count > 0)
-}
-
-/// Whether a wait on that epoll set tells of `fd` for as long as it is readable. An error where that cannot be read, or where the
-/// set holds it only by another set.
-#[inline(never)]
-pub(crate) fn is_level(set: i32, fd: i32) -> sys::Result<bool> {
-    let mut found = Registrations::with_room(FEW)?;
-    found.read_set(set, fd)?;
-    if found.count == 0 || found.count > FEW {
-        return Err(ENOENT);
-    }
-    Ok(found.entries().iter().all(|one| one.event.events & (EPOLLET | EPOLLONESHOT) == 0))
 }
 
 /// `tfd:        8 events:       1d data:  8  pos:0 ino:61 sdev:9`: number decimal, events and data hexadecimal.

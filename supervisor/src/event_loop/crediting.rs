@@ -8,8 +8,8 @@ use crate::io::credit::{Credits, queue_length};
 use crate::io::descriptors;
 use crate::io::lane::Lane;
 use crate::io::listener::Listener;
-use crate::io::proc;
 use crate::io::pulse::Pulse;
+use crate::io::{proc, trigger};
 use crate::pool::Input;
 use clustermon_protocol::pulse::Look;
 use clustermon_protocol::record::Upward;
@@ -19,6 +19,8 @@ use std::time::Duration;
 
 /// An open credit by which nothing is accepted for so long, though its thread waits and so does somebody, has stalled.
 const STALL: Duration = Duration::from_millis(1);
+/// And after so long, though its thread was woken and has yet to get a processor: it may have been woken for something else.
+const STALL_OF_WOKEN: Duration = Duration::from_millis(20);
 
 impl Shell {
     /// Tells the core how long the queue is, and what follows from it.
@@ -80,14 +82,14 @@ impl Shell {
             let accepted = lane.credits.as_ref().map_or(0, Credits::accepted);
             match lane.seen {
                 Some((at, seen)) if seen == accepted && now.saturating_duration_since(at) >= STALL => {
-                    quiet.push(*lane_id);
+                    quiet.push((*lane_id, now.saturating_duration_since(at) >= STALL_OF_WOKEN));
                 }
                 Some((_, seen)) if seen == accepted => {}
                 Some(_) | None => lane.seen = Some((now, accepted)),
             }
         }
-        for lane in quiet {
-            if self.lanes.get(&lane).is_some_and(|lane| self.sleeps(lane)) {
+        for (lane, long) in quiet {
+            if self.lanes.get(&lane).is_some_and(|lane| self.sleeps(lane, long)) {
                 self.pool.handle(now, Input::Stalled { lane });
             }
         }
@@ -99,17 +101,18 @@ impl Shell {
         for lane in late {
             let page = self.lanes.get(&lane).and_then(|lane| Some((lane.holder.pid, self.pulse_of(lane)?)));
             let runs = |pid: u32, look: Look| proc::state(pid, look.tid) == Some('R');
-            if page.is_some_and(|(pid, pulse)| pulse.waiting().any(|look| runs(pid, look))) {
+            if page.is_some_and(|(pid, pulse)| pulse.waiting().any(|look| look.serving && runs(pid, look))) {
                 self.pool.handle(self.now, Input::Woken { lane });
             }
         }
     }
 
-    /// Its only thread sleeps in its wait. One that has been woken and waits for a processor is in its wait, too, and comes.
-    fn sleeps(&self, lane: &Lane) -> bool {
+    /// Its only thread sleeps in its wait. One that has been woken and waits for a processor is in its wait, too, and comes, unless it
+    /// has been so for long.
+    fn sleeps(&self, lane: &Lane, long: bool) -> bool {
         let sole = self.pulse_of(lane).and_then(Pulse::sole).filter(|look| !look.running);
         // A thread whose state is not to be read is taken to sleep: to wake it once more is no harm.
-        sole.is_some_and(|look| !matches!(proc::state(lane.holder.pid, look.tid), Some('R')))
+        sole.is_some_and(|look| long || !matches!(proc::state(lane.holder.pid, look.tid), Some('R')))
     }
 
     /// Counts what was accepted so far, for whoever is to be shown it.
@@ -246,8 +249,27 @@ impl Shell {
         let Some(lane) = self.lanes.get(&id).filter(|lane| lane.takes_credit()) else { return };
         let (threads, alike) = self.pulse_of(lane).map_or((0, false), |pulse| pulse.accepters());
         let may_open = alike && lane.is_nonblocking();
+        self.tell_trigger(id, may_open);
         let threads = if may_open { 1 } else { threads.max(1) };
         self.input(Input::Accepters { lane: id, threads, may_open });
+    }
+    /// Lets an open credit stay open over one vain accept where the lane's only process is known to be told of its record again.
+    fn tell_trigger(&mut self, id: LaneId, may_open: bool) {
+        let Some(lane) = self.lanes.get(&id) else { return };
+        let is_alone = self.processes.get(&lane.worker).is_some_and(|process| process.pulses.len() == 1);
+        let wait = self.pulse_of(lane).filter(|_| may_open && is_alone).and_then(Pulse::common_wait);
+        let trigger = match (wait, lane.trigger) {
+            (None, _) => None,
+            (Some(wait), Some((known, level))) if wait == known => Some((wait, level)),
+            (Some(None), _) => Some((None, true)),
+            (Some(Some(set)), _) => Some((Some(set), trigger::is_level(lane.holder.pid, set, lane.inode))),
+        };
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            lane.trigger = trigger;
+            if let Some(credits) = &lane.credits {
+                credits.set_patient(trigger.is_some_and(|(_, level)| level));
+            }
+        }
     }
 }
 

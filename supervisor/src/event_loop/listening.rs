@@ -159,7 +159,8 @@ impl Shell {
         {
             log::warn!("{}: connections are handed over, not given by credit: {why}", listener.address);
         }
-        if by_credit && self.config.window != crate::config::WINDOW && self.listeners.is_empty() {
+        let is_first = !self.listeners.values().any(Listener::by_credit);
+        if by_credit && is_first && self.config.window != crate::config::WINDOW {
             log::info!("--window has no effect where workers accept by credit");
         }
         self.by_key.insert(key, id);

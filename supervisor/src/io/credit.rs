@@ -92,6 +92,13 @@ impl Credits {
         }
     }
 
+    /// Whether an open credit may stay open over one accept that finds nothing.
+    pub(crate) fn set_patient(&self, on: bool) {
+        if let Some(page) = self.page() {
+            page.set_patient(on);
+        }
+    }
+
     /// Some thread may be accepting by this lane at this moment.
     pub(crate) fn is_accepting(&self) -> bool {
         self.page().is_some_and(|page| page.marked().next().is_some())

@@ -44,6 +44,8 @@ pub(crate) struct Lane {
     pub(crate) one_by_one: bool,
     /// How often its thread had waited when it was last given one, one by one.
     pub(crate) given_at: Option<u64>,
+    /// The epoll set by which its threads wait, none for poll() and select(), and whether that tells of it as long as it is readable.
+    pub(crate) trigger: Option<(Option<u32>, bool)>,
     /// The last one given out.
     pub(crate) ticket: Ticket,
     /// The core has given it an open credit that is not known to have ended.
@@ -107,6 +109,7 @@ impl Lane {
             armed: false,
             one_by_one: false,
             given_at: None,
+            trigger: None,
             ticket,
             open: false,
             seen: None,

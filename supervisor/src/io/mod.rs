@@ -63,4 +63,5 @@ pub(crate) mod stdio;
 pub(crate) mod suspended;
 pub(crate) mod throttle;
 pub(crate) mod thunk_file;
+pub(crate) mod trigger;
 pub(crate) mod uncovered;

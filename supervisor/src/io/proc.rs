@@ -161,15 +161,21 @@ pub(crate) fn kernel_stack(pid: u32, tid: u32) -> Vec<String> {
 /// Whether the epoll set with this number in the process has one of these inodes in it. Of a very large set only the first
 /// part is read.
 pub(crate) fn epoll_holds(pid: u32, set: u32, inodes: &[u64]) -> bool {
-    let Ok(file) = fs::File::open(format!("/proc/{pid}/fdinfo/{set}")) else { return false };
-    let mut text = String::new();
-    let _ = file.take(LARGEST_SET).read_to_string(&mut text);
+    let text = epoll_set(pid, set).unwrap_or_default();
     text.lines().filter(|line| line.starts_with("tfd:")).any(|line| {
         let inode = line.split_whitespace().find_map(|word| word.strip_prefix("ino:"));
         inode
             .and_then(|inode| u64::from_str_radix(inode, 16).ok())
             .is_some_and(|inode| inodes.contains(&inode))
     })
+}
+
+/// What the kernel tells of an epoll set: a line for each descriptor in it, that begins with `tfd:`. Of a large one only the first.
+pub(crate) fn epoll_set(pid: u32, set: u32) -> Option<String> {
+    let file = fs::File::open(format!("/proc/{pid}/fdinfo/{set}")).ok()?;
+    let mut text = String::new();
+    file.take(LARGEST_SET).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 /// The process that started this one, or has taken it in; `None` if it is gone.

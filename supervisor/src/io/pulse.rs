@@ -5,7 +5,7 @@ mod requests;
 
 use self::requests::Requests;
 use super::memory::{Memory, Writers};
-use clustermon_protocol::pulse::{Look, Page, SIZE, THREADS};
+use clustermon_protocol::pulse::{Look, Page, SIZE, THREADS, WaitsOn};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
@@ -120,6 +120,24 @@ impl Pulse {
             set = look.set;
         }
         (count, alike && count > 0)
+    }
+
+    /// By what all serving threads wait: an epoll set, or `None` for poll() and select(), as far as they have shown it.
+    pub(crate) fn common_wait(&self) -> Option<Option<u32>> {
+        let looks = self.page().filter(|page| page.is_begun()).map(Page::looks).into_iter().flatten();
+        let mut common = None;
+        for look in looks.filter(|look| look.serving) {
+            let own = match (look.set, look.waits_on) {
+                (Some(set), _) => Some(set),
+                (None, Some(WaitsOn::Lanes(_))) => None,
+                (None, _) => return None,
+            };
+            if common.is_some_and(|common| common != own) {
+                return None;
+            }
+            common = Some(own);
+        }
+        common
     }
 
     /// The only serving thread is to say by this descriptor of its lane when it next goes into a wait. False if there is

@@ -2,7 +2,8 @@
 //! accept next, and touches no connection: those are the kernel's until a worker takes them.
 //!
 //! A *single* allows one accept and goes by the rotation. While workers keep up there is nothing else. An *open* credit allows
-//! accepting until the queue is empty; such are given once no worker is idle and the queue is two or more deep.
+//! accepting until the queue is empty; such are given once no worker is idle and the queue is two or more deep, and for a moment
+//! after that (a *storm*) for whatever waits.
 
 use super::balancer::{Balancer, BalancerState};
 use super::deadlines::after;
@@ -23,7 +24,7 @@ const FRESH: Duration = Duration::from_micros(500);
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// Nor has a lane by which open credits have stalled.
 const STALLED: Duration = Duration::from_secs(1);
-/// An open credit is of no use for a queue shorter than this.
+/// Open credits are not given for a queue shorter than this, but in a storm.
 const DEEP: u32 = 2;
 /// After workers were found to be behind, open credits are given for so long without looking who is idle.
 const STORM: Duration = Duration::from_millis(5);
@@ -173,8 +174,8 @@ impl Pool {
         }
     }
 
-    /// Opens credits for lanes that have none and take what they may, the least recently connected first, to no more than
-    /// wait in the queue. Returns how many.
+    /// Opens credits for lanes that have none and take what they may, idle ones first and then the least recently connected, to no
+    /// more than wait in the queue. Returns how many.
     fn open_some(&mut self, now: Instant, id: BalancerId, waiting: u32) -> usize {
         let fits = |lane: &&mut Lane| {
             lane.balancer() == id
@@ -187,10 +188,10 @@ impl Pool {
                 && lane.gate == Gate::Open
                 && matches!(lane.flow, Flow::Ready | Flow::Full)
         };
-        let mut chosen: Vec<(u64, LaneId)> = Vec::new();
+        let mut chosen: Vec<((bool, u64), LaneId)> = Vec::new();
         for (&lane_id, lane) in &mut self.lanes {
             if fits(&lane) {
-                chosen.push((lane.turn, lane_id));
+                chosen.push(((!is_idle(now, lane), lane.turn), lane_id));
             }
         }
         chosen.sort_unstable();
@@ -353,10 +354,13 @@ impl Pool {
         }
     }
 
-    /// Singles of the balancer's lanes that are late now: whether their threads have been woken is to be told before the queue is
+    /// Singles of the balancer's lanes that are late now, and not by far: whether their threads have been woken is to be told before the queue is
     /// looked at.
     pub fn late_lanes(&self, now: Instant, id: BalancerId) -> impl Iterator<Item = LaneId> + '_ {
-        let lanes = self.lanes.iter().filter(move |(_, lane)| lane.balancer() == id && is_late(now, lane));
+        let is_recent =
+            move |lane: &Lane| lane.waiting_since().is_some_and(|since| now < after(since, WOKEN));
+        let of_it = move |lane: &Lane| lane.balancer() == id && is_late(now, lane) && is_recent(lane);
+        let lanes = self.lanes.iter().filter(move |(_, lane)| of_it(lane));
         lanes.map(|(id, _)| *id)
     }
 
@@ -436,9 +440,16 @@ struct Covered {
     late_at: Option<Deadline>,
 }
 
-/// The lane has had a single for too long.
+/// The lane has nothing, and has been given nothing for a while.
+fn is_idle(now: Instant, lane: &Lane) -> bool {
+    let is_fresh = lane.granted_at.is_some_and(|granted| now < after(granted, FRESH));
+    lane.in_flight() == 0 && !is_fresh && !lane.is_busy()
+}
+
+/// The lane has had a single for too long. Of what was handed over it is not seen when it is taken.
 fn is_late(now: Instant, lane: &Lane) -> bool {
-    lane.may_take()
+    lane.credit
+        && lane.may_take()
         && !lane.open
         && lane.in_flight() > 0
         && lane.waiting_since().is_some_and(|since| late_at(lane, since) <= now)
@@ -467,8 +478,7 @@ fn covered(now: Instant, id: BalancerId, lanes: &super::lane::Lanes) -> Covered 
             continue;
         }
         if lane.in_flight() == 0 {
-            let is_fresh = lane.granted_at.is_some_and(|granted| now < after(granted, FRESH));
-            covered.any_idle |= !is_fresh && !lane.is_busy();
+            covered.any_idle |= is_idle(now, lane);
             continue;
         }
         // What waits in it since no moment that is known is a void record: no right.

@@ -40,7 +40,7 @@ pub struct Lane {
     pub(super) may_open: bool,
     /// Threads that accept by it, at least 1.
     pub(super) threads: u32,
-    /// How often in a row an open credit has not moved though it should have.
+    /// How often an open credit has not moved though it should have, since the last one that found the queue empty.
     pub(super) stalls: u8,
     /// When it was last given anything.
     pub(super) granted_at: Option<Instant>,

@@ -19,7 +19,7 @@ TAKES_CREDIT, NO_CREDIT, RING, EXHAUSTED = 6, 7, 8, 9
 NO_CEILING = 2**32 - 1
 NO_TICKET = 2**32 - 1
 # Where things stand in the page of a lane.
-WORD, USED, ACCEPTED, ALLOWANCE, HANDED, RECEIVED, MARKS = 64, 128, 192, 256, 320, 384, 512
+WORD, USED, ACCEPTED, ALLOWANCE, HANDED, RECEIVED, MARKS, PATIENT = 64, 128, 192, 256, 320, 384, 512, 768
 PATIENCE = 30
 
 
@@ -57,6 +57,9 @@ class Lane:
 
     def is_open(self):
         return self.number_at(WORD, "<Q") & 1 == 1
+
+    def be_patient(self, on):
+        struct.pack_into("<I", self.page, PATIENT, on)
 
     def marks(self):
         return [thread for thread in struct.unpack_from("<64I", self.page, MARKS) if thread]

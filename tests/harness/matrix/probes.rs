@@ -125,11 +125,13 @@ fn keep_alive(row: &Row, target: &Target) -> String {
 
 /// Connections in turn go to the workers in turn.
 fn rotation(row: &Row, cluster: &Cluster, target: &Target) -> String {
-    let mut shares: BTreeMap<String, usize> = BTreeMap::new();
-    for _ in 0..12 * WORKERS + 1 {
-        *shares.entry(worker_of(cluster, &ask(row, target))).or_default() += 1;
-    }
-    cluster.assert_even(&shares, WORKERS);
+    cluster.assert_even(WORKERS, || {
+        let mut shares: BTreeMap<String, usize> = BTreeMap::new();
+        for _ in 0..12 * WORKERS + 1 {
+            *shares.entry(worker_of(cluster, &ask(row, target))).or_default() += 1;
+        }
+        shares
+    });
     "exact".to_owned()
 }
 

@@ -4,8 +4,7 @@
 
 use super::shared::Listener;
 use crate::memory::{self, Memory};
-use crate::polled::{self, Told};
-use crate::{registrations, sys};
+use crate::sys;
 use clustermon_protocol::credit::{LanePage, SIZE};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 
@@ -32,18 +31,9 @@ pub(super) struct Entry {
     state: AtomicU32,
     /// The last sweep that has found the lane in this process.
     seen: AtomicU32,
-    /// How waits tell of it.
-    trigger: AtomicU32,
     /// The queue was found empty by the last accept under an open credit.
     vain: AtomicBool,
 }
-
-/// It is not known how waits tell of the lane.
-const UNKNOWN: u32 = 0;
-/// A wait tells of it for as long as a record is in it.
-const LEVEL: u32 = 1;
-/// It may tell of each record once.
-const EDGE: u32 = 2;
 
 /// How many have a place without memory being mapped for them.
 const FIRST: usize = 16;
@@ -144,26 +134,8 @@ impl Entry {
             listener: AtomicI32::new(0),
             state: AtomicU32::new(NEW),
             seen: AtomicU32::new(0),
-            trigger: AtomicU32::new(UNKNOWN),
             vain: AtomicBool::new(false),
         }
-    }
-
-    /// Finds out how waits tell of the lane, if this thread's last one has told it of something.
-    pub(super) fn learn_trigger(&self, fd: i32) {
-        if self.trigger.load(Ordering::Relaxed) == UNKNOWN {
-            self.look_at_trigger(fd);
-        }
-    }
-
-    #[cold]
-    fn look_at_trigger(&self, fd: i32) {
-        let is_level = match polled::told() {
-            Some(Told::Lanes(_)) => true,
-            Some(Told::Set(set)) => registrations::is_level(set, fd).unwrap_or(false),
-            Some(Told::Something) | None => return,
-        };
-        self.trigger.store(if is_level { LEVEL } else { EDGE }, Ordering::Relaxed);
     }
 
     /// A connection was accepted under an open credit.
@@ -171,10 +143,9 @@ impl Entry {
         self.vain.store(false, Ordering::Relaxed);
     }
 
-    /// The queue was found empty under an open credit. True if the credit may stay open: the record in the lane brings the
-    /// thread back, and it has not been here in vain before.
-    pub(super) fn may_find_none(&self) -> bool {
-        self.trigger.load(Ordering::Relaxed) == LEVEL && !self.vain.swap(true, Ordering::Relaxed)
+    /// The queue was found empty under an open credit. True if it was not the last time.
+    pub(super) fn found_none(&self) -> bool {
+        !self.vain.swap(true, Ordering::Relaxed)
     }
 
     fn take_for(&self, lane: u64, seen: u32) -> bool {
@@ -265,7 +236,7 @@ impl Entry {
         self.lane.compare_exchange(lane, CLEARING, Ordering::AcqRel, Ordering::Acquire).ok()?;
         let listener = self.listener();
         self.state.store(NEW, Ordering::Release);
-        self.trigger.store(UNKNOWN, Ordering::Relaxed);
+        self.vain.store(false, Ordering::Relaxed);
         let at = self.page.load(Ordering::Acquire);
         if !at.is_null() {
             // SAFETY: this entry's own mapping of this size; who comes late finds zeroes, by which nothing is allowed.

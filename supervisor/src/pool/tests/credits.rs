@@ -55,6 +55,27 @@ fn a_single_that_is_not_used_holds_nothing_up() {
 }
 
 #[test]
+fn who_has_been_woken_is_not_late_for_a_while() {
+    let late = |sim: &Sim, balancer| sim.pool.balancer(balancer).map(|balancer| balancer.late());
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
+    sim.connect(balancer);
+    for at in 1..=19 {
+        sim.now += Duration::from_millis(1);
+        assert_eq!(sim.pool.late_lanes(sim.now, balancer).collect::<Vec<_>>(), [lanes[0]], "after {at} ms");
+        sim.input(super::super::Input::Woken { lane: lanes[0] });
+        sim.advance(Duration::ZERO);
+        assert!(!has_single(&sim, lanes[1]), "after {at} ms");
+    }
+    assert_eq!(late(&sim, balancer), Some(0));
+    // It has waited for a processor for too long: the next gets its turn, and it is not asked about any more.
+    sim.advance(ms(2));
+    assert!(has_single(&sim, lanes[1]));
+    assert!(sim.pool.late_lanes(sim.now, balancer).all(|lane| lane != lanes[0]));
+    sim.advance(ms(5));
+    assert_eq!(late(&sim, balancer), Some(2), "each turn counts once");
+}
+
+#[test]
 fn a_dead_or_stuck_worker_keeps_no_connection_from_the_others() {
     let (mut sim, balancer, lanes) = Sim::on_credit(settings(4));
     for _ in 0..12 {
