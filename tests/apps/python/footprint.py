@@ -29,11 +29,12 @@ def mapped(path):
     return memory
 
 
+# Before it holds anything: what it holds may be looked at at any time.
+if os.environ.get("HIDDEN") == "1":
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 if "MAPPED" in os.environ:
     held.append(mapped(os.environ["MAPPED"]))
 own(OWN)
-if os.environ.get("HIDDEN") == "1":
-    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
 if sys.argv[1:] == ["hold"]:
     print("held", flush=True)
     sys.stdin.read()
