@@ -253,6 +253,7 @@ impl Shell {
         let threads = if may_open { 1 } else { threads.max(1) };
         self.input(Input::Accepters { lane: id, threads, may_open });
     }
+
     /// Lets an open credit stay open over one vain accept where the lane's only process is known to be told of its record again.
     fn tell_trigger(&mut self, id: LaneId, may_open: bool) {
         let Some(lane) = self.lanes.get(&id) else { return };
