@@ -10,14 +10,16 @@ fn filter(arg: &str) -> String {
 }
 
 /// Tests of how connections reach workers, which are to pass where they are handed over, too.
-const OF_BOTH: [&str; 9] = [
+const OF_BOTH: [&str; 11] = [
     "rotation::",
-    "accepters::",
+    "accepters::lose",
+    "accepters::are_managed",
     "prefork::",
     "taking_turns::",
     "out_of_rotation::",
     "take_back::",
-    "death::",
+    "death::what_waits_at_a_stopped",
+    "death::without_any",
     "early_bytes::",
     "listener_close::",
 ];
