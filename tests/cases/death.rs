@@ -97,6 +97,8 @@ fn what_waits_at_a_dead_worker_is_served_by_others() {
 fn nothing_waits_at_a_stopped_worker_that_accepts_by_itself() {
     let Some(app) = app("c-epoll") else { return };
     let cluster = Cluster::start(&app, Options::workers(3).flags("--lag-limit off"));
+    // Once it has said that it accepts by itself; before that it is given connections by hand.
+    wait_for_ids(&cluster.target(), &app, 3);
     let victim = cluster.started()["1"];
     pause(victim);
     for conn in &mut ask_on(&cluster, &app, 30) {
@@ -104,6 +106,7 @@ fn nothing_waits_at_a_stopped_worker_that_accepts_by_itself() {
         assert_ne!(who.pid, victim);
     }
     assert!(is_alive(victim) && harness::state(victim) == Some('T'));
+    resume(victim);
     cluster.stop();
 }
 
