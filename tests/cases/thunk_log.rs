@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use std::net::TcpListener;
 
 const BEGIN: &str = "clustermon thunk ";
+const QUICKER: &str = "another was quicker with what waited";
 
 fn told() -> Options {
     Options::workers(2).env("CLUSTERMON_THUNK_LOG", "1")
@@ -17,7 +18,9 @@ fn told() -> Options {
 /// What one process told.
 fn lines_of(log: &Log, pid: u32) -> Vec<String> {
     let begin = format!("{BEGIN}{pid}: ");
-    log.lines_with(&begin).iter().map(|line| line.replace(&begin, "")).collect()
+    // That a turn was late, as on a busy machine, is told too.
+    let lines = log.lines_with(&begin).into_iter().filter(|line| !line.contains(QUICKER));
+    lines.map(|line| line.replace(&begin, "")).collect()
 }
 
 #[track_caller]
@@ -48,9 +51,10 @@ fn a_listener_is_followed_into_the_cluster() {
             assert!(found, "{begin}..{part} is not in {lines:?}");
         }
     }
-    let before = cluster.log().count(BEGIN);
+    let told = || cluster.log().count(BEGIN) - cluster.log().count(QUICKER);
+    let before = told();
     ask_in_turn(&cluster.target(), &app, 50);
-    assert_eq!(cluster.log().count(BEGIN), before, "a connection is no news");
+    assert_eq!(told(), before, "a connection is no news");
     cluster.stop();
 }
 

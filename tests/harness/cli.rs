@@ -82,28 +82,30 @@ impl Cluster {
         balancers.as_array().into_iter().flatten().filter_map(|one| one["late"].as_u64()).sum()
     }
 
-    /// That workers have their turns exactly: in the first of several rounds in which none was late, all shares are equal but for
-    /// one.
+    /// That workers have their turns exactly: in one of several rounds all shares are equal but for one. Only on a busy machine the
+    /// first may be otherwise: where a turn was late, or a worker was passed over that is given one connection at a time and was
+    /// not back in its wait.
     #[track_caller]
     pub fn assert_even<K: std::fmt::Debug>(
         &self,
         workers: usize,
         mut round: impl FnMut() -> BTreeMap<K, usize>,
     ) {
-        wait_until("there is a round in which no turn is late", PATIENCE, || {
+        wait_until("each worker has exactly its share", PATIENCE, || {
             let before = self.late_turns();
             let shares = round();
-            if self.late_turns() > before {
-                return false;
-            }
-            let even = shares
-                .values()
-                .max()
-                .zip(shares.values().min())
-                .is_some_and(|(most, least)| most - least <= 1);
-            assert!(shares.len() == workers && even, "{shares:?}");
-            true
+            let most_and_least = shares.values().max().zip(shares.values().min());
+            let even =
+                most_and_least.is_some_and(|(most, least)| shares.len() == workers && most - least <= 1);
+            assert!(even || self.late_turns() > before || self.is_any_one_by_one(), "{shares:?}");
+            even
         });
+    }
+
+    /// Some worker is given one connection at a time, because its requests are long.
+    fn is_any_one_by_one(&self) -> bool {
+        let workers = self.inspect()["workers"].clone();
+        workers.as_array().into_iter().flatten().any(|worker| worker["one_by_one"] == true)
     }
 
     /// A worker in the answer of `clustermon inspect`.

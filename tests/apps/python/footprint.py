@@ -8,8 +8,6 @@ import os
 import signal
 import sys
 
-import blocking
-
 OWN = int(os.environ.get("OWN", "0")) << 20
 GROWS = int(os.environ.get("GROWS", "0")) << 20 or OWN
 PR_SET_DUMPABLE = 4
@@ -39,5 +37,8 @@ if sys.argv[1:] == ["hold"]:
     print("held", flush=True)
     sys.stdin.read()
 else:
+    # It binds the port of the server that this is.
+    import blocking
+
     signal.signal(signal.SIGUSR2, lambda *_: own(GROWS))
     blocking.main(blocking.accept)
