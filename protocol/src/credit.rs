@@ -13,6 +13,11 @@
 //! is still open, received because another thread was quicker, shuts it too, and the supervisor always hears of that. Older
 //! records are dropped. Each side writes one word and then reads the other's, with a SeqCst fence in between.
 //!
+//! # Direct waits
+//! Where the page tells how the lane is registered in the epoll set by which its only thread waits ([`Direct`]), a worker that finds the queue
+//! empty may take the record off and leave the credit open: from then on its wait watches the listening socket itself, beside the set, and
+//! the kernel wakes it. It is over when the supervisor revokes the credit, and leaves a void record to say so.
+//!
 //! # Before the supervisor sleeps
 //! Where it found the queue not empty, it sets RING in every lane that has a credit, also where these suffice for what waits: a
 //! single may just have been spent on an empty queue. It looks after that whether each is still open, and at `used`; if
@@ -24,10 +29,12 @@
 //! and looks then for marks. So a lane that shows neither an open credit, nor an unused single, nor a mark takes nothing more.
 
 mod allowance;
+mod direct;
 mod sync;
 mod turn;
 
 pub use self::allowance::Allowance;
+pub use self::direct::{Direct, Registration};
 use self::sync::{AtomicU32, AtomicU64, Ordering, fence};
 pub use self::turn::{Came, Do, Received, Turn};
 
@@ -71,6 +78,7 @@ pub struct LanePage {
     marks: Line<[AtomicU32; MARKS]>,
     /// An open credit may stay open over one accept that finds nothing.
     patient: Line<AtomicU32>,
+    direct: Direct,
 }
 
 /// On cache lines of its own.
@@ -103,6 +111,11 @@ impl LanePage {
     /// True if it is a page of a layout that this build reads.
     pub fn is_begun(&self) -> bool {
         self.magic.load(Ordering::Acquire) == MAGIC && self.layout.load(Ordering::Relaxed) == LAYOUT
+    }
+
+    /// How the worker's wait may watch the listening socket itself.
+    pub fn direct(&self) -> &Direct {
+        &self.direct
     }
 
     // The worker's side.
@@ -296,6 +309,7 @@ impl LanePage {
             overflow: line(),
             marks: Line(core::array::from_fn(|_| AtomicU32::new(0))),
             patient: line(),
+            direct: Direct::blank(),
         }
     }
 }

@@ -5,15 +5,19 @@
 //! accept; by a single credit its record is received as well. An open credit that stays open over a vain accept costs one more, which
 //! asks whether the lane blocks.
 
+mod direct;
 mod fetch;
 mod shared;
 mod table;
+mod wait;
 
 pub(crate) use self::fetch::{forget, forget_lane, listener, prepare, shut_down_all};
+pub(crate) use self::wait::{Limit, wait};
 
 use self::shared::Listener;
 use self::table::Entry;
 use crate::abi::*;
+use crate::lane;
 use crate::log::{Errno, tell};
 use crate::owned::cookie;
 use crate::pulse;
@@ -71,11 +75,17 @@ pub(crate) unsafe fn accept_by_single(credit: &mut Option<Credit>, fd: c_int, ca
     outcome
 }
 
-/// The record of an open credit was taken off the lane. If the credit is still open another thread was quicker with what waited:
-/// it is shut, and the supervisor hears of it and may open another.
+/// The record of an open credit was taken off the lane, so that it no longer tells of the credit. Either the thread's wait watches the
+/// listening socket from now on, or the credit is shut, and the supervisor hears of it and may open another.
 pub(crate) fn give_back(credit: &mut Option<Credit>, fd: c_int, generation: u64) {
     match credit {
         Some(held) => {
+            if held.page.open_generation() == Some(generation)
+                && let Some(listener) = held.entry.listener()
+                && direct::begin(fd, held.lane, held.page, listener, generation)
+            {
+                return;
+            }
             if let Shut::Done { .. } = held.page.shut(generation) {
                 held.say(fd, Upward::Ring);
             }
@@ -115,12 +125,16 @@ impl Credit {
             let error = match result {
                 Ok(connection) => {
                     self.entry.found_one();
+                    direct::found_one(self.lane);
                     return Outcome::Accepted(connection);
                 }
                 Err(error) => error,
             };
             self.page.return_allowance(generation);
             match error {
+                EAGAIN if direct::found_none(self.lane, generation, listener) => return Outcome::Failed(EAGAIN),
+                // What lies in the lane is taken off first.
+                EAGAIN if self.may_watch() => return Outcome::Nothing,
                 // While it is busy the next round mostly finds some, and the supervisor need not open another.
                 EAGAIN if self.may_stay_open(fd) => return Outcome::Failed(EAGAIN),
                 EAGAIN => {
@@ -144,6 +158,11 @@ impl Credit {
             }
         }
         Outcome::Nothing
+    }
+
+    /// The queue was found empty, and the thread's wait may watch the listening socket.
+    fn may_watch(&self) -> bool {
+        self.page.direct().registration().is_some() && !self.may_hold_connections()
     }
 
     /// The queue was found empty, and the open credit may stay as it is, with its record in the lane.
@@ -231,9 +250,25 @@ impl Credit {
 
     /// Sends word by the lane, unless another socket has its number by now.
     fn say(&self, fd: c_int, told: Upward) {
-        if cookie(fd) == Some(self.lane) {
-            say(fd, told);
-        }
+        say_of(self.lane, fd, told);
+    }
+}
+
+/// The program is about to change how this descriptor stands in that epoll set, or has done so.
+pub(crate) fn registration_changes(set: c_int, fd: c_int) {
+    direct::changes(set, fd);
+    if lane::hinted(fd)
+        && let Some(lane) = cookie(fd)
+        && let Some(page) = table::find(lane).and_then(|entry| entry.page(lane))
+    {
+        page.direct().changes();
+    }
+}
+
+/// Sends word by the lane with that number, unless another socket has its descriptor by now.
+fn say_of(lane: u64, fd: c_int, told: Upward) {
+    if cookie(fd) == Some(lane) {
+        say(fd, told);
     }
 }
 

@@ -228,6 +228,8 @@ table! { resolve_all: extern "C-unwind" -> c_int;
     EPOLL_PWAIT2 c"epoll_pwait2"
         fn epoll_pwait2(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: *const Time, mask: *const c_void)
         = raw!(nr::EPOLL_PWAIT2, fd, events, max, timeout, mask, 8);
+    EPOLL_CTL c"epoll_ctl" fn epoll_ctl(set: c_int, operation: c_int, fd: c_int, event: *mut EpollEvent)
+        = raw!(nr::EPOLL_CTL, set, operation, fd, event);
     POLL c"poll" fn poll(fds: *mut PollFd, count: c_long, timeout: c_int) = {
         let time = Time { seconds: i64::from(timeout / 1000), fraction: i64::from(timeout % 1000) * 1_000_000 };
         let time: *const Time = if timeout < 0 { core::ptr::null() } else { &raw const time };

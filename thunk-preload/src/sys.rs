@@ -45,6 +45,7 @@ pub(crate) mod nr {
     pub(crate) const GETDENTS64: usize = 217;
     pub(crate) const CLOCK_GETTIME: usize = 228;
     pub(crate) const EPOLL_CTL: usize = 233;
+    pub(crate) const EPOLL_CREATE1: usize = 291;
     pub(crate) const OPENAT: usize = 257;
     pub(crate) const READLINKAT: usize = 267;
     pub(crate) const PSELECT6: usize = 270;
@@ -62,6 +63,7 @@ pub(crate) mod nr {
     //! Numbers of the system calls used.
     pub(crate) const GETCWD: usize = 17;
     pub(crate) const EPOLL_CTL: usize = 21;
+    pub(crate) const EPOLL_CREATE1: usize = 20;
     pub(crate) const EPOLL_PWAIT: usize = 22;
     pub(crate) const DUP3: usize = 24;
     pub(crate) const FCNTL: usize = 25;
@@ -313,6 +315,12 @@ pub(crate) fn fcntl(fd: i32, command: i32, argument: usize) -> Result<i32> {
     // SAFETY: callers use number-argument commands only.
     unsafe { checked(nr::FCNTL, [fd as usize, command as usize, argument, 0, 0, 0]) }
         .map(|value| value as i32)
+}
+
+/// A new epoll set, closed on exec.
+pub(crate) fn epoll_create() -> Result<i32> {
+    // SAFETY: no memory is involved.
+    unsafe { checked(nr::EPOLL_CREATE1, [crate::abi::O_CLOEXEC as usize, 0, 0, 0, 0, 0]) }.map(|fd| fd as i32)
 }
 
 pub(crate) fn epoll_ctl(

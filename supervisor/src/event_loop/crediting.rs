@@ -9,7 +9,8 @@ use crate::io::descriptors;
 use crate::io::lane::Lane;
 use crate::io::listener::Listener;
 use crate::io::pulse::Pulse;
-use crate::io::{proc, trigger};
+use crate::io::proc;
+use crate::io::trigger::{self, Trigger};
 use crate::pool::Input;
 use clustermon_protocol::pulse::Look;
 use clustermon_protocol::record::Upward;
@@ -38,6 +39,8 @@ impl Shell {
         if waiting > 0 {
             self.look_for_stalled(id);
             self.look_for_woken(id);
+        } else {
+            self.forget_seen(id);
         }
         self.input(Input::Queued { balancer: id, waiting });
         self.hush(id);
@@ -61,6 +64,7 @@ impl Shell {
         let Some(credits) = &mut lane.credits else { return false };
         let count = credits.took();
         let is_open = credits.is_open();
+        let empty = (is_open && credits.is_direct()).then(|| credits.found_empty());
         let was_open = std::mem::replace(&mut lane.open, is_open);
         let waiting = self.lanes.get(&id).map_or(0, |lane| self.waiting(lane));
         if count > 0 {
@@ -68,6 +72,8 @@ impl Shell {
         }
         if was_open && !is_open {
             self.pool.handle(self.now, Input::Shut { lane: id });
+        } else if let Some(empty) = empty {
+            self.pool.handle(self.now, Input::Direct { lane: id, empty });
         }
         self.pool.handle(self.now, Input::Measured { lane: id, waiting });
         is_open || waiting > 0
@@ -78,11 +84,18 @@ impl Shell {
     fn look_for_stalled(&mut self, id: BalancerId) {
         let now = self.now;
         let mut quiet = Vec::new();
+        let of_it = self.lanes.values().filter(|lane| lane.balancer == id);
+        let by_all = of_it.filter_map(|lane| lane.credits.as_ref()).map(Credits::accepted).fold(0, u64::wrapping_add);
         for (lane_id, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.balancer == id && lane.open) {
-            let accepted = lane.credits.as_ref().map_or(0, Credits::accepted);
+            let Some(credits) = &lane.credits else { continue };
+            // Of those who wait at the queue the kernel wakes one for each connection; the others sleep on.
+            let is_direct = credits.is_direct();
+            let accepted = if is_direct { by_all } else { credits.accepted() };
             match lane.seen {
                 Some((at, seen)) if seen == accepted && now.saturating_duration_since(at) >= STALL => {
-                    quiet.push((*lane_id, now.saturating_duration_since(at) >= STALL_OF_WOKEN));
+                    // Who was woken by the kernel cannot be woken better.
+                    let long = !is_direct && now.saturating_duration_since(at) >= STALL_OF_WOKEN;
+                    quiet.push((*lane_id, long));
                 }
                 Some((_, seen)) if seen == accepted => {}
                 Some(_) | None => lane.seen = Some((now, accepted)),
@@ -92,6 +105,13 @@ impl Shell {
             if self.lanes.get(&lane).is_some_and(|lane| self.sleeps(lane, long)) {
                 self.pool.handle(now, Input::Stalled { lane });
             }
+        }
+    }
+
+    /// Nobody waits in the queue: that none was accepted means nothing.
+    fn forget_seen(&mut self, id: BalancerId) {
+        for lane in self.lanes.values_mut().filter(|lane| lane.balancer == id && lane.open) {
+            lane.seen = None;
         }
     }
 
@@ -259,16 +279,31 @@ impl Shell {
         let Some(lane) = self.lanes.get(&id) else { return };
         let is_alone = self.processes.get(&lane.worker).is_some_and(|process| process.pulses.len() == 1);
         let wait = self.pulse_of(lane).filter(|_| may_open && is_alone).and_then(Pulse::common_wait);
+        let Some(credits) = &lane.credits else { return };
+        let changes = credits.changed();
+        let holds = !matches!(lane.trigger, Some((_, Trigger::Level(Some(_)))) if credits.has_changed());
         let trigger = match (wait, lane.trigger) {
             (None, _) => None,
-            (Some(wait), Some((known, level))) if wait == known => Some((wait, level)),
-            (Some(None), _) => Some((None, true)),
-            (Some(Some(set)), _) => Some((Some(set), trigger::is_level(lane.holder.pid, set, lane.inode))),
+            (Some(wait), Some((known, _))) if wait == known && holds => return,
+            (Some(None), _) => Some((None, Trigger::Level(None))),
+            (Some(Some(set)), _) => {
+                let own = credits.own_set();
+                Some((Some(set), trigger::of_set(lane.holder.pid, set, lane.inode, own)))
+            }
         };
+        if trigger == lane.trigger && holds {
+            return;
+        }
+        let is_sole = self.pulse_of(lane).and_then(Pulse::sole).is_some();
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.trigger = trigger;
-            if let Some(credits) = &lane.credits {
-                credits.set_patient(trigger.is_some_and(|(_, level)| level));
+            if let Some(credits) = &mut lane.credits {
+                let level = trigger.and_then(|(_, trigger)| match trigger {
+                    Trigger::Edge => None,
+                    Trigger::Level(registration) => Some(registration),
+                });
+                credits.set_patient(level.is_some());
+                credits.set_registration(level.flatten().filter(|_| is_sole), changes);
             }
         }
     }

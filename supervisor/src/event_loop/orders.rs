@@ -2,6 +2,7 @@
 
 use super::{Shell, arm};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
+use crate::io::credit::Credits;
 use crate::io::lane::Lane;
 use crate::io::scout::{Question, Wanted};
 use crate::io::source::Source;
@@ -163,6 +164,10 @@ impl Shell {
         let had_any = lane.waiting() > 0 || lane.open;
         lane.open = false;
         let (taken, _) = lane.take_back();
+        if lane.takes_credit() && lane.credits.as_ref().is_some_and(Credits::is_direct) {
+            // Its thread's wait watches the listening socket for as long as nobody says otherwise.
+            lane.leave_void();
+        }
         // A thread that was told of a credit must not block in accept() for it.
         if had_any && !(lane.takes_credit() && lane.is_nonblocking()) {
             lane.leave_void();

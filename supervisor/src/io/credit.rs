@@ -2,7 +2,7 @@
 //! a worker writes there is bounded, and says something about that worker only.
 
 use super::memory::{Memory, Writers};
-use clustermon_protocol::credit::{LanePage, NO_CEILING, SIZE};
+use clustermon_protocol::credit::{LanePage, NO_CEILING, Registration, SIZE};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -21,13 +21,17 @@ pub(crate) struct Credits {
     granted: u32,
     /// Connections of which the core has been told.
     told: u64,
+    /// How often the worker's wait had found the queue empty by then.
+    told_empty: u64,
+    /// How many registrations the worker was told of.
+    registrations: u32,
 }
 
 impl Credits {
     /// A fresh page.
     pub(crate) fn new() -> io::Result<Self> {
         let memory = Memory::new(c"clustermon-lane", SIZE, Writers::Anybody)?;
-        let credits = Self { memory, taken_up: false, generation: 0, granted: 0, told: 0 };
+        let credits = Self { memory, taken_up: false, generation: 0, granted: 0, told: 0, told_empty: 0, registrations: 0 };
         if let Some(page) = credits.page() {
             page.begin();
         }
@@ -97,6 +101,42 @@ impl Credits {
         if let Some(page) = self.page() {
             page.set_patient(on);
         }
+    }
+
+    /// How often the program has changed how the lane is registered: to be read before it is looked at.
+    pub(crate) fn changed(&self) -> u32 {
+        self.page().map_or(0, |page| page.direct().changed())
+    }
+
+    /// Tells the worker how the lane is registered in the set by which it waits, if it may watch the listening socket itself.
+    pub(crate) fn set_registration(&mut self, registration: Option<Registration>, changes: u32) {
+        self.registrations = self.registrations.wrapping_add(1).max(1);
+        if let Some(page) = self.page() {
+            page.direct().tell(registration, changes, self.registrations);
+        }
+    }
+
+    /// The registration that the worker was told of holds no more.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.page().is_some_and(|page| page.direct().registration().is_none())
+    }
+
+    /// The worker's wait watches the listening socket under the last open credit.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.generation > 0 && self.page().is_some_and(|page| page.direct().watched() == self.generation)
+    }
+
+    /// The library's own epoll set in the worker.
+    pub(crate) fn own_set(&self) -> Option<u32> {
+        self.page()?.direct().own_set()
+    }
+
+    /// How often the worker's wait has found the queue empty since this was last asked.
+    pub(crate) fn found_empty(&mut self) -> u32 {
+        let empty = self.page().map_or(self.told_empty, |page| page.direct().empty());
+        let found = empty.wrapping_sub(self.told_empty);
+        self.told_empty = empty;
+        u32::try_from(found).unwrap_or(0)
     }
 
     /// Some thread may be accepting by this lane at this moment.

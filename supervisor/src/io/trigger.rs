@@ -2,6 +2,7 @@
 //! /proc. What cannot be read, or is too much to read on the way, is not known to be the former.
 
 use super::proc::epoll_set;
+use clustermon_protocol::credit::Registration;
 use std::fs;
 
 /// Descriptors that are looked at; a process that has more has begun to serve long before.
@@ -9,37 +10,58 @@ const MOST: usize = 512;
 /// EPOLLET and EPOLLONESHOT, as the kernel shows them.
 const ONCE: u32 = 1 << 31 | 1 << 30;
 
-/// Whether a wait on that epoll set tells of the socket for as long as it is readable: it is in the set without EPOLLET, and the
-/// set is in no other, which might tell of it otherwise.
-pub(crate) fn is_level(pid: u32, set: u32, inode: u64) -> bool {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return false };
-    let mut is_level = false;
+/// How the wait tells of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trigger {
+    /// Once for each thing that comes, or it is not known.
+    Edge,
+    /// For as long as something is in it; with how it stands in the set, if it is in no other and only once in this one.
+    Level(Option<Registration>),
+}
+
+/// How a wait on that epoll set tells of the socket: for as long as it is readable if it is in the set without EPOLLET, and the set is in
+/// no other, which might tell of it otherwise. `own` is a set of the library, which does not count.
+pub(crate) fn of_set(pid: u32, set: u32, inode: u64, own: Option<u32>) -> Trigger {
+    look(pid, set, inode, own).unwrap_or(Trigger::Edge)
+}
+
+fn look(pid: u32, set: u32, inode: u64, own: Option<u32>) -> Option<Trigger> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    let mut trigger = Trigger::Edge;
+    let mut is_elsewhere = false;
     for (count, entry) in entries.enumerate() {
-        let Ok(entry) = entry else { return false };
-        if count >= MOST {
-            return false;
-        }
+        let entry = entry.ok().filter(|_| count < MOST)?;
         if fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() != "anon_inode:[eventpoll]") {
             continue;
         }
-        let number = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
-        let Some((number, text)) = number.and_then(|number| Some((number, epoll_set(pid, number)?))) else {
-            return false;
-        };
+        let number = entry.file_name().to_str()?.parse::<u32>().ok()?;
+        if own == Some(number) {
+            continue;
+        }
+        let text = epoll_set(pid, number)?;
         if number == set {
-            is_level = tells_of(&text, inode);
+            trigger = tells_of(&text, set, inode);
         } else if text.lines().any(|line| field(line, "tfd:", 10) == Some(u64::from(set))) {
-            return false;
+            return None;
+        } else {
+            is_elsewhere |= text.lines().any(|line| field(line, "ino:", 16) == Some(inode));
         }
     }
-    is_level
+    Some(if is_elsewhere && trigger != Trigger::Edge { Trigger::Level(None) } else { trigger })
 }
 
 /// The set holds the socket, and nowhere for one event only.
-fn tells_of(text: &str, inode: u64) -> bool {
+fn tells_of(text: &str, set: u32, inode: u64) -> Trigger {
     let mut own = text.lines().filter(|line| field(line, "ino:", 16) == Some(inode)).peekable();
+    let Some(first) = own.peek().copied() else { return Trigger::Edge };
+    let count = own.clone().count();
     let is_level = |line: &str| field(line, "events:", 16).is_some_and(|events| events as u32 & ONCE == 0);
-    own.peek().is_some() && own.all(is_level)
+    if !own.all(is_level) {
+        return Trigger::Edge;
+    }
+    let registration = field(first, "events:", 16).zip(field(first, "data:", 16));
+    let registration = registration.map(|(events, data)| Registration { set, events: events as u32, data });
+    Trigger::Level(registration.filter(|_| count == 1))
 }
 
 /// The number behind a word of a line such as `tfd:  8 events:  1d data:  8  pos:0 ino:61 sdev:9`; the word may end at it.
@@ -62,17 +84,30 @@ mod tests {
         let inode = fstat(&listener).unwrap().st_ino;
         let set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
         let number = set.0.as_raw_fd() as u32;
-        let look = || is_level(std::process::id(), number, inode);
-        assert!(!look(), "it is not in it");
+        let look = |own| of_set(std::process::id(), number, inode, own);
+        assert_eq!(look(None), Trigger::Edge, "it is not in it");
         let (level, edge) = (EpollFlags::EPOLLIN, EpollFlags::EPOLLIN | EpollFlags::EPOLLET);
-        for (flags, expected) in [(level, true), (edge, false), (level | EpollFlags::EPOLLONESHOT, false)] {
-            set.add(&listener, EpollEvent::new(flags, 1)).unwrap();
-            assert_eq!(look(), expected, "{flags:?}");
+        // EPOLLERR and EPOLLHUP are always asked for.
+        let registration = Registration { set: number, events: 0x19, data: u64::MAX - 1 };
+        let alone = Trigger::Level(Some(registration));
+        let cases = [(level, alone), (edge, Trigger::Edge), (level | EpollFlags::EPOLLONESHOT, Trigger::Edge)];
+        for (flags, expected) in cases {
+            set.add(&listener, EpollEvent::new(flags, u64::MAX - 1)).unwrap();
+            assert_eq!(look(None), expected, "{flags:?}");
             set.delete(&listener).unwrap();
         }
-        set.add(&listener, EpollEvent::new(level, 1)).unwrap();
+        set.add(&listener, EpollEvent::new(level, u64::MAX - 1)).unwrap();
+        let copy = listener.try_clone().unwrap();
+        set.add(&copy, EpollEvent::new(level, 2)).unwrap();
+        assert_eq!(look(None), Trigger::Level(None), "it is told of by two numbers");
+        set.delete(&copy).unwrap();
+        let other = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
+        other.add(&copy, EpollEvent::new(edge, 2)).unwrap();
+        assert_eq!(look(None), Trigger::Level(None), "another thread may wait by another set");
+        drop(other);
         let outer = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
         outer.add(&set.0, EpollEvent::new(edge, 1)).unwrap();
-        assert!(!look(), "the outer one may not tell again");
+        assert_eq!(look(None), Trigger::Edge, "the outer one may not tell again");
+        assert_eq!(look(Some(outer.0.as_raw_fd() as u32)), alone, "but if it is the library's");
     }
 }

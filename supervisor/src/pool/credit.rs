@@ -10,6 +10,7 @@ use super::deadlines::after;
 use super::lane::{Count, Flow, Gate, Lane};
 use super::pool::Pool;
 use super::spread::{LOOK, Spread};
+use super::storm::StormState;
 use super::{Deadline, Output, Policy, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::{Duration, Instant};
@@ -25,9 +26,7 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 /// Nor has a lane by which open credits have stalled.
 const STALLED: Duration = Duration::from_secs(1);
 /// Open credits are not given for a queue shorter than this, but in a storm.
-const DEEP: u32 = 2;
-/// After workers were found to be behind, open credits are given for so long without looking who is idle.
-const STORM: Duration = Duration::from_millis(5);
+pub(super) const DEEP: u32 = 2;
 /// So often may a lane with an open credit take nothing though its queue is not empty; then it gets singles for a while.
 const MOST_STALLS: u8 = 2;
 
@@ -47,10 +46,7 @@ pub(super) struct Queue {
     pub(super) spread: Spread,
     /// Singles that were not used in time.
     pub(super) late: u64,
-    /// Until then open credits are given to whoever has none.
-    storm_until: Option<Instant>,
-    /// Connections that had been accepted when the queue was last looked at while all had open credits.
-    accepted: u64,
+    pub(super) storm: StormState,
 }
 
 impl Pool {
@@ -107,6 +103,9 @@ impl Pool {
         self.outbox.retain(|order| *order != Output::LookAtQueue { balancer: id });
         let is_behind = left > 0 && waiting >= DEEP && !covered.any_idle;
         let is_storm = self.is_storm(now, id, waiting, is_behind, covered);
+        if !is_storm && covered.opened > 0 {
+            self.end_direct(now, id);
+        }
         if left > 0
             && is_storm
             && self.open_fits()
@@ -122,7 +121,8 @@ impl Pool {
             self.watch_full(id);
         }
         // What is given now may be late by then, and what is open may not move. What else changes is told.
-        let soon = (waiting > 0 && (opened || may_give)).then(|| after(now, LATE));
+        let is_quick = covered.shutting > 0 || !covered.is_hushed();
+        let soon = (waiting > 0 && is_quick && (opened || may_give)).then(|| after(now, LATE));
         if let Some(at) = covered.late_at.filter(|_| waiting > 0).into_iter().chain(soon).min() {
             self.look_at_queue(id, at);
         }
@@ -138,28 +138,6 @@ impl Pool {
             lane.is_late = is_late(now, lane);
             balancer.queue.late += u64::from(lane.is_late);
         }
-    }
-
-    /// Workers do not keep up, or did not a moment ago: to tell each of a connection would be slower than to let them accept.
-    fn is_storm(
-        &mut self,
-        now: Instant,
-        id: BalancerId,
-        waiting: u32,
-        is_behind: bool,
-        covered: Covered,
-    ) -> bool {
-        let Some(balancer) = self.balancers.get_mut(&id) else { return false };
-        let accepted = balancer.dispatched();
-        let mut goes_on = is_behind;
-        if covered.is_hushed() {
-            let before = std::mem::replace(&mut balancer.queue.accepted, accepted);
-            goes_on |= waiting >= DEEP || accepted.saturating_sub(before) >= u64::from(covered.takers * DEEP);
-        }
-        if goes_on {
-            balancer.queue.storm_until = Some(after(now, STORM));
-        }
-        balancer.queue.storm_until.is_some_and(|until| now < until)
     }
 
     /// More wait than there are credits for: the first that uses one sends word.
@@ -206,7 +184,7 @@ impl Pool {
             if lane.is_ready() {
                 balancer.leave(lane_id);
             }
-            lane.open = true;
+            (lane.open, lane.direct) = (true, false);
             self.outbox.push_back(Output::Open { lane: lane_id });
         }
         if !chosen.is_empty() {
@@ -423,13 +401,15 @@ impl Pool {
 
 /// What the credits that are out stand for.
 #[derive(Clone, Copy, Debug, Default)]
-struct Covered {
+pub(super) struct Covered {
     /// Connections that unused singles are about to take.
     singles: u32,
     /// Lanes that may take one: all,
-    takers: u32,
+    pub(super) takers: u32,
     /// those with an open credit,
     opened: u32,
+    /// (of which some shut it themselves when they find the queue empty)
+    shutting: u32,
     /// and those that are to take nothing for a moment.
     rests: u32,
     /// A lane that may take one has no credit, and has had none for a while.
@@ -463,7 +443,7 @@ fn late_at(lane: &Lane, since: Instant) -> Deadline {
 
 impl Covered {
     /// As [`Pool::is_hushed`].
-    fn is_hushed(self) -> bool {
+    pub(super) fn is_hushed(self) -> bool {
         self.opened > 0 && self.opened + self.rests == self.takers
     }
 }
@@ -474,6 +454,7 @@ fn covered(now: Instant, id: BalancerId, lanes: &super::lane::Lanes) -> Covered 
         covered.takers += 1;
         if lane.open || lane.rests {
             covered.opened += u32::from(lane.open);
+            covered.shutting += u32::from(lane.open && !lane.direct);
             covered.rests += u32::from(!lane.open);
             continue;
         }

@@ -44,6 +44,9 @@ pub enum Input {
     Queued { balancer: BalancerId, waiting: u32 },
     /// The lane's open credit has ended: its worker found the queue empty.
     Shut { lane: LaneId },
+    /// The worker waits for connections at the queue itself while the lane's credit is open, which it does not shut; so often it has
+    /// found the queue empty since that was last told.
+    Direct { lane: LaneId, empty: u32 },
     /// The lane's open credit has not moved since the last look, though its queue is not empty and its thread waits.
     Stalled { lane: LaneId },
     /// The lane's thread has been woken by what it was given, and waits for a processor.

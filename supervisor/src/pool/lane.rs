@@ -26,6 +26,8 @@ pub struct Lane {
     pub(super) credit: bool,
     /// It has an open credit.
     pub(super) open: bool,
+    /// Its worker waits at the queue itself while that is open, and does not shut it.
+    pub(super) direct: bool,
     /// It is to take nothing for a moment, because it is far ahead of others.
     pub(super) rests: bool,
     /// What it has taken while there were open credits.
@@ -146,6 +148,7 @@ impl Lane {
             gate,
             credit: false,
             open: false,
+            direct: false,
             rests: false,
             singles_until: None,
             woken_until: None,

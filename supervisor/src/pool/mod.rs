@@ -61,6 +61,7 @@ mod sharing;
 mod sim;
 mod snapshot;
 mod spread;
+mod storm;
 mod state;
 mod stop;
 mod successor;

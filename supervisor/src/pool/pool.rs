@@ -166,6 +166,10 @@ impl Pool {
                 self.shut(now, lane);
                 recount = false;
             }
+            Input::Direct { lane, empty } => {
+                self.direct(lane, empty);
+                recount = false;
+            }
             Input::Woken { lane } => {
                 self.woken(now, lane);
                 recount = false;

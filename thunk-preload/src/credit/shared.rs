@@ -21,16 +21,13 @@ impl Listener {
     /// Moves what the supervisor sent out of the way; `None` where it is no listening TCP socket or there is no place for it.
     /// `sent` is closed.
     pub(super) fn keep(sent: i32) -> Option<Self> {
-        let limit = sys::descriptor_limit().unwrap_or(0);
-        let place = PLACE.min(limit.saturating_sub(BELOW_LIMIT));
-        let kept = match cookie(sent).filter(|_| place > 0 && is_listening_tcp(sent)) {
-            Some(cookie) => {
-                sys::fcntl(sent, F_DUPFD_CLOEXEC, place as usize).ok().map(|fd| Self { fd, cookie })
+        match cookie(sent).filter(|_| is_listening_tcp(sent)) {
+            Some(cookie) => move_away(sent).map(|fd| Self { fd, cookie }),
+            None => {
+                sys::close(sent);
+                None
             }
-            None => None,
-        };
-        sys::close(sent);
-        kept
+        }
     }
 
     /// The same socket is still under the number.
@@ -49,6 +46,15 @@ impl Listener {
             sys::close(self.fd);
         }
     }
+}
+
+/// Gives the descriptor a number that is out of the program's way; `None`, and it is closed, where there is none.
+pub(super) fn move_away(fd: i32) -> Option<i32> {
+    let limit = sys::descriptor_limit().unwrap_or(0);
+    let place = PLACE.min(limit.saturating_sub(BELOW_LIMIT));
+    let moved = (place > 0).then(|| sys::fcntl(fd, F_DUPFD_CLOEXEC, place as usize).ok()).flatten();
+    sys::close(fd);
+    moved
 }
 
 fn is_listening(fd: i32) -> bool {

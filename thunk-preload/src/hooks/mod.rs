@@ -4,6 +4,7 @@ mod accept;
 mod bind_listen;
 mod connect;
 mod data;
+mod epoll;
 mod names;
 mod options;
 mod unlink;

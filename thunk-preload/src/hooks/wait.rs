@@ -1,14 +1,14 @@
-//! The waits: epoll, poll and select. They are the kernel's; the pulse page is told when a thread goes in and comes out,
+//! poll and select. They are the kernel's; the pulse page is told when a thread goes in and comes out,
 //! and one that comes out because a connection waits is marked, so that it is never left blocking in accept().
 
-use crate::abi::{EpollEvent, PollFd, Time};
+use crate::abi::{PollFd, Time};
 use crate::polled::{self, Told};
 use crate::watched::{self, ready_in_poll, ready_in_select};
 use crate::{lane, pulse, real};
 use core::ffi::{c_int, c_long, c_void};
 
 /// A wait has returned. `what` finds what the thread is told by it, and is asked only if there may be something.
-fn told(ready: c_int, what: impl FnOnce() -> Option<Told>) -> c_int {
+pub(super) fn told(ready: c_int, what: impl FnOnce() -> Option<Told>) -> c_int {
     if ready > 0
         && lane::any()
         && let Some(told) = what()
@@ -17,14 +17,6 @@ fn told(ready: c_int, what: impl FnOnce() -> Option<Told>) -> c_int {
     }
     pulse::leave();
     ready
-}
-
-/// Something of this epoll set is ready: by which descriptor, only the program can tell.
-///
-/// # Safety
-/// None is needed; it is asked like the others.
-unsafe fn in_set(set: c_int) -> Option<Told> {
-    Some(Told::Set(set))
 }
 
 /// Declares hooks that call the real function and mark the thread by what it has found.
@@ -44,15 +36,6 @@ macro_rules! waits {
     };
 }
 
-/// An event loop begins to wait: a worker that has not listened, and perhaps never will, is seen from here on.
-///
-/// # Safety
-/// Any number will do.
-unsafe fn begin_loop(set: c_int) {
-    pulse::attach_once();
-    pulse::enter_set(set);
-}
-
 /// A poll() begins.
 ///
 /// # Safety
@@ -69,13 +52,6 @@ unsafe fn begin_poll(fds: *const PollFd, count: c_long) {
 unsafe fn begin_select(count: c_int, read: *const c_void) {
     // SAFETY: passed on to the caller.
     pulse::enter(|| unsafe { watched::by_select(count, read) });
-}
-
-waits! {
-    begin_loop (fd), in_set(fd);
-    epoll_wait as epoll_wait(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: c_int);
-    epoll_pwait as epoll_pwait(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: c_int, mask: *const c_void);
-    epoll_pwait2 as epoll_pwait2(fd: c_int, events: *mut EpollEvent, max: c_int, timeout: *const Time, mask: *const c_void);
 }
 
 waits! {

@@ -1,0 +1,79 @@
+//! When workers are behind, and for how long: then open credits are given to all, and nobody is told of single connections. It decides
+//! by counts, and gives nothing itself.
+
+use super::Output;
+use super::credit::{Covered, DEEP};
+use super::deadlines::after;
+use super::pool::Pool;
+use crate::ids::{BalancerId, LaneId};
+use std::time::{Duration, Instant};
+
+/// After workers were found to be behind, open credits are given for so long without looking who is idle.
+const STORM: Duration = Duration::from_millis(5);
+/// Workers that wait at the queue itself keep up if they find it empty as often as this many times for each `KEPT_UP.1` connections.
+const KEPT_UP: (u64, u64) = (9, 10);
+
+/// What a balancer knows of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct StormState {
+    /// Until then open credits are given to whoever has none.
+    until: Option<Instant>,
+    /// Connections that had been accepted when the queue was last looked at while all had open credits.
+    accepted: u64,
+    /// How often workers have found the queue empty since then, though their credits stay open.
+    empty: u64,
+}
+
+impl Pool {
+    /// The lane's worker waits at the queue itself, and has found it empty so often.
+    pub(super) fn direct(&mut self, id: LaneId, empty: u32) {
+        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.open) else { return };
+        lane.direct = true;
+        if let Some(balancer) = self.balancers.get_mut(&lane.balancer()) {
+            balancer.queue.storm.empty += u64::from(empty);
+        }
+    }
+
+    /// Workers do not keep up, or did not a moment ago: to tell each of a connection would be slower than to let them accept.
+    pub(super) fn is_storm(
+        &mut self,
+        now: Instant,
+        id: BalancerId,
+        waiting: u32,
+        is_behind: bool,
+        covered: Covered,
+    ) -> bool {
+        let Some(balancer) = self.balancers.get_mut(&id) else { return false };
+        let accepted = balancer.dispatched();
+        let storm = &mut balancer.queue.storm;
+        let mut goes_on = is_behind;
+        if covered.is_hushed() {
+            let taken = accepted.saturating_sub(std::mem::replace(&mut storm.accepted, accepted));
+            let empty = std::mem::take(&mut storm.empty);
+            let keeps_up = empty * KEPT_UP.1 >= taken * KEPT_UP.0;
+            goes_on |= waiting >= DEEP || taken >= u64::from(covered.takers * DEEP) && !keeps_up;
+        }
+        if goes_on {
+            storm.until = Some(after(now, STORM));
+        }
+        storm.until.is_some_and(|until| now < until)
+    }
+
+    /// Workers keep up again: those that do not shut their open credits have them no longer.
+    pub(super) fn end_direct(&mut self, now: Instant, id: BalancerId) {
+        let of_it = |lane: &super::lane::Lane| lane.balancer() == id && lane.open && lane.direct;
+        let ended: Vec<LaneId> = self.lanes.iter().filter(|(_, lane)| of_it(lane)).map(|(id, _)| *id).collect();
+        for lane_id in ended {
+            let Some(lane) = self.lanes.get_mut(&lane_id) else { continue };
+            (lane.open, lane.direct) = (false, false);
+            let Some(balancer) = self.balancers.get_mut(&id) else { return };
+            lane.turn = balancer.last_turn();
+            let look = lane.yield_up(now, &self.settings);
+            if lane.is_ready() {
+                balancer.enter(lane_id, lane);
+            }
+            self.look_at(look);
+            self.outbox.push_back(Output::TakeBack { lane: lane_id });
+        }
+    }
+}
