@@ -2,8 +2,8 @@
 
 use harness::{Native, Options, app_dir, interpreter, require, thunk};
 
-fn check(words: &[&str]) {
-    let program = app_dir().join("python/credits.py").into_os_string();
+fn check(program: &str, words: &[&str]) {
+    let program = app_dir().join(program).into_os_string();
     let words = words.iter().map(Into::into);
     let command = [interpreter("python3"), program, thunk().into_os_string()].into_iter().chain(words);
     let told = Native::run_for_stdout(command.collect(), &Options::default());
@@ -13,7 +13,15 @@ fn check(words: &[&str]) {
 #[test]
 fn are_used_as_they_are_given() {
     if require("python3") {
-        check(&[]);
+        check("python/credits.py", &[]);
+    }
+}
+
+/// A worker's own wait watches the listening socket while its credit is open.
+#[test]
+fn that_are_open_wake_by_the_kernel() {
+    if require("python3") {
+        check("python/direct.py", &[]);
     }
 }
 
@@ -21,6 +29,6 @@ fn are_used_as_they_are_given() {
 #[test]
 fn that_are_revoked_are_not_used() {
     if require("python3") && require("strace") {
-        check(&["slowly"]);
+        check("python/credits.py", &["slowly"]);
     }
 }

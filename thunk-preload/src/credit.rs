@@ -132,7 +132,9 @@ impl Credit {
             };
             self.page.return_allowance(generation);
             match error {
-                EAGAIN if direct::found_none(self.lane, generation, listener) => return Outcome::Failed(EAGAIN),
+                EAGAIN if direct::found_none(self.lane, generation, listener) => {
+                    return Outcome::Failed(EAGAIN);
+                }
                 // What lies in the lane is taken off first.
                 EAGAIN if self.may_watch() => return Outcome::Nothing,
                 // While it is busy the next round mostly finds some, and the supervisor need not open another.

@@ -8,8 +8,8 @@ use crate::io::credit::{Credits, queue_length};
 use crate::io::descriptors;
 use crate::io::lane::Lane;
 use crate::io::listener::Listener;
-use crate::io::pulse::Pulse;
 use crate::io::proc;
+use crate::io::pulse::Pulse;
 use crate::io::trigger::{self, Trigger};
 use crate::pool::Input;
 use clustermon_protocol::pulse::Look;
@@ -85,7 +85,8 @@ impl Shell {
         let now = self.now;
         let mut quiet = Vec::new();
         let of_it = self.lanes.values().filter(|lane| lane.balancer == id);
-        let by_all = of_it.filter_map(|lane| lane.credits.as_ref()).map(Credits::accepted).fold(0, u64::wrapping_add);
+        let by_all =
+            of_it.filter_map(|lane| lane.credits.as_ref()).map(Credits::accepted).fold(0, u64::wrapping_add);
         for (lane_id, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.balancer == id && lane.open) {
             let Some(credits) = &lane.credits else { continue };
             // Of those who wait at the queue the kernel wakes one for each connection; the others sleep on.
@@ -185,6 +186,13 @@ impl Shell {
                 self.pool.handle(self.now, Input::Shut { lane: id });
                 self.credit_failed(id, &error);
             }
+        }
+    }
+
+    /// Its worker looks at the queue.
+    pub(super) fn wake(&mut self, id: LaneId) {
+        if let Some(lane) = self.lanes.get(&id) {
+            lane.wake();
         }
     }
 

@@ -31,6 +31,7 @@ impl Shell {
                 Output::Dispatch { conn, lane } => self.dispatch(conn, lane),
                 Output::Grant { lane } => self.grant(lane),
                 Output::Open { lane } => self.open_credit(lane),
+                Output::Wake { lane } => self.wake(lane),
                 Output::TakeFor { lane } => self.take_for(lane),
                 Output::LookAtQueue { balancer } => self.make_ready(balancer),
                 Output::Refuse { conn } => self.conns.refuse(conn),
@@ -66,6 +67,7 @@ impl Shell {
         match output {
             Output::Grant { .. }
             | Output::Open { .. }
+            | Output::Wake { .. }
             | Output::LookAtQueue { .. }
             | Output::Resume { .. } => true,
             Output::Measure { .. } | Output::Watch { .. } => true,
@@ -166,7 +168,7 @@ impl Shell {
         let (taken, _) = lane.take_back();
         if lane.takes_credit() && lane.credits.as_ref().is_some_and(Credits::is_direct) {
             // Its thread's wait watches the listening socket for as long as nobody says otherwise.
-            lane.leave_void();
+            lane.wake();
         }
         // A thread that was told of a credit must not block in accept() for it.
         if had_any && !(lane.takes_credit() && lane.is_nonblocking()) {

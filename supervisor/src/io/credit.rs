@@ -31,7 +31,15 @@ impl Credits {
     /// A fresh page.
     pub(crate) fn new() -> io::Result<Self> {
         let memory = Memory::new(c"clustermon-lane", SIZE, Writers::Anybody)?;
-        let credits = Self { memory, taken_up: false, generation: 0, granted: 0, told: 0, told_empty: 0, registrations: 0 };
+        let credits = Self {
+            memory,
+            taken_up: false,
+            generation: 0,
+            granted: 0,
+            told: 0,
+            told_empty: 0,
+            registrations: 0,
+        };
         if let Some(page) = credits.page() {
             page.begin();
         }

@@ -264,6 +264,12 @@ impl Lane {
         let _ = message::send(self.supervisor_end.as_fd(), &Record::Void.encode(), None);
     }
 
+    /// Leaves a record that means nothing, for a worker whose wait watches the listening socket. Unlike a void record nobody need
+    /// know whether it has been taken.
+    pub(crate) fn wake(&self) {
+        let _ = message::send(self.supervisor_end.as_fd(), &Record::Void.encode(), None);
+    }
+
     /// What the worker has said since, one by one; `Err` for what means nothing.
     pub(crate) fn next_upward(&self) -> Option<Result<Upward, Garbage>> {
         let mut bytes = [0; UPWARD_LEN + 1];

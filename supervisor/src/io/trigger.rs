@@ -90,7 +90,8 @@ mod tests {
         // EPOLLERR and EPOLLHUP are always asked for.
         let registration = Registration { set: number, events: 0x19, data: u64::MAX - 1 };
         let alone = Trigger::Level(Some(registration));
-        let cases = [(level, alone), (edge, Trigger::Edge), (level | EpollFlags::EPOLLONESHOT, Trigger::Edge)];
+        let cases =
+            [(level, alone), (edge, Trigger::Edge), (level | EpollFlags::EPOLLONESHOT, Trigger::Edge)];
         for (flags, expected) in cases {
             set.add(&listener, EpollEvent::new(flags, u64::MAX - 1)).unwrap();
             assert_eq!(look(None), expected, "{flags:?}");

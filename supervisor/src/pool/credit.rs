@@ -102,6 +102,7 @@ impl Pool {
         // This is the look that was ordered.
         self.outbox.retain(|order| *order != Output::LookAtQueue { balancer: id });
         let is_behind = left > 0 && waiting >= DEEP && !covered.any_idle;
+        self.wake_instead(id, waiting);
         let is_storm = self.is_storm(now, id, waiting, is_behind, covered);
         if !is_storm && covered.opened > 0 {
             self.end_direct(now, id);
@@ -121,7 +122,9 @@ impl Pool {
             self.watch_full(id);
         }
         // What is given now may be late by then, and what is open may not move. What else changes is told.
-        let is_quick = covered.shutting > 0 || !covered.is_hushed();
+        let stands = self.balancers.get(&id).is_some_and(|balancer| balancer.queue.storm.stands);
+        // Who waits at the queue itself is woken by the kernel.
+        let is_quick = covered.shutting > 0 || stands || !covered.is_hushed();
         let soon = (waiting > 0 && is_quick && (opened || may_give)).then(|| after(now, LATE));
         if let Some(at) = covered.late_at.filter(|_| waiting > 0).into_iter().chain(soon).min() {
             self.look_at_queue(id, at);
@@ -290,6 +293,7 @@ impl Pool {
     pub(super) fn look_again(&mut self, id: BalancerId) {
         if let Some(balancer) = self.balancers.get_mut(&id).filter(|balancer| balancer.is_by_credit()) {
             balancer.forget_queue();
+            balancer.queue.storm.right_ended();
             self.outbox.push_back(Output::LookAtQueue { balancer: id });
         }
     }

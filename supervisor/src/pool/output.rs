@@ -26,6 +26,8 @@ pub enum Output {
     Grant { lane: LaneId },
     /// Give the lane an open credit: the right to accept until the queue is empty. Its end is told by `Shut`.
     Open { lane: LaneId },
+    /// Wake the lane's worker, which waits at the queue itself by an open credit: the kernel may have woken one that may not accept.
+    Wake { lane: LaneId },
     /// Accept one connection and hand it to the lane, which takes no credit; answered by `NoneTaken` if there is none.
     TakeFor { lane: LaneId },
     /// Tell how many connections wait in the queue of the balancer's socket, and before that what its lanes have done.

@@ -83,16 +83,21 @@ impl Pool {
             least.is_some_and(|least| lane.storm.taken > least + AHEAD_BY.max(least / AHEAD_SHARE))
         };
         let mut ended = Vec::new();
+        let mut any_rests = false;
         for (&lane_id, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.balancer() == id) {
             if may_rest && lane.open && is_far(lane) {
                 (lane.open, lane.rests) = (false, true);
                 self.outbox.push_back(Output::TakeBack { lane: lane_id });
+                any_rests = true;
             } else if lane.rests && !is_far(lane) {
                 ended.push(lane_id);
             }
             lane.storm.seen = lane.storm.taken;
         }
         ended.into_iter().for_each(|lane| self.end_rest(now, lane));
+        if any_rests {
+            self.look_again(id);
+        }
     }
 
     fn end_rests(&mut self, now: Instant, id: BalancerId) {

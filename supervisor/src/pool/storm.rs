@@ -22,6 +22,17 @@ pub(super) struct StormState {
     accepted: u64,
     /// How often workers have found the queue empty since then, though their credits stay open.
     empty: u64,
+    /// Somebody's right to accept has ended, and the kernel may have woken that worker for a connection.
+    may_be_missed: bool,
+    /// Nothing was accepted between the last two looks, though the queue was not empty.
+    pub(super) stands: bool,
+}
+
+impl StormState {
+    /// Somebody's right to accept has ended.
+    pub(super) fn right_ended(&mut self) {
+        self.may_be_missed = true;
+    }
 }
 
 impl Pool {
@@ -50,6 +61,7 @@ impl Pool {
         if covered.is_hushed() {
             let taken = accepted.saturating_sub(std::mem::replace(&mut storm.accepted, accepted));
             let empty = std::mem::take(&mut storm.empty);
+            storm.stands = taken == 0 && waiting > 0;
             let keeps_up = empty * KEPT_UP.1 >= taken * KEPT_UP.0;
             goes_on |= waiting >= DEEP || taken >= u64::from(covered.takers * DEEP) && !keeps_up;
         }
@@ -59,10 +71,25 @@ impl Pool {
         storm.until.is_some_and(|until| now < until)
     }
 
+    /// So many wait. Of workers that wait at the queue the kernel wakes one for each connection; if it may have woken one that may accept
+    /// no more, others are woken instead.
+    pub(super) fn wake_instead(&mut self, id: BalancerId, waiting: u32) {
+        let Some(balancer) = self.balancers.get_mut(&id) else { return };
+        if !std::mem::take(&mut balancer.queue.storm.may_be_missed) {
+            return;
+        }
+        let of_it = |lane: &super::lane::Lane| lane.balancer() == id && lane.open && lane.direct;
+        let waits = self.lanes.iter().filter(|(_, lane)| of_it(lane)).take(waiting as usize);
+        for (&lane, _) in waits {
+            self.outbox.push_back(Output::Wake { lane });
+        }
+    }
+
     /// Workers keep up again: those that do not shut their open credits have them no longer.
     pub(super) fn end_direct(&mut self, now: Instant, id: BalancerId) {
         let of_it = |lane: &super::lane::Lane| lane.balancer() == id && lane.open && lane.direct;
-        let ended: Vec<LaneId> = self.lanes.iter().filter(|(_, lane)| of_it(lane)).map(|(id, _)| *id).collect();
+        let ended: Vec<LaneId> =
+            self.lanes.iter().filter(|(_, lane)| of_it(lane)).map(|(id, _)| *id).collect();
         for lane_id in ended {
             let Some(lane) = self.lanes.get_mut(&lane_id) else { continue };
             (lane.open, lane.direct) = (false, false);

@@ -348,6 +348,11 @@ impl Pool {
             }
             if let Some(balancer) = balancers.get_mut(&lane.balancer()) {
                 balancer.leave(id);
+                if lane.credit && lane.open {
+                    // The kernel may have woken it for a connection.
+                    balancer.queue.storm.right_ended();
+                    outbox.push_back(Output::LookAtQueue { balancer: balancer.id() });
+                }
             }
             outbox.push_back(Output::Retire { lane: id });
             if lane.credit && (lane.open || lane.in_flight() > 0) {

@@ -7,8 +7,10 @@ import os
 import resource
 import select
 import socket
+import struct
 import sys
 import threading
+import time
 
 libc = ctypes.CDLL(None, use_errno=True)
 connections = []

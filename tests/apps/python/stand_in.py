@@ -13,13 +13,14 @@ import threading
 import time
 
 RECORD = 122
-CONNECTION, SINGLE, OPEN = 1, 3, 4
+CONNECTION, VOID, SINGLE, OPEN = 1, 2, 3, 4
 LISTEN, ADOPT, LISTENER, LANE_PAGE = 1, 11, 13, 14
 TAKES_CREDIT, NO_CREDIT, RING, EXHAUSTED = 6, 7, 8, 9
 NO_CEILING = 2**32 - 1
 NO_TICKET = 2**32 - 1
 # Where things stand in the page of a lane.
 WORD, USED, ACCEPTED, ALLOWANCE, HANDED, RECEIVED, MARKS, PATIENT = 64, 128, 192, 256, 320, 384, 512, 768
+DIRECT, CHANGES, WATCHED, EMPTY = 832, 896, 960, 968
 PATIENCE = 30
 
 
@@ -60,6 +61,21 @@ class Lane:
 
     def be_patient(self, on):
         struct.pack_into("<I", self.page, PATIENT, on)
+
+    def tell_registration(self, epoll, events, data):
+        """How the worker's epoll set holds the lane."""
+        self.told = getattr(self, "told", 0) + 1
+        version = self.told << 32 | self.number_at(CHANGES) + 1
+        struct.pack_into("<QQII", self.page, DIRECT, version, data, epoll, events)
+
+    def watched(self):
+        return self.number_at(WATCHED, "<Q")
+
+    def found_empty(self):
+        return self.number_at(EMPTY, "<Q")
+
+    def void(self):
+        self.end.send(record(VOID))
 
     def marks(self):
         return [thread for thread in struct.unpack_from("<64I", self.page, MARKS) if thread]
@@ -170,6 +186,7 @@ class Supervisor:
 
     def new_lane(self, listener):
         lane = Lane(len(self.lanes) + 1, listener)
+        lane.supervisor = self
         self.lanes.append(lane)
         return 2, struct.pack("<Q", lane.number), lane.worker_end.fileno()
 

@@ -95,15 +95,29 @@ pub(super) fn found_one(number: u64) {
 }
 
 /// The record of the lane's open credit has been taken off: its listening socket is watched from now on. False if that cannot be.
-pub(super) fn begin(fd: i32, number: u64, page: &'static LanePage, listener: Listener, generation: u64) -> bool {
+pub(super) fn begin(
+    fd: i32,
+    number: u64,
+    page: &'static LanePage,
+    listener: Listener,
+    generation: u64,
+) -> bool {
     let Some((registration, version)) = page.direct().registration() else { return false };
-    if registration.events & (EPOLLET | EPOLLONESHOT) != 0 || registration.events & EPOLLIN == 0 || blocking(fd) {
+    if registration.events & (EPOLLET | EPOLLONESHOT) != 0
+        || registration.events & EPOLLIN == 0
+        || blocking(fd)
+    {
         return false;
     }
     if watched().is_none() {
         let Ok(memory) = memory::map_wiped_on_fork() else { return false };
         // Another thread's stays, if it was quicker; this one is a page that nobody uses.
-        let _ = WATCHED.compare_exchange(core::ptr::null_mut(), memory.cast(), Ordering::AcqRel, Ordering::Acquire);
+        let _ = WATCHED.compare_exchange(
+            core::ptr::null_mut(),
+            memory.cast(),
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        );
     }
     let Some(watched) = watched() else { return false };
     watched.alone(|watched| {

@@ -49,9 +49,14 @@ impl Sim {
             any = true;
             let lanes: Vec<LaneId> = self.lanes.keys().copied().collect();
             for lane in lanes {
-                if self.lanes.get(&lane).is_some_and(|lane| lane.balancer == balancer) {
-                    self.count(lane, 0);
+                let Some(own) = self.lanes.get_mut(&lane).filter(|lane| lane.balancer == balancer) else {
+                    continue;
+                };
+                if own.open && own.direct {
+                    let empty = std::mem::take(&mut own.empty);
+                    self.tell(Input::Direct { lane, empty });
                 }
+                self.count(lane, 0);
             }
             let waiting = self.queued(balancer) as u32;
             self.tell(Input::Queued { balancer, waiting });
@@ -74,13 +79,17 @@ impl Sim {
         if let Some(record) = self.accept_for(id, balancer) {
             return Some(Some(record));
         }
+        let direct = self.direct;
         let lane = self.lanes.get_mut(&id)?;
-        lane.open = false;
+        (lane.open, lane.direct, lane.woken) = (direct, direct, false);
+        lane.empty += u32::from(direct);
         if let Some(place) = lane.queue.iter().position(|record| *record == Record::Open) {
             lane.queue.remove(place);
         }
-        self.tell(Input::Shut { lane: id });
-        self.ring(id);
+        if !direct {
+            self.tell(Input::Shut { lane: id });
+            self.ring(id);
+        }
         Some(None)
     }
 

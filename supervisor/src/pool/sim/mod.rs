@@ -108,6 +108,12 @@ pub(super) struct SimLane {
     pub(super) credit: bool,
     /// It has an open credit.
     pub(super) open: bool,
+    /// Its worker waits at the queue by that, and does not shut it.
+    pub(super) direct: bool,
+    /// How often it has found the queue empty meanwhile.
+    pub(super) empty: u32,
+    /// Its worker was woken to look at the queue.
+    pub(super) woken: bool,
     /// It is given one by one.
     pub(super) one_by_one: bool,
     /// Its thread has taken something since it last waited.
@@ -161,6 +167,8 @@ pub(super) struct Sim {
     pub(super) by_credit: bool,
     /// Open credits fit all lanes.
     pub(super) may_open: bool,
+    /// Workers wait at the queue by open credits.
+    pub(super) direct: bool,
     /// Queues that are to be looked at.
     to_look_at: BTreeSet<BalancerId>,
     ids: u32,
@@ -201,6 +209,7 @@ impl Sim {
             done: None,
             by_credit: false,
             may_open: true,
+            direct: false,
             to_look_at: BTreeSet::new(),
             ids: 0,
         }
@@ -267,8 +276,22 @@ impl Sim {
         let (queue, held) = (VecDeque::new(), true);
         let (watched, read, one_by_one, away) = (false, false, false, false);
         let (credit, open) = (self.by_credit, false);
-        let lane_made =
-            SimLane { worker, balancer, queue, held, watched, credit, open, read, one_by_one, away };
+        let (direct, empty, woken) = (false, 0, false);
+        let lane_made = SimLane {
+            worker,
+            balancer,
+            queue,
+            held,
+            watched,
+            credit,
+            open,
+            direct,
+            empty,
+            woken,
+            one_by_one,
+            away,
+            read,
+        };
         self.lanes.insert(lane, lane_made);
         self.input(Input::LaneOpened { lane, worker, balancer });
         if credit {

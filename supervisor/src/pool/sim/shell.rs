@@ -84,6 +84,11 @@ impl Sim {
             Output::Dispatch { conn, lane } => self.dispatch(conn, lane),
             Output::Grant { lane } => self.grant(lane),
             Output::Open { lane } => self.open_credit(lane),
+            Output::Wake { lane } => {
+                if let Some(lane) = self.lanes.get_mut(&lane) {
+                    lane.woken = true;
+                }
+            }
             Output::TakeFor { lane } => self.take_for(lane),
             Output::LookAtQueue { balancer } => {
                 self.to_look_at.insert(balancer);
@@ -107,7 +112,7 @@ impl Sim {
             }
             Output::TakeBack { lane } => {
                 if let Some(lane) = self.lanes.get_mut(&lane) {
-                    lane.open = false;
+                    (lane.open, lane.direct) = (false, false);
                 }
                 // As the shell does: who had nothing to lose has nothing to be told.
                 let is_told = |lane: &SimLane| !(lane.queue.is_empty() || lane.credit && self.may_open);

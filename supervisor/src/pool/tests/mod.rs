@@ -28,6 +28,7 @@ mod rotation;
 mod scaling;
 mod sharing;
 mod stopping;
+mod storms;
 mod survivors;
 mod suspects;
 mod table;
