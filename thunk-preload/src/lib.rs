@@ -7,8 +7,8 @@
 //!    goes wrong, the program gets the real call.
 //! 3. No table of descriptors: what an fd is stands in the kernel, in the name of a lane's worker end. What is kept of a lane
 //!    is found by the kernel's number for its socket.
-//! 4. One long-lived fd for each shared listening socket, out of the program's way, and found again if the program closes it;
-//!    otherwise one short connection to the supervisor per request.
+//! 4. One long-lived fd for each shared listening socket, and one epoll set to watch them by, out of the program's way, and made
+//!    again if the program closes them; otherwise one short connection to the supervisor per request.
 //! 5. `errno` is exactly the real call's, or the one that the call stands for. EINTR is returned untouched.
 //! 6. Calls that block on the program's behalf go through the C library, so that they stay cancellation points.
 

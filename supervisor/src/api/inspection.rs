@@ -122,6 +122,9 @@ pub struct Worker {
     /// A process of it has long requests (a millisecond or more), and is given one connection at a time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_by_one: bool,
+    /// The kernel wakes it for connections, and the supervisor does not: its open credit stays open while workers are behind.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct: bool,
     /// For how long the least busy of its serving threads has not looked for new work, in milliseconds; `None` while none
     /// serves.
     #[serde(default)]

@@ -166,7 +166,9 @@ impl Shell {
         let had_any = lane.waiting() > 0 || lane.open;
         lane.open = false;
         let (taken, _) = lane.take_back();
-        if lane.takes_credit() && lane.credits.as_ref().is_some_and(Credits::is_direct) {
+        // After the credit has ended: who begins to watch later finds that himself.
+        let is_direct = lane.credits.as_ref().is_some_and(Credits::is_direct);
+        if is_direct {
             // Its thread's wait watches the listening socket for as long as nobody says otherwise.
             lane.wake();
         }

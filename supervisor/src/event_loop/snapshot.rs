@@ -91,6 +91,7 @@ impl Shell {
             out_of_rotation: self.why_out(worker.id()),
             connections: worker.dispatched(),
             one_by_one: self.lanes.values().any(|lane| lane.worker == worker.id() && lane.one_by_one),
+            direct: self.lanes.values().any(|lane| lane.worker == worker.id() && lane.is_direct()),
             lag_ms: None,
             health: self.monitor.health(worker.id()),
             pss: None,

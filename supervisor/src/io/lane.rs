@@ -151,6 +151,11 @@ impl Lane {
         self.credits.as_ref().is_some_and(|credits| credits.taken_up)
     }
 
+    /// The worker's wait watches the listening socket, by a credit that is open.
+    pub(crate) fn is_direct(&self) -> bool {
+        self.open && self.credits.as_ref().is_some_and(Credits::is_direct)
+    }
+
     /// Allows one accept.
     pub(crate) fn grant(&mut self) -> io::Result<()> {
         message::send(self.supervisor_end.as_fd(), &Record::Single.encode(), None)?;

@@ -27,6 +27,7 @@ fn worker(id: &str, state: WorkerState) -> Worker {
         out_of_rotation: None,
         connections: 1234,
         one_by_one: false,
+        direct: false,
         lag_ms: None,
         health: None,
         pss: None,
