@@ -32,6 +32,9 @@ cargo xtask loom                               try all orders that the memory mo
 cargo xtask tidy                               the rules of this repository that no compiler knows
 cargo xtask bench [NAME...] [--seconds S] [--runs N]
                                                measure against rivals on this machine, table on stdout
+cargo xtask stalls [SHAPE...] [--connections N] [--workers W]
+                                               load servers of every shape and watch from outside that no worker sleeps
+                                               while connections wait
 cargo xtask matrix [NAME...]                    install what people run, run each as a worker; without names, write
                                                docs/compatibility.md
 cargo xtask no-loss [CASE...] [--quick] [--table] [--list]
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         "loom" => loom::main(&args),
         "tidy" => tidy::main(&args),
         "bench" => bench::main(&args),
+        "stalls" => bench::stalls::main(&args),
         "matrix" => matrix::main(&args),
         "no-loss" => no_loss::main(&args),
         "torture" => torture::main(&args),

@@ -12,6 +12,8 @@ pub(super) enum Pace {
     /// So many a second at equal distances, whether or not earlier ones were answered. Latency counts from the
     /// moment at which a request was due.
     Open { rate: f64 },
+    /// So many at once, and when all have their answers and after a pause as many again.
+    Bursts { clients: usize, pause: Duration },
 }
 
 /// What a request travels on.

@@ -38,6 +38,10 @@ struct Engine<'a> {
     requests: Requests,
     sample: Sample,
     end: Instant,
+    /// Requests that were begun and not finished.
+    busy: usize,
+    /// When there was last none.
+    calm: Instant,
 }
 
 #[derive(Default)]
@@ -67,6 +71,8 @@ impl<'a> Engine<'a> {
             requests: Requests::new(load.work, load.connection),
             sample: Sample::default(),
             end: Instant::now() + load.duration,
+            busy: 0,
+            calm: Instant::now(),
         })
     }
 
@@ -82,23 +88,28 @@ impl<'a> Engine<'a> {
         }
         loop {
             let now = Instant::now();
-            if now >= self.end {
-                let busy = self.clients.iter().filter(|client| client.begun.is_some()).count();
-                if busy == 0 || now >= self.end + PATIENCE {
-                    self.sample.failed += busy;
-                    return Ok(());
-                }
+            if now >= self.end && (self.busy == 0 || now >= self.end + PATIENCE) {
+                self.sample.failed += self.busy;
+                return Ok(());
             }
             let mut patience = PAUSE;
-            if let Pace::Open { rate } = self.load.pace {
-                while due <= now && due < self.end {
-                    self.begin(due);
-                    due += Duration::from_secs_f64(1.0 / rate);
+            match self.load.pace {
+                Pace::Closed { .. } => {}
+                Pace::Open { rate } => {
+                    while due <= now && due < self.end {
+                        self.begin(due);
+                        due += Duration::from_secs_f64(1.0 / rate);
+                    }
+                    patience = self.wait_until(due, patience)?;
                 }
-                if due < self.end {
-                    sleep_until_ready(self.poll.as_raw_fd(), due.saturating_duration_since(Instant::now()))?;
-                    patience = Duration::ZERO;
+                Pace::Bursts { clients, pause } if self.busy == 0 => {
+                    due = self.calm + pause;
+                    if due <= now && now < self.end {
+                        (0..clients).for_each(|_| self.begin(now));
+                    }
+                    patience = self.wait_until(due, patience)?;
                 }
+                Pace::Bursts { .. } => {}
             }
             self.poll.poll(&mut events, Some(patience)).or_else(unless_interrupted)?;
             for event in &events {
@@ -106,6 +117,16 @@ impl<'a> Engine<'a> {
             }
             self.wake_rested();
         }
+    }
+
+    /// Waits until something is ready or due; how long to wait for the first of these afterwards.
+    fn wait_until(&self, due: Instant, patience: Duration) -> Result<Duration> {
+        let now = Instant::now();
+        if due >= self.end || due <= now {
+            return Ok(patience);
+        }
+        sleep_until_ready(self.poll.as_raw_fd(), due.saturating_duration_since(now))?;
+        Ok(Duration::ZERO)
     }
 
     /// Begins a request with an idle client, or a new one.
@@ -124,7 +145,7 @@ impl<'a> Engine<'a> {
 
     fn begin_with(&mut self, index: usize, at: Instant) {
         let client = &mut self.clients[index];
-        client.begun = Some(at);
+        self.busy += usize::from(client.begun.replace(at).is_none());
         client.request = self.requests.next();
         client.answer.clear();
         let is_new = client.stream.is_none();
@@ -169,6 +190,10 @@ impl<'a> Engine<'a> {
             client.stream = None;
             return;
         };
+        self.busy -= 1;
+        if self.busy == 0 {
+            self.calm = now;
+        }
         let answered = matches!(outcome, Progress::Answered);
         if !answered || self.load.connection == Connection::Fresh {
             client.stream = None;
@@ -180,7 +205,7 @@ impl<'a> Engine<'a> {
             self.sample.failed += 1;
         }
         match self.load.pace {
-            Pace::Open { .. } => self.idle.push(index),
+            Pace::Open { .. } | Pace::Bursts { .. } => self.idle.push(index),
             Pace::Closed { .. } if now >= self.end => self.idle.push(index),
             Pace::Closed { .. } if answered => self.begin_with(index, now),
             Pace::Closed { .. } => self.resting.push((now + PAUSE, index)),

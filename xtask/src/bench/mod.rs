@@ -14,6 +14,7 @@ mod processor;
 mod reload;
 mod servers;
 mod stall;
+pub(crate) mod stalls;
 mod stats;
 mod table;
 mod tail;
@@ -90,7 +91,7 @@ pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
     let options = Options::parse(args)?;
     if cfg!(debug_assertions) {
         // The client shares the processors with what it measures: it must not be the slow one.
-        return become_release(args);
+        return become_release("bench", args);
     }
     let built = build::build(Profile::Release)?;
     let bench = Bench::new(built.clustermon, options.seconds, options.runs)?;
@@ -113,11 +114,11 @@ pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Builds this program for release and becomes it.
-fn become_release(args: &[String]) -> Result<ExitCode> {
+/// Builds this program for release and becomes it, by the same command.
+fn become_release(command: &str, args: &[String]) -> Result<ExitCode> {
     project::check(project::cargo("build").args(["--quiet", "--release", "-p", "xtask"]))?;
     let mut release = Command::new(project::artifact(Profile::Release, "xtask")?);
-    Err(release.arg("bench").args(args).exec().into())
+    Err(release.arg(command).args(args).exec().into())
 }
 
 fn cpus() -> usize {

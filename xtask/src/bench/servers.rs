@@ -20,6 +20,7 @@ pub(super) struct Bench {
     clustermon: PathBuf,
     /// Built servers and the logs of what was started.
     folder: PathBuf,
+    /// The test programs; those of the bench are in `bench`.
     sources: PathBuf,
     pub seconds: Duration,
     pub runs: usize,
@@ -37,30 +38,46 @@ impl Program {
         self.words.push(argument.into());
         self
     }
+
+    /// The same with `NAME=VALUE` in its environment.
+    pub(super) fn with_env(mut self, setting: &str) -> Self {
+        self.words.splice(0..0, ["env".into(), setting.into()]);
+        self
+    }
 }
 
 impl Bench {
     pub(super) fn new(clustermon: PathBuf, seconds: Duration, runs: usize) -> Result<Self> {
         let folder = target()?.join("bench");
         std::fs::create_dir_all(&folder)?;
-        let sources = project::root().join("tests/apps/bench");
+        let sources = project::root().join("tests/apps");
         Ok(Self { clustermon, folder, sources, seconds, runs })
     }
 
     /// A C server of `tests/apps/bench`, built anew.
     pub(super) fn c(&self, name: &str) -> Result<Program> {
-        let built = self.folder.join(name);
+        self.app(&format!("bench/{name}"))
+    }
+
+    /// A C program of `tests/apps` by its path without the ending, built anew.
+    pub(super) fn app(&self, path: &str) -> Result<Program> {
+        let built = self.folder.join(path.replace('/', "-"));
         let mut cc = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()));
-        cc.args(["-O2", "-Wall", "-Wextra", "-o"])
+        cc.args(["-O2", "-pthread", "-Wall", "-Wextra", "-o"])
             .arg(&built)
-            .arg(self.sources.join(name).with_extension("c"));
+            .arg(self.sources.join(path).with_extension("c"));
         project::check(&mut cc)?;
         Ok(Program { words: vec![built] })
     }
 
     /// A Node program of `tests/apps/bench`; `None` without Node.
     pub(super) fn node(&self, name: &str) -> Option<Program> {
-        has("node").then(|| Program { words: vec!["node".into(), self.sources.join(name)] })
+        self.script("node", &format!("bench/{name}"))
+    }
+
+    /// A program of `tests/apps` by its path; `None` without what runs it.
+    pub(super) fn script(&self, interpreter: &str, path: &str) -> Option<Program> {
+        has(interpreter).then(|| Program { words: vec![interpreter.into(), self.sources.join(path)] })
     }
 
     /// A Python server of `tests/apps/bench`; `None` where that package is not installed.
@@ -68,7 +85,7 @@ impl Bench {
         let mut import = Command::new("python3");
         import.args(["-c", &format!("import {package}")]).stderr(Stdio::null());
         let is_there = import.status().is_ok_and(|status| status.success());
-        let script = self.sources.join("python_server.py");
+        let script = self.sources.join("bench/python_server.py");
         is_there.then(|| Program { words: vec!["python3".into(), script] }.with(package))
     }
 
@@ -87,10 +104,15 @@ impl Bench {
     /// Tells the cluster with that control socket something; how long it took.
     pub(super) fn order(&self, control: &Path, words: &[&str]) -> Result<Duration> {
         let begun = Instant::now();
+        self.ask(control, words)?;
+        Ok(begun.elapsed())
+    }
+
+    /// The same; what it answers.
+    pub(super) fn ask(&self, control: &Path, words: &[&str]) -> Result<String> {
         let output = Command::new(&self.clustermon).args(words).arg("--control").arg(control).output()?;
-        let took = begun.elapsed();
         if output.status.success() {
-            return Ok(took);
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         Err(format!("{words:?}: {}: {}", output.status, String::from_utf8_lossy(&output.stderr)).into())
     }

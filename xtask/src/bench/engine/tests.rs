@@ -72,6 +72,25 @@ fn a_kept_connection_is_kept() {
 }
 
 #[test]
+fn bursts_come_together_and_after_a_pause() {
+    let begun = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let times = Arc::clone(&begun);
+    let addr = server(move |mut stream| {
+        read_request(&mut stream);
+        times.lock().unwrap().push(Instant::now());
+        stream.write_all(ANSWER).unwrap();
+    });
+    let pause = Duration::from_millis(30);
+    let sample = run(&load(addr, Pace::Bursts { clients: 3, pause }, Connection::Fresh)).unwrap();
+    let begun = begun.lock().unwrap();
+    assert_eq!((sample.failed, sample.latencies.len()), (0, begun.len()));
+    assert!(begun.len() >= 3 && begun.len().is_multiple_of(3), "{}", begun.len());
+    for (last, next) in begun.iter().skip(2).step_by(3).zip(begun.iter().skip(3).step_by(3)) {
+        assert!(*next - *last >= pause, "{:?}", *next - *last);
+    }
+}
+
+#[test]
 fn a_cut_answer_is_a_failure() {
     let addr = server(|mut stream| {
         read_request(&mut stream);
