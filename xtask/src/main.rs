@@ -30,8 +30,9 @@ cargo xtask test [FILTER...]                   build what the tests start, then 
 cargo xtask ci                                 what CI does: formatting, clippy, tidy, loom, tests
 cargo xtask loom                               try all orders that the memory model permits in the page of a lane
 cargo xtask tidy                               the rules of this repository that no compiler knows
-cargo xtask bench [NAME...] [--seconds S] [--runs N]
-                                               measure against rivals on this machine, table on stdout
+cargo xtask bench [NAME...] [--seconds S] [--runs N] [--against CLUSTERMON]
+                                               measure against rivals on this machine, table on stdout; `older` against
+                                               another build
 cargo xtask stalls [SHAPE...] [--connections N] [--workers W]
                                                load servers of every shape and watch from outside that no worker sleeps
                                                while connections wait

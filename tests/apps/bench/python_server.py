@@ -1,5 +1,5 @@
 """An ordinary Python server on PORT, started by itself with FORK workers of its own, or under a supervisor: `python_server.py NAME`, where
-NAME is uvicorn or gunicorn. It becomes that program."""
+NAME is uvicorn, granian or gunicorn. It becomes that program."""
 import os
 import sys
 
@@ -25,6 +25,9 @@ def main(name):
     if name == "uvicorn":
         quiet = ["--log-level", "warning", "--no-access-log", "--lifespan", "off"]
         words = ["-m", "uvicorn", "python_server:asgi", "--host", "127.0.0.1", "--port", port, "--workers", workers, *quiet]
+    elif name == "granian":
+        words = ["-m", "granian", "python_server:asgi", "--interface", "asginl", "--host", "127.0.0.1", "--port", port, "--workers",
+                 workers, "--http", "1", "--no-ws", "--log-level", "warning"]
     else:
         words = ["-m", "gunicorn", "python_server:wsgi", "--bind", f"127.0.0.1:{port}", "--workers", workers]
     os.execv(sys.executable, [sys.executable, *words])

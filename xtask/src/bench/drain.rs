@@ -1,7 +1,7 @@
 //! How long a worker drains beyond the silence that is asked of its connections, and what it costs to look at them: the
 //! kernel is asked for its sockets again and again, by a thread of the supervisor's own.
 
-use super::crowd::Crowd;
+use super::crowd::{Crowd, raise_descriptors};
 use super::servers::{Bench, Server};
 use super::stats::median;
 use super::table::Table;
@@ -74,23 +74,6 @@ fn looks(bench: &Bench) -> Result<String> {
         ]);
     }
     Ok(table.render())
-}
-
-/// As many descriptors as may be, also for what is started from now on.
-fn raise_descriptors() -> u64 {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: both calls read or write one rlimit, which lives through them.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
-            return 0;
-        }
-        let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
-        if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) == 0 {
-            raised.rlim_cur
-        } else {
-            limit.rlim_cur
-        }
-    }
 }
 
 /// The folder in /proc of the server's thread of that name.

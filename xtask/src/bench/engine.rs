@@ -20,7 +20,15 @@ const MOST_OPEN: usize = 4096;
 
 /// Runs the load to its end.
 pub(super) fn run(load: &Load) -> Result<Sample> {
-    let mut engine = Engine::new(load)?;
+    measure(load, Engine::new(load)?)
+}
+
+/// The same, and notes which process has answered, which costs the client some time.
+pub(super) fn run_by_process(load: &Load) -> Result<Sample> {
+    measure(load, Engine { notes_process: true, ..Engine::new(load)? })
+}
+
+fn measure(load: &Load, mut engine: Engine<'_>) -> Result<Sample> {
     let before = processor::of_tree(load.pid);
     engine.run()?;
     let spent = processor::of_tree(load.pid).saturating_sub(before);
@@ -37,6 +45,7 @@ struct Engine<'a> {
     resting: Vec<(Instant, usize)>,
     requests: Requests,
     sample: Sample,
+    notes_process: bool,
     end: Instant,
     /// Requests that were begun and not finished.
     busy: usize,
@@ -70,6 +79,7 @@ impl<'a> Engine<'a> {
             resting: Vec::new(),
             requests: Requests::new(load.work, load.connection),
             sample: Sample::default(),
+            notes_process: false,
             end: Instant::now() + load.duration,
             busy: 0,
             calm: Instant::now(),
@@ -135,7 +145,7 @@ impl<'a> Engine<'a> {
             self.clients.push(Client::default());
             self.clients.len() - 1
         });
-        if self.clients.len() > MOST_OPEN {
+        if self.clients.len() > MOST_OPEN && matches!(self.load.pace, Pace::Open { .. }) {
             self.sample.failed += 1;
             self.idle.push(client);
             return;
@@ -157,9 +167,7 @@ impl<'a> Engine<'a> {
         }
         let wrote = client.write();
         if is_new && let Some(stream) = &mut client.stream {
-            if self.load.connection == Connection::Fresh {
-                reset_on_close(stream.as_fd());
-            }
+            reset_on_close(stream.as_fd());
             // On the loopback a connection is mostly there at once and the request fits: then nothing waits to be written.
             let is_written = self.load.connection == Connection::Fresh && client.request.is_empty();
             let interest =
@@ -199,7 +207,15 @@ impl<'a> Engine<'a> {
             client.stream = None;
         }
         if answered {
-            self.sample.latencies.push(now.saturating_duration_since(begun));
+            let latency = now.saturating_duration_since(begun);
+            self.sample.latencies.push(latency);
+            if self.notes_process
+                && let Some(pid) = client.answer.pid()
+            {
+                let share = self.sample.by_process.entry(pid).or_default();
+                share.answers += 1;
+                share.slowest = share.slowest.max(latency);
+            }
             self.sample.answered_in_time += usize::from(now < self.end);
         } else {
             self.sample.failed += 1;

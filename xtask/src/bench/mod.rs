@@ -9,10 +9,13 @@ mod death;
 mod drain;
 mod engine;
 mod hang;
+mod many;
+mod older;
 mod probe;
 mod processor;
 mod reload;
 mod servers;
+mod spread;
 mod stall;
 pub(crate) mod stalls;
 mod stats;
@@ -25,10 +28,11 @@ use crate::project::{self, Profile};
 use crate::{Result, build, complain, say};
 use servers::Bench;
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-const USAGE: &str = "usage: cargo xtask bench [NAME...] [--seconds S] [--runs N]";
+const USAGE: &str = "usage: cargo xtask bench [NAME...] [--seconds S] [--runs N] [--against CLUSTERMON]";
 
 /// A case, by its name, what it is, and what measures it. The text it returns is ready to print.
 struct Case {
@@ -85,6 +89,13 @@ const CASES: &[Case] = &[
     Case { name: "reload", title: "rolling reload of 4 workers, to its end", run: reload::run },
     Case { name: "drain", title: "a worker drains, and its connections are looked at", run: drain::run },
     Case { name: "cost", title: "what the supervisor spends on a connection", run: cost::run },
+    Case { name: "older", title: "the same against another build, which --against names", run: older::run },
+    Case {
+        name: "spread",
+        title: "connections by worker: at saturation, and of 10,000 kept ones that come at once",
+        run: spread::run,
+    },
+    Case { name: "many", title: "64 workers against 2, and 256 of them, C epoll server", run: many::run },
 ];
 
 pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
@@ -94,7 +105,7 @@ pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
         return become_release("bench", args);
     }
     let built = build::build(Profile::Release)?;
-    let bench = Bench::new(built.clustermon, options.seconds, options.runs)?;
+    let bench = Bench::new(built.clustermon, options.seconds, options.runs)?.against(options.against.clone());
     say(&format!("{} CPUs, {} runs of {:?} each, interleaved", cpus(), bench.runs, bench.seconds));
     let mut failed = Vec::new();
     for case in CASES.iter().filter(|case| options.wants(case.name)) {
@@ -131,11 +142,13 @@ struct Options {
     names: Vec<String>,
     seconds: Duration,
     runs: usize,
+    /// Another build of clustermon.
+    against: Option<PathBuf>,
 }
 
 impl Options {
     fn parse(args: &[String]) -> Result<Self> {
-        let mut options = Self { names: Vec::new(), seconds: Duration::from_secs(3), runs: 5 };
+        let mut options = Self { names: Vec::new(), seconds: Duration::from_secs(3), runs: 5, against: None };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value; {USAGE}"));
@@ -149,6 +162,13 @@ impl Options {
                     let runs: usize =
                         value()?.parse().map_err(|_| format!("--runs takes a number; {USAGE}"))?;
                     options.runs = runs.max(1);
+                }
+                "--against" => {
+                    let path = PathBuf::from(value()?);
+                    if !path.is_file() {
+                        return Err(format!("--against: no such program: {}", path.display()).into());
+                    }
+                    options.against = Some(path);
                 }
                 name if CASES.iter().any(|case| case.name == name) => options.names.push(name.to_owned()),
                 other => {
@@ -182,7 +202,7 @@ mod tests {
         let some = parse("tail --seconds 0.5 --runs 2").unwrap();
         assert!(some.wants("tail") && !some.wants("node"));
         assert_eq!((some.seconds, some.runs), (Duration::from_millis(500), 2));
-        for bad in ["tails", "--seconds", "--seconds x", "--seconds -1", "--runs 1.5"] {
+        for bad in ["tails", "--seconds", "--seconds x", "--seconds -1", "--runs 1.5", "--against /none"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

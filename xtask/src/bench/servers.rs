@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 #[derive(Debug)]
 pub(super) struct Bench {
     clustermon: PathBuf,
+    /// Another build of it, to compare with.
+    older: Option<PathBuf>,
     /// Built servers and the logs of what was started.
     folder: PathBuf,
     /// The test programs; those of the bench are in `bench`.
@@ -51,7 +53,13 @@ impl Bench {
         let folder = target()?.join("bench");
         std::fs::create_dir_all(&folder)?;
         let sources = project::root().join("tests/apps");
-        Ok(Self { clustermon, folder, sources, seconds, runs })
+        Ok(Self { clustermon, older: None, folder, sources, seconds, runs })
+    }
+
+    /// The same with another build of the supervisor to compare with; its library lies beside it.
+    pub(super) fn against(mut self, older: Option<PathBuf>) -> Self {
+        self.older = older;
+        self
     }
 
     /// A C server of `tests/apps/bench`, built anew.
@@ -91,7 +99,22 @@ impl Bench {
 
     /// Starts it under the supervisor and waits until every worker answers.
     pub(super) fn cluster(&self, workers: usize, options: &[&str], program: &Program) -> Result<Server> {
-        let mut command = Command::new(&self.clustermon);
+        self.cluster_by(&self.clustermon, workers, options, program)
+    }
+
+    /// The same by the other build; `None` if none was named.
+    pub(super) fn older_cluster(&self, workers: usize, program: &Program) -> Result<Option<Server>> {
+        self.older.as_deref().map(|older| self.cluster_by(older, workers, &[], program)).transpose()
+    }
+
+    fn cluster_by(
+        &self,
+        clustermon: &Path,
+        workers: usize,
+        options: &[&str],
+        program: &Program,
+    ) -> Result<Server> {
+        let mut command = Command::new(clustermon);
         command.args(["run", "-n", &workers.to_string()]).args(options).arg("--").args(&program.words);
         self.start(command, Kind::Supervised, workers)
     }

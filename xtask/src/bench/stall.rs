@@ -3,7 +3,7 @@
 
 use super::client::{Connection, Load, Pace, Work};
 use super::servers::{Bench, Server};
-use super::stats::{Figures, ratio, typical};
+use super::stats::{Figures, median, ratio, typical};
 use super::table::{Table, at_least, at_most};
 use super::{engine, probe};
 use crate::Result;
@@ -29,10 +29,12 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
         // Until the compiler of Node has done its work.
         engine::run(&load(server, Duration::from_secs(1)))?;
     }
-    let mut figures = [const { Vec::new() }; 3];
+    let (mut figures, mut waits) = ([const { Vec::new() }; 3], [const { Vec::new() }; 3]);
     for _ in 0..bench.runs {
-        for (runs, (_, server)) in figures.iter_mut().zip(&servers) {
-            runs.push(stalled(bench, server)?);
+        for (at, (_, server)) in servers.iter().enumerate() {
+            let (run, longest) = stalled(bench, server)?;
+            figures[at].push(run);
+            waits[at].push(longest.as_secs_f64() * 1e3);
         }
     }
     let mut table = Table::of_figures("server");
@@ -42,6 +44,15 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
     let [ours, cluster, shared] = &figures;
     let p99 = |rival| ratio(rival, ours, |run| run.p99.as_secs_f64());
     let max = |rival| ratio(rival, ours, |run| run.max.as_secs_f64());
+    // What the one that hangs had accepted before waits for it, whoever gave it.
+    let longest = waits.iter().zip(&servers).map(|(waits, (name, _))| {
+        let most = waits.iter().copied().fold(0.0, f64::max);
+        format!(
+            "longest wait for one of the others, {name}: {:.1} ms, at most {most:.1} ms\n",
+            median(waits.clone())
+        )
+    });
+    let longest: String = longest.collect();
     let failed = ours.iter().map(|run| run.failed).sum::<usize>();
     Ok(table.render()
         + "\n"
@@ -49,22 +60,27 @@ pub(super) fn run(bench: &Bench) -> Result<String> {
         + &at_least("p99, shared socket / ours", p99(shared), 1.0)
         + &at_least("max, node:cluster / ours", max(cluster), 1.0)
         + &at_least("max, shared socket / ours", max(shared), 1.0)
+        + &longest
+        + &at_most("longest wait for one of the others, ours", median(waits[0].clone()), 20.0, "ms")
         + &at_most("failed, ours", failed as f64, 0.0, "requests"))
 }
 
-/// The load, in the midst of which some worker hangs. The request that makes it is not counted.
-fn stalled(bench: &Bench, server: &Server) -> Result<Figures> {
+/// The load, in the midst of which some worker hangs, and the longest wait of a client whom another one answered. The request that
+/// makes it hang is not counted.
+fn stalled(bench: &Bench, server: &Server) -> Result<(Figures, Duration)> {
     let load = load(server, bench.seconds.max(BEFORE + STALL + BEFORE));
-    let sample = std::thread::scope(|scope| {
+    let (sample, hung) = std::thread::scope(|scope| {
         let hanging = scope.spawn(|| {
             std::thread::sleep(BEFORE);
-            probe::burn(load.server, STALL).map(drop).map_err(|error| error.to_string())
+            probe::burn(load.server, STALL).map_err(|error| error.to_string())
         });
-        let sample = engine::run(&load);
-        hanging.join().map_err(|_| "the thread that makes a worker hang has panicked")??;
-        sample
+        let sample = engine::run_by_process(&load);
+        let hung = hanging.join().map_err(|_| "the thread that makes a worker hang has panicked")??;
+        Ok::<_, crate::Error>((sample?, hung))
     })?;
-    Ok(sample.figures())
+    let others = sample.by_process.iter().filter(|(pid, _)| **pid != hung);
+    let longest = others.map(|(_, share)| share.slowest).max().unwrap_or_default();
+    Ok((sample.figures(), longest))
 }
 
 fn load(server: &Server, duration: Duration) -> Load {

@@ -1,5 +1,6 @@
 //! From latencies to figures, and from runs to one ratio. Plain arithmetic; it measures nothing.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// What one run of the client saw.
@@ -15,6 +16,15 @@ pub(super) struct Sample {
     pub lasted: Duration,
     /// Processor time of the server meanwhile.
     pub spent: Duration,
+    /// What each process has answered, where that was asked for.
+    pub by_process: HashMap<u32, Share>,
+}
+
+/// Of the answers of one process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Share {
+    pub answers: usize,
+    pub slowest: Duration,
 }
 
 /// One run in numbers.
@@ -89,6 +99,15 @@ pub(super) fn typical(runs: &[Figures]) -> Figures {
     }
 }
 
+/// The most answers of one process by the least of another; infinite if fewer than `workers` have answered.
+pub(super) fn spread(by_process: &HashMap<u32, Share>, workers: usize) -> f64 {
+    let answers = || by_process.values().map(|share| share.answers);
+    match (answers().max(), answers().min()) {
+        (Some(most), Some(least)) if by_process.len() >= workers => most as f64 / least as f64,
+        _ => f64::INFINITY,
+    }
+}
+
 /// Ratios of pairs: median, least, most.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Ratio {
@@ -124,6 +143,7 @@ mod tests {
             failed: 3,
             lasted: Duration::from_secs(2),
             spent: Duration::from_millis(200),
+            ..Sample::default()
         };
         let figures = sample.figures();
         assert_eq!(figures.rate, 45.0);
@@ -146,6 +166,13 @@ mod tests {
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(vec![4.0, 1.0]), 2.5);
         assert!(median(vec![]).is_nan());
+    }
+
+    #[test]
+    fn spread_wants_all_workers() {
+        let share = |answers| Share { answers, slowest: Duration::ZERO };
+        let two = HashMap::from([(1, share(30)), (2, share(20))]);
+        assert_eq!((spread(&two, 2), spread(&two, 3)), (1.5, f64::INFINITY));
     }
 
     #[test]

@@ -78,6 +78,14 @@ pub(super) fn at_least(what: &str, ratio: Ratio, goal: f64) -> String {
     format!("{what}: {median:.3} ({least:.3} to {most:.3}), at least {goal:.2}: {verdict}\n")
 }
 
+/// With a verdict where there is a goal.
+pub(super) fn judged(what: &str, ratio: Ratio, goal: Option<f64>) -> String {
+    match goal {
+        Some(goal) => at_least(what, ratio, goal),
+        None => format!("{what}: {:.3} ({:.3} to {:.3})\n", ratio.median, ratio.least, ratio.most),
+    }
+}
+
 /// `added: 9.10 us, at most 15 us: ok`
 pub(super) fn at_most(what: &str, value: f64, goal: f64, unit: &str) -> String {
     let verdict = if value <= goal { "ok" } else { "ABOVE" };

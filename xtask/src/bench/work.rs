@@ -49,6 +49,6 @@ fn text(title: &str, [ours, rival]: &[Vec<Figures>; 2]) -> String {
     let deviation = ratio(rival, ours, |run| run.deviation.as_secs_f64());
     let table = both(ours, ["clustermon", "shared socket"], rival);
     let verdicts =
-        at_least("p99, rival / ours", p99, 1.0) + &at_least("deviation, rival / ours", deviation, 1.0);
+        at_least("p99, rival / ours", p99, 1.05) + &at_least("deviation, rival / ours", deviation, 1.2);
     format!("{title}\n\n{table}{verdicts}")
 }

@@ -11,7 +11,7 @@ mod watch;
 use super::client::{Connection, Load, Pace, Work};
 use super::servers::{Bench, Server};
 use super::table::{Table, ms};
-use super::{become_release, engine, probe};
+use super::{become_release, engine};
 use crate::project::Profile;
 use crate::{Result, build, complain, say};
 use phases::PHASES;
@@ -27,6 +27,8 @@ const USAGE: &str = "usage: cargo xtask stalls [SHAPE...] [--connections N] [--w
 const WARM_UP: Duration = Duration::from_secs(1);
 /// A thread that had a processor less often in the warm-up does not serve.
 const LEAST_SWITCHES: u64 = 20;
+/// After so many connections that failed nothing more is to be learnt.
+const MOST_FAILED: usize = 200;
 /// How often is told how far it is.
 const PROGRESS: Duration = Duration::from_secs(60);
 
@@ -61,15 +63,15 @@ pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
     ]);
     let mut is_good = true;
     for shape in SHAPES.iter().filter(|shape| options.wants(shape.name)) {
-        complain(&format!("{}: {}", shape.name, shape.what));
+        say(&format!("{}: {}", shape.name, shape.what));
         let Some(outcome) = run(&bench, shape, &options)? else {
             table.row([shape.name.to_owned(), "skipped: not installed".to_owned()]);
             continue;
         };
-        for stall in &outcome.tally.stalls {
-            say(&format!("{}: {stall}", shape.name));
+        if let Some(why) = &outcome.broken {
+            say(&format!("{}: given up: {why}", shape.name));
         }
-        is_good &= outcome.failed == 0 && outcome.tally.stalls.is_empty();
+        is_good &= outcome.failed == 0 && outcome.tally.stalls == 0 && outcome.broken.is_none();
         table.row(outcome.cells(shape.name));
     }
     say(&table.render());
@@ -84,6 +86,8 @@ struct Outcome {
     failed: usize,
     slowest: Duration,
     tally: Tally,
+    /// Why it ended before its time.
+    broken: Option<String>,
 }
 
 impl Outcome {
@@ -94,7 +98,7 @@ impl Outcome {
         let mut cells = vec![name.to_owned(), self.dispatch.clone(), self.connections.to_string()];
         cells.extend([self.failed.to_string(), ms(self.slowest)]);
         cells.extend(counts);
-        cells.extend([ms(tally.longest), tally.unclear.to_string(), tally.stalls.len().to_string()]);
+        cells.extend([ms(tally.longest), tally.unclear.to_string(), tally.stalls.to_string()]);
         cells.extend([tally.stolen, tally.waited].map(|time| format!("{:.0}", time.as_secs_f64() * 1e3)));
         cells
     }
@@ -105,7 +109,6 @@ fn run(bench: &Bench, shape: &Shape, options: &Options) -> Result<Option<Outcome
     let Some(program) = (shape.program)(bench)? else { return Ok(None) };
     let control = bench.control(shape.name);
     let server = bench.cluster(options.workers, &["--control", &control.display().to_string()], &program)?;
-    let before = server.children();
     let mut watched = meet(&server)?;
     let picture = bench.ask(&control, &["inspect"])?;
     let mut outcome = Outcome { dispatch: dispatch(&picture), ..Outcome::default() };
@@ -114,15 +117,12 @@ fn run(bench: &Bench, shape: &Shape, options: &Options) -> Result<Option<Outcome
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| -> Result<()> {
         let watcher = scope.spawn(|| watched.watch(&stop).map_err(|error| error.to_string()));
-        let done = clients(&server, options.connections, &mut outcome);
+        let broken = clients(&server, options.connections, &mut outcome);
         stop.store(true, Ordering::Relaxed);
-        let tally = watcher.join().map_err(|_| "the watcher panicked")??;
-        outcome.tally.add(tally);
-        done
+        outcome.broken = broken?;
+        outcome.tally = watcher.join().map_err(|_| "the watcher panicked")??;
+        Ok(())
     })?;
-    if server.children() != before {
-        return Err(format!("{}: a worker was replaced; the log: {}", shape.name, server.log()).into());
-    }
     Ok(Some(outcome))
 }
 
@@ -152,9 +152,10 @@ fn load(server: &Server, pace: Pace, duration: Duration) -> Load {
     }
 }
 
-/// Phase after phase, until there were enough connections.
-fn clients(server: &Server, enough: usize, outcome: &mut Outcome) -> Result<()> {
+/// Phase after phase, until there were enough connections; why it was given up, if it was.
+fn clients(server: &Server, enough: usize, outcome: &mut Outcome) -> Result<Option<String>> {
     let mut told = Instant::now();
+    let before = server.children();
     for phase in PHASES.iter().cycle() {
         let sample = engine::run(&load(server, phase.pace, phase.lasts))?;
         let slowest = sample.latencies.iter().copied().max().unwrap_or_default();
@@ -164,17 +165,21 @@ fn clients(server: &Server, enough: usize, outcome: &mut Outcome) -> Result<()> 
         }
         outcome.failed += sample.failed;
         outcome.slowest = outcome.slowest.max(slowest);
+        if server.children() != before {
+            return Ok(Some(format!("a worker was replaced; the log:\n{}", server.log())));
+        }
+        if outcome.failed >= MOST_FAILED {
+            return Ok(Some(format!("{} connections failed", outcome.failed)));
+        }
         if outcome.connections >= enough {
-            return Ok(());
+            break;
         }
         if told.elapsed() > PROGRESS {
             told = Instant::now();
             complain(&format!("  {} connections", outcome.connections));
         }
-        // A cluster that has ended is seen at once, not by connections that fail.
-        probe::ask(server.addr, Duration::from_secs(10))?;
     }
-    Ok(())
+    Ok(None)
 }
 
 /// How the cluster gives out connections, by its own picture of itself.

@@ -4,7 +4,7 @@
 use super::judge::{Judge, Sample, Sit};
 use super::queue::Queue;
 use super::threads::{Process, Worker};
-use crate::Result;
+use crate::{Result, say};
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 const PERIOD: Duration = Duration::from_millis(1);
 /// How often it is read what was stolen from the machine: the kernel counts it in hundredths of a second.
 const STEAL_PERIOD: u64 = 100;
+/// So many stalls are told with all that is known of them; the others are counted.
+const MOST_TOLD: u64 = 10;
 
 /// What is watched.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub(super) struct Tally {
     pub longest: Duration,
     /// Sits that were too long, with a machine that may be the reason.
     pub unclear: u64,
-    pub stalls: Vec<String>,
+    pub stalls: u64,
     pub stolen: Duration,
     /// How long the watcher itself waited for a processor.
     pub waited: Duration,
@@ -65,14 +67,13 @@ impl Watched {
                 evidence.push((sit.worker, self.describe()));
             }
             for sit in findings.ended {
-                let at = evidence.iter().position(|(worker, _)| *worker == sit.worker);
-                let evidence = at.map(|at| evidence.swap_remove(at).1).unwrap_or_default();
+                let evidence = taken(&mut evidence, &sit);
                 self.note(&mut tally, &sit, &evidence, self::stolen()? - steals[0]);
             }
             std::thread::sleep(PERIOD.saturating_sub(now.elapsed()));
         }
         for sit in judge.finish() {
-            let evidence = self.describe();
+            let evidence = taken(&mut evidence, &sit);
             self.note(&mut tally, &sit, &evidence, self::stolen()? - steals[0]);
         }
         tally.stolen = self::stolen()? - stolen;
@@ -112,9 +113,14 @@ impl Watched {
             return;
         }
         let ms = |time: Duration| time.as_secs_f64() * 1e3;
-        tally.stalls.push(format!(
-            "STALL: worker {} sat for {:.1} ms (and {:.1} ms starved, {:.1} ms unwatched) from {:.3} s on, queue {} at most and {} at the end; meanwhile \
-             others got a processor {} times, the supervisor {} times; stolen in the last 0.2 s: {:.0} ms. At 5 ms:\n{evidence}",
+        tally.stalls += 1;
+        if tally.stalls > MOST_TOLD {
+            return;
+        }
+        say(&format!(
+            "STALL: worker {} sat for {:.1} ms (and {:.1} ms starved, {:.1} ms unwatched) from {:.3} s on, \
+             queue {} at most and {} at the end; meanwhile others got a processor {} times, the supervisor {} times; \
+             stolen in the last 0.2 s: {:.0} ms. At 5 ms:\n{evidence}",
             self.workers[sit.worker].pid,
             ms(sit.counted),
             ms(sit.starved),
@@ -129,18 +135,10 @@ impl Watched {
     }
 }
 
-impl Tally {
-    pub(super) fn add(&mut self, other: Self) {
-        self.samples += other.samples;
-        self.with_queue += other.with_queue;
-        self.late += other.late;
-        self.starved += other.starved;
-        self.longest = self.longest.max(other.longest);
-        self.unclear += other.unclear;
-        self.stalls.extend(other.stalls);
-        self.stolen += other.stolen;
-        self.waited += other.waited;
-    }
+/// What was seen when the worker's sleep became a stall.
+fn taken(evidence: &mut Vec<(usize, String)>, sit: &Sit) -> String {
+    let at = evidence.iter().position(|(worker, _)| *worker == sit.worker);
+    at.map(|at| evidence.swap_remove(at).1).unwrap_or_default()
 }
 
 /// Time that was stolen from this machine since it began.
