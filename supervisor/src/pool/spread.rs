@@ -1,5 +1,5 @@
-//! Evens out what workers take while all have open credits: who is far ahead rests for a moment. It costs no rate, because a
-//! rest ends at once where the others do not get the queue shorter without it.
+//! Evens out what workers take while all have open credits: who is far ahead rests for a moment, or waits behind the others. It
+//! costs no rate, because a rest ends at once where the others do not get the queue shorter without it.
 
 use super::deadlines::after;
 use super::lane::Lane;
@@ -39,6 +39,13 @@ pub(super) struct Storm {
     seen: u64,
 }
 
+impl Storm {
+    /// It has taken far more than so many.
+    fn is_far_from(&self, least: Option<u64>) -> bool {
+        least.is_some_and(|least| self.taken > least + AHEAD_BY.max(least / AHEAD_SHARE))
+    }
+}
+
 impl Pool {
     /// The first open credit after a time without: what was taken before does not count.
     pub(super) fn storm_begins(&mut self, now: Instant, id: BalancerId) {
@@ -57,15 +64,44 @@ impl Pool {
         let found_nothing =
             || self.lanes.values().filter(own).any(|lane| lane.may_take() && !lane.open && !lane.rests);
         if waiting == 0 || rests && found_nothing() {
-            return self.end_rests(now, id);
+            self.end_rests(now, id);
         }
         let Some(balancer) = self.balancers.get_mut(&id) else { return };
         if balancer.queue.spread.next.is_none_or(|at| at > now) {
             return;
         }
-        let before = std::mem::replace(&mut balancer.queue.spread.waiting, waiting);
         balancer.queue.spread.next = Some(after(now, LOOK));
+        let least = self.least(id);
+        self.put_behind(id, least);
+        if waiting > 0 {
+            self.give_rests(now, id, waiting, least);
+        }
+    }
+
+    /// The fewest that any lane has taken which takes some.
+    fn least(&self, id: BalancerId) -> Option<u64> {
+        let moves = |lane: &&Lane| lane.balancer() == id && lane.open && lane.storm.taken != lane.storm.seen;
+        self.lanes.values().filter(moves).map(|lane| lane.storm.taken).min()
+    }
+
+    /// Who is far ahead and waits at the queue itself does so anew, behind the others: the kernel wakes whoever has waited there for
+    /// longest.
+    fn put_behind(&mut self, id: BalancerId, least: Option<u64>) {
+        for (&lane_id, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.balancer() == id) {
+            if lane.open && lane.direct && lane.storm.is_far_from(least) {
+                lane.direct = false;
+                self.outbox.push_back(Output::TakeBack { lane: lane_id });
+                self.outbox.push_back(Output::Open { lane: lane_id });
+                lane.storm.seen = lane.storm.taken;
+            }
+        }
+    }
+
+    fn give_rests(&mut self, now: Instant, id: BalancerId, waiting: u32, least: Option<u64>) {
+        let rests = self.lanes.values().any(|lane| lane.balancer() == id && lane.rests);
+        let Some(balancer) = self.balancers.get_mut(&id) else { return };
         let spread = &mut balancer.queue.spread;
+        let before = std::mem::replace(&mut spread.waiting, waiting);
         if rests && waiting >= before {
             // The longer it goes on like this, the more seldom it is tried.
             spread.useless = spread.useless.saturating_add(1);
@@ -77,19 +113,15 @@ impl Pool {
         }
         spread.skip = spread.skip.saturating_sub(1);
         let may_rest = spread.skip == 0;
-        let moves = |lane: &&Lane| own(lane) && lane.open && lane.storm.taken != lane.storm.seen;
-        let least = self.lanes.values().filter(moves).map(|lane| lane.storm.taken).min();
-        let is_far = |lane: &Lane| {
-            least.is_some_and(|least| lane.storm.taken > least + AHEAD_BY.max(least / AHEAD_SHARE))
-        };
         let mut ended = Vec::new();
         let mut any_rests = false;
         for (&lane_id, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.balancer() == id) {
-            if may_rest && lane.open && is_far(lane) {
+            let is_far = lane.storm.is_far_from(least);
+            if may_rest && lane.open && !lane.direct && is_far && lane.storm.seen != lane.storm.taken {
                 (lane.open, lane.rests) = (false, true);
                 self.outbox.push_back(Output::TakeBack { lane: lane_id });
                 any_rests = true;
-            } else if lane.rests && !is_far(lane) {
+            } else if lane.rests && !is_far {
                 ended.push(lane_id);
             }
             lane.storm.seen = lane.storm.taken;

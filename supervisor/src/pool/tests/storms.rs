@@ -101,3 +101,26 @@ fn a_connection_that_nobody_was_woken_for_is_told_of() {
     sim.advance(ms(9));
     assert!(told(&sim.take_orders()) >= 1);
 }
+
+#[test]
+fn who_is_far_ahead_waits_behind_the_others_and_keeps_its_right() {
+    let (mut sim, balancer, lanes) = waiting_at_the_queue();
+    for _ in 0..60 {
+        for _ in 0..2 {
+            sim.connect(balancer);
+        }
+        while sim.take(lanes[0]).is_some() {}
+    }
+    sim.connect(balancer);
+    assert!(sim.take(lanes[1]).is_some());
+    sim.take_orders();
+    sim.advance(ms(6));
+    let lane = lanes[0];
+    let orders = sim.take_orders();
+    let moves: Vec<_> = orders
+        .iter()
+        .filter(|order| matches!(order, Output::TakeBack { .. } | Output::Open { .. }))
+        .collect();
+    assert_eq!(moves, [&Output::TakeBack { lane }, &Output::Open { lane }]);
+    assert!(sim.lanes[&lane].open && sim.pool.is_hushed(balancer));
+}
