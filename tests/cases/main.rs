@@ -109,6 +109,8 @@ mod outsiders;
 mod owned;
 /// The original's options and methods, and where they are.
 mod parity;
+/// Open credits that stay open over one vain accept, and singles that are taken and not used.
+mod patience;
 /// Odd folders, a lone binary, other users.
 mod places;
 /// What workers write, printed by commands.

@@ -10,7 +10,7 @@ use crate::io::lane::Lane;
 use crate::io::listener::Listener;
 use crate::io::proc;
 use crate::io::pulse::Pulse;
-use crate::io::trigger::{self, Trigger};
+use crate::io::trigger::{Known, Trigger};
 use crate::pool::Input;
 use clustermon_protocol::pulse::Look;
 use clustermon_protocol::record::Upward;
@@ -105,6 +105,7 @@ impl Shell {
         for (lane, long) in quiet {
             if self.lanes.get(&lane).is_some_and(|lane| self.sleeps(lane, long)) {
                 self.pool.handle(now, Input::Stalled { lane });
+                self.doubt_trigger(lane);
             }
         }
     }
@@ -113,6 +114,16 @@ impl Shell {
     fn forget_seen(&mut self, id: BalancerId) {
         for lane in self.lanes.values_mut().filter(|lane| lane.balancer == id && lane.open) {
             lane.seen = None;
+        }
+    }
+
+    /// The lane's thread may be told of a record only once, since it was read that it is told again.
+    fn doubt_trigger(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        // Who waits at the queue is woken by that.
+        if let Some(credits) = lane.credits.as_ref().filter(|credits| !credits.is_direct()) {
+            credits.set_patient(false);
+            lane.trigger = None;
         }
     }
 
@@ -282,31 +293,33 @@ impl Shell {
         self.input(Input::Accepters { lane: id, threads, may_open });
     }
 
-    /// Lets an open credit stay open over one vain accept where the lane's only process is known to be told of its record again.
+    /// Lets an open credit stay open over one vain accept where the only process that waits on the lane is known to be told of its
+    /// record again. Read anew when it waits otherwise, when another process comes, and after each stall.
     fn tell_trigger(&mut self, id: LaneId, may_open: bool) {
         let Some(lane) = self.lanes.get(&id) else { return };
-        let is_alone = self.processes.get(&lane.worker).is_some_and(|process| process.pulses.len() == 1);
-        let wait = self.pulse_of(lane).filter(|_| may_open && is_alone).and_then(Pulse::common_wait);
+        let pid = lane.holder.pid;
+        let pulses = self.processes.get(&lane.worker).into_iter().flat_map(|process| &process.pulses);
+        let others: Vec<u32> = pulses.map(|pulse| pulse.pid).filter(|other| *other != pid).collect();
+        let wait = self.pulse_of(lane).filter(|_| may_open).and_then(Pulse::common_wait);
         let Some(credits) = &lane.credits else { return };
         let changes = credits.changed();
-        let holds = !matches!(lane.trigger, Some((_, Trigger::Level(Some(_)))) if credits.has_changed());
-        let trigger = match (wait, lane.trigger) {
+        let known = lane.trigger.as_ref();
+        let is_registered = known.is_some_and(|known| matches!(known.trigger, Trigger::Level(Some(_))));
+        let holds = !(is_registered && credits.has_changed());
+        let found = match (wait, known) {
             (None, _) => None,
-            (Some(wait), Some((known, _))) if wait == known && holds => return,
-            (Some(None), _) => Some((None, Trigger::Level(None))),
-            (Some(Some(set)), _) => {
-                let own = credits.own_set();
-                Some((Some(set), trigger::of_set(lane.holder.pid, set, lane.inode, own)))
-            }
+            (Some(set), Some(known)) if known.set == set && known.others == others && holds => return,
+            (Some(set), _) => Some(Known::read(pid, set, others, lane.inode, credits.own_set())),
         };
-        if trigger == lane.trigger && holds {
+        if found.as_ref() == known && holds {
             return;
         }
+        let trigger = found.as_ref().map(|found| found.trigger);
         let is_sole = self.pulse_of(lane).and_then(Pulse::sole).is_some();
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.trigger = trigger;
+            lane.trigger = found;
             if let Some(credits) = &mut lane.credits {
-                let level = trigger.and_then(|(_, trigger)| match trigger {
+                let level = trigger.and_then(|trigger| match trigger {
                     Trigger::Edge => None,
                     Trigger::Level(registration) => Some(registration),
                 });

@@ -3,7 +3,7 @@
 
 use super::credit::Credits;
 use super::foreign::Foreign;
-use super::trigger::Trigger;
+use super::trigger::Known;
 use super::{descriptor_table, descriptors, message};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use clustermon_protocol::address::Address;
@@ -45,8 +45,8 @@ pub(crate) struct Lane {
     pub(crate) one_by_one: bool,
     /// How often its thread had waited when it was last given one, one by one.
     pub(crate) given_at: Option<u64>,
-    /// The epoll set by which its threads wait, none for poll() and select(), and how that tells of it.
-    pub(crate) trigger: Option<(Option<u32>, Trigger)>,
+    /// How its process is told of it, as far as that has been read.
+    pub(crate) trigger: Option<Known>,
     /// The last one given out.
     pub(crate) ticket: Ticket,
     /// The core has given it an open credit that is not known to have ended.

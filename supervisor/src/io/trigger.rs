@@ -1,12 +1,15 @@
 //! How the waits of a process tell of a lane: for as long as something is in it, or once for each thing that comes. It is read from
 //! /proc. What cannot be read, or is too much to read on the way, is not known to be the former.
 
+use super::descriptor_table::{self, Reading};
 use super::proc::epoll_set;
 use clustermon_protocol::credit::Registration;
 use std::fs;
 
 /// Descriptors that are looked at; a process that has more has begun to serve long before.
 const MOST: usize = 512;
+/// What /proc calls an epoll set.
+const EPOLL: &str = "anon_inode:[eventpoll]";
 /// EPOLLET and EPOLLONESHOT, as the kernel shows them.
 const ONCE: u32 = 1 << 31 | 1 << 30;
 
@@ -19,9 +22,62 @@ pub(crate) enum Trigger {
     Level(Option<Registration>),
 }
 
+/// What was read of a lane, and of whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// The epoll set by which its process waits, none for poll() and select().
+    pub(crate) set: Option<u32>,
+    /// The other processes of the worker that might wait.
+    pub(crate) others: Vec<u32>,
+    pub(crate) trigger: Trigger,
+}
+
+impl Known {
+    /// Reads how the process is told of the socket; where one of the others may be told of it as well that is not known.
+    pub(crate) fn read(pid: u32, set: Option<u32>, others: Vec<u32>, inode: u64, own: Option<u32>) -> Self {
+        let is_apart = others.iter().all(|other| is_apart(*other, inode));
+        let trigger = match set {
+            _ if !is_apart => Trigger::Edge,
+            Some(set) => of_set(pid, set, inode, own),
+            None => Trigger::Level(None),
+        };
+        Self { set, others, trigger }
+    }
+}
+
+/// Whether the process has the socket neither open nor in an epoll set, so that no thread of it waits there.
+fn is_apart(pid: u32, inode: u64) -> bool {
+    let (mut count, mut has_it) = (0, false);
+    let read = descriptor_table::each_socket(pid, |_, other| {
+        count += 1;
+        has_it = other == inode || count > MOST;
+        !has_it
+    });
+    match read {
+        Ok(Reading::Complete) => !has_it && holds_in_no_set(pid, inode) == Some(true),
+        Ok(Reading::Ended) => true,
+        Ok(Reading::Ending) | Err(_) => false,
+    }
+}
+
+/// Whether none of its epoll sets holds the socket; `None` if that is not to be seen.
+fn holds_in_no_set(pid: u32, inode: u64) -> Option<bool> {
+    for (count, entry) in fs::read_dir(format!("/proc/{pid}/fd")).ok()?.enumerate() {
+        let entry = entry.ok().filter(|_| count < MOST)?;
+        if fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() != EPOLL) {
+            continue;
+        }
+        let text = epoll_set(pid, entry.file_name().to_str()?.parse().ok()?)?;
+        if text.lines().any(|line| field(line, "ino:", 16) == Some(inode)) {
+            return Some(false);
+        }
+    }
+    Some(true)
+}
+
 /// How a wait on that epoll set tells of the socket: for as long as it is readable if it is in the set without EPOLLET, and the set is in
 /// no other, which might tell of it otherwise. `own` is a set of the library, which does not count.
-pub(crate) fn of_set(pid: u32, set: u32, inode: u64, own: Option<u32>) -> Trigger {
+fn of_set(pid: u32, set: u32, inode: u64, own: Option<u32>) -> Trigger {
     look(pid, set, inode, own).unwrap_or(Trigger::Edge)
 }
 
@@ -31,7 +87,7 @@ fn look(pid: u32, set: u32, inode: u64, own: Option<u32>) -> Option<Trigger> {
     let mut is_elsewhere = false;
     for (count, entry) in entries.enumerate() {
         let entry = entry.ok().filter(|_| count < MOST)?;
-        if fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() != "anon_inode:[eventpoll]") {
+        if fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() != EPOLL) {
             continue;
         }
         let number = entry.file_name().to_str()?.parse::<u32>().ok()?;
@@ -76,7 +132,7 @@ mod tests {
     use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
     use nix::sys::stat::fstat;
     use std::net::TcpListener;
-    use std::os::fd::AsRawFd;
+    use std::os::fd::{AsFd, AsRawFd};
 
     #[test]
     fn level_edge_and_nested_are_told_apart() {
@@ -110,5 +166,30 @@ mod tests {
         outer.add(&set.0, EpollEvent::new(edge, 1)).unwrap();
         assert_eq!(look(None), Trigger::Edge, "the outer one may not tell again");
         assert_eq!(look(Some(outer.0.as_raw_fd() as u32)), alone, "but if it is the library's");
+    }
+
+    #[test]
+    fn who_has_it_open_or_in_a_set_is_not_apart() {
+        let me = std::process::id();
+        let (inside, outside) = std::os::unix::net::UnixStream::pair().unwrap();
+        let inode = fstat(&inside).unwrap().st_ino;
+        let read = |others: &[u32]| Known::read(me, None, others.to_vec(), inode, None).trigger;
+        assert_eq!(read(&[]), Trigger::Level(None), "poll() tells of it again");
+        assert_eq!(read(&[me]), Trigger::Edge, "it is open");
+        assert_eq!(
+            read(&[std::os::unix::process::parent_id()]),
+            Trigger::Level(None),
+            "whoever started us has it not"
+        );
+        let set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
+        set.add(&inside, EpollEvent::new(EpollFlags::EPOLLIN, 1)).unwrap();
+        assert_eq!(holds_in_no_set(me, inode), Some(false));
+        // In a message that nobody receives it is open still, and so in the set, though no process has it.
+        crate::io::message::send(outside.as_fd(), b"x", Some(inside.as_fd())).unwrap();
+        drop(inside);
+        assert_eq!(read(&[me]), Trigger::Edge, "it is in a set");
+        drop(set);
+        assert_eq!(read(&[me]), Trigger::Level(None));
+        assert_eq!(read(&[u32::MAX]), Trigger::Level(None), "who has ended waits for nothing");
     }
 }
