@@ -273,13 +273,14 @@ impl LanePage {
     pub fn accepted_at_most(&self) -> u64 {
         let marks = self.marks_set();
         // Read after the marks: whose mark has gone is counted.
-        u64::from(marks) + self.accepted()
+        // A worker may have written anything.
+        u64::from(marks).wrapping_add(self.accepted())
     }
 
     /// Threads that are marked, with and without a name.
     fn marks_set(&self) -> u32 {
         let named = self.marked().filter(|thread| *thread != 0).count() as u32;
-        named + self.overflow.0.load(Ordering::SeqCst)
+        named.wrapping_add(self.overflow.0.load(Ordering::SeqCst))
     }
 
     /// Threads that may be accepting now; 0 stands for those that have no name.

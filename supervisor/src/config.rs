@@ -153,8 +153,6 @@ impl Config {
             // Where connections are counted each has to be seen, too.
             (_, pool::Policy::LeastConnections) => Some("--policy least-connections"),
             (_, pool::Policy::RoundRobin) if self.max_connections.is_some() => Some("--max-connections"),
-            // What is moved is looked for among what was handed over.
-            (_, pool::Policy::RoundRobin) if self.rolling.drain == Drain::Move => Some("--drain move"),
             (_, pool::Policy::RoundRobin) => None,
         }
     }

@@ -53,10 +53,8 @@ fn what_cannot_work_by_credit_is_handed_over_and_that_is_said() {
         ("--policy source-hash", "handoff", "--policy source-hash"),
         ("--policy least-connections", "handoff", "--policy least-connections"),
         ("--max-connections 9", "handoff", "--max-connections"),
-        ("--drain move", "handoff", "--drain move"),
         ("--dispatch credit --policy source-hash", "handoff", "--policy source-hash"),
         ("--dispatch credit --max-connections 9", "handoff", "--max-connections"),
-        ("--dispatch credit --drain move", "handoff", "--drain move"),
     ] {
         let cluster = Cluster::start(&app, Options::workers(2).flags(flags));
         ask_in_turn(&cluster.target(), &app, 4);
@@ -65,6 +63,11 @@ fn what_cannot_work_by_credit_is_handed_over_and_that_is_said() {
         assert_eq!(cluster.log().count(&told), usize::from(flags.contains("credit")), "{flags}");
         cluster.stop();
     }
+    // Only what is moved is handed over.
+    let cluster = Cluster::start(&app, Options::workers(2).flags("--dispatch credit --drain move"));
+    ask_in_turn(&cluster.target(), &app, 4);
+    assert_eq!(dispatch(&cluster), ("credit".to_owned(), None));
+    cluster.stop();
 }
 
 #[test]

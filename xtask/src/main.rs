@@ -8,6 +8,7 @@
 mod bench;
 mod build;
 mod ci;
+mod fuzz;
 mod loom;
 mod matrix;
 mod no_loss;
@@ -27,8 +28,9 @@ const USAGE: &str = "\
 cargo xtask build [--release]                  build clustermon and libclustermon_thunk.so, side by side
 cargo xtask run [OPTIONS] [-- COMMAND ARGS]    build (release), then run COMMAND in a cluster; without one, a demo worker
 cargo xtask test [FILTER...]                   build what the tests start, then run the tests
-cargo xtask ci                                 what CI does: formatting, clippy, tidy, loom, tests
+cargo xtask ci                                 what CI does: formatting, clippy, tidy, fuzz, loom, tests
 cargo xtask loom                               try all orders that the memory model permits in the page of a lane
+cargo xtask fuzz [TARGET... --seconds N]       build the harness of the fuzz targets, or run targets by cargo-fuzz
 cargo xtask tidy                               the rules of this repository that no compiler knows
 cargo xtask bench [NAME...] [--seconds S] [--runs N] [--against CLUSTERMON]
                                                measure against rivals on this machine, table on stdout; `older` against
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         "run" => run::main(&args),
         "test" => test::main(&args),
         "ci" => ci::main(&args),
+        "fuzz" => fuzz::main(&args),
         "loom" => loom::main(&args),
         "tidy" => tidy::main(&args),
         "bench" => bench::main(&args),

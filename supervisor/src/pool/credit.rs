@@ -63,6 +63,8 @@ impl Pool {
             lane.credit = on && by_credit;
         }
         self.look_again(balancer);
+        // It has room for what is held.
+        self.pump(now, balancer);
     }
 
     /// How the process that holds the lane accepts.
@@ -158,10 +160,16 @@ impl Pool {
     /// Opens credits for lanes that have none and take what they may, idle ones first and then the least recently connected, to no
     /// more than wait in the queue. Returns how many.
     fn open_some(&mut self, now: Instant, id: BalancerId, waiting: u32) -> usize {
+        // What is held goes first, and to a lane without an open credit.
+        if self.balancers.get(&id).is_none_or(|balancer| balancer.held() > 0) {
+            return 0;
+        }
         let fits = |lane: &&mut Lane| {
             lane.balancer() == id
                 && lane.credit
                 && lane.may_open
+                // A thread with an open credit takes from the queue for as long as there is something.
+                && !lane.holds_connection()
                 && !lane.open
                 && !lane.rests
                 && !lane.one_by_one
@@ -223,6 +231,9 @@ impl Pool {
         if is_ready {
             balancer.enter(id, lane);
         }
+        // It may have been waited for how much there is in it.
+        let balancer = balancer.id();
+        self.pump(now, balancer);
     }
 
     /// So many were accepted by the lane.
@@ -287,6 +298,26 @@ impl Pool {
         self.look_at(look);
         self.outbox.push_back(Output::TakeBack { lane: id });
         self.look_again(balancer);
+    }
+
+    /// Connections that are held, because they were taken from another worker, wait for no open credit: one lasts for as long as
+    /// somebody waits in the queue. As many end as there are connections, the least recently connected first.
+    pub(super) fn make_room(&mut self, now: Instant, id: BalancerId) {
+        let Some(balancer) = self.balancers.get(&id).filter(|balancer| balancer.is_by_credit()) else {
+            return;
+        };
+        let held = if balancer.rotation.is_empty() { balancer.held() } else { 0 };
+        if held == 0 {
+            return;
+        }
+        let lanes =
+            self.lanes.iter().filter(|(_, lane)| lane.balancer() == id && lane.open && lane.may_take());
+        let mut open: Vec<(u64, LaneId)> = lanes.map(|(lane_id, lane)| (lane.turn, *lane_id)).collect();
+        open.sort_unstable();
+        for (_, lane) in open.into_iter().take(held) {
+            self.revoke(now, lane);
+        }
+        self.pump(now, id);
     }
 
     /// Something that was given for the balancer's queue may be no longer: the queue is looked at anew.
@@ -355,7 +386,10 @@ impl Pool {
             lane.stalls = 0;
             lane.gets_singles(now, STALLED);
         }
+        let balancer = lane.balancer();
         self.revoke(now, id);
+        // It has room for what is held.
+        self.pump(now, balancer);
     }
 
     /// Where the number of connections matters, each is counted when it is allowed.

@@ -181,6 +181,11 @@ impl Lane {
         self.singles_until = self.singles_until.max(Some(after(now, time)));
     }
 
+    /// The last that was put into it is a connection, which may wait in it still.
+    pub(super) fn holds_connection(&self) -> bool {
+        self.last.is_some() && self.in_flight() > 0
+    }
+
     /// Something has been put into it.
     pub(super) fn was_given_any(&self) -> bool {
         self.sent > 0
@@ -216,13 +221,17 @@ impl Lane {
     }
 
     /// It will be given connections: now, or once it has room or its worker has fewer.
-    pub(super) fn may_take(&self) -> bool {
+    pub fn may_take(&self) -> bool {
         matches!(self.gate, Gate::Open | Gate::AtLimit) && matches!(self.flow, Flow::Ready | Flow::Full)
     }
 
+    /// It may accept until its queue is empty.
+    pub fn has_open_credit(&self) -> bool {
+        self.open
+    }
+
     /// It is to take nothing for a moment, because it is far ahead of others.
-    #[cfg(test)]
-    pub(super) fn is_resting(&self) -> bool {
+    pub fn is_resting(&self) -> bool {
         self.rests
     }
 
@@ -246,7 +255,7 @@ impl Lane {
     }
 
     /// One by one: its thread is not known to wait.
-    pub(super) fn is_busy(&self) -> bool {
+    pub fn is_busy(&self) -> bool {
         self.one_by_one && self.busy
     }
 

@@ -114,6 +114,7 @@ impl Pool {
         } else {
             self.pump(now, id);
         }
+        self.make_room(now, id);
     }
 
     pub(super) fn measured(&mut self, now: Instant, id: LaneId, waiting: u32) {

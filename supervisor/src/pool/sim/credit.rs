@@ -1,9 +1,16 @@
 //! The simulated shell's part in credits, and what simulated workers do with them: they accept from the kernel's queue, and
 //! never without a right to.
 
-use super::{Fate, Record, Sim};
+use super::{Fate, Record, Sim, SimLane};
 use crate::ids::{BalancerId, ConnId, LaneId};
 use crate::pool::Input;
+
+impl SimLane {
+    /// What it holds that may be taken, or is void: the record of an open credit is none of it.
+    pub(super) fn waiting(&self) -> u32 {
+        self.queue.iter().filter(|record| **record != Record::Open).count() as u32
+    }
+}
 
 impl Sim {
     pub(super) fn grant(&mut self, id: LaneId) {
@@ -11,6 +18,7 @@ impl Sim {
         if let Some(lane) = self.lanes.get_mut(&id) {
             assert!(lane.credit, "{id:?} takes no credit");
             lane.queue.push_back(Record::Single);
+            lane.singles.granted += 1;
         }
     }
 
@@ -62,6 +70,42 @@ impl Sim {
             self.tell(Input::Queued { balancer, waiting });
         }
         any
+    }
+
+    /// Looks at every queue, unasked.
+    pub(super) fn look_at_all_queues(&mut self) {
+        self.to_look_at.extend(self.kernel.keys().copied());
+        self.drain();
+    }
+
+    /// The process that holds the lane accepts by itself from now on, or no longer.
+    pub(super) fn takes_credit(&mut self, id: LaneId, on: bool) {
+        let by_credit = self.by_credit;
+        let Some(lane) = self.lanes.get_mut(&id).filter(|_| by_credit) else { return };
+        lane.credit = on;
+        self.tell(Input::TakesCredit { lane: id, on });
+        self.drain();
+    }
+
+    /// The lane's process has found that it has no descriptor left: what it was about to accept by goes back.
+    pub(super) fn exhaust(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.credit) else { return };
+        if let Some(place) = lane.queue.iter().position(|record| *record == Record::Single) {
+            lane.queue.remove(place);
+            lane.singles.used += 1;
+        }
+        self.tell(Input::Exhausted { lane: id });
+        self.ring(id);
+    }
+
+    /// The lane's open credit is found not to have moved.
+    pub(super) fn stall(&mut self, id: LaneId) {
+        let waits = |lane: &SimLane| self.kernel.get(&lane.balancer).is_some_and(|it| !it.queue.is_empty());
+        let stalls = |lane: &&SimLane| lane.open && waits(lane);
+        if self.lanes.get(&id).filter(stalls).is_some() {
+            self.tell(Input::Stalled { lane: id });
+            self.drain();
+        }
     }
 
     /// The worker sends word of what it has used or shut.

@@ -2,6 +2,8 @@
 //! It accounts for every connection: whoever dispatches, refuses or returns one must be holding it.
 
 mod credit;
+pub(super) mod history;
+mod judge;
 mod shell;
 
 use super::{
@@ -97,6 +99,14 @@ pub(super) enum Record {
     Open,
 }
 
+/// What has become of the singles of a lane.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Singles {
+    pub(super) granted: u64,
+    pub(super) used: u64,
+    pub(super) revoked: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct SimLane {
     pub(super) worker: WorkerId,
@@ -114,6 +124,7 @@ pub(super) struct SimLane {
     pub(super) empty: u32,
     /// Its worker was woken to look at the queue.
     pub(super) woken: bool,
+    pub(super) singles: Singles,
     /// It is given one by one.
     pub(super) one_by_one: bool,
     /// Its thread has taken something since it last waited.
@@ -275,7 +286,7 @@ impl Sim {
         let lane = LaneId(self.id().into());
         let (queue, held) = (VecDeque::new(), true);
         let (watched, read, one_by_one, away) = (false, false, false, false);
-        let (credit, open) = (self.by_credit, false);
+        let (credit, open, singles) = (self.by_credit, false, Singles::default());
         let (direct, empty, woken) = (false, 0, false);
         let lane_made = SimLane {
             worker,
@@ -285,6 +296,7 @@ impl Sim {
             watched,
             credit,
             open,
+            singles,
             direct,
             empty,
             woken,
@@ -323,6 +335,14 @@ impl Sim {
             self.drain();
         }
         self.accept();
+    }
+
+    /// A connection comes that was accepted before.
+    pub(super) fn bring(&mut self, balancer: BalancerId) {
+        let conn = ConnId(self.id().into());
+        self.conns.insert(conn, Fate::Coming);
+        self.tell(Input::Returned { conn, balancer, source: 0 });
+        self.drain();
     }
 
     /// Connections that wait in the kernel.
@@ -382,6 +402,7 @@ impl Sim {
         lane.away = lane.one_by_one;
         let rings = !lane.one_by_one && std::mem::take(&mut lane.watched);
         if record == Record::Single {
+            lane.singles.used += 1;
             let conn = self.accept_by_single(id);
             if rings {
                 self.ring(id);

@@ -106,7 +106,7 @@ impl Sim {
                 }
             }
             Output::Look { lane } => {
-                let looked = self.lanes.get(&lane).map(|lane| (lane.queue.len() as u32, lane.held));
+                let looked = self.lanes.get(&lane).map(|lane| (lane.waiting(), lane.held));
                 let (waiting, held) = looked.unwrap_or((0, false));
                 self.answer(Input::Looked { lane, waiting, held });
             }
@@ -193,7 +193,9 @@ impl Sim {
 
     fn dispatch(&mut self, conn: ConnId, id: LaneId) {
         assert!(!self.retired.contains(&id), "{conn:?} was dispatched to {id:?}, which is closed");
-        match self.lanes.get_mut(&id).filter(|lane| lane.queue.len() < self.capacity) {
+        // Where threads take singles there may be more of them than the window allows.
+        let fits = |lane: &&mut SimLane| lane.credit || lane.queue.len() < self.capacity;
+        match self.lanes.get_mut(&id).filter(fits) {
             Some(lane) => {
                 lane.queue.push_back(Record::Conn(conn));
                 self.moved(conn, Fate::Held, Fate::InLane(id));
@@ -221,7 +223,7 @@ impl Sim {
     pub(super) fn count(&mut self, id: LaneId, at_least: u32) {
         let Some(lane) = self.lanes.get_mut(&id) else { return self.answer(Input::LaneClosed { lane: id }) };
         lane.read = false;
-        let waiting = (lane.queue.len() as u32 + u32::from(lane.away)).max(at_least);
+        let waiting = (lane.waiting() + u32::from(lane.away)).max(at_least);
         self.answer(Input::Measured { lane: id, waiting });
     }
 
@@ -229,6 +231,7 @@ impl Sim {
     fn empty(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         let (balancer, queue) = (lane.balancer, std::mem::take(&mut lane.queue));
+        lane.singles.revoked += queue.iter().filter(|record| **record == Record::Single).count() as u64;
         for record in queue {
             if let Record::Conn(conn) = record {
                 self.moved(conn, Fate::InLane(id), Fate::Coming);

@@ -1,56 +1,9 @@
-//! What may happen to a cluster, and the settings it may have, for random histories.
+//! What happens to a cluster, and the settings that it has, by chance, for random histories.
 
+use crate::pool::sim::history::Act;
 use crate::pool::sim::{ms, settings};
 use crate::pool::{Command, Finding, Policy, Settings, WhenNoWorker};
 use proptest::prelude::*;
-
-/// What happens next; numbers choose among what exists.
-#[derive(Clone, Debug)]
-pub(super) enum Act {
-    Connect(usize, u64),
-    Take(usize),
-    TakeAll(usize),
-    Open,
-    Listen(usize, usize),
-    Share(usize),
-    LetGo(usize),
-    OneByOne(usize, bool),
-    Wait(usize),
-    Break(usize),
-    Exit(usize, i32),
-    Finish(usize),
-    Count(usize),
-    Fail(usize),
-    Reopens,
-    Command(usize, Command),
-    Scale(u32),
-    Lag(usize, u16),
-    Lags(Vec<u16>),
-    LateLook(usize, u16),
-    Find(Finding),
-    Ready(usize),
-    Resign(usize),
-    Extend(usize, u16),
-    EndLeaving(usize),
-    Reload,
-    Abort,
-    Unfit,
-    Weigh(usize, u16),
-    Quiet(usize),
-    FailSpawn(usize),
-    Advance(u16),
-    Jump(u32),
-    Stubborn,
-    Stop,
-    Halt,
-    Kill,
-    // Only of a dishonest shell.
-    Late,
-    Prompt,
-    Deliver(usize),
-    Repeat(usize),
-    Nonsense(u8, u32, u64),
-}
 
 pub(super) fn honest() -> impl Strategy<Value = Act> {
     let n = || any::<usize>();
@@ -65,6 +18,12 @@ pub(super) fn honest() -> impl Strategy<Value = Act> {
         3 => (n(), prop::bool::weighted(0.7)).prop_map(|(lane, on)| Act::OneByOne(lane, on)),
         4 => n().prop_map(Act::Wait),
         1 => n().prop_map(Act::Break),
+        1 => n().prop_map(Act::Move),
+        1 => n().prop_map(Act::Exhaust),
+        2 => n().prop_map(Act::Stall),
+        2 => n().prop_map(Act::Wake),
+        1 => (n(), 0u32..4, any::<bool>()).prop_map(|(lane, threads, may_open)| Act::Accepters(lane, threads, may_open)),
+        1 => (n(), prop::bool::weighted(0.7)).prop_map(|(lane, on)| Act::Credit(lane, on)),
         2 => (n(), 0i32..3).prop_map(|(slot, code)| Act::Exit(slot, code)),
         3 => n().prop_map(Act::Finish),
         2 => n().prop_map(Act::Count),

@@ -267,3 +267,32 @@ fn who_comes_back_is_told_of_what_waits() {
     sim.command(1, Command::Uncordon);
     assert!(has_single(&sim, lanes[1]), "the other has had its credit for too long");
 }
+
+#[test]
+fn a_connection_that_was_moved_waits_for_no_open_credit() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
+    connect(&mut sim, balancer, 50);
+    sim.advance(ms(1));
+    assert!(lanes.iter().all(|lane| sim.lanes[lane].open), "workers are behind");
+    let before = sim.conns.len();
+    sim.bring(balancer);
+    let holds = |sim: &Sim, lane: &LaneId| {
+        sim.lanes[lane].queue.iter().any(|record| matches!(record, Record::Conn(_)))
+    };
+    let given: Vec<_> = lanes.iter().filter(|lane| holds(&sim, lane)).copied().collect();
+    assert_eq!(given.len(), 1, "it is in a lane at once");
+    assert_eq!(lanes.iter().filter(|lane| sim.lanes[lane].open).count(), 1, "for which one credit has ended");
+    // The queue is never found empty, and still it is taken: its lane has no open credit before.
+    for _ in 0..10 {
+        connect(&mut sim, balancer, 10);
+        sim.advance(ms(1));
+        assert!(!sim.lanes[&given[0]].open, "it would wait behind the queue");
+    }
+    while holds(&sim, &given[0]) {
+        assert!(sim.take(given[0]).is_some());
+    }
+    assert!(sim.conns.len() > before);
+    sim.advance(ms(2));
+    connect(&mut sim, balancer, 1);
+    assert!(sim.lanes[&given[0]].open, "it accepts by itself again");
+}
