@@ -30,6 +30,7 @@ mod connect_before_listen;
 mod control;
 /// The socket that they go through.
 mod control_socket;
+mod cordon_race;
 /// Accepting by credits, record by record.
 mod credits;
 /// Workers that die or stop, and what waited for them.
