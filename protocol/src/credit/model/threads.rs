@@ -2,7 +2,7 @@
 
 use super::super::turn::{At, Right};
 use super::super::*;
-use super::state::{Rotation, Sent, Shape, State, Thread, small};
+use super::state::{Rotation, Sent, Shape, State, Thread, Wait, small};
 use super::{CEILING, Fault, Model, Next, REVOKED, UNFOUNDED};
 
 impl Model {
@@ -10,7 +10,10 @@ impl Model {
     pub(super) fn thread_steps(&self, state: &State, which: usize, next: &mut Next) {
         match state.threads[which] {
             Thread::None => {}
-            Thread::Waits { lane, shape } => {
+            Thread::Waits { lane, shape, wait } if shape.is_direct() => {
+                self.wait_directly(state, which, (lane, shape), wait, next);
+            }
+            Thread::Waits { lane, shape, .. } => {
                 let mut after = *state;
                 let own = &mut after.lanes[usize::from(lane)];
                 let wakes = match shape {
@@ -18,7 +21,7 @@ impl Model {
                         own.is_readable()
                     }
                     Shape::EdgeGreedy => core::mem::take(&mut own.edge) && own.is_readable(),
-                    Shape::Away => false,
+                    Shape::Away | Shape::DirectOnce | Shape::DirectGreedy => false,
                 };
                 if wakes {
                     after.threads[which] = Thread::Runs { lane, shape, turn: self.turn(which) };
@@ -26,6 +29,57 @@ impl Model {
                 }
             }
             Thread::Runs { lane, shape, turn } => self.run(state, which, lane, shape, turn, next),
+        }
+    }
+
+    /// A wait that watches the queue, too, while the lane's open credit holds.
+    fn wait_directly(&self, state: &State, which: usize, own: (u8, Shape), wait: Wait, next: &mut Next) {
+        let (lane, shape) = own;
+        let mut after = *state;
+        let place = usize::from(lane);
+        let own = &mut after.lanes[place];
+        let holds = own.on_page(&self.page, |page| page.open_generation()) == Some(own.watched.into());
+        let waits = |wait| Thread::Waits { lane, shape, wait };
+        let runs = Thread::Runs { lane, shape, turn: self.turn(which) };
+        match wait {
+            Wait::Begins => {
+                if state.leaves && state.lanes[place].watched != 0 && holds {
+                    let mut after = *state;
+                    after.leaves = false;
+                    let own = &mut after.lanes[place];
+                    let generation = core::mem::take(&mut own.watched).into();
+                    own.rung |= own.on_page(&self.page, |page| page.shut(generation)) != Shut::Not;
+                    next.push("stops watching", after);
+                }
+                if !holds {
+                    own.watched = 0;
+                }
+                // Who has just accepted one is told that there may be another.
+                let told = own.watched != 0 && !own.vain;
+                after.threads[which] = if told { runs } else { waits(Wait::Arms) };
+                next.push("begins to wait", after);
+            }
+            Wait::Arms => {
+                let wakes = own.watched != 0 && state.queue > 0;
+                after.threads[which] = waits(if wakes { Wait::Woken } else { Wait::Sleeps });
+                next.push("waits", after);
+            }
+            Wait::Sleeps => {
+                if own.is_readable() {
+                    after.threads[which] = runs;
+                    next.push("wakes", after);
+                }
+            }
+            Wait::Woken if holds => {
+                own.vain = false;
+                after.threads[which] = runs;
+                next.push("is told of the queue", after);
+            }
+            Wait::Woken => {
+                own.watched = 0;
+                after.threads[which] = waits(Wait::Begins);
+                next.push("was woken and has no right", after);
+            }
         }
     }
 
@@ -50,6 +104,9 @@ impl Model {
         if shape == Shape::LevelPatient || self.fault == Fault::EdgeIsPatient {
             be_patient(&mut after, own, &mut turn);
         }
+        if shape.is_direct() {
+            self.watch(&mut after, own, &mut turn);
+        }
         let name = name(&turn.at);
         let right = match turn.at {
             At::Accept(right, _) => Some(right),
@@ -69,6 +126,7 @@ impl Model {
                     Sent::Nothing => Received::Nothing,
                     Sent::Single => Received::Single,
                     Sent::Open(generation) => Received::Open(generation.into()),
+                    Sent::Void => Received::Void,
                 });
             }
             Some(Do::Accept) => {
@@ -80,7 +138,8 @@ impl Model {
             }
             Some(Do::Ring) => after.lanes[own].rung = true,
             Some(Do::Return(came)) => {
-                let again = shape == Shape::Blocking || shape != Shape::LevelOnce && came == Came::Connection;
+                let once = matches!(shape, Shape::LevelOnce | Shape::DirectOnce);
+                let again = shape == Shape::Blocking || !once && came == Came::Connection;
                 after.threads[which] = match again {
                     true => Thread::Runs { lane, shape, turn: self.turn(which) },
                     false => Thread::waits(lane, shape),
@@ -93,6 +152,27 @@ impl Model {
         }
         after.threads[which] = Thread::Runs { lane, shape, turn };
         next.push(name, after);
+    }
+
+    /// As the library does: who finds nothing takes the record of the open credit off and watches the queue, and leaves the credit open.
+    fn watch(&self, state: &mut State, lane: usize, turn: &mut Turn) {
+        let own = &mut state.lanes[lane];
+        match turn.at {
+            At::Count(Right::Open(_), _) => own.vain = false,
+            At::Shut(generation) => {
+                // Who comes though nothing has told him was woken by what lies in the lane.
+                let was_vain = core::mem::replace(&mut own.vain, true);
+                let stays = u64::from(own.watched) == generation && !was_vain;
+                turn.at = if stays { At::Over(Came::Nothing) } else { At::Receive };
+            }
+            At::ShutUnfinished(generation)
+                if own.on_page(&self.page, |page| page.open_generation()) == Some(generation) =>
+            {
+                (own.watched, own.vain) = (small(generation), true);
+                turn.at = At::Receive;
+            }
+            _ => {}
+        }
     }
 
     /// What the kernel does, and whether it might have been asked to.
