@@ -21,8 +21,8 @@ pub enum Record {
     Connection { peer: Address, nonblock: bool, ticket: Ticket },
     /// What waited here was taken back: whoever was told 'readable' finds this instead.
     Void,
-    /// One connection may be accepted from the shared listening socket; see [`crate::credit`].
-    Single,
+    /// One connection may be accepted from the shared listening socket, while the page has this series; see [`crate::credit`].
+    Single { series: u32 },
     /// Connections may be accepted until none waits, while the credit of this generation is open.
     Open { generation: u64 },
 }
@@ -41,7 +41,10 @@ impl Record {
                 bytes[HEAD..].copy_from_slice(peer.padded());
             }
             Self::Void => bytes[0] = VOID,
-            Self::Single => bytes[0] = SINGLE,
+            Self::Single { series } => {
+                bytes[0] = SINGLE;
+                bytes[4..8].copy_from_slice(&series.to_le_bytes());
+            }
             Self::Open { generation } => {
                 bytes[0] = OPEN;
                 bytes[4..HEAD].copy_from_slice(&generation.to_le_bytes());
@@ -62,7 +65,7 @@ impl Record {
                 },
             }),
             VOID => Some(Self::Void),
-            SINGLE => Some(Self::Single),
+            SINGLE => Some(Self::Single { series: u32::from_le_bytes(bytes[4..8].try_into().ok()?) }),
             OPEN => Some(Self::Open { generation: u64::from_le_bytes(bytes[4..HEAD].try_into().ok()?) }),
             _ => None,
         }
@@ -140,7 +143,7 @@ mod tests {
         let ticket = Ticket { slot: 7, number: u32::MAX };
         for record in [
             Record::Void,
-            Record::Single,
+            Record::Single { series: u32::MAX - 1 },
             Record::Open { generation: u64::MAX - 1 },
             Record::Connection { peer, nonblock: true, ticket },
         ] {

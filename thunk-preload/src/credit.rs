@@ -60,10 +60,15 @@ pub(crate) fn of(fd: c_int) -> Option<Credit> {
 ///
 /// # Safety
 /// As for [`Call::make_on`].
-pub(crate) unsafe fn accept_by_single(credit: &mut Option<Credit>, fd: c_int, call: &Call) -> Outcome {
+pub(crate) unsafe fn accept_by_single(
+    credit: &mut Option<Credit>,
+    fd: c_int,
+    call: &Call,
+    series: u32,
+) -> Outcome {
     let outcome = match credit {
         // SAFETY: passed on to the caller.
-        Some(held) => unsafe { held.accept_by_single(fd, call) },
+        Some(held) => unsafe { held.accept_by_single(fd, call, series) },
         None => {
             decline(fd);
             Outcome::Unusable
@@ -176,9 +181,14 @@ impl Credit {
     ///
     /// # Safety
     /// As for [`Call::make_on`].
-    unsafe fn accept_by_single(&self, fd: c_int, call: &Call) -> Outcome {
+    unsafe fn accept_by_single(&self, fd: c_int, call: &Call, series: u32) -> Outcome {
         let Some(listener) = self.listener(fd) else { return Outcome::Unusable };
         let mark = self.page.mark(pulse::tid());
+        // Who was held up since it took the single off may find that it was written off.
+        if !self.page.may_use_single(series) {
+            self.page.unmark(mark);
+            return Outcome::Nothing;
+        }
         // SAFETY: passed on to the caller.
         let result = unsafe { call.make_on(listener.fd) };
         self.count(result);

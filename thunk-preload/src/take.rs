@@ -102,9 +102,9 @@ unsafe fn take(fd: c_int, call: &Call, asked: &mut bool) -> c_int {
                 }
                 return connection;
             }
-            Taken::Single => {
+            Taken::Single { series } => {
                 // SAFETY: passed on to the caller.
-                match unsafe { credit::accept_by_single(&mut credit, fd, call) } {
+                match unsafe { credit::accept_by_single(&mut credit, fd, call, series) } {
                     Outcome::Nothing | Outcome::Unusable => true,
                     done => return finish(fd, done),
                 }

@@ -132,7 +132,8 @@ impl Turn {
                 match right {
                     // What is revoked before the mark was seen must not be used.
                     Right::Open(generation) => At::LookAgain(generation, mark),
-                    // Nobody can revoke what has left the lane: it counts as outstanding until it is used.
+                    // Nobody can revoke what has left the lane: it counts as outstanding until it is used. That it is written off, as
+                    // lost, is not followed here.
                     Right::Single => At::Accept(right, mark),
                 }
             }

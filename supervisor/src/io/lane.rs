@@ -158,7 +158,8 @@ impl Lane {
 
     /// Allows one accept.
     pub(crate) fn grant(&mut self) -> io::Result<()> {
-        message::send(self.supervisor_end.as_fd(), &Record::Single.encode(), None)?;
+        let series = self.credits.as_ref().map_or(0, Credits::series);
+        message::send(self.supervisor_end.as_fd(), &Record::Single { series }.encode(), None)?;
         if let Some(credits) = &mut self.credits {
             credits.grant();
         }
@@ -249,7 +250,7 @@ impl Lane {
                         }
                         // Another thread took the last descriptor in between.
                         (Some(Record::Connection { .. }), None) => log::error!("a connection was lost"),
-                        (Some(Record::Single), _) => {
+                        (Some(Record::Single { .. }), _) => {
                             if let Some(credits) = &mut self.credits {
                                 credits.take_back();
                             }
