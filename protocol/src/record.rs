@@ -21,8 +21,10 @@ pub enum Record {
     Connection { peer: Address, nonblock: bool, ticket: Ticket },
     /// What waited here was taken back: whoever was told 'readable' finds this instead.
     Void,
-    /// One connection may be accepted from the shared listening socket; see [`crate::credit`].
-    Single,
+    /// One connection may be accepted from the shared listening socket; see [`crate::credit`]. `lane` is the kernel's number for
+    /// the socket at the worker's end (`SO_COOKIE`), by which the worker knows the lane that this came from without asking;
+    /// 0 where it is not told.
+    Single { lane: u64 },
     /// Connections may be accepted until none waits, while the credit of this generation is open.
     Open { generation: u64 },
 }
@@ -41,7 +43,10 @@ impl Record {
                 bytes[HEAD..].copy_from_slice(peer.padded());
             }
             Self::Void => bytes[0] = VOID,
-            Self::Single => bytes[0] = SINGLE,
+            Self::Single { lane } => {
+                bytes[0] = SINGLE;
+                bytes[4..HEAD].copy_from_slice(&lane.to_le_bytes());
+            }
             Self::Open { generation } => {
                 bytes[0] = OPEN;
                 bytes[4..HEAD].copy_from_slice(&generation.to_le_bytes());
@@ -62,7 +67,7 @@ impl Record {
                 },
             }),
             VOID => Some(Self::Void),
-            SINGLE => Some(Self::Single),
+            SINGLE => Some(Self::Single { lane: u64::from_le_bytes(bytes[4..HEAD].try_into().ok()?) }),
             OPEN => Some(Self::Open { generation: u64::from_le_bytes(bytes[4..HEAD].try_into().ok()?) }),
             _ => None,
         }
@@ -140,7 +145,7 @@ mod tests {
         let ticket = Ticket { slot: 7, number: u32::MAX };
         for record in [
             Record::Void,
-            Record::Single,
+            Record::Single { lane: u64::MAX - 2 },
             Record::Open { generation: u64::MAX - 1 },
             Record::Connection { peer, nonblock: true, ticket },
         ] {

@@ -39,8 +39,11 @@ pub(crate) enum Taken {
         ticket: Ticket,
     },
     Void,
-    /// One connection may be accepted from the shared listening socket.
-    Single,
+    /// One connection may be accepted from the shared listening socket. `lane` is the kernel's number for the lane that this
+    /// came from; 0 is not told.
+    Single {
+        lane: u64,
+    },
     /// Connections may be accepted while the credit of this generation is open.
     Open {
         generation: u64,
@@ -88,7 +91,7 @@ fn receive_in_turn(fd: i32, cloexec: c_int, wait: c_int) -> Taken {
                     settle(receive_now(fd, cloexec), (kept, ticket), cloexec != 0)
                 }
                 Taken::Full { .. } => Taken::Full { lost: None },
-                Taken::Void | Taken::Single | Taken::Open { .. } => receive_now(fd, cloexec),
+                Taken::Void | Taken::Single { .. } | Taken::Open { .. } => receive_now(fd, cloexec),
                 other => other,
             }
         });
@@ -177,7 +180,7 @@ fn receive_by(call: impl FnOnce(&mut Message) -> sys::Result<usize>) -> Taken {
         (Some(Record::Connection { peer, nonblock, ticket }), Received::Truncated(None)) => {
             Taken::Full { lost: Some((peer, nonblock, ticket)) }
         }
-        (Some(Record::Single), Received::Nothing) => Taken::Single,
+        (Some(Record::Single { lane }), Received::Nothing) => Taken::Single { lane },
         (Some(Record::Open { generation }), Received::Nothing) => Taken::Open { generation },
         (_, Received::Fd(fd) | Received::Truncated(Some(fd))) => {
             sys::close(fd);

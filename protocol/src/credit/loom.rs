@@ -94,7 +94,7 @@ fn revoked_while(thread: u32, marked: bool) {
             thread::spawn(move || {
                 let mut turn = Turn::new(thread);
                 // It stands before its accept, or before a record of which it knows nothing.
-                matches!((turn.next(&page), &turn.at), (Do::Accept, At::Accept(..)))
+                matches!((turn.next(&page), &turn.at), (Do::Accept { open: true }, At::Accept(..)))
             })
         };
         page.revoke();
@@ -113,7 +113,7 @@ fn what_was_accepted_is_counted_or_marked() {
             let page = page.clone();
             thread::spawn(move || {
                 let mut turn = Turn::new(1);
-                let accepts = turn.next(&page) == Do::Accept;
+                let accepts = turn.next(&page) == Do::Accept { open: true };
                 if accepts {
                     turn.accepted(Came::Connection);
                     assert_eq!(turn.next(&page), Do::Return(Came::Connection));

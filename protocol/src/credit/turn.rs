@@ -18,10 +18,26 @@ pub struct Turn {
 pub enum Do {
     /// Receive a record from the lane and answer by [`Turn::received`]. It waits for one only if the lane blocks.
     Receive,
-    /// Accept from the shared listening socket without waiting, and answer by [`Turn::accepted`].
-    Accept,
+    /// Accept from the shared listening socket without waiting, by the open credit or by a single, and answer by [`Turn::accepted`].
+    Accept {
+        /// By the open credit.
+        open: bool,
+    },
+    /// The queue was found empty under the open credit of this generation: answer by [`Turn::stays`] whether that ends it.
+    Linger {
+        /// Of the credit.
+        generation: u64,
+    },
+    /// The record of the open credit of this generation was taken off the lane: answer by [`Turn::watches`] whether the credit
+    /// stays open without, because the thread's wait watches the listening socket itself.
+    Watch {
+        /// Of the credit.
+        generation: u64,
+    },
     /// Send [`crate::record::Upward::Ring`]; no answer.
     Ring,
+    /// Send [`crate::record::Upward::Exhausted`]; no answer.
+    Exhausted,
     /// The call is over, and this came of it.
     Return(Came),
 }
@@ -33,8 +49,22 @@ pub enum Came {
     Connection,
     /// Nothing: the queue is empty.
     Nothing,
-    /// An error that says nothing about the queue.
+    /// There is no descriptor or no memory for a connection. The kernel says so before it looks at the queue, so that who
+    /// kept its right would come back at once, for ever.
+    Exhausted,
+    /// An error that says nothing about the queue, or nothing was tried.
     Error,
+}
+
+/// What becomes of an open credit under which the queue was found empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stays {
+    /// It is shut.
+    Not,
+    /// It stays as it is, and the call is over: its record in the lane brings the thread back, or its wait watches the listening socket.
+    Open,
+    /// It may stay open once its record is taken off.
+    Watched,
 }
 
 /// What was received.
@@ -70,12 +100,16 @@ pub(super) enum At {
     Count(Right, Mark),
     GiveBack(u64, Mark, Came),
     Unmark(Right, Mark, Came),
+    Linger(u64),
     Shut(u64),
+    ShutExhausted(u64),
     Use(Came),
     TakeRing(Came),
     Ring(Option<Came>),
+    Exhausted,
     Receive,
-    ShutUnfinished(u64),
+    Watch(u64),
+    ShutAndRing(u64),
     Over(Came),
     /// Between two steps only.
     Moved,
@@ -101,7 +135,8 @@ impl Turn {
         self.at = match received {
             Received::Nothing => At::Over(Came::Nothing),
             Received::Single => At::Mark(Right::Single),
-            Received::Open(generation) => At::ShutUnfinished(generation),
+            // The record is no longer in the lane, so that the lane no longer wakes anybody.
+            Received::Open(generation) => At::Watch(generation),
             Received::Void => At::Look,
         };
     }
@@ -116,6 +151,26 @@ impl Turn {
         };
     }
 
+    /// Answers [`Do::Linger`].
+    pub fn stays(&mut self, stays: Stays) {
+        self.at = match (core::mem::replace(&mut self.at, At::Moved), stays) {
+            (At::Linger(generation), Stays::Not) => At::Shut(generation),
+            (At::Linger(_), Stays::Open) => At::Over(Came::Nothing),
+            (At::Linger(_), Stays::Watched) => At::Receive,
+            (other, _) => other,
+        };
+    }
+
+    /// Answers [`Do::Watch`].
+    pub fn watches(&mut self, watches: bool) {
+        self.at = match core::mem::replace(&mut self.at, At::Moved) {
+            // What else lies in the lane is taken off: it would wake the thread for nothing.
+            At::Watch(_) if watches => At::Receive,
+            At::Watch(generation) => At::ShutAndRing(generation),
+            other => other,
+        };
+    }
+
     /// Takes one step; `None` if the next one can follow at once.
     pub(super) fn step(&mut self, page: &LanePage) -> Option<Do> {
         let mut order = None;
@@ -123,8 +178,8 @@ impl Turn {
             At::Look => page.open_generation().map_or(At::Receive, At::Allow),
             At::Allow(generation) => match page.take_allowance(generation) {
                 Allowance::Taken => At::Mark(Right::Open(generation)),
-                // Nothing more may be accepted by it, which is as good as an empty queue.
-                Allowance::Reached => At::Shut(generation),
+                // Nothing more may be accepted by it, though connections may wait.
+                Allowance::Reached => At::ShutAndRing(generation),
                 Allowance::Replaced => At::Look,
             },
             At::Mark(right) => {
@@ -144,9 +199,9 @@ impl Turn {
                 page.unmark(mark);
                 At::Look
             }
-            at @ At::Accept(..) => {
-                order = Some(Do::Accept);
-                at
+            At::Accept(right, mark) => {
+                order = Some(Do::Accept { open: matches!(right, Right::Open(_)) });
+                At::Accept(right, mark)
             }
             // Counted before the mark goes: whoever sees no mark sees the count.
             At::Count(right, mark) => {
@@ -161,38 +216,56 @@ impl Turn {
                 page.unmark(mark);
                 match (right, came) {
                     (Right::Single, _) => At::Use(came),
-                    (Right::Open(generation), Came::Nothing) => At::Shut(generation),
-                    (Right::Open(_), _) => At::Over(came),
+                    (Right::Open(generation), Came::Nothing) => At::Linger(generation),
+                    (Right::Open(generation), Came::Exhausted) => At::ShutExhausted(generation),
+                    (Right::Open(_), Came::Connection | Came::Error) => At::Over(came),
                 }
+            }
+            At::Linger(generation) => {
+                order = Some(Do::Linger { generation });
+                At::Linger(generation)
             }
             At::Shut(generation) => match page.shut(generation) {
                 Shut::Done { ring: true } => At::Ring(None),
                 // What lies in the lane is taken off by what follows.
                 Shut::Done { ring: false } | Shut::Not => At::Look,
             },
+            At::ShutExhausted(generation) => match page.shut(generation) {
+                Shut::Done { .. } => At::Exhausted,
+                Shut::Not => At::Over(Came::Exhausted),
+            },
             At::Use(came) => {
                 page.count_use();
                 At::TakeRing(came)
             }
             At::TakeRing(came) => {
-                let then = (came != Came::Nothing).then_some(came);
-                match (page.take_ring(), then) {
-                    (true, _) => At::Ring(then),
-                    (false, Some(came)) => At::Over(came),
-                    (false, None) => At::Look,
+                let wanted = page.take_ring();
+                match came {
+                    Came::Exhausted => At::Exhausted,
+                    // The supervisor may count on this single for one that has come since.
+                    Came::Nothing => At::Ring(None),
+                    Came::Connection | Came::Error if wanted => At::Ring(Some(came)),
+                    Came::Connection | Came::Error => At::Over(came),
                 }
             }
             At::Ring(then) => {
                 order = Some(Do::Ring);
                 then.map_or(At::Look, At::Over)
             }
+            At::Exhausted => {
+                order = Some(Do::Exhausted);
+                At::Over(Came::Exhausted)
+            }
             At::Receive => {
                 order = Some(Do::Receive);
                 At::Receive
             }
-            // The record of an open credit is no longer in the lane, so that the lane no longer wakes anybody: the credit ends, and
-            // the supervisor hears of it in any case.
-            At::ShutUnfinished(generation) => match page.shut(generation) {
+            At::Watch(generation) => {
+                order = Some(Do::Watch { generation });
+                At::Watch(generation)
+            }
+            // The supervisor hears of it in any case: connections may wait.
+            At::ShutAndRing(generation) => match page.shut(generation) {
                 Shut::Done { .. } => At::Ring(None),
                 Shut::Not => At::Look,
             },

@@ -1,9 +1,9 @@
 //! Asking the supervisor for what a lane needs to accept on credit: the shared listening socket and the lane's page. One thread
 //! asks, others wait for it. Where the answer is no, or there is none, connections of the lane are handed over.
 
-use super::say;
 use super::shared::Listener;
 use super::table::{self, Entry};
+use super::{guess, say};
 use crate::abi::SHUT_RDWR;
 use crate::log::tell;
 use crate::owned::cookie;
@@ -25,9 +25,8 @@ static SWEEPS: AtomicU32 = AtomicU32::new(0);
 #[cold]
 #[inline(never)]
 pub(crate) fn prepare(fd: c_int) {
-    if let Some(number) = cookie(fd).filter(|number| table::find(*number).is_none()) {
-        first(fd, number);
-    }
+    let entry = cookie(fd).and_then(|number| table::find(number).or_else(|| first(fd, number)));
+    guess::learn(fd, entry);
 }
 
 /// A lane of which this process has no entry yet.
@@ -95,7 +94,9 @@ pub(super) fn renew(
         Some(now)
     } else {
         tell!("accept({fd}): the shared listening socket is gone, and is asked for again");
-        let identity = lane::recognise(fd).filter(|_| cookie(fd) == Some(number));
+        // First what says nothing where the program may not ask: it stays a lane.
+        let is_it = cookie(fd) == Some(number);
+        let identity = if is_it { lane::recognise(fd) } else { None };
         identity.and_then(|identity| ask_for_listener(identity.lane))
     };
     entry.settle(found);

@@ -37,7 +37,7 @@ impl Model {
     fn is_private(&self, at: &At) -> bool {
         let marks = self.start.cordon || self.ceilings.iter().any(Option::is_some);
         match at {
-            At::Over(_) => true,
+            At::Over(_) | At::Linger(_) | At::Watch(_) => true,
             At::Mark(_) | At::Unmark(..) | At::Count(..) => !marks,
             _ => false,
         }
@@ -47,9 +47,6 @@ impl Model {
         let mut after = *state;
         let own = usize::from(lane);
         self.plant(&mut after, own, &mut turn);
-        if shape == Shape::LevelPatient || self.fault == Fault::EdgeIsPatient {
-            be_patient(&mut after, own, &mut turn);
-        }
         let name = name(&turn.at);
         let right = match turn.at {
             At::Accept(right, _) => Some(right),
@@ -71,13 +68,31 @@ impl Model {
                     Sent::Open(generation) => Received::Open(generation.into()),
                 });
             }
-            Some(Do::Accept) => {
+            Some(Do::Accept { open }) => {
                 let right = right.expect("it is told to accept where it accepts");
-                turn.accepted(self.accept(&mut after, own, right));
+                if after.exhaustions > 0 {
+                    let mut exhausted = after;
+                    exhausted.exhaustions -= 1;
+                    let mut turn = turn;
+                    turn.accepted(Came::Exhausted);
+                    exhausted.threads[which] = Thread::Runs { lane, shape, turn };
+                    next.push("has no descriptor", exhausted);
+                }
+                let came = self.accept(&mut after, own, right);
+                after.lanes[own].vain &= !(open && came == Came::Connection);
+                turn.accepted(came);
                 if let (Fault::CountsAfterUnmark, At::Count(_, mark)) = (self.fault, turn.at) {
                     after.lanes[own].on_page(&self.page, |page| page.unmark(mark));
                 }
             }
+            // The record that stays in the lane brings the thread back.
+            Some(Do::Linger { .. }) => {
+                let patient = shape == Shape::LevelPatient || self.fault == Fault::EdgeIsPatient;
+                let stays = patient && !core::mem::replace(&mut after.lanes[own].vain, true);
+                turn.stays(if stays { Stays::Open } else { Stays::Not });
+            }
+            Some(Do::Watch { .. }) => turn.watches(false),
+            Some(Do::Exhausted) => after.lanes[own].rung = true,
             Some(Do::Ring) => after.lanes[own].rung = true,
             Some(Do::Return(came)) => {
                 let again = shape == Shape::Blocking || shape != Shape::LevelOnce && came == Came::Connection;
@@ -124,7 +139,7 @@ impl Model {
     fn plant(&self, state: &mut State, lane: usize, turn: &mut Turn) {
         let lane = &mut state.lanes[lane];
         match (self.fault, turn.at) {
-            (Fault::DropsOpenRecord, At::ShutUnfinished(_)) => turn.at = At::Over(Came::Nothing),
+            (Fault::DropsOpenRecord, At::ShutAndRing(_)) => turn.at = At::Over(Came::Nothing),
             (Fault::DoesNotLookAgain, At::LookAgain(generation, mark)) => {
                 turn.at = At::Accept(Right::Open(generation), mark);
             }
@@ -135,18 +150,9 @@ impl Model {
                 }
             }
             (Fault::NeverRings, At::Ring(then)) => turn.at = then.map_or(At::Look, At::Over),
+            (Fault::ExhaustedInSilence, At::Exhausted) => turn.at = At::Over(Came::Exhausted),
             _ => {}
         }
-    }
-}
-
-/// Leaves the credit open where nothing was found for the first time: the record that stays in the lane brings the thread back.
-fn be_patient(state: &mut State, lane: usize, turn: &mut Turn) {
-    let vain = &mut state.lanes[lane].vain;
-    match turn.at {
-        At::Count(Right::Open(_), _) => *vain = false,
-        At::Shut(_) if !core::mem::replace(vain, true) => turn.at = At::Over(Came::Nothing),
-        _ => {}
     }
 }
 
@@ -160,12 +166,16 @@ fn name(at: &At) -> &'static str {
         At::Count(..) => "counts",
         At::GiveBack(..) => "gives the allowance back",
         At::Unmark(..) => "unmarks",
+        At::Linger(_) => "may leave it open",
         At::Shut(_) => "shuts",
+        At::ShutExhausted(_) => "shuts, without a descriptor",
         At::Use(_) => "counts its single",
         At::TakeRing(_) => "looks for RING",
         At::Ring(_) => "rings",
+        At::Exhausted => "says that it has no descriptor",
         At::Receive => "receives",
-        At::ShutUnfinished(_) => "shuts what it received",
+        At::Watch(_) => "may watch the queue",
+        At::ShutAndRing(_) => "shuts what it received",
         At::Over(_) => "returns",
         At::Moved => "is lost",
     }
