@@ -2,7 +2,7 @@
 //! as arbitrary bytes say, while what each has is counted.
 
 use crate::bytes::Bytes;
-use clustermon_protocol::credit::{Came, Do, LanePage, NO_CEILING, Received, SIZE, Turn};
+use clustermon_protocol::credit::{Came, Do, LanePage, NO_CEILING, Received, SIZE, Stays, Turn};
 use std::collections::VecDeque;
 
 /// A page that holds these bytes, and zeros behind them.
@@ -60,7 +60,7 @@ impl Lane {
                     }
                     other => other.unwrap_or(Received::Nothing),
                 }),
-                Do::Accept => {
+                Do::Accept { .. } => {
                     assert!(page.is_open() || rights > 0, "it accepts without a right");
                     assert!(page.marked().any(|marked| marked == thread), "it accepts and is not marked");
                     rights -= i32::from(!page.is_open());
@@ -74,7 +74,13 @@ impl Lane {
                         }
                     });
                 }
-                Do::Ring => {}
+                Do::Linger { .. } => turn.stays(match (bytes.once_in(4), bytes.once_in(4)) {
+                    (true, _) => Stays::Open,
+                    (false, true) => Stays::Watched,
+                    (false, false) => Stays::Not,
+                }),
+                Do::Watch { .. } => turn.watches(bytes.once_in(2)),
+                Do::Ring | Do::Exhausted => {}
                 Do::Return(came) => {
                     assert!(page.marked().next().is_none(), "a mark is left behind");
                     return came;

@@ -108,7 +108,16 @@ impl Credit {
         if open && !self.is_of(fd, 0) {
             return Tried::Elsewhere;
         }
-        let Some(listener) = self.entry.listener() else { return Tried::NoListener(None) };
+        let listener = match self.entry.listener() {
+            Some(Listener::TO_COME) => fetch::renew(self.entry, self.lane, fd, Some(Listener::TO_COME)),
+            kept => kept,
+        };
+        let listener = match listener {
+            None => return Tried::NoListener(None),
+            // The supervisor rings for nobody who has none: a right that comes before it is of no use.
+            Some(Listener::TO_COME) => return Tried::Empty,
+            Some(listener) => listener,
+        };
         if open && !self.entry.take_expected() {
             match listener.waiting() {
                 // What comes of another's empty queue is mended by the next look, which asks whose it is.
@@ -123,6 +132,7 @@ impl Credit {
             return Tried::NoListener(Some(listener));
         }
         self.entry.is_proven();
+        listener.keep_nonblocking();
         // SAFETY: passed on to the caller.
         match unsafe { call.make_on(listener.fd) } {
             Ok(connection) => {
@@ -152,6 +162,9 @@ impl Credit {
     /// What becomes of the open credit under which the queue was found empty.
     fn stays(&self, fd: c_int, generation: u64) -> Stays {
         let listener = self.entry.listener();
+        if listener == Some(Listener::TO_COME) {
+            return Stays::Not;
+        }
         if listener.is_some_and(|listener| direct::found_none(self.lane, generation, listener)) {
             return Stays::Open;
         }
