@@ -16,7 +16,7 @@ mod tests;
 mod threads;
 
 use self::search::Next;
-use self::state::{Lane, Rotation, Sent, Shape, State, THREADS, Thread};
+use self::state::{Lane, Rotation, Sent, Shape, State, THREADS, Thread, Wait};
 use self::supervisor::Supervisor;
 use super::LanePage;
 use std::boxed::Box;
@@ -45,6 +45,10 @@ enum Fault {
     /// It does not look for work for others after a cordon.
     SleepsAfterRevoke,
     CountsBeforeMarks,
+    /// A worker whose wait watches the queue is not told that its credit was revoked.
+    WatcherSleepsOn,
+    /// The kernel may have woken that worker for a connection, and nobody else is woken.
+    WakesNobodyInstead,
     /// Who waits in an edge-triggered set finds nothing twice before it shuts an open credit.
     EdgeIsPatient,
 }
@@ -72,6 +76,8 @@ fn model(threads: &[(u8, Shape)], arrivals: u8) -> Model {
         armed: true,
         event: false,
         cordon: false,
+        leaves: false,
+        missed: false,
         supervisor: Supervisor::Sleep { timer: false },
         lanes: [Lane::new(); state::LANES],
         threads: all,
@@ -98,6 +104,12 @@ impl Model {
     fn second_has_single(mut self) -> Self {
         self.start.lanes[1].granted = 1;
         self.start.lanes[1].send(Sent::Single);
+        self
+    }
+
+    /// A wait that watches the queue may stop doing so at any time.
+    fn leaves(mut self) -> Self {
+        self.start.leaves = true;
         self
     }
 
@@ -135,7 +147,26 @@ impl Model {
             after.to_arrive -= 1;
             after.queue += 1;
             after.event |= state.armed;
-            next.push("a connection arrives", after);
+            // Of those who watch the queue and sleep the kernel wakes one; whom a record has woken sleeps no more.
+            let watches = |thread: &Thread| match thread {
+                Thread::Waits { lane, wait: Wait::Sleeps, .. } => {
+                    let own = &state.lanes[usize::from(*lane)];
+                    own.watched != 0 && !own.is_readable()
+                }
+                _ => false,
+            };
+            let mut any = false;
+            for which in (0..THREADS).filter(|which| watches(&state.threads[*which])) {
+                let mut after = after;
+                if let Thread::Waits { wait, .. } = &mut after.threads[which] {
+                    *wait = Wait::Woken;
+                }
+                next.push("a connection arrives and wakes one", after);
+                any = true;
+            }
+            if !any {
+                next.push("a connection arrives", after);
+            }
         }
         let asleep = matches!(state.supervisor, Supervisor::Sleep { .. });
         if state.cordon && asleep {

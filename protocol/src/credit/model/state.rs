@@ -17,6 +17,10 @@ pub(super) enum Shape {
     LevelGreedy,
     /// As [`Shape::LevelGreedy`], and finds nothing twice before it shuts an open credit.
     LevelPatient,
+    /// In a set of the library, which watches the queue too while an open credit is found to have nothing; accepts once a wake-up.
+    DirectOnce,
+    /// As [`Shape::DirectOnce`], and accepts until nothing comes.
+    DirectGreedy,
     /// In an edge-triggered set, and accepts until nothing comes.
     EdgeGreedy,
     /// In accept() itself.
@@ -28,8 +32,20 @@ pub(super) enum Shape {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Thread {
     None,
-    Waits { lane: u8, shape: Shape },
+    Waits { lane: u8, shape: Shape, wait: Wait },
     Runs { lane: u8, shape: Shape, turn: Turn },
+}
+
+/// How far a thread is with its wait. Only of those that may watch the queue more is known than that they sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Wait {
+    /// It looks whether it still may watch.
+    Begins,
+    /// And goes to sleep, unless something is there.
+    Arms,
+    Sleeps,
+    /// The kernel has woken it for a connection in the queue.
+    Woken,
 }
 
 /// A record in a lane.
@@ -38,6 +54,7 @@ pub(super) enum Sent {
     Nothing,
     Single,
     Open(u8),
+    Void,
 }
 
 /// Whether a lane is in rotation.
@@ -65,6 +82,8 @@ pub(super) struct Lane {
     pub(super) edge: bool,
     /// The last accept under an open credit has found nothing.
     pub(super) vain: bool,
+    /// The generation of the open credit under which a wait watches the queue; 0 for none.
+    pub(super) watched: u8,
     // What the supervisor knows.
     pub(super) granted: u8,
     pub(super) generation: u8,
@@ -87,6 +106,10 @@ pub(super) struct State {
     pub(super) armed: bool,
     pub(super) event: bool,
     pub(super) cordon: bool,
+    /// A worker may stop watching, for a reason of its own.
+    pub(super) leaves: bool,
+    /// A right has ended, and the kernel may have woken that worker.
+    pub(super) missed: bool,
     pub(super) supervisor: Supervisor,
     pub(super) lanes: [Lane; LANES],
     pub(super) threads: [Thread; THREADS],
@@ -108,6 +131,7 @@ impl Lane {
             rung: false,
             edge: false,
             vain: false,
+            watched: 0,
             granted: 0,
             generation: 0,
             opened: false,
@@ -192,6 +216,12 @@ impl Lane {
     }
 }
 
+impl Shape {
+    pub(super) fn is_direct(self) -> bool {
+        matches!(self, Self::DirectOnce | Self::DirectGreedy)
+    }
+}
+
 /// As much as the model keeps of it.
 pub(super) fn small(number: u64) -> u8 {
     u8::try_from(number).expect("a number outgrew the model")
@@ -199,7 +229,8 @@ pub(super) fn small(number: u64) -> u8 {
 
 impl Thread {
     pub(super) fn waits(lane: u8, shape: Shape) -> Self {
-        Self::Waits { lane, shape }
+        let wait = if shape.is_direct() { Wait::Begins } else { Wait::Sleeps };
+        Self::Waits { lane, shape, wait }
     }
 
     pub(super) fn lane(&self) -> Option<usize> {
@@ -220,7 +251,7 @@ impl Thread {
     pub(super) fn is_waiting(&self) -> bool {
         match self {
             Self::None => false,
-            Self::Waits { shape, .. } => *shape != Shape::Away,
+            Self::Waits { shape, wait, .. } => *shape != Shape::Away && *wait == Wait::Sleeps,
             Self::Runs { shape, turn, .. } => *shape == Shape::Blocking && turn.at == At::Receive,
         }
     }

@@ -31,6 +31,9 @@ pub(super) enum Supervisor {
     TakeRecords {
         lane: u8,
     },
+    TellWatcher {
+        lane: u8,
+    },
     Rearm,
     LookAtQueue,
     LookAtOpen {
@@ -103,6 +106,7 @@ impl Model {
                 own.on_page(&self.page, |page| page.revoke());
                 own.opened = false;
                 own.rotation = Rotation::Leaving;
+                after.missed = true;
                 after.supervisor = TakeRecords { lane };
                 next.push("revokes", after);
             }
@@ -112,11 +116,19 @@ impl Model {
                     Sent::Nothing if self.fault == Fault::SleepsAfterRevoke => {
                         after.supervisor = Sleep { timer: false }
                     }
-                    Sent::Nothing => after.supervisor = Rearm,
+                    Sent::Nothing => after.supervisor = TellWatcher { lane },
                     Sent::Single => own.granted -= 1,
-                    Sent::Open(_) => {}
+                    Sent::Open(_) | Sent::Void => {}
                 }
                 next.push("takes a record back", after);
+            }
+            TellWatcher { lane } => {
+                let own = &mut after.lanes[usize::from(lane)];
+                if own.watched != 0 && self.fault != Fault::WatcherSleepsOn {
+                    own.send(Sent::Void);
+                }
+                after.supervisor = Rearm;
+                next.push("tells who watches", after);
             }
             Rearm => {
                 if !state.armed {
@@ -160,6 +172,15 @@ impl Model {
                 }
                 after.supervisor = self.look_at_open(&after, lane + 1, known);
                 next.push("looks for marks", after);
+            }
+            Grant { known } if state.missed => {
+                after.missed = false;
+                let wakes = known.queue > 0 && self.fault != Fault::WakesNobodyInstead;
+                for lane in after.lanes.iter_mut().filter(|lane| wakes && lane.opened && lane.watched != 0) {
+                    lane.send(Sent::Void);
+                }
+                after.supervisor = Grant { known };
+                next.push("wakes others instead", after);
             }
             Grant { known } => self.grant(state, known, next),
             // `accepted_at_most` in its two halves.

@@ -6,6 +6,8 @@ const ONCE: Shape = Shape::LevelOnce;
 const GREEDY: Shape = Shape::LevelGreedy;
 const PATIENT: Shape = Shape::LevelPatient;
 const EDGE: Shape = Shape::EdgeGreedy;
+const DIRECT: Shape = Shape::DirectGreedy;
+const DIRECT_ONCE: Shape = Shape::DirectOnce;
 const BLOCKS: Shape = Shape::Blocking;
 const AWAY: Shape = Shape::Away;
 
@@ -36,6 +38,34 @@ fn level_triggered_and_patient() {
     holds(model(&[(0, PATIENT), (1, AWAY)], 3).second_is_open());
     holds(model(&[(0, PATIENT), (0, PATIENT), (1, AWAY)], 1).second_is_open());
     holds(model(&[(0, PATIENT), (1, ONCE)], 1).cordon());
+}
+
+#[test]
+fn waits_that_watch_the_queue() {
+    holds(model(&[(0, DIRECT), (1, AWAY)], 3).second_is_open());
+    holds(model(&[(0, DIRECT_ONCE), (1, AWAY)], 3).second_is_open());
+    holds(model(&[(0, DIRECT), (1, AWAY)], 2).second_is_open().leaves());
+    holds(model(&[(0, DIRECT), (1, ONCE)], 2).generations(1));
+}
+
+#[test]
+fn two_that_watch_the_queue_and_one_is_taken_out() {
+    holds(model(&[(0, DIRECT), (1, DIRECT)], 2).cordon().generations(1));
+    holds(model(&[(0, DIRECT_ONCE), (1, DIRECT)], 2).cordon().generations(1));
+    holds(model(&[(0, DIRECT), (1, DIRECT)], 2).generations(1).leaves());
+}
+
+#[test]
+fn who_watches_the_queue_must_be_told_of_the_end() {
+    breaks(model(&[(0, DIRECT), (1, DIRECT)], 2).cordon().generations(1).fault(Fault::WatcherSleepsOn), LOST);
+}
+
+#[test]
+fn others_must_be_woken_instead_of_who_is_taken_out() {
+    breaks(
+        model(&[(0, DIRECT), (1, DIRECT)], 2).cordon().generations(1).fault(Fault::WakesNobodyInstead),
+        LOST,
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::super::turn::{At, Right};
 use super::super::*;
-use super::state::{Rotation, Sent, Shape, State, Thread, small};
+use super::state::{Rotation, Sent, Shape, State, Thread, Wait, small};
 use super::{CEILING, Fault, Model, Next, REVOKED, UNFOUNDED};
 
 impl Model {
@@ -10,7 +10,10 @@ impl Model {
     pub(super) fn thread_steps(&self, state: &State, which: usize, next: &mut Next) {
         match state.threads[which] {
             Thread::None => {}
-            Thread::Waits { lane, shape } => {
+            Thread::Waits { lane, shape, wait } if shape.is_direct() => {
+                self.wait_directly(state, which, (lane, shape), wait, next);
+            }
+            Thread::Waits { lane, shape, .. } => {
                 let mut after = *state;
                 let own = &mut after.lanes[usize::from(lane)];
                 let wakes = match shape {
@@ -18,7 +21,7 @@ impl Model {
                         own.is_readable()
                     }
                     Shape::EdgeGreedy => core::mem::take(&mut own.edge) && own.is_readable(),
-                    Shape::Away => false,
+                    Shape::Away | Shape::DirectOnce | Shape::DirectGreedy => false,
                 };
                 if wakes {
                     after.threads[which] = Thread::Runs { lane, shape, turn: self.turn(which) };
@@ -26,6 +29,57 @@ impl Model {
                 }
             }
             Thread::Runs { lane, shape, turn } => self.run(state, which, lane, shape, turn, next),
+        }
+    }
+
+    /// A wait that watches the queue, too, while the lane's open credit holds.
+    fn wait_directly(&self, state: &State, which: usize, own: (u8, Shape), wait: Wait, next: &mut Next) {
+        let (lane, shape) = own;
+        let mut after = *state;
+        let place = usize::from(lane);
+        let own = &mut after.lanes[place];
+        let holds = own.on_page(&self.page, |page| page.open_generation()) == Some(own.watched.into());
+        let waits = |wait| Thread::Waits { lane, shape, wait };
+        let runs = Thread::Runs { lane, shape, turn: self.turn(which) };
+        match wait {
+            Wait::Begins => {
+                if state.leaves && state.lanes[place].watched != 0 && holds {
+                    let mut after = *state;
+                    after.leaves = false;
+                    let own = &mut after.lanes[place];
+                    let generation = core::mem::take(&mut own.watched).into();
+                    own.rung |= own.on_page(&self.page, |page| page.shut(generation)) != Shut::Not;
+                    next.push("stops watching", after);
+                }
+                if !holds {
+                    own.watched = 0;
+                }
+                // Who has just accepted one is told that there may be another.
+                let told = own.watched != 0 && !own.vain;
+                after.threads[which] = if told { runs } else { waits(Wait::Arms) };
+                next.push("begins to wait", after);
+            }
+            Wait::Arms => {
+                let wakes = own.watched != 0 && state.queue > 0;
+                after.threads[which] = waits(if wakes { Wait::Woken } else { Wait::Sleeps });
+                next.push("waits", after);
+            }
+            Wait::Sleeps => {
+                if own.is_readable() {
+                    after.threads[which] = runs;
+                    next.push("wakes", after);
+                }
+            }
+            Wait::Woken if holds => {
+                own.vain = false;
+                after.threads[which] = runs;
+                next.push("is told of the queue", after);
+            }
+            Wait::Woken => {
+                own.watched = 0;
+                after.threads[which] = waits(Wait::Begins);
+                next.push("was woken and has no right", after);
+            }
         }
     }
 
@@ -66,6 +120,7 @@ impl Model {
                     Sent::Nothing => Received::Nothing,
                     Sent::Single => Received::Single,
                     Sent::Open(generation) => Received::Open(generation.into()),
+                    Sent::Void => Received::Void,
                 });
             }
             Some(Do::Accept { open }) => {
@@ -86,6 +141,21 @@ impl Model {
                 }
             }
             // The record that stays in the lane brings the thread back.
+            Some(Do::Linger { generation }) if shape.is_direct() => {
+                // Who comes though nothing has told him was woken by what lies in the lane.
+                let own = &mut after.lanes[own];
+                let was_vain = core::mem::replace(&mut own.vain, true);
+                let stays = u64::from(own.watched) == generation && !was_vain;
+                turn.stays(if stays { Stays::Open } else { Stays::Watched });
+            }
+            Some(Do::Watch { generation }) if shape.is_direct() => {
+                let own = &mut after.lanes[own];
+                let watches = own.on_page(&self.page, |page| page.open_generation()) == Some(generation);
+                if watches {
+                    (own.watched, own.vain) = (small(generation), true);
+                }
+                turn.watches(watches);
+            }
             Some(Do::Linger { .. }) => {
                 let patient = shape == Shape::LevelPatient || self.fault == Fault::EdgeIsPatient;
                 let stays = patient && !core::mem::replace(&mut after.lanes[own].vain, true);
@@ -95,7 +165,8 @@ impl Model {
             Some(Do::Exhausted) => after.lanes[own].rung = true,
             Some(Do::Ring) => after.lanes[own].rung = true,
             Some(Do::Return(came)) => {
-                let again = shape == Shape::Blocking || shape != Shape::LevelOnce && came == Came::Connection;
+                let once = matches!(shape, Shape::LevelOnce | Shape::DirectOnce);
+                let again = shape == Shape::Blocking || !once && came == Came::Connection;
                 after.threads[which] = match again {
                     true => Thread::Runs { lane, shape, turn: self.turn(which) },
                     false => Thread::waits(lane, shape),
