@@ -49,10 +49,10 @@ struct Lane {
 impl Lane {
     /// One call of accept() that does not wait, to its end.
     fn call(&mut self, page: &LanePage, thread: u32, bytes: &mut Bytes<'_>) -> Came {
-        let mut turn = Turn::new(thread);
+        let mut turn = Turn::default();
         let mut rights = 0;
         for _ in 0..1_000 {
-            match turn.next(page) {
+            match turn.next(page, || thread) {
                 Do::Receive => turn.received(match self.records.pop_front() {
                     Some(Received::Single) => {
                         rights += 1;
@@ -65,6 +65,7 @@ impl Lane {
                     assert!(page.marked().any(|marked| marked == thread), "it accepts and is not marked");
                     rights -= i32::from(!page.is_open());
                     turn.accepted(match (self.queue, bytes.once_in(16)) {
+                        (_, true) if bytes.once_in(2) => Came::Exhausted,
                         (_, true) => Came::Error,
                         (0, false) => Came::Nothing,
                         (_, false) => {

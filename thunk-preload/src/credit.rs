@@ -30,7 +30,6 @@ use crate::abi::*;
 use crate::lane;
 use crate::log::tell;
 use crate::owned::cookie;
-use crate::pulse;
 use crate::sys;
 use clustermon_protocol::credit::{LanePage, Received, Turn};
 use clustermon_protocol::record::Upward;
@@ -52,9 +51,10 @@ pub(crate) struct Credit {
 pub(crate) fn of(fd: c_int) -> Option<Credit> {
     let guess = guess::of(fd).and_then(|entry| {
         let lane = entry.number();
-        Some(Credit::new(entry, lane, entry.page(lane)?, false))
+        let page = entry.page(lane)?;
+        page.open_generation().is_none().then(|| Credit::new(entry, lane, page, false))
     });
-    guess.filter(|guess| guess.page.open_generation().is_none()).or_else(|| of_lane(fd))
+    guess.or_else(|| of_lane(fd))
 }
 
 /// As [`of`], and asks the kernel which lane it is. Asks the supervisor for what is needed in a process that has not met this lane.
@@ -123,7 +123,7 @@ fn find(lane: u64) -> Option<Credit> {
 
 impl Credit {
     fn new(entry: &'static Entry, lane: u64, page: &'static LanePage, is_sure: bool) -> Self {
-        Self { entry, lane, page, is_sure, turn: Turn::new(pulse::tid()) }
+        Self { entry, lane, page, is_sure, turn: Turn::default() }
     }
 
     /// Whether the descriptor is this lane: by the number that a record named, or else by the kernel's answer.

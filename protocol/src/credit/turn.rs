@@ -9,7 +9,6 @@ use super::{Allowance, LanePage, Mark, Shut};
 #[cfg_attr(test, derive(Clone, Copy, PartialEq, Eq, Hash))]
 #[must_use]
 pub struct Turn {
-    thread: u32,
     pub(super) at: At,
 }
 
@@ -115,16 +114,17 @@ pub(super) enum At {
     Moved,
 }
 
-impl Turn {
-    /// The thread with this id, which is never 0, begins to accept.
-    pub fn new(thread: u32) -> Self {
-        Self { thread, at: At::Look }
+impl Default for Turn {
+    fn default() -> Self {
+        Self { at: At::Look }
     }
+}
 
-    /// Goes on to where the caller has to do something.
-    pub fn next(&mut self, page: &LanePage) -> Do {
+impl Turn {
+    /// Goes on to where the caller has to do something. `thread` tells the id of the calling thread, which is never 0.
+    pub fn next(&mut self, page: &LanePage, thread: impl Fn() -> u32) -> Do {
         loop {
-            if let Some(order) = self.step(page) {
+            if let Some(order) = self.step(page, &thread) {
                 return order;
             }
         }
@@ -172,7 +172,7 @@ impl Turn {
     }
 
     /// Takes one step; `None` if the next one can follow at once.
-    pub(super) fn step(&mut self, page: &LanePage) -> Option<Do> {
+    pub(super) fn step(&mut self, page: &LanePage, thread: impl Fn() -> u32) -> Option<Do> {
         let mut order = None;
         self.at = match core::mem::replace(&mut self.at, At::Moved) {
             At::Look => page.open_generation().map_or(At::Receive, At::Allow),
@@ -183,7 +183,7 @@ impl Turn {
                 Allowance::Replaced => At::Look,
             },
             At::Mark(right) => {
-                let mark = page.mark(self.thread);
+                let mark = page.mark(thread());
                 match right {
                     // What is revoked before the mark was seen must not be used.
                     Right::Open(generation) => At::LookAgain(generation, mark),

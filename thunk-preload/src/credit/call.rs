@@ -59,7 +59,7 @@ impl Credit {
         let mut tried = Tried::Empty;
         let mut in_vain = false;
         loop {
-            match self.turn.next(self.page) {
+            match self.turn.next(self.page, pulse::tid) {
                 Do::Receive => return Outcome::Nothing { in_vain },
                 Do::Accept { open } => {
                     // SAFETY: passed on to the caller.
@@ -92,7 +92,7 @@ impl Credit {
                         return Outcome::Failed(error);
                     }
                     Tried::Elsewhere => return Outcome::Elsewhere,
-                    Tried::NoListener(lost) if self.renew(fd, lost) => self.turn = Turn::new(pulse::tid()),
+                    Tried::NoListener(lost) if self.renew(fd, lost) => self.turn = Turn::default(),
                     Tried::NoListener(_) => return Outcome::Unusable,
                 },
             }

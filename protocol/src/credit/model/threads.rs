@@ -24,7 +24,7 @@ impl Model {
                     Shape::Away | Shape::DirectOnce | Shape::DirectGreedy => false,
                 };
                 if wakes {
-                    after.threads[which] = Thread::Runs { lane, shape, turn: self.turn(which) };
+                    after.threads[which] = Thread::Runs { lane, shape, turn: Turn::default() };
                     next.push("wakes", after);
                 }
             }
@@ -40,7 +40,7 @@ impl Model {
         let own = &mut after.lanes[place];
         let holds = own.on_page(&self.page, |page| page.open_generation()) == Some(own.watched.into());
         let waits = |wait| Thread::Waits { lane, shape, wait };
-        let runs = Thread::Runs { lane, shape, turn: self.turn(which) };
+        let runs = Thread::Runs { lane, shape, turn: Turn::default() };
         match wait {
             Wait::Begins => {
                 if state.leaves && state.lanes[place].watched != 0 && holds {
@@ -83,10 +83,6 @@ impl Model {
         }
     }
 
-    pub(super) fn turn(&self, which: usize) -> Turn {
-        Turn::new(which as u32 + 1)
-    }
-
     /// Nobody but the thread itself can tell when it makes this step, so that it may as well follow the one before.
     fn is_private(&self, at: &At) -> bool {
         let marks = self.start.cordon || self.ceilings.iter().any(Option::is_some);
@@ -106,7 +102,7 @@ impl Model {
             At::Accept(right, _) => Some(right),
             _ => None,
         };
-        match after.lanes[own].on_page(&self.page, |page| turn.step(page)) {
+        match after.lanes[own].on_page(&self.page, |page| turn.step(page, || which as u32 + 1)) {
             None => {
                 if let (Fault::UnmarksBeforeAccept, At::Accept(_, mark)) = (self.fault, turn.at) {
                     after.lanes[own].on_page(&self.page, |page| page.unmark(mark));
@@ -168,7 +164,7 @@ impl Model {
                 let once = matches!(shape, Shape::LevelOnce | Shape::DirectOnce);
                 let again = shape == Shape::Blocking || !once && came == Came::Connection;
                 after.threads[which] = match again {
-                    true => Thread::Runs { lane, shape, turn: self.turn(which) },
+                    true => Thread::Runs { lane, shape, turn: Turn::default() },
                     false => Thread::waits(lane, shape),
                 };
                 return next.push(name, after);
