@@ -54,9 +54,9 @@ impl Lane {
         for _ in 0..1_000 {
             match turn.next(page, || thread) {
                 Do::Receive => turn.received(match self.records.pop_front() {
-                    Some(Received::Single) => {
+                    Some(single @ Received::Single { .. }) => {
                         rights += 1;
-                        Received::Single
+                        single
                     }
                     other => other.unwrap_or(Received::Nothing),
                 }),
@@ -100,7 +100,7 @@ pub(crate) fn history(data: &[u8]) {
         match what % 8 {
             0 => {
                 lane.granted += 1;
-                lane.records.push_back(Received::Single);
+                lane.records.push_back(Received::Single { series: 0 });
             }
             1 if !page.is_open() => {
                 lane.generation += 1;
@@ -114,7 +114,8 @@ pub(crate) fn history(data: &[u8]) {
                 // Taken back by the supervisor's own copy of the lane's end.
                 page.revoke();
                 lane.granted -=
-                    lane.records.iter().filter(|record| **record == Received::Single).count() as u32;
+                    lane.records.iter().filter(|record| matches!(record, Received::Single { .. })).count()
+                        as u32;
                 lane.records.clear();
                 lane.records.push_back(Received::Void);
             }
@@ -131,7 +132,8 @@ pub(crate) fn history(data: &[u8]) {
                 }
             }
         }
-        let unused = lane.records.iter().filter(|record| **record == Received::Single).count() as u32;
+        let unused =
+            lane.records.iter().filter(|record| matches!(record, Received::Single { .. })).count() as u32;
         assert_eq!(
             lane.granted.wrapping_sub(page.used()),
             unused,

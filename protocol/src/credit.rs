@@ -27,6 +27,11 @@
 //! # Marks
 //! A thread that accepts marks itself here first and looks then whether it still may; who revokes clears the word first
 //! and looks then for marks. So a lane that shows neither an open credit, nor an unused single, nor a mark takes nothing more.
+//!
+//! A single that was taken off the lane and is not used is either a thread's that is held up before its mark, or lost, because its
+//! thread has ended. The supervisor cannot tell which: it begins a new *series*, and a single of an older one allows nothing. Here too
+//! each side writes first and looks then: a thread marks itself and looks at the series, the supervisor begins a series and looks
+//! for marks.
 
 mod allowance;
 mod direct;
@@ -79,6 +84,8 @@ pub struct LanePage {
     /// An open credit may stay open over one accept that finds nothing.
     patient: Line<AtomicU32>,
     direct: Direct,
+    /// Singles of this series may be used.
+    series: Line<AtomicU32>,
 }
 
 /// On cache lines of its own.
@@ -145,6 +152,11 @@ impl LanePage {
     /// Who finds the queue empty may leave the credit open the first time: the record in the lane brings its thread back.
     pub fn is_patient(&self) -> bool {
         self.patient.0.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether a single of this series may be used. To be asked by a thread that has marked itself.
+    pub fn may_use_single(&self, series: u32) -> bool {
+        self.series.0.load(Ordering::SeqCst) == series
     }
 
     /// A single is used: it was taken off the lane, and the accept that it allowed is over. True if the supervisor wants to
@@ -253,6 +265,13 @@ impl LanePage {
         before & OPEN != 0
     }
 
+    /// Singles of other series than this may not be used any more, but by threads that are marked now.
+    pub fn begin_series(&self, series: u32) {
+        self.series.0.store(series, Ordering::SeqCst);
+        // Pairs with the one in `mark`: either the mark is seen after this, or the series there.
+        fence(Ordering::SeqCst);
+    }
+
     /// A connection is about to be handed over by this lane.
     pub fn hand_over(&self) {
         self.handed.0.fetch_add(1, Ordering::SeqCst);
@@ -311,6 +330,7 @@ impl LanePage {
             marks: Line(core::array::from_fn(|_| AtomicU32::new(0))),
             patient: line(),
             direct: Direct::blank(),
+            series: line(),
         }
     }
 }

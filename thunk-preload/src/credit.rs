@@ -43,6 +43,8 @@ pub(crate) struct Credit {
     page: &'static LanePage,
     /// In this call something has told that the descriptor is this lane.
     is_sure: bool,
+    /// A single was taken off the lane for what follows.
+    has_single: bool,
     turn: Turn,
 }
 
@@ -71,7 +73,7 @@ pub(crate) fn of_lane(fd: c_int) -> Option<Credit> {
 
 /// A single was taken off the lane `fd`: what follows accepts by it. `credit` becomes that of the lane which the single names,
 /// and none where this process cannot use it: then the supervisor has been told.
-pub(crate) fn use_single(credit: &mut Option<Credit>, fd: c_int, lane: u64) {
+pub(crate) fn use_single(credit: &mut Option<Credit>, fd: c_int, lane: u64, series: u32) {
     if !credit.as_mut().is_some_and(|held| held.is_of(fd, lane)) {
         let found = of_lane(fd).filter(|found| lane == 0 || found.lane == lane);
         *credit = found.or_else(|| find(lane));
@@ -80,7 +82,8 @@ pub(crate) fn use_single(credit: &mut Option<Credit>, fd: c_int, lane: u64) {
         Some(held) => {
             held.is_sure = true;
             if held.has_listener(fd) {
-                held.turn.received(Received::Single);
+                held.has_single = true;
+                held.turn.received(Received::Single { series });
             } else {
                 *credit = None;
             }
@@ -123,7 +126,7 @@ fn find(lane: u64) -> Option<Credit> {
 
 impl Credit {
     fn new(entry: &'static Entry, lane: u64, page: &'static LanePage, is_sure: bool) -> Self {
-        Self { entry, lane, page, is_sure, turn: Turn::default() }
+        Self { entry, lane, page, is_sure, has_single: false, turn: Turn::default() }
     }
 
     /// Whether the descriptor is this lane: by the number that a record named, or else by the kernel's answer.

@@ -137,8 +137,8 @@ unsafe fn take(fd: c_int, call: &Call, asked: &mut bool) -> c_int {
                 }
                 return connection;
             }
-            Taken::Single { lane } => {
-                credit::use_single(&mut credit, fd, lane);
+            Taken::Single { lane, series } => {
+                credit::use_single(&mut credit, fd, lane, series);
                 is_void = credit.is_none();
             }
             Taken::Open { generation } => {

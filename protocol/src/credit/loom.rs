@@ -105,6 +105,24 @@ fn revoked_while(thread: u32, marked: bool) {
 }
 
 #[test]
+fn a_mark_is_seen_or_sees_the_next_series() {
+    ::loom::model(|| {
+        let page = page();
+        let worker = {
+            let page = page.clone();
+            thread::spawn(move || {
+                let _left = page.mark(1);
+                page.may_use_single(0)
+            })
+        };
+        page.begin_series(1);
+        let seen = page.marked().count() > 0;
+        let accepts = worker.join().unwrap();
+        assert!(!accepts || seen, "it accepts by a single that was written off, and its mark was not seen");
+    });
+}
+
+#[test]
 fn what_was_accepted_is_counted_or_marked() {
     ::loom::model(|| {
         let page = page();

@@ -36,6 +36,14 @@ fn a_used_single_rings_once_if_asked() {
 }
 
 #[test]
+fn a_single_of_an_older_series_is_void() {
+    let page = page();
+    assert!(page.may_use_single(0));
+    page.begin_series(1);
+    assert!(!page.may_use_single(0) && page.may_use_single(1));
+}
+
+#[test]
 fn a_ceiling_is_not_exceeded() {
     let page = page();
     page.open(1, 2);

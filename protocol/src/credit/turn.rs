@@ -71,8 +71,8 @@ pub enum Stays {
 pub enum Received {
     /// No record was there.
     Nothing,
-    /// A single.
-    Single,
+    /// A single of this series.
+    Single { series: u32 },
     /// The record of the open credit of this generation.
     Open(u64),
     /// What neither gives nor takes a right.
@@ -93,8 +93,10 @@ pub(super) enum Right {
 pub(super) enum At {
     Look,
     Allow(u64),
-    Mark(Right),
+    Mark(u64),
+    MarkForSingle(u32),
     LookAgain(u64, Mark),
+    LookAtSeries(u32, Mark),
     Accept(Right, Mark),
     Count(Right, Mark),
     GiveBack(u64, Mark, Came),
@@ -134,7 +136,7 @@ impl Turn {
     pub fn received(&mut self, received: Received) {
         self.at = match received {
             Received::Nothing => At::Over(Came::Nothing),
-            Received::Single => At::Mark(Right::Single),
+            Received::Single { series } => At::MarkForSingle(series),
             // The record is no longer in the lane, so that the lane no longer wakes anybody.
             Received::Open(generation) => At::Watch(generation),
             Received::Void => At::Look,
@@ -177,19 +179,20 @@ impl Turn {
         self.at = match core::mem::replace(&mut self.at, At::Moved) {
             At::Look => page.open_generation().map_or(At::Receive, At::Allow),
             At::Allow(generation) => match page.take_allowance(generation) {
-                Allowance::Taken => At::Mark(Right::Open(generation)),
+                Allowance::Taken => At::Mark(generation),
                 // Nothing more may be accepted by it, though connections may wait.
                 Allowance::Reached => At::ShutAndRing(generation),
                 Allowance::Replaced => At::Look,
             },
-            At::Mark(right) => {
-                let mark = page.mark(thread());
-                match right {
-                    // What is revoked before the mark was seen must not be used.
-                    Right::Open(generation) => At::LookAgain(generation, mark),
-                    // Nobody can revoke what has left the lane: it counts as outstanding until it is used.
-                    Right::Single => At::Accept(right, mark),
-                }
+            // What is revoked before the mark was seen must not be used.
+            At::Mark(generation) => At::LookAgain(generation, page.mark(thread())),
+            // Nobody can revoke what has left the lane: it counts as outstanding until it is used, or written off as lost.
+            At::MarkForSingle(series) => At::LookAtSeries(series, page.mark(thread())),
+            At::LookAtSeries(series, mark) if page.may_use_single(series) => At::Accept(Right::Single, mark),
+            // It was written off while this thread was held up.
+            At::LookAtSeries(_, mark) => {
+                page.unmark(mark);
+                At::Look
             }
             At::LookAgain(generation, mark) if page.open_generation() == Some(generation) => {
                 At::Accept(Right::Open(generation), mark)

@@ -19,6 +19,8 @@ pub(crate) struct Credits {
     generation: u64,
     /// Singles sent and not taken back; wraps around, as the count of those that were used.
     granted: u32,
+    /// Of the singles that are sent now.
+    series: u32,
     /// Connections of which the core has been told.
     told: u64,
     /// How often the worker's wait had found the queue empty by then.
@@ -36,6 +38,7 @@ impl Credits {
             taken_up: false,
             generation: 0,
             granted: 0,
+            series: 0,
             told: 0,
             told_empty: 0,
             registrations: 0,
@@ -68,9 +71,21 @@ impl Credits {
         self.granted = self.granted.wrapping_sub(1);
     }
 
-    /// What is unused is lost: no record of it lies in the lane, and no thread is accepting.
+    /// Of which series a single is that is sent now.
+    pub(crate) fn series(&self) -> u32 {
+        self.series
+    }
+
+    /// What is unused is lost, unless a thread is accepting: no record of it lies in the lane. A thread that took one off and has yet
+    /// to mark itself may not use it any more.
     pub(crate) fn write_off(&mut self) {
-        self.granted = self.page().map_or(self.granted, LanePage::used);
+        self.series = self.series.wrapping_add(1);
+        if let Some(page) = self.page() {
+            page.begin_series(self.series);
+        }
+        if !self.is_accepting() {
+            self.granted = self.page().map_or(self.granted, LanePage::used);
+        }
     }
 
     /// Opens a credit, whose generation goes into its record.
@@ -202,6 +217,23 @@ mod tests {
             assert_eq!(queue_length(listener.as_fd()), Some(3), "{address}");
             assert_eq!(queue_length(clients[0].as_fd()), None, "a connection has no queue");
         }
+    }
+
+    #[test]
+    fn what_is_written_off_may_not_be_used() {
+        let mut credits = Credits::new().unwrap();
+        let first = credits.series();
+        credits.grant();
+        // A thread is held up in its accept.
+        let mark = credits.page().unwrap().mark(7);
+        credits.write_off();
+        assert_eq!(credits.unused(), 1, "it may yet be used");
+        credits.page().unwrap().unmark(mark);
+        credits.write_off();
+        assert_eq!(credits.unused(), 0);
+        let _mark = credits.page().unwrap().mark(7);
+        assert!(!credits.page().unwrap().may_use_single(first));
+        assert!(credits.page().unwrap().may_use_single(credits.series()));
     }
 
     #[test]

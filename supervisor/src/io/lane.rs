@@ -163,7 +163,9 @@ impl Lane {
 
     /// Allows one accept.
     pub(crate) fn grant(&mut self) -> io::Result<()> {
-        message::send(self.supervisor_end.as_fd(), &Record::Single { lane: self.cookie }.encode(), None)?;
+        let series = self.credits.as_ref().map_or(0, Credits::series);
+        let record = Record::Single { lane: self.cookie, series };
+        message::send(self.supervisor_end.as_fd(), &record.encode(), None)?;
         if let Some(credits) = &mut self.credits {
             credits.grant();
         }

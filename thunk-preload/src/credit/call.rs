@@ -57,14 +57,14 @@ impl Credit {
     /// As for [`Call::make_on`].
     pub(crate) unsafe fn go_on(&mut self, fd: c_int, call: &Call) -> Outcome {
         let mut tried = Tried::Empty;
-        let mut in_vain = false;
+        // Where it is not used, or is used for nothing.
+        let in_vain = core::mem::take(&mut self.has_single);
         loop {
             match self.turn.next(self.page, pulse::tid) {
                 Do::Receive => return Outcome::Nothing { in_vain },
                 Do::Accept { open } => {
                     // SAFETY: passed on to the caller.
                     tried = unsafe { self.accept(fd, call, open) };
-                    in_vain |= !open;
                     self.turn.accepted(tried.came());
                 }
                 Do::Linger { generation } => {

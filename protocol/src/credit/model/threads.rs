@@ -88,7 +88,8 @@ impl Model {
         let marks = self.start.cordon || self.ceilings.iter().any(Option::is_some);
         match at {
             At::Over(_) | At::Linger(_) | At::Watch(_) => true,
-            At::Mark(_) | At::Unmark(..) | At::Count(..) => !marks,
+            At::Mark(_) | At::MarkForSingle(_) | At::LookAtSeries(..) => !marks,
+            At::Unmark(..) | At::Count(..) => !marks,
             _ => false,
         }
     }
@@ -114,7 +115,7 @@ impl Model {
                 }
                 turn.received(match after.lanes[own].receive() {
                     Sent::Nothing => Received::Nothing,
-                    Sent::Single => Received::Single,
+                    Sent::Single => Received::Single { series: 0 },
                     Sent::Open(generation) => Received::Open(generation.into()),
                     Sent::Void => Received::Void,
                 });
@@ -227,7 +228,8 @@ fn name(at: &At) -> &'static str {
     match at {
         At::Look => "looks",
         At::Allow(_) => "takes an allowance",
-        At::Mark(_) => "marks",
+        At::Mark(_) | At::MarkForSingle(_) => "marks",
+        At::LookAtSeries(..) => "looks at the series",
         At::LookAgain(..) => "looks again",
         At::Accept(..) => "accepts",
         At::Count(..) => "counts",
