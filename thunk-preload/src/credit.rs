@@ -8,8 +8,8 @@
 //! kernel is not asked. An open credit is used only when it has been asked in this call which lane this is.
 //!
 //! # What it costs
-//! A connection by a single: its record, the number of the listening socket, the program's own accept. By an open credit: that
-//! of the lane, that of the listening socket, the accept, and a look at the queue for about every second of those that wait.
+//! A connection by a single: its record, the number and the flags of the listening socket, the program's own accept. By an open
+//! credit: the number of the lane, those two, the accept, and a look at the queue whenever half of what was seen there is accepted.
 //! An accept in vain without an open credit: one receive. With one: the number of the lane, a look, and whether the lane blocks.
 
 mod call;
