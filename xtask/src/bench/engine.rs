@@ -91,14 +91,16 @@ impl<'a> Engine<'a> {
         let start = Instant::now();
         self.end = start + self.load.duration;
         let mut due = start;
-        if let Pace::Closed { clients } = self.load.pace {
+        if let Pace::Closed { clients } | Pace::Bursts { clients, .. } = self.load.pace {
             for _ in 0..clients {
                 self.begin(start);
             }
         }
         loop {
             let now = Instant::now();
-            if now >= self.end && (self.busy == 0 || now >= self.end + PATIENCE) {
+            // At an open pace all that are due are begun, however late this thread comes to it.
+            let is_all = due >= self.end || !matches!(self.load.pace, Pace::Open { .. });
+            if now >= self.end && (self.busy == 0 && is_all || now >= self.end + PATIENCE) {
                 self.sample.failed += self.busy;
                 return Ok(());
             }
