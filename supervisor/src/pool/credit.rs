@@ -6,6 +6,7 @@
 //! after that (a *storm*) for whatever waits.
 
 use super::balancer::{Balancer, BalancerState};
+use super::covered::{covered, is_idle, is_late};
 use super::deadlines::after;
 use super::lane::{Count, Flow, Gate, Lane};
 use super::pool::Pool;
@@ -16,11 +17,11 @@ use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::{Duration, Instant};
 
 /// A single that is unused for so long holds nothing up: another lane gets one too.
-const LATE: Duration = Duration::from_millis(1);
+pub(super) const LATE: Duration = Duration::from_millis(1);
 /// Unless its thread has been woken and has yet to get a processor, for so long at most: another's would have to wait for one, too.
 const WOKEN: Duration = Duration::from_millis(20);
 /// A lane that was given a credit within this time and has used it is taken to be busy with what it accepted.
-const FRESH: Duration = Duration::from_micros(500);
+pub(super) const FRESH: Duration = Duration::from_micros(500);
 /// A process that had no descriptor left has no open credit for so long.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// Nor has a lane by which open credits have stalled.
@@ -94,7 +95,7 @@ impl Pool {
         let mut covered = covered(now, id, &self.lanes);
         if covered.opened + covered.rests > 0 {
             self.spread(now, id, waiting);
-            covered = self::covered(now, id, &self.lanes);
+            covered = super::covered::covered(now, id, &self.lanes);
         }
         if covered.is_any_late && waiting > 0 {
             self.count_late(now, id);
@@ -447,78 +448,4 @@ impl Pool {
             self.pump_held(now, id);
         }
     }
-}
-
-/// What the credits that are out stand for.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Covered {
-    /// Connections that unused singles are about to take.
-    singles: u32,
-    /// Lanes that may take one: all,
-    pub(super) takers: u32,
-    /// those with an open credit,
-    opened: u32,
-    /// (of which some shut it themselves when they find the queue empty)
-    shutting: u32,
-    /// and those that are to take nothing for a moment.
-    rests: u32,
-    /// A lane that may take one has no credit, and has had none for a while.
-    any_idle: bool,
-    /// One of them is late and counts for nothing any more.
-    is_any_late: bool,
-    /// When the first of the unused singles is late.
-    late_at: Option<Deadline>,
-}
-
-/// The lane has nothing, and has been given nothing for a while.
-fn is_idle(now: Instant, lane: &Lane) -> bool {
-    let is_fresh = lane.granted_at.is_some_and(|granted| now < after(granted, FRESH));
-    lane.in_flight() == 0 && !is_fresh && !lane.is_busy()
-}
-
-/// The lane has had a single for too long. Of what was handed over it is not seen when it is taken.
-fn is_late(now: Instant, lane: &Lane) -> bool {
-    lane.credit
-        && lane.may_take()
-        && !lane.open
-        && lane.in_flight() > 0
-        && lane.waiting_since().is_some_and(|since| late_at(lane, since) <= now)
-}
-
-/// When what has waited in the lane since then is late.
-fn late_at(lane: &Lane, since: Instant) -> Deadline {
-    let late = after(since, LATE);
-    lane.woken_until.map_or(late, |until| until.max(late))
-}
-
-impl Covered {
-    /// As [`Pool::is_hushed`].
-    pub(super) fn is_hushed(self) -> bool {
-        self.opened > 0 && self.opened + self.rests == self.takers
-    }
-}
-
-fn covered(now: Instant, id: BalancerId, lanes: &super::lane::Lanes) -> Covered {
-    let mut covered = Covered::default();
-    for lane in lanes.values().filter(|lane| lane.balancer() == id && lane.may_take()) {
-        covered.takers += 1;
-        if lane.open || lane.rests {
-            covered.opened += u32::from(lane.open);
-            covered.shutting += u32::from(lane.open && !lane.direct);
-            covered.rests += u32::from(!lane.open);
-            continue;
-        }
-        if lane.in_flight() == 0 {
-            covered.any_idle |= is_idle(now, lane);
-            continue;
-        }
-        // What waits in it since no moment that is known is a void record: no right.
-        let late = lane.waiting_since().map(|since| late_at(lane, since));
-        covered.is_any_late |= late.is_some_and(|late| late <= now);
-        if let Some(late) = late.filter(|late| *late > now) {
-            covered.singles = covered.singles.saturating_add(lane.in_flight() as u32);
-            covered.late_at = Some(covered.late_at.map_or(late, |first| first.min(late)));
-        }
-    }
-    covered
 }

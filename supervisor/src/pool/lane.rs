@@ -3,6 +3,8 @@
 
 use super::deadlines::after;
 use super::spread::Storm;
+pub use super::standing::Standing;
+pub(super) use super::standing::{Flow, Gate};
 use super::{Deadline, Settings};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::BTreeMap;
@@ -76,47 +78,6 @@ pub struct Lane {
     /// What `waiting_since` was when it became a suspect.
     stuck: Option<Stuck>,
     look: Option<Look>,
-}
-
-/// May a lane be given connections?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// In rotation.
-    Ready,
-    /// As many wait in it as may: watched until it drains.
-    Full,
-    /// Nothing was taken from it for too long: watched until the void record is taken. Or its worker lags.
-    Suspect,
-    /// Those who shared it have lanes of their own: watched until somebody takes the void record after all.
-    Left,
-    /// Its worker has as many connections as it may.
-    AtLimit,
-    /// Its worker is to get none, because somebody said so.
-    Cordoned,
-    /// Its worker is not ready yet, or has said that it is about to end.
-    Waiting,
-    /// Its worker stops.
-    Leaving,
-}
-
-/// What is known of the lane itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flow {
-    Ready,
-    Full,
-    Suspect,
-    Left,
-}
-
-/// What follows for it from its worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gate {
-    Open,
-    AtLimit,
-    Suspect,
-    Cordoned,
-    Waiting,
-    Leaving,
 }
 
 /// How long a suspect has taken nothing, and whether anybody minded.

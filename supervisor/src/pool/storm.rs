@@ -2,7 +2,8 @@
 //! by counts, and gives nothing itself.
 
 use super::Output;
-use super::credit::{Covered, DEEP};
+use super::covered::Covered;
+use super::credit::DEEP;
 use super::deadlines::after;
 use super::pool::Pool;
 use crate::ids::{BalancerId, LaneId};

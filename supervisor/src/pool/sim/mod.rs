@@ -1,6 +1,7 @@
 //! A shell without an operating system: a virtual clock, scripted workers and lanes made of queues, for tests.
 //! It accounts for every connection: whoever dispatches, refuses or returns one must be holding it.
 
+mod clock;
 mod credit;
 pub(super) mod history;
 mod judge;
@@ -8,7 +9,7 @@ mod shell;
 
 use super::{
     Activity, Change, Command, Exit, Finding, Input, Note, Outcome, Output, Policy, Pool, Reloaded, Settings,
-    State, WhenNoWorker, Worker,
+    WhenNoWorker,
 };
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -458,57 +459,6 @@ impl Sim {
     pub(super) fn exit_by(&mut self, slot: usize, exit: Exit) {
         let worker = self.worker(slot);
         self.end(worker, exit);
-        self.drain();
-    }
-
-    // The clock.
-
-    /// Moves the clock to the next deadline and does what is due; false when nothing is waited for.
-    pub(super) fn step(&mut self) -> bool {
-        let Some(at) = self.pool.next_deadline() else { return false };
-        self.now = self.now.max(at);
-        self.timeout();
-        true
-    }
-
-    /// Whoever is starting is ready: no start takes for ever.
-    pub(super) fn all_ready(&mut self) {
-        let starting = |worker: &Worker| matches!(worker.state(), State::Starting { .. });
-        let workers: Vec<_> =
-            self.pool.workers().iter().filter(|worker| starting(worker)).map(Worker::id).collect();
-        workers.into_iter().for_each(|worker| self.input(Input::Ready { worker }));
-    }
-
-    /// Steps until nothing is waited for; a core that never comes to that fails instead of hanging.
-    pub(super) fn drive_bounded(&mut self) {
-        assert!((0..200).any(|_| !self.step()), "still waiting for {:?}", self.pool.next_timer());
-    }
-
-    /// Lets the time pass, with every deadline on the way met exactly.
-    pub(super) fn advance(&mut self, by: Duration) {
-        let end = self.now + by;
-        for _ in 0..10_000 {
-            if self.pool.next_deadline().is_none_or(|at| at > end) {
-                self.now = end;
-                return;
-            }
-            self.step();
-        }
-        panic!("ten thousand deadlines within {by:?}");
-    }
-
-    /// The clock jumps, as for a supervisor that did not get to run.
-    pub(super) fn jump(&mut self, by: Duration) {
-        self.now += by;
-        self.timeout();
-    }
-
-    fn timeout(&mut self) {
-        self.pool.handle_timeout(self.now);
-        assert!(
-            self.pool.next_deadline().is_none_or(|at| at > self.now),
-            "a deadline that has come was kept"
-        );
         self.drain();
     }
 }
