@@ -311,7 +311,7 @@ def revoked_at_any_time(tool=()):
     dialling = [threading.Thread(target=dial) for _ in range(4)]
     [thread.start() for thread in dialling]
     late = 0
-    for _ in range(300):
+    for _ in range(int(os.environ.get("CLUSTERMON_TEST_CORDONS", 300))):
         before = lane.accepted()
         lane.open()
         wait_until("some are accepted", lambda: lane.accepted() > before or not lane.is_open())
