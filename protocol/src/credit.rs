@@ -343,4 +343,6 @@ mod loom;
 #[cfg(all(test, not(loom)))]
 mod model;
 #[cfg(all(test, not(loom)))]
+mod race;
+#[cfg(all(test, not(loom)))]
 mod tests;

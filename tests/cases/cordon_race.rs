@@ -198,8 +198,8 @@ const SLOWLY: [&str; 8] = [
     "inject=getsockopt,accept4:delay_enter=200",
 ];
 
-/// Where the supervisor does not look for marks before it answers, some hundreds come late. (That the library looks again after its
-/// mark is seen by `credits::that_are_revoked_are_not_used`: slow requests get singles, of which there is nothing to look at.)
+/// Where the supervisor does not look for marks before it answers, some two hundred of a thousand are accepted after it. (What the
+/// library has to look at is raced in `protocol/src/credit/race.rs`, 10,000 times: no system call lies between its look and its mark.)
 #[test]
 fn nothing_is_accepted_after_the_answer_by_who_is_slow() {
     let Some(app) = app("c-epoll") else { return };
