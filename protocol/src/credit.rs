@@ -41,7 +41,7 @@ mod turn;
 pub use self::allowance::Allowance;
 pub use self::direct::{Direct, Registration};
 use self::sync::{AtomicU32, AtomicU64, Ordering, fence};
-pub use self::turn::{Came, Do, Received, Turn};
+pub use self::turn::{Came, Do, Received, Stays, Turn};
 
 /// Size of the page, in bytes.
 pub const SIZE: usize = 4096;
@@ -342,5 +342,7 @@ const _: () = assert!(size_of::<LanePage>() == SIZE);
 mod loom;
 #[cfg(all(test, not(loom)))]
 mod model;
+#[cfg(all(test, not(loom)))]
+mod race;
 #[cfg(all(test, not(loom)))]
 mod tests;

@@ -21,8 +21,10 @@ pub enum Record {
     Connection { peer: Address, nonblock: bool, ticket: Ticket },
     /// What waited here was taken back: whoever was told 'readable' finds this instead.
     Void,
-    /// One connection may be accepted from the shared listening socket, while the page has this series; see [`crate::credit`].
-    Single { series: u32 },
+    /// One connection may be accepted from the shared listening socket; see [`crate::credit`]. `lane` is the kernel's number for
+    /// the socket at the worker's end (`SO_COOKIE`), by which the worker knows the lane that this came from without asking;
+    /// 0 where it is not told. It may be used while the page has this series.
+    Single { lane: u64, series: u32 },
     /// Connections may be accepted until none waits, while the credit of this generation is open.
     Open { generation: u64 },
 }
@@ -41,9 +43,10 @@ impl Record {
                 bytes[HEAD..].copy_from_slice(peer.padded());
             }
             Self::Void => bytes[0] = VOID,
-            Self::Single { series } => {
+            Self::Single { lane, series } => {
                 bytes[0] = SINGLE;
-                bytes[4..8].copy_from_slice(&series.to_le_bytes());
+                bytes[4..HEAD].copy_from_slice(&lane.to_le_bytes());
+                bytes[HEAD..HEAD + 4].copy_from_slice(&series.to_le_bytes());
             }
             Self::Open { generation } => {
                 bytes[0] = OPEN;
@@ -65,7 +68,10 @@ impl Record {
                 },
             }),
             VOID => Some(Self::Void),
-            SINGLE => Some(Self::Single { series: u32::from_le_bytes(bytes[4..8].try_into().ok()?) }),
+            SINGLE => Some(Self::Single {
+                lane: u64::from_le_bytes(bytes[4..HEAD].try_into().ok()?),
+                series: u32::from_le_bytes(bytes[HEAD..HEAD + 4].try_into().ok()?),
+            }),
             OPEN => Some(Self::Open { generation: u64::from_le_bytes(bytes[4..HEAD].try_into().ok()?) }),
             _ => None,
         }
@@ -143,7 +149,7 @@ mod tests {
         let ticket = Ticket { slot: 7, number: u32::MAX };
         for record in [
             Record::Void,
-            Record::Single { series: u32::MAX - 1 },
+            Record::Single { lane: u64::MAX - 2, series: u32::MAX - 1 },
             Record::Open { generation: u64::MAX - 1 },
             Record::Connection { peer, nonblock: true, ticket },
         ] {

@@ -25,7 +25,8 @@ fn that_are_open_wake_by_the_kernel() {
     }
 }
 
-/// Between its look for an open credit and its mark a thread is held up, and the credit is revoked meanwhile.
+/// Between its look for an open credit and the end of its mark a thread is held up, and the credit is revoked meanwhile: 300 times, or as
+/// often as `CLUSTERMON_TEST_CORDONS` says.
 #[test]
 fn that_are_revoked_are_not_used() {
     if require("python3") && require("strace") {

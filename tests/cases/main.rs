@@ -30,6 +30,7 @@ mod connect_before_listen;
 mod control;
 /// The socket that they go through.
 mod control_socket;
+/// What is accepted after a cordon was answered.
 mod cordon_race;
 /// Accepting by credits, record by record.
 mod credits;
@@ -68,6 +69,8 @@ mod jobs;
 mod late_addresses;
 /// Ports that a program opens for one client while it serves.
 mod later_ports;
+/// What a killed supervisor leaves listening.
+mod left_behind;
 /// A supervisor with few descriptors.
 mod limits;
 /// Workers that close their listener and live on.
@@ -145,6 +148,8 @@ mod restarts;
 mod rolling;
 /// Whose turn it is.
 mod rotation;
+/// A worker that harms the socket which all share.
+mod sabotage;
 /// The supervisor under a service manager, a terminal, as process 1, and as a worker.
 mod service;
 /// What status and events tell of a cluster.

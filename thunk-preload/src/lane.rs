@@ -1,7 +1,7 @@
 //! What an fd is: recognises the worker's end of a lane by its name. The bitmap of fd numbers is only a hint, which
 //! heals itself; no decision rests on it alone.
 
-use crate::sys;
+use crate::{remembered, sys};
 use clustermon_protocol::address::MAX;
 use clustermon_protocol::identity::{Identity, Parsed};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -70,8 +70,10 @@ pub(crate) fn unhint(fd: i32) {
 }
 
 /// What the fd stands for, if it is a lane; asks the kernel and sets the hint right.
+///
+/// A lane of another cluster is none: a supervisor that is itself a worker makes lanes, and asks about them as about any socket.
 pub(crate) fn recognise(fd: i32) -> Option<Identity> {
-    let found = identity(fd);
+    let found = identity(fd).filter(|it| remembered::nonce().is_none_or(|ours| it.nonce == ours));
     match found {
         Some(_) => hint(fd),
         None => unhint(fd),

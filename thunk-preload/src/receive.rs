@@ -39,8 +39,11 @@ pub(crate) enum Taken {
         ticket: Ticket,
     },
     Void,
-    /// One connection may be accepted from the shared listening socket, while the lane's page has this series.
+    /// One connection may be accepted from the shared listening socket. `lane` is the kernel's number for the lane that this
+    /// came from; 0 is not told.
     Single {
+        lane: u64,
+        /// It may be used while the lane's page has this one.
         series: u32,
     },
     /// Connections may be accepted while the credit of this generation is open.
@@ -179,7 +182,7 @@ fn receive_by(call: impl FnOnce(&mut Message) -> sys::Result<usize>) -> Taken {
         (Some(Record::Connection { peer, nonblock, ticket }), Received::Truncated(None)) => {
             Taken::Full { lost: Some((peer, nonblock, ticket)) }
         }
-        (Some(Record::Single { series }), Received::Nothing) => Taken::Single { series },
+        (Some(Record::Single { lane, series }), Received::Nothing) => Taken::Single { lane, series },
         (Some(Record::Open { generation }), Received::Nothing) => Taken::Open { generation },
         (_, Received::Fd(fd) | Received::Truncated(Some(fd))) => {
             sys::close(fd);

@@ -14,6 +14,8 @@ static PID_NAMESPACE: AtomicU64 = AtomicU64::new(0);
 static USER_NAMESPACE: AtomicU64 = AtomicU64::new(0);
 static BACKLOG: AtomicI32 = AtomicI32::new(0);
 static KEEP: AtomicBool = AtomicBool::new(false);
+/// The supervisor's own number; 0 while it is not known.
+static NONCE: AtomicU64 = AtomicU64::new(0);
 /// 0 until all the others are set.
 static SOCKET_LEN: AtomicUsize = AtomicUsize::new(0);
 
@@ -36,7 +38,21 @@ pub(crate) fn keep(settings: &Settings) {
     USER_NAMESPACE.store(user_namespace, Ordering::Relaxed);
     BACKLOG.store(settings.backlog, Ordering::Relaxed);
     KEEP.store(settings.keep, Ordering::Relaxed);
+    NONCE.store(nonce_in(settings.socket()).unwrap_or(0), Ordering::Relaxed);
     SOCKET_LEN.store(settings.socket().len(), Ordering::Release);
+}
+
+/// The number of the supervisor that this process listened with, by which its lanes are told from those that the process
+/// itself makes, if it is the supervisor of another cluster. `None` before the process has listened.
+pub(crate) fn nonce() -> Option<u64> {
+    let nonce = NONCE.load(Ordering::Relaxed);
+    (nonce != 0).then_some(nonce)
+}
+
+/// The request socket is named `clustermon/PID/NONCE`, the nonce in 16 hexadecimal digits.
+fn nonce_in(socket: &[u8]) -> Option<u64> {
+    let digits = socket.rsplit(|&byte| byte == b'/').next().filter(|digits| digits.len() == 16)?;
+    u64::from_str_radix(core::str::from_utf8(digits).ok()?, 16).ok()
 }
 
 /// Fills in what is remembered, if anything is. The rules are not: without an environment the default ones hold.

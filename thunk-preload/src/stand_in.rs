@@ -1,6 +1,6 @@
 //! The shared listening socket in the place of a lane whose supervisor is gone: the program goes on as on any shared socket. Its
-//! status flags and timeouts belong to every process that has it and are never written: whether the lane blocked, and for how
-//! long, is remembered here.
+//! status flags and timeouts belong to every process that has it: whether the lane blocked, and for how long, is remembered here,
+//! and of the flags O_NONBLOCK alone is written, where somebody has cleared it.
 
 use crate::abi::*;
 use crate::credit;
@@ -100,6 +100,7 @@ impl StandIn {
     pub(crate) unsafe fn accept(&self, fd: c_int, call: &Call) -> c_int {
         let deadline = if self.timeout == 0 { i64::MAX } else { sys::now().saturating_add(self.timeout) };
         loop {
+            credit::keep_nonblocking(fd);
             // SAFETY: passed on to the caller.
             match unsafe { call.make_on(fd) } {
                 Ok(connection) => return connection,

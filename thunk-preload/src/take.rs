@@ -71,13 +71,45 @@ unsafe fn take(fd: c_int, call: &Call, asked: &mut bool) -> c_int {
     let mut mode = if polled::is_marked() { Mode::Try } else { Mode::Wait };
     // What this thread had been told when it found something that was void.
     let mut in_vain = None;
+    // What it has found was void.
+    let mut is_void = false;
     loop {
-        if let Some(held) = &credit {
+        if let Some(held) = &mut credit {
             // SAFETY: passed on to the caller.
-            match unsafe { held.accept_while_open(fd, call) } {
-                Outcome::Nothing => {}
-                Outcome::Unusable => credit = None,
-                done => return finish(fd, done),
+            match unsafe { held.go_on(fd, call) } {
+                Outcome::Accepted(connection) => {
+                    polled::took(fd);
+                    room::note(connection);
+                    pulse::accepted();
+                    return connection;
+                }
+                Outcome::Failed(error) => return real::fail(error),
+                Outcome::Nothing { in_vain } => is_void |= in_vain,
+                Outcome::Unusable => {
+                    credit = None;
+                    is_void = true;
+                }
+                Outcome::Elsewhere => {
+                    credit = credit::of_lane(fd);
+                    continue;
+                }
+            }
+        }
+        // On a non-blocking fd the next round says EAGAIN, as the kernel's accept would; a thread that was told 'readable'
+        // must not be left waiting; any other goes on waiting.
+        if core::mem::take(&mut is_void) {
+            let told = polled::told();
+            if mode == Mode::Try {
+                in_vain = in_vain.or(told);
+            } else if told.is_some_and(|told| blocking(fd) && is_of(told, fd)) {
+                mode = Mode::Vain;
+            }
+            polled::took(fd);
+            // Those who shared the lane have left it: this process may have one of its own too.
+            if adopt::at_accept(fd) {
+                *asked = true;
+                credit = credit::of_lane(fd);
+                continue;
             }
         }
         let taken = match room_for(fd, credit.as_ref()) {
@@ -85,10 +117,13 @@ unsafe fn take(fd: c_int, call: &Call, asked: &mut bool) -> c_int {
             Room::None => Taken::Full { lost: None },
             room => receive_in(fd, mode, &room, cloexec),
         };
-        if let (Some(credit), Taken::Connection { .. } | Taken::Full { lost: Some(_) }) = (&credit, &taken) {
-            credit.count_received();
+        if mode == Mode::Wait {
+            credit.iter_mut().for_each(Credit::has_waited);
         }
-        let is_void = match taken {
+        if let Taken::Connection { .. } | Taken::Full { lost: Some(_) } = taken {
+            credit::count_received(&mut credit, fd);
+        }
+        match taken {
             Taken::Connection { fd: connection, peer, nonblock, ticket } => {
                 polled::took(fd);
                 release::wait(ticket);
@@ -102,20 +137,18 @@ unsafe fn take(fd: c_int, call: &Call, asked: &mut bool) -> c_int {
                 }
                 return connection;
             }
-            Taken::Single { series } => {
-                // SAFETY: passed on to the caller.
-                match unsafe { credit::accept_by_single(&mut credit, fd, call, series) } {
-                    Outcome::Nothing | Outcome::Unusable => true,
-                    done => return finish(fd, done),
-                }
+            Taken::Single { lane, series } => {
+                credit::use_single(&mut credit, fd, lane, series);
+                is_void = credit.is_none();
             }
             Taken::Open { generation } => {
                 credit::give_back(&mut credit, fd, generation);
-                true
+                is_void = true;
             }
             Taken::Void => {
                 tell!("accept({fd}): what waited was taken back");
-                true
+                credit.iter_mut().for_each(Credit::look_again);
+                is_void = true;
             }
             // It was told of something else, or another thread was quicker: it waits, as the kernel's accept would.
             Taken::Failed(EAGAIN) if mode == Mode::Try && blocking(fd) => {
@@ -124,7 +157,7 @@ unsafe fn take(fd: c_int, call: &Call, asked: &mut bool) -> c_int {
                     return real::fail(ECONNABORTED);
                 }
                 mode = Mode::Wait;
-                false
+                credit.iter_mut().for_each(Credit::look_again);
             }
             Taken::Failed(EAGAIN) if mode == Mode::Vain && blocking(fd) => return real::fail(ECONNABORTED),
             Taken::Failed(error) => {
@@ -157,39 +190,9 @@ unsafe fn take(fd: c_int, call: &Call, asked: &mut bool) -> c_int {
                     // SAFETY: passed on to the caller.
                     return unsafe { stand_in.accept(fd, call) };
                 }
-                false
-            }
-        };
-        // On a non-blocking fd the next round says EAGAIN, as the kernel's accept would; a thread that was told 'readable'
-        // must not be left waiting; any other goes on waiting.
-        if is_void {
-            let told = polled::told();
-            if mode == Mode::Try {
-                in_vain = in_vain.or(told);
-            } else if told.is_some_and(|told| blocking(fd) && is_of(told, fd)) {
-                mode = Mode::Vain;
-            }
-            polled::took(fd);
-            // Those who shared the lane have left it: this process may have one of its own too.
-            if adopt::at_accept(fd) {
-                *asked = true;
-                credit = credit::of(fd);
+                credit.iter_mut().for_each(Credit::look_again);
             }
         }
-    }
-}
-
-/// What an accept on the shared listening socket came to, for the program.
-fn finish(fd: c_int, outcome: Outcome) -> c_int {
-    match outcome {
-        Outcome::Accepted(connection) => {
-            polled::took(fd);
-            room::note(connection);
-            pulse::accepted();
-            connection
-        }
-        Outcome::Failed(error) => real::fail(error),
-        Outcome::Nothing | Outcome::Unusable => real::fail(EAGAIN),
     }
 }
 

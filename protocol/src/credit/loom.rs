@@ -92,9 +92,9 @@ fn revoked_while(thread: u32, marked: bool) {
         let worker = {
             let page = page.clone();
             thread::spawn(move || {
-                let mut turn = Turn::new(thread);
+                let mut turn = Turn::default();
                 // It stands before its accept, or before a record of which it knows nothing.
-                matches!((turn.next(&page), &turn.at), (Do::Accept, At::Accept(..)))
+                matches!((turn.next(&page, || thread), &turn.at), (Do::Accept { open: true }, At::Accept(..)))
             })
         };
         page.revoke();
@@ -130,11 +130,11 @@ fn what_was_accepted_is_counted_or_marked() {
         let worker = {
             let page = page.clone();
             thread::spawn(move || {
-                let mut turn = Turn::new(1);
-                let accepts = turn.next(&page) == Do::Accept;
+                let mut turn = Turn::default();
+                let accepts = turn.next(&page, || 1) == Do::Accept { open: true };
                 if accepts {
                     turn.accepted(Came::Connection);
-                    assert_eq!(turn.next(&page), Do::Return(Came::Connection));
+                    assert_eq!(turn.next(&page, || 1), Do::Return(Came::Connection));
                 }
                 accepts
             })

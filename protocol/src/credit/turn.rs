@@ -9,7 +9,6 @@ use super::{Allowance, LanePage, Mark, Shut};
 #[cfg_attr(test, derive(Clone, Copy, PartialEq, Eq, Hash))]
 #[must_use]
 pub struct Turn {
-    thread: u32,
     pub(super) at: At,
 }
 
@@ -18,10 +17,26 @@ pub struct Turn {
 pub enum Do {
     /// Receive a record from the lane and answer by [`Turn::received`]. It waits for one only if the lane blocks.
     Receive,
-    /// Accept from the shared listening socket without waiting, and answer by [`Turn::accepted`].
-    Accept,
+    /// Accept from the shared listening socket without waiting, by the open credit or by a single, and answer by [`Turn::accepted`].
+    Accept {
+        /// By the open credit.
+        open: bool,
+    },
+    /// The queue was found empty under the open credit of this generation: answer by [`Turn::stays`] whether that ends it.
+    Linger {
+        /// Of the credit.
+        generation: u64,
+    },
+    /// The record of the open credit of this generation was taken off the lane: answer by [`Turn::watches`] whether the credit
+    /// stays open without, because the thread's wait watches the listening socket itself.
+    Watch {
+        /// Of the credit.
+        generation: u64,
+    },
     /// Send [`crate::record::Upward::Ring`]; no answer.
     Ring,
+    /// Send [`crate::record::Upward::Exhausted`]; no answer.
+    Exhausted,
     /// The call is over, and this came of it.
     Return(Came),
 }
@@ -33,8 +48,22 @@ pub enum Came {
     Connection,
     /// Nothing: the queue is empty.
     Nothing,
-    /// An error that says nothing about the queue.
+    /// There is no descriptor or no memory for a connection. The kernel says so before it looks at the queue, so that who
+    /// kept its right would come back at once, for ever.
+    Exhausted,
+    /// An error that says nothing about the queue, or nothing was tried.
     Error,
+}
+
+/// What becomes of an open credit under which the queue was found empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stays {
+    /// It is shut.
+    Not,
+    /// It stays as it is, and the call is over: its record in the lane brings the thread back, or its wait watches the listening socket.
+    Open,
+    /// It may stay open once its record is taken off.
+    Watched,
 }
 
 /// What was received.
@@ -42,8 +71,8 @@ pub enum Came {
 pub enum Received {
     /// No record was there.
     Nothing,
-    /// A single.
-    Single,
+    /// A single of this series.
+    Single { series: u32 },
     /// The record of the open credit of this generation.
     Open(u64),
     /// What neither gives nor takes a right.
@@ -64,33 +93,40 @@ pub(super) enum Right {
 pub(super) enum At {
     Look,
     Allow(u64),
-    Mark(Right),
+    Mark(u64),
+    MarkForSingle(u32),
     LookAgain(u64, Mark),
+    LookAtSeries(u32, Mark),
     Accept(Right, Mark),
     Count(Right, Mark),
     GiveBack(u64, Mark, Came),
     Unmark(Right, Mark, Came),
+    Linger(u64),
     Shut(u64),
+    ShutExhausted(u64),
     Use(Came),
     TakeRing(Came),
     Ring(Option<Came>),
+    Exhausted,
     Receive,
-    ShutUnfinished(u64),
+    Watch(u64),
+    ShutAndRing(u64),
     Over(Came),
     /// Between two steps only.
     Moved,
 }
 
-impl Turn {
-    /// The thread with this id, which is never 0, begins to accept.
-    pub fn new(thread: u32) -> Self {
-        Self { thread, at: At::Look }
+impl Default for Turn {
+    fn default() -> Self {
+        Self { at: At::Look }
     }
+}
 
-    /// Goes on to where the caller has to do something.
-    pub fn next(&mut self, page: &LanePage) -> Do {
+impl Turn {
+    /// Goes on to where the caller has to do something. `thread` tells the id of the calling thread, which is never 0.
+    pub fn next(&mut self, page: &LanePage, thread: impl Fn() -> u32) -> Do {
         loop {
-            if let Some(order) = self.step(page) {
+            if let Some(order) = self.step(page, &thread) {
                 return order;
             }
         }
@@ -100,8 +136,9 @@ impl Turn {
     pub fn received(&mut self, received: Received) {
         self.at = match received {
             Received::Nothing => At::Over(Came::Nothing),
-            Received::Single => At::Mark(Right::Single),
-            Received::Open(generation) => At::ShutUnfinished(generation),
+            Received::Single { series } => At::MarkForSingle(series),
+            // The record is no longer in the lane, so that the lane no longer wakes anybody.
+            Received::Open(generation) => At::Watch(generation),
             Received::Void => At::Look,
         };
     }
@@ -116,26 +153,46 @@ impl Turn {
         };
     }
 
+    /// Answers [`Do::Linger`].
+    pub fn stays(&mut self, stays: Stays) {
+        self.at = match (core::mem::replace(&mut self.at, At::Moved), stays) {
+            (At::Linger(generation), Stays::Not) => At::Shut(generation),
+            (At::Linger(_), Stays::Open) => At::Over(Came::Nothing),
+            (At::Linger(_), Stays::Watched) => At::Receive,
+            (other, _) => other,
+        };
+    }
+
+    /// Answers [`Do::Watch`].
+    pub fn watches(&mut self, watches: bool) {
+        self.at = match core::mem::replace(&mut self.at, At::Moved) {
+            // What else lies in the lane is taken off: it would wake the thread for nothing.
+            At::Watch(_) if watches => At::Receive,
+            At::Watch(generation) => At::ShutAndRing(generation),
+            other => other,
+        };
+    }
+
     /// Takes one step; `None` if the next one can follow at once.
-    pub(super) fn step(&mut self, page: &LanePage) -> Option<Do> {
+    pub(super) fn step(&mut self, page: &LanePage, thread: impl Fn() -> u32) -> Option<Do> {
         let mut order = None;
         self.at = match core::mem::replace(&mut self.at, At::Moved) {
             At::Look => page.open_generation().map_or(At::Receive, At::Allow),
             At::Allow(generation) => match page.take_allowance(generation) {
-                Allowance::Taken => At::Mark(Right::Open(generation)),
-                // Nothing more may be accepted by it, which is as good as an empty queue.
-                Allowance::Reached => At::Shut(generation),
+                Allowance::Taken => At::Mark(generation),
+                // Nothing more may be accepted by it, though connections may wait.
+                Allowance::Reached => At::ShutAndRing(generation),
                 Allowance::Replaced => At::Look,
             },
-            At::Mark(right) => {
-                let mark = page.mark(self.thread);
-                match right {
-                    // What is revoked before the mark was seen must not be used.
-                    Right::Open(generation) => At::LookAgain(generation, mark),
-                    // Nobody can revoke what has left the lane: it counts as outstanding until it is used. That it is written off, as
-                    // lost, is not followed here.
-                    Right::Single => At::Accept(right, mark),
-                }
+            // What is revoked before the mark was seen must not be used.
+            At::Mark(generation) => At::LookAgain(generation, page.mark(thread())),
+            // Nobody can revoke what has left the lane: it counts as outstanding until it is used, or written off as lost.
+            At::MarkForSingle(series) => At::LookAtSeries(series, page.mark(thread())),
+            At::LookAtSeries(series, mark) if page.may_use_single(series) => At::Accept(Right::Single, mark),
+            // It was written off while this thread was held up.
+            At::LookAtSeries(_, mark) => {
+                page.unmark(mark);
+                At::Look
             }
             At::LookAgain(generation, mark) if page.open_generation() == Some(generation) => {
                 At::Accept(Right::Open(generation), mark)
@@ -145,9 +202,9 @@ impl Turn {
                 page.unmark(mark);
                 At::Look
             }
-            at @ At::Accept(..) => {
-                order = Some(Do::Accept);
-                at
+            At::Accept(right, mark) => {
+                order = Some(Do::Accept { open: matches!(right, Right::Open(_)) });
+                At::Accept(right, mark)
             }
             // Counted before the mark goes: whoever sees no mark sees the count.
             At::Count(right, mark) => {
@@ -162,38 +219,56 @@ impl Turn {
                 page.unmark(mark);
                 match (right, came) {
                     (Right::Single, _) => At::Use(came),
-                    (Right::Open(generation), Came::Nothing) => At::Shut(generation),
-                    (Right::Open(_), _) => At::Over(came),
+                    (Right::Open(generation), Came::Nothing) => At::Linger(generation),
+                    (Right::Open(generation), Came::Exhausted) => At::ShutExhausted(generation),
+                    (Right::Open(_), Came::Connection | Came::Error) => At::Over(came),
                 }
+            }
+            At::Linger(generation) => {
+                order = Some(Do::Linger { generation });
+                At::Linger(generation)
             }
             At::Shut(generation) => match page.shut(generation) {
                 Shut::Done { ring: true } => At::Ring(None),
                 // What lies in the lane is taken off by what follows.
                 Shut::Done { ring: false } | Shut::Not => At::Look,
             },
+            At::ShutExhausted(generation) => match page.shut(generation) {
+                Shut::Done { .. } => At::Exhausted,
+                Shut::Not => At::Over(Came::Exhausted),
+            },
             At::Use(came) => {
                 page.count_use();
                 At::TakeRing(came)
             }
             At::TakeRing(came) => {
-                let then = (came != Came::Nothing).then_some(came);
-                match (page.take_ring(), then) {
-                    (true, _) => At::Ring(then),
-                    (false, Some(came)) => At::Over(came),
-                    (false, None) => At::Look,
+                let wanted = page.take_ring();
+                match came {
+                    Came::Exhausted => At::Exhausted,
+                    // The supervisor may count on this single for one that has come since.
+                    Came::Nothing => At::Ring(None),
+                    Came::Connection | Came::Error if wanted => At::Ring(Some(came)),
+                    Came::Connection | Came::Error => At::Over(came),
                 }
             }
             At::Ring(then) => {
                 order = Some(Do::Ring);
                 then.map_or(At::Look, At::Over)
             }
+            At::Exhausted => {
+                order = Some(Do::Exhausted);
+                At::Over(Came::Exhausted)
+            }
             At::Receive => {
                 order = Some(Do::Receive);
                 At::Receive
             }
-            // The record of an open credit is no longer in the lane, so that the lane no longer wakes anybody: the credit ends, and
-            // the supervisor hears of it in any case.
-            At::ShutUnfinished(generation) => match page.shut(generation) {
+            At::Watch(generation) => {
+                order = Some(Do::Watch { generation });
+                At::Watch(generation)
+            }
+            // The supervisor hears of it in any case: connections may wait.
+            At::ShutAndRing(generation) => match page.shut(generation) {
                 Shut::Done { .. } => At::Ring(None),
                 Shut::Not => At::Look,
             },

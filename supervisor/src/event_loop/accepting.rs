@@ -40,6 +40,18 @@ impl Shell {
         }
     }
 
+    /// What an accept would wait for is not for this thread to wait for.
+    pub(super) fn keep_nonblocking(&mut self, balancer: BalancerId) {
+        let Some(listener) = self.listeners.get(&balancer).filter(|listener| listener.keep_nonblocking())
+        else {
+            return;
+        };
+        let address = listener.address;
+        if let Some(hushed) = self.complaints.ask(self.now) {
+            log::warn!("{address}: a worker has cleared O_NONBLOCK of the shared socket: set again{hushed}");
+        }
+    }
+
     pub(super) fn make_ready(&mut self, balancer: BalancerId) {
         if !self.ready.contains(&balancer) {
             self.ready.push_back(balancer);
@@ -81,6 +93,7 @@ impl Shell {
 
     /// True if there is more and the core wants it.
     fn accept_some(&mut self, balancer: BalancerId) -> bool {
+        self.keep_nonblocking(balancer);
         for _ in 0..BUDGET {
             if !self.pool.may_accept(balancer) {
                 return false;

@@ -198,10 +198,11 @@ impl Shell {
         })
     }
 
-    /// A worker cannot listen there: that is told with who can, and is why it ends if it does.
-    pub(super) fn tell_taken(&mut self, worker: WorkerId, address: &Address) {
+    /// A worker cannot listen there: that is told with who can, and is why it ends if it does. The sockets that keep it from that are
+    /// looked for where they are not known.
+    pub(super) fn tell_taken(&mut self, worker: WorkerId, address: &Address, sockets: Option<&[u64]>) {
         let id = self.logical_id(worker).to_owned();
-        let held = match self.holder(address) {
+        let held = match self.holder(address, sockets) {
             holder if address.path().is_some() => match holder {
                 Holder::Nobody => "the file exists and is not the cluster's; nobody listens there".to_owned(),
                 holder => format!("the file exists and is not the cluster's: it is held by {holder}"),
@@ -220,7 +221,7 @@ impl Shell {
     }
 
     /// Each worker meets the same, again and again: the answer is good for a while.
-    fn holder(&mut self, address: &Address) -> Holder {
+    fn holder(&mut self, address: &Address, sockets: Option<&[u64]>) -> Holder {
         let now = self.now;
         let holders = &mut self.causes.holders;
         holders.retain(|(at, _, _)| now.saturating_duration_since(*at) < REMEMBERED);
@@ -231,7 +232,10 @@ impl Shell {
         if self.causes.looks.ask(now).is_none() {
             return Holder::Unseen;
         }
-        let holder = holder::of(address);
+        let holder = sockets.map_or_else(|| holder::of(address), holder::owners);
+        if let Some(left) = holder.left() {
+            log::error!("{address} is held by {left}");
+        }
         let holders = &mut self.causes.holders;
         holders.truncate(HOLDERS - 1);
         holders.insert(0, (now, *address, holder.clone()));

@@ -27,6 +27,7 @@ impl Shell {
     /// Tells the core how long the queue is, and what follows from it.
     pub(super) fn look_at_queue(&mut self, id: BalancerId) {
         self.tell_what_was_done(id);
+        self.keep_nonblocking(id);
         let Some(listener) = self.listeners.get_mut(&id) else { return };
         // Connections may have been handed over before, to nobody who had room.
         mute(&self.poll, listener, false);
@@ -234,6 +235,7 @@ impl Shell {
     /// Accepts one connection for a lane that takes no credit.
     pub(super) fn take_for(&mut self, id: LaneId) {
         let Some(balancer) = self.lanes.get(&id).map(|lane| lane.balancer) else { return };
+        self.keep_nonblocking(balancer);
         let Some(listener) = self.listeners.get_mut(&balancer) else { return };
         match listener.accept() {
             Ok(connection) => {

@@ -6,6 +6,7 @@ use super::{Shell, arm};
 use crate::config::Dispatch;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::credit::queue_length;
+use crate::io::diag::reach::Reach;
 use crate::io::foreign::Foreign;
 use crate::io::intercept::Answerer;
 use crate::io::lane::{Garbage, Holder, Lane, get_option};
@@ -114,6 +115,21 @@ impl Shell {
             })
     }
 
+    /// How to find the sockets that would get some of this one's clients: those that bind() fails for, alone, though the library
+    /// has set SO_REUSEPORT. If the program has set it itself, those of exactly the address.
+    fn others_who_listen(
+        &self,
+        worker: WorkerId,
+        socket: &Foreign,
+        facts: &Facts,
+    ) -> impl Fn() -> io::Result<Vec<u64>> + use<> {
+        let meant =
+            self.processes.get(&worker).is_some_and(|process| process.reuse_port.contains(&facts.cookie));
+        let reach = Reach::of(socket.as_fd(), facts).filter(|_| !meant);
+        let address = facts.address;
+        move || reach.map_or_else(|| diag::listening_on(&address), |reach| reach.listeners())
+    }
+
     fn open_balancer(
         &mut self,
         worker: WorkerId,
@@ -123,14 +139,17 @@ impl Shell {
         backlog: i32,
     ) -> io::Result<()> {
         let address = facts.address;
+        let others = self.others_who_listen(worker, &socket, &facts);
         let taken = |shell: &mut Self, own: u64| -> io::Result<()> {
             let ours = |inode: &u64| {
                 *inode == own || shell.listeners.values().any(|listener| listener.inode == *inode)
             };
-            if diag::listening_on(&address)?.iter().all(ours) {
+            let mut strangers = others()?;
+            strangers.retain(|inode| !ours(inode));
+            if strangers.is_empty() {
                 return Ok(());
             }
-            shell.tell_taken(worker, &address);
+            shell.tell_taken(worker, &address, Some(&strangers));
             Err(io::Error::from_raw_os_error(libc::EADDRINUSE))
         };
         // A supervisor that is a worker of another's cluster cannot tell that one's sockets from a stranger's before it

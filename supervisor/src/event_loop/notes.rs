@@ -195,6 +195,17 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
         Note::BalancerFailed { balancer, error, retry_in } => {
             say!(Error, "{}: {error}; opened again in {}", address(balancer), Span(*retry_in))
         }
+        Note::ShutDown { balancer, worker, after, alone } => {
+            let why =
+                if *alone { "it alone had it, for" } else { "it was the last to get it, before the end, by" };
+            say!(
+                Error,
+                "{}: worker {} has shut its socket down ({why} {}): from now on connections are handed over to that worker",
+                address(balancer),
+                name(worker),
+                Span(*after)
+            )
+        }
         Note::BalancerReopened { balancer } => say!(Info, "{} is open again", address(balancer)),
         Note::Refusing { balancer, after } => say!(
             Warn,

@@ -231,12 +231,13 @@ impl Shell {
         let Some(listener) = self.listeners.get_mut(&balancer) else { return };
         let registry = self.poll.registry();
         let _ = registry.deregister(&mut SourceFd(&listener.as_fd().as_raw_fd()));
-        let opened = listener.reopen().and_then(|()| {
+        let opened = listener.reopen().and_then(|anew| {
             let source = Source::Listener(balancer).into();
-            registry.register(&mut SourceFd(&listener.as_fd().as_raw_fd()), source, Interest::READABLE)
+            registry.register(&mut SourceFd(&listener.as_fd().as_raw_fd()), source, Interest::READABLE)?;
+            Ok(anew)
         });
         let input = match opened {
-            Ok(()) => Input::BalancerReopened { balancer },
+            Ok(anew) => Input::BalancerReopened { balancer, anew },
             Err(error) => Input::BalancerFailed { balancer, error: error.to_string() },
         };
         self.pool.handle(self.now, input);

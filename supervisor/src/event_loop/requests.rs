@@ -4,6 +4,7 @@
 use super::Shell;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::child;
+use crate::io::credit::queue_length;
 use crate::io::descriptors;
 use crate::io::foreign::Foreign;
 use crate::io::intercept::{Answerer, Asked};
@@ -11,6 +12,7 @@ use crate::io::lane::{Holder, bind_raw, get_option, set_option};
 use crate::io::listener::{self, Listener};
 use crate::io::options;
 use crate::io::pulse::Pulse;
+use crate::pool::Input;
 use clustermon_protocol::address::{Address, INET6};
 use clustermon_protocol::message::{MAX_VALUE, Place, Reply, Request};
 use std::io;
@@ -132,8 +134,16 @@ impl Shell {
             }
             Request::Connects { address, place } => self.on_connect(worker, pid, &address, &place),
             Request::Listener { lane } => match self.credit_listener(worker, LaneId(lane)) {
+                // It has been shut down, or others come first: the process asks again when it may accept.
+                Some(listener)
+                    if !self.pool.may_have_socket(LaneId(lane))
+                        || queue_length(listener.as_fd()).is_none() =>
+                {
+                    Reply::Errno(libc::EAGAIN)
+                }
                 Some(listener) => {
                     caller.reply(&Reply::Listener, Some(listener.as_fd()));
+                    self.input(Input::SocketGiven { lane: LaneId(lane) });
                     return;
                 }
                 None => Reply::NotOwned,
@@ -259,7 +269,7 @@ impl Shell {
         let Some(address) = served.map(|listener| listener.address) else {
             // A thunk asks again and again while the file is young.
             if self.last_taken.replace((worker, *address)) != Some((worker, *address)) {
-                self.tell_taken(worker, address);
+                self.tell_taken(worker, address, None);
             }
             return Reply::NotOwned;
         };

@@ -162,6 +162,7 @@ impl Shell {
 
     fn describe_balancer(&self, listener: &Listener) -> api::Balancer {
         let known = self.pool.balancer(listener.id);
+        let by_credit = listener.by_credit() && !known.is_some_and(pool::Balancer::is_handed_over);
         let name = |lane| Some(self.logical_id(self.pool.lane(lane)?.worker()).to_owned());
         api::Balancer {
             state: known.map_or(api::BalancerState::Stopping, |balancer| match balancer.state() {
@@ -173,8 +174,11 @@ impl Shell {
             address: listener.address.to_string(),
             backlog: listener.backlog,
             queued: known.map_or(0, |balancer| balancer.held() as u64) + self.queued_in(listener),
-            dispatch: if listener.by_credit() { "credit" } else { "handoff" }.to_owned(),
-            dispatch_reason: listener.handoff_because.map(str::to_owned),
+            dispatch: if by_credit { "credit" } else { "handoff" }.to_owned(),
+            dispatch_reason: listener
+                .handoff_because
+                .or_else(|| known.and_then(pool::Balancer::handoff_because))
+                .map(str::to_owned),
             policy: self.config.policy.to_string(),
             connections: known.map_or(0, pool::Balancer::dispatched),
             late: known.map_or(0, pool::Balancer::late),

@@ -1,6 +1,7 @@
 //! Asks the kernel about sockets (sock_diag over netlink): which listen on an address, which connections are still open,
 //! and what moves on them. It only reads, and waits for nobody but the kernel.
 
+pub(crate) mod reach;
 pub(crate) mod tcp;
 pub(crate) mod unix;
 

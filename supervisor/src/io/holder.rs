@@ -1,5 +1,9 @@
-//! Which process holds an address that a worker cannot have: by the sockets that the kernel tells of and the descriptors
+//! Which processes hold an address that a worker cannot have: by the sockets that the kernel tells of and the descriptors
 //! that processes show. For the failure alone: it reads much of /proc, though never more than a bound. It asks no process.
+
+mod left;
+
+pub(crate) use self::left::Left;
 
 use super::plain::Plain;
 use super::{descriptor_table, diag};
@@ -11,27 +15,42 @@ use std::fs;
 const BUDGET: usize = 5_000;
 /// Processes that are looked at.
 const PROCESSES: usize = 2_000;
+/// Of so many it is read what they are.
+const MOST: usize = 64;
 
 /// Who holds an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Holder {
-    Process {
-        pid: u32,
-        name: String,
-    },
+    /// These do, the one with the lowest number first.
+    Processes(Process, Vec<Process>),
     /// Somebody does; who, the system does not tell us, or not soon enough.
     Unseen,
     /// Nobody listens there: it is bound, or was a moment ago.
     Nobody,
 }
 
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    name: String,
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Process { pid, name } => write!(f, "{name}, pid {pid}"),
+            Self::Processes(Process { pid, name }, _) => write!(f, "{name}, pid {pid}"),
             Self::Unseen => f.write_str("one that cannot be seen"),
             Self::Nobody => f.write_str("one that does not listen"),
         }
+    }
+}
+
+impl Holder {
+    /// What a cluster whose supervisor is gone has left, if these processes are that.
+    pub(crate) fn left(&self) -> Option<Left> {
+        let Self::Processes(first, others) = self else { return None };
+        Left::of(std::iter::once(first).chain(others).map(|process| process.pid))
     }
 }
 
@@ -46,29 +65,31 @@ pub(crate) fn of(address: &Address) -> Holder {
             Err(_) => return Holder::Unseen,
         }
     };
-    if inodes.is_empty() { Holder::Nobody } else { owner(&inodes) }
+    if inodes.is_empty() { Holder::Nobody } else { owners(&inodes) }
 }
 
-/// The first process that shows one of these sockets.
-fn owner(inodes: &[u64]) -> Holder {
+/// The processes that show one of these sockets.
+pub(crate) fn owners(inodes: &[u64]) -> Holder {
     let mut left = BUDGET;
+    let mut found = Vec::new();
     for pid in processes().take(PROCESSES) {
-        let mut found = false;
+        let mut holds = false;
         // Who hides what it has is not asked again.
         let _ = descriptor_table::each_socket(pid, |_, inode| {
             left = left.saturating_sub(1);
-            found |= inodes.contains(&inode);
-            !found && left > 0
+            holds |= inodes.contains(&inode);
+            !holds && left > 0
         });
-        if found {
+        if holds {
             let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-            return Holder::Process { pid, name: shown(&name) };
+            found.push(Process { pid, name: shown(&name) });
         }
-        if left == 0 {
+        if left == 0 || found.len() == MOST {
             break;
         }
     }
-    Holder::Unseen
+    let mut found = found.into_iter();
+    found.next().map_or(Holder::Unseen, |first| Holder::Processes(first, found.collect()))
 }
 
 fn processes() -> impl Iterator<Item = u32> {
@@ -108,7 +129,7 @@ mod tests {
     /// This process, once none that another test has just forked holds it too.
     fn is_mine(address: &Address) -> bool {
         let me = std::process::id();
-        (0..1_000).any(|_| matches!(of(address), Holder::Process { pid, .. } if pid == me))
+        (0..1_000).any(|_| matches!(of(address), Holder::Processes(Process { pid, .. }, _) if pid == me))
     }
 
     #[test]

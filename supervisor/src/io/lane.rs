@@ -37,6 +37,8 @@ pub(crate) struct Lane {
     pub(crate) seen_at: Holder,
     /// Inode of the worker end.
     pub(crate) inode: u64,
+    /// The kernel's number for the socket at the worker's end.
+    cookie: u64,
     /// The core wants to know when the worker has taken something.
     pub(crate) watched: bool,
     /// The poll reports writability.
@@ -100,12 +102,15 @@ impl Lane {
             bind_raw(supervisor_end.as_fd(), &name[..len])?;
         }
         let inode = nix::sys::stat::fstat(&worker_end)?.st_ino;
+        let mut cookie = [0; 8];
+        get_option(worker_end.as_fd(), libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie)?;
         Ok(Self {
             worker,
             balancer,
             holder,
             seen_at: holder,
             inode,
+            cookie: u64::from_ne_bytes(cookie),
             watched: false,
             armed: false,
             one_by_one: false,
@@ -159,7 +164,8 @@ impl Lane {
     /// Allows one accept.
     pub(crate) fn grant(&mut self) -> io::Result<()> {
         let series = self.credits.as_ref().map_or(0, Credits::series);
-        message::send(self.supervisor_end.as_fd(), &Record::Single { series }.encode(), None)?;
+        let record = Record::Single { lane: self.cookie, series };
+        message::send(self.supervisor_end.as_fd(), &record.encode(), None)?;
         if let Some(credits) = &mut self.credits {
             credits.grant();
         }

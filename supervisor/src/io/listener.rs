@@ -4,6 +4,7 @@ use super::bound::Bound;
 use super::diag;
 use super::foreign::Foreign;
 use super::lane::{self, Connection};
+use super::{twin, unblock};
 use crate::ids::{BalancerId, LaneId};
 use clustermon_protocol::address::{Address, INET6, MAX, UNIX};
 use std::io;
@@ -175,11 +176,20 @@ impl Listener {
         Ok(nix::sys::stat::fstat(&self.socket)?.st_ino != self.inode)
     }
 
-    /// Listens anew after the socket has failed. The same socket will do where it is one that was shut down: it keeps
-    /// its options. A unix socket stays shut, and makes room for another.
-    pub(crate) fn reopen(&mut self) -> io::Result<()> {
+    /// Listens anew after the socket has failed: on another one, of which nobody has a copy who could shut it down again. Where
+    /// that cannot be had the same TCP socket will do; a unix socket stays shut. True if it is another one.
+    pub(crate) fn reopen(&mut self) -> io::Result<bool> {
         let backlog = i32::try_from(self.backlog).unwrap_or(i32::MAX);
-        if let Key::Inet { .. } = self.key {
+        let twin = match self.key {
+            Key::Inet { .. } => twin::of(self.socket.as_fd(), &self.address, backlog),
+            Key::Path(_) | Key::Abstract(_) => self.another(backlog),
+        };
+        let is_another = twin.is_ok();
+        if let Ok(twin) = twin {
+            self.socket = twin.into();
+            self.inode = nix::sys::stat::fstat(&self.socket)?.st_ino;
+        } else if let (Key::Inet { .. }, Err(error)) = (&self.key, &twin) {
+            log::debug!("{}: no other socket: {error}", self.address);
             // One that was bound to port 0 has lost its port (though it shows it yet) and would get any other. The others
             // are bound still, which is EINVAL.
             match lane::bind_raw(self.socket.as_fd(), self.address.as_bytes()) {
@@ -191,11 +201,10 @@ impl Listener {
                 return Err(io::Error::last_os_error());
             }
         } else {
-            self.socket = self.another(backlog)?.into();
-            self.inode = nix::sys::stat::fstat(&self.socket)?.st_ino;
+            twin?;
         }
         (self.pending, self.muted, self.hushed) = (true, false, false);
-        Ok(())
+        Ok(is_another)
     }
 
     /// A fresh unix socket in the place of the failed one.
@@ -228,6 +237,14 @@ impl Listener {
             }
         }
         accept_from(self.socket.as_fd(), self.nonblock, self.id)
+    }
+
+    /// Sets O_NONBLOCK again where somebody who has the socket too has cleared it. True if that was so.
+    pub(crate) fn keep_nonblocking(&self) -> bool {
+        use nix::fcntl::{FcntlArg, OFlag, fcntl};
+        let flags = fcntl(&self.socket, FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
+        let is_cleared = flags.is_ok_and(|flags| !flags.contains(OFlag::O_NONBLOCK));
+        is_cleared && set_nonblocking(self.socket.as_fd()).is_ok()
     }
 
     /// Nobody is to connect here any more: workers that accept by themselves have the socket too, so that it would go on to let
@@ -284,11 +301,13 @@ pub(super) fn accept_from(
     let mut raw = [0u8; MAX + 2];
     let mut len = raw.len() as libc::socklen_t;
     let flags = libc::SOCK_CLOEXEC | if nonblock { libc::SOCK_NONBLOCK } else { 0 };
-    // SAFETY: the kernel writes at most `len` bytes to the buffer, and the length.
-    let fd = unsafe { libc::accept4(socket.as_raw_fd(), raw.as_mut_ptr().cast(), &raw mut len, flags) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    let fd = unblock::watched(socket, || {
+        // SAFETY: the kernel writes at most `len` bytes to the buffer, and the length.
+        match unsafe { libc::accept4(socket.as_raw_fd(), raw.as_mut_ptr().cast(), &raw mut len, flags) } {
+            fd if fd < 0 => Err(io::Error::last_os_error()),
+            fd => Ok(fd),
+        }
+    })?;
     // SAFETY: the kernel has just made it for us.
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     let peer = raw.get(..len as usize).and_then(Address::from_raw).unwrap_or_else(unnamed);

@@ -64,4 +64,6 @@ pub(crate) mod suspended;
 pub(crate) mod throttle;
 pub(crate) mod thunk_file;
 pub(crate) mod trigger;
+pub(crate) mod twin;
+pub(crate) mod unblock;
 pub(crate) mod uncovered;

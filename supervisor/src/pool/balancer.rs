@@ -1,6 +1,7 @@
 //! One load balancer: its socket's state, its rotation of lanes, the connections held for it, and the picking of a lane
 //! for each. It owns no lane and decides nothing about workers.
 
+use super::admission::Admission;
 use super::credit::Queue;
 use super::deadlines::after;
 use super::lane::{Lane, Lanes};
@@ -26,6 +27,7 @@ pub struct Balancer {
     /// Its queue can be seen, and workers that take credit accept from it by themselves.
     by_credit: bool,
     pub(super) queue: Queue,
+    pub(super) admission: Admission,
     /// The lane whose `Measured` the held connections wait for.
     pub(super) measuring: Option<LaneId>,
     /// What the shell takes `may_accept` to be.
@@ -106,6 +108,7 @@ impl Balancer {
             accepted: VecDeque::new(),
             by_credit,
             queue: Queue::default(),
+            admission: Admission::default(),
             measuring: None,
             accepting: false,
             served: false,
@@ -119,6 +122,16 @@ impl Balancer {
     /// It gives credits: workers accept from its queue by themselves.
     pub fn is_by_credit(&self) -> bool {
         self.by_credit
+    }
+
+    /// Why not every worker that could accepts by itself: somebody has shut its socket down.
+    pub fn handoff_because(&self) -> Option<&'static str> {
+        self.admission.reason()
+    }
+
+    /// No worker has its socket any more.
+    pub fn is_handed_over(&self) -> bool {
+        self.admission.is_nobody()
     }
 
     /// So many more have reached a worker.
@@ -190,7 +203,7 @@ impl Balancer {
         };
         let refuse = self.refuse_at(settings).map(|at| (at, Timer::Refuse));
         let look = self.queue.look.map(|at| (at, Timer::Queue));
-        reopen.into_iter().chain(refuse).chain(look)
+        reopen.into_iter().chain(refuse).chain(look).chain(self.admission.timer())
     }
 
     /// When it begins to refuse connections, if nobody comes.

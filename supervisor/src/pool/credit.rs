@@ -54,14 +54,25 @@ impl Pool {
     /// The process that holds the lane accepts by itself, or no longer.
     pub(super) fn takes_credit(&mut self, now: Instant, id: LaneId, on: bool) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
+        lane.willing = on;
+        let balancer = lane.balancer();
+        self.settle_credit(now, id);
+        self.admit(now, balancer);
+        self.pump(now, balancer);
+    }
+
+    /// The lane takes credit if its process accepts by itself and may have the socket for it.
+    pub(super) fn settle_credit(&mut self, now: Instant, id: LaneId) {
+        let Some(lane) = self.lanes.get(&id) else { return };
         let balancer = lane.balancer();
         let by_credit = self.balancers.get(&balancer).is_some_and(Balancer::is_by_credit);
-        if lane.credit == (on && by_credit) {
+        let takes = lane.willing && by_credit && self.may_have_socket(id);
+        if lane.credit == takes {
             return;
         }
         self.revoke(now, id);
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.credit = on && by_credit;
+            lane.credit = takes;
         }
         self.look_again(balancer);
         // It has room for what is held.
@@ -240,11 +251,12 @@ impl Pool {
     /// So many were accepted by the lane.
     pub(super) fn took(&mut self, now: Instant, id: LaneId, count: u32) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
-        let (worker, was_open) = (lane.worker(), lane.open);
+        let (worker, was_open, balancer) = (lane.worker(), lane.open, lane.balancer());
         if was_open {
             lane.storm.taken += u64::from(count);
         }
-        if let Some(balancer) = self.balancers.get_mut(&lane.balancer()) {
+        self.took_by_socket(id, balancer);
+        if let Some(balancer) = self.balancers.get_mut(&balancer) {
             balancer.count_dispatched(count.into());
             if was_open {
                 balancer.queue.moved = Some(now);

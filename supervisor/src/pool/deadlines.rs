@@ -29,6 +29,8 @@ pub enum Timer {
     Count,
     /// The socket of a balancer is opened again.
     Reopen,
+    /// The next lane of a balancer may have its socket.
+    Admission,
     /// A balancer has had no worker for too long.
     Refuse,
     /// A process has lived for as long as it may.

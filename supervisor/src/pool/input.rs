@@ -19,8 +19,10 @@ pub enum Input {
     /// The listening socket of the balancer does not work any more, or could not be opened again: nothing is
     /// accepted until `Reopen` has been carried out. Its lanes stay.
     BalancerFailed { balancer: BalancerId, error: String },
-    /// The balancer listens again: the answer to `Reopen`.
-    BalancerReopened { balancer: BalancerId },
+    /// The balancer listens again: the answer to `Reopen`. `anew`: on a socket that no worker has.
+    BalancerReopened { balancer: BalancerId, anew: bool },
+    /// A process that holds the lane has got the socket from which it accepts by itself.
+    SocketGiven { lane: LaneId },
     /// A process of the worker listens on the balancer's address through this lane. With `ready_by_lane` the first one
     /// makes the worker ready.
     LaneOpened { lane: LaneId, worker: WorkerId, balancer: BalancerId },

@@ -24,7 +24,9 @@ pub struct Lane {
     balancer: BalancerId,
     pub(super) flow: Flow,
     pub(super) gate: Gate,
-    /// The process that holds it accepts by itself, on credit.
+    /// The process that holds it accepts by itself, if it may.
+    pub(super) willing: bool,
+    /// And it may, on credit.
     pub(super) credit: bool,
     /// It has an open credit.
     pub(super) open: bool,
@@ -107,6 +109,7 @@ impl Lane {
             balancer,
             flow: Flow::Ready,
             gate,
+            willing: false,
             credit: false,
             open: false,
             direct: false,

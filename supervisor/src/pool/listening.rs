@@ -33,19 +33,27 @@ impl Pool {
     pub(super) fn balancer_failed(&mut self, now: Instant, id: BalancerId, error: String) {
         let retry_in = self.settings.server_restart_delay;
         match self.balancers.get(&id).map(Balancer::state) {
-            Some(BalancerState::Starting | BalancerState::Running) => {
+            Some(state @ (BalancerState::Starting | BalancerState::Running)) => {
                 self.note(Note::BalancerFailed { balancer: id, error, retry_in });
+                if state == BalancerState::Running {
+                    self.withdraw(now, id);
+                }
                 self.set_balancer(id, BalancerState::Standby { due: after(now, retry_in) });
             }
             Some(BalancerState::Standby { .. } | BalancerState::Stopping) | None => {}
         }
     }
 
-    pub(super) fn balancer_reopened(&mut self, now: Instant, id: BalancerId) {
+    pub(super) fn balancer_reopened(&mut self, now: Instant, id: BalancerId, anew: bool) {
         match self.balancers.get(&id).map(Balancer::state) {
             Some(BalancerState::Standby { .. } | BalancerState::Starting) => {
                 self.note(Note::BalancerReopened { balancer: id });
                 self.set_balancer(id, BalancerState::Running);
+                if anew {
+                    self.admit(now, id);
+                } else {
+                    self.admit_all(now, id);
+                }
                 self.pump(now, id);
                 self.look_again(id);
             }

@@ -26,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+mod admission;
 mod backoff;
 mod balancer;
 mod boot;

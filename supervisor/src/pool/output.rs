@@ -329,6 +329,14 @@ pub enum Note {
         error: String,
         retry_in: Duration,
     },
+    /// It was this worker that shut the balancer's socket down, so long after it had got it. `alone`: no other had it. It gets it no
+    /// more.
+    ShutDown {
+        balancer: BalancerId,
+        worker: WorkerId,
+        after: Duration,
+        alone: bool,
+    },
     BalancerReopened {
         balancer: BalancerId,
     },

@@ -115,7 +115,8 @@ impl Pool {
             Input::SpawnFailed { worker, error } => self.spawn_failed(now, worker, error),
             Input::BalancerOpened { balancer, by_credit } => self.balancer_opened(balancer, by_credit),
             Input::BalancerFailed { balancer, error } => self.balancer_failed(now, balancer, error),
-            Input::BalancerReopened { balancer } => self.balancer_reopened(now, balancer),
+            Input::BalancerReopened { balancer, anew } => self.balancer_reopened(now, balancer, anew),
+            Input::SocketGiven { lane } => self.socket_given(now, lane),
             Input::LaneOpened { lane, worker, balancer } => self.lane_opened(now, lane, worker, balancer),
             Input::LaneShared { from, to } => self.lane_shared(now, from, to),
             Input::LaneClosed { lane } => self.lane_closed(now, lane),
@@ -214,6 +215,7 @@ impl Pool {
             self.launch(now);
             self.balancer_timers(now);
             self.queue_timers(now);
+            self.admission_timers(now);
             self.close_unserved();
             self.roll(now);
             self.close(now);

@@ -8,8 +8,9 @@ use super::{Deadline, Output};
 use crate::ids::{BalancerId, LaneId};
 use std::time::{Duration, Instant};
 
-/// How often those with open credits are compared.
-pub(super) const LOOK: Duration = Duration::from_millis(4);
+/// How often those with open credits are compared, and how long a rest lasts: whoever looks on from outside sees a worker that sleeps
+/// while connections wait, and after 5 ms has to take it for one that was forgotten.
+pub(super) const LOOK: Duration = Duration::from_millis(3);
 /// After a rest that was of no use so many comparisons have no consequence, and twice as many after each further one,
 const SKIP: u32 = 4;
 /// up to so many doublings.
@@ -121,7 +122,7 @@ impl Pool {
                 (lane.open, lane.rests) = (false, true);
                 self.outbox.push_back(Output::TakeBack { lane: lane_id });
                 any_rests = true;
-            } else if lane.rests && !is_far {
+            } else if lane.rests {
                 ended.push(lane_id);
             }
             lane.storm.seen = lane.storm.taken;

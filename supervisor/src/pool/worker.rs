@@ -316,9 +316,13 @@ impl Worker {
             Timer::Settle => Some(Event::Settled),
             Timer::Force => Some(Event::ForceDue),
             Timer::Drain => Some(Event::DrainDue),
-            Timer::Restart | Timer::Queue | Timer::Look | Timer::Count | Timer::Reopen | Timer::Refuse => {
-                None
-            }
+            Timer::Restart
+            | Timer::Queue
+            | Timer::Look
+            | Timer::Count
+            | Timer::Reopen
+            | Timer::Admission
+            | Timer::Refuse => None,
             Timer::Boot | Timer::Wear | Timer::Rollout | Timer::Close => None,
         })
     }

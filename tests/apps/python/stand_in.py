@@ -14,6 +14,7 @@ import time
 
 RECORD = 122
 CONNECTION, VOID, SINGLE, OPEN = 1, 2, 3, 4
+SO_COOKIE = 57
 LISTEN, ADOPT, LISTENER, LANE_PAGE = 1, 11, 13, 14
 TAKES_CREDIT, NO_CREDIT, RING, EXHAUSTED = 6, 7, 8, 9
 NO_CEILING = 2**32 - 1
@@ -80,8 +81,9 @@ class Lane:
     def marks(self):
         return [thread for thread in struct.unpack_from("<64I", self.page, MARKS) if thread]
 
-    def single(self):
-        self.end.send(record(SINGLE))
+    def single(self, named=True):
+        number = self.worker_end.getsockopt(socket.SOL_SOCKET, SO_COOKIE, 8)
+        self.end.send(record(SINGLE, struct.unpack("<Q", number)[0] if named else 0))
 
     def open(self, ceiling=NO_CEILING, ring=False, send=True):
         self.generation += 1

@@ -1,10 +1,10 @@
 //! Asking the supervisor for what a lane needs to accept on credit: the shared listening socket and the lane's page. One thread
 //! asks, others wait for it. Where the answer is no, or there is none, connections of the lane are handed over.
 
-use super::say;
 use super::shared::Listener;
 use super::table::{self, Entry};
-use crate::abi::SHUT_RDWR;
+use super::{guess, say};
+use crate::abi::{EAGAIN, SHUT_RDWR};
 use crate::log::tell;
 use crate::owned::cookie;
 use crate::settings::Settings;
@@ -25,9 +25,8 @@ static SWEEPS: AtomicU32 = AtomicU32::new(0);
 #[cold]
 #[inline(never)]
 pub(crate) fn prepare(fd: c_int) {
-    if let Some(number) = cookie(fd).filter(|number| table::find(*number).is_none()) {
-        first(fd, number);
-    }
+    let entry = cookie(fd).and_then(|number| table::find(number).or_else(|| first(fd, number)));
+    guess::learn(fd, entry);
 }
 
 /// A lane of which this process has no entry yet.
@@ -68,7 +67,14 @@ fn ensure(entry: &'static Entry, number: u64, fd: c_int) {
     entry.settle(found);
     match found {
         Some(listener) => {
-            tell!("descriptor {fd}: accepts on credit, from the shared listening socket as {}", listener.fd);
+            if listener == Listener::TO_COME {
+                tell!("descriptor {fd}: accepts on credit, once it gets the shared listening socket");
+            } else {
+                tell!(
+                    "descriptor {fd}: accepts on credit, from the shared listening socket as {}",
+                    listener.fd
+                );
+            }
             say(fd, Upward::TakesCredit);
         }
         None => tell!("descriptor {fd}: connections are handed over"),
@@ -76,7 +82,7 @@ fn ensure(entry: &'static Entry, number: u64, fd: c_int) {
 }
 
 /// Asks for the listening socket again: the program has closed it, or somebody has shut it down. `None` if there is none: then
-/// connections are handed over.
+/// connections are handed over; [`Listener::TO_COME`] if there is none now.
 #[cold]
 #[inline(never)]
 pub(super) fn renew(
@@ -87,7 +93,7 @@ pub(super) fn renew(
 ) -> Option<Listener> {
     if !entry.begin_to_ask_again() {
         wait(entry);
-        return entry.listener().filter(Listener::is_listening);
+        return entry.listener().filter(|kept| *kept == Listener::TO_COME || kept.is_listening());
     }
     let now = entry.kept();
     let found = if Some(now) != lost && now.is_listening() {
@@ -95,7 +101,9 @@ pub(super) fn renew(
         Some(now)
     } else {
         tell!("accept({fd}): the shared listening socket is gone, and is asked for again");
-        let identity = lane::recognise(fd).filter(|_| cookie(fd) == Some(number));
+        // First what says nothing where the program may not ask: it stays a lane.
+        let is_it = cookie(fd) == Some(number);
+        let identity = if is_it { lane::recognise(fd) } else { None };
         identity.and_then(|identity| ask_for_listener(identity.lane))
     };
     entry.settle(found);
@@ -173,7 +181,11 @@ fn wait(entry: &Entry) {
 }
 
 fn ask_for_listener(lane: u64) -> Option<Listener> {
-    let sent = ask(&Request::Listener { lane }, Reply::Listener)?;
+    let sent = match ask(&Request::Listener { lane }, Reply::Listener) {
+        Answered::Sent(sent) => sent,
+        Answered::Later => return Some(Listener::TO_COME),
+        Answered::No => return None,
+    };
     let number = cookie(sent);
     let mut known = None;
     table::each_lane(|entry, _| {
@@ -187,18 +199,29 @@ fn ask_for_listener(lane: u64) -> Option<Listener> {
 }
 
 fn ask_for_page(entry: &Entry, lane: u64) -> bool {
-    let Some(sent) = ask(&Request::LanePage { lane }, Reply::Page) else { return false };
+    let Answered::Sent(sent) = ask(&Request::LanePage { lane }, Reply::Page) else { return false };
     let kept = entry.keep_page(sent);
     sys::close(sent);
     kept
 }
 
+enum Answered {
+    Sent(i32),
+    /// It is not to be had now.
+    Later,
+    No,
+}
+
 /// The descriptor that comes beside this reply. Stacks are small: the answer is looked at where it stands.
 #[inline(never)]
-fn ask(request: &Request<'_>, wanted: Reply<'_>) -> Option<i32> {
-    let settings = Settings::read();
-    let mut answer = link::ask(settings.as_ref()?, request, None);
-    let answer = answer.as_mut()?;
-    let is_wanted = answer.reply() == Some(wanted);
-    if is_wanted { answer.take_fd() } else { None }
+fn ask(request: &Request<'_>, wanted: Reply<'_>) -> Answered {
+    let Some(settings) = Settings::read() else { return Answered::No };
+    let mut answer = link::ask(&settings, request, None);
+    let Some(answer) = answer.as_mut() else { return Answered::No };
+    let reply = answer.reply();
+    if reply == Some(Reply::Errno(EAGAIN)) {
+        return Answered::Later;
+    }
+    let is_wanted = reply == Some(wanted);
+    answer.take_fd().filter(|_| is_wanted).map_or(Answered::No, Answered::Sent)
 }

@@ -33,6 +33,10 @@ pub(super) struct Entry {
     seen: AtomicU32,
     /// The queue was found empty by the last accept under an open credit.
     vain: AtomicBool,
+    /// The last queue that was found empty was believed to be the lane's.
+    trusted: AtomicBool,
+    /// So many connections may be accepted before the queue is looked at again.
+    expected: AtomicU32,
 }
 
 /// How many have a place without memory being mapped for them.
@@ -135,6 +139,8 @@ impl Entry {
             state: AtomicU32::new(NEW),
             seen: AtomicU32::new(0),
             vain: AtomicBool::new(false),
+            trusted: AtomicBool::new(false),
+            expected: AtomicU32::new(0),
         }
     }
 
@@ -146,6 +152,37 @@ impl Entry {
     /// The queue was found empty under an open credit. True if it was not the last time.
     pub(super) fn found_none(&self) -> bool {
         !self.vain.swap(true, Ordering::Relaxed)
+    }
+
+    /// Whether an empty queue is believed without asking whose it is: not twice in a row.
+    pub(super) fn trusts(&self) -> bool {
+        !self.trusted.swap(true, Ordering::Relaxed)
+    }
+
+    /// The listening socket is known to be what it was.
+    pub(super) fn is_proven(&self) {
+        self.trusted.store(false, Ordering::Relaxed);
+    }
+
+    /// So many connections waited at the last look. Others take of them too, and an accept that finds none costs ten looks: half
+    /// of them are accepted before the next.
+    pub(super) fn expect(&self, waiting: u32) {
+        self.expected.store(waiting / 2, Ordering::Relaxed);
+    }
+
+    /// One of those that are expected to wait is about to be accepted; false if none are. Threads that count at once are
+    /// wrong by one, as everybody is whom another process is ahead of.
+    pub(super) fn take_expected(&self) -> bool {
+        let expected = self.expected.load(Ordering::Relaxed);
+        if expected > 0 {
+            self.expected.store(expected - 1, Ordering::Relaxed);
+        }
+        expected > 0
+    }
+
+    /// The number of the lane that it is for now.
+    pub(super) fn number(&self) -> u64 {
+        self.lane.load(Ordering::Acquire)
     }
 
     fn take_for(&self, lane: u64, seen: u32) -> bool {
@@ -237,6 +274,7 @@ impl Entry {
         let listener = self.listener();
         self.state.store(NEW, Ordering::Release);
         self.vain.store(false, Ordering::Relaxed);
+        self.expected.store(0, Ordering::Relaxed);
         let at = self.page.load(Ordering::Acquire);
         if !at.is_null() {
             // SAFETY: this entry's own mapping of this size; who comes late finds zeroes, by which nothing is allowed.

@@ -35,6 +35,8 @@ enum Fault {
     AllowanceOfAnyGeneration,
     /// A thread that shuts a credit, or uses a single, never rings.
     NeverRings,
+    /// Nor does one that has no descriptor for a connection.
+    ExhaustedInSilence,
     /// The supervisor sleeps, hushed, although a lane was no longer open.
     SleepsWithoutLook,
     /// It asks to hear of singles only if more connections wait than are granted.
@@ -70,6 +72,7 @@ fn model(threads: &[(u8, Shape)], arrivals: u8) -> Model {
     let start = State {
         queue: 0,
         to_arrive: arrivals,
+        exhaustions: 0,
         armed: true,
         event: false,
         cordon: false,
@@ -80,13 +83,10 @@ fn model(threads: &[(u8, Shape)], arrivals: u8) -> Model {
         threads: all,
         broken: None,
     };
-    Model {
-        page: Box::new(LanePage::blank()),
-        start,
-        ceilings: [None; 2],
-        generations: 3,
-        fault: Fault::None,
-    }
+    let page = Box::new(LanePage::blank());
+    // Who may not be patient is asked all the same, and says no.
+    page.set_patient(true);
+    Model { page, start, ceilings: [None; 2], generations: 3, fault: Fault::None }
 }
 
 impl Model {
@@ -116,6 +116,12 @@ impl Model {
     /// The first lane is taken out of rotation at any time.
     fn cordon(mut self) -> Self {
         self.start.cordon = true;
+        self
+    }
+
+    /// One accept, whichever, finds no descriptor.
+    fn exhaustion(mut self) -> Self {
+        self.start.exhaustions = 1;
         self
     }
 

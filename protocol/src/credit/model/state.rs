@@ -101,6 +101,8 @@ pub(super) struct Lane {
 pub(super) struct State {
     pub(super) queue: u8,
     pub(super) to_arrive: u8,
+    /// Accepts that may yet find no descriptor.
+    pub(super) exhaustions: u8,
     pub(super) armed: bool,
     pub(super) event: bool,
     pub(super) cordon: bool,

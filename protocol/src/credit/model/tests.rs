@@ -123,6 +123,20 @@ fn a_ceiling_is_kept() {
 }
 
 #[test]
+fn who_has_no_descriptor_gives_its_right_back() {
+    for shape in [ONCE, PATIENT, EDGE, BLOCKS] {
+        holds(model(&[(0, shape), (1, AWAY)], 1).second_is_open().exhaustion());
+    }
+    holds(model(&[(0, GREEDY), (1, ONCE)], 1).cordon().exhaustion());
+}
+
+#[test]
+fn who_has_no_descriptor_must_say_so() {
+    let fault = Fault::ExhaustedInSilence;
+    breaks(model(&[(0, EDGE), (1, AWAY)], 1).second_is_open().exhaustion().fault(fault), LOST);
+}
+
+#[test]
 fn an_open_record_must_not_be_dropped() {
     breaks(model(&[(0, ONCE), (0, ONCE), (1, AWAY)], 2).second_is_open().fault(Fault::DropsOpenRecord), LOST);
 }

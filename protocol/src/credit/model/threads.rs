@@ -24,7 +24,7 @@ impl Model {
                     Shape::Away | Shape::DirectOnce | Shape::DirectGreedy => false,
                 };
                 if wakes {
-                    after.threads[which] = Thread::Runs { lane, shape, turn: self.turn(which) };
+                    after.threads[which] = Thread::Runs { lane, shape, turn: Turn::default() };
                     next.push("wakes", after);
                 }
             }
@@ -40,7 +40,7 @@ impl Model {
         let own = &mut after.lanes[place];
         let holds = own.on_page(&self.page, |page| page.open_generation()) == Some(own.watched.into());
         let waits = |wait| Thread::Waits { lane, shape, wait };
-        let runs = Thread::Runs { lane, shape, turn: self.turn(which) };
+        let runs = Thread::Runs { lane, shape, turn: Turn::default() };
         match wait {
             Wait::Begins => {
                 if state.leaves && state.lanes[place].watched != 0 && holds {
@@ -83,16 +83,13 @@ impl Model {
         }
     }
 
-    pub(super) fn turn(&self, which: usize) -> Turn {
-        Turn::new(which as u32 + 1)
-    }
-
     /// Nobody but the thread itself can tell when it makes this step, so that it may as well follow the one before.
     fn is_private(&self, at: &At) -> bool {
         let marks = self.start.cordon || self.ceilings.iter().any(Option::is_some);
         match at {
-            At::Over(_) => true,
-            At::Mark(_) | At::Unmark(..) | At::Count(..) => !marks,
+            At::Over(_) | At::Linger(_) | At::Watch(_) => true,
+            At::Mark(_) | At::MarkForSingle(_) | At::LookAtSeries(..) => !marks,
+            At::Unmark(..) | At::Count(..) => !marks,
             _ => false,
         }
     }
@@ -101,18 +98,12 @@ impl Model {
         let mut after = *state;
         let own = usize::from(lane);
         self.plant(&mut after, own, &mut turn);
-        if shape == Shape::LevelPatient || self.fault == Fault::EdgeIsPatient {
-            be_patient(&mut after, own, &mut turn);
-        }
-        if shape.is_direct() {
-            self.watch(&mut after, own, &mut turn);
-        }
         let name = name(&turn.at);
         let right = match turn.at {
             At::Accept(right, _) => Some(right),
             _ => None,
         };
-        match after.lanes[own].on_page(&self.page, |page| turn.step(page)) {
+        match after.lanes[own].on_page(&self.page, |page| turn.step(page, || which as u32 + 1)) {
             None => {
                 if let (Fault::UnmarksBeforeAccept, At::Accept(_, mark)) = (self.fault, turn.at) {
                     after.lanes[own].on_page(&self.page, |page| page.unmark(mark));
@@ -124,24 +115,57 @@ impl Model {
                 }
                 turn.received(match after.lanes[own].receive() {
                     Sent::Nothing => Received::Nothing,
-                    Sent::Single => Received::Single,
+                    Sent::Single => Received::Single { series: 0 },
                     Sent::Open(generation) => Received::Open(generation.into()),
                     Sent::Void => Received::Void,
                 });
             }
-            Some(Do::Accept) => {
+            Some(Do::Accept { open }) => {
                 let right = right.expect("it is told to accept where it accepts");
-                turn.accepted(self.accept(&mut after, own, right));
+                if after.exhaustions > 0 {
+                    let mut exhausted = after;
+                    exhausted.exhaustions -= 1;
+                    let mut turn = turn;
+                    turn.accepted(Came::Exhausted);
+                    exhausted.threads[which] = Thread::Runs { lane, shape, turn };
+                    next.push("has no descriptor", exhausted);
+                }
+                let came = self.accept(&mut after, own, right);
+                after.lanes[own].vain &= !(open && came == Came::Connection);
+                turn.accepted(came);
                 if let (Fault::CountsAfterUnmark, At::Count(_, mark)) = (self.fault, turn.at) {
                     after.lanes[own].on_page(&self.page, |page| page.unmark(mark));
                 }
             }
+            // The record that stays in the lane brings the thread back.
+            Some(Do::Linger { generation }) if shape.is_direct() => {
+                // Who comes though nothing has told him was woken by what lies in the lane.
+                let own = &mut after.lanes[own];
+                let was_vain = core::mem::replace(&mut own.vain, true);
+                let stays = u64::from(own.watched) == generation && !was_vain;
+                turn.stays(if stays { Stays::Open } else { Stays::Watched });
+            }
+            Some(Do::Watch { generation }) if shape.is_direct() => {
+                let own = &mut after.lanes[own];
+                let watches = own.on_page(&self.page, |page| page.open_generation()) == Some(generation);
+                if watches {
+                    (own.watched, own.vain) = (small(generation), true);
+                }
+                turn.watches(watches);
+            }
+            Some(Do::Linger { .. }) => {
+                let patient = shape == Shape::LevelPatient || self.fault == Fault::EdgeIsPatient;
+                let stays = patient && !core::mem::replace(&mut after.lanes[own].vain, true);
+                turn.stays(if stays { Stays::Open } else { Stays::Not });
+            }
+            Some(Do::Watch { .. }) => turn.watches(false),
+            Some(Do::Exhausted) => after.lanes[own].rung = true,
             Some(Do::Ring) => after.lanes[own].rung = true,
             Some(Do::Return(came)) => {
                 let once = matches!(shape, Shape::LevelOnce | Shape::DirectOnce);
                 let again = shape == Shape::Blocking || !once && came == Came::Connection;
                 after.threads[which] = match again {
-                    true => Thread::Runs { lane, shape, turn: self.turn(which) },
+                    true => Thread::Runs { lane, shape, turn: Turn::default() },
                     false => Thread::waits(lane, shape),
                 };
                 return next.push(name, after);
@@ -152,27 +176,6 @@ impl Model {
         }
         after.threads[which] = Thread::Runs { lane, shape, turn };
         next.push(name, after);
-    }
-
-    /// As the library does: who finds nothing takes the record of the open credit off and watches the queue, and leaves the credit open.
-    fn watch(&self, state: &mut State, lane: usize, turn: &mut Turn) {
-        let own = &mut state.lanes[lane];
-        match turn.at {
-            At::Count(Right::Open(_), _) => own.vain = false,
-            At::Shut(generation) => {
-                // Who comes though nothing has told him was woken by what lies in the lane.
-                let was_vain = core::mem::replace(&mut own.vain, true);
-                let stays = u64::from(own.watched) == generation && !was_vain;
-                turn.at = if stays { At::Over(Came::Nothing) } else { At::Receive };
-            }
-            At::ShutUnfinished(generation)
-                if own.on_page(&self.page, |page| page.open_generation()) == Some(generation) =>
-            {
-                (own.watched, own.vain) = (small(generation), true);
-                turn.at = At::Receive;
-            }
-            _ => {}
-        }
     }
 
     /// What the kernel does, and whether it might have been asked to.
@@ -204,7 +207,7 @@ impl Model {
     fn plant(&self, state: &mut State, lane: usize, turn: &mut Turn) {
         let lane = &mut state.lanes[lane];
         match (self.fault, turn.at) {
-            (Fault::DropsOpenRecord, At::ShutUnfinished(_)) => turn.at = At::Over(Came::Nothing),
+            (Fault::DropsOpenRecord, At::ShutAndRing(_)) => turn.at = At::Over(Came::Nothing),
             (Fault::DoesNotLookAgain, At::LookAgain(generation, mark)) => {
                 turn.at = At::Accept(Right::Open(generation), mark);
             }
@@ -215,18 +218,9 @@ impl Model {
                 }
             }
             (Fault::NeverRings, At::Ring(then)) => turn.at = then.map_or(At::Look, At::Over),
+            (Fault::ExhaustedInSilence, At::Exhausted) => turn.at = At::Over(Came::Exhausted),
             _ => {}
         }
-    }
-}
-
-/// Leaves the credit open where nothing was found for the first time: the record that stays in the lane brings the thread back.
-fn be_patient(state: &mut State, lane: usize, turn: &mut Turn) {
-    let vain = &mut state.lanes[lane].vain;
-    match turn.at {
-        At::Count(Right::Open(_), _) => *vain = false,
-        At::Shut(_) if !core::mem::replace(vain, true) => turn.at = At::Over(Came::Nothing),
-        _ => {}
     }
 }
 
@@ -234,18 +228,23 @@ fn name(at: &At) -> &'static str {
     match at {
         At::Look => "looks",
         At::Allow(_) => "takes an allowance",
-        At::Mark(_) => "marks",
+        At::Mark(_) | At::MarkForSingle(_) => "marks",
+        At::LookAtSeries(..) => "looks at the series",
         At::LookAgain(..) => "looks again",
         At::Accept(..) => "accepts",
         At::Count(..) => "counts",
         At::GiveBack(..) => "gives the allowance back",
         At::Unmark(..) => "unmarks",
+        At::Linger(_) => "may leave it open",
         At::Shut(_) => "shuts",
+        At::ShutExhausted(_) => "shuts, without a descriptor",
         At::Use(_) => "counts its single",
         At::TakeRing(_) => "looks for RING",
         At::Ring(_) => "rings",
+        At::Exhausted => "says that it has no descriptor",
         At::Receive => "receives",
-        At::ShutUnfinished(_) => "shuts what it received",
+        At::Watch(_) => "may watch the queue",
+        At::ShutAndRing(_) => "shuts what it received",
         At::Over(_) => "returns",
         At::Moved => "is lost",
     }

@@ -310,7 +310,7 @@ impl History {
                 self.tell(Input::Accepted { conn, balancer, source: 0 });
             }
             8 => self.tell(Input::OpenConnections { worker, open: id }),
-            9 => self.tell(Input::BalancerReopened { balancer }),
+            9 => self.tell(Input::BalancerReopened { balancer, anew: id.is_multiple_of(2) }),
             11 => self.tell(Input::Lag { worker, lag: ms(id * 100) }),
             12 => self.tell(Input::Late),
             13 => {

@@ -143,7 +143,7 @@ impl Sim {
                 let Some(listener) = self.kernel.get_mut(&balancer) else { return };
                 listener.sound = self.reopens;
                 self.answer(match self.reopens {
-                    true => Input::BalancerReopened { balancer },
+                    true => Input::BalancerReopened { balancer, anew: self.by_credit },
                     false => Input::BalancerFailed { balancer, error: "it is still broken".to_owned() },
                 });
             }

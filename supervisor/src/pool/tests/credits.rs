@@ -152,12 +152,17 @@ fn who_blocks_or_has_a_limit_gets_singles_only() {
 }
 
 /// Both workers are always busy and one is quicker: what each has got after so many milliseconds of which the first takes
-/// `quick` connections each and the other `slow`.
-fn storm(quick: usize, slow: usize, time: usize) -> [usize; 2] {
+/// `quick` connections each and the other `slow`, and for how many milliseconds one could take nothing at the longest.
+fn storm(quick: usize, slow: usize, time: usize) -> ([usize; 2], usize) {
     let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
     connect(&mut sim, balancer, 64);
     let mut got = [0, 0];
+    let (mut rested, mut longest) = ([0, 0], 0);
     for _ in 0..time {
+        for (lane, rested) in lanes.iter().map(|lane| &sim.lanes[lane]).zip(&mut rested) {
+            *rested = if lane.open || !lane.queue.is_empty() { 0 } else { *rested + 1 };
+            longest = longest.max(*rested);
+        }
         for (worker, most) in [(0, quick), (1, slow)] {
             for _ in 0..most {
                 if let Some(Record::Conn(_)) = sim.take(lanes[worker]) {
@@ -169,14 +174,16 @@ fn storm(quick: usize, slow: usize, time: usize) -> [usize; 2] {
         }
         sim.advance(ms(1));
     }
-    got
+    (got, longest)
 }
 
 #[test]
 fn who_is_far_ahead_rests_but_never_where_that_costs_rate() {
-    let [quick, slow] = storm(12, 10, 1_000);
+    let ([quick, slow], rested) = storm(12, 10, 1_000);
     assert!(quick * 10 <= slow * 12, "{quick} and {slow}");
-    let [quick, slow] = storm(20, 1, 1_000);
+    // From outside it looks like a worker that was not told.
+    assert!((2..5).contains(&rested), "{rested} ms");
+    let ([quick, slow], _) = storm(20, 1, 1_000);
     assert!(quick + slow > 15_000, "{quick} and {slow}: the slow one holds the quick one back");
 }
 

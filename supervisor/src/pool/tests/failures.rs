@@ -58,10 +58,10 @@ fn while_the_answer_is_out_it_is_starting() {
     assert_eq!((sim.pool.count_running_load_balancers(), sim.pool.count_active_load_balancers()), (0, 1));
     assert!(!sim.pool.may_accept(balancer));
     sim.drive_bounded();
-    sim.input(Input::BalancerReopened { balancer });
+    sim.input(Input::BalancerReopened { balancer, anew: false });
     assert!(sim.pool.may_accept(balancer));
     sim.take_orders();
-    sim.input(Input::BalancerReopened { balancer });
+    sim.input(Input::BalancerReopened { balancer, anew: false });
     assert_eq!(sim.take_orders(), []);
 }
 
@@ -69,7 +69,7 @@ fn while_the_answer_is_out_it_is_starting() {
 fn one_that_listens_again_unasked_is_running() {
     let (mut sim, balancer, _) = Sim::serving(settings(1));
     sim.fail(balancer);
-    sim.input(Input::BalancerReopened { balancer });
+    sim.input(Input::BalancerReopened { balancer, anew: false });
     assert_eq!(state(&sim, balancer), BalancerState::Running);
     sim.take_orders();
     sim.advance(ms(10_000));
@@ -98,7 +98,7 @@ fn it_closes_when_nobody_is_left() {
     sim.input(Input::BalancerFailed { balancer, error: String::new() });
     assert_eq!(sim.take_orders(), []);
     // Whoever opened it in the meantime has it closed.
-    sim.input(Input::BalancerReopened { balancer });
+    sim.input(Input::BalancerReopened { balancer, anew: false });
     assert_eq!(sim.take_orders(), [Output::CloseBalancer { balancer }]);
 }
 
@@ -119,7 +119,7 @@ fn it_is_stopping_while_the_cluster_stops_and_is_not_opened_then() {
     assert_eq!((sim.pool.count_running_load_balancers(), sim.pool.count_active_load_balancers()), (0, 2));
     sim.take_orders();
     sim.input(Input::BalancerFailed { balancer: two, error: String::new() });
-    sim.input(Input::BalancerReopened { balancer: one });
+    sim.input(Input::BalancerReopened { balancer: one, anew: false });
     sim.advance(ms(5_000));
     assert_eq!(sim.take_orders(), []);
     assert_eq!(state(&sim, one), BalancerState::Stopping);

@@ -1,6 +1,7 @@
 //! Tests of the pool as a whole, by subject, on a virtual clock.
 
 mod acts;
+mod admission;
 mod boots;
 mod closing;
 mod commands;
