@@ -10,6 +10,7 @@
 //! # What it costs
 //! A connection by a single: its record, the number and the flags of the listening socket, the program's own accept. By an open
 //! credit: the number of the lane, those two, the accept, and a look at the queue whenever half of what was seen there is accepted.
+//! In steady traffic: the number and the accept, and nothing for the next one in the same round; the wait has asked for the lane's.
 //! An accept in vain without an open credit: one receive. With one: the number of the lane, a look, and whether the lane blocks.
 
 mod call;
@@ -54,7 +55,9 @@ pub(crate) fn of(fd: c_int) -> Option<Credit> {
     let guess = guess::of(fd).and_then(|entry| {
         let lane = entry.number();
         let page = entry.page(lane)?;
-        page.open_generation().is_none().then(|| Credit::new(entry, lane, page, false))
+        // The wait has just asked.
+        let is_sure = page.direct().is_one_each() && direct::is_in_round(lane, fd);
+        (is_sure || page.open_generation().is_none()).then(|| Credit::new(entry, lane, page, is_sure))
     });
     guess.or_else(|| of_lane(fd))
 }

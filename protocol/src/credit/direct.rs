@@ -38,6 +38,8 @@ struct Told {
     data: AtomicU64,
     set: AtomicU32,
     events: AtomicU32,
+    /// The worker accepts one connection for each time that its wait tells of some.
+    one_each: AtomicU32,
 }
 
 /// What the worker writes.
@@ -73,6 +75,12 @@ impl Direct {
         version != 0
             && self.told.0.version.load(Ordering::Relaxed) == version
             && version as u32 == self.changes.0.load(Ordering::SeqCst).wrapping_add(1)
+    }
+
+    /// While it watches the listening socket the thread is to accept one connection in each round of its wait, and then to wait behind the
+    /// others; else as many as it likes.
+    pub fn is_one_each(&self) -> bool {
+        self.told.0.one_each.load(Ordering::Relaxed) != 0
     }
 
     /// The program is about to change a registration of the lane, or has just done so.
@@ -112,6 +120,11 @@ impl Direct {
         told.version.store(version, Ordering::Release);
     }
 
+    /// Whether the worker is to accept one connection in each round. It gives and takes no right.
+    pub fn set_one_each(&self, on: bool) {
+        self.told.0.one_each.store(on.into(), Ordering::Relaxed);
+    }
+
     /// The generation under which a wait watches the listening socket.
     pub fn watched(&self) -> u64 {
         self.watch.0.generation.load(Ordering::SeqCst)
@@ -133,7 +146,7 @@ impl Direct {
     /// As the memory is before anybody has written to it.
     pub(super) fn blank() -> Self {
         let (long, short) = (|| AtomicU64::new(0), || AtomicU32::new(0));
-        let told = Told { version: long(), data: long(), set: short(), events: short() };
+        let told = Told { version: long(), data: long(), set: short(), events: short(), one_each: short() };
         let watch = Watch { generation: long(), empty: long(), own: short() };
         Self { told: Line(told), changes: Line(short()), watch: Line(watch) }
     }

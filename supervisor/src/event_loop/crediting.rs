@@ -84,7 +84,7 @@ impl Shell {
     /// each connection, as it would be by the kernel.
     fn look_for_stalled(&mut self, id: BalancerId) {
         let now = self.now;
-        let mut quiet = Vec::new();
+        let (mut quiet, mut direct) = (Vec::new(), Vec::new());
         let of_it = self.lanes.values().filter(|lane| lane.balancer == id);
         let by_all =
             of_it.filter_map(|lane| lane.credits.as_ref()).map(Credits::accepted).fold(0, u64::wrapping_add);
@@ -93,6 +93,9 @@ impl Shell {
             // Of those who wait at the queue the kernel wakes one for each connection; the others sleep on.
             let is_direct = credits.is_direct();
             let accepted = if is_direct { by_all } else { credits.accepted() };
+            if is_direct {
+                direct.push(*lane_id);
+            }
             match lane.seen {
                 Some((at, seen)) if seen == accepted && now.saturating_duration_since(at) >= STALL => {
                     // Who was woken by the kernel cannot be woken better.
@@ -102,6 +105,14 @@ impl Shell {
                 Some((_, seen)) if seen == accepted => {}
                 Some(_) | None => lane.seen = Some((now, accepted)),
             }
+        }
+        if quiet.is_empty() {
+            return;
+        }
+        // One of them has been woken for it, and waits for a processor: the others are left alone.
+        let is_woken = |id: &LaneId| self.lanes.get(id).is_some_and(|lane| self.is_woken(lane));
+        if direct.iter().any(is_woken) {
+            quiet.retain(|(lane, _)| !direct.contains(lane));
         }
         for (lane, long) in quiet {
             if self.lanes.get(&lane).is_some_and(|lane| self.sleeps(lane, long)) {
@@ -138,6 +149,12 @@ impl Shell {
                 self.pool.handle(self.now, Input::Woken { lane });
             }
         }
+    }
+
+    /// Its only thread is in its wait, and has been woken.
+    fn is_woken(&self, lane: &Lane) -> bool {
+        let sole = self.pulse_of(lane).and_then(Pulse::sole).filter(|look| !look.running);
+        sole.is_some_and(|look| matches!(proc::state(lane.holder.pid, look.tid), Some('R')))
     }
 
     /// Its only thread sleeps in its wait. One that has been woken and waits for a processor is in its wait, too, and comes, unless it
@@ -198,6 +215,13 @@ impl Shell {
                 self.pool.handle(self.now, Input::Shut { lane: id });
                 self.credit_failed(id, &error);
             }
+        }
+    }
+
+    /// Its worker accepts one connection in each round, or as many as it likes.
+    pub(super) fn pace(&mut self, id: LaneId, one_each: bool) {
+        if let Some(credits) = self.lanes.get(&id).and_then(|lane| lane.credits.as_ref()) {
+            credits.set_one_each(one_each);
         }
     }
 
@@ -292,7 +316,9 @@ impl Shell {
         let may_open = alike && lane.is_nonblocking();
         self.tell_trigger(id, may_open);
         let threads = if may_open { 1 } else { threads.max(1) };
-        self.input(Input::Accepters { lane: id, threads, may_open });
+        let lane = self.lanes.get(&id);
+        let may_watch = may_open && lane.is_some_and(|lane| lane.may_watch);
+        self.input(Input::Accepters { lane: id, threads, may_open, may_watch });
     }
 
     /// Lets an open credit stay open over one vain accept where the only process that waits on the lane is known to be told of its
@@ -326,7 +352,9 @@ impl Shell {
                     Trigger::Level(registration) => Some(registration),
                 });
                 credits.set_patient(level.is_some());
-                credits.set_registration(level.flatten().filter(|_| is_sole), changes);
+                let registration = level.flatten().filter(|_| is_sole);
+                lane.may_watch = registration.is_some();
+                credits.set_registration(registration, changes);
             }
         }
     }

@@ -32,6 +32,7 @@ impl Shell {
                 Output::Grant { lane } => self.grant(lane),
                 Output::Open { lane } => self.open_credit(lane),
                 Output::Wake { lane } => self.wake(lane),
+                Output::Pace { lane, one_each } => self.pace(lane, one_each),
                 Output::TakeFor { lane } => self.take_for(lane),
                 Output::LookAtQueue { balancer } => self.make_ready(balancer),
                 Output::Refuse { conn } => self.conns.refuse(conn),
@@ -68,6 +69,7 @@ impl Shell {
             Output::Grant { .. }
             | Output::Open { .. }
             | Output::Wake { .. }
+            | Output::Pace { .. }
             | Output::LookAtQueue { .. }
             | Output::Resume { .. } => true,
             Output::Measure { .. } | Output::Watch { .. } => true,

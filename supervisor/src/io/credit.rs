@@ -139,6 +139,13 @@ impl Credits {
         }
     }
 
+    /// Whether a worker that waits at the queue itself accepts one connection in each round.
+    pub(crate) fn set_one_each(&self, on: bool) {
+        if let Some(page) = self.page() {
+            page.direct().set_one_each(on);
+        }
+    }
+
     /// The registration that the worker was told of holds no more.
     pub(crate) fn has_changed(&self) -> bool {
         self.page().is_some_and(|page| page.direct().registration().is_none())

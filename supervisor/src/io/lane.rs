@@ -49,6 +49,8 @@ pub(crate) struct Lane {
     pub(crate) given_at: Option<u64>,
     /// How its process is told of it, as far as that has been read.
     pub(crate) trigger: Option<Known>,
+    /// Its process knows from that how to wait at the queue itself.
+    pub(crate) may_watch: bool,
     /// The last one given out.
     pub(crate) ticket: Ticket,
     /// The core has given it an open credit that is not known to have ended.
@@ -116,6 +118,7 @@ impl Lane {
             one_by_one: false,
             given_at: None,
             trigger: None,
+            may_watch: false,
             ticket,
             open: false,
             seen: None,

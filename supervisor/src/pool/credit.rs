@@ -11,6 +11,7 @@ use super::deadlines::after;
 use super::lane::{Count, Flow, Gate, Lane};
 use super::pool::Pool;
 use super::spread::{LOOK, Spread};
+use super::steady::Steady;
 use super::storm::StormState;
 use super::{Deadline, Output, Policy, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
@@ -48,6 +49,7 @@ pub(super) struct Queue {
     /// Singles that were not used in time.
     pub(super) late: u64,
     pub(super) storm: StormState,
+    pub(super) steady: Steady,
 }
 
 impl Pool {
@@ -80,10 +82,10 @@ impl Pool {
     }
 
     /// How the process that holds the lane accepts.
-    pub(super) fn accepters(&mut self, id: LaneId, threads: u32, may_open: bool) {
+    pub(super) fn accepters(&mut self, id: LaneId, threads: u32, may_open: bool, may_watch: bool) {
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.threads = threads.max(1);
-            lane.may_open = may_open;
+            (lane.may_open, lane.may_watch) = (may_open, may_watch);
         }
     }
 
@@ -115,13 +117,17 @@ impl Pool {
         balancer.queue.has_joined = false;
         // This is the look that was ordered.
         self.outbox.retain(|order| *order != Output::LookAtQueue { balancer: id });
+        let accepted = balancer.dispatched();
+        balancer.queue.steady.saw(now, accepted);
         let is_behind = left > 0 && waiting >= DEEP && !covered.any_idle;
-        self.wake_instead(id, waiting);
         let is_storm = self.is_storm(now, id, waiting, is_behind, covered);
+        self.wake_instead(id, waiting);
         if !is_storm && covered.opened > 0 {
             self.end_direct(now, id);
         }
-        if left > 0
+        if covered.opened + covered.rests + covered.singles == 0 && self.steady_begins(now, id) {
+            self.open_some(now, id, u32::MAX);
+        } else if left > 0
             && is_storm
             && self.open_fits()
             && self.open_some(now, id, waiting) > 0
@@ -129,6 +135,7 @@ impl Pool {
         {
             balancer.forget_queue();
         }
+        self.tell_pace(id);
         let may_give =
             left > 0 && self.balancers.get(&id).is_some_and(|balancer| !balancer.rotation.is_empty());
         self.pump(now, id);
@@ -145,7 +152,8 @@ impl Pool {
         }
         // While all have open credits nobody tells of arrivals.
         if self.is_hushed(id) {
-            self.look_at_queue(id, after(now, LOOK));
+            let is_steady = self.balancers.get(&id).is_some_and(|balancer| balancer.queue.steady.is_on());
+            self.look_at_queue(id, after(now, if is_steady { LATE } else { LOOK }));
         }
     }
 
@@ -406,7 +414,7 @@ impl Pool {
     }
 
     /// Where the number of connections matters, each is counted when it is allowed.
-    fn open_fits(&self) -> bool {
+    pub(super) fn open_fits(&self) -> bool {
         self.settings.max_connections.is_none() && self.settings.policy == Policy::RoundRobin
     }
 

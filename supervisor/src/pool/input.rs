@@ -40,8 +40,9 @@ pub enum Input {
     OneByOne { lane: LaneId, on: bool },
     /// The process that holds the lane accepts by itself, on credit, or no longer.
     TakesCredit { lane: LaneId, on: bool },
-    /// So many threads accept by the lane, and whether an open credit fits the way in which they do.
-    Accepters { lane: LaneId, threads: u32, may_open: bool },
+    /// So many threads accept by the lane, and whether an open credit fits the way in which they do, and whether they can wait at the
+    /// queue itself meanwhile.
+    Accepters { lane: LaneId, threads: u32, may_open: bool, may_watch: bool },
     /// So many connections wait in the queue of a balancer that works by credit. Told after what is known of its lanes.
     Queued { balancer: BalancerId, waiting: u32 },
     /// The lane's open credit has ended: its worker found the queue empty.

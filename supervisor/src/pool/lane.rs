@@ -44,6 +44,10 @@ pub struct Lane {
     pub(super) is_late: bool,
     /// An open credit fits the way in which its threads accept.
     pub(super) may_open: bool,
+    /// Its thread can wait at the queue itself.
+    pub(super) may_watch: bool,
+    /// It was told to accept one in each round while it does.
+    pub(super) one_each: bool,
     /// Threads that accept by it, at least 1.
     pub(super) threads: u32,
     /// How often an open credit has not moved though it should have, since the last one that found the queue empty.
@@ -119,6 +123,8 @@ impl Lane {
             is_late: false,
             storm: Storm::default(),
             may_open: false,
+            may_watch: false,
+            one_each: false,
             threads: 1,
             stalls: 0,
             granted_at: None,

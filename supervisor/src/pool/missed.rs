@@ -49,6 +49,6 @@ impl Balancer {
 }
 
 /// It is out of rotation because of its worker's lag, or because nothing is taken from it; but for that it would be in.
-fn is_out(lane: &Lane) -> bool {
+pub(super) fn is_out(lane: &Lane) -> bool {
     lane.gate == Gate::Suspect || lane.gate == Gate::Open && lane.flow == Flow::Suspect
 }

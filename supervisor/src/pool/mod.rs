@@ -65,6 +65,7 @@ mod snapshot;
 mod spread;
 mod standing;
 mod state;
+mod steady;
 mod stop;
 mod storm;
 mod successor;

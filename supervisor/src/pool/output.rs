@@ -28,6 +28,8 @@ pub enum Output {
     Open { lane: LaneId },
     /// Wake the lane's worker, which waits at the queue itself by an open credit: the kernel may have woken one that may not accept.
     Wake { lane: LaneId },
+    /// While the lane's worker waits at the queue itself it is to accept one connection in each round, or as many as it likes.
+    Pace { lane: LaneId, one_each: bool },
     /// Accept one connection and hand it to the lane, which takes no credit; answered by `NoneTaken` if there is none.
     TakeFor { lane: LaneId },
     /// Tell how many connections wait in the queue of the balancer's socket, and before that what its lanes have done.

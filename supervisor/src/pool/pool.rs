@@ -155,8 +155,8 @@ impl Pool {
                 recount = false;
             }
             Input::TakesCredit { lane, on } => self.takes_credit(now, lane, on),
-            Input::Accepters { lane, threads, may_open } => {
-                self.accepters(lane, threads, may_open);
+            Input::Accepters { lane, threads, may_open, may_watch } => {
+                self.accepters(lane, threads, may_open, may_watch);
                 recount = false;
             }
             Input::Queued { balancer, waiting } => {

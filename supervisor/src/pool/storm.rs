@@ -6,6 +6,7 @@ use super::covered::Covered;
 use super::credit::DEEP;
 use super::deadlines::after;
 use super::pool::Pool;
+use super::steady::SILENCE;
 use crate::ids::{BalancerId, LaneId};
 use std::time::{Duration, Instant};
 
@@ -63,13 +64,33 @@ impl Pool {
             let taken = accepted.saturating_sub(std::mem::replace(&mut storm.accepted, accepted));
             let empty = std::mem::take(&mut storm.empty);
             storm.stands = taken == 0 && waiting > 0;
-            let keeps_up = empty * KEPT_UP.1 >= taken * KEPT_UP.0;
+            let steady = &mut balancer.queue.steady;
+            if steady.has_lasted(now, covered.takers) {
+                storm.until = None;
+                return false;
+            }
+            // Who takes one in each round never finds the queue empty.
+            let keeps_up = steady.is_on() || empty * KEPT_UP.1 >= taken * KEPT_UP.0;
+            if waiting >= DEEP {
+                steady.end();
+            }
             goes_on |= waiting >= DEEP || taken >= u64::from(covered.takers * DEEP) && !keeps_up;
+            goes_on |= steady.is_on() && taken > 0;
+            storm.may_be_missed |= steady.is_on() && storm.stands;
+            if !goes_on && taken > 0 && covered.shutting == 0 && covered.rests == 0 {
+                goes_on = self.steady_begins(now, id);
+            }
         }
+        let Some(balancer) = self.balancers.get_mut(&id) else { return false };
+        let storm = &mut balancer.queue.storm;
         if goes_on {
-            storm.until = Some(after(now, STORM));
+            storm.until = Some(after(now, if balancer.queue.steady.is_on() { SILENCE } else { STORM }));
         }
-        storm.until.is_some_and(|until| now < until)
+        let is_storm = storm.until.is_some_and(|until| now < until);
+        if !is_storm {
+            balancer.queue.steady.fades();
+        }
+        is_storm
     }
 
     /// So many wait. Of workers that wait at the queue the kernel wakes one for each connection; if it may have woken one that may accept

@@ -104,6 +104,11 @@ impl Credit {
     /// # Safety
     /// As for [`Call::make_on`].
     unsafe fn accept(&mut self, fd: c_int, call: &Call, open: bool) -> Tried {
+        let one_each = open && self.page.direct().is_one_each();
+        if one_each && direct::has_taken(self.lane) {
+            // The next is somebody else's, or this thread's in its next round.
+            return Tried::Empty;
+        }
         // It was opened after the guess.
         if open && !self.is_of(fd, 0) {
             return Tried::Elsewhere;
@@ -118,7 +123,8 @@ impl Credit {
             Some(Listener::TO_COME) => return Tried::Empty,
             Some(listener) => listener,
         };
-        if open && !self.entry.take_expected() {
+        let was_told = one_each && direct::was_told(self.lane);
+        if open && !was_told && !self.entry.take_expected() {
             match listener.waiting() {
                 // What comes of another's empty queue is mended by the next look, which asks whose it is.
                 Some(0) if self.entry.trusts() || listener.is_itself() => return Tried::Empty,
@@ -132,7 +138,10 @@ impl Credit {
             return Tried::NoListener(Some(listener));
         }
         self.entry.is_proven();
-        listener.keep_nonblocking();
+        // Where the kernel has just woken this thread for one, and no other, nobody waits long even if it blocks.
+        if !was_told {
+            listener.keep_nonblocking();
+        }
         // SAFETY: passed on to the caller.
         match unsafe { call.make_on(listener.fd) } {
             Ok(connection) => {
@@ -164,6 +173,9 @@ impl Credit {
         let listener = self.entry.listener();
         if listener == Some(Listener::TO_COME) {
             return Stays::Not;
+        }
+        if self.page.direct().is_one_each() && direct::has_taken(self.lane) {
+            return Stays::Open;
         }
         if listener.is_some_and(|listener| direct::found_none(self.lane, generation, listener)) {
             return Stays::Open;

@@ -26,6 +26,8 @@ pub(super) enum Phase {
     Empty,
     /// A connection was accepted: there may be another.
     Taken,
+    /// One was accepted in the round before this one, by a thread that takes one in each: it is to wait behind the others.
+    Served,
     /// The program was told that one waits.
     Told,
 }
@@ -85,6 +87,35 @@ pub(super) fn found_none(number: u64, generation: u64, listener: Listener) -> bo
         page.direct().count_empty();
     }
     is_it && !came_by_it
+}
+
+/// The lane is watched, and a connection was accepted by it since the thread waited last.
+#[inline]
+pub(super) fn has_taken(number: u64) -> bool {
+    find_in(number, Phase::Taken)
+}
+
+/// The lane is watched, and the thread's wait has told the program that a connection waits.
+#[inline]
+pub(super) fn was_told(number: u64) -> bool {
+    find_in(number, Phase::Told)
+}
+
+/// The thread's wait has told the program of this lane by this descriptor, or it has accepted by it since: it takes one in each round.
+#[inline]
+pub(super) fn is_in_round(number: u64, fd: i32) -> bool {
+    let found = watched().and_then(|watched| watched.find(number));
+    found.is_some_and(|lane| {
+        (lane.is(Phase::Told) || lane.is(Phase::Taken))
+            && lane.fd.load(Ordering::Relaxed) == fd
+            && lane.holds()
+    })
+}
+
+#[inline]
+fn find_in(number: u64, phase: Phase) -> bool {
+    let found = watched().and_then(|watched| watched.find(number));
+    found.is_some_and(|lane| lane.is(phase) && lane.holds())
 }
 
 /// A connection of the lane was accepted by an open credit.
@@ -227,6 +258,27 @@ impl Watched {
         }
     }
 
+    /// The lane waits at its listening socket behind all others: the kernel wakes whoever has waited there for longest. What has come
+    /// meanwhile is told by the wait. False if it is watched no longer.
+    pub(super) fn put_behind(&self, lane: &Lane) -> bool {
+        let is_done = self.alone(|watched| {
+            let (listener, mut event) = (
+                lane.listener.load(Ordering::Relaxed),
+                EpollEvent { events: EPOLLIN | EPOLLEXCLUSIVE, data: watched.place(lane) },
+            );
+            watched.unwatch(lane);
+            let is_done = sys::epoll_ctl(watched.own(), EPOLL_CTL_ADD, listener, &mut event).is_ok();
+            if is_done {
+                lane.phase.store(Phase::Empty as u32, Ordering::Release);
+            }
+            is_done
+        });
+        if !is_done {
+            self.end(lane, true);
+        }
+        is_done
+    }
+
     /// The lane's listening socket is watched no longer. Its credit ends, for no record in the lane tells of it; `ring`: the
     /// supervisor hears of it in any case.
     pub(super) fn end(&self, lane: &Lane, ring: bool) {
@@ -272,6 +324,15 @@ impl Lane {
             page.open_generation() == Some(self.generation.load(Ordering::Relaxed))
                 && page.direct().holds(self.version.load(Ordering::Relaxed))
         })
+    }
+
+    pub(super) fn set(&self, phase: Phase) {
+        self.phase.store(phase as u32, Ordering::Release);
+    }
+
+    /// It accepts one connection in each round.
+    pub(super) fn is_one_each(&self) -> bool {
+        self.page().is_some_and(|page| page.direct().is_one_each())
     }
 
     /// The descriptor is still this lane.

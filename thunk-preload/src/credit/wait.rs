@@ -57,15 +57,30 @@ impl Wait {
         };
         let mut left = None;
         loop {
-            let (mut lanes, mut taken) = (0, 0);
+            let (mut lanes, mut taken, mut served) = (0, 0, 0);
             for lane in self.watched.lanes() {
                 // Who was told and did not come is not interested, or does not accept by this thread.
                 if !lane.holds() || lane.is(Phase::Told) {
                     self.watched.end(lane, false);
-                } else {
-                    lanes += 1;
-                    taken += u32::from(lane.is(Phase::Taken));
+                    continue;
                 }
+                if lane.is(Phase::Taken) && lane.is_one_each() {
+                    lane.set(Phase::Served);
+                    served += 1;
+                } else if lane.is(Phase::Served) && !self.watched.put_behind(lane) {
+                    continue;
+                }
+                lanes += 1;
+                taken += u32::from(lane.is(Phase::Taken));
+            }
+            if served > 0 {
+                // What it has just accepted comes first, mostly with a request. It goes behind the others when it has nothing to do.
+                // SAFETY: passed on to the caller.
+                let count = unsafe { real::epoll_wait(self.set, self.events, self.max, 0) };
+                if count != 0 {
+                    return Some(count);
+                }
+                continue;
             }
             if lanes == 0 {
                 return None;

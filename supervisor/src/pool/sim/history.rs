@@ -156,8 +156,9 @@ impl History {
             Act::Stall(n) => self.sim.stall(self.lane(n)?),
             Act::Wake(n) => self.tell(Input::Woken { lane: self.lane(n)? }),
             Act::Accepters(n, threads, may_open) => {
+                let may_watch = may_open;
                 let lane = self.lane(n)?;
-                self.tell(Input::Accepters { lane, threads, may_open });
+                self.tell(Input::Accepters { lane, threads, may_open, may_watch });
             }
             Act::Credit(n, on) => self.sim.takes_credit(self.lane(n)?, on),
             Act::Break(n) => self.tell(Input::LaneClosed { lane: self.lane(n)? }),

@@ -125,6 +125,8 @@ pub(super) struct SimLane {
     pub(super) empty: u32,
     /// Its worker was woken to look at the queue.
     pub(super) woken: bool,
+    /// It was told to accept one in each round.
+    pub(super) one_each: bool,
     pub(super) singles: Singles,
     /// It is given one by one.
     pub(super) one_by_one: bool,
@@ -190,6 +192,11 @@ impl Sim {
     /// As [`Sim::serving`], by credit.
     pub(super) fn on_credit(settings: Settings) -> (Self, BalancerId, Vec<LaneId>) {
         Self { by_credit: true, ..Self::new(settings) }.serve()
+    }
+
+    /// As [`Sim::on_credit`], and the workers can wait at the queue itself.
+    pub(super) fn on_credit_at_the_queue(settings: Settings) -> (Self, BalancerId, Vec<LaneId>) {
+        Self { by_credit: true, direct: true, ..Self::new(settings) }.serve()
     }
 
     #[expect(clippy::disallowed_methods, reason = "a virtual clock has to begin at some real instant")]
@@ -301,6 +308,7 @@ impl Sim {
             direct,
             empty,
             woken,
+            one_each: false,
             one_by_one,
             away,
             read,
@@ -308,8 +316,9 @@ impl Sim {
         self.lanes.insert(lane, lane_made);
         self.input(Input::LaneOpened { lane, worker, balancer });
         if credit {
+            let may_open = self.may_open;
             self.input(Input::TakesCredit { lane, on: true });
-            self.input(Input::Accepters { lane, threads: 1, may_open: self.may_open });
+            self.input(Input::Accepters { lane, threads: 1, may_open, may_watch: may_open && self.direct });
         }
         lane
     }

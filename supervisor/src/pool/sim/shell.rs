@@ -89,6 +89,11 @@ impl Sim {
                     lane.woken = true;
                 }
             }
+            Output::Pace { lane, one_each } => {
+                if let Some(lane) = self.lanes.get_mut(&lane) {
+                    lane.one_each = one_each;
+                }
+            }
             Output::TakeFor { lane } => self.take_for(lane),
             Output::LookAtQueue { balancer } => {
                 self.to_look_at.insert(balancer);

@@ -28,6 +28,7 @@ mod rollouts;
 mod rotation;
 mod scaling;
 mod sharing;
+mod steady;
 mod stopping;
 mod storms;
 mod survivors;
