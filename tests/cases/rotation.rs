@@ -1,6 +1,6 @@
 //! Connections go round: while all workers keep up, each gets its turn exactly.
 
-use harness::{Cluster, Options, ask_in_turn, each, shares};
+use harness::{Cluster, Options, PATIENCE, ask_in_turn, each, shares, wait_until};
 
 #[test]
 fn is_exact_over_a_hundred_connections() {
@@ -45,4 +45,26 @@ fn counts_cpus_by_default() {
     assert_eq!(shares(&answers).len(), 1, "{answers:?}");
     assert_eq!(cluster.started().len(), 1);
     cluster.stop();
+}
+
+#[test]
+fn in_steady_traffic_all_go_on_to_get_their_share() {
+    each(
+        |app| matches!(app.name, "node-http" | "python-asyncio" | "c-epoll"),
+        |app| {
+            let cluster = Cluster::start(&app, Options::workers(3));
+            cluster.assert_even(3, || shares(&ask_in_turn(&cluster.target(), &app, 99)));
+            // By the kernel's turns there is no promise, as somebody else may be quicker to wait again.
+            let answers = ask_in_turn(&cluster.target(), &app, 3_000);
+            let late = shares(&answers[1_500..]);
+            assert!(late.len() == 3 && late.values().all(|share| *share >= 100), "{late:?}");
+            // Once nobody has come for a moment it is exact again.
+            wait_until("nobody waits at the queue itself", PATIENCE, || {
+                let workers = cluster.inspect()["workers"].clone();
+                workers.as_array().into_iter().flatten().all(|worker| worker["direct"] != true)
+            });
+            cluster.assert_even(3, || shares(&ask_in_turn(&cluster.target(), &app, 99)));
+            cluster.stop();
+        },
+    );
 }

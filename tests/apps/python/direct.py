@@ -203,7 +203,38 @@ def two_lanes():
     worker.kill()
 
 
+def one_each():
+    worker, lane = begin()
+    lane.tell_pace(True)
+    clients = [lane.dial() for _ in range(3)]
+    rounds = [worker("(len(told.poll(30)), accept(s), accept(s))") for _ in range(3)]
+    check("one in each round, though more wait", rounds, [(1, "ok", "EAGAIN")] * 3)
+    check("and nothing is found empty", (watches(lane), lane.found_empty(), lane.heard()), ((True, True, True), 0, []))
+    check("the last was the last", worker("told.poll(0.05)"), [])
+    clients += [lane.dial() for _ in range(2)]
+    check("the next", worker("(len(told.poll(30)), accept(s))"), (1, "ok"))
+    lane.tell_pace(False)
+    check("as many as it likes again", worker("(accept(s), accept(s))"), ("ok", "EAGAIN"))
+    lane.tell_pace(True)
+    worker("reading, writing = os.pipe()")
+    worker("told.register(reading, select.EPOLLIN)")
+    clients.append(lane.dial())
+    check("it accepts", worker("(len(told.poll(30)), accept(s))"), (1, "ok"))
+    clients.append(lane.dial())
+    worker("os.write(writing, b'x')")
+    first = worker("[fd for fd, _ in told.poll(30)] == [reading]")
+    check("what it has comes before the next connection", first, True)
+    both = worker("sorted(fd for fd, _ in told.poll(30)) == sorted([reading, s.fileno()])")
+    check("which waits for one round", (both, worker("accept(s)")), (True, "ok"))
+    lane.revoke()
+    clients.append(lane.dial())
+    check("whose credit has ended is not woken", worker("(os.read(reading, 9), told.poll(0.05))[1]"), [])
+    check("and watches no more", (lane.watched(), lane.is_empty()), (0, True))
+    worker.kill()
+
+
 accepts()
+one_each()
 revoked()
 ended()
 not_begun()

@@ -69,6 +69,10 @@ class Lane:
         version = self.told << 32 | self.number_at(CHANGES) + 1
         struct.pack_into("<QQII", self.page, DIRECT, version, data, epoll, events)
 
+    def tell_pace(self, one_each):
+        """Whether it accepts one connection in each round of its wait."""
+        struct.pack_into("<I", self.page, DIRECT + 24, one_each)
+
     def watched(self):
         return self.number_at(WATCHED, "<Q")
 
