@@ -56,7 +56,7 @@ pub(crate) fn of(fd: c_int) -> Option<Credit> {
         let lane = entry.number();
         let page = entry.page(lane)?;
         // The wait has just asked.
-        let is_sure = page.direct().is_one_each() && direct::is_in_round(lane, fd);
+        let is_sure = direct::is_in_round(lane, fd);
         (is_sure || page.open_generation().is_none()).then(|| Credit::new(entry, lane, page, is_sure))
     });
     guess.or_else(|| of_lane(fd))

@@ -143,26 +143,41 @@ impl Shell {
     fn look_for_woken(&mut self, id: BalancerId) {
         let late: Vec<LaneId> = self.pool.late_lanes(self.now, id).collect();
         for lane in late {
-            let page = self.lanes.get(&lane).and_then(|lane| Some((lane.holder.pid, self.pulse_of(lane)?)));
+            let pulse = self.lanes.get(&lane).and_then(|lane| self.serving_pulse(lane));
             let runs = |pid: u32, look: Look| proc::state(pid, look.tid) == Some('R');
-            if page.is_some_and(|(pid, pulse)| pulse.waiting().any(|look| look.serving && runs(pid, look))) {
+            if pulse.is_some_and(|own| own.waiting().any(|look| look.serving && runs(own.pid, look))) {
                 self.pool.handle(self.now, Input::Woken { lane });
             }
         }
     }
 
+    /// The process that accepts by the lane: who holds it, or the only other one of the worker that does and has no lane of its own, where
+    /// the holder only waits for its children.
+    fn serving_pulse(&self, lane: &Lane) -> Option<&Pulse> {
+        let pulses = &self.processes.get(&lane.worker)?.pulses;
+        let own = pulses.iter().find(|pulse| pulse.pid == lane.holder.pid);
+        if pulses.len() < 2 || own.is_some_and(Pulse::serves) {
+            return own;
+        }
+        let is_holder = |pid| self.lanes.values().any(|lane| lane.holder.pid == pid);
+        let mut others = pulses.iter().filter(|pulse| pulse.serves() && !is_holder(pulse.pid));
+        others.next().filter(|_| others.next().is_none()).or(own)
+    }
+
     /// Its only thread is in its wait, and has been woken.
     fn is_woken(&self, lane: &Lane) -> bool {
-        let sole = self.pulse_of(lane).and_then(Pulse::sole).filter(|look| !look.running);
-        sole.is_some_and(|look| matches!(proc::state(lane.holder.pid, look.tid), Some('R')))
+        let pulse = self.serving_pulse(lane);
+        let sole = pulse.and_then(|own| Some((own.pid, own.sole().filter(|look| !look.running)?)));
+        sole.is_some_and(|(pid, look)| matches!(proc::state(pid, look.tid), Some('R')))
     }
 
     /// Its only thread sleeps in its wait. One that has been woken and waits for a processor is in its wait, too, and comes, unless it
     /// has been so for long.
     fn sleeps(&self, lane: &Lane, long: bool) -> bool {
-        let sole = self.pulse_of(lane).and_then(Pulse::sole).filter(|look| !look.running);
+        let pulse = self.serving_pulse(lane);
+        let sole = pulse.and_then(|own| Some((own.pid, own.sole().filter(|look| !look.running)?)));
         // A thread whose state is not to be read is taken to sleep: to wake it once more is no harm.
-        sole.is_some_and(|look| long || !matches!(proc::state(lane.holder.pid, look.tid), Some('R')))
+        sole.is_some_and(|(pid, look)| long || !matches!(proc::state(pid, look.tid), Some('R')))
     }
 
     /// Counts what was accepted so far, for whoever is to be shown it.
@@ -312,7 +327,7 @@ impl Shell {
     /// Tells the core how many threads accept by the lane, and whether open credits fit them.
     pub(super) fn tell_accepters(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get(&id).filter(|lane| lane.takes_credit()) else { return };
-        let (threads, alike) = self.pulse_of(lane).map_or((0, false), |pulse| pulse.accepters());
+        let (threads, alike) = self.serving_pulse(lane).map_or((0, false), |pulse| pulse.accepters());
         let may_open = alike && lane.is_nonblocking();
         self.tell_trigger(id, may_open);
         let threads = if may_open { 1 } else { threads.max(1) };
@@ -325,10 +340,11 @@ impl Shell {
     /// record again. Read anew when it waits otherwise, when another process comes, and after each stall.
     fn tell_trigger(&mut self, id: LaneId, may_open: bool) {
         let Some(lane) = self.lanes.get(&id) else { return };
-        let pid = lane.holder.pid;
+        let pid = self.serving_pulse(lane).map_or(lane.holder.pid, |pulse| pulse.pid);
         let pulses = self.processes.get(&lane.worker).into_iter().flat_map(|process| &process.pulses);
-        let others: Vec<u32> = pulses.map(|pulse| pulse.pid).filter(|other| *other != pid).collect();
-        let wait = self.pulse_of(lane).filter(|_| may_open).and_then(Pulse::common_wait);
+        let others = pulses.filter(|pulse| pulse.pid != pid && pulse.takes_part());
+        let others: Vec<u32> = others.map(|pulse| pulse.pid).collect();
+        let wait = self.serving_pulse(lane).filter(|_| may_open).and_then(Pulse::common_wait);
         let Some(credits) = &lane.credits else { return };
         let changes = credits.changed();
         let known = lane.trigger.as_ref();
@@ -343,7 +359,7 @@ impl Shell {
             return;
         }
         let trigger = found.as_ref().map(|found| found.trigger);
-        let is_sole = self.pulse_of(lane).and_then(Pulse::sole).is_some();
+        let is_sole = self.serving_pulse(lane).and_then(Pulse::sole).is_some();
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.trigger = found;
             if let Some(credits) = &mut lane.credits {

@@ -103,6 +103,17 @@ impl Pulse {
         threads(self.pid).is_some_and(|threads| page.free_ended(|tid| has_ended(&threads, tid)))
     }
 
+    /// Some thread accepts.
+    pub(crate) fn serves(&self) -> bool {
+        self.page().filter(|page| page.is_begun()).is_some_and(|page| page.looks().any(|look| look.serving))
+    }
+
+    /// Some thread accepts, or waits for what may be a lane: the parent that only waits for its children by select() does not.
+    pub(crate) fn takes_part(&self) -> bool {
+        let part = |look: Look| look.serving || look.set.is_some() || look.waits_on.is_some();
+        self.page().filter(|page| page.is_begun()).is_some_and(|page| page.looks().any(part))
+    }
+
     /// The serving thread, if it is the only one.
     pub(crate) fn sole(&self) -> Option<Look> {
         let mut serving = self.page().filter(|page| page.is_begun())?.looks().filter(|look| look.serving);

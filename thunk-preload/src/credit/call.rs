@@ -123,7 +123,7 @@ impl Credit {
             Some(Listener::TO_COME) => return Tried::Empty,
             Some(listener) => listener,
         };
-        let was_told = one_each && direct::was_told(self.lane);
+        let was_told = open && direct::was_told(self.lane);
         if open && !was_told && !self.entry.take_expected() {
             match listener.waiting() {
                 // What comes of another's empty queue is mended by the next look, which asks whose it is.

@@ -30,6 +30,8 @@ pub(super) enum Phase {
     Served,
     /// The program was told that one waits.
     Told,
+    /// It was told of the lane again after it had accepted one, so that it finds out.
+    Offered,
 }
 
 /// All of it, in memory that the kernel wipes on fork.
@@ -101,12 +103,13 @@ pub(super) fn was_told(number: u64) -> bool {
     find_in(number, Phase::Told)
 }
 
-/// The thread's wait has told the program of this lane by this descriptor, or it has accepted by it since: it takes one in each round.
+/// The thread's wait has told the program of this lane by this descriptor; or the program has accepted by it since, and takes one in each
+/// round.
 #[inline]
 pub(super) fn is_in_round(number: u64, fd: i32) -> bool {
     let found = watched().and_then(|watched| watched.find(number));
     found.is_some_and(|lane| {
-        (lane.is(Phase::Told) || lane.is(Phase::Taken))
+        (lane.is(Phase::Told) || lane.is(Phase::Taken) && lane.is_one_each())
             && lane.fd.load(Ordering::Relaxed) == fd
             && lane.holds()
     })
@@ -340,9 +343,14 @@ impl Lane {
         crate::owned::cookie(self.fd.load(Ordering::Relaxed)) == Some(self.number.load(Ordering::Relaxed))
     }
 
-    /// What the program is told: that a connection waits in the lane.
-    pub(super) fn tell(&self) -> EpollEvent {
-        self.phase.store(Phase::Told as u32, Ordering::Release);
+    /// The program was told, and is to come.
+    pub(super) fn is_told(&self) -> bool {
+        self.is(Phase::Told) || self.is(Phase::Offered)
+    }
+
+    /// What the program is told: that a connection waits in the lane. `known` is what there is to know of that.
+    pub(super) fn tell(&self, known: Phase) -> EpollEvent {
+        self.set(known);
         EpollEvent { events: self.events.load(Ordering::Relaxed), data: self.data.load(Ordering::Relaxed) }
     }
 }

@@ -60,7 +60,7 @@ impl Wait {
             let (mut lanes, mut taken, mut served) = (0, 0, 0);
             for lane in self.watched.lanes() {
                 // Who was told and did not come is not interested, or does not accept by this thread.
-                if !lane.holds() || lane.is(Phase::Told) {
+                if !lane.holds() || lane.is_told() {
                     self.watched.end(lane, false);
                     continue;
                 }
@@ -145,7 +145,7 @@ impl Wait {
             return count;
         }
         // SAFETY: there is room for one more.
-        unsafe { self.events.add(count as usize).write_unaligned(lane.tell()) };
+        unsafe { self.events.add(count as usize).write_unaligned(lane.tell(Phase::Told)) };
         count + 1
     }
 
@@ -157,7 +157,7 @@ impl Wait {
         for lane in self.watched.lanes().filter(|lane| lane.is(Phase::Taken)) {
             if count < self.max {
                 // SAFETY: there is room for one more.
-                unsafe { self.events.add(count as usize).write_unaligned(lane.tell()) };
+                unsafe { self.events.add(count as usize).write_unaligned(lane.tell(Phase::Offered)) };
                 count += 1;
             }
         }
