@@ -19,6 +19,7 @@ listener.setblocking(False)
 told = select.epoll()
 told.register(listener, select.EPOLLIN)
 signal.signal(signal.SIGUSR2, lambda *_: told.modify(listener, select.EPOLLIN | select.EPOLLET))
+MORE
 def accept():
     while True:
         try: return listener.accept()[0]
@@ -26,7 +27,30 @@ def accept():
 blocking.main(accept)
 ";
 
-/// Starts that as its child, and waits by poll() for its end.
+/// It has another set that it never waits on: then the library does not follow how it stands in the first one.
+const SPARE: &str = "
+spare = select.epoll()
+spare.register(listener, select.EPOLLIN)
+";
+
+/// Two processes that listen on one socket, each with a set of its own; their parent only waits for them.
+const PREFORK: &str = "
+import os
+children = []
+def stop(*_):
+    for child in children: os.kill(child, signal.SIGTERM)
+    os._exit(0)
+for _ in range(2):
+    children.append(os.fork())
+    if children[-1] == 0: break
+else:
+    signal.signal(signal.SIGTERM, stop)
+    while True: signal.pause()
+told = select.epoll()
+told.register(listener, select.EPOLLIN)
+";
+
+/// Starts a server as its child, and waits by poll() for its end.
 const WRAPPER: &str = "
 import select, signal, subprocess, sys
 child = subprocess.Popen([sys.executable, '-c', sys.argv[2], sys.argv[1]])
@@ -62,33 +86,37 @@ def accept():
 blocking.main(accept)
 ";
 
+/// The server, with this before it begins to serve.
+fn server(more: &str) -> String {
+    SERVER.replace("MORE", more)
+}
+
 fn start(script: &str, workers: usize) -> Option<(Cluster, App)> {
     let app = app("python-blocking")?;
     let directory = app_dir().join("python").into_os_string();
     let command: [OsString; 5] =
-        [interpreter("python3"), "-c".into(), script.into(), directory, SERVER.into()];
+        [interpreter("python3"), "-c".into(), script.into(), directory, server("").into()];
     let options = Options::workers(workers).listen(Listen::Host("127.0.0.1")).flags("--dispatch credit");
     let cluster = Cluster::start_command(&command, options);
     wait_for_ids(&cluster.target(), &app, workers);
     Some((cluster, app))
 }
 
-/// Whether the page of the only lane that the process has says so.
+/// Whether a page says so of those that the process has: the one of its lane and, if it was forked, its parent's, which nobody uses.
 fn may_stay_open(pid: Pid) -> bool {
     /// Where it stands in the page.
     const PLACE: u64 = 768;
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).expect("it lives");
-    let mut pages = maps.lines().filter(|line| line.contains("clustermon-lane"));
-    let page = pages.next().expect("it has a lane");
-    assert!(pages.next().is_none(), "it has one");
-    let begin = page.split_once('-').and_then(|(begin, _)| u64::from_str_radix(begin, 16).ok());
     let memory = File::open(format!("/proc/{pid}/mem")).expect("it is ours");
-    let mut word = [0; 4];
-    memory.read_exact_at(&mut word, begin.expect("an address") + PLACE).expect("it is mapped");
-    u32::from_ne_bytes(word) != 0
+    maps.lines().filter(|line| line.contains("clustermon-lane")).any(|page| {
+        let begin = page.split_once('-').and_then(|(begin, _)| u64::from_str_radix(begin, 16).ok());
+        let mut word = [0; 4];
+        memory.read_exact_at(&mut word, begin.expect("an address") + PLACE).expect("it is mapped");
+        u32::from_ne_bytes(word) != 0
+    })
 }
 
-/// Who serves, one in each worker.
+/// So many processes that serve.
 fn servers(cluster: &Cluster, count: usize) -> Vec<Pid> {
     let mut pids = Vec::new();
     wait_until("each has answered", PATIENCE, || {
@@ -102,29 +130,32 @@ fn servers(cluster: &Cluster, count: usize) -> Vec<Pid> {
 
 #[test]
 fn stay_open_where_other_processes_have_no_part_in_it() {
-    for script in [SERVER, WRAPPER] {
-        let Some((cluster, _)) = start(script, 2) else { return };
-        let servers = servers(&cluster, 2);
-        let wrapped = cluster.started().values().all(|worker| !servers.contains(worker));
-        assert_eq!(wrapped, script == WRAPPER);
-        wait_until("both may", PATIENCE, || servers.iter().all(|pid| may_stay_open(*pid)));
+    for (script, count) in [(server(""), 2), (WRAPPER.to_owned(), 2), (server(PREFORK), 4)] {
+        let Some((cluster, _)) = start(&script, 2) else { return };
+        let servers = servers(&cluster, count);
+        let is_first = cluster.started().values().all(|worker| servers.contains(worker));
+        assert_eq!(is_first, script == server(""), "where else it is not the first process that serves");
+        wait_until("all may", PATIENCE, || servers.iter().all(|pid| may_stay_open(*pid)));
         cluster.stop();
     }
 }
 
 #[test]
 fn no_longer_stay_open_where_the_program_is_told_once_from_now_on() {
-    let Some((cluster, _)) = start(SERVER, 2) else { return };
-    let servers = servers(&cluster, 2);
-    wait_until("both may", PATIENCE, || servers.iter().all(|pid| may_stay_open(*pid)));
-    servers.iter().for_each(|pid| signal(*pid, libc::SIGUSR2));
-    let load = Load::start(&cluster.target(), 16, "/");
-    wait_until("it has been seen of both", PATIENCE, || servers.iter().all(|pid| !may_stay_open(*pid)));
-    let so_far = load.done();
-    wait_until("it goes on", PATIENCE, || load.done() > so_far + 500);
-    assert!(servers.iter().all(|pid| !may_stay_open(*pid)), "it is looked at anew, and is as before");
-    load.finish_unharmed();
-    cluster.stop();
+    for more in ["", SPARE] {
+        let Some((cluster, _)) = start(&server(more), 2) else { return };
+        let servers = servers(&cluster, 2);
+        wait_until("both may", PATIENCE, || servers.iter().all(|pid| may_stay_open(*pid)));
+        servers.iter().for_each(|pid| signal(*pid, libc::SIGUSR2));
+        let load = Load::start(&cluster.target(), 16, "/");
+        wait_until("it has been seen of both", PATIENCE, || servers.iter().all(|pid| !may_stay_open(*pid)));
+        let so_far = load.done();
+        wait_until("it goes on", PATIENCE, || load.done() > so_far + 500);
+        let still = servers.iter().any(|pid| may_stay_open(*pid));
+        assert!(!still, "it is looked at anew, and is as before");
+        load.finish_unharmed();
+        cluster.stop();
+    }
 }
 
 #[test]
