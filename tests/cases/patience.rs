@@ -33,23 +33,6 @@ spare = select.epoll()
 spare.register(listener, select.EPOLLIN)
 ";
 
-/// Two processes that listen on one socket, each with a set of its own; their parent only waits for them.
-const PREFORK: &str = "
-import os
-children = []
-def stop(*_):
-    for child in children: os.kill(child, signal.SIGTERM)
-    os._exit(0)
-for _ in range(2):
-    children.append(os.fork())
-    if children[-1] == 0: break
-else:
-    signal.signal(signal.SIGTERM, stop)
-    while True: signal.pause()
-told = select.epoll()
-told.register(listener, select.EPOLLIN)
-";
-
 /// Starts a server as its child, and waits by poll() for its end.
 const WRAPPER: &str = "
 import select, signal, subprocess, sys
@@ -130,7 +113,7 @@ fn servers(cluster: &Cluster, count: usize) -> Vec<Pid> {
 
 #[test]
 fn stay_open_where_other_processes_have_no_part_in_it() {
-    for (script, count) in [(server(""), 2), (WRAPPER.to_owned(), 2), (server(PREFORK), 4)] {
+    for (script, count) in [(server(""), 2), (WRAPPER.to_owned(), 2)] {
         let Some((cluster, _)) = start(&script, 2) else { return };
         let servers = servers(&cluster, count);
         let is_first = cluster.started().values().all(|worker| servers.contains(worker));

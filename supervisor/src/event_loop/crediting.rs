@@ -337,7 +337,8 @@ impl Shell {
     }
 
     /// Lets an open credit stay open over one vain accept where the only process that waits on the lane is known to be told of its
-    /// record again. Read anew when it waits otherwise, when another process comes, and after each stall.
+    /// record again. Read anew when it waits otherwise, when another process comes, when it has changed a registration of the lane, and after
+    /// each stall.
     fn tell_trigger(&mut self, id: LaneId, may_open: bool) {
         let Some(lane) = self.lanes.get(&id) else { return };
         let pid = self.serving_pulse(lane).map_or(lane.holder.pid, |pulse| pulse.pid);
@@ -349,7 +350,7 @@ impl Shell {
         let changes = credits.changed();
         let known = lane.trigger.as_ref();
         let is_registered = known.is_some_and(|known| matches!(known.trigger, Trigger::Level(Some(_))));
-        let holds = !(is_registered && credits.has_changed());
+        let holds = lane.read_at == changes && !(is_registered && credits.has_changed());
         let found = match (wait, known) {
             (None, _) => None,
             (Some(set), Some(known)) if known.set == set && known.others == others && holds => return,
@@ -361,7 +362,7 @@ impl Shell {
         let trigger = found.as_ref().map(|found| found.trigger);
         let is_sole = self.serving_pulse(lane).and_then(Pulse::sole).is_some();
         if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.trigger = found;
+            (lane.trigger, lane.read_at) = (found, changes);
             if let Some(credits) = &mut lane.credits {
                 let level = trigger.and_then(|trigger| match trigger {
                     Trigger::Edge => None,

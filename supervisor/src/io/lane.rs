@@ -49,6 +49,8 @@ pub(crate) struct Lane {
     pub(crate) given_at: Option<u64>,
     /// How its process is told of it, as far as that has been read.
     pub(crate) trigger: Option<Known>,
+    /// How often the program had changed how the lane is registered before that was read.
+    pub(crate) read_at: u32,
     /// Its process knows from that how to wait at the queue itself.
     pub(crate) may_watch: bool,
     /// The last one given out.
@@ -118,6 +120,7 @@ impl Lane {
             one_by_one: false,
             given_at: None,
             trigger: None,
+            read_at: 0,
             may_watch: false,
             ticket,
             open: false,
