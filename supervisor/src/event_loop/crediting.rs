@@ -171,11 +171,13 @@ impl Shell {
         sole.is_some_and(|(pid, look)| matches!(proc::state(pid, look.tid), Some('R')))
     }
 
-    /// Its only thread sleeps in its wait. One that has been woken and waits for a processor is in its wait, too, and comes, unless it
+    /// Its only thread sleeps in its wait, and not in a poll() for something else (as gunicorn's for the end of a connection). One that has been woken and waits for a processor is in its wait, too, and comes, unless it
     /// has been so for long.
     fn sleeps(&self, lane: &Lane, long: bool) -> bool {
         let pulse = self.serving_pulse(lane);
-        let sole = pulse.and_then(|own| Some((own.pid, own.sole().filter(|look| !look.running)?)));
+        let sole = pulse.and_then(|own| {
+            Some((own.pid, own.sole().filter(|look| !look.running && look.waits_on.is_some())?))
+        });
         // A thread whose state is not to be read is taken to sleep: to wake it once more is no harm.
         sole.is_some_and(|(pid, look)| long || !matches!(proc::state(pid, look.tid), Some('R')))
     }
