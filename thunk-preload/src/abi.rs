@@ -100,7 +100,6 @@ pub(crate) const EPOLLIN: u32 = 1;
 pub(crate) const EPOLLRDNORM: u32 = 0x40;
 pub(crate) const EPOLLEXCLUSIVE: u32 = 1 << 28;
 pub(crate) const EPOLLONESHOT: u32 = 1 << 30;
-pub(crate) const EPOLLET: u32 = 1 << 31;
 pub(crate) const POLLIN: i16 = 1;
 pub(crate) const POLLOUT: i16 = 4;
 pub(crate) const POLLHUP: i16 = 0x10;

@@ -351,7 +351,7 @@ impl Shell {
         let Some(credits) = &lane.credits else { return };
         let changes = credits.changed();
         let known = lane.trigger.as_ref();
-        let is_registered = known.is_some_and(|known| matches!(known.trigger, Trigger::Level(Some(_))));
+        let is_registered = known.is_some_and(|known| known.trigger.registration().is_some());
         let holds = lane.read_at == changes && !(is_registered && credits.has_changed());
         let found = match (wait, known) {
             (None, _) => None,
@@ -366,12 +366,8 @@ impl Shell {
         if let Some(lane) = self.lanes.get_mut(&id) {
             (lane.trigger, lane.read_at) = (found, changes);
             if let Some(credits) = &mut lane.credits {
-                let level = trigger.and_then(|trigger| match trigger {
-                    Trigger::Edge => None,
-                    Trigger::Level(registration) => Some(registration),
-                });
-                credits.set_patient(level.is_some());
-                let registration = level.flatten().filter(|_| is_sole);
+                credits.set_patient(trigger.is_some_and(Trigger::is_level));
+                let registration = trigger.and_then(Trigger::registration).filter(|_| is_sole);
                 lane.may_watch = registration.is_some();
                 credits.set_registration(registration, changes);
             }

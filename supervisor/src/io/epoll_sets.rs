@@ -14,7 +14,7 @@ const KCMP_FILE: libc::c_int = 0;
 pub(crate) fn is_with_parent(pid: u32, inodes: &[u64]) -> io::Result<bool> {
     let parent = proc::parent(pid).ok_or(io::ErrorKind::NotFound)?;
     for set in holding(pid, inodes)? {
-        if is_same(parent, pid, set)? {
+        if is_same((parent, set), (pid, set))? {
             return Ok(true);
         }
     }
@@ -37,11 +37,11 @@ fn holding(pid: u32, inodes: &[u64]) -> io::Result<Vec<u32>> {
     Ok(found)
 }
 
-/// Whether both processes have the same open file under this number.
-fn is_same(one: u32, other: u32, number: u32) -> io::Result<bool> {
-    let number = libc::c_ulong::from(number);
+/// Whether these descriptors, each of a process, are of one open file.
+pub(super) fn is_same((one, first): (u32, u32), (other, second): (u32, u32)) -> io::Result<bool> {
+    let (first, second) = (libc::c_ulong::from(first), libc::c_ulong::from(second));
     // SAFETY: no memory is involved.
-    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILE, number, number) } {
+    match unsafe { libc::syscall(libc::SYS_kcmp, one, other, KCMP_FILE, first, second) } {
         0 => Ok(true),
         1.. => Ok(false),
         _ => match io::Error::last_os_error() {
@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(holding(me, &[1, inode(&inside)]).unwrap(), [set]);
         assert!(holding(me, &[inode(&outside)]).unwrap().is_empty());
         // Some sandboxes have no kcmp; then it is not known.
-        if let Ok(same) = is_same(me, me, set) {
+        if let Ok(same) = is_same((me, set), (me, set)) {
             assert!(same);
             assert!(!is_with_parent(me, &[inode(&inside)]).unwrap_or(false));
         }

@@ -2,6 +2,7 @@
 //! /proc. What cannot be read, or is too much to read on the way, is not known to be the former.
 
 use super::descriptor_table::{self, Reading};
+use super::epoll_sets::is_same;
 use super::proc::epoll_set;
 use clustermon_protocol::credit::Registration;
 use std::fs;
@@ -11,15 +12,35 @@ const MOST: usize = 512;
 /// What /proc calls an epoll set.
 const EPOLL: &str = "anon_inode:[eventpoll]";
 /// EPOLLET and EPOLLONESHOT, as the kernel shows them.
-const ONCE: u32 = 1 << 31 | 1 << 30;
+const EDGE: u32 = 1 << 31;
+const ONE_SHOT: u32 = 1 << 30;
 
 /// How the wait tells of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Trigger {
     /// Once for each thing that comes, or it is not known.
-    Edge,
-    /// For as long as something is in it; with how it stands in the set, if it is in no other and only once in this one.
+    Edge(Option<Registration>),
+    /// For as long as something is in it.
     Level(Option<Registration>),
+}
+
+impl Trigger {
+    /// Nothing is known.
+    const UNKNOWN: Self = Self::Edge(None);
+
+    pub(crate) fn is_level(self) -> bool {
+        matches!(self, Self::Level(_))
+    }
+
+    /// How it stands in the set, if it is in no other, only once in this one, and told of again and again.
+    pub(crate) fn registration(self) -> Option<Registration> {
+        let (Self::Edge(registration) | Self::Level(registration)) = self;
+        registration
+    }
+
+    fn without_registration(self) -> Self {
+        if self.is_level() { Self::Level(None) } else { Self::Edge(None) }
+    }
 }
 
 /// What was read of a lane, and of whom.
@@ -37,7 +58,7 @@ impl Known {
     pub(crate) fn read(pid: u32, set: Option<u32>, others: Vec<u32>, inode: u64, own: Option<u32>) -> Self {
         let is_apart = others.iter().all(|other| is_apart(*other, inode));
         let trigger = match set {
-            _ if !is_apart => Trigger::Edge,
+            _ if !is_apart => Trigger::UNKNOWN,
             Some(set) => of_set(pid, set, inode, own),
             None => Trigger::Level(None),
         };
@@ -78,13 +99,13 @@ fn holds_in_no_set(pid: u32, inode: u64) -> Option<bool> {
 /// How a wait on that epoll set tells of the socket: for as long as it is readable if it is in the set without EPOLLET, and the set is in
 /// no other, which might tell of it otherwise. `own` is a set of the library, which does not count.
 fn of_set(pid: u32, set: u32, inode: u64, own: Option<u32>) -> Trigger {
-    look(pid, set, inode, own).unwrap_or(Trigger::Edge)
+    look(pid, set, inode, own).unwrap_or(Trigger::UNKNOWN)
 }
 
 fn look(pid: u32, set: u32, inode: u64, own: Option<u32>) -> Option<Trigger> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
-    let mut trigger = Trigger::Edge;
-    let mut is_elsewhere = false;
+    let mut trigger = Trigger::UNKNOWN;
+    let (mut numbers, mut others) = (vec![u64::from(set)], Vec::new());
     for (count, entry) in entries.enumerate() {
         let entry = entry.ok().filter(|_| count < MOST)?;
         if fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() != EPOLL) {
@@ -97,27 +118,35 @@ fn look(pid: u32, set: u32, inode: u64, own: Option<u32>) -> Option<Trigger> {
         let text = epoll_set(pid, number)?;
         if number == set {
             trigger = tells_of(&text, set, inode);
-        } else if text.lines().any(|line| field(line, "tfd:", 10) == Some(u64::from(set))) {
-            return None;
+        } else if is_same((pid, set), (pid, number)).unwrap_or(false) {
+            // The same set once more, as tokio has it.
+            numbers.push(number.into());
         } else {
-            is_elsewhere |= text.lines().any(|line| field(line, "ino:", 16) == Some(inode));
+            others.push(text);
         }
     }
-    Some(if is_elsewhere && trigger != Trigger::Edge { Trigger::Level(None) } else { trigger })
+    let any = |is_it: &dyn Fn(&str) -> bool| others.iter().flat_map(|text| text.lines()).any(is_it);
+    if any(&|line| field(line, "tfd:", 10).is_some_and(|number| numbers.contains(&number))) {
+        return None;
+    }
+    let is_elsewhere = any(&|line| field(line, "ino:", 16) == Some(inode));
+    Some(if is_elsewhere { trigger.without_registration() } else { trigger })
 }
 
-/// The set holds the socket, and nowhere for one event only.
+/// How the set tells of the socket, at each place where it holds it.
 fn tells_of(text: &str, set: u32, inode: u64) -> Trigger {
-    let mut own = text.lines().filter(|line| field(line, "ino:", 16) == Some(inode)).peekable();
-    let Some(first) = own.peek().copied() else { return Trigger::Edge };
-    let count = own.clone().count();
-    let is_level = |line: &str| field(line, "events:", 16).is_some_and(|events| events as u32 & ONCE == 0);
-    if !own.all(is_level) {
-        return Trigger::Edge;
+    let own = text.lines().filter(|line| field(line, "ino:", 16) == Some(inode));
+    let events: Vec<Option<u64>> = own.clone().map(|line| field(line, "events:", 16)).collect();
+    let any = |flag: u32| events.iter().any(|events| events.is_none_or(|events| events as u32 & flag != 0));
+    if events.is_empty() || any(ONE_SHOT) {
+        return Trigger::UNKNOWN;
     }
-    let registration = field(first, "events:", 16).zip(field(first, "data:", 16));
-    let registration = registration.map(|(events, data)| Registration { set, events: events as u32, data });
-    Trigger::Level(registration.filter(|_| count == 1))
+    let data = own.clone().next().and_then(|line| field(line, "data:", 16));
+    let registration = match (events.as_slice(), data) {
+        ([Some(events)], Some(data)) => Some(Registration { set, events: *events as u32, data }),
+        _ => None,
+    };
+    if any(EDGE) { Trigger::Edge(registration) } else { Trigger::Level(registration) }
 }
 
 /// The number behind a word of a line such as `tfd:  8 events:  1d data:  8  pos:0 ino:61 sdev:9`; the word may end at it.
@@ -141,13 +170,13 @@ mod tests {
         let set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
         let number = set.0.as_raw_fd() as u32;
         let look = |own| of_set(std::process::id(), number, inode, own);
-        assert_eq!(look(None), Trigger::Edge, "it is not in it");
+        assert_eq!(look(None), Trigger::UNKNOWN, "it is not in it");
         let (level, edge) = (EpollFlags::EPOLLIN, EpollFlags::EPOLLIN | EpollFlags::EPOLLET);
         // EPOLLERR and EPOLLHUP are always asked for.
         let registration = Registration { set: number, events: 0x19, data: u64::MAX - 1 };
         let alone = Trigger::Level(Some(registration));
-        let cases =
-            [(level, alone), (edge, Trigger::Edge), (level | EpollFlags::EPOLLONESHOT, Trigger::Edge)];
+        let by_edge = Trigger::Edge(Some(Registration { events: 0x19 | EDGE, ..registration }));
+        let cases = [(level, alone), (edge, by_edge), (level | EpollFlags::EPOLLONESHOT, Trigger::UNKNOWN)];
         for (flags, expected) in cases {
             set.add(&listener, EpollEvent::new(flags, u64::MAX - 1)).unwrap();
             assert_eq!(look(None), expected, "{flags:?}");
@@ -162,9 +191,16 @@ mod tests {
         other.add(&copy, EpollEvent::new(edge, 2)).unwrap();
         assert_eq!(look(None), Trigger::Level(None), "another thread may wait by another set");
         drop(other);
+        // Some sandboxes have no kcmp; then it is taken to be another one.
+        let same = set.0.try_clone().unwrap();
+        if let Ok(true) = is_same((std::process::id(), number), (std::process::id(), same.as_raw_fd() as u32))
+        {
+            assert_eq!(look(None), alone, "the same set by another number");
+        }
+        drop(same);
         let outer = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
         outer.add(&set.0, EpollEvent::new(edge, 1)).unwrap();
-        assert_eq!(look(None), Trigger::Edge, "the outer one may not tell again");
+        assert_eq!(look(None), Trigger::UNKNOWN, "the outer one may not tell again");
         assert_eq!(look(Some(outer.0.as_raw_fd() as u32)), alone, "but if it is the library's");
     }
 
@@ -175,7 +211,7 @@ mod tests {
         let inode = fstat(&inside).unwrap().st_ino;
         let read = |others: &[u32]| Known::read(me, None, others.to_vec(), inode, None).trigger;
         assert_eq!(read(&[]), Trigger::Level(None), "poll() tells of it again");
-        assert_eq!(read(&[me]), Trigger::Edge, "it is open");
+        assert_eq!(read(&[me]), Trigger::UNKNOWN, "it is open");
         assert_eq!(
             read(&[std::os::unix::process::parent_id()]),
             Trigger::Level(None),
@@ -187,7 +223,7 @@ mod tests {
         // In a message that nobody receives it is open still, and so in the set, though no process has it.
         crate::io::message::send(outside.as_fd(), b"x", Some(inside.as_fd())).unwrap();
         drop(inside);
-        assert_eq!(read(&[me]), Trigger::Edge, "it is in a set");
+        assert_eq!(read(&[me]), Trigger::UNKNOWN, "it is in a set");
         drop(set);
         assert_eq!(read(&[me]), Trigger::Level(None));
         assert_eq!(read(&[u32::MAX]), Trigger::Level(None), "who has ended waits for nothing");

@@ -15,7 +15,7 @@ const GAP: Duration = Duration::from_millis(100);
 /// It ends when none has come for so long, and begins again
 pub(super) const SILENCE: Duration = Duration::from_millis(20);
 /// after so many.
-const AGAIN: u64 = 100;
+const AGAIN: u64 = 500;
 /// It goes by turns again for a moment each second, which shows who does not take what it is told of:
 const LASTS: Duration = Duration::from_secs(1);
 /// so many times each.

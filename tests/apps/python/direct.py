@@ -23,14 +23,14 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def begin(events=LEVEL, set="told"):
+def begin(events=LEVEL, flags="select.EPOLLIN"):
     """A worker whose epoll set is known, with an open credit by which it has found nothing."""
     supervisor = Supervisor()
     worker = Worker(supervisor, THUNK)
     worker(f"s = listen({free_port()})")
     lane = supervisor.lanes[0]
     worker("told = select.epoll()")
-    worker("told.register(s, select.EPOLLIN)")
+    worker(f"told.register(s, {flags})")
     lane.heard()
     tell(worker, lane, events)
     lane.open(ring=True)
@@ -132,7 +132,7 @@ def ended():
     worker, lane = begin()
     lane.dial()
     check("told", worker("len(told.poll(30))"), 1)
-    worker("told.poll(0)")
+    worker("told.poll(0.001)")
     check("who is told and does not come", (lane.is_open(), lane.watched(), lane.heard()), (False, 0, [RING]))
     worker.kill()
     worker, lane = begin()
@@ -164,11 +164,28 @@ def ended():
 
 
 def not_begun():
-    worker, lane = begin(events=LEVEL | select.EPOLLET)
-    check("edge-triggered", (lane.is_open(), lane.watched(), lane.heard()), (False, 0, [RING]))
-    worker.kill()
     worker, lane = begin(events=LEVEL | select.EPOLLONESHOT)
     check("one shot", (lane.is_open(), lane.watched(), lane.heard()), (False, 0, [RING]))
+    worker.kill()
+
+
+def edge_triggered():
+    worker, lane = begin(events=LEVEL | select.EPOLLET, flags="select.EPOLLIN | select.EPOLLET")
+    check("edge-triggered: it watches", watches(lane), (True, True, True))
+    clients = [lane.dial() for _ in range(3)]
+    check("as many as it likes", worker("(len(told.poll(30)), *[accept(s) for _ in range(4)])"), (1, "ok", "ok", "ok", "EAGAIN"))
+    clients.append(lane.dial())
+    check("and is told of the next", worker("(len(told.poll(30)), accept(s), accept(s))"), (1, "ok", "EAGAIN"))
+    lane.tell_pace(True)
+    clients += [lane.dial() for _ in range(2)]
+    rounds = [worker("(len(told.poll(30)), accept(s), accept(s))") for _ in range(2)]
+    check("one in each round", rounds, [(1, "ok", "EAGAIN")] * 2)
+    lane.revoke()
+    lane.void()
+    check("the end is told", worker("(len(told.poll(30)), accept(s), told.poll(0.05))"), (1, "EAGAIN", []))
+    lane.single()
+    clients.append(lane.dial())
+    check("and a single", worker("(len(told.poll(30)), accept(s))"), (1, "ok"))
     worker.kill()
 
 
@@ -238,6 +255,7 @@ one_each()
 revoked()
 ended()
 not_begun()
+edge_triggered()
 children()
 two_lanes()
 print("failed" if failed else "passed")

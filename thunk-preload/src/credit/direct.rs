@@ -137,10 +137,8 @@ pub(super) fn begin(
     generation: u64,
 ) -> bool {
     let Some((registration, version)) = page.direct().registration() else { return false };
-    if registration.events & (EPOLLET | EPOLLONESHOT) != 0
-        || registration.events & EPOLLIN == 0
-        || blocking(fd)
-    {
+    // A set that tells once is told of more than it would be: then too its program finds out.
+    if registration.events & EPOLLONESHOT != 0 || registration.events & EPOLLIN == 0 || blocking(fd) {
         return false;
     }
     if watched().is_none() {

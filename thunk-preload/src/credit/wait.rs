@@ -1,7 +1,7 @@
 //! A wait on an epoll set one of whose lanes has its listening socket watched: waits on the set and these sockets together, and tells the
 //! program of its lane when a connection waits. Whatever does not fit is left to the program's own call.
 
-use super::direct::{self, LANES, Phase, SET, Watched};
+use super::direct::{self, LANES, Lane, Phase, SET, Watched};
 use crate::abi::*;
 use crate::real;
 use core::ffi::c_int;
@@ -49,6 +49,10 @@ impl Wait {
     ) -> Option<c_int> {
         if self.max < 2 || self.events.is_null() {
             self.watched.end_all();
+            return None;
+        }
+        // It only looks in between, and has yet to come to what it was told of.
+        if matches!(limit, Limit::Nanoseconds(0)) && self.watched.lanes().any(Lane::is_told) {
             return None;
         }
         let begun = match limit {
