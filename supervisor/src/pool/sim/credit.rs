@@ -108,6 +108,15 @@ impl Sim {
         }
     }
 
+    /// The worker cannot wait at the queue itself any longer: it shuts its open credit, and sends word.
+    pub(in crate::pool) fn shut_by_the_program(&mut self, id: LaneId) {
+        if let Some(lane) = self.lanes.get_mut(&id) {
+            (lane.open, lane.direct) = (false, false);
+        }
+        self.tell(Input::Shut { lane: id });
+        self.ring(id);
+    }
+
     /// The worker sends word of what it has used or shut.
     pub(super) fn ring(&mut self, id: LaneId) {
         if let Some(lane) = self.lanes.get(&id) {

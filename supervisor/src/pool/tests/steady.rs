@@ -144,3 +144,13 @@ fn a_connection_that_whoever_was_woken_does_not_take_is_told_to_others_within_tw
     sim.advance(ms(2));
     assert!(lanes.iter().any(|lane| sim.lanes[lane].woken) || told(&sim.take_orders()) > 0);
 }
+
+#[test]
+fn it_ends_also_where_one_has_shut_its_credit_and_nobody_comes() {
+    let (mut sim, balancer, lanes) = cluster(3);
+    one_after_the_other(&mut sim, balancer, &lanes, 1_100);
+    assert!(is_steady(&sim, &lanes));
+    sim.shut_by_the_program(lanes[0]);
+    sim.advance(ms(30));
+    assert!(lanes.iter().all(|lane| !sim.lanes[lane].open), "{:?}", sim.lanes);
+}
