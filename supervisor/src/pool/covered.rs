@@ -71,6 +71,9 @@ pub(super) fn covered(now: Instant, id: BalancerId, lanes: &super::lane::Lanes) 
             covered.any_idle |= is_idle(now, lane);
             continue;
         }
+        if lane.one_by_one && lane.is_serving {
+            continue;
+        }
         // What waits in it since no moment that is known is a void record: no right.
         let late = lane.waiting_since().map(|since| late_at(lane, since));
         covered.is_any_late |= late.is_some_and(|late| late <= now);

@@ -264,6 +264,7 @@ impl Pool {
         if was_open {
             lane.storm.taken += u64::from(count);
         }
+        lane.is_serving = true;
         self.took_by_socket(id, balancer);
         if let Some(balancer) = self.balancers.get_mut(&balancer) {
             balancer.count_dispatched(count.into());

@@ -54,6 +54,8 @@ pub struct Lane {
     pub(super) stalls: u8,
     /// When it was last given anything.
     pub(super) granted_at: Option<Instant>,
+    /// One by one: it has accepted what it was given last. What is counted to be in it is that, and covers nothing that waits.
+    pub(super) is_serving: bool,
     /// It belongs to one of several processes that shared a lane.
     pub(super) shared_out: bool,
     /// Its requests are long: what waited in it would wait for all of one.
@@ -128,6 +130,7 @@ impl Lane {
             threads: 1,
             stalls: 0,
             granted_at: None,
+            is_serving: false,
             shared_out: false,
             one_by_one: false,
             busy: false,
@@ -305,6 +308,7 @@ impl Lane {
         (self.busy, self.passed_over) = (true, false);
         self.last = None;
         self.granted_at = Some(now);
+        self.is_serving = false;
         if !was_empty {
             return None;
         }

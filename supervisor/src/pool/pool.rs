@@ -120,7 +120,7 @@ impl Pool {
             Input::LaneOpened { lane, worker, balancer } => self.lane_opened(now, lane, worker, balancer),
             Input::LaneShared { from, to } => self.lane_shared(now, from, to),
             Input::LaneClosed { lane } => self.lane_closed(now, lane),
-            Input::OneByOne { lane, on } => self.one_by_one(lane, on),
+            Input::OneByOne { lane, on } => self.one_by_one(now, lane, on),
             Input::Looked { lane, waiting, held: true } => self.looked(now, lane, waiting),
             Input::Looked { lane, waiting: _, held: false } => self.lane_closed(now, lane),
             Input::MainEnded { worker, exit } => self.main_ended(now, worker, exit),

@@ -135,7 +135,11 @@ impl Pool {
     }
 
     /// The lane's requests are long, or no longer.
-    pub(super) fn one_by_one(&mut self, id: LaneId, on: bool) {
+    pub(super) fn one_by_one(&mut self, now: Instant, id: LaneId, on: bool) {
+        // While it has an open credit it is not told of its turns, nor is it seen whether its thread waits.
+        if on && self.lanes.get(&id).is_some_and(|lane| lane.open || lane.rests) {
+            self.revoke(now, id);
+        }
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.one_by_one = on;
         }

@@ -154,3 +154,30 @@ fn it_ends_also_where_one_has_shut_its_credit_and_nobody_comes() {
     sim.advance(ms(30));
     assert!(lanes.iter().all(|lane| !sim.lanes[lane].open), "{:?}", sim.lanes);
 }
+
+#[test]
+fn whose_requests_have_become_long_is_given_turns_again() {
+    let (mut sim, balancer, lanes) = cluster(2);
+    one_after_the_other(&mut sim, balancer, &lanes, 1_100);
+    assert!(is_steady(&sim, &lanes));
+    sim.one_by_one(lanes[0], true);
+    assert!(!sim.lanes[&lanes[0]].open);
+    sim.advance(ms(30));
+    sim.take_orders();
+    for _ in 0..2 {
+        sim.connect(balancer);
+        let told = lanes.iter().copied().find(|lane| !sim.lanes[lane].queue.is_empty());
+        assert!(
+            told.is_some_and(|lane| sim.take(lane).is_some()),
+            "{:?} {:?} {:?}",
+            sim.take_orders(),
+            sim.lanes,
+            lanes.iter().map(|l| sim.pool.lane(*l)).collect::<Vec<_>>()
+        );
+    }
+    let grants = sim
+        .take_orders()
+        .into_iter()
+        .filter(|order| matches!(order, Output::Grant { lane } if *lane == lanes[0]));
+    assert_eq!(grants.count(), 1);
+}
