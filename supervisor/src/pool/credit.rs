@@ -150,9 +150,9 @@ impl Pool {
         if let Some(at) = covered.late_at.filter(|_| waiting > 0).into_iter().chain(soon).min() {
             self.look_at_queue(id, at);
         }
-        // While all have open credits nobody tells of arrivals; and who waits at the queue itself does not tell that it is over.
-        let of_it = |lane: &Lane| lane.balancer() == id && lane.open && lane.direct;
-        if self.is_hushed(id) || self.lanes.values().any(of_it) {
+        // While all have open credits nobody tells of arrivals; and who waits at the queue itself, or is about to, does not tell that it is
+        // over.
+        if self.lanes.values().any(|lane| lane.balancer() == id && lane.open) {
             let is_steady = self.balancers.get(&id).is_some_and(|balancer| balancer.queue.steady.is_on());
             self.look_at_queue(id, after(now, if is_steady { LATE } else { LOOK }));
         }
