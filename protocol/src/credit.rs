@@ -35,11 +35,13 @@
 
 mod allowance;
 mod direct;
+mod notes;
 mod sync;
 mod turn;
 
 pub use self::allowance::Allowance;
 pub use self::direct::{Direct, Registration};
+pub use self::notes::NOTES;
 use self::sync::{AtomicU32, AtomicU64, Ordering, fence};
 pub use self::turn::{Came, Do, Received, Stays, Turn};
 
@@ -52,7 +54,7 @@ pub const NO_CEILING: u32 = u32::MAX;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"clmC");
 /// The layout that this build writes and reads.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 const OPEN: u64 = 1;
 const RING: u64 = 2;
@@ -86,6 +88,9 @@ pub struct LanePage {
     direct: Direct,
     /// Singles of this series may be used.
     series: Line<AtomicU32>,
+    /// The supervisor wants to know which connections are accepted.
+    counted: Line<AtomicU32>,
+    notes: Line<[AtomicU64; NOTES]>,
 }
 
 /// On cache lines of its own.
@@ -331,6 +336,8 @@ impl LanePage {
             patient: line(),
             direct: Direct::blank(),
             series: line(),
+            counted: line(),
+            notes: Line(core::array::from_fn(|_| AtomicU64::new(0))),
         }
     }
 }

@@ -150,10 +150,7 @@ impl Config {
             (Dispatch::Handoff, _) => Some("--dispatch handoff"),
             // The source has to be seen first.
             (_, pool::Policy::SourceHash) => Some("--policy source-hash"),
-            // Where connections are counted each has to be seen, too.
-            (_, pool::Policy::LeastConnections) => Some("--policy least-connections"),
-            (_, pool::Policy::RoundRobin) if self.max_connections.is_some() => Some("--max-connections"),
-            (_, pool::Policy::RoundRobin) => None,
+            (_, pool::Policy::RoundRobin | pool::Policy::LeastConnections) => None,
         }
     }
 

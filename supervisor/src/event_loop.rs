@@ -11,6 +11,7 @@ mod bypass;
 mod causes;
 mod closing;
 mod commands;
+mod counting;
 mod crediting;
 mod draining;
 mod early_connects;
@@ -51,6 +52,7 @@ use crate::error::Error;
 use crate::hooks::Hooks;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::child::Process;
+use crate::io::closings::Closings;
 use crate::io::conns::Conns;
 use crate::io::control::Control;
 use crate::io::epoch::Epoch;
@@ -182,6 +184,8 @@ struct Shell {
     oom_kills: OomKills,
     /// Which connections are open, where the policy or a limit asks.
     open: Option<OpenConnections>,
+    /// While some worker may have no more of them.
+    closings: Option<Closings>,
     /// Logical ids by slot; more are made up as the cluster is scaled.
     ids: Vec<String>,
     waits: Waits,
@@ -321,19 +325,6 @@ impl Shell {
         }
     }
 
-    /// Tells the core how many connections each worker has.
-    fn count_open(&mut self) {
-        let Some(open) = &mut self.open else { return };
-        match open.count(self.now) {
-            Ok(counts) => {
-                for (worker, open) in counts {
-                    self.input(Input::OpenConnections { worker, open });
-                }
-            }
-            Err(error) => log::warn!("open connections cannot be counted: {error}"),
-        }
-    }
-
     fn timeout(&mut self) -> Option<Duration> {
         if !self.ready.is_empty() && self.exhausted_until.is_none() {
             return Some(Duration::ZERO);
@@ -393,6 +384,7 @@ impl Shell {
             Source::Member(place) => self.on_member(place),
             Source::Control | Source::Client(_) => self.on_control(source, readable, writable),
             Source::Notified(place) => self.on_notified(place),
+            Source::Closings => self.on_closings(),
             Source::Probe(worker) => self.on_probe(worker),
             Source::Newline(worker) => self.on_newline(worker),
             Source::Output(key) => self.outputs.readable(key, self.now, self.poll.registry()),

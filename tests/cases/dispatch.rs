@@ -51,10 +51,7 @@ fn what_cannot_work_by_credit_is_handed_over_and_that_is_said() {
     for (flags, how, why) in [
         ("--dispatch handoff", "handoff", "--dispatch handoff"),
         ("--policy source-hash", "handoff", "--policy source-hash"),
-        ("--policy least-connections", "handoff", "--policy least-connections"),
-        ("--max-connections 9", "handoff", "--max-connections"),
         ("--dispatch credit --policy source-hash", "handoff", "--policy source-hash"),
-        ("--dispatch credit --max-connections 9", "handoff", "--max-connections"),
     ] {
         let cluster = Cluster::start(&app, Options::workers(2).flags(flags));
         ask_in_turn(&cluster.target(), &app, 4);

@@ -22,6 +22,8 @@ mod bystanders;
 mod capacity;
 /// Why workers end and why they get no connections.
 mod causes;
+/// Limits and levels where workers accept by themselves.
+mod ceilings;
 /// Listeners that a program has closed while nobody came.
 mod closed_listeners;
 /// Programs that test by connect() whether their address is free.

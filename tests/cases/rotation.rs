@@ -50,7 +50,7 @@ fn counts_cpus_by_default() {
 #[test]
 fn in_steady_traffic_all_go_on_to_get_their_share() {
     each(
-        |app| matches!(app.name, "node-http" | "python-asyncio" | "c-epoll" | "c-epoll-et"),
+        |app| matches!(app.name, "python-asyncio" | "c-epoll" | "c-epoll-et"),
         |app| {
             let cluster = Cluster::start(&app, Options::workers(3));
             let answers = ask_in_turn(&cluster.target(), &app, 3_000);

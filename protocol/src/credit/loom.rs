@@ -161,3 +161,26 @@ fn two_threads_keep_a_ceiling_of_one() {
         assert_ne!(taken[0], taken[1]);
     });
 }
+
+#[test]
+fn what_was_accepted_by_a_used_single_is_noted() {
+    ::loom::model(|| {
+        let page = page();
+        let accepts = |number| {
+            let page = page.clone();
+            thread::spawn(move || {
+                page.note(number);
+                page.count_accepted();
+                page.use_single();
+            })
+        };
+        let both = [accepts(1), accepts(2)];
+        let used = page.used();
+        let mut noted = 0;
+        page.take_notes(|_| noted += 1);
+        assert!(noted >= used);
+        both.into_iter().for_each(|thread| thread.join().unwrap());
+        page.take_notes(|_| noted += 1);
+        assert_eq!(noted, 2);
+    });
+}

@@ -92,3 +92,22 @@ fn revoking_leaves_the_generation_shut() {
     assert!(page.revoke() && !page.revoke());
     assert_eq!((page.open_generation(), page.shut(5)), (None, Shut::Not));
 }
+
+#[test]
+fn what_is_noted_is_taken_once_and_there_is_room_for_so_many() {
+    let page = page();
+    assert!(!page.is_counted());
+    page.be_counted();
+    assert!(page.is_counted());
+    for round in 0..3 {
+        for number in 1..=NOTES as u64 + 1 {
+            page.note(round * 1_000 + number);
+            page.count_accepted();
+        }
+        let mut found = Vec::new();
+        page.take_notes(|number| found.push(number - round * 1_000));
+        found.sort_unstable();
+        assert_eq!(found, (1..=NOTES as u64).collect::<Vec<_>>());
+        page.take_notes(|number| panic!("{number} was taken before"));
+    }
+}

@@ -12,6 +12,7 @@ use crate::io::proc;
 use crate::io::pulse::Pulse;
 use crate::io::trigger::{Known, Trigger};
 use crate::pool::Input;
+use clustermon_protocol::credit::NOTES;
 use clustermon_protocol::pulse::Look;
 use clustermon_protocol::record::Upward;
 use std::io;
@@ -64,6 +65,11 @@ impl Shell {
         let Some(lane) = self.lanes.get_mut(&id) else { return false };
         let Some(credits) = &mut lane.credits else { return false };
         let count = credits.took();
+        if let Some(open) = self.open.as_mut().filter(|_| count > 0) {
+            // Before the lane is given more: there is room for so many.
+            credits.take_notes(|number| open.accepted(number, lane.worker, self.now));
+            self.timers.changed();
+        }
         let is_open = credits.is_open();
         let empty = (is_open && credits.is_direct()).then(|| credits.found_empty());
         let was_open = std::mem::replace(&mut lane.open, is_open);
@@ -332,7 +338,7 @@ impl Shell {
         let (threads, alike) = self.serving_pulse(lane).map_or((0, false), |pulse| pulse.accepters());
         let may_open = alike && lane.is_nonblocking();
         self.tell_trigger(id, may_open);
-        let threads = if may_open { 1 } else { threads.max(1) };
+        let threads = if may_open { 1 } else { threads.clamp(1, NOTES as u32) };
         let lane = self.lanes.get(&id);
         let may_watch = may_open && lane.is_some_and(|lane| lane.may_watch);
         self.input(Input::Accepters { lane: id, threads, may_open, may_watch });
@@ -423,7 +429,8 @@ impl Shell {
             if descriptors::are_scarce(self.releases.as_fd()) {
                 return None;
             }
-            lane.credits = Credits::new().inspect_err(|error| log::warn!("no page for a lane: {error}")).ok();
+            let made = Credits::new(self.open.is_some());
+            lane.credits = made.inspect_err(|error| log::warn!("no page for a lane: {error}")).ok();
         }
         lane.credits.as_ref()
     }

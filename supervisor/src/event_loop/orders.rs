@@ -39,11 +39,7 @@ impl Shell {
                 Output::Measure { lane } => self.measure(lane),
                 Output::Watch { lane } => self.watch(lane),
                 Output::Look { lane } => self.look(lane),
-                Output::Count { .. } => {
-                    if let Some(open) = &mut self.open {
-                        open.ask(self.now);
-                    }
-                }
+                Output::Count { .. } => self.count_soon(),
                 Output::LookAtBoot { worker } => self.look_at_boot(worker),
                 Output::MeasureMemory { worker } => self.measure_memory(worker),
                 Output::Examine { worker } => self.examine(worker),
@@ -209,6 +205,9 @@ impl Shell {
         // Nobody else is to answer for it.
         let tried = self.is_being_tried(lane.worker);
         let (taken, all) = lane.take_back();
+        if let (Some(open), Some(credits)) = (&mut self.open, lane.credits.take()) {
+            open.ended(lane.worker, credits);
+        }
         for connection in taken.into_iter().filter(|_| !tried) {
             let source = source_of(&connection.peer);
             let conn = self.conns.insert(connection);

@@ -45,7 +45,7 @@ use crate::io::throttle::Throttle;
 use crate::io::thunk_file::Thunk;
 use crate::io::{lane, memory_share, random};
 use crate::link::Inbox;
-use crate::pool::{Policy, Pool, Requests, Settings};
+use crate::pool::{Pool, Requests, Settings};
 use clustermon_protocol::env;
 use mio::{Poll, Waker};
 use slab::Slab;
@@ -125,10 +125,9 @@ impl Shell {
             dispositions: signals.as_ref().map_or_else(Dispositions::of_host, |signals| *signals.original()),
             limits,
         };
-        let counts = config.policy == Policy::LeastConnections || config.max_connections.is_some();
-        let open = counts.then(OpenConnections::new);
         let ids = config.logical_ids.clone();
         let settings = settings_of(&config, seed);
+        let open = settings.counts().then(OpenConnections::default);
         let monitor = Monitor::new(now, config.lag_limit.map(|limit| limit / 5), config.pulse);
         Ok(Self {
             now,
@@ -190,6 +189,7 @@ impl Shell {
             record_cost,
             oom_kills: OomKills::default(),
             open,
+            closings: None,
             ids,
             waits: Waits::default(),
             monitor,

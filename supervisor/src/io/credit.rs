@@ -30,8 +30,8 @@ pub(crate) struct Credits {
 }
 
 impl Credits {
-    /// A fresh page.
-    pub(crate) fn new() -> io::Result<Self> {
+    /// A fresh page; whether what is accepted is noted there.
+    pub(crate) fn new(is_counted: bool) -> io::Result<Self> {
         let memory = Memory::new(c"clustermon-lane", SIZE, Writers::Anybody)?;
         let credits = Self {
             memory,
@@ -44,6 +44,9 @@ impl Credits {
             registrations: 0,
         };
         if let Some(page) = credits.page() {
+            if is_counted {
+                page.be_counted();
+            }
             page.begin();
         }
         Ok(credits)
@@ -59,6 +62,13 @@ impl Credits {
         let used = self.page().map_or(self.granted, LanePage::used);
         let unused = self.granted.wrapping_sub(used);
         if unused > MOST { 0 } else { unused }
+    }
+
+    /// Calls `visit` with the kernel's number of each connection that was accepted since this was last done.
+    pub(crate) fn take_notes(&self, visit: impl FnMut(u64)) {
+        if let Some(page) = self.page() {
+            page.take_notes(visit);
+        }
     }
 
     /// One more single is sent.
@@ -228,7 +238,7 @@ mod tests {
 
     #[test]
     fn what_is_written_off_may_not_be_used() {
-        let mut credits = Credits::new().unwrap();
+        let mut credits = Credits::new(false).unwrap();
         let first = credits.series();
         credits.grant();
         // A thread is held up in its accept.
@@ -245,7 +255,7 @@ mod tests {
 
     #[test]
     fn what_a_worker_writes_is_bounded() {
-        let mut credits = Credits::new().unwrap();
+        let mut credits = Credits::new(true).unwrap();
         credits.grant();
         credits.grant();
         assert_eq!(credits.unused(), 2);

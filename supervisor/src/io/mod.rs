@@ -4,6 +4,7 @@ pub(crate) mod activity;
 mod bound;
 mod cgroup;
 pub(crate) mod child;
+pub(crate) mod closings;
 pub(crate) mod conns;
 pub(crate) mod container;
 pub(crate) mod control;

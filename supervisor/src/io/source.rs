@@ -32,6 +32,8 @@ pub(crate) enum Source {
     Notified(usize),
     /// The pipe on which a worker is to say that it is ready.
     Newline(WorkerId),
+    /// The kernel tells of connections that have ended.
+    Closings,
     /// Our end of a connection by which a worker is tried.
     Probe(WorkerId),
 }
@@ -57,6 +59,7 @@ impl From<Source> for Token {
             Source::Output(key) => (10, key as u64),
             Source::Notified(place) => (11, place as u64),
             Source::Probe(worker) => (12, u64::from(worker.slot) << SLOT | u64::from(worker.incarnation)),
+            Source::Closings => (14, 0),
             Source::Newline(worker) => (13, u64::from(worker.slot) << SLOT | u64::from(worker.incarnation)),
         };
         Self((kind << KIND | value & MASK) as usize)
@@ -82,6 +85,7 @@ impl Source {
             11 => Self::Notified(value as usize),
             12 => Self::Probe(WorkerId { slot: (value >> SLOT) as u32, incarnation: value as u32 }),
             13 => Self::Newline(WorkerId { slot: (value >> SLOT) as u32, incarnation: value as u32 }),
+            14 => Self::Closings,
             _ => return None,
         })
     }
@@ -106,6 +110,7 @@ mod tests {
             Source::Client(63),
             Source::Output(2048),
             Source::Notified(5),
+            Source::Closings,
             Source::Probe(WorkerId { slot: 7, incarnation: 9 }),
             Source::Newline(WorkerId { slot: 7, incarnation: 9 }),
         ] {

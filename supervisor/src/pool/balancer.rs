@@ -2,6 +2,7 @@
 //! for each. It owns no lane and decides nothing about workers.
 
 use super::admission::Admission;
+use super::covered::is_coming;
 use super::credit::Queue;
 use super::deadlines::after;
 use super::lane::{Lane, Lanes};
@@ -261,6 +262,13 @@ impl Balancer {
             && let Some((conn, source)) = self.next_up()
             && let Some(place) = self.pick(source, settings.policy, workers)
         {
+            if conn.is_none()
+                && settings.policy == Policy::LeastConnections
+                && self.is_fewer_coming(now, place, lanes, workers)
+            {
+                self.forget_queue();
+                continue;
+            }
             let Some(&given) = self.rotation.get(place) else { break };
             let Place { lane: id, worker, .. } = given;
             let Some(lane) = lanes.get_mut(&id).filter(|lane| lane.is_ready()) else {
@@ -321,6 +329,14 @@ impl Balancer {
             outbox.push_back(Output::Resume { balancer: self.id });
         }
         self.accepting = may_accept;
+    }
+
+    /// Somebody who has fewer connections than the one at this place is about to take one, and may take the next as well.
+    fn is_fewer_coming(&self, now: Instant, place: usize, lanes: &Lanes, workers: &Workers) -> bool {
+        let open = |worker| workers.by_id(worker).map_or(u64::MAX, |worker| worker.load.open());
+        let least = self.rotation.get(place).map_or(0, |place| open(place.worker));
+        let mut own = lanes.values().filter(|lane| lane.balancer() == self.id);
+        own.any(|lane| is_coming(now, lane) && open(lane.worker()) < least)
     }
 
     /// The place in the rotation of the lane that the connection is for. All in it are ready, so that a hash which

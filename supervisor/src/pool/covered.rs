@@ -44,6 +44,14 @@ pub(super) fn is_late(now: Instant, lane: &Lane) -> bool {
         && lane.waiting_since().is_some_and(|since| late_at(lane, since) <= now)
 }
 
+/// The lane has a single that it is about to use.
+pub(super) fn is_coming(now: Instant, lane: &Lane) -> bool {
+    lane.credit
+        && lane.may_take()
+        && lane.in_flight() > 0
+        && lane.waiting_since().is_some_and(|since| late_at(lane, since) > now)
+}
+
 /// When what has waited in the lane since then is late.
 pub(super) fn late_at(lane: &Lane, since: Instant) -> Deadline {
     let late = after(since, LATE);

@@ -168,7 +168,9 @@ impl Pool {
 
     /// More wait than there are credits for: the first that uses one sends word.
     fn watch_full(&mut self, id: BalancerId) {
-        if self.balancers.get(&id).is_none_or(|balancer| balancer.queue.queued == 0) {
+        // By this policy what is not given out may be for them.
+        let is_more = self.balancers.get(&id).is_some_and(|balancer| balancer.queue.queued > 0);
+        if !is_more && self.settings.policy != Policy::LeastConnections {
             return;
         }
         for (&lane_id, lane) in self.lanes.iter().filter(|(_, lane)| lane.balancer() == id) {
@@ -301,6 +303,8 @@ impl Pool {
             balancer.forget_queue();
         }
         self.regate(now, worker);
+        // It may have room again for what waits elsewhere.
+        self.pump_all(now);
     }
 
     /// The lane may accept nothing more by what it was given. What waits for it stays in the queue, for the others.
@@ -309,7 +313,7 @@ impl Pool {
         if !lane.open && !lane.rests && lane.in_flight() == 0 {
             return;
         }
-        let balancer = lane.balancer();
+        let (worker, balancer) = (lane.worker(), lane.balancer());
         let was_ready = lane.is_ready();
         (lane.open, lane.rests) = (false, false);
         let look = (!lane.keeps_void()).then(|| lane.yield_up(now, &self.settings)).flatten();
@@ -320,6 +324,7 @@ impl Pool {
         }
         self.look_at(look);
         self.outbox.push_back(Output::TakeBack { lane: id });
+        self.count_anew(now, worker);
         self.look_again(balancer);
     }
 

@@ -67,8 +67,8 @@ pub enum Input {
     Accepted { conn: ConnId, balancer: BalancerId, source: u64 },
     /// A connection came back: taken back from a lane, or the lane did not take it.
     Returned { conn: ConnId, balancer: BalancerId, source: u64 },
-    /// So many connections of the worker are open now, with those that wait in its lanes: the answer to `Count`, and
-    /// told unasked as often as the shell likes.
+    /// So many connections of the worker are open now, with those that wait in its lanes and its unused singles: the answer to
+    /// `Count`, and told unasked as often as the shell likes.
     OpenConnections { worker: WorkerId, open: u64 },
     /// The worker has said or shown that it is ready, for the first time or again after `Resigned`.
     Ready { worker: WorkerId },

@@ -6,7 +6,7 @@ use super::{Deadline, Settings};
 use std::time::{Duration, Instant};
 
 /// A full worker is counted this soon, and at least this often.
-const COUNT_SOON: Duration = Duration::from_millis(10);
+const COUNT_SOON: Duration = Duration::from_millis(1);
 const COUNT_AT_LEAST: Duration = Duration::from_millis(640);
 
 /// The connections of one worker. What is taken back from its lanes stays in the sum until the next count: how many that
@@ -27,6 +27,12 @@ struct Count {
     at: Instant,
     /// What the wait before it was; the next is twice as long.
     step: Duration,
+}
+
+impl Count {
+    fn soon(now: Instant) -> Self {
+        Self { at: after(now, COUNT_SOON), step: COUNT_SOON }
+    }
 }
 
 impl Load {
@@ -83,8 +89,16 @@ impl Load {
 
     /// Counts are due for as long as the worker is full.
     pub(super) fn watch(&mut self, now: Instant, full: bool) {
-        let soon = || Count { at: after(now, COUNT_SOON), step: COUNT_SOON };
-        self.count = full.then(|| self.count.unwrap_or_else(soon));
+        self.count = full.then(|| self.count.unwrap_or_else(|| Count::soon(now)));
+    }
+
+    /// It may have fewer than is believed: if it is full, it is counted as soon as if it had become so now, and no later than it
+    /// would have been.
+    pub(super) fn count_anew(&mut self, now: Instant) {
+        if let Some(count) = &mut self.count {
+            let soon = Count::soon(now);
+            *count = Count { at: count.at.min(soon.at), ..soon };
+        }
     }
 
     pub(super) fn count_at(&self) -> Option<Deadline> {

@@ -86,6 +86,13 @@ pub struct Settings {
     pub seed: u64,
 }
 
+impl Settings {
+    /// How many connections a worker has decides what it is given.
+    pub fn counts(&self) -> bool {
+        self.max_connections.is_some() || self.policy == Policy::LeastConnections
+    }
+}
+
 /// Whom a connection is given, of the workers that are ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {

@@ -47,6 +47,7 @@ impl Pool {
         }
         self.outbox.push_back(Output::Vacate { lane: from });
         self.outbox.push_back(Output::Watch { lane: from });
+        self.count_anew(now, worker);
         self.tell_suspicion(worker);
         self.pump(now, id);
         self.look_again(id);

@@ -58,6 +58,7 @@ impl Pool {
             balancer.leave(id);
         }
         self.outbox.push_back(Output::Retire { lane: id });
+        self.count_anew(now, worker);
         self.return_to_left(worker, balancer);
         self.tell_suspicion(worker);
         if !self.serves(worker, balancer) {
@@ -176,7 +177,10 @@ impl Pool {
         let lane = self.lanes.get_mut(&id)?;
         let balancer = self.balancers.get_mut(&lane.balancer())?;
         let waiting = lane.waiting(waiting);
+        let had = lane.in_flight();
         let look = lane.observe(now, waiting, count, &self.settings);
+        // By a single that it used it may have found nothing.
+        let may_have_fewer = lane.credit && lane.in_flight() < had;
         let (was, was_ready, worker) = (lane.flow, lane.is_ready(), lane.worker());
         // That nothing is in the lane does not tell whether its thread waits.
         let has_room = waiting < lane.window(&self.settings) && !(lane.flow == Flow::Full && lane.is_busy());
@@ -204,6 +208,9 @@ impl Pool {
         }
         let balancer = balancer.id();
         self.look_at(look);
+        if may_have_fewer {
+            self.count_anew(now, worker);
+        }
         if matches!(was, Flow::Suspect | Flow::Left) {
             self.tell_suspicion(worker);
         }
@@ -244,6 +251,7 @@ impl Pool {
         }
         // By the void record it shows when something is taken again.
         self.outbox.push_back(Output::Vacate { lane: id });
+        self.count_anew(now, worker);
         self.look_again(balancer);
         self.note(Note::Suspect { worker, balancer, waited });
         self.tell_suspicion(worker);
@@ -259,12 +267,18 @@ impl Pool {
         if worker.is_live() {
             // Whoever counted did so before what they have not heard of.
             let coming = self.lanes.values().filter(|lane| lane.worker() == id);
-            // A single that is not known to be used may be, by one of those that were counted: a limit is better not reached.
-            let coming =
-                coming.map(|lane| if lane.credit { lane.in_flight() } else { lane.unpolled().into() });
-            worker.load.report(open, coming.sum());
+            worker.load.report(open, coming.map(|lane| u64::from(lane.unpolled())).sum());
             self.regate(now, id);
             self.pump_all(now);
+        }
+    }
+
+    /// The worker may have fewer connections than is believed, though none has ended: another count may show that it has room.
+    pub(super) fn count_anew(&mut self, now: Instant, id: WorkerId) {
+        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        worker.load.count_anew(now);
+        if let Some(at) = worker.load.count_at() {
+            self.deadlines.lower(at, Timer::Count);
         }
     }
 

@@ -123,6 +123,26 @@ def patient():
     worker.kill()
 
 
+def noted():
+    _, worker, lane = begin()
+    numbers = "[struct.unpack('Q', c.getsockopt(socket.SOL_SOCKET, 57, 8))[0] for c in connections]"
+    worker("import struct")
+    clients = [lane.dial() for _ in range(6)]
+    lane.single()
+    accepts(worker, 1)
+    check("unasked nothing is noted", lane.take_notes(), [])
+    lane.be_counted()
+    for _ in range(4):
+        lane.single()
+    accepts(worker, 4)
+    check("each is noted", sorted(lane.take_notes()), sorted(worker(numbers)[1:]))
+    lane.single()
+    accepts(worker, 1)
+    check("and the next", lane.take_notes(), worker(numbers)[-1:])
+    check("counted as before", (lane.accepted(), len(clients)), (6, 6))
+    worker.kill()
+
+
 def no_descriptor_left():
     _, worker, lane = begin()
     worker("resource.setrlimit(resource.RLIMIT_NOFILE, (1000, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))")
@@ -334,6 +354,7 @@ else:
     singles()
     opens()
     patient()
+    noted()
     no_descriptor_left()
     who_blocks()
     another_socket()

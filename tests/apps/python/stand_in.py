@@ -22,6 +22,7 @@ NO_TICKET = 2**32 - 1
 # Where things stand in the page of a lane.
 WORD, USED, ACCEPTED, ALLOWANCE, HANDED, RECEIVED, MARKS, PATIENT = 64, 128, 192, 256, 320, 384, 512, 768
 DIRECT, CHANGES, WATCHED, EMPTY = 832, 896, 960, 968
+COUNTED, NOTES = 1088, 1152
 PATIENCE = 30
 
 
@@ -45,7 +46,7 @@ class Lane:
         self.page_file = os.memfd_create("page")
         os.ftruncate(self.page_file, 4096)
         self.page = mmap.mmap(self.page_file, 4096)
-        self.page[:8] = b"clmC" + struct.pack("<I", 1)
+        self.page[:8] = b"clmC" + struct.pack("<I", 2)
         self.generation = 0
 
     def number_at(self, place, form="<I"):
@@ -81,6 +82,15 @@ class Lane:
 
     def void(self):
         self.end.send(record(VOID))
+
+    def be_counted(self):
+        struct.pack_into("<I", self.page, COUNTED, 1)
+
+    def take_notes(self):
+        """The kernel's numbers of what was accepted since the last time."""
+        noted = [number for number in struct.unpack_from("<256Q", self.page, NOTES) if number]
+        self.page[NOTES:NOTES + 8 * 256] = bytes(8 * 256)
+        return noted
 
     def marks(self):
         return [thread for thread in struct.unpack_from("<64I", self.page, MARKS) if thread]

@@ -5,6 +5,7 @@ use super::shared::Listener;
 use super::{Credit, direct, fetch};
 use crate::abi::*;
 use crate::log::{Errno, tell};
+use crate::owned::cookie;
 use crate::pulse;
 use crate::receive::blocking;
 use crate::take::Call;
@@ -145,6 +146,11 @@ impl Credit {
         // SAFETY: passed on to the caller.
         match unsafe { call.make_on(listener.fd) } {
             Ok(connection) => {
+                if self.page.is_counted()
+                    && let Some(number) = cookie(connection)
+                {
+                    self.page.note(number);
+                }
                 if open {
                     self.entry.found_one();
                     direct::found_one(self.lane);

@@ -2,7 +2,7 @@
 //! never without a right to.
 
 use super::{Fate, Record, Sim, SimLane};
-use crate::ids::{BalancerId, ConnId, LaneId};
+use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::pool::Input;
 
 impl SimLane {
@@ -73,13 +73,13 @@ impl Sim {
     }
 
     /// Looks at every queue, unasked.
-    pub(super) fn look_at_all_queues(&mut self) {
+    pub(in crate::pool) fn look_at_all_queues(&mut self) {
         self.to_look_at.extend(self.kernel.keys().copied());
         self.drain();
     }
 
     /// The process that holds the lane accepts by itself from now on, or no longer.
-    pub(super) fn takes_credit(&mut self, id: LaneId, on: bool) {
+    pub(in crate::pool) fn takes_credit(&mut self, id: LaneId, on: bool) {
         let by_credit = self.by_credit;
         let Some(lane) = self.lanes.get_mut(&id).filter(|_| by_credit) else { return };
         lane.credit = on;
@@ -115,6 +115,13 @@ impl Sim {
         }
         self.tell(Input::Shut { lane: id });
         self.ring(id);
+    }
+
+    /// Unused singles of the worker.
+    pub(in crate::pool) fn rights(&self, worker: WorkerId) -> u64 {
+        let its = self.lanes.values().filter(|lane| lane.worker == worker);
+        let records = its.flat_map(|lane| &lane.queue);
+        records.filter(|record| **record == Record::Single).count() as u64
     }
 
     /// The worker sends word of what it has used or shut.

@@ -2,7 +2,7 @@
 
 use super::history::History;
 use super::{Fate, Record, Sim, ms};
-use crate::ids::LaneId;
+use crate::ids::{LaneId, WorkerId};
 use crate::pool::{
     BalancerState, Change, Finding, Input, Note, Output, Phase, Reloaded, Standing, State, WhenNoWorker,
 };
@@ -101,32 +101,48 @@ impl History {
     /// nothing.
     fn everybody_is_told(&mut self) {
         let waits = |sim: &Sim| sim.kernel.values().any(|listener| !listener.queue.is_empty());
-        // One that has been full is found to have room only when it is counted again.
-        let is_limited = self.sim.pool.settings().max_connections.is_some();
-        if !self.sim.by_credit || is_limited || !waits(&self.sim) {
+        if !self.sim.by_credit || !waits(&self.sim) {
             return;
         }
         // Whoever may take only since a moment ago, because its address was opened again or its worker is ready, is told later.
         let could: BTreeSet<LaneId> =
             self.sim.lanes.keys().copied().filter(|id| self.may_take(*id)).collect();
-        self.sim.advance(ms(self.sim.lanes.len() as u64 * 2 + 2));
+        // One that has been full is found to have room only when it is counted again.
+        let workers: Vec<WorkerId> = self.sim.alive.iter().copied().collect();
+        if self.sim.pool.settings().max_connections.is_some() {
+            workers.iter().for_each(|worker| self.sim.count_connections(*worker));
+        }
+        let each_in_turn = ms(self.sim.lanes.len() as u64 * 2 + 2);
+        self.sim.advance(each_in_turn);
+        // Lanes may have ended meanwhile, and with them what they were given: for that the core counts once more by itself.
+        let had_room: BTreeSet<WorkerId> =
+            workers.into_iter().filter(|worker| self.has_room(*worker)).collect();
+        if self.sim.pool.settings().max_connections.is_some() {
+            self.sim.advance(each_in_turn);
+        }
         for (id, lane) in &self.sim.lanes {
             let waits =
                 self.sim.kernel.get(&lane.balancer).is_some_and(|listener| !listener.queue.is_empty());
             let told = !lane.queue.is_empty() || lane.open;
+            let has_room = had_room.contains(&lane.worker) && self.has_room(lane.worker);
             assert!(
-                told || !waits || !could.contains(id) || !self.may_take(*id),
+                told || !waits || !could.contains(id) || !self.may_take(*id) || !has_room,
                 "{id:?} has not been told: {:?}",
                 self.sim.pool.lane(*id)
             );
         }
     }
 
+    /// The worker has fewer connections, with those that it may accept as it is, than it may have.
+    fn has_room(&self, worker: WorkerId) -> bool {
+        let has = || self.sim.open_connections(worker) + self.sim.rights(worker);
+        self.sim.pool.settings().max_connections.is_none_or(|max| has() < max.into())
+    }
+
     /// By credit: the lane may be given one, and what waits in its queue is given out.
     fn may_take(&self, id: LaneId) -> bool {
         self.sim.pool.lane(id).is_some_and(|lane| {
             lane.may_take()
-                && lane.standing() != Standing::AtLimit
                 && !lane.is_resting()
                 && !lane.is_busy()
                 && self.sim.pool.wants_queue(lane.balancer())
@@ -168,8 +184,11 @@ impl History {
         let window = self.sim.pool.settings().window as usize;
         if let Some(max) = self.sim.pool.settings().max_connections {
             for worker in self.sim.pool.workers().iter().map(|worker| worker.id()) {
-                let open = self.sim.open_connections(worker);
-                assert!(open <= max.into(), "{worker} has {open} connections, and may have {max}");
+                let (open, rights) = (self.sim.open_connections(worker), self.sim.rights(worker));
+                assert!(
+                    open + rights <= max.into(),
+                    "{worker} has {open} connections and may accept {rights}, and may have {max}"
+                );
             }
         }
         for balancer in self.sim.pool.balancers() {

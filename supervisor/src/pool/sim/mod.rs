@@ -374,7 +374,7 @@ impl Sim {
     }
 
     /// Connections that the worker has or that wait for it, as the kernel sees them.
-    pub(super) fn open_connections(&self, worker: WorkerId) -> u64 {
+    pub(in crate::pool) fn open_connections(&self, worker: WorkerId) -> u64 {
         let is_its = |fate: &&Fate| match **fate {
             Fate::InLane(lane) => self.lanes.get(&lane).is_some_and(|lane| lane.worker == worker),
             Fate::TakenBy(by) => by == worker,
@@ -394,7 +394,7 @@ impl Sim {
 
     /// The shell counts the connections of the worker.
     pub(super) fn count_connections(&mut self, worker: WorkerId) {
-        let open = self.open_connections(worker);
+        let open = self.open_connections(worker) + self.rights(worker);
         self.input(Input::OpenConnections { worker, open });
     }
 

@@ -153,7 +153,7 @@ impl Sim {
                 });
             }
             Output::Count { worker } => {
-                let open = self.open_connections(worker);
+                let open = self.open_connections(worker) + self.rights(worker);
                 self.answer(Input::OpenConnections { worker, open });
             }
             Output::LookAtBoot { worker } => {

@@ -6,7 +6,7 @@ use crate::ids::{BalancerId, LaneId};
 use std::time::Duration;
 
 /// The lane's worker accepts as long as it may. How many it got.
-fn accept_all(sim: &mut Sim, lane: LaneId) -> usize {
+pub(super) fn accept_all(sim: &mut Sim, lane: LaneId) -> usize {
     let mut count = 0;
     for _ in 0..100 {
         match sim.take(lane) {
@@ -19,11 +19,11 @@ fn accept_all(sim: &mut Sim, lane: LaneId) -> usize {
     panic!("it accepts for ever");
 }
 
-fn connect(sim: &mut Sim, balancer: BalancerId, count: usize) {
+pub(super) fn connect(sim: &mut Sim, balancer: BalancerId, count: usize) {
     (0..count).for_each(|_| sim.connect(balancer));
 }
 
-fn has_single(sim: &Sim, lane: LaneId) -> bool {
+pub(super) fn has_single(sim: &Sim, lane: LaneId) -> bool {
     sim.lanes[&lane].queue.contains(&Record::Single)
 }
 

@@ -6,6 +6,7 @@ mod boots;
 mod closing;
 mod commands;
 mod cordons;
+mod counted;
 mod credits;
 mod drains;
 mod early_connects;
