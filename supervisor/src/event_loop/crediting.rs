@@ -23,6 +23,10 @@ use std::time::Duration;
 const STALL: Duration = Duration::from_millis(1);
 /// And after so long, though its thread was woken and has yet to get a processor: it may have been woken for something else.
 const STALL_OF_WOKEN: Duration = Duration::from_millis(20);
+/// How a lane is registered is read again after so long, if it could not be known,
+const READ_AGAIN: Duration = Duration::from_millis(200);
+/// then after twice as long, and so on up to this.
+const MOST_SELDOM: Duration = Duration::from_secs(30);
 
 impl Shell {
     /// Tells the core how long the queue is, and what follows from it.
@@ -358,7 +362,8 @@ impl Shell {
         let changes = credits.changed();
         let known = lane.trigger.as_ref();
         let is_registered = known.is_some_and(|known| known.trigger.registration().is_some());
-        let holds = lane.read_at == changes && !(is_registered && credits.has_changed());
+        let is_due = lane.read_again.is_some_and(|(at, _)| at <= self.now);
+        let holds = lane.read_at == changes && !(is_registered && credits.has_changed()) && !is_due;
         let found = match (wait, known) {
             (None, _) => None,
             (Some(set), Some(known)) if known.set == set && known.others == others && holds => return,
@@ -370,6 +375,9 @@ impl Shell {
         let trigger = found.as_ref().map(|found| found.trigger);
         let is_sole = self.serving_pulse(lane).and_then(Pulse::sole).is_some();
         if let Some(lane) = self.lanes.get_mut(&id) {
+            // A server that had too many descriptors open at that moment, say.
+            let step = lane.read_again.map_or(READ_AGAIN, |(_, step)| (step * 2).min(MOST_SELDOM));
+            lane.read_again = trigger.filter(|it| *it == Trigger::UNKNOWN).map(|_| (self.now + step, step));
             (lane.trigger, lane.read_at) = (found, changes);
             if let Some(credits) = &mut lane.credits {
                 credits.set_patient(trigger.is_some_and(Trigger::is_level));

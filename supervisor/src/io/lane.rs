@@ -14,7 +14,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A connection out of the kernel's accept queue, not yet a worker's.
 #[derive(Debug)]
@@ -49,6 +49,8 @@ pub(crate) struct Lane {
     pub(crate) given_at: Option<u64>,
     /// How its process is told of it, as far as that has been read.
     pub(crate) trigger: Option<Known>,
+    /// When what could not be read is read again, and after how long once more.
+    pub(crate) read_again: Option<(Instant, Duration)>,
     /// How often the program had changed how the lane is registered before that was read.
     pub(crate) read_at: u32,
     /// Its process knows from that how to wait at the queue itself.
@@ -120,6 +122,7 @@ impl Lane {
             one_by_one: false,
             given_at: None,
             trigger: None,
+            read_again: None,
             read_at: 0,
             may_watch: false,
             ticket,

@@ -6,6 +6,7 @@ use super::epoll_sets::is_same;
 use super::proc::epoll_set;
 use clustermon_protocol::credit::Registration;
 use std::fs;
+use std::io;
 
 /// Descriptors that are looked at; a process that has more has begun to serve long before.
 const MOST: usize = 512;
@@ -26,7 +27,7 @@ pub(crate) enum Trigger {
 
 impl Trigger {
     /// Nothing is known.
-    const UNKNOWN: Self = Self::Edge(None);
+    pub(crate) const UNKNOWN: Self = Self::Edge(None);
 
     pub(crate) fn is_level(self) -> bool {
         matches!(self, Self::Level(_))
@@ -83,17 +84,33 @@ fn is_apart(pid: u32, inode: u64) -> bool {
 
 /// Whether none of its epoll sets holds the socket; `None` if that is not to be seen.
 fn holds_in_no_set(pid: u32, inode: u64) -> Option<bool> {
+    let sets = sets_of(pid)?;
+    let mut lines = sets.iter().flat_map(|(_, text)| text.lines());
+    Some(!lines.any(|line| field(line, "ino:", 16) == Some(inode)))
+}
+
+/// The epoll sets of a process by their numbers, and what the kernel shows of each; `None` if that is not to be seen. A descriptor
+/// that is closed while this reads is none: a server that is busy closes one after the other.
+fn sets_of(pid: u32) -> Option<Vec<(u32, String)>> {
+    let mut sets = Vec::new();
     for (count, entry) in fs::read_dir(format!("/proc/{pid}/fd")).ok()?.enumerate() {
         let entry = entry.ok().filter(|_| count < MOST)?;
-        if fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() != EPOLL) {
+        let is_set = || match fs::read_link(entry.path()) {
+            Ok(target) => Some(target.as_os_str() == EPOLL),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
+            Err(_) => None,
+        };
+        if !is_set()? {
             continue;
         }
-        let text = epoll_set(pid, entry.file_name().to_str()?.parse().ok()?)?;
-        if text.lines().any(|line| field(line, "ino:", 16) == Some(inode)) {
-            return Some(false);
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        match epoll_set(pid, number) {
+            Some(text) => sets.push((number, text)),
+            None if is_set()? => return None,
+            None => {}
         }
     }
-    Some(true)
+    Some(sets)
 }
 
 /// How a wait on that epoll set tells of the socket: for as long as it is readable if it is in the set without EPOLLET, and the set is in
@@ -103,19 +120,9 @@ fn of_set(pid: u32, set: u32, inode: u64, own: Option<u32>) -> Trigger {
 }
 
 fn look(pid: u32, set: u32, inode: u64, own: Option<u32>) -> Option<Trigger> {
-    let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
     let mut trigger = Trigger::UNKNOWN;
     let (mut numbers, mut others) = (vec![u64::from(set)], Vec::new());
-    for (count, entry) in entries.enumerate() {
-        let entry = entry.ok().filter(|_| count < MOST)?;
-        if fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() != EPOLL) {
-            continue;
-        }
-        let number = entry.file_name().to_str()?.parse::<u32>().ok()?;
-        if own == Some(number) {
-            continue;
-        }
-        let text = epoll_set(pid, number)?;
+    for (number, text) in sets_of(pid)?.into_iter().filter(|(number, _)| own != Some(*number)) {
         if number == set {
             trigger = tells_of(&text, set, inode);
         } else if is_same((pid, set), (pid, number)).unwrap_or(false) {
@@ -202,6 +209,37 @@ mod tests {
         outer.add(&set.0, EpollEvent::new(edge, 1)).unwrap();
         assert_eq!(look(None), Trigger::UNKNOWN, "the outer one may not tell again");
         assert_eq!(look(Some(outer.0.as_raw_fd() as u32)), alone, "but if it is the library's");
+    }
+
+    #[test]
+    fn descriptors_that_are_closed_meanwhile_are_no_reason_not_to_know() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let inode = fstat(&listener).unwrap().st_ino;
+        let set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
+        set.add(&listener, EpollEvent::new(EpollFlags::EPOLLIN, 7)).unwrap();
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            // As a busy server: one after the other comes and goes, sets among them.
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let files: Vec<_> =
+                        (0..20).map(|_| std::os::unix::net::UnixStream::pair().unwrap()).collect();
+                    let _set = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).unwrap();
+                    drop(files);
+                }
+            });
+            let number = set.0.as_raw_fd() as u32;
+            let known = (0..200).filter(|_| {
+                let found = of_set(std::process::id(), number, inode, None);
+                // Other tests of this process may have too many open at the moment.
+                let few = || fs::read_dir("/proc/self/fd").unwrap().count() < MOST / 2;
+                matches!(found, Trigger::Level(Some(Registration { data: 7, .. }))) || !few()
+            });
+            let known = known.count();
+            over.store(true, Ordering::Relaxed);
+            assert_eq!(known, 200);
+        });
     }
 
     #[test]
