@@ -282,6 +282,12 @@ impl LanePage {
         self.handed.0.fetch_add(1, Ordering::SeqCst);
     }
 
+    /// No connection lies in the lane: all that were handed over have been received. One that is being counted makes the two sides
+    /// differ, until this is said again; then the worker only looks for room before it receives.
+    pub fn nothing_is_handed(&self) {
+        self.handed.0.store(self.received.0.load(Ordering::Relaxed), Ordering::SeqCst);
+    }
+
     /// Singles used so far; wraps around.
     pub fn used(&self) -> u32 {
         self.used.0.load(Ordering::SeqCst)

@@ -111,3 +111,16 @@ fn what_is_noted_is_taken_once_and_there_is_room_for_so_many() {
         page.take_notes(|number| panic!("{number} was taken before"));
     }
 }
+
+#[test]
+fn what_was_handed_over_before_there_was_a_page_is_settled() {
+    let page = LanePage::blank();
+    page.count_received();
+    assert!(page.may_hold_connections(), "received, and not known to have been handed over");
+    page.nothing_is_handed();
+    assert!(!page.may_hold_connections());
+    page.hand_over();
+    assert!(page.may_hold_connections());
+    page.count_received();
+    assert!(!page.may_hold_connections());
+}

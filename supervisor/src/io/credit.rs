@@ -129,6 +129,13 @@ impl Credits {
         }
     }
 
+    /// No connection lies in the lane. What was handed over before there was a page, or was taken back, is counted on one side only.
+    pub(crate) fn nothing_is_handed(&self) {
+        if let Some(page) = self.page() {
+            page.nothing_is_handed();
+        }
+    }
+
     /// Whether an open credit may stay open over one accept that finds nothing.
     pub(crate) fn set_patient(&self, on: bool) {
         if let Some(page) = self.page() {

@@ -183,7 +183,11 @@ impl Lane {
 
     /// Allows to accept until the queue is empty. On an error nothing is open.
     pub(crate) fn open(&mut self) -> io::Result<()> {
+        let is_empty = self.records() == 0;
         let Some(credits) = &mut self.credits else { return Err(io::ErrorKind::NotConnected.into()) };
+        if is_empty {
+            credits.nothing_is_handed();
+        }
         let generation = credits.open();
         let sent = message::send(self.supervisor_end.as_fd(), &Record::Open { generation }.encode(), None);
         sent.inspect_err(|_| {
