@@ -139,10 +139,7 @@ impl Credit {
             return Tried::NoListener(Some(listener));
         }
         self.entry.is_proven();
-        // Where the kernel has just woken this thread for one, and no other, nobody waits long even if it blocks.
-        if !was_told {
-            listener.keep_nonblocking();
-        }
+        listener.keep_nonblocking();
         // SAFETY: passed on to the caller.
         match unsafe { call.make_on(listener.fd) } {
             Ok(connection) => {
