@@ -22,8 +22,6 @@ mod bystanders;
 mod capacity;
 /// Why workers end and why they get no connections.
 mod causes;
-/// Limits and levels where workers accept by themselves.
-mod ceilings;
 /// Listeners that a program has closed while nobody came.
 mod closed_listeners;
 /// Programs that test by connect() whether their address is free.
@@ -34,6 +32,8 @@ mod control;
 mod control_socket;
 /// What is accepted after a cordon was answered.
 mod cordon_race;
+/// Limits and levels where workers accept by themselves.
+mod counted;
 /// Accepting by credits, record by record.
 mod credits;
 /// Workers that die or stop, and what waited for them.

@@ -69,6 +69,17 @@ def accept():
 blocking.main(accept)
 ";
 
+/// Its parent holds the lane, and waits by select() for a pipe, as gunicorn's does.
+const PARENT: &str = "
+import os
+child = os.fork()
+if child:
+    signal.signal(signal.SIGTERM, lambda *_: (os.kill(child, signal.SIGTERM), os._exit(0)))
+    while True: select.select([os.pipe()[0]], [], [], 1)
+told = select.epoll()
+told.register(listener, select.EPOLLIN)
+";
+
 /// The server, with this before it begins to serve.
 fn server(more: &str) -> String {
     SERVER.replace("MORE", more)
@@ -113,7 +124,7 @@ fn servers(cluster: &Cluster, count: usize) -> Vec<Pid> {
 
 #[test]
 fn stay_open_where_other_processes_have_no_part_in_it() {
-    for (script, count) in [(server(""), 2), (WRAPPER.to_owned(), 2)] {
+    for (script, count) in [(server(""), 2), (WRAPPER.to_owned(), 2), (server(PARENT), 2)] {
         let Some((cluster, _)) = start(&script, 2) else { return };
         let servers = servers(&cluster, count);
         let is_first = cluster.started().values().all(|worker| servers.contains(worker));
