@@ -1,6 +1,7 @@
 //! The shell's loop: waits, reads the clock once, feeds the core what happened and carries out what it orders. It holds
 //! every fd and decides nothing. The only place that reads the clock.
 
+mod accepters;
 mod accepting;
 mod adopting;
 mod announce;

@@ -9,10 +9,8 @@ use crate::io::descriptors;
 use crate::io::lane::Lane;
 use crate::io::listener::Listener;
 use crate::io::proc;
-use crate::io::pulse::Pulse;
-use crate::io::trigger::{Known, Trigger};
+
 use crate::pool::Input;
-use clustermon_protocol::credit::NOTES;
 use clustermon_protocol::pulse::Look;
 use clustermon_protocol::record::Upward;
 use std::io;
@@ -23,10 +21,6 @@ use std::time::Duration;
 const STALL: Duration = Duration::from_millis(1);
 /// And after so long, though its thread was woken and has yet to get a processor: it may have been woken for something else.
 const STALL_OF_WOKEN: Duration = Duration::from_millis(20);
-/// How a lane is registered is read again after so long, if it could not be known,
-const READ_AGAIN: Duration = Duration::from_millis(200);
-/// then after twice as long, and so on up to this.
-const MOST_SELDOM: Duration = Duration::from_secs(30);
 
 impl Shell {
     /// Tells the core how long the queue is, and what follows from it.
@@ -94,7 +88,7 @@ impl Shell {
     /// each connection, as it would be by the kernel.
     fn look_for_stalled(&mut self, id: BalancerId) {
         let now = self.now;
-        let (mut quiet, mut direct) = (Vec::new(), Vec::new());
+        let mut quiet = Vec::new();
         let of_it = self.lanes.values().filter(|lane| lane.balancer == id);
         let by_all =
             of_it.filter_map(|lane| lane.credits.as_ref()).map(Credits::accepted).fold(0, u64::wrapping_add);
@@ -103,9 +97,6 @@ impl Shell {
             // Of those who wait at the queue the kernel wakes one for each connection; the others sleep on.
             let is_direct = credits.is_direct();
             let accepted = if is_direct { by_all } else { credits.accepted() };
-            if is_direct {
-                direct.push(*lane_id);
-            }
             match lane.seen {
                 Some((at, seen)) if seen == accepted && now.saturating_duration_since(at) >= STALL => {
                     // Who was woken by the kernel cannot be woken better.
@@ -119,10 +110,10 @@ impl Shell {
         if quiet.is_empty() {
             return;
         }
-        // One of them has been woken for it, and waits for a processor: the others are left alone.
-        let is_woken = |id: &LaneId| self.lanes.get(id).is_some_and(|lane| self.is_woken(lane));
-        if direct.iter().any(is_woken) {
-            quiet.retain(|(lane, _)| !direct.contains(lane));
+        // One of those who wait at the queue has been woken for it, and waits for a processor: the others are left alone.
+        let is_direct = |lane: &Lane| lane.balancer == id && lane.is_direct();
+        if self.lanes.values().any(|lane| is_direct(lane) && self.sole_runs(lane) == Some(true)) {
+            quiet.retain(|(lane, _)| !self.lanes.get(lane).is_some_and(is_direct));
         }
         for (lane, long) in quiet {
             if self.lanes.get(&lane).is_some_and(|lane| self.sleeps(lane, long)) {
@@ -139,16 +130,6 @@ impl Shell {
         }
     }
 
-    /// The lane's thread may be told of a record only once, since it was read that it is told again.
-    fn doubt_trigger(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
-        // Who waits at the queue is woken by that.
-        if let Some(credits) = lane.credits.as_ref().filter(|credits| !credits.is_direct()) {
-            credits.set_patient(false);
-            lane.trigger = None;
-        }
-    }
-
     /// Lanes whose singles would be late, though their threads are on their way: on a busy machine the order stays.
     fn look_for_woken(&mut self, id: BalancerId) {
         let late: Vec<LaneId> = self.pool.late_lanes(self.now, id).collect();
@@ -161,35 +142,18 @@ impl Shell {
         }
     }
 
-    /// The process that accepts by the lane: who holds it, or the only other one of the worker that does and has no lane of its own, where
-    /// the holder only waits for its children.
-    fn serving_pulse(&self, lane: &Lane) -> Option<&Pulse> {
-        let pulses = &self.processes.get(&lane.worker)?.pulses;
-        let own = pulses.iter().find(|pulse| pulse.pid == lane.holder.pid);
-        if pulses.len() < 2 || own.is_some_and(Pulse::serves) {
-            return own;
-        }
-        let is_holder = |pid| self.lanes.values().any(|lane| lane.holder.pid == pid);
-        let mut others = pulses.iter().filter(|pulse| pulse.serves() && !is_holder(pulse.pid));
-        others.next().filter(|_| others.next().is_none()).or(own)
-    }
-
-    /// Its only thread is in its wait, and has been woken.
-    fn is_woken(&self, lane: &Lane) -> bool {
-        let pulse = self.serving_pulse(lane);
-        let sole = pulse.and_then(|own| Some((own.pid, own.sole().filter(|look| !look.running)?)));
-        sole.is_some_and(|(pid, look)| matches!(proc::state(pid, look.tid), Some('R')))
-    }
-
-    /// Its only thread sleeps in its wait, and not in a poll() for something else (as gunicorn's for the end of a connection). One that has been woken and waits for a processor is in its wait, too, and comes, unless it
-    /// has been so for long.
+    /// Its only thread is in its wait for the lane, and sleeps; not in a poll() for something else, as gunicorn's for the end of each
+    /// connection. One that has been woken and waits for a processor comes, unless it has been so for long.
     fn sleeps(&self, lane: &Lane, long: bool) -> bool {
-        let pulse = self.serving_pulse(lane);
-        let sole = pulse.and_then(|own| {
-            Some((own.pid, own.sole().filter(|look| !look.running && look.waits_on.is_some())?))
-        });
         // A thread whose state is not to be read is taken to sleep: to wake it once more is no harm.
-        sole.is_some_and(|(pid, look)| long || !matches!(proc::state(pid, look.tid), Some('R')))
+        self.sole_runs(lane).is_some_and(|runs| long || !runs)
+    }
+
+    /// Whether its only thread, which is in its wait for the lane, has been woken; `None` if there is no such.
+    fn sole_runs(&self, lane: &Lane) -> Option<bool> {
+        let pulse = self.serving_pulse(lane)?;
+        let look = pulse.sole().filter(|look| !look.running && look.waits_on.is_some())?;
+        Some(proc::state(pulse.pid, look.tid) == Some('R'))
     }
 
     /// Counts what was accepted so far, for whoever is to be shown it.
@@ -334,58 +298,6 @@ impl Shell {
             self.on_ring(id);
         }
         true
-    }
-
-    /// Tells the core how many threads accept by the lane, and whether open credits fit them.
-    pub(super) fn tell_accepters(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get(&id).filter(|lane| lane.takes_credit()) else { return };
-        let (threads, alike) = self.serving_pulse(lane).map_or((0, false), |pulse| pulse.accepters());
-        let may_open = alike && lane.is_nonblocking();
-        self.tell_trigger(id, may_open);
-        let threads = if may_open { 1 } else { threads.clamp(1, NOTES as u32) };
-        let lane = self.lanes.get(&id);
-        let may_watch = may_open && lane.is_some_and(|lane| lane.may_watch);
-        self.input(Input::Accepters { lane: id, threads, may_open, may_watch });
-    }
-
-    /// Lets an open credit stay open over one vain accept where the only process that waits on the lane is known to be told of its
-    /// record again. Read anew when it waits otherwise, when another process comes, when it has changed a registration of the lane, and after
-    /// each stall.
-    fn tell_trigger(&mut self, id: LaneId, may_open: bool) {
-        let Some(lane) = self.lanes.get(&id) else { return };
-        let pid = self.serving_pulse(lane).map_or(lane.holder.pid, |pulse| pulse.pid);
-        let pulses = self.processes.get(&lane.worker).into_iter().flat_map(|process| &process.pulses);
-        let others = pulses.filter(|pulse| pulse.pid != pid && pulse.takes_part());
-        let others: Vec<u32> = others.map(|pulse| pulse.pid).collect();
-        let wait = self.serving_pulse(lane).filter(|_| may_open).and_then(Pulse::common_wait);
-        let Some(credits) = &lane.credits else { return };
-        let changes = credits.changed();
-        let known = lane.trigger.as_ref();
-        let is_registered = known.is_some_and(|known| known.trigger.registration().is_some());
-        let is_due = lane.read_again.is_some_and(|(at, _)| at <= self.now);
-        let holds = lane.read_at == changes && !(is_registered && credits.has_changed()) && !is_due;
-        let found = match (wait, known) {
-            (None, _) => None,
-            (Some(set), Some(known)) if known.set == set && known.others == others && holds => return,
-            (Some(set), _) => Some(Known::read(pid, set, others, lane.inode, credits.own_set())),
-        };
-        if found.as_ref() == known && holds {
-            return;
-        }
-        let trigger = found.as_ref().map(|found| found.trigger);
-        let is_sole = self.serving_pulse(lane).and_then(Pulse::sole).is_some();
-        if let Some(lane) = self.lanes.get_mut(&id) {
-            // A server that had too many descriptors open at that moment, say.
-            let step = lane.read_again.map_or(READ_AGAIN, |(_, step)| (step * 2).min(MOST_SELDOM));
-            lane.read_again = trigger.filter(|it| *it == Trigger::UNKNOWN).map(|_| (self.now + step, step));
-            (lane.trigger, lane.read_at) = (found, changes);
-            if let Some(credits) = &mut lane.credits {
-                credits.set_patient(trigger.is_some_and(Trigger::is_level));
-                let registration = trigger.and_then(Trigger::registration).filter(|_| is_sole);
-                lane.may_watch = registration.is_some();
-                credits.set_registration(registration, changes);
-            }
-        }
     }
 }
 

@@ -52,7 +52,7 @@ impl Credits {
         Ok(credits)
     }
 
-    fn page(&self) -> Option<&LanePage> {
+    pub(super) fn page(&self) -> Option<&LanePage> {
         // SAFETY: a page is made of atomics and numbers that nobody reads: any bytes are valid.
         unsafe { self.memory.at(0) }
     }
@@ -129,6 +129,11 @@ impl Credits {
         }
     }
 
+    /// By the counts of both sides a connection that was handed over may lie in the lane.
+    pub(crate) fn may_hold_connections(&self) -> bool {
+        self.page().is_some_and(LanePage::may_hold_connections)
+    }
+
     /// No connection lies in the lane. What was handed over before there was a page, or was taken back, is counted on one side only.
     pub(crate) fn nothing_is_handed(&self) {
         if let Some(page) = self.page() {
@@ -161,11 +166,6 @@ impl Credits {
         if let Some(page) = self.page() {
             page.direct().set_one_each(on);
         }
-    }
-
-    /// The registration that the worker was told of holds no more.
-    pub(crate) fn has_changed(&self) -> bool {
-        self.page().is_some_and(|page| page.direct().registration().is_none())
     }
 
     /// The worker's wait watches the listening socket under the last open credit.

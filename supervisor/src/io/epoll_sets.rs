@@ -23,18 +23,37 @@ pub(crate) fn is_with_parent(pid: u32, inodes: &[u64]) -> io::Result<bool> {
 
 /// The sets of a process that hold one of these sockets.
 fn holding(pid: u32, inodes: &[u64]) -> io::Result<Vec<u32>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
+    let mut sets = all(pid, usize::MAX)?;
+    sets.retain(|(_, text)| proc::set_holds(text, inodes));
+    Ok(sets.into_iter().map(|(number, _)| number).collect())
+}
+
+/// The epoll sets of a process that has at most so many descriptors: their numbers, and what the kernel shows of each. A descriptor that
+/// is closed while this reads is none, for a busy server closes one after the other.
+pub(super) fn all(pid: u32, most: usize) -> io::Result<Vec<(u32, String)>> {
+    let mut sets = Vec::new();
+    for (count, entry) in fs::read_dir(format!("/proc/{pid}/fd"))?.enumerate() {
         let entry = entry?;
+        if count >= most {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        let is_set = || match fs::read_link(entry.path()) {
+            Ok(target) => Ok(target.as_os_str() == EPOLL),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        };
         let number = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
         let Some(number) = number else { continue };
-        // One that has just been closed is none.
-        let is_set = fs::read_link(entry.path()).is_ok_and(|target| target.as_os_str() == EPOLL);
-        if is_set && proc::epoll_holds(pid, number, inodes) {
-            found.push(number);
+        if !is_set()? {
+            continue;
+        }
+        match proc::epoll_set(pid, number) {
+            Some(text) => sets.push((number, text)),
+            None if is_set()? => return Err(io::ErrorKind::PermissionDenied.into()),
+            None => {}
         }
     }
-    Ok(found)
+    Ok(sets)
 }
 
 /// Whether these descriptors, each of a process, are of one open file.

@@ -3,7 +3,7 @@
 
 use super::credit::Credits;
 use super::foreign::Foreign;
-use super::trigger::Known;
+use super::trigger::Registered;
 use super::{descriptor_table, descriptors, message};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use clustermon_protocol::address::Address;
@@ -14,7 +14,7 @@ use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A connection out of the kernel's accept queue, not yet a worker's.
 #[derive(Debug)]
@@ -48,13 +48,7 @@ pub(crate) struct Lane {
     /// How often its thread had waited when it was last given one, one by one.
     pub(crate) given_at: Option<u64>,
     /// How its process is told of it, as far as that has been read.
-    pub(crate) trigger: Option<Known>,
-    /// When what could not be read is read again, and after how long once more.
-    pub(crate) read_again: Option<(Instant, Duration)>,
-    /// How often the program had changed how the lane is registered before that was read.
-    pub(crate) read_at: u32,
-    /// Its process knows from that how to wait at the queue itself.
-    pub(crate) may_watch: bool,
+    pub(crate) registered: Registered,
     /// The last one given out.
     pub(crate) ticket: Ticket,
     /// The core has given it an open credit that is not known to have ended.
@@ -121,10 +115,7 @@ impl Lane {
             armed: false,
             one_by_one: false,
             given_at: None,
-            trigger: None,
-            read_again: None,
-            read_at: 0,
-            may_watch: false,
+            registered: Registered::default(),
             ticket,
             open: false,
             seen: None,
@@ -183,16 +174,23 @@ impl Lane {
 
     /// Allows to accept until the queue is empty. On an error nothing is open.
     pub(crate) fn open(&mut self) -> io::Result<()> {
-        let is_empty = self.records() == 0;
+        self.settle_handed();
         let Some(credits) = &mut self.credits else { return Err(io::ErrorKind::NotConnected.into()) };
-        if is_empty {
-            credits.nothing_is_handed();
-        }
         let generation = credits.open();
         let sent = message::send(self.supervisor_end.as_fd(), &Record::Open { generation }.encode(), None);
         sent.inspect_err(|_| {
             credits.revoke();
         })
+    }
+
+    /// The two sides count what was handed over, and only one of them what was given before there was a page, or was taken back. While
+    /// they differ the worker takes a connection to lie in the lane. An empty lane has none.
+    fn settle_handed(&self) {
+        if let Some(credits) = self.credits.as_ref().filter(|credits| credits.may_hold_connections())
+            && self.records() == 0
+        {
+            credits.nothing_is_handed();
+        }
     }
 
     /// How many records wait that somebody is to take; of credits, how many singles are unused.
@@ -410,6 +408,30 @@ mod tests {
         assert_eq!(lane.next_upward(), Some(Err(Garbage)));
         assert_eq!(lane.next_upward(), Some(Ok(Upward::Shut)));
         assert_eq!(lane.next_upward(), None);
+    }
+
+    #[test]
+    fn what_only_one_side_has_counted_is_forgotten_once_the_lane_is_empty() {
+        let receive = |lane: &Lane| message::receive(lane.worker_end(), &mut [0; 256]).unwrap();
+        let holds = |lane: &Lane| lane.credits.as_ref().is_some_and(Credits::may_hold_connections);
+        let mut lane = lane(8);
+        // Given before there is a page, and received after that.
+        lane.give(&connection()).unwrap();
+        lane.credits = Some(Credits::new(false).unwrap());
+        receive(&lane);
+        lane.credits.as_ref().unwrap().page().unwrap().count_received();
+        assert!(holds(&lane));
+        lane.open().unwrap();
+        assert!(!holds(&lane));
+        lane.take_back();
+        // Taken back: nobody receives it.
+        lane.give(&connection()).unwrap();
+        assert!(holds(&lane));
+        lane.open().unwrap();
+        assert!(holds(&lane), "it is there");
+        assert_eq!(lane.take_back().0.len(), 1);
+        lane.open().unwrap();
+        assert!(!holds(&lane));
     }
 
     #[test]

@@ -161,7 +161,11 @@ pub(crate) fn kernel_stack(pid: u32, tid: u32) -> Vec<String> {
 /// Whether the epoll set with this number in the process has one of these inodes in it. Of a very large set only the first
 /// part is read.
 pub(crate) fn epoll_holds(pid: u32, set: u32, inodes: &[u64]) -> bool {
-    let text = epoll_set(pid, set).unwrap_or_default();
+    set_holds(&epoll_set(pid, set).unwrap_or_default(), inodes)
+}
+
+/// Whether what the kernel shows of a set names one of these inodes.
+pub(crate) fn set_holds(text: &str, inodes: &[u64]) -> bool {
     text.lines().filter(|line| line.starts_with("tfd:")).any(|line| {
         let inode = line.split_whitespace().find_map(|word| word.strip_prefix("ino:"));
         inode

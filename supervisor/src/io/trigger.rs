@@ -2,16 +2,16 @@
 //! /proc. What cannot be read, or is too much to read on the way, is not known to be the former.
 
 use super::descriptor_table::{self, Reading};
-use super::epoll_sets::is_same;
-use super::proc::epoll_set;
+use super::epoll_sets;
 use clustermon_protocol::credit::Registration;
-use std::fs;
-use std::io;
+use std::time::{Duration, Instant};
 
 /// Descriptors that are looked at; a process that has more has begun to serve long before.
 const MOST: usize = 512;
-/// What /proc calls an epoll set.
-const EPOLL: &str = "anon_inode:[eventpoll]";
+/// What could not be known is read again after so long,
+const READ_AGAIN: Duration = Duration::from_millis(200);
+/// then after twice as long, and so on up to this.
+const MOST_SELDOM: Duration = Duration::from_secs(30);
 /// EPOLLET and EPOLLONESHOT, as the kernel shows them.
 const EDGE: u32 = 1 << 31;
 const ONE_SHOT: u32 = 1 << 30;
@@ -27,7 +27,7 @@ pub(crate) enum Trigger {
 
 impl Trigger {
     /// Nothing is known.
-    pub(crate) const UNKNOWN: Self = Self::Edge(None);
+    const UNKNOWN: Self = Self::Edge(None);
 
     pub(crate) fn is_level(self) -> bool {
         matches!(self, Self::Level(_))
@@ -48,10 +48,10 @@ impl Trigger {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Known {
     /// The epoll set by which its process waits, none for poll() and select().
-    pub(crate) set: Option<u32>,
+    set: Option<u32>,
     /// The other processes of the worker that might wait.
-    pub(crate) others: Vec<u32>,
-    pub(crate) trigger: Trigger,
+    others: Vec<u32>,
+    trigger: Trigger,
 }
 
 impl Known {
@@ -64,6 +64,52 @@ impl Known {
             None => Trigger::Level(None),
         };
         Self { set, others, trigger }
+    }
+}
+
+/// How one lane is registered, as far as that has been read, and whether it still holds.
+#[derive(Debug, Default)]
+pub(crate) struct Registered {
+    known: Option<Known>,
+    /// How often the program had changed registrations of the lane before that was read.
+    changes: u32,
+    /// When it is read again, and after how long once more: a server may have had too many descriptors open.
+    again: Option<(Instant, Duration)>,
+    /// Its process was told how to wait at the queue itself.
+    pub(crate) may_watch: bool,
+}
+
+impl Registered {
+    /// Nothing has changed by which it would have to be read anew: the set by which the process waits, if it shows one, who else might
+    /// wait, and how often the program has changed registrations.
+    pub(crate) fn holds(
+        &self,
+        now: Instant,
+        wait: Option<Option<u32>>,
+        others: &[u32],
+        changes: u32,
+    ) -> bool {
+        let is_due = self.again.is_some_and(|(at, _)| at <= now);
+        let is_same = match (wait, &self.known) {
+            (None, None) => true,
+            (Some(set), Some(known)) => known.set == set && known.others == others,
+            _ => false,
+        };
+        is_same && self.changes == changes && !is_due
+    }
+
+    /// It has been read. What the wait tells by, if there is one.
+    pub(crate) fn keep(&mut self, now: Instant, found: Option<Known>, changes: u32) -> Option<Trigger> {
+        let trigger = found.as_ref().map(|found| found.trigger);
+        let step = self.again.map_or(READ_AGAIN, |(_, step)| (step * 2).min(MOST_SELDOM));
+        self.again = trigger.filter(|it| *it == Trigger::UNKNOWN).map(|_| (now + step, step));
+        (self.known, self.changes) = (found, changes);
+        trigger
+    }
+
+    /// It may hold no longer.
+    pub(crate) fn doubt(&mut self) {
+        self.known = None;
     }
 }
 
@@ -84,33 +130,9 @@ fn is_apart(pid: u32, inode: u64) -> bool {
 
 /// Whether none of its epoll sets holds the socket; `None` if that is not to be seen.
 fn holds_in_no_set(pid: u32, inode: u64) -> Option<bool> {
-    let sets = sets_of(pid)?;
+    let sets = epoll_sets::all(pid, MOST).ok()?;
     let mut lines = sets.iter().flat_map(|(_, text)| text.lines());
     Some(!lines.any(|line| field(line, "ino:", 16) == Some(inode)))
-}
-
-/// The epoll sets of a process by their numbers, and what the kernel shows of each; `None` if that is not to be seen. A descriptor
-/// that is closed while this reads is none: a server that is busy closes one after the other.
-fn sets_of(pid: u32) -> Option<Vec<(u32, String)>> {
-    let mut sets = Vec::new();
-    for (count, entry) in fs::read_dir(format!("/proc/{pid}/fd")).ok()?.enumerate() {
-        let entry = entry.ok().filter(|_| count < MOST)?;
-        let is_set = || match fs::read_link(entry.path()) {
-            Ok(target) => Some(target.as_os_str() == EPOLL),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(false),
-            Err(_) => None,
-        };
-        if !is_set()? {
-            continue;
-        }
-        let number = entry.file_name().to_str()?.parse().ok()?;
-        match epoll_set(pid, number) {
-            Some(text) => sets.push((number, text)),
-            None if is_set()? => return None,
-            None => {}
-        }
-    }
-    Some(sets)
 }
 
 /// How a wait on that epoll set tells of the socket: for as long as it is readable if it is in the set without EPOLLET, and the set is in
@@ -122,10 +144,12 @@ fn of_set(pid: u32, set: u32, inode: u64, own: Option<u32>) -> Trigger {
 fn look(pid: u32, set: u32, inode: u64, own: Option<u32>) -> Option<Trigger> {
     let mut trigger = Trigger::UNKNOWN;
     let (mut numbers, mut others) = (vec![u64::from(set)], Vec::new());
-    for (number, text) in sets_of(pid)?.into_iter().filter(|(number, _)| own != Some(*number)) {
+    for (number, text) in
+        epoll_sets::all(pid, MOST).ok()?.into_iter().filter(|(number, _)| own != Some(*number))
+    {
         if number == set {
             trigger = tells_of(&text, set, inode);
-        } else if is_same((pid, set), (pid, number)).unwrap_or(false) {
+        } else if epoll_sets::is_same((pid, set), (pid, number)).unwrap_or(false) {
             // The same set once more, as tokio has it.
             numbers.push(number.into());
         } else {
@@ -200,7 +224,8 @@ mod tests {
         drop(other);
         // Some sandboxes have no kcmp; then it is taken to be another one.
         let same = set.0.try_clone().unwrap();
-        if let Ok(true) = is_same((std::process::id(), number), (std::process::id(), same.as_raw_fd() as u32))
+        if let Ok(true) =
+            epoll_sets::is_same((std::process::id(), number), (std::process::id(), same.as_raw_fd() as u32))
         {
             assert_eq!(look(None), alone, "the same set by another number");
         }
@@ -233,7 +258,7 @@ mod tests {
             let known = (0..200).filter(|_| {
                 let found = of_set(std::process::id(), number, inode, None);
                 // Other tests of this process may have too many open at the moment.
-                let few = || fs::read_dir("/proc/self/fd").unwrap().count() < MOST / 2;
+                let few = || std::fs::read_dir("/proc/self/fd").unwrap().count() < MOST / 2;
                 matches!(found, Trigger::Level(Some(Registration { data: 7, .. }))) || !few()
             });
             let known = known.count();
