@@ -7,12 +7,10 @@ mod common;
 
 use clustermon::api::{Action, Target};
 use clustermon::{Cluster, Environment};
-use common::{LIMIT, demo};
-use std::net::TcpListener;
+use common::{LIMIT, demo, port};
 use std::time::Instant;
 
-fn cluster(name: &str, workers: u32) -> Cluster {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+fn cluster(name: &str, port: u16, workers: u32) -> Cluster {
     Cluster::builder([demo()])
         .name(name)
         .workers(workers)
@@ -48,17 +46,18 @@ fn resident() -> usize {
 
 #[test]
 fn fifty_clusters_leave_nothing_behind() {
+    let ports = [port(), port()];
     // What is made once for all stays.
-    drop(cluster("cycles", 1));
+    drop(cluster("cycles", ports[0], 1));
     let (before, memory) = (held(), resident());
     for round in 0..50 {
-        let one = cluster("cycles", 2);
+        let one = cluster("cycles", ports[0], 2);
         match round % 5 {
             // Dropped while its workers start.
             0 => {}
             1 => {
                 wait_ready(&one);
-                let other = cluster("cycles-too", 1);
+                let other = cluster("cycles-too", ports[1], 1);
                 wait_ready(&other);
                 assert_eq!((one.count_running_workers(), other.count_running_workers()), (2, 1));
             }

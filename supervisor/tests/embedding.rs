@@ -8,16 +8,15 @@ mod common;
 use clustermon::api::{Action, Target};
 use clustermon::config::{Builder, Capture};
 use clustermon::{Cluster, Environment};
-use common::{LIMIT, demo};
+use common::{LIMIT, demo, port};
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use std::net::TcpListener;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A free port of its own for the workers.
 fn on_a_port(builder: Builder) -> Builder {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = port();
     builder.environment(move |_| Environment::Inherited(vec![("PORT".into(), port.to_string().into())]))
 }
 

@@ -3,15 +3,10 @@
 mod common;
 
 use clustermon::{Cluster, Environment};
-use common::{LIMIT, demo};
-use std::net::TcpListener;
+use common::{LIMIT, demo, port};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 #[test]
 fn a_hook_may_look_at_the_cluster_while_it_starts() {

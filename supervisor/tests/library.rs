@@ -8,18 +8,13 @@ use clustermon::api::{Action, Event, Failure, Reply, Target, WorkerState};
 use clustermon::config::Builder;
 use clustermon::pool::Outcome;
 use clustermon::{Cluster, Environment};
-use common::{LIMIT, demo};
+use common::{LIMIT, demo, port};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-/// A port that was free a moment ago.
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 fn builder(port: u16) -> Builder {
     unsized_builder(port).workers(3)
