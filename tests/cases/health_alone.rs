@@ -172,7 +172,7 @@ fn who_gets_little_of_a_processor_hangs_only_by_what_it_has_used() {
     let line = replaced(&mut cluster, old, waiting, "on the CPU throughout");
     measured(&format!(
         "beside another that wants its processor, hang limit 1 s: a request of 0.6 s on the CPU took {took:?} and nobody \
-         was killed; an endless loop was found after {found:?}: {line} (60 minutes with a tenth of a CPU, run once: ARCHITECTURE.md)"
+         was killed; an endless loop was found after {found:?}: {line} (60 minutes with a tenth of a CPU, run once: docs/design/measurements.md)"
     ));
     cluster.stop();
 }
