@@ -25,7 +25,7 @@ fn rows() -> impl Iterator<Item = &'static Row> {
 fn document() -> String {
     let mut text = String::from(
         "# Where everything of the original is\n\n\
-         The original is the Node module of this name. Each row names what it had, what it is on the command line and in the library\n\
+         The original is the Node module of this name. Each row names a feature of it, the same on the command line and in the library\n\
          here, and the tests that show it with real processes (`cargo xtask test NAME`).\n\n\
          This page is made by `UPDATE_DOCS=1 cargo xtask test parity`; do not edit it.\n",
     );

@@ -72,7 +72,7 @@ const OPTION_ROWS: &[Row] = &[
         "--respawn",
         "respawn",
         "lives::a_spent_budget_is_shown_and_is_the_workers_own, restarts::a_budget_is_refilled_by_a_long_life",
-        "of each worker; there it had no effect",
+        "for each worker; in the original it had no effect",
     ),
     ("numCPUs", "--workers", "workers", "rotation::counts_cpus_by_default", ""),
     (
@@ -87,21 +87,21 @@ const OPTION_ROWS: &[Row] = &[
         "--pulse",
         "pulse",
         "pulse::is_taken_as_often_as_it_is_told, pulse::is_not_taken_when_it_is_off",
-        "taken from outside: the worker does nothing for it",
+        "sampled from outside: the worker does nothing for it",
     ),
     (
         "serverRestartDelay",
         "--server-restart-delay",
         "server_restart_delay",
         "reopen::a_broken_socket_is_opened_again, reopen::until_then_it_is_in_standby",
-        "there it had no effect",
+        "in the original it had no effect",
     ),
     (
         "workerForceStopDelay",
         "--stop-timeout",
         "stop_timeout",
         "stop::the_stubborn_are_killed_in_time, lives::a_stop_timeout_of_zero_kills_at_once, lives::an_infinite_stop_timeout_never_kills",
-        "10 s by default, there 5 s; 0 is 0",
+        "10 s by default (original: 5 s); 0 kills at once",
     ),
     (
         "workerRestartDelay",
@@ -154,10 +154,10 @@ const UNTOLD_ROWS: &[Row] = &[
     ),
     (
         "unhealthyTimeout",
-        "--lag-limit",
-        "lag_limit",
-        "death::what_waits_at_a_stopped_worker_is_served_by_others_in_time",
-        "so far it only leaves the rotation: it is not killed",
+        "--lag-limit, --hang-limit",
+        "lag_limit, hang_limit",
+        "death::what_waits_at_a_stopped_worker_is_served_by_others_in_time, health_hangs::a_stopped_worker_is_replaced",
+        "a worker that lags leaves the rotation; one that is found to hang is replaced",
     ),
     (
         "createEnvironment",
@@ -168,10 +168,10 @@ const UNTOLD_ROWS: &[Row] = &[
     ),
     (
         "cwd",
-        "-",
-        "-",
-        "worker_env::is_as_the_shell_gives_it",
-        "no option: workers have the supervisor's working directory",
+        "--cwd",
+        "cwd",
+        "reload::the_link_is_followed_anew, worker_env::is_as_the_shell_gives_it",
+        "by default the supervisor's working directory",
     ),
 ];
 
@@ -181,14 +181,14 @@ const METHOD_ROWS: &[Row] = &[
         "clustermon run, clustermon start",
         "start",
         "library::starts_again_after_a_stop, control::a_worker_is_stopped_and_started",
-        "again after a stop, too",
+        "it can start again after a stop",
     ),
     (
         "stop",
         "clustermon stop",
         "stop, wait",
         "library::counts_and_visits, control::stop_ends_the_cluster",
-        "its callback is `wait`",
+        "`wait` stands for its callback",
     ),
     (
         "inspect",
@@ -244,7 +244,7 @@ const WORKER_ROWS: &[Row] = &[
         "clustermon restart",
         "restart",
         "control::restart_replaces_processes, lives::a_restart_is_forced_after_the_stop_timeout",
-        "costs no budget",
+        "does not count as a restart of `--respawn`",
     ),
     (
         "reload",
@@ -266,7 +266,7 @@ const WORKER_ROWS: &[Row] = &[
         "clustermon debug",
         "debug",
         "lives::a_debugger_opens_and_is_not_disturbed",
-        "SIGUSR1, and no kill while it lasts",
+        "SIGUSR1; the worker is not killed while a debugger waits",
     ),
     (
         "inspect",
@@ -317,7 +317,7 @@ const PROMISE_ROWS: &[Row] = &[
         "-",
         "on_health",
         "embedding::a_worker_that_is_judged_unhealthy_is_restarted",
-        "the check is code",
+        "the check is code: library only",
     ),
     (
         "distributes incoming connections",
@@ -331,21 +331,21 @@ const PROMISE_ROWS: &[Row] = &[
         "--policy",
         "policy",
         "rotation::is_exact_over_a_hundred_connections",
-        "of those that are ready",
+        "among the workers that are ready",
     ),
     (
         "workers require no special programming",
         "COMMAND",
         "builder",
         "programs::keep_their_contract",
-        "nor Node",
+        "and need not be Node programs",
     ),
     (
         "the next worker serves what waited while there was none",
         "--when-no-worker",
         "when_no_worker",
         "policies::connections_are_held_until_a_worker_is_back",
-        "within 10 s, not for ever; nothing of it is lost",
+        "within 10 s by default; no connection is lost",
     ),
 ];
 
@@ -360,7 +360,7 @@ pub(super) struct Section {
 pub(super) const SECTIONS: &[Section] = &[
     Section { title: "Options", original: "original", names: &OPTIONS, rows: OPTION_ROWS },
     Section {
-        title: "Options that only its code told",
+        title: "Options that only its code shows",
         original: "original",
         names: &UNTOLD,
         rows: UNTOLD_ROWS,

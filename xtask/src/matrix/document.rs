@@ -19,37 +19,37 @@ const COLUMNS: [(&str, &str); 7] = [
 ];
 
 const HOW_TO_READ: &str = "\
-Each program runs as two workers, unchanged, by the command line in `tests/harness/matrix/table.rs`; what it serves is in
+Each program runs unchanged as two workers, by the command line in `tests/harness/matrix/table.rs`. What it serves is in
 `tests/apps/`. Every cell was tested in that run, by `tests/harness/matrix/probes.rs`:
 
-- *All workers serve*: both workers answer, and where several processes of a worker accept, each of these.
-- *Keep-alive*: a connection stays with its process from request to request. Some programs close it after each answer,
+- *All workers serve*: both workers answer. If several processes of a worker accept, each of them answers.
+- *Keep-alive*: a connection stays with its process from request to request. Some programs close it after each response,
   without clustermon too.
-- *Rotation*: of 25 connections made in turn one worker gets 13 and the other 12. Where several processes of a worker
-  accept, each of these has its turn in what its worker gets.
+- *Rotation*: of 25 connections made one after the other, one worker gets 13 and the other 12. If several processes of a
+  worker accept, each has its turn in what its worker gets.
 - *Restart*: `clustermon restart --wait` puts a new process into each slot, and both serve.
-- *Reload*: how many requests failed during `clustermon reload --wait` with clients that make a connection for each, of how
-  many; for a program that reloads by itself, the same for that.
-- *Lag visible*: `clustermon inspect` shows for how long a worker has not looked for new work: nothing for an idle one,
-  and for a program of one thread that is kept busy, how long.
+- *Reload*: how many requests failed during `clustermon reload --wait`, and of how many, with clients that make a connection
+  for each request. For a program that can reload by itself, the same for its own reload.
+- *Lag visible*: `clustermon inspect` shows for how long a worker has not waited for new work: no time for an idle worker,
+  and the time for a program of one thread that is kept busy.
 ";
 
 const PORTS: &str = "\
 ## Ports besides the service
 
-Every listener of the program is shared, also one by which a client means to reach one certain process. A port that the system
-chooses (port 0) after the worker has begun to serve is its own, so passive FTP, RTSP and the like need nothing where they
-use such ports. What a program opens as it starts, or by a number, is shared unless an option says otherwise (tests:
-`tests/cases/later_ports.rs`, `tests/cases/private.rs`):
+All listeners of a program are shared, also those by which a client wants to reach one certain process. Listeners that a
+program opens as it starts, or with a fixed port, are shared unless an option says otherwise. A port that the system chooses
+(port 0) after the worker has begun to serve belongs to that worker, so passive FTP, RTSP and similar protocols work without
+an option if they use such ports. Tests: `tests/cases/later_ports.rs`, `tests/cases/private.rs`.
 
 | what | what happens without an option | option |
 |---|---|---|
-| FTP and others with a range of data ports (`pasv_min_port`, `passive_ports`) | a client's data connection may come to another worker's session | `--private '*:40000-40100'`, the range that the server is given |
-| Java, remote JMX (`com.sun.management.jmxremote.port`) | a console reaches any of the workers, and its RMI connection perhaps another | `--private '*:0'` with `-Dcom.sun.management.jmxremote.port=0`: each process has a port of its own, which `jcmd PID ManagementAgent.status` tells. A fixed port can be had by one process alone |
-| Java RMI, objects exported as the program starts | calls come to any of the workers | `--private '*:0'` |
+| FTP and others with a range of data ports (`pasv_min_port`, `passive_ports`) | a client's data connection may reach another worker's session | `--private '*:40000-40100'`, the range that the server is given |
+| Java, remote JMX (`com.sun.management.jmxremote.port`) | a console reaches any of the workers, and its RMI connection may reach another one | `--private '*:0'` with `-Dcom.sun.management.jmxremote.port=0`: each process has a port of its own, which `jcmd PID ManagementAgent.status` shows. Only one process can have a fixed port |
+| Java RMI, objects exported as the program starts | calls reach any of the workers | `--private '*:0'` |
 | Erlang and Elixir distribution | nodes reach any of the workers | `--private '*:0'`, or `--private '*:9100-9155'` for `inet_dist_listen_min` and `_max`; each worker needs a node name of its own, such as `app$PROCESS_LOGICAL_ID` |
 | gunicorn's control socket (version 25 and later) | `gunicornc` reaches any of the workers, a different one each time | `--no-control-socket` of gunicorn, or in its configuration a `control_socket` with `os.environ[\"PROCESS_LOGICAL_ID\"]` in its name |
-| ports of debuggers (9229, 5678, 5005) | they are private: the first worker has the port, the others do not start or do without | none needed; give each worker a port of its own |
+| ports of debuggers (9229, 5678, 5005) | they are private: the first worker gets the port; the others fail to start, or go on without it | give each worker a port of its own |
 ";
 
 const SETTINGS: &str = "\
@@ -57,16 +57,16 @@ const SETTINGS: &str = "\
 
 | what | what happens without it | what to do |
 |---|---|---|
-| Puma with its systemd support, and others that say READY=1 | `NOTIFY_SOCKET` is not given to workers: a worker is ready when it listens | `--ready notify`, by which a worker is ready when the program says so. Puma 5 needs the gem `sd_notify` for it, and complains without |
-| programs that clean the environment of their processes by a list (Dovecot's `import_environment`, `env_keep` of sudo) | they serve outside the cluster; the log and `status` say so | keep `LD_PRELOAD`, `CLUSTERMON_SOCKET`, `CLUSTERMON_TOKEN` and `CLUSTERMON_SUPERVISOR`, without any of which a process is outside; `CLUSTERMON_RULES`, `CLUSTERMON_BACKLOG`, `CLUSTERMON_ON_SUPERVISOR_DEATH` and `PROCESS_LOGICAL_ID` too, which say what the options said |
-| programs that leave descriptors with the service manager (`FDSTORE=1`) | nothing is kept: the message with the descriptor fails with EPERM (Linux 6.16 and later), or the descriptor is closed | none: a listener stays open in the cluster from one process to the next, and what else is to outlive a worker has to be kept elsewhere |
+| Puma with its systemd support, and others that send READY=1 | workers have no `NOTIFY_SOCKET`: a worker is ready when it listens | `--ready notify`: a worker is ready when the program says so. Puma 5 needs the gem `sd_notify` for this, and complains without it |
+| programs that remove all variables from the environment of their processes except those on a list (Dovecot's `import_environment`, `env_keep` of sudo) | they serve outside the cluster; the log and `status` say so | put `LD_PRELOAD`, `CLUSTERMON_SOCKET`, `CLUSTERMON_TOKEN` and `CLUSTERMON_SUPERVISOR` on the list: without any of them a process is outside. Add `CLUSTERMON_RULES`, `CLUSTERMON_BACKLOG`, `CLUSTERMON_ON_SUPERVISOR_DEATH` and `PROCESS_LOGICAL_ID`, which carry the options |
+| programs that store descriptors with the service manager (`FDSTORE=1`) | nothing is stored: the message with the descriptor fails with EPERM (Linux 6.16 and later), or the descriptor is closed | nothing for listeners, which stay open in the cluster from one process to the next; other descriptors have to be kept elsewhere |
 ";
 
 const WITHOUT: &str = "\
 ## What cannot be a worker
 
-The library is loaded by the dynamic linker and stands in for functions of the C library, so these are refused before
-anything is started, with a message that says why (tests: `tests/cases/bad_input.rs`):
+The dynamic linker loads the library, and the library replaces functions of the C library. So the programs below are refused
+before anything is started, with a message that says why (tests: `tests/cases/bad_input.rs`):
 
 | what | cause | what you are told |
 |---|---|---|
