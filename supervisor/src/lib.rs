@@ -18,6 +18,7 @@ pub mod ids;
 mod io;
 mod link;
 pub mod pool;
+mod settings;
 mod worker_handle;
 
 pub use api::Environment;
@@ -61,6 +62,6 @@ fn prepare(config: &Config) -> Result<(Recipe, Option<PathBuf>, PathBuf), Error>
     descriptors::check(config.handle_signals).map_err(|error| Error::os("nothing can be started", error))?;
     let home = recipe::home();
     let recipe = Recipe::read(config, home.as_deref())?;
-    let thunk = thunk_file::locate(config.thunk.as_deref())?;
+    let thunk = thunk_file::locate(config.settings.program.thunk.as_deref())?;
     Ok((recipe, home, thunk))
 }

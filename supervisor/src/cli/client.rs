@@ -3,10 +3,10 @@
 
 use super::failed::{Failed, INTERRUPTED};
 use crate::api::{Action, Command, Inspection, NO_LIMIT, Reply};
-use crate::config::duration::Human;
 use crate::io::control::{self, wire};
 use crate::io::interrupt::{self, Interrupt, Woken};
 use crate::io::proc;
+use crate::settings::duration::Human;
 use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;

@@ -7,14 +7,14 @@ mod events;
 mod failed;
 mod hint;
 mod list;
+#[cfg(test)]
+mod options_page;
 mod order;
 mod out;
 mod reopen;
-mod rolling;
 mod run;
 mod shell;
 mod status;
-mod streams;
 mod swallowed;
 mod table;
 mod target;

@@ -4,7 +4,6 @@ use super::failed::Failed;
 use super::target::{At, Whom};
 use super::waiting::{Wait, carry_out};
 use crate::api::{Action, Command, ScaleTo, Target};
-use nix::sys::signal::Signal;
 use std::str::FromStr;
 
 /// Whom, and whether to wait.
@@ -29,7 +28,7 @@ pub(super) struct CordonArgs {
 #[derive(Debug, clap::Args)]
 pub(super) struct SignalArgs {
     /// Signal, by name or number: HUP, SIGUSR2, 10
-    #[arg(value_name = "SIGNAL", value_parser = signal_number)]
+    #[arg(value_name = "SIGNAL", value_parser = crate::settings::signal::number)]
     signal: i32,
     #[command(flatten)]
     whom: Whom,
@@ -104,20 +103,6 @@ impl ScaleArgs {
     }
 }
 
-/// A signal's number by its name, with or without SIG, or its number.
-pub(super) fn signal_number(text: &str) -> Result<i32, String> {
-    if let Ok(number) = text.parse::<i32>() {
-        return match number {
-            1..=64 => Ok(number),
-            _ => Err("signals have numbers from 1 to 64".to_owned()),
-        };
-    }
-    let upper = text.to_ascii_uppercase();
-    let name = if upper.starts_with("SIG") { upper } else { format!("SIG{upper}") };
-    let signal = Signal::from_str(&name).map_err(|_| "there is no such signal; try `kill -l`".to_owned())?;
-    Ok(signal as i32)
-}
-
 impl FromStr for Scale {
     type Err = &'static str;
 
@@ -143,16 +128,6 @@ impl FromStr for Scale {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn signals_by_name_and_number() {
-        for (text, number) in [("HUP", 1), ("sigusr1", 10), ("SIGTERM", 15), ("9", 9), ("64", 64)] {
-            assert_eq!(signal_number(text), Ok(number));
-        }
-        for text in ["0", "65", "-9", "SIG", "", "TERM1", "SIGSIGTERM"] {
-            assert!(signal_number(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn numbers_of_workers() {

@@ -5,8 +5,8 @@ use super::client::{Client, Unanswered};
 use super::failed::{Failed, INTERRUPTED};
 use super::out;
 use crate::api::{Action, Command, NO_LIMIT, Reply, ScaleTo, Target};
-use crate::config::duration::Human;
 use crate::event_loop::clock;
+use crate::settings::duration::Human;
 use std::time::Duration;
 
 /// From the answer that a cluster has stopped until its supervisor is gone and its name is free; less where the command

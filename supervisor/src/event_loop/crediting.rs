@@ -228,7 +228,7 @@ impl Shell {
         let Some(lane) = self.lanes.get(&id) else { return };
         let input = match error.kind() {
             io::ErrorKind::WouldBlock => {
-                let waiting = lane.waiting().max(self.config.window);
+                let waiting = lane.waiting().max(self.config.settings.balancing.window());
                 Input::Measured { lane: id, waiting }
             }
             _ => {

@@ -37,13 +37,13 @@ impl Drains {
 
 impl Shell {
     pub(super) fn drain(&mut self, worker: WorkerId) {
-        if self.config.rolling.drain == Drain::Signal {
+        if self.config.settings.stop.drain == Drain::Signal {
             self.drains.by_lanes.push(worker);
             self.drains.next = Some(self.now);
             return;
         }
         let watched = self.watched(worker);
-        if self.config.rolling.drain == Drain::Move {
+        if self.config.settings.stop.drain == Drain::Move {
             self.begin_moving(watched);
         } else {
             self.quiet.watch(watched);
@@ -70,7 +70,7 @@ impl Shell {
                 None => names.extend(name_of(&address)),
             }
         }
-        let idle_grace = self.config.rolling.idle_grace;
+        let idle_grace = self.config.settings.stop.idle_grace;
         Watched { worker, pids, lanes, ports, names, idle_grace }
     }
 

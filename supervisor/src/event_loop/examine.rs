@@ -109,7 +109,8 @@ impl Shell {
     /// Asks a worker that hangs to say itself what it is doing, before it is stopped; where the user chose a signal for it.
     /// Of two signals that wait the deadlier wins: the one that stops it comes when it has had its time to say so.
     pub(super) fn dump(&mut self, worker: WorkerId) {
-        if let (Some(signal), Some(process)) = (self.config.dump_signal, self.processes.get(&worker))
+        if let (Some(signal), Some(process)) =
+            (self.config.settings.health.dump_signal, self.processes.get(&worker))
             && let Ok(signal) = Signal::try_from(signal)
         {
             process.send(signal);
@@ -171,7 +172,7 @@ impl Shell {
             Seen { pid, tid, thread, spent }
         };
         let threads: Vec<Seen> = threads.into_iter().map(seen).collect();
-        let limit = self.config.hang_limit.unwrap_or_default();
+        let limit = self.config.settings.health.hang_limit().unwrap_or_default();
         let finding = finding::of(&threads, traced, elapsed, limit);
         let evidence: Vec<String> = threads.iter().map(|seen| described(seen, elapsed)).collect();
         let evidence =

@@ -163,7 +163,7 @@ impl Shell {
             Key::Path(path) => listener::file_of_socket(path, facts.inode),
             Key::Inet { .. } | Key::Abstract(_) => None,
         };
-        let backlog = backlog.max(i32::try_from(self.config.backlog).unwrap_or(i32::MAX));
+        let backlog = backlog.max(i32::try_from(self.config.settings.listeners.backlog).unwrap_or(i32::MAX));
         let key = facts.key.clone();
         let mut listener = Listener::open(id, socket, facts, file, backlog)?;
         listener.handoff_because = self.handoff_because(&listener);
@@ -173,13 +173,13 @@ impl Shell {
         let fd = listener.as_fd().as_raw_fd();
         self.poll.registry().register(&mut SourceFd(&fd), Source::Listener(id).into(), Interest::READABLE)?;
         let by_credit = listener.by_credit();
-        if self.config.dispatch == Dispatch::Credit
+        if self.config.settings.balancing.dispatch == Dispatch::Credit
             && let Some(why) = listener.handoff_because
         {
             log::warn!("{}: connections are handed over, not given by credit: {why}", listener.address);
         }
         let is_first = !self.listeners.values().any(Listener::by_credit);
-        if by_credit && is_first && self.config.window != crate::config::WINDOW {
+        if by_credit && is_first && self.config.settings.balancing.window.is_some() {
             log::info!("--window has no effect where workers accept by credit");
         }
         self.by_key.insert(key, id);
@@ -191,7 +191,7 @@ impl Shell {
 
     /// Why the supervisor has to accept from this socket itself, if it has to.
     fn handoff_because(&self, listener: &Listener) -> Option<&'static str> {
-        if let Some(chosen) = self.config.handoff_because() {
+        if let Some(chosen) = self.config.settings.balancing.handoff_because() {
             Some(chosen)
         } else if !matches!(listener.key, Key::Inet { .. }) {
             Some("a unix socket")
@@ -251,8 +251,16 @@ impl Shell {
         self.next_lane += 1;
         let place = (worker, balancer, holder);
         let ticket = self.releases.open()?;
-        let lane = Lane::new(id, self.nonce, address, place, ticket, self.config.window, self.record_cost)
-            .inspect_err(|_| self.releases.close(ticket))?;
+        let lane = Lane::new(
+            id,
+            self.nonce,
+            address,
+            place,
+            ticket,
+            self.config.settings.balancing.window(),
+            self.record_cost,
+        )
+        .inspect_err(|_| self.releases.close(ticket))?;
         let fd = lane.as_fd().as_raw_fd();
         let source = Source::Lane(id).into();
         self.poll

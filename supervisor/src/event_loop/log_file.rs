@@ -13,7 +13,7 @@ impl Shell {
         match file::reopen() {
             Ok(Some(path)) => {
                 log::info!("the log is {} again", path.display());
-                if self.config.capture == Capture::Inherit {
+                if self.config.settings.output.capture == Capture::Inherit {
                     log::info!(
                         "workers that run go on writing to the old file until a reload gives each a new process; \
                          with --capture they would not"

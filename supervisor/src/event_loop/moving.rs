@@ -22,7 +22,7 @@ impl Shell {
             return self.quiet.watch(watched);
         }
         let worker = watched.worker;
-        match Moving::start(watched, self.config.rolling.drain_timeout, self.waker.clone()) {
+        match Moving::start(watched, self.config.settings.stop.drain_timeout(), self.waker.clone()) {
             Ok(moving) => drop(self.moves.0.insert(worker, moving)),
             Err(error) => self.cannot_move(worker, &error.to_string()),
         }

@@ -97,7 +97,7 @@ impl Shell {
     }
 
     fn on_word(&mut self, worker: WorkerId, place: usize, word: Word) {
-        let watchdog = self.config.watchdog;
+        let watchdog = self.config.settings.health.watchdog;
         let believed = self.is_taken_at_its_word(worker);
         let Some(ear) = self.notices.sockets.get_mut(place) else { return };
         match word {
@@ -119,7 +119,8 @@ impl Shell {
 
     /// That it says to be ready is enough, or it is.
     fn is_taken_at_its_word(&self, worker: WorkerId) -> bool {
-        matches!(self.config.ready, None | Some(Ready::Auto | Ready::Notify)) || self.runs(worker)
+        matches!(self.config.settings.readiness.ready, None | Some(Ready::Auto | Ready::Notify))
+            || self.runs(worker)
     }
 
     /// It is the current incarnation of its slot, and running.
@@ -139,7 +140,7 @@ impl Shell {
             self.on_notified(place);
             let Some(ear) = self.notices.sockets.get_mut(place).filter(|ear| silent(ear)) else { continue };
             let worker = ear.worker;
-            let limit = self.config.watchdog.unwrap_or_default();
+            let limit = self.config.settings.health.watchdog.unwrap_or_default();
             // One that is spared is looked at again.
             ear.alive_by = Some(now + limit.min(AGAIN));
             let cause = if ear.unwell {
@@ -162,13 +163,15 @@ impl Shell {
     /// What a process that is about to be started finds in its environment for this: nothing unless it was asked for. A
     /// program takes `NOTIFY_SOCKET` for a service manager that waits for it to speak; Puma 5 complains when it cannot.
     pub(super) fn notify_variables(&mut self, worker: WorkerId) -> io::Result<Vec<(&'static str, String)>> {
-        let asked = matches!(self.config.ready, Some(Ready::Auto | Ready::Notify));
-        if !asked && self.config.watchdog.is_none() {
+        let asked = matches!(self.config.settings.readiness.ready, Some(Ready::Auto | Ready::Notify));
+        if !asked && self.config.settings.health.watchdog.is_none() {
             return Ok(Vec::new());
         }
         let mut variables = vec![("NOTIFY_SOCKET", self.listen_for(worker)?)];
         let usec = |limit: Duration| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
-        variables.extend(self.config.watchdog.map(|limit| ("WATCHDOG_USEC", usec(limit).to_string())));
+        variables.extend(
+            self.config.settings.health.watchdog.map(|limit| ("WATCHDOG_USEC", usec(limit).to_string())),
+        );
         Ok(variables)
     }
 }

@@ -77,7 +77,7 @@ impl Shell {
 
     /// What asks a worker to stop.
     pub(super) fn stop_signal(&self) -> Posix {
-        Posix::try_from(self.config.rolling.stop_signal).unwrap_or(Posix::SIGTERM)
+        Posix::try_from(self.config.settings.stop.stop_signal).unwrap_or(Posix::SIGTERM)
     }
 
     /// The connection path: one sendmsg, one close, and word that the copy is closed.
@@ -106,7 +106,7 @@ impl Shell {
             || error.raw_os_error() == Some(libc::ENOBUFS);
         let input = match self.lanes.get(&id) {
             Some(lane) if full => {
-                let waiting = lane.waiting().max(self.config.window);
+                let waiting = lane.waiting().max(self.config.settings.balancing.window());
                 Input::Measured { lane: id, waiting }
             }
             _ => {

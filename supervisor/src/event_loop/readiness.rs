@@ -57,7 +57,7 @@ impl Readiness {
 impl Shell {
     /// The worker listens.
     pub(super) fn may_be_ready(&mut self, worker: WorkerId) {
-        let wait = match self.config.ready {
+        let wait = match self.config.settings.readiness.ready {
             Some(Ready::Delay(delay)) => delay,
             Some(Ready::Tcp | Ready::Http(_)) => Duration::ZERO,
             None | Some(Ready::Auto | Ready::Listen | Ready::Notify | Ready::Fd(_)) => return,
@@ -91,7 +91,7 @@ impl Shell {
         let Some(trial) = self.readiness.trials.get(&worker) else { return };
         let lane = trial.under_way.as_ref().map(|(lane, _)| *lane);
         let is_open = lane.is_some_and(|lane| self.lanes.contains_key(&lane) && !self.is_left(lane));
-        match self.config.ready.clone() {
+        match self.config.settings.readiness.ready.clone() {
             Some(Ready::Delay(_)) => self.is_ready(worker),
             Some(Ready::Tcp) if is_open => {
                 let waiting = lane.and_then(|lane| self.lanes.get(&lane)).map_or(0, Lane::waiting);
@@ -115,7 +115,7 @@ impl Shell {
 
     /// What a process that is about to be started is to be given, where it is to say by a newline that it is ready.
     pub(super) fn newline_for(&mut self, worker: WorkerId) -> io::Result<Option<Told>> {
-        let Some(Ready::Fd(number)) = self.config.ready else { return Ok(None) };
+        let Some(Ready::Fd(number)) = self.config.settings.readiness.ready else { return Ok(None) };
         let (newline, told) = newline::pipe(number)?;
         let fd = newline.as_fd().as_raw_fd();
         let source = Source::Newline(worker).into();

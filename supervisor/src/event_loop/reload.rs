@@ -75,7 +75,7 @@ impl Shell {
             matches!(rollout.purpose(), Purpose::Reload { .. }) && rollout.version() == version
         });
         reloads
-            || self.config.rolling.on_supervisor_death == OnSupervisorDeath::Stop
+            || self.config.settings.stop.on_supervisor_death == OnSupervisorDeath::Stop
                 && self.detached.is_only_reader()
     }
 

@@ -118,17 +118,21 @@ impl Shell {
                 (env::SOCKET, intercept.name().into()),
                 (env::SUPERVISOR, intercept.owner().into()),
                 (env::RULES, rules(&config).into()),
-                (env::BACKLOG, config.backlog.to_string().into()),
-                (env::ON_SUPERVISOR_DEATH, config.rolling.on_supervisor_death.to_string().into()),
+                (env::BACKLOG, config.settings.listeners.backlog.to_string().into()),
+                (env::ON_SUPERVISOR_DEATH, config.settings.stop.on_supervisor_death.to_string().into()),
             ],
-            orphans: config.rolling.on_supervisor_death,
+            orphans: config.settings.stop.on_supervisor_death,
             dispositions: signals.as_ref().map_or_else(Dispositions::of_host, |signals| *signals.original()),
             limits,
         };
         let ids = config.logical_ids.clone();
         let settings = settings_of(&config, seed);
         let open = settings.counts().then(OpenConnections::default);
-        let monitor = Monitor::new(now, config.lag_limit.map(|limit| limit / 5), config.pulse);
+        let monitor = Monitor::new(
+            now,
+            config.settings.health.lag_limit.map(|limit| limit / 5),
+            config.settings.health.pulse,
+        );
         Ok(Self {
             now,
             started: now,
@@ -216,7 +220,7 @@ fn settings_of(config: &Config, seed: u64) -> Settings {
         let bytes = memory_share::available()? / 100 * u64::from(percent);
         Some((bytes / u64::from(settings.workers.max(1))).max(1))
     };
-    match config.rolling.memory_limit {
+    match config.settings.recycle.memory_limit {
         Some(MemoryLimit::Percent(percent)) => Settings { memory_limit: share(percent), ..settings },
         Some(MemoryLimit::Bytes(_)) | None => settings,
     }
@@ -224,7 +228,7 @@ fn settings_of(config: &Config, seed: u64) -> Settings {
 
 /// The rules as the thunk reads them.
 pub(super) fn rules(config: &Config) -> String {
-    let share = config.share.iter().map(|rule| format!("+{rule}"));
-    let private = config.private.iter().map(|rule| format!("-{rule}"));
+    let share = config.settings.listeners.share.iter().map(|rule| format!("+{rule}"));
+    let private = config.settings.listeners.private.iter().map(|rule| format!("-{rule}"));
     share.chain(private).collect::<Vec<_>>().join("\n")
 }

@@ -179,7 +179,7 @@ impl Shell {
                 .handoff_because
                 .or_else(|| known.and_then(pool::Balancer::handoff_because))
                 .map(str::to_owned),
-            policy: self.config.policy.to_string(),
+            policy: self.config.settings.balancing.policy.to_string(),
             connections: known.map_or(0, pool::Balancer::dispatched),
             late: known.map_or(0, pool::Balancer::late),
             rotation: known

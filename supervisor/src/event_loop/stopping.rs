@@ -1,8 +1,8 @@
 //! The cluster is told to stop, by a signal or by a command: what the request means is asked of the core and carried out.
 
 use super::Shell;
-use crate::config::duration::Human;
 use crate::pool::{Input, Meaning, Request};
+use crate::settings::duration::Human;
 use nix::sys::signal::Signal;
 
 impl Shell {
@@ -18,7 +18,7 @@ impl Shell {
                 Human(told),
                 Human(limit)
             );
-        } else if told < full && self.config.rolling.shutdown_timeout.is_some() {
+        } else if told < full && self.config.settings.stop.shutdown_timeout.is_some() {
             log::info!(
                 "a stop may take {} (--shutdown-timeout): workers are told within {}, and drain no longer than that",
                 Human(limit),

@@ -58,15 +58,15 @@ pub enum RecipeError {
 impl Recipe {
     /// Reads it as things are now.
     pub(crate) fn read(config: &Config, home: Option<&Path>) -> Result<Self, RecipeError> {
-        let cwd = config.rolling.cwd.as_deref().or(home).map(directory).transpose()?;
+        let cwd = config.settings.program.cwd.as_deref().or(home).map(directory).transpose()?;
         let script = config.command.first().map(OsString::as_os_str).unwrap_or_default();
-        let name = config.interpreter.first().map_or(script, OsString::as_os_str);
+        let name = config.settings.program.interpreter().next().map_or(script, OsString::as_os_str);
         let program = Program::resolve(&placed(name, cwd.as_deref()))?;
         program.check()?;
-        if !config.interpreter.is_empty() {
+        if config.settings.program.interpreter.is_some() {
             program::check_script(&cwd.as_deref().unwrap_or(Path::new("")).join(script).into_os_string())?;
         }
-        let variables = config.rolling.env_file.as_deref().map(read_variables).transpose()?;
+        let variables = config.settings.program.env_file.as_deref().map(read_variables).transpose()?;
         Ok(Self { program: program.path, cwd, variables: variables.unwrap_or_default() })
     }
 }

@@ -91,20 +91,20 @@ struct Worker {
 impl Outputs {
     /// For a cluster with these options; starts the threads that write, if there will be something to write.
     pub(crate) fn new(config: &Config) -> io::Result<Self> {
-        let to = match &config.capture {
+        let to = match &config.settings.output.capture {
             Capture::Inherit => To::Inherit(None),
             Capture::Streams => {
                 let (stdout, stderr) = (Sink::stdout()?, Sink::stderr()?);
                 let times = Times {
-                    stdout: wants_time(config.log_time, io::stdout()),
-                    stderr: wants_time(config.log_time, io::stderr()),
+                    stdout: wants_time(config.settings.output.log_time, io::stdout()),
+                    stderr: wants_time(config.settings.output.log_time, io::stderr()),
                 };
-                To::Streams { stdout, stderr, format: config.log_format, times }
+                To::Streams { stdout, stderr, format: config.settings.output.log_format, times }
             }
             Capture::Log => To::Log,
             Capture::Lines(handler) => To::Lines(handler.clone()),
         };
-        Ok(Self::to(to, &config.name, config.encoding))
+        Ok(Self::to(to, &config.name, config.settings.output.encoding.unwrap_or_default()))
     }
 
     fn to(to: To, cluster: &str, encoding: Encoding) -> Self {

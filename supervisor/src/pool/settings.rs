@@ -1,5 +1,6 @@
 //! What the pool is told once: limits, times and policies. Plain data.
 
+pub use crate::settings::{Policy, WhenNoWorker};
 use std::time::Duration;
 
 /// What the core is told once.
@@ -90,43 +91,6 @@ impl Settings {
     /// How many connections a worker has decides what it is given.
     pub fn counts(&self) -> bool {
         self.max_connections.is_some() || self.policy == Policy::LeastConnections
-    }
-}
-
-/// Whom a connection is given, of the workers that are ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Policy {
-    /// The least recently connected.
-    #[default]
-    RoundRobin,
-    /// The one with the fewest open connections; of several the least recently connected.
-    LeastConnections,
-    /// The one that a rendezvous hash of the peer's address prefers; the next preferred while that one is not ready.
-    SourceHash,
-}
-
-/// What becomes of the connections of a balancer whose workers are all down or cordoned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenNoWorker {
-    /// They wait until one is back, but no longer than this: then they are refused, and all that come.
-    Hold { refuse_after: Option<Duration> },
-    /// They are refused at once.
-    Refuse,
-}
-
-impl WhenNoWorker {
-    /// How long they wait; `None` is for ever.
-    pub(super) fn patience(self) -> Option<Duration> {
-        match self {
-            Self::Hold { refuse_after } => refuse_after,
-            Self::Refuse => Some(Duration::ZERO),
-        }
-    }
-}
-
-impl Default for WhenNoWorker {
-    fn default() -> Self {
-        Self::Hold { refuse_after: Some(Duration::from_secs(10)) }
     }
 }
 

@@ -8,7 +8,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
     let foreign = foreign_crates(tree);
     for source in tree.module("supervisor/src/pool/") {
-        deny(source, &mut faults, |module| module != "ids" && module != "pool");
+        deny(source, &mut faults, |module| !matches!(module, "ids" | "pool" | "settings"));
         for name in &foreign {
             for (_, line) in code::words(&source.shipped, &format!("{name}::")) {
                 faults.push(source.fault(line, format!("pool/ must not name the crate `{name}`")));
@@ -17,6 +17,9 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
     }
     for source in tree.module("supervisor/src/io/") {
         deny(source, &mut faults, |module| module == "pool" || module == "event_loop");
+    }
+    for source in tree.module("supervisor/src/settings/") {
+        deny(source, &mut faults, |module| module != "settings");
     }
     for source in tree.module("supervisor/src/config/") {
         deny(source, &mut faults, |module| module == "io");
@@ -136,7 +139,9 @@ mod tests {
     #[test]
     fn configuration_is_data() {
         assert_eq!(lines(check, "supervisor/src/config.rs", "use crate::io::spawn;\n"), [1]);
-        assert_eq!(lines(check, "supervisor/src/config/duration.rs", "use crate::{error, io};\n"), [1]);
+        assert_eq!(lines(check, "supervisor/src/config/builder.rs", "use crate::{error, io};\n"), [1]);
+        assert_eq!(lines(check, "supervisor/src/settings/stop.rs", "use crate::config::Builder;\n"), [1]);
+        assert_eq!(lines(check, "supervisor/src/settings/stop.rs", "use super::OrNever;\n"), []);
         assert_eq!(lines(check, "supervisor/src/config.rs", "use crate::error::Error;\n"), []);
     }
 }

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// The oldest kernel that has all that is needed.
 const KERNEL: (u64, u64) = (5, 4);
 /// As `--backlog` has it by default.
-const QUEUE: u64 = crate::config::BACKLOG as u64;
+const QUEUE: u64 = crate::settings::BACKLOG as u64;
 /// A worker that may have fewer descriptors is soon full.
 const WORKER_DESCRIPTORS: u64 = 1024;
 /// What the supervisor needs for itself, and for each worker: its pidfd, its page, its notification socket, two ends of

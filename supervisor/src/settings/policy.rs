@@ -1,9 +1,46 @@
-//! How connections are spread, as people write it. The core's own types, with their texts.
+//! How connections are spread, and what becomes of them while there is no worker; with their texts.
 
 use super::duration::Human;
-use crate::pool::{Policy, WhenNoWorker};
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
+
+/// Whom a connection is given, of the workers that are ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// The least recently connected.
+    #[default]
+    RoundRobin,
+    /// The one with the fewest open connections; of several the least recently connected.
+    LeastConnections,
+    /// The one that a rendezvous hash of the peer's address prefers; the next preferred while that one is not ready.
+    SourceHash,
+}
+
+/// What becomes of the connections of a balancer whose workers are all down or cordoned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenNoWorker {
+    /// They wait until one is back, but no longer than this: then they are refused, and all that come.
+    Hold { refuse_after: Option<Duration> },
+    /// They are refused at once.
+    Refuse,
+}
+
+impl WhenNoWorker {
+    /// How long they wait; `None` is for ever.
+    pub(crate) fn patience(self) -> Option<Duration> {
+        match self {
+            Self::Hold { refuse_after } => refuse_after,
+            Self::Refuse => Some(Duration::ZERO),
+        }
+    }
+}
+
+impl Default for WhenNoWorker {
+    fn default() -> Self {
+        Self::Hold { refuse_after: Some(Duration::from_secs(10)) }
+    }
+}
 
 const NAMES: [(&str, Policy); 3] = [
     ("round-robin", Policy::RoundRobin),
@@ -59,7 +96,6 @@ impl fmt::Display for WhenNoWorker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn texts_and_values_are_one() {

@@ -1,9 +1,40 @@
-//! What happens to the lines that workers write: plain choices, and the callback of a program that takes them itself.
-//! Reads and writes nothing.
+//! Options on what happens to the lines that workers write, and the callback of a program that takes them itself. Reads and writes
+//! nothing.
 
+use super::{ConfigError, default_as_shown};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
+
+/// How what workers write is passed on.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+#[command(next_help_heading = "Output")]
+#[non_exhaustive]
+pub struct Output {
+    /// Where it goes; the command line has a flag for one of these.
+    #[arg(skip)]
+    pub capture: Capture,
+    /// How captured lines are read: utf-8, latin1 or raw [default: utf-8]
+    #[arg(long)]
+    pub encoding: Option<Encoding>,
+    /// How captured lines and the log are written: text, or json for one object a line
+    #[arg(long, value_name = "text|json", default_value_t)]
+    pub log_format: LogFormat,
+    /// Whether lines of text in the log, and captured ones, begin with the time: auto (those in the file of --log), on or off
+    #[arg(long, value_name = "auto|on|off", default_value_t)]
+    pub log_time: LogTime,
+}
+
+default_as_shown!(Output);
+
+impl Output {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        match self.capture {
+            Capture::Inherit if self.encoding.is_some() => Err(ConfigError::EncodingWithoutCapture),
+            _ => Ok(()),
+        }
+    }
+}
 
 /// Where the standard output and standard error of workers go.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

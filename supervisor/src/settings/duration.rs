@@ -1,5 +1,6 @@
 //! Durations as people write them: `500ms`, `2s`, `1m30s`, `1.5s`, and where it is allowed `infinity` or `off`.
 
+use super::OrNever;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -37,26 +38,21 @@ pub(crate) enum DurationError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Human(pub(crate) Duration);
 
-/// A duration, or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Limit(pub(crate) Option<Duration>);
-
-impl Limit {
-    /// A duration or `infinity`. 0 is a duration like any other.
-    pub(crate) fn or_infinity(text: &str) -> Result<Self, DurationError> {
-        match text {
-            "infinity" => Ok(Self(None)),
-            _ => parse(text).map(|limit| Self(Some(limit))).map_err(|e| e.or(DurationError::NorInfinity)),
-        }
+/// A duration or `infinity`. 0 is a duration like any other.
+pub(crate) fn or_infinity(text: &str) -> Result<OrNever, DurationError> {
+    match text {
+        "infinity" => Ok(None),
+        _ => parse(text).map(Some).map_err(|e| e.or(DurationError::NorInfinity)),
     }
+}
 
-    /// A duration or `off`. 0 is `off`.
-    pub(crate) fn or_off(text: &str) -> Result<Self, DurationError> {
-        match text {
-            "off" => Ok(Self(None)),
-            _ => parse(text)
-                .map(|limit| Self(Some(limit).filter(|limit| !limit.is_zero())))
-                .map_err(|e| e.or(DurationError::NorOff)),
+/// A duration or `off`. 0 is `off`.
+pub(crate) fn or_off(text: &str) -> Result<OrNever, DurationError> {
+    match text {
+        "off" => Ok(None),
+        _ => {
+            let limit = parse(text).map_err(|e| e.or(DurationError::NorOff))?;
+            Ok(Some(limit).filter(|limit| !limit.is_zero()))
         }
     }
 }
@@ -75,7 +71,8 @@ impl FromStr for Human {
     }
 }
 
-fn parse(text: &str) -> Result<Duration, DurationError> {
+/// A duration.
+pub(crate) fn parse(text: &str) -> Result<Duration, DurationError> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
@@ -135,18 +132,9 @@ impl fmt::Display for Human {
     }
 }
 
-impl fmt::Display for Limit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(limit) => Human(limit).fmt(f),
-            None => f.write_str("none"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{DurationError, Human, LONGEST, Limit, parse};
+    use super::{DurationError, Human, LONGEST, or_infinity, or_off, parse};
     use proptest::prelude::*;
     use std::time::Duration;
 
@@ -193,14 +181,14 @@ mod tests {
 
     #[test]
     fn words_where_they_are_allowed() {
-        assert_eq!(Limit::or_infinity("infinity"), Ok(Limit(None)));
-        assert_eq!(Limit::or_infinity("0"), Ok(Limit(Some(Duration::ZERO))));
-        assert_eq!(Limit::or_infinity("off"), Err(DurationError::NorInfinity));
-        assert_eq!(Limit::or_off("off"), Ok(Limit(None)));
-        assert_eq!(Limit::or_off("0"), Ok(Limit(None)));
-        assert_eq!(Limit::or_off("1s"), Ok(Limit(Some(Duration::from_secs(1)))));
-        assert_eq!(Limit::or_off("never"), Err(DurationError::NorOff));
-        assert_eq!(Limit::or_off("7"), Err(DurationError::NoUnit));
+        assert_eq!(or_infinity("infinity"), Ok(None));
+        assert_eq!(or_infinity("0"), Ok(Some(Duration::ZERO)));
+        assert_eq!(or_infinity("off"), Err(DurationError::NorInfinity));
+        assert_eq!(or_off("off"), Ok(None));
+        assert_eq!(or_off("0"), Ok(None));
+        assert_eq!(or_off("1s"), Ok(Some(Duration::from_secs(1))));
+        assert_eq!(or_off("never"), Err(DurationError::NorOff));
+        assert_eq!(or_off("7"), Err(DurationError::NoUnit));
     }
 
     proptest! {

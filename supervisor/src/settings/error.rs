@@ -1,11 +1,14 @@
 //! What can be wrong with the options, each as one line that names the option and says what to do.
 
+use super::balancing::MAX_WINDOW;
 use super::duration::Human;
-use super::{MAX_WINDOW, MAX_WORKERS};
 use std::time::Duration;
 
+/// More workers than this on one machine is a mistake.
+pub const MAX_WORKERS: u32 = 1024;
+
 /// An option is wrong, or contradicts another. The names are those of the flags; the methods of
-/// [`Builder`](super::Builder) have the same with `_` for `-`.
+/// [`Builder`](crate::config::Builder) have the same with `_` for `-`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -98,9 +101,6 @@ pub enum ConfigError {
     /// A path that is none.
     #[error("--control: the path is empty; give one, or none")]
     EmptyControl,
-    /// A path that is none.
-    #[error("--thunk: the path is empty")]
-    EmptyThunk,
     /// No connection could be given to any worker.
     #[error("--max-connections 0: give at least 1, the open connections that one worker may have")]
     MaxConnections,
@@ -131,7 +131,7 @@ pub enum ConfigError {
     /// A path that is none.
     #[error("--{option}: the path is empty")]
     EmptyPath {
-        /// `cwd` or `env-file`.
+        /// `cwd`, `env-file` or `thunk`.
         option: &'static str,
     },
     /// No descriptor that a worker can be given.

@@ -1,0 +1,137 @@
+//! The options of a cluster, in groups. Each group is a file: its struct holds the name, the default, the reader and the documentation of
+//! each option once, for the command line, the builder and the core. Nothing here does IO.
+
+mod balancing;
+mod dispatch;
+pub(crate) mod duration;
+mod error;
+mod health;
+mod listeners;
+mod orphans;
+mod output;
+mod policy;
+mod program;
+mod readiness;
+mod ready;
+mod recycle;
+mod restart;
+mod rollout;
+pub(crate) mod signal;
+mod stop;
+
+pub use balancing::{Balancing, MAX_WINDOW};
+pub use dispatch::Dispatch;
+pub use error::{ConfigError, MAX_WORKERS};
+pub use health::Health;
+pub(crate) use listeners::BACKLOG;
+pub use listeners::Listeners;
+pub use orphans::OnSupervisorDeath;
+pub use output::{Capture, Encoding, LineHandler, LogFormat, LogTime, Output, Stream};
+pub use policy::{Policy, WhenNoWorker};
+pub use program::Program;
+pub use readiness::Readiness;
+pub use ready::Ready;
+pub use recycle::{MemoryLimit, Recycle};
+pub use restart::Restart;
+pub use rollout::{Rollback, Rollout};
+pub use stop::{Drain, Stop};
+
+use std::time::Duration;
+
+/// Every option that has a group. The order of the groups is that of `--help` and of docs/options.md.
+#[derive(Clone, Debug, Default, PartialEq, Eq, clap::Args)]
+#[non_exhaustive]
+pub struct Settings {
+    /// How the program is run.
+    #[command(flatten)]
+    pub program: Program,
+    /// Which addresses are shared, and how they are listened on.
+    #[command(flatten)]
+    pub listeners: Listeners,
+    /// Which worker a connection is for.
+    #[command(flatten)]
+    pub balancing: Balancing,
+    /// When a worker gets connections.
+    #[command(flatten)]
+    pub readiness: Readiness,
+    /// How a worker that has ended is started again.
+    #[command(flatten)]
+    pub restart: Restart,
+    /// How a worker or the cluster is stopped.
+    #[command(flatten)]
+    pub stop: Stop,
+    /// How a reload replaces processes.
+    #[command(flatten)]
+    pub rollout: Rollout,
+    /// When a worker that works is replaced all the same.
+    #[command(flatten)]
+    pub recycle: Recycle,
+    /// When a worker is slow, and when it hangs.
+    #[command(flatten)]
+    pub health: Health,
+    /// How what workers write is passed on.
+    #[command(flatten)]
+    pub output: Output,
+}
+
+impl Settings {
+    /// The first thing that is wrong in any group.
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        self.program.check()?;
+        self.restart.check()?;
+        self.readiness.check()?;
+        self.stop.check()?;
+        self.listeners.check()?;
+        self.balancing.check()?;
+        self.rollout.check()?;
+        self.health.check()?;
+        self.recycle.check(self.health.pulse)?;
+        self.output.check()
+    }
+}
+
+/// A duration, or never.
+pub type OrNever = Option<Duration>;
+
+/// Gives a group of options the defaults that the command line shows, which are written beside each option and nowhere else.
+macro_rules! default_as_shown {
+    ($group:ty) => {
+        impl Default for $group {
+            fn default() -> Self {
+                static SHOWN: std::sync::LazyLock<$group> =
+                    std::sync::LazyLock::new($crate::settings::read_defaults);
+                SHOWN.clone()
+            }
+        }
+    };
+}
+use default_as_shown;
+
+/// What an empty command line means for the group.
+fn read_defaults<G: clap::Args>() -> G {
+    let command = G::augment_args(clap::Command::new("defaults").no_binary_name(true));
+    let read = command.try_get_matches_from::<_, &str>([]).and_then(|matches| G::from_arg_matches(&matches));
+    // Only a default that its own option cannot read comes here; a test makes those of all groups.
+    read.unwrap_or_else(|error| panic!("the default of an option is at fault: {error}"))
+}
+
+/// An error if one of these times is longer than anything here may last.
+fn check_lengths(times: impl IntoIterator<Item = (&'static str, OrNever)>) -> Result<(), ConfigError> {
+    match times.into_iter().find(|(_, time)| time.is_some_and(|time| time > duration::LONGEST)) {
+        Some((option, _)) => Err(ConfigError::TooLong { option }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defaults_can_be_read_and_are_sound() {
+        let settings = Settings::default();
+        assert_eq!(settings.check(), Ok(()));
+        assert_eq!(settings.stop.timeout(), Some(Duration::from_secs(10)));
+        assert_eq!(settings.health.lag_limit, Some(Duration::from_secs(1)));
+    }
+}

@@ -1,0 +1,55 @@
+//! Options on what is run, and where.
+
+use super::{ConfigError, default_as_shown};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// How the program is run.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
+#[command(next_help_heading = "Program")]
+#[non_exhaustive]
+pub struct Program {
+    /// Run INTERPRETER with its arguments, then COMMAND, which need not be executable then
+    #[arg(long, value_name = "INTERPRETER")]
+    pub interpreter: Option<OsString>,
+    /// Argument of the interpreter, before COMMAND; repeatable
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    pub interpreter_arg: Vec<OsString>,
+    /// Where workers run, looked up anew by each reload: it may be a link to the current version [default: here]
+    #[arg(long, value_name = "DIR")]
+    pub cwd: Option<PathBuf>,
+    /// Variables for workers, NAME=value a line, read anew by each reload
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+    /// Thunk to preload [default: CLUSTERMON_THUNK, else the one beside this program, in ../lib/clustermon, or inside it]
+    #[arg(long, value_name = "PATH")]
+    pub thunk: Option<PathBuf>,
+}
+
+default_as_shown!(Program);
+
+impl Program {
+    /// The interpreter and its arguments; nothing where the command is the program.
+    pub fn interpreter(&self) -> impl Iterator<Item = &OsString> {
+        self.interpreter.iter().chain(&self.interpreter_arg)
+    }
+
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.interpreter.is_none() && !self.interpreter_arg.is_empty() {
+            return Err(ConfigError::NoInterpreter);
+        }
+        if self.interpreter.as_ref().is_some_and(|program| program.is_empty()) {
+            return Err(ConfigError::EmptyInterpreter);
+        }
+        if self.interpreter().any(|arg| arg.as_bytes().contains(&0)) {
+            return Err(ConfigError::NulInInterpreter);
+        }
+        for (option, path) in [("cwd", &self.cwd), ("env-file", &self.env_file), ("thunk", &self.thunk)] {
+            if path.as_ref().is_some_and(|path| path == Path::new("")) {
+                return Err(ConfigError::EmptyPath { option });
+            }
+        }
+        Ok(())
+    }
+}
