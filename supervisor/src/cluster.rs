@@ -1,6 +1,10 @@
 //! The library's handle on a running cluster: starts a loop on a thread of its own and speaks to it. It installs no
 //! signal handler unasked and decides nothing.
 
+mod worker_handle;
+
+pub use worker_handle::WorkerHandle;
+
 use crate::api::{Action, Command, Event, Failure, Inspection, Reply, ScaleTo, Target};
 use crate::config::{Builder, Config, ConfigError};
 use crate::error::Error;
@@ -9,9 +13,9 @@ use crate::hooks::Hooks;
 use crate::io::signals::Blocked;
 use crate::link::{Board, Inbox, Order};
 use crate::pool::Outcome;
-use crate::worker_handle::WorkerHandle;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use parking_lot::{Condvar, Mutex};
+use std::any::Any;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::fmt;
@@ -370,13 +374,23 @@ fn current() -> ThreadId {
     thread::current().id()
 }
 
+/// What of the builder needs the handle on a cluster.
 impl Builder {
+    /// Called once for each start with the cluster, on a thread of its own, after the first workers were spawned: the
+    /// original's `initMaster`.
+    pub fn on_start(mut self, hook: impl Fn(&Cluster) + Send + Sync + 'static) -> Self {
+        // Options know nothing of handles, so that neither needs the other: the type is found again here.
+        let hook = move |handle: &dyn Any| handle.downcast_ref::<Cluster>().map_or((), &hook);
+        self.hooks().on_start = Some(Arc::new(hook));
+        self
+    }
+
     /// Checks everything and starts the cluster.
     ///
     /// # Errors
     /// What is wrong with the options, the command or the thunk; nothing was started then.
-    pub fn start(self) -> Result<Cluster, Error> {
-        let hooks = self.hooks();
+    pub fn start(mut self) -> Result<Cluster, Error> {
+        let hooks = std::mem::take(self.hooks());
         let config: Result<Config, ConfigError> = self.build();
         let cluster = Cluster::new(config?, hooks);
         cluster.start()?;

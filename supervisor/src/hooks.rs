@@ -2,11 +2,12 @@
 //! themselves and are called from the loop's thread unless said otherwise.
 
 use crate::api::{Environment, Health};
-use crate::cluster::Cluster;
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-pub(crate) type OnStart = Arc<dyn Fn(&Cluster) + Send + Sync>;
+/// Given the handle on the cluster, whose type is not known here.
+pub(crate) type OnStart = Arc<dyn Fn(&dyn Any) + Send + Sync>;
 pub(crate) type OnHealth = Arc<dyn Fn(&str, &Health) -> bool + Send + Sync>;
 pub(crate) type MakeEnvironment = Arc<dyn Fn(&str) -> Environment + Send + Sync>;
 

@@ -19,12 +19,10 @@ mod io;
 mod link;
 pub mod pool;
 mod settings;
-mod worker_handle;
 
 pub use api::Environment;
-pub use cluster::{Cluster, ExitReport};
+pub use cluster::{Cluster, ExitReport, WorkerHandle};
 pub use error::Error;
-pub use worker_handle::WorkerHandle;
 
 use config::{Config, ConfigError};
 use io::descriptors;

@@ -19,9 +19,9 @@ mod rollout;
 pub(crate) mod signal;
 mod stop;
 
-pub use balancing::{Balancing, MAX_WINDOW};
+pub use balancing::Balancing;
 pub use dispatch::Dispatch;
-pub use error::{ConfigError, MAX_WORKERS};
+pub use error::{ConfigError, MAX_WINDOW, MAX_WORKERS};
 pub use health::Health;
 pub(crate) use listeners::BACKLOG;
 pub use listeners::Listeners;

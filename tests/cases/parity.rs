@@ -107,7 +107,7 @@ fn every_method_that_is_named_exists() {
             }
         }
     }
-    for file in ["cluster.rs", "worker_handle.rs"] {
+    for file in ["cluster.rs", "cluster/worker_handle.rs"] {
         sources += &fs::read_to_string(root().join("supervisor/src").join(file)).expect("it is readable");
     }
     for (name, _, methods, _, _) in rows() {

@@ -8,7 +8,6 @@ mod traffic;
 use super::workers::{Workers, logical_ids};
 use super::{Config, ConfigError, Control, Settings, name};
 use crate::api::{Environment, Health};
-use crate::cluster::Cluster;
 use crate::hooks::Hooks;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -91,13 +90,6 @@ impl Builder {
         self
     }
 
-    /// Called once for each start with the cluster, on a thread of its own, after the first workers were spawned: the
-    /// original's `initMaster`.
-    pub fn on_start(mut self, hook: impl Fn(&Cluster) + Send + Sync + 'static) -> Self {
-        self.hooks.on_start = Some(Arc::new(hook));
-        self
-    }
-
     /// Called with each pulse of each worker, by logical id: the original's `isHealthy`. False has the worker restarted.
     /// It runs on the cluster's thread and holds up everything else.
     pub fn on_health(mut self, judge: impl Fn(&str, &Health) -> bool + Send + Sync + 'static) -> Self {
@@ -112,8 +104,8 @@ impl Builder {
         self
     }
 
-    pub(crate) fn hooks(&self) -> Hooks {
-        self.hooks.clone()
+    pub(crate) fn hooks(&mut self) -> &mut Hooks {
+        &mut self.hooks
     }
 
     /// How much is logged: 0 what happens, 1 also why, 2 everything.

@@ -3,23 +3,15 @@
 
 use super::Shell;
 use super::begun::{Begun, workers};
-use super::waits::{Goal, Wait};
+use super::waits::{Asker, Goal, Wait};
 use crate::api::{Action, Command, Failure, NO_LIMIT, Reply, ScaleTo, Target};
 use crate::config::MAX_WORKERS;
-use crate::io::control::{ClientId, Control};
+use crate::io::control::Control;
 use crate::io::source::Source;
 use crate::link::Order;
 use crate::pool::{self, Input};
-use crossbeam_channel::Sender;
 use nix::sys::signal::Signal;
 use std::time::Duration;
-
-/// Who asked.
-#[derive(Debug)]
-pub(super) enum Asker {
-    Thread(Sender<Result<Reply, Failure>>),
-    Client(ClientId),
-}
 
 /// So long at most it is waited until a worker that was cordoned has ended the accept that it may be in.
 const SETTLES: Duration = Duration::from_millis(10);

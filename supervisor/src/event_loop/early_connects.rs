@@ -1,7 +1,7 @@
 //! Workers that boot: their connections to addresses that others of the cluster serve, and ports that the system chooses for
 //! them. The core decides what is refused and what is shared; here it is found out which address is meant, and told once.
 
-use super::{Shell, setup};
+use super::Shell;
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::listener::{Key, Listener};
 use crate::pool::Connecting;
@@ -66,7 +66,7 @@ impl Shell {
     /// Whether a port that the system chooses now for a socket of the worker is its own; if so, that is said once.
     pub(super) fn is_port_its_own(&mut self, worker: WorkerId, pid: u32, address: &Address) -> bool {
         // Whoever says that such ports are shared means all of them.
-        if rules::told(&setup::rules(&self.config), address, b"") == Some(true) {
+        if rules::told(&self.config.settings.listeners.rules(), address, b"") == Some(true) {
             return false;
         }
         if !self.pool.opens_for_itself(self.now, worker) {

@@ -146,7 +146,7 @@ impl Shell {
             let cause = if ear.unwell {
                 "says that it is unwell".to_owned()
             } else {
-                format!("has not said WATCHDOG=1 for {}", super::notes::Span(limit))
+                format!("has not said WATCHDOG=1 for {}", super::report::Span(limit))
             };
             self.is_unwell(worker, &cause);
         }

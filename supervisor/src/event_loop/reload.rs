@@ -1,14 +1,13 @@
-//! Rolling reloads as the shell sees them: what the next version is made of, who waits for the end, and the words for how
-//! it went. The core decides whose turn it is.
+//! Rolling reloads as the shell sees them: what the next version is made of, and who waits for the end. The core decides whose turn it
+//! is.
 
 use super::Shell;
-use super::notes::{Span, ending};
+use super::report::rollouts::{describe, done};
 use crate::api::{Event, Failure, LastReload, Reply};
 use crate::config::OnSupervisorDeath;
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::recipe::Recipe;
-use crate::pool::{Failed, Input, Measure, Progress, Purpose, Reloaded, Worn};
-use log::Level;
+use crate::pool::{Failed, Input, Progress, Purpose, Reloaded};
 use std::collections::HashMap;
 
 /// So many addresses are remembered.
@@ -154,60 +153,6 @@ impl Shell {
     }
 }
 
-/// How a reload ended, and how loud that is.
-pub(super) fn describe(shell: &Shell, reloaded: &Reloaded) -> (Level, String) {
-    match reloaded {
-        Reloaded::Done { workers, dropped } => {
-            let level = if dropped.is_empty() { Level::Info } else { Level::Warn };
-            (level, format!("reload: done, {}", done(shell, *workers, dropped)))
-        }
-        Reloaded::Failed { failed, replaced, rolled_back } => {
-            let (level, why) = match failed {
-                Failed::Aborted => (Level::Warn, "reload aborted".to_owned()),
-                failed => (Level::Error, format!("reload failed: {}", cause(shell, failed))),
-            };
-            let left = match (replaced, rolled_back) {
-                (0, _) => "the old processes go on".to_owned(),
-                (_, true) => format!("the {replaced} workers that were replaced are back"),
-                (_, false) => format!("{replaced} workers keep their new process, the other old ones go on"),
-            };
-            (level, format!("{why}; {left}"))
-        }
-        Reloaded::Superseded => (Level::Info, "reload: a newer one takes its place".to_owned()),
-        Reloaded::Stopped => (Level::Info, "reload: none, the cluster stops".to_owned()),
-    }
-}
-
-fn done(shell: &Shell, workers: u32, dropped: &[BalancerId]) -> String {
-    let done = format!("{workers} workers have a new process");
-    match dropped.is_empty() {
-        true => done,
-        false => {
-            let addresses = shell.addresses(dropped);
-            format!("{done}; nobody listens on {addresses} any more, as the old ones did")
-        }
-    }
-}
-
-/// Why a new process came to nothing.
-pub(super) fn cause(shell: &Shell, failed: &Failed) -> String {
-    let name = |worker: &WorkerId| shell.logical_id(*worker);
-    match failed {
-        Failed::Exited { worker, exit } => {
-            format!("the new worker {} exited: {}", name(worker), ending(exit))
-        }
-        Failed::NotReady { worker, after } => {
-            format!("the new worker {} was not ready within {}", name(worker), Span(*after))
-        }
-        Failed::Hung { worker } => format!("the new worker {} hung", name(worker)),
-        Failed::SpawnFailed { worker, error } => {
-            format!("the new worker {} could not be started: {error}", name(worker))
-        }
-        Failed::Unfit { error } => error.clone(),
-        Failed::Aborted => "it was aborted".to_owned(),
-    }
-}
-
 /// The process that came to nothing.
 pub(super) fn culprit(failed: &Failed) -> Option<WorkerId> {
     match failed {
@@ -216,29 +161,5 @@ pub(super) fn culprit(failed: &Failed) -> Option<WorkerId> {
         | Failed::Hung { worker }
         | Failed::SpawnFailed { worker, .. } => Some(*worker),
         Failed::Unfit { .. } | Failed::Aborted => None,
-    }
-}
-
-/// What a rollout is for, for people.
-pub(super) fn purpose(purpose: &Purpose) -> String {
-    match purpose {
-        Purpose::Reload { .. } => "reload".to_owned(),
-        Purpose::Rollback { .. } => "rollback".to_owned(),
-        Purpose::Replace { worn: what, .. } => worn(what),
-    }
-}
-
-/// Why a process that works is replaced.
-pub(super) fn worn(worn: &Worn) -> String {
-    match worn {
-        Worn::Memory { bytes, limit, measure } => {
-            let how = match measure {
-                Measure::Proportional => "",
-                Measure::Resident => ", all that it shares included, as its part of that cannot be read",
-            };
-            format!("memory: it holds {} MB{how}; the limit is {} MB", bytes >> 20, limit >> 20)
-        }
-        Worn::Lifetime { after } => format!("lifetime: it is {} old", Span(*after)),
-        Worn::Connections { given } => format!("connections: it was given {given}"),
     }
 }

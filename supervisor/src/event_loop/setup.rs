@@ -1,9 +1,7 @@
 //! What a loop is given, and how the shell of a cluster is made of it. Starts no process.
 
-use super::announce::Told;
 use super::bereaved::Bereaved;
 use super::bypass::Bypasses;
-use super::causes::Causes;
 use super::draining::Drains;
 use super::early_connects;
 use super::examine::{Baselines, Dumps};
@@ -15,6 +13,8 @@ use super::notices::Notices;
 use super::readiness::Readiness;
 use super::reload::Reloads;
 use super::remains::Remains;
+use super::report::announce::Told;
+use super::report::causes::Causes;
 use super::survivors::Survivors;
 use super::suspended::Suspended;
 use super::uncovered::Watches;
@@ -117,7 +117,7 @@ impl Shell {
             environment: vec![
                 (env::SOCKET, intercept.name().into()),
                 (env::SUPERVISOR, intercept.owner().into()),
-                (env::RULES, rules(&config).into()),
+                (env::RULES, config.settings.listeners.rules().into()),
                 (env::BACKLOG, config.settings.listeners.backlog.to_string().into()),
                 (env::ON_SUPERVISOR_DEATH, config.settings.stop.on_supervisor_death.to_string().into()),
             ],
@@ -224,11 +224,4 @@ fn settings_of(config: &Config, seed: u64) -> Settings {
         Some(MemoryLimit::Percent(percent)) => Settings { memory_limit: share(percent), ..settings },
         Some(MemoryLimit::Bytes(_)) | None => settings,
     }
-}
-
-/// The rules as the thunk reads them.
-pub(super) fn rules(config: &Config) -> String {
-    let share = config.settings.listeners.share.iter().map(|rule| format!("+{rule}"));
-    let private = config.settings.listeners.private.iter().map(|rule| format!("-{rule}"));
-    share.chain(private).collect::<Vec<_>>().join("\n")
 }

@@ -1,8 +1,9 @@
 //! Describes the cluster as it is: what the core knows, with the names, pids and times that the shell has. It changes
 //! nothing.
 
-use super::announce::{because, shown};
-use super::{Shell, reload};
+use super::Shell;
+use super::report::announce::{because, shown};
+use super::report::rollouts;
 use crate::api;
 use crate::config::Config;
 use crate::ids::WorkerId;
@@ -48,7 +49,7 @@ impl Shell {
             load_balancers: listeners.into_iter().map(|listener| self.describe_balancer(listener)).collect(),
             launch: Box::new(self.launch()),
             rollout: self.pool.rollout().map(|rollout| {
-                let purpose = reload::purpose(rollout.purpose());
+                let purpose = rollouts::purpose(rollout.purpose());
                 let pool::Progress { done, under_way, waiting, draining } = rollout.progress();
                 api::Rollout { purpose, done, under_way, waiting, draining }
             }),

@@ -4,7 +4,6 @@
 mod watch;
 
 use super::Shell;
-use super::setup::rules;
 use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
 use crate::io::uncovered::{Look, Suspects, Uncovered};
@@ -72,7 +71,10 @@ impl Shell {
             if let Some(watch) = self.uncovered.0.get_mut(&worker) {
                 watch.looks(now);
                 let library = watch.library.clone();
-                self.scout.ask_uncovered(worker, Suspects { pids, rules: rules(&self.config), library });
+                self.scout.ask_uncovered(
+                    worker,
+                    Suspects { pids, rules: self.config.settings.listeners.rules(), library },
+                );
             }
         }
     }

@@ -1,11 +1,19 @@
 //! Who waits for the outcome of a command, and for what. Looked at once a turn; nobody is kept longer than he asked for.
 
 use super::Shell;
-use super::commands::Asker;
 use crate::api::{Failure, Reply};
 use crate::ids::WorkerId;
+use crate::io::control::ClientId;
 use crate::pool::{State, Worker};
+use crossbeam_channel::Sender;
 use std::time::{Duration, Instant};
+
+/// Who asked.
+#[derive(Debug)]
+pub(super) enum Asker {
+    Thread(Sender<Result<Reply, Failure>>),
+    Client(ClientId),
+}
 
 /// How often it is looked whether an accept is over.
 const LOOK: Duration = Duration::from_millis(1);

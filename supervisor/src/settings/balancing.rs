@@ -1,9 +1,7 @@
 //! Options on which worker a connection is for, and how it gets there.
 
+use super::error::MAX_WINDOW;
 use super::{ConfigError, Dispatch, Policy, WhenNoWorker, default_as_shown};
-
-/// A lane with the smallest socket buffer holds a handful, one with the default buffer 278.
-pub const MAX_WINDOW: u32 = 256;
 
 /// Which worker a connection is for.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]

@@ -1,9 +1,10 @@
 //! What can be wrong with the options, each as one line that names the option and says what to do.
 
-use super::balancing::MAX_WINDOW;
 use super::duration::Human;
 use std::time::Duration;
 
+/// A lane with the smallest socket buffer holds a handful, one with the default buffer 278.
+pub const MAX_WINDOW: u32 = 256;
 /// More workers than this on one machine is a mistake.
 pub const MAX_WORKERS: u32 = 1024;
 

@@ -51,6 +51,13 @@ impl Listeners {
         Ok(())
     }
 
+    /// The rules on what is shared, as the preloaded library reads them.
+    pub(crate) fn rules(&self) -> String {
+        let share = self.share.iter().map(|rule| format!("+{rule}"));
+        let private = self.private.iter().map(|rule| format!("-{rule}"));
+        share.chain(private).collect::<Vec<_>>().join("\n")
+    }
+
     /// An address that is given twice counts once.
     pub(crate) fn without_repetitions(mut self) -> Self {
         for addresses in [&mut self.share, &mut self.private] {

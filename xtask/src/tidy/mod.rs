@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules of this repository that no compiler knows, each with its reason. A rule reads the
 //! tree in memory and names places; it changes nothing.
 
+mod circles;
 mod code;
 mod direction;
 mod manifest;
@@ -58,6 +59,11 @@ const RULES: &[Rule] = &[
         name: "dependencies point one way",
         reason: "the core decides, io/ carries out; an arrow back makes them one thing",
         check: direction::check,
+    },
+    Rule {
+        name: "no circles",
+        reason: "of two modules that need each other neither can be understood, tested or moved alone",
+        check: circles::check,
     },
     Rule {
         name: "some packages depend on little",

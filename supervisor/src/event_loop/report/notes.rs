@@ -1,12 +1,12 @@
 //! Turns the core's notes into log lines that a person can follow, with names, pids and addresses.
 
-use super::{Shell, reload};
+use super::super::Shell;
+use super::endings::{Ending, Next, found};
+use super::rollouts;
+use super::span::Span;
 use crate::ids::{BalancerId, WorkerId};
-use crate::pool::{BootEnd, Exit, Finding, Note, Then};
+use crate::pool::{BootEnd, Note, Then};
 use log::Level;
-use nix::sys::signal::Signal;
-use std::fmt;
-use std::time::Duration;
 
 macro_rules! say {
     ($level:ident, $($line:tt)*) => { (Level::$level, format!($($line)*)) };
@@ -137,7 +137,7 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             say!(Warn, "worker {} has not drained within {}{left}: told to stop", name(worker), Span(*after))
         }
         Note::ReloadBegan { workers } => say!(Info, "reload: {workers} workers get a new process"),
-        Note::Reloaded { reloaded } => reload::describe(shell, reloaded),
+        Note::Reloaded { reloaded } => rollouts::describe(shell, reloaded),
         Note::Dropped { worker, balancers } => say!(
             Warn,
             "worker {}: its new process does not listen on {}, where the one before it did",
@@ -147,10 +147,10 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
         Note::RollingBack { failed, workers } => say!(
             Error,
             "reload: {}; the {workers} workers that were replaced go back",
-            reload::cause(shell, failed)
+            rollouts::cause(shell, failed)
         ),
         Note::Worn { worker, worn } => {
-            say!(Info, "worker {} is replaced: {}", name(worker), reload::worn(worn))
+            say!(Info, "worker {} is replaced: {}", name(worker), rollouts::worn(worn))
         }
         Note::SharesMemory { worker, resident, own, limit } => say!(
             Info,
@@ -165,14 +165,14 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             "worker {} took the place of one that was replaced for its memory, is over the limit too ({}) and is left alone \
              for {} unless it grows: the limit may be too low",
             name(worker),
-            reload::worn(worn),
+            rollouts::worn(worn),
             Span(*pause)
         ),
         Note::NotReplaced { worn, failed } => say!(
             Error,
             "{}, but it could not be replaced: {}; the old process goes on",
-            reload::worn(worn),
-            reload::cause(shell, failed)
+            rollouts::worn(worn),
+            rollouts::cause(shell, failed)
         ),
         Note::Stopping { workers: 0, .. } => say!(Info, "stopping at once: no worker is left"),
         Note::Stopping { workers, kill_in } => match kill_in {
@@ -217,96 +217,5 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             say!(Info, "{} has a worker again: connections are served", address(balancer))
         }
         Note::BalancerClosed { balancer } => say!(Info, "{} is closed", address(balancer)),
-    }
-}
-
-/// How a process ended, for people.
-pub(super) fn ending(exit: &Exit) -> String {
-    Ending(exit).to_string()
-}
-
-/// What a worker that hangs was found to be doing.
-pub(super) fn found(finding: Finding) -> &'static str {
-    match finding {
-        Finding::Busy => "on the CPU throughout",
-        Finding::Stopped => "stopped",
-        Finding::Lock => "waiting for a lock",
-        Finding::Blocked => "blocked",
-        Finding::Starved => "wanting a processor that others have",
-        Finding::Traced => "traced by a debugger",
-        Finding::Unknown => "doing nobody knows what",
-    }
-}
-
-struct Next(Option<Duration>, Then);
-
-impl fmt::Display for Next {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0, self.1) {
-            (_, Then::BudgetSpent) => f.write_str("not started again: its restarts are spent"),
-            (None, Then::Replaced) => f.write_str("another has taken its place"),
-            (_, Then::Failed) => f.write_str("the one it was to replace goes on"),
-            (_, Then::Finished) => f.write_str("not started again: it has done its work"),
-            (Some(delay), _) if delay.is_zero() => f.write_str("next start now"),
-            (Some(delay), _) => write!(f, "next start in {}", Span(delay)),
-            (None, _) => f.write_str("not started again"),
-        }
-    }
-}
-
-struct Ending<'a>(&'a Exit);
-
-impl fmt::Display for Ending<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self.0 {
-            Exit::Code(code) => write!(f, "code {code}"),
-            Exit::Signal { signal, core_dumped, oom_killed } => {
-                match Signal::try_from(signal) {
-                    Ok(signal) => write!(f, "signal {signal}")?,
-                    Err(_) => write!(f, "signal {signal}")?,
-                }
-                if core_dumped {
-                    f.write_str(" (core dumped)")?;
-                }
-                if oom_killed {
-                    f.write_str(" (out of memory: the kernel's OOM killer)")?;
-                }
-                Ok(())
-            }
-        }
-    }
-}
-
-/// A time as people write it: `12ms`, `1.5s`, `3m20s`, `2h05m`.
-pub(super) struct Span(pub(super) Duration);
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        match seconds {
-            0 => write!(f, "{}ms", self.0.as_millis()),
-            1..60 => write!(f, "{:.1}s", self.0.as_secs_f64()),
-            60..3600 => write!(f, "{}m{:02}s", seconds / 60, seconds % 60),
-            _ => write!(f, "{}h{:02}m", seconds / 3600, seconds / 60 % 60),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn spans_read_as_people_write_them() {
-        let shown: Vec<String> =
-            [12, 1_500, 200_000, 7_500_000].map(|ms| Span(Duration::from_millis(ms)).to_string()).into();
-        assert_eq!(shown, ["12ms", "1.5s", "3m20s", "2h05m"]);
-    }
-
-    #[test]
-    fn endings_name_their_signal() {
-        let exit = Exit::Signal { signal: 9, core_dumped: false, oom_killed: true };
-        assert_eq!(Ending(&exit).to_string(), "signal SIGKILL (out of memory: the kernel's OOM killer)");
-        assert_eq!(Ending(&Exit::Code(3)).to_string(), "code 3");
     }
 }

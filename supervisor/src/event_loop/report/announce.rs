@@ -1,7 +1,8 @@
 //! What the outside is told as it happens: events for those who follow, the latest picture for other threads, and that
 //! the cluster is ready for whoever started it. It changes nothing in the cluster.
 
-use super::{Shell, notes};
+use super::super::Shell;
+use super::notes;
 use crate::api::{BalancerState, CauseKind, Event, WorkerState};
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::control::Control;
@@ -11,7 +12,7 @@ use std::collections::HashMap;
 /// What was told last of the state of each process, so that none is told twice: a worker is stopping from the order on, also
 /// while it drains and when it is signalled.
 #[derive(Debug, Default)]
-pub(super) struct Told(HashMap<WorkerId, (WorkerState, Option<u32>, Option<String>)>);
+pub(in crate::event_loop) struct Told(HashMap<WorkerId, (WorkerState, Option<u32>, Option<String>)>);
 
 impl Told {
     fn is_new(
@@ -41,7 +42,7 @@ impl Told {
 
 impl Shell {
     /// Something changed its state.
-    pub(super) fn announce(&mut self, change: Change) {
+    pub(in crate::event_loop) fn announce(&mut self, change: Change) {
         self.is_news = true;
         let event = match change {
             Change::Worker { worker, state } => {
@@ -104,7 +105,7 @@ impl Shell {
     }
 
     /// Writes a note to the log and tells it to those who follow.
-    pub(super) fn on_note(&mut self, note: &Note) {
+    pub(in crate::event_loop) fn on_note(&mut self, note: &Note) {
         let (level, text) = notes::describe(self, note);
         log::log!(level, "{text}");
         self.learn(note);
@@ -134,12 +135,12 @@ impl Shell {
     }
 
     /// True if somebody would get an event.
-    pub(super) fn has_audience(&self) -> bool {
+    pub(in crate::event_loop) fn has_audience(&self) -> bool {
         self.inbox.as_ref().is_some_and(|inbox| inbox.board.has_subscribers())
             || self.control.as_ref().is_some_and(Control::has_followers)
     }
 
-    pub(super) fn publish(&mut self, event: &Event) {
+    pub(in crate::event_loop) fn publish(&mut self, event: &Event) {
         if let Some(inbox) = self.inbox.as_ref().filter(|inbox| inbox.board.has_subscribers()) {
             inbox.board.publish(event);
         }
@@ -149,7 +150,7 @@ impl Shell {
     }
 
     /// At the end of a turn in which something changed: the picture for other threads, and whether all is well.
-    pub(super) fn tell_news(&mut self) {
+    pub(in crate::event_loop) fn tell_news(&mut self) {
         if !std::mem::take(&mut self.is_news) {
             return;
         }
@@ -166,7 +167,7 @@ impl Shell {
     }
 
     /// The cluster is at rest: everybody is told, and the last picture stays for those who ask later.
-    pub(super) fn settle(&mut self, outcome: Outcome) {
+    pub(in crate::event_loop) fn settle(&mut self, outcome: Outcome) {
         self.publish(&Event::Standby { outcome: named(outcome).to_owned() });
         self.dismiss_waiting();
         let picture = self.inspection();
@@ -178,20 +179,20 @@ impl Shell {
         }
     }
 
-    pub(super) fn address_of(&self, balancer: BalancerId) -> String {
+    pub(in crate::event_loop) fn address_of(&self, balancer: BalancerId) -> String {
         let open = self.listeners.get(&balancer).map(|listener| listener.address);
         let closed = || self.closed.iter().find(|(id, _)| *id == balancer).map(|(_, address)| *address);
         open.or_else(closed).map_or_else(|| "a closed address".to_owned(), |address| address.to_string())
     }
 
     /// How the worker's last process ended, for people.
-    pub(super) fn last_exit(&self, worker: WorkerId) -> Option<String> {
+    pub(in crate::event_loop) fn last_exit(&self, worker: WorkerId) -> Option<String> {
         self.causes.last(worker).map(|cause| cause.text.clone())
     }
 }
 
 /// Why a worker is in standby.
-pub(super) fn because(reason: pool::Reason) -> &'static str {
+pub(in crate::event_loop) fn because(reason: pool::Reason) -> &'static str {
     match reason {
         pool::Reason::Unstarted => "not started yet",
         pool::Reason::Restart => "waits for its next start",
@@ -202,7 +203,7 @@ pub(super) fn because(reason: pool::Reason) -> &'static str {
 }
 
 /// A state under the original's name, and the process in it.
-pub(super) fn shown(state: &State) -> (WorkerState, Option<u32>) {
+pub(in crate::event_loop) fn shown(state: &State) -> (WorkerState, Option<u32>) {
     match state {
         State::Standby { .. } => (WorkerState::Standby, None),
         State::Starting { pid, .. } => (WorkerState::Starting, *pid),

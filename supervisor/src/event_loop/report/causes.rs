@@ -1,8 +1,10 @@
 //! Why processes end and why workers get no connections: what the core notes and the shell finds out on the way, kept until
 //! it is wanted. One cause for each; it decides nothing.
 
-use super::notes::{Span, ending, found};
-use super::{Shell, reload};
+use super::super::Shell;
+use super::endings::{ending, found};
+use super::rollouts;
+use super::span::Span;
 use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
 use crate::io::holder::{self, Holder};
@@ -18,7 +20,7 @@ const HOLDERS: usize = 16;
 
 /// What is known.
 #[derive(Debug, Default)]
-pub(super) struct Causes {
+pub(in crate::event_loop) struct Causes {
     /// Why a process is to end, or will if it does as programs do.
     coming: HashMap<WorkerId, Cause>,
     /// Why a process is out of rotation, as a suspect or by its own word.
@@ -31,18 +33,18 @@ pub(super) struct Causes {
 
 impl Causes {
     /// If the process ends, it most likely does so for this.
-    pub(super) fn expect(&mut self, worker: WorkerId, cause: Cause) {
+    pub(in crate::event_loop) fn expect(&mut self, worker: WorkerId, cause: Cause) {
         self.coming.entry(worker).or_insert(cause);
     }
 
     /// The process is gone.
-    pub(super) fn forget(&mut self, worker: WorkerId) {
+    pub(in crate::event_loop) fn forget(&mut self, worker: WorkerId) {
         self.coming.remove(&worker);
         self.out.remove(&worker);
     }
 
     /// How the last process of the worker's slot ended, and why.
-    pub(super) fn last(&self, worker: WorkerId) -> Option<&Cause> {
+    pub(in crate::event_loop) fn last(&self, worker: WorkerId) -> Option<&Cause> {
         self.last.get(&worker.slot)
     }
 
@@ -70,12 +72,12 @@ impl Causes {
 
 impl Shell {
     /// How the process ended, with the cause if that is another one.
-    pub(super) fn end(&self, worker: WorkerId, exit: &Exit, then: Then) -> String {
+    pub(in crate::event_loop) fn end(&self, worker: WorkerId, exit: &Exit, then: Then) -> String {
         self.causes.of_end(worker, exit, then).text
     }
 
     /// Takes in what a note says of causes.
-    pub(super) fn learn(&mut self, note: &Note) {
+    pub(in crate::event_loop) fn learn(&mut self, note: &Note) {
         let causes = &mut self.causes;
         match note {
             Note::Hung { worker, lag, finding, .. } => {
@@ -106,7 +108,7 @@ impl Shell {
                     Worn::Lifetime { .. } => CauseKind::Lifetime,
                     Worn::Connections { .. } => CauseKind::Connections,
                 };
-                causes.coming.insert(*worker, Cause::new(kind, reload::worn(worn)));
+                causes.coming.insert(*worker, Cause::new(kind, rollouts::worn(worn)));
             }
             Note::NotReplaced { .. } => {
                 // One is replaced at a time, and this one goes on.
@@ -150,7 +152,7 @@ impl Shell {
     }
 
     /// Why the worker has no process.
-    pub(super) fn why_down(&self, worker: WorkerId, reason: Reason) -> Cause {
+    pub(in crate::event_loop) fn why_down(&self, worker: WorkerId, reason: Reason) -> Cause {
         let why = self.causes.coming.get(&worker).or_else(|| self.causes.last(worker));
         let because = super::announce::because(reason);
         let (kind, tell) = match reason {
@@ -167,13 +169,13 @@ impl Shell {
     }
 
     /// Why the worker is told to stop.
-    pub(super) fn why_stopping(&self, worker: WorkerId) -> Cause {
+    pub(in crate::event_loop) fn why_stopping(&self, worker: WorkerId) -> Cause {
         let cause = self.causes.coming.get(&worker).cloned();
         cause.unwrap_or_else(|| Cause::new(CauseKind::Commanded, "told to stop"))
     }
 
     /// Why a worker that runs gets no connections, if it gets none.
-    pub(super) fn why_out(&self, worker: WorkerId) -> Option<Cause> {
+    pub(in crate::event_loop) fn why_out(&self, worker: WorkerId) -> Option<Cause> {
         if let Some(cause) = self.uncovered.cause(worker) {
             return Some(cause.clone());
         }
@@ -200,7 +202,12 @@ impl Shell {
 
     /// A worker cannot listen there: that is told with who can, and is why it ends if it does. The sockets that keep it from that are
     /// looked for where they are not known.
-    pub(super) fn tell_taken(&mut self, worker: WorkerId, address: &Address, sockets: Option<&[u64]>) {
+    pub(in crate::event_loop) fn tell_taken(
+        &mut self,
+        worker: WorkerId,
+        address: &Address,
+        sockets: Option<&[u64]>,
+    ) {
         let id = self.logical_id(worker).to_owned();
         let held = match self.holder(address, sockets) {
             holder if address.path().is_some() => match holder {

@@ -1,0 +1,11 @@
+//! Words for people: what the log, events, `status` and `inspect` say of what happens, and why. It decides nothing, and changes nothing
+//! but what it remembers of causes.
+
+pub(super) mod announce;
+pub(super) mod causes;
+mod endings;
+mod notes;
+pub(super) mod rollouts;
+mod span;
+
+pub(super) use span::Span;

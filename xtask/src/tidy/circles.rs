@@ -1,0 +1,222 @@
+//! The rule that modules beside each other name each other in one direction only. It reads paths in shipped code, and follows what a
+//! module re-exports to where it stands; a module and the one that it is in may name each other.
+
+use super::{Fault, code, tree::Source, tree::Tree};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Folders of source whose modules are one crate each.
+const CRATES: [&str; 4] = ["supervisor/src/", "thunk-preload/src/", "protocol/src/", "xtask/src/"];
+
+type Path = Vec<String>;
+
+/// Who names whom among the modules of one folder, and where for the first time.
+type Arrows = BTreeMap<(String, String), (String, usize)>;
+
+pub(super) fn check(tree: &Tree) -> Vec<Fault> {
+    CRATES.iter().flat_map(|root| of_crate(tree, root)).collect()
+}
+
+fn of_crate(tree: &Tree, root: &str) -> Vec<Fault> {
+    let sources: Vec<(&Source, Path)> =
+        tree.rust().filter_map(|source| Some((source, module(source.path.strip_prefix(root)?)))).collect();
+    let known: BTreeSet<Path> = sources.iter().map(|(_, module)| module.clone()).collect();
+    let mut exports: BTreeMap<(Path, String), Path> = BTreeMap::new();
+    for (source, module) in &sources {
+        for (name, path) in exported(source, module, &known) {
+            exports.insert((module.clone(), name), path);
+        }
+    }
+    let mut folders: BTreeMap<Path, Arrows> = BTreeMap::new();
+    for (source, from) in &sources {
+        for (path, line) in named(&source.shipped, from) {
+            let Some(to) = resolve(path, &known, &exports) else { continue };
+            let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+            if let (Some(a), Some(b)) = (from.get(shared), to.get(shared)) {
+                let arrows = folders.entry(from[..shared].to_vec()).or_default();
+                arrows.entry((a.clone(), b.clone())).or_insert_with(|| (source.path.clone(), line));
+            }
+        }
+    }
+    folders.values().flat_map(circles).collect()
+}
+
+/// The path of the module in a file, from the root of its crate.
+fn module(file: &str) -> Path {
+    let name = file.trim_end_matches(".rs").trim_end_matches("/mod");
+    if matches!(name, "lib" | "main" | "mod") {
+        Vec::new()
+    } else {
+        name.split('/').map(str::to_owned).collect()
+    }
+}
+
+/// What the code of the module names by `crate::` and `super::`: absolute paths, and where.
+fn named(code: &str, module: &Path) -> Vec<(Path, usize)> {
+    let mut found = Vec::new();
+    for (at, line) in code::words(code, "crate::") {
+        found.extend(expand(&code[at + "crate::".len()..]).into_iter().map(|path| (path, line)));
+    }
+    for (at, line) in code::words(code, "super::") {
+        if code[..at].ends_with("super::") {
+            continue;
+        }
+        let (mut rest, mut up) = (&code[at..], 0);
+        while let Some(next) = rest.strip_prefix("super::") {
+            (rest, up) = (next, up + 1);
+        }
+        // A `super` of a module within the file leads no further than to the file.
+        let Some(depth) = module.len().checked_sub(up) else { continue };
+        let base = &module[..depth];
+        found.extend(expand(rest).into_iter().map(|path| ([base, &path].concat(), line)));
+    }
+    found
+}
+
+/// The paths that a path stands for, which may end in groups.
+fn expand(text: &str) -> Vec<Path> {
+    let name: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    if !name.is_empty() {
+        let rest = &text[name.len()..];
+        let below = rest.strip_prefix("::").map(expand).filter(|below| !below.is_empty());
+        let below = below.unwrap_or_else(|| vec![Vec::new()]);
+        return below.into_iter().map(|path| [vec![name.clone()], path].concat()).collect();
+    }
+    let Some(group) = text.strip_prefix('{') else { return Vec::new() };
+    let (mut paths, mut depth, mut start) = (Vec::new(), 0, 0);
+    for (at, c) in group.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                paths.extend(expand(group[start..at].trim_start()));
+                start = at + 1;
+                if c == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    paths
+}
+
+/// The names that the module re-exports, and what they stand for.
+fn exported(source: &Source, module: &Path, known: &BTreeSet<Path>) -> Vec<(String, Path)> {
+    let mut names = Vec::new();
+    for (at, _) in code::words(&source.shipped, "use ") {
+        let before = source.shipped[..at].trim_end();
+        if !(before.ends_with("pub") || before.ends_with(')') && before.contains("pub")) {
+            continue;
+        }
+        let text = &source.shipped[at + "use ".len()..];
+        let paths = match text.split_once("::").map(|(first, _)| first) {
+            Some("crate") => expand(&text["crate::".len()..]),
+            Some("self") => below(module, expand(&text["self::".len()..])),
+            Some("super") => continue,
+            _ => below(module, expand(text)),
+        };
+        for path in paths {
+            if let Some((name, parent)) = path.split_last()
+                && (known.contains(parent) || known.contains(&path))
+                && parent != module.as_slice()
+            {
+                names.push((name.clone(), path.clone()));
+            }
+        }
+    }
+    names
+}
+
+fn below(module: &Path, paths: Vec<Path>) -> Vec<Path> {
+    paths.into_iter().map(|path| [module.clone(), path].concat()).collect()
+}
+
+/// The module in which a name stands; `None` if it is none of the crate's.
+fn resolve(path: Path, known: &BTreeSet<Path>, exports: &BTreeMap<(Path, String), Path>) -> Option<Path> {
+    let mut path = path;
+    // A re-export may lead to another.
+    for _ in 0..8 {
+        let depth = (0..=path.len()).rev().find(|depth| known.contains(&path[..*depth]))?;
+        let (module, rest) = path.split_at(depth);
+        let exported = rest.first().and_then(|name| exports.get(&(module.to_vec(), name.clone())));
+        match exported {
+            Some(there) => path = [there.as_slice(), &rest[1..]].concat(),
+            None => return Some(module.to_vec()),
+        }
+    }
+    None
+}
+
+/// One fault for each arrow that is part of a circle.
+fn circles(arrows: &Arrows) -> Vec<Fault> {
+    let reaches = |from: &str, to: &str| {
+        let (mut seen, mut todo) = (BTreeSet::from([from]), vec![from]);
+        while let Some(at) = todo.pop() {
+            for (_, next) in arrows.keys().filter(|(a, _)| a == at) {
+                if next == to {
+                    return true;
+                }
+                if seen.insert(next) {
+                    todo.push(next);
+                }
+            }
+        }
+        false
+    };
+    let is_in_one = |(a, b): &(String, String)| reaches(b, a);
+    let found = arrows.iter().filter(|(arrow, _)| is_in_one(arrow));
+    found
+        .map(|((a, b), (path, line))| Fault {
+            path: path.clone(),
+            line: *line,
+            what: format!("`{a}` names `{b}`, and `{b}` leads back to `{a}`"),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::faults;
+    use super::check;
+
+    #[test]
+    fn a_circle_is_found_through_what_is_re_exported() {
+        let files = [
+            (
+                "supervisor/src/pool/mod.rs",
+                "mod a;\nmod b;\npub use b::{Name, Other};\npub(super) use a::Thing;\n",
+            ),
+            ("supervisor/src/pool/a.rs", "use super::Name;\n"),
+            ("supervisor/src/pool/b.rs", "\nuse crate::pool::{Thing, a::More};\n"),
+        ];
+        let found = faults(check, &files);
+        assert_eq!(
+            found,
+            [("supervisor/src/pool/a.rs".to_owned(), 1), ("supervisor/src/pool/b.rs".to_owned(), 2)]
+        );
+    }
+
+    #[test]
+    fn one_way_is_no_circle_and_neither_is_a_parent() {
+        let files = [
+            ("supervisor/src/pool/mod.rs", "mod a;\nmod b;\nuse a::Thing;\npub struct Own;\n"),
+            ("supervisor/src/pool/a.rs", "use super::Own;\nuse super::b::Name;\n"),
+            (
+                "supervisor/src/pool/b.rs",
+                "use super::Own;\n#[cfg(test)]\nmod tests { use super::super::a::Thing; }\n",
+            ),
+            ("supervisor/src/pool/b/c.rs", "use super::Name;\nuse super::super::Own;\n"),
+        ];
+        assert_eq!(faults(check, &files), []);
+    }
+
+    #[test]
+    fn folders_are_looked_at_each() {
+        let files = [
+            ("supervisor/src/lib.rs", "mod io;\nmod pool;\n"),
+            ("supervisor/src/io/lane.rs", "use crate::pool::Input;\n"),
+            ("supervisor/src/pool/mod.rs", "use crate::io::lane::Lane;\npub struct Input;\n"),
+        ];
+        assert_eq!(faults(check, &files).len(), 2);
+    }
+}
