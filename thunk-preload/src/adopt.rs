@@ -4,25 +4,22 @@
 use crate::abi::{EAGAIN, O_NONBLOCK};
 use crate::log::tell;
 use crate::settings::Settings;
+use crate::settled::{SETTLED, state};
 use crate::swap::Watched;
-use crate::{credit, lane, link, memory, pulse, swap, sys};
+use crate::{credit, lane, link, pulse, swap, sys};
 use clustermon_protocol::message::{Reply, Request};
-use core::sync::atomic::{AtomicI64, AtomicPtr, AtomicU8, Ordering};
+use core::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 
 /// Nobody has asked.
 const OPEN: u8 = 0;
 /// A thread is asking.
 const ASKING: u8 = 1;
-/// It is this process's own, or stays shared.
-const SETTLED: u8 = 2;
 /// It is shared for now; counts the accepts since.
 const SHARED: u8 = 3;
 /// So far each accept asks again; from here on only the one that finds the count at its end. Children that take turns by
 /// a lock never get a lane of their own, and a question costs more than an accept.
 const SELDOM: u8 = SHARED + 16;
 
-/// How many fd numbers there are states for; a lane beyond stays shared.
-const NUMBERS: usize = 4096;
 /// How long a thread waits for another that asks, in milliseconds.
 const PATIENCE: i64 = 1_000;
 
@@ -30,9 +27,6 @@ const PATIENCE: i64 = 1_000;
 static LATER: AtomicI64 = AtomicI64::new(0);
 /// How long that is. Each try may take seconds, and nobody serves meanwhile.
 const AGAIN: i64 = 10_000;
-
-/// A state for each fd number. The kernel clears them in a forked child, which so knows what it has only inherited.
-static STATES: AtomicPtr<AtomicU8> = AtomicPtr::new(core::ptr::null_mut());
 
 /// What came of asking.
 enum Answer {
@@ -42,13 +36,6 @@ enum Answer {
     Never,
     /// The supervisor did not answer, and may have been stopped: it is asked again later.
     Nothing,
-}
-
-/// The fd is a lane that this process got by listening.
-pub(crate) fn own(fd: i32) {
-    if let Some(state) = state(fd) {
-        state.store(SETTLED, Ordering::Release);
-    }
 }
 
 /// Before an accept on a lane: two loads once it is settled. True if it has asked: then this thread counts as waiting on
@@ -61,27 +48,6 @@ pub(crate) fn at_accept(fd: i32) -> bool {
             found != SETTLED && settle(fd, state, found)
         }
         None => false,
-    }
-}
-
-fn state(fd: i32) -> Option<&'static AtomicU8> {
-    let at = usize::try_from(fd).ok().filter(|at| *at < NUMBERS)?;
-    let mut states = STATES.load(Ordering::Acquire);
-    if states.is_null() {
-        states = map()?;
-    }
-    // SAFETY: a page of zeroes, mapped by `map` and never unmapped; any byte is a valid state.
-    Some(unsafe { &*states.add(at) })
-}
-
-#[cold]
-fn map() -> Option<*mut AtomicU8> {
-    let states: *mut AtomicU8 = memory::map_wiped_on_fork().ok()?.cast();
-    let none = core::ptr::null_mut();
-    match STATES.compare_exchange(none, states, Ordering::AcqRel, Ordering::Acquire) {
-        Ok(_) => Some(states),
-        // Another thread was quicker. This page is one too many, once.
-        Err(other) => Some(other),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What an fd is: recognises the worker's end of a lane by its name. The bitmap of fd numbers is only a hint, which
 //! heals itself; no decision rests on it alone.
 
-use crate::{remembered, sys};
+use crate::settings::remembered;
+use crate::sys;
 use clustermon_protocol::address::MAX;
 use clustermon_protocol::identity::{Identity, Parsed};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -20,6 +20,7 @@
 
 mod abi;
 mod adopt;
+mod call;
 mod credit;
 mod descriptors;
 mod ended;
@@ -37,9 +38,9 @@ mod real;
 mod receive;
 mod registrations;
 mod release;
-mod remembered;
 mod room;
 mod settings;
+mod settled;
 mod stand_in;
 mod swap;
 mod sys;

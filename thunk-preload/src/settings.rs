@@ -1,8 +1,10 @@
 //! What the supervisor told this process through its environment. Read anew for each request, so that no copy can go
 //! stale; binds and listens are rare. What is remembered of it counts only where there is no environment left.
 
+pub(crate) mod remembered;
+
 use crate::peer::Supervisor;
-use crate::{real, remembered, sys};
+use crate::{real, sys};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::{env, message::Token, rules};
 

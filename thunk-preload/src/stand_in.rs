@@ -3,11 +3,11 @@
 //! and of the flags O_NONBLOCK alone is written, where somebody has cleared it.
 
 use crate::abi::*;
+use crate::call::Call;
 use crate::credit;
 use crate::log::tell;
 use crate::owned::cookie;
 use crate::receive::blocking;
-use crate::take::Call;
 use crate::{lane, real, swap, sys};
 use core::ffi::c_int;
 use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};

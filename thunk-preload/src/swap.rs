@@ -7,7 +7,7 @@ use crate::descriptors::{self, Path};
 use crate::log::{Errno, tell};
 use crate::owned::cookie;
 use crate::registrations::{self, EPOLL, Registrations};
-use crate::{adopt, sys};
+use crate::{settled, sys};
 use core::fmt::Write;
 
 /// The file status flags of `fd`. To be read before the supervisor gets the socket: it shares them, and its own end
@@ -56,7 +56,7 @@ fn replace_all(fd: i32, lane: i32, flags: i32, unknown: Unknown) -> sys::Result<
     if done.is_ok() {
         own.each_copy(lane, &mut |copy| {
             let _ = put(copy, lane, 0, unknown);
-            adopt::own(copy);
+            settled::own(copy);
         });
     }
     done

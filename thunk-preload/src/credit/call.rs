@@ -4,11 +4,11 @@
 use super::shared::Listener;
 use super::{Credit, direct, fetch};
 use crate::abi::*;
+use crate::call::Call;
 use crate::log::{Errno, tell};
 use crate::owned::cookie;
 use crate::pulse;
 use crate::receive::blocking;
-use crate::take::Call;
 use clustermon_protocol::credit::{Came, Do, Stays, Turn};
 use clustermon_protocol::record::Upward;
 use core::ffi::c_int;

@@ -1,7 +1,8 @@
 //! accept and accept4. On anything that is not a lane they are the kernel's.
 
 use crate::abi::{EBADF, EINVAL, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
-use crate::take::{self, Call};
+use crate::call::Call;
+use crate::take;
 use crate::{lane, real, stand_in};
 use core::ffi::{c_int, c_void};
 

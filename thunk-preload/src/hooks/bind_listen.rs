@@ -1,11 +1,12 @@
 //! bind and listen: how a listener joins the cluster. What is not a shared TCP or unix stream listener is the kernel's.
 
+use super::any_port::{bind_any, is_tcp};
 use super::{names, options};
 use crate::abi::*;
 use crate::log::{Errno, tell};
 use crate::owned::{self, CLUSTER_PORT, OWN_PORT, OWNED, PORTLESS};
-use crate::settings::Settings;
-use crate::{adopt, credit, lane, link, place, pulse, real, release, remembered, swap, sys};
+use crate::settings::{Settings, remembered};
+use crate::{credit, lane, link, place, pulse, real, release, settled, swap, sys};
 use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
 use clustermon_protocol::message::{Reply, Request};
 use core::ffi::{c_int, c_void};
@@ -245,7 +246,7 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
                 return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
             }
             lane::hint(fd);
-            adopt::own(fd);
+            settled::own(fd);
             remembered::keep(&settings);
             owned_here.inspect(|&cookie| OWNED.forget(cookie));
             tell!("listen({fd}) on {address}: managed, by lane {lane}");
@@ -299,22 +300,6 @@ fn unbound(settings: &Settings, fd: c_int, address: &Address) -> Unbound {
         return Unbound::Private;
     }
     if bind_any(settings, fd, address) { Unbound::Bound } else { Unbound::Private }
-}
-
-/// Binds a socket to the port that the cluster has for it: the i-th such listener of every worker shares one.
-pub(super) fn bind_any(settings: &Settings, fd: c_int, address: &Address) -> bool {
-    let answer = link::ask(settings, &Request::BindAny { address: *address }, Some(fd));
-    let done = answer.and_then(|answer| answer.reply().map(|reply| reply == Reply::Errno(0))) == Some(true);
-    if done && let Some(cookie) = owned::cookie(fd) {
-        PORTLESS.forget(cookie);
-        CLUSTER_PORT.remember(cookie);
-    }
-    done
-}
-
-/// TCP proper, not MPTCP.
-pub(super) fn is_tcp(fd: c_int) -> bool {
-    sys::getsockopt_int(fd, SOL_SOCKET, SO_PROTOCOL) == Ok(IPPROTO_TCP)
 }
 
 /// A TCP socket that is, or was, an end of a connection: the kernel refuses to listen there. Of unix sockets it is asked

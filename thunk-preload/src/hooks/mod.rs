@@ -1,6 +1,7 @@
 //! The exported functions, one file per family. A hook only converts and guards; the work is done elsewhere.
 
 mod accept;
+mod any_port;
 mod bind_listen;
 mod connect;
 mod data;

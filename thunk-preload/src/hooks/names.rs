@@ -90,10 +90,10 @@ fn portless(fd: c_int) -> Option<Address> {
     }
     let settings = Settings::read()?;
     // The program may have set the option itself, on an address that is its own affair.
-    if !settings.shares(&bound, &[]) || !super::bind_listen::is_tcp(fd) {
+    if !settings.shares(&bound, &[]) || !super::any_port::is_tcp(fd) {
         return None;
     }
-    if !super::bind_listen::bind_any(&settings, fd, &bound) {
+    if !super::any_port::bind_any(&settings, fd, &bound) {
         tell!("getsockname({fd}): {bound} gets a port of its own, which the kernel chooses");
         // The cluster has none for it. Who asks expects a port all the same: the kernel's, as without us.
         let _ = sys::setsockopt_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0);

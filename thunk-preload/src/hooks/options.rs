@@ -209,8 +209,7 @@ fn write_option(identity: &Identity, level: c_int, name: c_int, value: *const c_
 
 /// A program that sets SO_REUSEPORT itself means to listen more than once; the supervisor then allows it.
 fn note_reuse_port(fd: c_int) {
-    let inet =
-        sys::getsockopt_int(fd, SOL_SOCKET, SO_TYPE) == Ok(SOCK_STREAM) && super::bind_listen::is_tcp(fd);
+    let inet = sys::getsockopt_int(fd, SOL_SOCKET, SO_TYPE) == Ok(SOCK_STREAM) && super::any_port::is_tcp(fd);
     if inet
         && let Some(cookie) = owned::cookie(fd)
         && let Some(settings) = Settings::read()

@@ -1,8 +1,8 @@
 //! What the supervisor of the model may grant: any kind of credit to any lane that may have one, until as many have a right as
 //! connections wait.
 
+use super::state::{Known, Supervisor::*};
 use super::state::{LANES, Rotation, Sent, State, small};
-use super::supervisor::{Known, Supervisor::*};
 use super::{Model, Next, Shape};
 use crate::credit::NO_CEILING;
 

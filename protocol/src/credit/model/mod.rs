@@ -16,8 +16,7 @@ mod tests;
 mod threads;
 
 use self::search::Next;
-use self::state::{Lane, Rotation, Sent, Shape, State, THREADS, Thread, Wait};
-use self::supervisor::Supervisor;
+use self::state::{Lane, Rotation, Sent, Shape, State, Supervisor, THREADS, Thread, Wait};
 use super::LanePage;
 use std::boxed::Box;
 

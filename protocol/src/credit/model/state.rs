@@ -2,7 +2,6 @@
 
 use super::super::turn::{At, Turn};
 use super::super::*;
-use super::supervisor::Supervisor;
 
 pub(super) const LANES: usize = 2;
 pub(super) const THREADS: usize = 3;
@@ -255,4 +254,87 @@ impl Thread {
             Self::Runs { shape, turn, .. } => *shape == Shape::Blocking && turn.at == At::Receive,
         }
     }
+}
+
+/// What the supervisor knows of the lanes since its last look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Known {
+    pub(super) queue: u8,
+    pub(super) open: [bool; LANES],
+    pub(super) unused: [u8; LANES],
+    /// Lanes that were given an open credit since the look.
+    pub(super) given: [bool; LANES],
+    /// Lanes whose ceiling leaves no room.
+    pub(super) full: [bool; LANES],
+    /// One of them, perhaps, only because a thread was marked: nobody rings when the mark goes, so it is looked at again.
+    pub(super) marked: bool,
+}
+
+/// What the supervisor does next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Supervisor {
+    /// It waits for events; whether a timer is set for credits that are not used.
+    Sleep {
+        timer: bool,
+    },
+    Revoke {
+        lane: u8,
+    },
+    TakeRecords {
+        lane: u8,
+    },
+    TellWatcher {
+        lane: u8,
+    },
+    Rearm,
+    LookAtQueue,
+    LookAtOpen {
+        lane: u8,
+        known: Known,
+    },
+    LookAtUsed {
+        lane: u8,
+        known: Known,
+    },
+    LookAtMarks {
+        lane: u8,
+        known: Known,
+    },
+    Grant {
+        known: Known,
+    },
+    CountMarks {
+        lane: u8,
+        open: bool,
+        known: Known,
+    },
+    CountAccepted {
+        lane: u8,
+        open: bool,
+        marks: u8,
+        known: Known,
+    },
+    Publish {
+        lane: u8,
+        known: Known,
+    },
+    SendOpen {
+        lane: u8,
+        known: Known,
+    },
+    Hush {
+        known: Known,
+    },
+    AskOpen {
+        lane: u8,
+        known: Known,
+    },
+    Ask {
+        lane: u8,
+        known: Known,
+    },
+    AskUsed {
+        lane: u8,
+        known: Known,
+    },
 }

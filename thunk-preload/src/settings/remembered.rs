@@ -2,8 +2,8 @@
 //! only where the environment shows nothing any more: nginx's workers have theirs cleared and the memory of the one that
 //! they were started with written over.
 
+use super::{MAX_SOCKET, Settings};
 use crate::peer::Supervisor;
-use crate::settings::{MAX_SOCKET, Settings};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 static SOCKET: [AtomicU8; MAX_SOCKET] = [const { AtomicU8::new(0) }; MAX_SOCKET];
