@@ -49,6 +49,7 @@ impl fmt::Debug for Cluster {
 
 /// How a cluster came to rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ExitReport {
     /// Why it did.
     pub outcome: Outcome,

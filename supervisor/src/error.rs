@@ -10,6 +10,7 @@ pub use crate::io::thunk_file::ThunkError;
 
 /// Why a cluster did not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// An option is wrong, or contradicts another.
     #[error(transparent)]

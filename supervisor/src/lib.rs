@@ -1,28 +1,84 @@
-//! A cluster supervisor for servers written in any language: N copies of one program behind one port.
-//! The program is not changed and does not know.
+//! A cluster supervisor for servers written in any language: N copies of one program behind one port. The program is not changed
+//! and does not know.
+//!
+//! This is the library; the program `clustermon` is made of it, and its documentation lies in `docs/` of the repository.
+//!
+//! # Start and stop
 //!
 //! ```no_run
-//! let config = clustermon::config::Builder::new(["node", "server.js"]).workers(4).build()?;
-//! clustermon::run(config)?;
-//! # Ok::<(), clustermon::error::Error>(())
+//! let cluster = clustermon::Cluster::builder(["node", "server.js"]).workers(4).start()?;
+//! println!("{} workers", cluster.count_workers());
+//! cluster.stop();
+//! let report = cluster.wait()?;
+//! println!("{:?}", report.outcome);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Each option of `clustermon run` is a method of the [`Builder`]. What is wrong with the options, the command or the preloaded library
+//! is an [`Error`] before anything is started. A [`Cluster`] can be cloned and used from any thread; when its last clone is dropped the
+//! cluster stops, and no process and no thread of it is left. Nothing of the host process is changed: signals are read only if
+//! [`Builder::handle_signals`] says so.
+//!
+//! # What happens
+//!
+//! [`Cluster::events`] delivers each [`api::Event`] as it happens; a receiver that is slow is told how many it has missed.
+//! [`Cluster::inspect`] is the latest description of everything, the same that `clustermon inspect` prints.
+//!
+//! ```no_run
+//! # let cluster = clustermon::Cluster::builder(["node", "server.js"]).start()?;
+//! for event in cluster.events() {
+//!     if let clustermon::api::Event::Worker { id, state, cause, .. } = event {
+//!         println!("worker {id}: {state:?} {}", cause.unwrap_or_default());
+//!     }
+//! }
+//! # Ok::<(), clustermon::Error>(())
+//! ```
+//!
+//! # Commands
+//!
+//! [`Cluster::scale`], [`Cluster::reload`] and the methods of a [`WorkerHandle`] return as soon as the order is given, unless they are told
+//! to wait. [`Cluster::command`] takes any [`api::Action`].
+//!
+//! ```no_run
+//! # use std::time::Duration;
+//! # let cluster = clustermon::Cluster::builder(["node", "server.js"]).start()?;
+//! cluster.reload(Some(Duration::from_secs(60)))?;
+//! if let Some(worker) = cluster.worker("2") {
+//!     worker.restart_and_wait(Duration::from_secs(10))?;
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Health
+//!
+//! [`Builder::on_health`] is called with each sample of each worker; its answer `false` has the worker restarted.
+//!
+//! # Programs to start from
+//!
+//! `examples/` holds one for each of these: `embed` (everything once), `health` (verdicts), `events`, `reload`, `several` (clusters in one
+//! process).
 
 pub mod api;
+#[doc(hidden)]
 pub mod cli;
 mod cluster;
 pub mod config;
 pub mod error;
 mod event_loop;
 mod hooks;
+#[doc(hidden)]
 pub mod ids;
 mod io;
 mod link;
+#[doc(hidden)]
 pub mod pool;
 mod settings;
 
 pub use api::Environment;
 pub use cluster::{Cluster, ExitReport, WorkerHandle};
+pub use config::Builder;
 pub use error::Error;
+pub use pool::Outcome;
 
 use config::{Config, ConfigError};
 use io::descriptors;

@@ -7,9 +7,10 @@ use std::time::Instant;
 
 type Step = (&'static str, fn() -> Result<ExitCode>);
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     ("fmt", fmt),
     ("clippy", clippy),
+    ("doc", doc),
     ("tidy", || tidy::main(&[])),
     ("fuzz", || fuzz::main(&[])),
     ("loom", || loom::main(&[])),
@@ -50,4 +51,11 @@ fn clippy() -> Result<ExitCode> {
     let mut clippy = project::cargo("clippy");
     clippy.args(["--workspace", "--all-targets", "--", "-D", "warnings"]);
     Ok(project::exit_code(project::status(&mut clippy)?))
+}
+
+/// The documentation of every crate, for who uses it: each link leads somewhere.
+fn doc() -> Result<ExitCode> {
+    let mut doc = project::cargo("doc");
+    doc.args(["--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    Ok(project::exit_code(project::status(&mut doc)?))
 }

@@ -6,6 +6,7 @@ use std::fmt;
 
 /// A cause.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Cause {
     pub kind: CauseKind,
     /// For people, such as `hung for 31.0s, waiting for a lock`.

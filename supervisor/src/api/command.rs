@@ -77,6 +77,7 @@ pub struct Command {
 /// The answer to a command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Reply {
     Done,
     /// The same, and what was done, in a line for people.

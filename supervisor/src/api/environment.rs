@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 /// The environment of one worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Environment {
     /// The supervisor's own, and these on top.
     Inherited(Vec<(OsString, OsString)>),

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A pulse. Of a worker of several processes, those that serve connections count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Health {
     /// When it was taken, in milliseconds since the Unix epoch.
     pub reported_at: u64,

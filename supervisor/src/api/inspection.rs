@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The whole cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Inspection {
     pub name: String,
     pub state: ClusterState,
@@ -30,6 +31,7 @@ pub struct Inspection {
 
 /// How a reload ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct LastReload {
     pub ended_at: u64,
     /// `done`, `failed` or `aborted`.
@@ -41,6 +43,7 @@ pub struct LastReload {
 
 /// Processes that are being replaced one after the other.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Rollout {
     /// `reload`, `rollback`, or why one process is replaced.
     pub purpose: String,
@@ -58,6 +61,7 @@ pub struct Rollout {
 /// Where a cluster is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum ClusterState {
     /// Not started, or at rest again.
     Standby,
@@ -68,6 +72,7 @@ pub enum ClusterState {
 /// The states of the original, and `starting`, which there was part of `running`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum WorkerState {
     /// No process.
     Standby,
@@ -81,6 +86,7 @@ pub enum WorkerState {
 
 /// One worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Worker {
     /// The logical id.
     pub id: String,
@@ -148,6 +154,7 @@ pub struct Worker {
 
 /// A process that gets no new connections and has some left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Draining {
     /// When it is told to stop at the latest.
     pub until: u64,
@@ -159,6 +166,7 @@ pub struct Draining {
 
 /// A process of a worker that is not, or not any more, the one that counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Beside {
     pub pid: Option<u32>,
     pub state: WorkerState,
@@ -170,6 +178,7 @@ pub struct Beside {
 /// The states of the original.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum BalancerState {
     /// Its socket has failed; it is opened again soon.
     Standby,
@@ -180,6 +189,7 @@ pub enum BalancerState {
 
 /// One load balancer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Balancer {
     pub state: BalancerState,
     pub address: String,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// The command and its surroundings. A supervisor that does not say so leaves them out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Launch {
     /// The program and its arguments as they were given, the interpreter first where there is one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

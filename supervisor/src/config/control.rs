@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// The control socket: a unix stream socket that the cluster's user, and root, may speak to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Control {
     /// `NAME.sock` in the user's runtime directory; if the name was not given and is taken, NAME-2, NAME-3 and so on.
     ByName,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 /// How many workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Workers {
     /// One for each CPU that this process may use, by its affinity and its cgroup's quota.
     #[default]

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 /// How connections reach workers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Dispatch {
     /// As [`Dispatch::Credit`]. Where workers cannot accept by themselves connections are handed over, and `inspect` says why.
     #[default]

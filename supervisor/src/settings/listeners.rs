@@ -11,6 +11,10 @@ pub(crate) const BACKLOG: u32 = 4096;
 /// Which addresses are shared, and how they are listened on.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Addresses")]
+#[allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "the text is the help of the command line, too: `[v6]` is no link"
+)]
 #[non_exhaustive]
 pub struct Listeners {
     /// Share this address though it would be private: host:port, *:port, [v6]:port, /path or @abstract, for port also a range

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 /// What workers do when their supervisor is gone: killed, mostly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnSupervisorDeath {
     /// They stop: the first process of each gets SIGTERM from the kernel, and each that listens ends itself by SIGTERM.
     #[default]

@@ -109,6 +109,7 @@ impl Eq for LineHandler {}
 
 /// How the bytes of captured lines are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Encoding {
     /// What is not UTF-8 becomes U+FFFD.
     #[default]
@@ -121,6 +122,7 @@ pub enum Encoding {
 
 /// How the supervisor's log and captured lines are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LogFormat {
     /// Lines for people.
     #[default]
@@ -131,6 +133,7 @@ pub enum LogFormat {
 
 /// Whether a line of text in the log, or a captured one, begins with the time. In JSON it is there always.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LogTime {
     /// In the file of `--log`; not on a stderr that leads elsewhere, which may have times of its own.
     #[default]

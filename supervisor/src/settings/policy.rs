@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// Whom a connection is given, of the workers that are ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Policy {
     /// The least recently connected.
     #[default]

@@ -10,6 +10,7 @@ pub(super) const FD: &str = "a worker can be given the descriptors 3 to 1023";
 
 /// When a worker is ready, and thus gets connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Ready {
     /// When it listens, or says `READY=1` to its `NOTIFY_SOCKET`, whichever comes first.
     Auto,

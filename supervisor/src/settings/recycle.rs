@@ -57,6 +57,7 @@ impl Recycle {
 
 /// How much memory a worker may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum MemoryLimit {
     /// Bytes.
     Bytes(u64),

@@ -45,6 +45,7 @@ impl Rollout {
 
 /// What becomes of processes that a reload has put in place before it failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Rollback {
     /// They stay.
     #[default]

@@ -94,6 +94,7 @@ impl Stop {
 
 /// What is done before a worker is told to stop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Drain {
     /// It gets nothing new, and is told once its connections are closed or idle.
     #[default]
