@@ -117,7 +117,7 @@ impl Address {
         (self.family() == INET6).then(|| Ipv6Addr::from(octets))
     }
 
-    /// True for 0.0.0.0 and [::].
+    /// True for `0.0.0.0` and `[::]`.
     pub fn is_wildcard(&self) -> bool {
         self.ipv4().is_some_and(|ip| ip.is_unspecified()) || self.ipv6().is_some_and(|ip| ip.is_unspecified())
     }
