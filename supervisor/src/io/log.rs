@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// The name of the cluster that the process runs, as every line has it.
 static NAME: RwLock<String> = RwLock::new(String::new());
 
+/// What is logged of which module, as `RUST_LOG` says it: `clustermon::event_loop=debug`.
+const FILTERS: &str = "CLUSTERMON_LOG";
+
 /// How a line is written.
 #[derive(Clone, Copy, Debug)]
 struct Style {
@@ -32,10 +35,14 @@ pub(crate) fn init(level: LevelFilter, name: &str, format: LogFormat, time: LogT
     let style = Style { format, time: wants_time(time, io::stderr()) };
     let sink = Sink::stderr()?;
     let writer = Writer { drops: source(&sink, style), sink: sink.clone() };
-    let logger = env_logger::Builder::new()
-        .filter_level(level)
-        // The event loop's own library has nothing to tell to who runs a cluster.
-        .filter_module("mio", LevelFilter::Warn)
+    let mut builder = env_logger::Builder::new();
+    // The event loop's own library has nothing to tell to who runs a cluster.
+    builder.filter_level(level).filter_module("mio", LevelFilter::Warn);
+    // RUST_LOG is for workers, which have the same environment.
+    if let Ok(filters) = std::env::var(FILTERS) {
+        builder.parse_filters(&filters);
+    }
+    let logger = builder
         .format(move |out, record| out.write_all(line(style, &NAME.read(), record).as_bytes()))
         .target(env_logger::Target::Pipe(Box::new(writer)))
         .build();
