@@ -13,6 +13,7 @@ mod commands;
 mod counting;
 mod crediting;
 mod draining;
+mod due;
 mod early_connects;
 mod examine;
 mod finding;
@@ -256,72 +257,12 @@ impl Shell {
                 self.carry_out();
             }
             if self.timers.is_due(self.now) {
-                self.look_at_timers();
+                self.do_what_is_due();
             }
             self.deliveries.retain(|(_, delivery)| delivery.is_under_way());
             self.serve();
             self.answer_waiting();
             self.tell_news();
-        }
-    }
-
-    /// Does what is due for everybody but the core.
-    fn look_at_timers(&mut self) {
-        let due = |deadline: Option<Instant>, now: Instant| deadline.is_some_and(|deadline| deadline <= now);
-        if due(self.intercept.next_deadline(), self.now) {
-            self.on_requests(|intercept, now, poll, asked| intercept.expire(now, poll.registry(), asked));
-        }
-        if let Some(control) = self.control.as_mut().filter(|control| due(control.next_deadline(), self.now))
-        {
-            control.expire(self.now);
-            self.on_asked();
-        }
-        if due(self.search_at, self.now) {
-            self.search_heirs();
-        }
-        if due(self.bereaved.next_deadline(), self.now) {
-            self.look_at_bereaved();
-        }
-        if due(self.uncovered.next_deadline(), self.now) {
-            self.look_for_uncovered();
-        }
-        if due(self.suspended.next_deadline(), self.now) {
-            self.push_suspended();
-        }
-        if due(self.remains.next_deadline(), self.now) {
-            self.look_at_remains();
-        }
-        if due(self.idle_lanes.next_deadline(), self.now) {
-            self.look_at_idle_lanes();
-        }
-        if due(self.closing_deadline(), self.now) {
-            self.look_at_doors();
-        }
-        if due(self.drains.next_deadline(), self.now) {
-            self.look_at_lanes();
-        }
-        self.monitor();
-        if due(self.dumps.next_deadline(), self.now) {
-            self.stop_dumped();
-        }
-        if due(self.holders.next_deadline(), self.now) {
-            self.kill_holders();
-        }
-        if due(self.survivors.next_deadline(), self.now) {
-            self.stop_survivors();
-        }
-        self.outputs.look(self.now, self.poll.registry());
-        if due(self.notices.next_deadline(), self.now) {
-            self.look_at_watchdogs();
-        }
-        if due(self.readiness.next_deadline(), self.now) {
-            self.try_workers();
-        }
-        if due(self.notifier.next_deadline(), self.now) {
-            self.notifier.handle_timeout(self.now);
-        }
-        if self.open.as_ref().is_some_and(|open| due(open.next_deadline(), self.now)) {
-            self.count_open();
         }
     }
 
@@ -340,33 +281,6 @@ impl Shell {
         let deadlines = [self.pool.next_deadline(), self.exhausted_until, others];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.now))
-    }
-
-    /// When something is due for anybody but the core.
-    fn next_deadline_of_others(&self) -> Option<Instant> {
-        let deadlines = [
-            self.intercept.next_deadline(),
-            self.search_at,
-            self.bereaved.next_deadline(),
-            self.remains.next_deadline(),
-            self.suspended.next_deadline(),
-            self.idle_lanes.next_deadline(),
-            self.uncovered.next_deadline(),
-            self.control.as_ref().and_then(Control::next_deadline),
-            self.notifier.next_deadline(),
-            self.open.as_ref().and_then(OpenConnections::next_deadline),
-            self.waits.next_deadline(self.now),
-            self.monitor.next_deadline(),
-            self.dumps.next_deadline(),
-            self.holders.next_deadline(),
-            self.survivors.next_deadline(),
-            self.notices.next_deadline(),
-            self.readiness.next_deadline(),
-            self.closing_deadline(),
-            self.drains.next_deadline(),
-            self.outputs.next_deadline(self.now),
-        ];
-        deadlines.into_iter().flatten().min()
     }
 
     fn on_event(&mut self, source: Source, readable: bool, writable: bool) {

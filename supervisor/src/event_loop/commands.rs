@@ -43,6 +43,14 @@ impl Shell {
         self.on_asked();
     }
 
+    /// Lets go of clients of the control socket whose time is up, and hears what is left of what they said.
+    pub(super) fn expire_clients(&mut self) {
+        if let Some(control) = &mut self.control {
+            control.expire(self.now);
+            self.on_asked();
+        }
+    }
+
     /// Takes in what clients of the control socket have asked.
     pub(super) fn on_asked(&mut self) {
         while let Some((client, command)) = self.control.as_mut().and_then(Control::next) {

@@ -183,15 +183,15 @@ impl Outputs {
     }
 
     /// When to call [`Self::look`], seen from `now`.
-    pub(crate) fn next_deadline(&self, now: Instant) -> Option<Instant> {
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let To::Inherit(Some(relay)) = &self.passing.to else { return None };
-        relay.next_deadline(now)
+        relay.next_deadline()
     }
 
     /// Reads what was left where it was, if there is room for it now.
     pub(crate) fn look(&mut self, now: Instant, registry: &Registry) {
         let To::Inherit(Some(relay)) = &mut self.passing.to else { return };
-        for key in std::mem::take(&mut relay.held) {
+        for key in relay.take_held() {
             self.readable(key, now, registry);
         }
     }

@@ -18,8 +18,10 @@ const LONGEST: usize = 64 * 1024;
 pub(super) struct Relay {
     sink: Sink,
     drops: Arc<Drops>,
-    /// Pipes that are not read until there is room.
-    pub(super) held: Vec<usize>,
+    /// Pipes that are not read until there is room,
+    held: Vec<usize>,
+    /// and when it is looked whether there is.
+    look_at: Option<Instant>,
     /// Since when there has been none.
     full_since: Option<Instant>,
 }
@@ -35,7 +37,7 @@ impl Relay {
             log::warn!("{count} lines of new workers' stderr were dropped: they are not read fast enough");
             None
         });
-        Self { sink, drops, held: Vec::new(), full_since: None }
+        Self { sink, drops, held: Vec::new(), look_at: None, full_since: None }
     }
 
     /// Whether this pipe is to be read now; if not, it is held.
@@ -48,13 +50,20 @@ impl Relay {
         let stuck = now.saturating_duration_since(since) >= PATIENCE;
         if !stuck && !self.held.contains(&key) {
             self.held.push(key);
+            self.look_at.get_or_insert(now + AGAIN);
         }
         stuck
     }
 
     /// When to look after the pipes that are held.
-    pub(super) fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        (!self.held.is_empty()).then(|| now + AGAIN)
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.look_at
+    }
+
+    /// The pipes that are held, to be tried again.
+    pub(super) fn take_held(&mut self) -> Vec<usize> {
+        self.look_at = None;
+        std::mem::take(&mut self.held)
     }
 
     /// Passes on whole lines: `rest` is what came before, and then what is still without its end. Lines for which there is

@@ -266,7 +266,7 @@ fn a_slow_reader_is_waited_for() {
     let line = [vec![b'x'; 1023], vec![b'\n']].concat();
     let count = 4 << 10;
     let writer = std::thread::spawn(move || (0..count).for_each(|_| err.write_all(&line).unwrap()));
-    while bench.outputs.next_deadline(bench.now).is_none() {
+    while bench.outputs.next_deadline().is_none() {
         bench.turn();
     }
     let read = std::thread::spawn(move || {
@@ -289,7 +289,7 @@ fn a_reader_that_takes_nothing_is_not_waited_for() {
     let (mut bench, reader) = Bench::relayed();
     let mut err = bench.try_out(process(0, 2));
     let portion = "a line of sixty-four bytes, newline and all, sixty-four of them\n".repeat(1000);
-    while bench.outputs.next_deadline(bench.now).is_none() {
+    while bench.outputs.next_deadline().is_none() {
         err.write_all(portion.as_bytes()).unwrap();
         bench.turn();
     }

@@ -1,0 +1,73 @@
+//! What is due when, for everybody but the core: one list, which holds the time of each part and what is done then, so that neither can
+//! be forgotten. It decides nothing.
+
+use super::Shell;
+use crate::io::control::Control;
+use crate::io::open::OpenConnections;
+use std::time::Instant;
+
+/// A part of the shell that waits for a time.
+struct Part {
+    /// When something is due, if anything is.
+    next: fn(&Shell) -> Option<Instant>,
+    /// Does what is due by now.
+    due: fn(&mut Shell),
+}
+
+/// All of them, in the order in which they are looked at.
+const PARTS: [Part; 20] = [
+    Part {
+        next: |shell| shell.intercept.next_deadline(),
+        due: |shell| {
+            shell.on_requests(|intercept, now, poll, asked| intercept.expire(now, poll.registry(), asked))
+        },
+    },
+    Part {
+        next: |shell| shell.control.as_ref().and_then(Control::next_deadline),
+        due: Shell::expire_clients,
+    },
+    Part { next: |shell| shell.search_at, due: Shell::search_heirs },
+    Part { next: |shell| shell.bereaved.next_deadline(), due: Shell::look_at_bereaved },
+    Part { next: |shell| shell.uncovered.next_deadline(), due: Shell::look_for_uncovered },
+    Part { next: |shell| shell.suspended.next_deadline(), due: Shell::push_suspended },
+    Part { next: |shell| shell.remains.next_deadline(), due: Shell::look_at_remains },
+    Part { next: |shell| shell.idle_lanes.next_deadline(), due: Shell::look_at_idle_lanes },
+    Part { next: Shell::closing_deadline, due: Shell::look_at_doors },
+    Part { next: |shell| shell.drains.next_deadline(), due: Shell::look_at_lanes },
+    Part { next: |shell| shell.monitor.next_deadline(), due: Shell::monitor },
+    Part { next: |shell| shell.dumps.next_deadline(), due: Shell::stop_dumped },
+    Part { next: |shell| shell.holders.next_deadline(), due: Shell::kill_holders },
+    Part { next: |shell| shell.survivors.next_deadline(), due: Shell::stop_survivors },
+    Part {
+        next: |shell| shell.outputs.next_deadline(),
+        due: |shell| shell.outputs.look(shell.now, shell.poll.registry()),
+    },
+    Part { next: |shell| shell.notices.next_deadline(), due: Shell::look_at_watchdogs },
+    Part { next: |shell| shell.readiness.next_deadline(), due: Shell::try_workers },
+    Part {
+        next: |shell| shell.notifier.next_deadline(),
+        due: |shell| shell.notifier.handle_timeout(shell.now),
+    },
+    Part {
+        next: |shell| shell.open.as_ref().and_then(OpenConnections::next_deadline),
+        due: Shell::count_open,
+    },
+    // They are looked at in every turn as well, since what has just happened may be what somebody waits for.
+    Part { next: |shell| shell.waits.next_deadline(shell.now), due: Shell::answer_waiting },
+];
+
+impl Shell {
+    /// When something is due for anybody but the core.
+    pub(super) fn next_deadline_of_others(&self) -> Option<Instant> {
+        PARTS.iter().filter_map(|part| (part.next)(self)).min()
+    }
+
+    /// Does what is due for everybody but the core.
+    pub(super) fn do_what_is_due(&mut self) {
+        for part in &PARTS {
+            if (part.next)(self).is_some_and(|at| at <= self.now) {
+                (part.due)(self);
+            }
+        }
+    }
+}
