@@ -6,7 +6,7 @@ use crate::config::{Builder, Config, ConfigError};
 use crate::error::Error;
 use crate::event_loop::{self, Setup};
 use crate::hooks::Hooks;
-use crate::io::signals::Blocked;
+use crate::io::events::signals::Blocked;
 use crate::link::{Board, Inbox, Order};
 use crate::pool::Outcome;
 use crate::worker_handle::WorkerHandle;

@@ -5,7 +5,7 @@ use super::failed::{Failed, USAGE};
 use super::swallowed;
 use crate::config::duration::{Human, Limit};
 use crate::config::{self, Builder, Config, ConfigError, Control, Dispatch, Ready, Workers};
-use crate::io::log;
+use crate::io::output::log;
 use crate::pool::{Policy, WhenNoWorker};
 use ::log::{LevelFilter, error, warn};
 use std::ffi::OsString;

@@ -11,8 +11,8 @@ use crate::api::{
     Balancer, BalancerState, Beside, CauseKind, ClusterState, Draining, Inspection, LastReload, Rollout,
     Worker, WorkerState,
 };
-use crate::io::plain;
-use crate::io::pss::pss;
+use crate::io::output::plain;
+use crate::io::process::pss::pss;
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

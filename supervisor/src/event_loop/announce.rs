@@ -4,7 +4,7 @@
 use super::{Shell, notes};
 use crate::api::{BalancerState, CauseKind, Event, WorkerState};
 use crate::ids::{BalancerId, WorkerId};
-use crate::io::control::Control;
+use crate::io::control::server::Control;
 use crate::pool::{self, Change, Note, Outcome, State};
 use std::collections::HashMap;
 

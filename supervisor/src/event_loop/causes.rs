@@ -5,8 +5,8 @@ use super::notes::{Span, ending, found};
 use super::{Shell, reload};
 use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
-use crate::io::holder::{self, Holder};
-use crate::io::throttle::{Hushed, Throttle};
+use crate::io::output::throttle::{Hushed, Throttle};
+use crate::io::sockets::port_owner::{self, Holder};
 use crate::pool::{Exit, Note, Reason, Then, Worn};
 use clustermon_protocol::address::Address;
 use std::collections::HashMap;
@@ -232,7 +232,7 @@ impl Shell {
         if self.causes.looks.ask(now).is_none() {
             return Holder::Unseen;
         }
-        let holder = sockets.map_or_else(|| holder::of(address), holder::owners);
+        let holder = sockets.map_or_else(|| port_owner::of(address), port_owner::owners);
         if let Some(left) = holder.left() {
             log::error!("{address} is held by {left}");
         }

@@ -2,8 +2,8 @@
 //! some worker may have no more.
 
 use super::Shell;
-use crate::io::closings::Closings;
-use crate::io::source::Source;
+use crate::io::events::source::Source;
+use crate::io::sockets::close_events::Closings;
 use crate::pool::Input;
 use mio::Interest;
 use mio::unix::SourceFd;

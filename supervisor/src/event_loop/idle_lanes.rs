@@ -4,9 +4,9 @@
 
 use super::Shell;
 use crate::ids::{LaneId, WorkerId};
-use crate::io::child;
-use crate::io::intercept::Delivery;
-use crate::io::scout::{Question, Wanted};
+use crate::io::lanes::lane_owner_probe::{Question, Wanted};
+use crate::io::lanes::thunk_socket::Delivery;
+use crate::io::launch::child;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 

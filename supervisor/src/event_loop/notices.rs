@@ -4,8 +4,8 @@
 use super::Shell;
 use crate::config::Ready;
 use crate::ids::WorkerId;
-use crate::io::notified::{Heard, Message, Notified, Word};
-use crate::io::source::Source;
+use crate::io::events::source::Source;
+use crate::io::ready::worker_notify::{Heard, Message, Notified, Word};
 use crate::pool::{Input, State};
 use mio::Interest;
 use mio::unix::SourceFd;

@@ -3,9 +3,10 @@
 
 use super::Shell;
 use crate::ids::WorkerId;
-use crate::io::child::{self, Ended, Heirs, Kind, Member, Process};
-use crate::io::source::Source;
-use crate::io::{descriptors, random, spawn};
+use crate::io::events::source::Source;
+use crate::io::kernel::{descriptors, random};
+use crate::io::launch::child::{self, Ended, Heirs, Kind, Member, Process};
+use crate::io::launch::spawn;
 use crate::pool::{Exit, Input};
 use clustermon_protocol::env;
 use mio::Interest;

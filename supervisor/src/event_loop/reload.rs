@@ -6,7 +6,7 @@ use super::notes::{Span, ending};
 use crate::api::{Event, Failure, LastReload, Reply};
 use crate::config::OnSupervisorDeath;
 use crate::ids::{BalancerId, WorkerId};
-use crate::io::recipe::Recipe;
+use crate::io::launch::launch_spec::Recipe;
 use crate::pool::{Failed, Input, Measure, Progress, Purpose, Reloaded, Worn};
 use log::Level;
 use std::collections::HashMap;

@@ -4,9 +4,9 @@
 
 use super::{Shell, clock};
 use crate::ids::WorkerId;
-use crate::io::child::{self, Process};
-use crate::io::remains::{self, Seen};
-use crate::io::spawn;
+use crate::io::launch::child::{self, Process};
+use crate::io::launch::spawn;
+use crate::io::process::leftovers::{self, Seen};
 use clustermon_protocol::message::Token;
 use nix::sys::signal::Signal;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -66,7 +66,7 @@ impl Shell {
     /// The worker is about to be told to end: what is below it now is its own, whatever that does to its environment.
     pub(super) fn note_descendants(&mut self, worker: WorkerId) {
         if self.signals.is_some() {
-            let below = remains::below(&self.pids(worker));
+            let below = leftovers::below(&self.pids(worker));
             self.remains.seen.entry(worker).or_default().extend(below);
         }
     }
@@ -126,8 +126,8 @@ impl Shell {
         let due = self.remains.ended.extract_if(.., |life| life.due <= now).collect::<Vec<_>>();
         for mut life in due {
             let known = |pid| self.processes.values().any(|process| process.knows(pid));
-            let found = remains::of(&life.token, &life.seen, known);
-            let below = remains::below(&found);
+            let found = leftovers::of(&life.token, &life.seen, known);
+            let below = leftovers::below(&found);
             self.ask_to_end(life.worker, found.into_iter().chain(below.iter().map(|seen| seen.pid)));
             life.seen.extend(below);
             if now < life.until {

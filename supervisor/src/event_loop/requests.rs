@@ -3,15 +3,15 @@
 
 use super::Shell;
 use crate::ids::{LaneId, WorkerId};
-use crate::io::child;
-use crate::io::credit::queue_length;
-use crate::io::descriptors;
-use crate::io::foreign::Foreign;
-use crate::io::intercept::{Answerer, Asked};
-use crate::io::lane::{Holder, bind_raw, get_option, set_option};
-use crate::io::listener::{self, Listener};
-use crate::io::options;
-use crate::io::pulse::Pulse;
+use crate::io::kernel::descriptors;
+use crate::io::kernel::foreign::Foreign;
+use crate::io::lanes::credit::queue_length;
+use crate::io::lanes::lane::{Holder, bind_raw, get_option, set_option};
+use crate::io::lanes::pulse::Pulse;
+use crate::io::lanes::thunk_socket::{Answerer, Asked};
+use crate::io::launch::child;
+use crate::io::sockets::listener::{self, Listener};
+use crate::io::sockets::options;
 use crate::pool::Input;
 use clustermon_protocol::address::{Address, INET6};
 use clustermon_protocol::message::{MAX_VALUE, Place, Reply, Request};

@@ -7,7 +7,7 @@ use super::Shell;
 use super::setup::rules;
 use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
-use crate::io::uncovered::{Look, Suspects, Uncovered};
+use crate::io::sockets::unmanaged_listener::{Look, Suspects, Uncovered};
 use crate::pool::Input;
 use std::collections::HashMap;
 use std::ffi::OsString;

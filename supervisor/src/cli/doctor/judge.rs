@@ -3,8 +3,8 @@
 
 mod of_command;
 
-use crate::io::facts::Facts;
-use crate::io::program::Program;
+use crate::io::launch::host_checks::Facts;
+use crate::io::launch::program::Program;
 use nix::errno::Errno;
 use of_command::{command, libc, program, shown, thunk};
 use serde::Serialize;

@@ -2,7 +2,7 @@
 //! could not see everything changes nothing. It looks at nothing itself.
 
 use crate::api::Cause;
-use crate::io::uncovered::Look;
+use crate::io::sockets::unmanaged_listener::Look;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
@@ -137,7 +137,7 @@ impl Watch {
 mod tests {
     use super::*;
     use crate::api::CauseKind;
-    use crate::io::uncovered::Uncovered;
+    use crate::io::sockets::unmanaged_listener::Uncovered;
 
     fn sees(pid: u32) -> Look {
         Look::Uncovered(Uncovered { pid, addresses: Vec::new() })

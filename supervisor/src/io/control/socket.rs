@@ -4,7 +4,7 @@
 
 use super::address;
 use super::place::{ControlError, Place, Tried};
-use crate::io::runtime_dir::{self, Home, Purpose};
+use crate::io::control::runtime_dir::{self, Home, Purpose};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, open};
 use nix::poll::{PollTimeout, poll};
@@ -125,7 +125,7 @@ impl Socket {
             let candidate = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
             let directory = directory.try_clone().map_err(|error| Refusal::Other(error.to_string()))?;
             // What is logged from here on has the name already.
-            crate::io::log::set_name(&candidate);
+            crate::io::output::log::set_name(&candidate);
             match open_in(directory, path, OsStr::new(&format!("{candidate}.sock"))) {
                 Ok(mut socket) => {
                     if number > 1 {

@@ -1,7 +1,7 @@
 //! Machines and programs of every kind.
 
 use super::*;
-use crate::io::program::Verdict;
+use crate::io::launch::program::Verdict;
 
 fn facts() -> Facts {
     Facts {
