@@ -4,9 +4,9 @@
 use super::Shell;
 use super::requests::errno;
 use crate::ids::{BalancerId, LaneId, WorkerId};
+use crate::io::kernel::pidfd;
 use crate::io::lanes::lane::Holder;
 use crate::io::lanes::thunk_socket::Answerer;
-use crate::io::launch::child;
 use crate::io::process::{epoll_sets, procfs};
 use crate::pool::Input;
 use clustermon_protocol::message::Reply;
@@ -99,7 +99,7 @@ impl Shell {
         };
         process.pulses.iter().filter(|pulse| pulse.pid != asks).any(|pulse| {
             // The page of a process that was killed in its wait says that it waits.
-            process.pidfd_of(pulse.pid).is_some_and(|pidfd| !child::has_ended(pidfd))
+            process.pidfd_of(pulse.pid).is_some_and(|pidfd| !pidfd::has_ended(pidfd))
                 && pulse.waiting().any(|look| (look.accepted > 0 || look.blocks) && waits(pulse.pid, look))
         })
     }

@@ -4,7 +4,7 @@
 use super::Shell;
 use super::examine::Baseline;
 use crate::ids::LaneId;
-use crate::io::launch::child;
+use crate::io::kernel::pidfd;
 use crate::io::process::procfs;
 use crate::pool::Input;
 use nix::sys::signal::Signal;
@@ -65,10 +65,10 @@ impl Shell {
         // Its number may be another's by now, its descriptor not.
         let process = self.processes.get(&lane.worker);
         let Some(pidfd) = process.and_then(|process| process.pidfd_of(lane.holder.pid)) else { return };
-        child::send(pidfd, self.stop_signal());
+        pidfd::send(pidfd, self.stop_signal());
         match pidfd.try_clone() {
             Ok(pidfd) => self.holders.ending.push((self.now + PATIENCE, pidfd)),
-            Err(_) => child::send(pidfd, Signal::SIGKILL),
+            Err(_) => pidfd::send(pidfd, Signal::SIGKILL),
         }
     }
 
@@ -76,7 +76,7 @@ impl Shell {
     pub(super) fn kill_holders(&mut self) {
         let now = self.now;
         for (_, pidfd) in self.holders.ending.extract_if(.., |(due, _)| *due <= now) {
-            child::send(&pidfd, Signal::SIGKILL);
+            pidfd::send(&pidfd, Signal::SIGKILL);
         }
     }
 }

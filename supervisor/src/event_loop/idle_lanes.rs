@@ -6,7 +6,7 @@ use super::Shell;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::lanes::lane_owner_probe::{Question, Wanted};
 use crate::io::lanes::thunk_socket::Delivery;
-use crate::io::launch::child;
+use crate::io::process::process_tree::children;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
@@ -93,7 +93,7 @@ impl Shell {
     /// The known processes of a worker, and all children of this process that are not known to be another worker's: where
     /// orphans become its children, a process of the worker that went into the background is among them.
     pub(super) fn possible_holders(&self, worker: WorkerId) -> Vec<u32> {
-        let orphans = if self.signals.is_some() { child::children() } else { Vec::new() };
+        let orphans = if self.signals.is_some() { children() } else { Vec::new() };
         let of_others =
             |pid: &u32| self.processes.iter().any(|(other, process)| *other != worker && process.knows(*pid));
         let orphans = orphans.into_iter().filter(|pid| !of_others(pid));

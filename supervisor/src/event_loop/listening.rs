@@ -8,12 +8,12 @@ use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::events::source::Source;
 use crate::io::kernel::descriptors;
 use crate::io::kernel::foreign::Foreign;
-use crate::io::lanes::credit::queue_length;
-use crate::io::lanes::lane::{Garbage, Holder, Lane, get_option};
+use crate::io::kernel::sockopt::{cookie, queue_length};
+use crate::io::lanes::lane::{Garbage, Holder, Lane};
 use crate::io::lanes::thunk_socket::Answerer;
 use crate::io::sockets::listener::{self, Facts, Key, Listener};
+use crate::io::sockets::reach::Reach;
 use crate::io::sockets::sock_diag;
-use crate::io::sockets::sock_diag::reach::Reach;
 use crate::pool::Input;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
@@ -70,9 +70,7 @@ impl Shell {
         backlog: i32,
         place: &Place<'_>,
     ) -> io::Result<(LaneId, BalancerId)> {
-        let mut cookie = [0; 8];
-        get_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie)?;
-        let cookie = u64::from_ne_bytes(cookie);
+        let cookie = cookie(socket.as_fd())?;
         let process = self.processes.get_mut(&worker);
         let owned = process.and_then(|process| process.owned.remove(&cookie));
         let facts = Facts::of(socket.as_fd(), owned, place.path)?;

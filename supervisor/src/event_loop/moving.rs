@@ -6,7 +6,7 @@ use super::orders::source_of;
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::drain::handover::{Left, Moved, Moving, Taken};
 use crate::io::drain::idle_detector::Watched;
-use crate::io::lanes::lane::Connection;
+use crate::io::sockets::listener::Connection;
 use crate::pool::Input;
 use clustermon_protocol::address::Address;
 use std::collections::HashMap;

@@ -4,9 +4,10 @@
 use super::Shell;
 use crate::ids::WorkerId;
 use crate::io::events::source::Source;
+use crate::io::kernel::pidfd;
 use crate::io::kernel::{descriptors, random};
 use crate::io::launch::child::{self, Ended, Heirs, Kind, Member, Process};
-use crate::io::launch::spawn;
+use crate::io::process::process_tree::children;
 use crate::pool::{Exit, Input};
 use clustermon_protocol::env;
 use mio::Interest;
@@ -58,9 +59,9 @@ impl Shell {
         let source = Source::Child(worker).into();
         let mut pidfd = SourceFd(&spawned.pidfd.as_raw_fd());
         self.poll.registry().register(&mut pidfd, source, Interest::READABLE).inspect_err(|_| {
-            child::send(&spawned.pidfd, Signal::SIGKILL);
-            child::wait(&spawned.pidfd, SWEEP);
-            child::reap(pid);
+            pidfd::send(&spawned.pidfd, Signal::SIGKILL);
+            pidfd::wait(&spawned.pidfd, SWEEP);
+            pidfd::reap(pid);
         })?;
         self.tokens.insert(token, worker);
         self.processes.insert(worker, Process::new(spawned, token));
@@ -95,7 +96,7 @@ impl Shell {
     }
 
     fn watch_member(&mut self, worker: WorkerId, pid: u32, kind: Kind) {
-        let pidfd = match spawn::pidfd(pid) {
+        let pidfd = match pidfd::open(pid) {
             Ok(pidfd) => pidfd,
             Err(error) => {
                 log::warn!("worker {}: process {pid} cannot be watched: {error}", self.logical_id(worker));
@@ -229,9 +230,9 @@ impl Shell {
     /// Reaps children that nobody here started: descendants of workers whose parents have ended. How a member ends is
     /// taken in with its end.
     pub(super) fn reap_orphans(&self) {
-        for pid in child::children() {
+        for pid in children() {
             if !self.processes.values().any(|process| process.knows(pid)) {
-                child::reap(pid);
+                pidfd::reap(pid);
             }
         }
     }

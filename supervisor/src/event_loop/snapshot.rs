@@ -6,7 +6,7 @@ use super::{Shell, reload};
 use crate::api;
 use crate::config::Config;
 use crate::ids::WorkerId;
-use crate::io::lanes::credit::queue_length;
+use crate::io::kernel::sockopt::queue_length;
 use crate::io::lanes::pulse::monotonic;
 use crate::io::output::log::file;
 use crate::io::sockets::listener::Listener;

@@ -3,7 +3,7 @@
 //! such sockets. Accepts nobody.
 
 use super::address;
-use super::place::{ControlError, Place, Tried};
+use super::place::{ControlError, Holder, Place, Tried};
 use crate::io::control::runtime_dir::{self, Home, Purpose};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, open};
@@ -144,18 +144,6 @@ impl Socket {
             }
         }
         Err(Refusal::Taken(held_by))
-    }
-}
-
-/// Who has a socket.
-pub(super) struct Holder(pub(super) Option<u32>);
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(pid) => write!(f, "process {pid}"),
-            None => f.write_str("another process"),
-        }
     }
 }
 

@@ -13,6 +13,7 @@ mod sigstop;
 mod tests;
 
 use super::idle_detector::Watched;
+use crate::io::kernel::scheduling;
 use clustermon_protocol::address::Address;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use mio::Waker;
@@ -91,7 +92,7 @@ impl Moving {
         let (abandon, abandoned) = bounded::<Infallible>(0);
         let (end, outcome) = bounded(1);
         let thread = std::thread::Builder::new().name("moving".into()).spawn(move || {
-            crate::io::launch::spawn::be_prompt();
+            scheduling::be_prompt();
             let wait = |time| abandoned.recv_timeout(time) != Err(RecvTimeoutError::Disconnected);
             // Nobody may want to know any more.
             let _ = end.send(attempt::take(&watched, patience, &wait));

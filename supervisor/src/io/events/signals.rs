@@ -121,11 +121,6 @@ impl Drop for Signals {
     }
 }
 
-/// The calling thread's mask.
-pub(crate) fn current_mask() -> SigSet {
-    SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

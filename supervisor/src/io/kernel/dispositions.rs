@@ -1,7 +1,6 @@
 //! The signal mask and the ignored signals that this program was started with, for workers to get back. It installs no
 //! handler.
 
-use crate::io::events::signals::current_mask;
 use nix::sys::signal::{SigSet, Signal};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -65,4 +64,9 @@ pub(in crate::io) fn is_ignored(signal: Signal) -> bool {
 fn set(signal: Signal, disposition: libc::sighandler_t) {
     // SAFETY: no handler is installed: the disposition is SIG_IGN or SIG_DFL.
     unsafe { libc::signal(signal as i32, disposition) };
+}
+
+/// The calling thread's mask.
+fn current_mask() -> SigSet {
+    SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty())
 }

@@ -211,37 +211,9 @@ impl AsFd for Credits {
     }
 }
 
-/// How many connections wait in the queue of a listening TCP socket, as `tcpi_unacked` of TCP_INFO tells (linux/tcp.h and
-/// tcp_get_info in net/ipv4/tcp.c). `None` if it is no such socket.
-pub(crate) fn queue_length(listener: BorrowedFd<'_>) -> Option<u32> {
-    const STATE: usize = 0;
-    const UNACKED: usize = 24;
-    const LISTEN: u8 = 10;
-    let mut info = [0; UNACKED + 4];
-    let len = super::lane::get_option(listener, libc::IPPROTO_TCP, libc::TCP_INFO, &mut info).ok()?;
-    if len < info.len() || info[STATE] != LISTEN {
-        return None;
-    }
-    info[UNACKED..].first_chunk().map(|bytes| u32::from_ne_bytes(*bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{TcpListener, TcpStream};
-
-    #[test]
-    fn the_length_of_a_queue_is_told() {
-        for address in ["127.0.0.1:0", "[::1]:0", "[::]:0"] {
-            let listener = TcpListener::bind(address).unwrap();
-            assert_eq!(queue_length(listener.as_fd()), Some(0), "{address}");
-            let port = listener.local_addr().unwrap().port();
-            let host = if address.starts_with('1') { "127.0.0.1" } else { "::1" };
-            let clients: Vec<_> = (0..3).map(|_| TcpStream::connect((host, port)).unwrap()).collect();
-            assert_eq!(queue_length(listener.as_fd()), Some(3), "{address}");
-            assert_eq!(queue_length(clients[0].as_fd()), None, "a connection has no queue");
-        }
-    }
 
     #[test]
     fn what_is_written_off_may_not_be_used() {

@@ -5,8 +5,9 @@ use super::credit::Credits;
 use super::trigger::Registered;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::kernel::foreign::Foreign;
-use crate::io::kernel::{descriptors, message};
+use crate::io::kernel::{descriptors, message, sockopt};
 use crate::io::process::descriptor_table;
+use crate::io::sockets::listener::Connection;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::identity::Identity;
 use clustermon_protocol::record::{self, Record, UPWARD_LEN, Upward};
@@ -14,18 +15,8 @@ use clustermon_protocol::release::Ticket;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::cell::Cell;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
-
-/// A connection out of the kernel's accept queue, not yet a worker's.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) fd: OwnedFd,
-    pub(crate) peer: Address,
-    /// The state of its O_NONBLOCK.
-    pub(crate) nonblock: bool,
-    pub(crate) balancer: BalancerId,
-}
 
 /// One lane.
 #[derive(Debug)]
@@ -95,23 +86,22 @@ impl Lane {
         // A write is allowed, and reported as possible, while a quarter of the buffer is free of what was sent before;
         // the kernel doubles what it is told. The window itself is counted, not left to the buffer.
         let buffer = (record_cost * window * 2).to_ne_bytes();
-        set_option(supervisor_end.as_fd(), libc::SOL_SOCKET, libc::SO_SNDBUF, &buffer)?;
+        sockopt::set_option(supervisor_end.as_fd(), libc::SOL_SOCKET, libc::SO_SNDBUF, &buffer)?;
         let identity = Identity { lane: id.0, nonce, address: *address };
         let (name, len) = identity.own_name();
-        bind_raw(worker_end.as_fd(), &name[..len])?;
+        sockopt::bind_raw(worker_end.as_fd(), &name[..len])?;
         if let Some((name, len)) = identity.peer_name() {
-            bind_raw(supervisor_end.as_fd(), &name[..len])?;
+            sockopt::bind_raw(supervisor_end.as_fd(), &name[..len])?;
         }
         let inode = nix::sys::stat::fstat(&worker_end)?.st_ino;
-        let mut cookie = [0; 8];
-        get_option(worker_end.as_fd(), libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie)?;
+        let cookie = sockopt::cookie(worker_end.as_fd())?;
         Ok(Self {
             worker,
             balancer,
             holder,
             seen_at: holder,
             inode,
-            cookie: u64::from_ne_bytes(cookie),
+            cookie,
             watched: false,
             armed: false,
             one_by_one: false,
@@ -227,9 +217,7 @@ impl Lane {
 
     /// The worker's end does not block: the flags are those of the open file, which is the supervisor's too.
     pub(crate) fn is_nonblocking(&self) -> bool {
-        use nix::fcntl::{FcntlArg, OFlag, fcntl};
-        let flags = fcntl(self.worker_end.as_fd(), FcntlArg::F_GETFL);
-        flags.is_ok_and(|flags| OFlag::from_bits_retain(flags).contains(OFlag::O_NONBLOCK))
+        sockopt::is_nonblocking(self.worker_end.as_fd())
     }
 
     /// Something may yet be accepted by what was granted before.
@@ -240,10 +228,7 @@ impl Lane {
 
     /// How many records wait.
     fn records(&self) -> u32 {
-        let mut bytes: libc::c_int = 0;
-        // SAFETY: SIOCOUTQ writes one int: the buffer space of what was sent and not yet received.
-        let done = unsafe { libc::ioctl(self.supervisor_end.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-        if done < 0 { 0 } else { bytes.unsigned_abs().div_ceil(self.record_cost) }
+        sockopt::unreceived(self.supervisor_end.as_fd()).map_or(0, |bytes| bytes.div_ceil(self.record_cost))
     }
 
     /// Takes back what waits, oldest first. False if some of it still waits, because there is no descriptor for it.
@@ -341,35 +326,7 @@ fn pair() -> io::Result<(OwnedFd, OwnedFd)> {
 pub(crate) fn record_cost() -> io::Result<u32> {
     let (a, b) = pair()?;
     message::send(a.as_fd(), &Record::Void.encode(), Some(b.as_fd()))?;
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: SIOCOUTQ writes one int.
-    let done = unsafe { libc::ioctl(a.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(bytes.unsigned_abs().max(1)) }
-}
-
-/// Binds to the bytes of a `sockaddr`.
-pub(crate) fn bind_raw(fd: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> {
-    let len = address.len() as libc::socklen_t;
-    // SAFETY: the address is readable for its length.
-    let done = unsafe { libc::bind(fd.as_raw_fd(), address.as_ptr().cast(), len) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// `setsockopt` with the value as bytes.
-pub(crate) fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
-    let len = value.len() as libc::socklen_t;
-    // SAFETY: the value is readable for its length.
-    let done = unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, value.as_ptr().cast(), len) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// `getsockopt` into a buffer: how much of it is filled.
-pub(crate) fn get_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: &mut [u8]) -> io::Result<usize> {
-    let mut len = value.len() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `len` bytes to the buffer, and the length.
-    let done =
-        unsafe { libc::getsockopt(fd.as_raw_fd(), level, name, value.as_mut_ptr().cast(), &raw mut len) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(value.len().min(len as usize)) }
+    Ok(sockopt::unreceived(a.as_fd())?.max(1))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 
 use super::lane::{self, Holder};
 use crate::ids::{LaneId, WorkerId};
-use crate::io::launch::{child, spawn};
+use crate::io::kernel::pidfd;
 use crate::io::process::descriptor_table::{self, Reading};
 use crate::io::process::process_tree::Table;
 use crate::io::sockets::unmanaged_listener::{self, Look, Suspects};
@@ -191,8 +191,8 @@ fn search(missing: &mut HashMap<u64, LaneId>, pids: &[u32], found: &mut Vec<(Lan
 
 /// Waits for a process that is about to end; true once it has.
 fn ends_soon(pid: u32) -> bool {
-    if let Ok(pidfd) = spawn::pidfd(pid) {
-        child::wait(&pidfd, LAST_MOMENTS);
+    if let Ok(pidfd) = pidfd::open(pid) {
+        pidfd::wait(&pidfd, LAST_MOMENTS);
     }
     matches!(descriptor_table::each_socket(pid, |_, _| true), Ok(Reading::Ended))
 }

@@ -2,11 +2,11 @@
 //! or when the worker says that it has accepted them; counted by asking the kernel now and then. Only where somebody wants to know.
 
 use super::credit::Credits;
-use super::lane;
 use crate::ids::WorkerId;
+use crate::io::kernel::scheduling::processor_time;
+use crate::io::kernel::sockopt;
 use crate::io::sockets::sock_diag;
 use clustermon_protocol::address::UNIX;
-use nix::time::{ClockId, clock_gettime};
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -22,11 +22,6 @@ const GIVEN: Duration = Duration::from_millis(100);
 const LATEST: Duration = Duration::from_secs(1);
 /// So many connections does a worker accept at most between two counts; what it says beyond that is not remembered.
 const MOST: u32 = 1 << 16;
-
-/// How long this thread has had a processor.
-fn processor_time() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
-}
 
 /// The connections of workers.
 #[derive(Debug, Default)]
@@ -46,10 +41,9 @@ pub(crate) struct OpenConnections {
 impl OpenConnections {
     /// A connection is about to be handed to the worker.
     pub(crate) fn given(&mut self, connection: BorrowedFd<'_>, family: u16, worker: WorkerId, now: Instant) {
-        let mut cookie = [0; 8];
         // A connection without a cookie is not counted; there is none on any kernel that we run on.
-        if lane::get_option(connection, libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie).is_ok() {
-            self.add(u64::from_ne_bytes(cookie), worker, family == UNIX, now);
+        if let Ok(cookie) = sockopt::cookie(connection) {
+            self.add(cookie, worker, family == UNIX, now);
         }
     }
 

@@ -2,18 +2,18 @@
 //! are gone and passes signals on; restarts nothing.
 
 use super::spawn::Spawned;
+use crate::io::kernel::pidfd;
 use crate::io::lanes::pulse::Pulse;
 use crate::io::output::throttle::Throttle;
+use crate::io::process::process_tree::children;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
 use clustermon_protocol::message::Token;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
 use nix::unistd::Pid;
 use std::collections::{HashMap, HashSet};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::time::Duration;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// How a process came to serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Process {
     /// True if the process is the first one or a member and has ended, and its end has not been taken in yet.
     pub(crate) fn has_ended_unheard(&self, pid: u32) -> bool {
         let heard = self.pid == pid && self.ended.is_some();
-        !heard && self.pidfd_of(pid).is_some_and(has_ended)
+        !heard && self.pidfd_of(pid).is_some_and(pidfd::has_ended)
     }
 
     /// The processes whose memory and processor time are the worker's: its first, its members and all that have a pulse.
@@ -145,10 +145,10 @@ impl Process {
     pub(crate) fn stop(&mut self, signal: Signal) {
         self.stopping = true;
         for member in self.listening() {
-            ask(&member.pidfd, signal);
+            pidfd::ask(&member.pidfd, signal);
         }
         if self.listens {
-            ask(&self.pidfd, signal);
+            pidfd::ask(&self.pidfd, signal);
         }
         if !self.listens && self.listening().next().is_none() {
             self.ask_group(signal);
@@ -158,17 +158,17 @@ impl Process {
     /// Sends a signal to those who serve; where nobody is known to, to the first process.
     pub(crate) fn send(&self, signal: Signal) {
         for member in self.listening() {
-            send(&member.pidfd, signal);
+            pidfd::send(&member.pidfd, signal);
         }
         if self.listens || self.listening().next().is_none() {
-            send(&self.pidfd, signal);
+            pidfd::send(&self.pidfd, signal);
         }
     }
 
     /// Sends a signal to the members of this kind.
     pub(crate) fn send_to(&self, kind: Kind, signal: Signal) {
         for member in self.members.values().filter(|member| member.kind == kind) {
-            send(&member.pidfd, signal);
+            pidfd::send(&member.pidfd, signal);
         }
     }
 
@@ -197,7 +197,7 @@ impl Process {
     /// Kills all of it.
     pub(crate) fn kill(&self) {
         for member in self.members.values() {
-            send(&member.pidfd, Signal::SIGKILL);
+            pidfd::send(&member.pidfd, Signal::SIGKILL);
         }
         self.signal_group(Signal::SIGKILL);
     }
@@ -248,7 +248,7 @@ pub(crate) fn heirs(group: u32, token: &Token, known: impl Fn(u32) -> bool) -> H
     let variable = format!("{}={digits}", env::TOKEN);
     let mut heirs = Heirs::default();
     for pid in children().into_iter().filter(|pid| !known(*pid)) {
-        if reap(pid) {
+        if pidfd::reap(pid) {
             // What it left behind may have become ours after the list was read.
             heirs.doubtful = true;
             continue;
@@ -263,61 +263,6 @@ pub(crate) fn heirs(group: u32, token: &Token, known: impl Fn(u32) -> bool) -> H
         }
     }
     heirs
-}
-
-/// Asks a process to end by this signal. One that is stopped could not even take it in: it goes on.
-pub(crate) fn ask(pidfd: &OwnedFd, signal: Signal) {
-    send(pidfd, signal);
-    send(pidfd, Signal::SIGCONT);
-}
-
-/// Sends a signal to exactly this process; one that is gone gets nothing.
-pub(crate) fn send(pidfd: &OwnedFd, signal: Signal) {
-    let nothing: *const libc::siginfo_t = std::ptr::null();
-    // SAFETY: no siginfo is given.
-    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal as i32, nothing, 0) };
-}
-
-/// Waits for the end of a process, no longer than told.
-pub(crate) fn wait(pidfd: &OwnedFd, limit: Duration) {
-    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-    let _ = poll(&mut fds, PollTimeout::try_from(limit).unwrap_or(PollTimeout::ZERO));
-}
-
-/// True if the process is known to have ended, whether it is reaped or not.
-pub(crate) fn has_ended(pidfd: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(pidfd.as_fd(), PollFlags::POLLIN)];
-    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-}
-
-/// Everything that is a child of this process now, zombies included; empty where the kernel does not tell.
-pub(crate) fn children() -> Vec<u32> {
-    children_of(std::process::id())
-}
-
-/// The same of any process.
-pub(crate) fn children_of(pid: u32) -> Vec<u32> {
-    let mut found = Vec::new();
-    for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-        let text = std::fs::read_to_string(task.path().join("children")).unwrap_or_default();
-        found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
-    }
-    found
-}
-
-/// Reaps a child if it has ended; true if it is gone.
-pub(crate) fn reap(pid: u32) -> bool {
-    !matches!(
-        waitid(Id::Pid(Pid::from_raw(pid as i32)), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG),
-        Ok(WaitStatus::StillAlive)
-    )
-}
-
-/// True if a process with this number exists.
-pub(crate) fn is_there(pid: u32) -> bool {
-    // A number below zero would mean a group, or everybody.
-    let Ok(pid) = i32::try_from(pid) else { return false };
-    !matches!(nix::sys::signal::kill(Pid::from_raw(pid), None), Err(nix::Error::ESRCH))
 }
 
 /// Orphans of workers become children of this process instead of init's.

@@ -1,9 +1,9 @@
 //! What there is to know of this machine and this process before a cluster is started. It reads and tries; it judges
 //! nothing, and whatever it opens is closed again.
 
-use super::spawn;
 use crate::io::control::runtime_dir::{self, Purpose};
-use crate::io::lanes::credit::queue_length;
+use crate::io::kernel::pidfd;
+use crate::io::kernel::sockopt::queue_length;
 use crate::io::machine::{cpus, memory_share};
 use crate::io::sockets::sock_diag;
 use clustermon_protocol::address::{Address, INET};
@@ -121,7 +121,7 @@ fn try_calls() -> Vec<(&'static str, Result<(), Errno>)> {
     let listening =
         || Address::from_raw(&nowhere).map_or(Ok(()), |address| sock_diag::listening_on(&address).map(drop));
     vec![
-        ("pidfd_open", spawn::pidfd(std::process::id()).map(drop).map_err(errno)),
+        ("pidfd_open", pidfd::open(std::process::id()).map(drop).map_err(errno)),
         ("memfd_create", memfd_create(c"clustermon", MFdFlags::MFD_CLOEXEC).map(drop)),
         ("socketpair", socketpair(AddressFamily::Unix, kind, None, SockFlag::SOCK_CLOEXEC).map(drop)),
         ("sock_diag", listening().map_err(errno)),

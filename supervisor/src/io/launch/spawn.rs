@@ -6,6 +6,7 @@ use super::launch_spec::Recipe;
 use crate::api::Environment;
 use crate::config::OnSupervisorDeath;
 use crate::io::kernel::dispositions::Dispositions;
+use crate::io::kernel::{pidfd, scheduling};
 use crate::io::output::detach_pipe;
 use crate::io::output::streams::Ends;
 use crate::io::ready::s6_ready::Told;
@@ -13,7 +14,7 @@ use crate::io::ready::service_manager;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -55,16 +56,15 @@ impl Limits {
         if owns_process && descriptors.0 < descriptors.1 {
             setrlimit(Resource::RLIMIT_NOFILE, descriptors.1, descriptors.1)?;
         }
-        // SAFETY: no memory is involved.
-        let ordinary = unsafe { libc::sched_getscheduler(0) } == libc::SCHED_OTHER;
-        Ok(Self { descriptors, batch: ordinary && schedule(libc::SCHED_BATCH) })
+        let ordinary = scheduling::policy() == libc::SCHED_OTHER;
+        Ok(Self { descriptors, batch: ordinary && scheduling::set_policy(libc::SCHED_BATCH) })
     }
 
     /// Where whoever is woken works for long, handing over several connections at once is not to be had, and to wait for
     /// one that works only makes others wait: the calling thread preempts like any other for as long as this is so.
     pub(crate) fn be_prompt(&self, prompt: bool) {
         if self.batch {
-            schedule(if prompt { libc::SCHED_OTHER } else { libc::SCHED_BATCH });
+            scheduling::set_policy(if prompt { libc::SCHED_OTHER } else { libc::SCHED_BATCH });
         }
     }
 
@@ -72,24 +72,10 @@ impl Limits {
     fn give_back(&self) -> io::Result<()> {
         setrlimit(Resource::RLIMIT_NOFILE, self.descriptors.0, self.descriptors.1)?;
         if self.batch {
-            schedule(libc::SCHED_OTHER);
+            scheduling::set_policy(libc::SCHED_OTHER);
         }
         Ok(())
     }
-}
-
-/// Makes the calling thread one that preempts whom it wakes, whatever it was started by.
-pub(in crate::io) fn be_prompt() {
-    // SAFETY: no memory is involved.
-    if unsafe { libc::sched_getscheduler(0) } == libc::SCHED_BATCH {
-        schedule(libc::SCHED_OTHER);
-    }
-}
-
-fn schedule(policy: i32) -> bool {
-    let parameter = libc::sched_param { sched_priority: 0 };
-    // SAFETY: the parameter is ours and only read.
-    unsafe { libc::sched_setscheduler(0, policy, &raw const parameter) == 0 }
 }
 
 impl Template {
@@ -163,7 +149,7 @@ impl Template {
         }
         let mut child = command.spawn()?;
         let pid = child.id();
-        match pidfd(pid) {
+        match pidfd::open(pid) {
             Ok(pidfd) => Ok(Spawned { pid, pidfd }),
             Err(error) => {
                 // Nobody would ever see its end: another would be started beside it.
@@ -194,15 +180,6 @@ fn preload(thunk: &Path, existing: Option<&OsStr>) -> OsString {
 /// By its name, which has a hash in it where the file was written by a supervisor.
 fn is_thunk(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_bytes().starts_with(b"libclustermon_thunk"))
-}
-
-/// A descriptor that becomes readable when the process ends.
-pub(crate) fn pidfd(pid: u32) -> io::Result<OwnedFd> {
-    // SAFETY: no memory is involved.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    let fd = i32::try_from(fd).ok().filter(|fd| *fd >= 0).ok_or_else(io::Error::last_os_error)?;
-    // SAFETY: the kernel has just made it for us, close-on-exec.
-    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Whether the processes of a worker run or wait, and how much processor time they have used: as /proc tells at one moment.
 //! What it does not tell is not known, and never taken for waiting.
 
+use super::process_tree::children_of;
 use super::procfs::{self, CHILDREN_SYSTEM_TIME, Fields, USER_TIME, ticks_a_second};
-use crate::io::launch::child::children_of;
 use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The descriptor table of a process, as /proc shows it. A table that cannot be read is never taken for an empty one: not
 //! that of a process which hides it, nor that of one which is about to end. It changes nothing.
 
-use crate::io::launch::child;
+use crate::io::kernel::pidfd;
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::io;
@@ -57,7 +57,7 @@ pub(crate) fn each_socket(pid: u32, mut visit: impl FnMut(i32, u64) -> bool) -> 
         return Ok(Reading::Ending);
     }
     // Where /proc shows only one's own processes, others are not in it at all.
-    let hidden = !fs::exists(format!("/proc/{pid}"))? && child::is_there(pid);
+    let hidden = !fs::exists(format!("/proc/{pid}"))? && pidfd::is_there(pid);
     if hidden { Err(io::ErrorKind::PermissionDenied.into()) } else { Ok(Reading::Ended) }
 }
 

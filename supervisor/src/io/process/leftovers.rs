@@ -1,8 +1,8 @@
 //! Processes that a life of a worker leaves behind when it ends, such as helpers that have left its process group. It finds
 //! them among the orphans that have become children of this process, and what is below these; it ends nobody.
 
+use super::process_tree::{children, children_of};
 use super::procfs::starttime;
-use crate::io::launch::child;
 use clustermon_protocol::env;
 use clustermon_protocol::message::Token;
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ pub(crate) fn below(pids: &[u32]) -> BTreeSet<Seen> {
     let mut found = BTreeSet::new();
     let mut level = pids.to_vec();
     for _ in 0..DEPTH {
-        level = level.into_iter().flat_map(child::children_of).collect();
+        level = level.into_iter().flat_map(children_of).collect();
         for &pid in &level {
             if found.len() < MOST {
                 found.extend(starttime(pid).map(|began| Seen { pid, began }));
@@ -44,6 +44,6 @@ pub(crate) fn of(token: &Token, seen: &BTreeSet<Seen>, known: impl Fn(u32) -> bo
         environment.split(|byte| *byte == 0).any(|one| one == variable.as_bytes())
     };
     let was_seen = |pid| starttime(pid).is_some_and(|began| seen.contains(&Seen { pid, began }));
-    let orphans = child::children().into_iter().filter(|pid| !known(*pid));
+    let orphans = children().into_iter().filter(|pid| !known(*pid));
     orphans.filter(|pid| has_token(*pid) || was_seen(*pid)).collect()
 }

@@ -1,4 +1,5 @@
-//! The processes of a worker: its first process and members, their process groups and descendants. It reads /proc only.
+//! Who belongs to whom: the processes of a worker, which are its first process and members, their process groups and descendants,
+//! and the children of a process. It reads /proc only.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -54,6 +55,21 @@ impl Table {
             }
         }
     }
+}
+
+/// Everything that is a child of this process now, zombies included; empty where the kernel does not tell.
+pub(crate) fn children() -> Vec<u32> {
+    children_of(std::process::id())
+}
+
+/// The same of any process.
+pub(super) fn children_of(pid: u32) -> Vec<u32> {
+    let mut found = Vec::new();
+    for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        let text = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+    }
+    found
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 //! it answers. Only this module reads what a worker writes to a connection, and only to these.
 
 use crate::ids::BalancerId;
-use crate::io::lanes::lane::Connection;
-use crate::io::sockets::listener;
+use crate::io::kernel::sockopt::unnamed;
+use crate::io::sockets::listener::{self, Connection};
 use clustermon_protocol::address::{INET, INET6};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::fs::File;
@@ -40,7 +40,7 @@ impl Probe {
                 let own = |flags| socketpair(AddressFamily::Unix, SockType::Stream, None, flags);
                 let blocking = if nonblock { SockFlag::SOCK_NONBLOCK } else { SockFlag::empty() };
                 let (end, fd) = own(SockFlag::SOCK_CLOEXEC | blocking)?;
-                (end, Connection { fd, peer: listener::unnamed(), nonblock, balancer })
+                (end, Connection { fd, peer: unnamed(), nonblock, balancer })
             }
         };
         let probe = Self { end: File::from(end), head: Vec::new() };

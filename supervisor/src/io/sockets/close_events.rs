@@ -1,5 +1,6 @@
 //! The kernel's word of TCP connections that have ended, whoever had them. It tells which, and keeps none.
 
+use crate::io::kernel::{packet_filter, sockopt};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
 };
@@ -37,12 +38,7 @@ impl Closings {
         set_filter(&socket, &ports)?;
         for group in GROUPS {
             let group = group.to_ne_bytes();
-            crate::io::lanes::lane::set_option(
-                socket.as_fd(),
-                libc::SOL_NETLINK,
-                libc::NETLINK_ADD_MEMBERSHIP,
-                &group,
-            )?;
+            sockopt::set_option(socket.as_fd(), libc::SOL_NETLINK, libc::NETLINK_ADD_MEMBERSHIP, &group)?;
         }
         Ok(Self { socket, ports })
     }
@@ -84,7 +80,7 @@ impl AsRawFd for Closings {
 
 /// Lets nothing pass but messages of these local ports.
 fn set_filter(socket: &OwnedFd, ports: &[u16]) -> io::Result<()> {
-    let step = |code: u32, jt: u8, k: u32| libc::sock_filter { code: code as u16, jt, jf: 0, k };
+    let step = |code, jt, k| packet_filter::step(code, jt, 0, k);
     let mut program = Vec::new();
     if ports.len() <= MOST_PORTS {
         program.push(step(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 0, PORT));
@@ -96,14 +92,7 @@ fn set_filter(socket: &OwnedFd, ports: &[u16]) -> io::Result<()> {
         program.push(step(libc::BPF_RET | libc::BPF_K, 0, 0));
     }
     program.push(step(libc::BPF_RET | libc::BPF_K, 0, KEPT));
-    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
-    // SAFETY: the program is readable for its length, and copied by the call.
-    let done = unsafe {
-        let len = size_of_val(&filter) as libc::socklen_t;
-        let filter = (&raw const filter).cast();
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, filter, len)
-    };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    packet_filter::attach(socket.as_fd(), &mut program)
 }
 
 #[cfg(test)]
@@ -121,12 +110,10 @@ mod tests {
     fn end_one(listener: &TcpListener) -> u64 {
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (own, _) = listener.accept().unwrap();
-        let mut number = [0; 8];
-        crate::io::lanes::lane::get_option(own.as_fd(), libc::SOL_SOCKET, libc::SO_COOKIE, &mut number)
-            .unwrap();
+        let number = sockopt::cookie(own.as_fd()).unwrap();
         drop(client);
         drop(own);
-        u64::from_ne_bytes(number)
+        number
     }
 
     #[test]

@@ -7,7 +7,9 @@ mod unblock;
 use super::sock_diag;
 use crate::ids::{BalancerId, LaneId};
 use crate::io::kernel::foreign::Foreign;
-use crate::io::lanes::lane::{self, Connection};
+use crate::io::kernel::sockopt::{
+    bind_raw, cookie, get_option, int_option, is_nonblocking, own_address, set_nonblocking, unnamed,
+};
 use bound::Bound;
 use clustermon_protocol::address::{Address, INET6, MAX, UNIX};
 use std::io;
@@ -60,15 +62,13 @@ impl Facts {
             let v6_only =
                 address.family() == INET6 && int_option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)? != 0;
             let mut device = [0; libc::IFNAMSIZ];
-            let len = lane::get_option(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, &mut device)?;
+            let len = get_option(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, &mut device)?;
             Key::Inet { address, v6_only, device: device[..len].to_vec() }
         };
-        let mut cookie = [0; 8];
-        lane::get_option(socket, libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie)?;
         Ok(Self {
             address,
             key,
-            cookie: u64::from_ne_bytes(cookie),
+            cookie: cookie(socket)?,
             inode: nix::sys::stat::fstat(socket)?.st_ino,
             listening: number(libc::SO_ACCEPTCONN)? != 0,
         })
@@ -83,6 +83,16 @@ fn canonical(path: &[u8]) -> PathBuf {
         (Some(directory), Some(name)) => directory.join(name),
         _ => path.to_owned(),
     }
+}
+
+/// A connection out of the kernel's accept queue, not yet a worker's.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) fd: OwnedFd,
+    pub(crate) peer: Address,
+    /// The state of its O_NONBLOCK.
+    pub(crate) nonblock: bool,
+    pub(crate) balancer: BalancerId,
 }
 
 /// One balancer's socket.
@@ -195,7 +205,7 @@ impl Listener {
             log::debug!("{}: no other socket: {error}", self.address);
             // One that was bound to port 0 has lost its port (though it shows it yet) and would get any other. The others
             // are bound still, which is EINVAL.
-            match lane::bind_raw(self.socket.as_fd(), self.address.as_bytes()) {
+            match bind_raw(self.socket.as_fd(), self.address.as_bytes()) {
                 Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
                 Ok(()) | Err(_) => {}
             }
@@ -225,7 +235,7 @@ impl Listener {
         } else {
             // An abstract name is free once its socket is closed.
             self.socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?.into();
-            lane::bind_raw(fresh.as_fd(), self.address.as_bytes())?;
+            bind_raw(fresh.as_fd(), self.address.as_bytes())?;
         }
         listen(&fresh, Backlog::new(backlog).unwrap_or(Backlog::MAXCONN))?;
         Ok(fresh)
@@ -244,10 +254,7 @@ impl Listener {
 
     /// Sets O_NONBLOCK again where somebody who has the socket too has cleared it. True if that was so.
     pub(crate) fn keep_nonblocking(&self) -> bool {
-        use nix::fcntl::{FcntlArg, OFlag, fcntl};
-        let flags = fcntl(&self.socket, FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
-        let is_cleared = flags.is_ok_and(|flags| !flags.contains(OFlag::O_NONBLOCK));
-        is_cleared && set_nonblocking(self.socket.as_fd()).is_ok()
+        !is_nonblocking(self.socket.as_fd()) && set_nonblocking(self.socket.as_fd()).is_ok()
     }
 
     /// Nobody is to connect here any more: workers that accept by themselves have the socket too, so that it would go on to let
@@ -315,36 +322,4 @@ pub(in crate::io) fn accept_from(
     let fd = unsafe { OwnedFd::from_raw_fd(fd) };
     let peer = raw.get(..len as usize).and_then(Address::from_raw).unwrap_or_else(unnamed);
     Ok(Connection { fd, peer, nonblock, balancer })
-}
-
-/// What stands for a peer that has no address.
-pub(crate) fn unnamed() -> Address {
-    // A family alone is a well-formed unix address; were it not, IPv4's wildcard would stand in for 'unknown'.
-    Address::from_raw(&UNIX.to_ne_bytes()).unwrap_or(Address::v4(std::net::Ipv4Addr::UNSPECIFIED, 0))
-}
-
-/// The kernel's address of a socket.
-pub(crate) fn own_address(socket: BorrowedFd<'_>) -> io::Result<Address> {
-    let mut raw = [0u8; MAX];
-    let mut len = raw.len() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `len` bytes to the buffer, and the length.
-    if unsafe { libc::getsockname(socket.as_raw_fd(), raw.as_mut_ptr().cast(), &raw mut len) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let invalid = || io::Error::from_raw_os_error(libc::EINVAL);
-    raw.get(..len as usize).and_then(Address::from_raw).ok_or_else(invalid)
-}
-
-/// An option that is an `int`.
-pub(crate) fn int_option(socket: BorrowedFd<'_>, level: i32, name: i32) -> io::Result<i32> {
-    let mut value = [0; 4];
-    lane::get_option(socket, level, name, &mut value)?;
-    Ok(i32::from_ne_bytes(value))
-}
-
-fn set_nonblocking(socket: BorrowedFd<'_>) -> io::Result<()> {
-    use nix::fcntl::{FcntlArg, OFlag, fcntl};
-    let flags = OFlag::from_bits_retain(fcntl(socket, FcntlArg::F_GETFL)?);
-    fcntl(socket, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK))?;
-    Ok(())
 }

@@ -6,6 +6,7 @@ pub(crate) mod listener;
 pub(crate) mod options;
 pub(crate) mod pending;
 pub(crate) mod port_owner;
+pub(crate) mod reach;
 pub(crate) mod sock_diag;
 pub(crate) mod syn_filter;
 pub(crate) mod unmanaged_listener;

@@ -1,9 +1,10 @@
 //! The connections that the supervisor holds between accept and hand-over: usually one at a time, more only when a lane
 //! was taken back. It closes what is dropped and never reads a byte.
 
+use super::listener::Connection;
 use crate::ids::ConnId;
 use crate::io::kernel::foreign::Foreign;
-use crate::io::lanes::lane::{Connection, set_option};
+use crate::io::kernel::sockopt::set_option;
 use clustermon_protocol::address::UNIX;
 use slab::Slab;
 use std::os::fd::AsFd;
@@ -57,26 +58,17 @@ impl Conns {
 mod tests {
     use super::*;
     use crate::ids::BalancerId;
-    use crate::io::kernel::message;
+    use crate::io::kernel::{message, packet_filter};
     use crate::io::sockets::listener::accept_from;
     use std::net::{TcpListener, TcpStream};
-    use std::os::fd::AsRawFd;
     use std::os::unix::net::{UnixListener, UnixStream};
     use std::sync::mpsc;
     use std::time::Duration;
 
     /// The kernel drops whatever arrives for this socket: no end of a connection is ever acknowledged.
     fn deafen(socket: &TcpStream) {
-        let nothing = libc::sock_filter { code: 6, jt: 0, jf: 0, k: 0 };
-        let mut code = [nothing];
-        let program = libc::sock_fprog { len: 1, filter: code.as_mut_ptr() };
-        // SAFETY: the program is readable, and copied by the call.
-        let done = unsafe {
-            let len = size_of_val(&program) as libc::socklen_t;
-            let program = (&raw const program).cast();
-            libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program, len)
-        };
-        assert_eq!(done, 0);
+        let nothing = packet_filter::step(libc::BPF_RET | libc::BPF_K, 0, 0, 0);
+        packet_filter::attach(socket.as_fd(), &mut [nothing]).unwrap();
     }
 
     fn linger(socket: &impl AsFd) {

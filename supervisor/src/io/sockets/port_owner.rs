@@ -122,7 +122,7 @@ fn unix_listeners(table: &str, name: &str) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sockets::listener::own_address;
+    use crate::io::kernel::sockopt::own_address;
     use std::net::TcpListener;
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixListener;

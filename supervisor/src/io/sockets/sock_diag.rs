@@ -1,7 +1,6 @@
 //! Asks the kernel about sockets (sock_diag over netlink): which listen on an address, which connections are still open,
 //! and what moves on them. It only reads, and waits for nobody but the kernel.
 
-pub(crate) mod reach;
 pub(crate) mod tcp;
 pub(crate) mod unix;
 
@@ -18,12 +17,12 @@ const NLMSG_DONE: u16 = 3;
 const NLMSG_ERROR: u16 = 2;
 const HEADER: usize = 16;
 /// `struct inet_diag_msg`: family, state, timer, retrans; ports, addresses, interface, cookie; five numbers.
-const INET_DIAG_MSG: usize = 72;
+pub(super) const INET_DIAG_MSG: usize = 72;
 /// `struct unix_diag_msg`: family, type, state, a byte unused; inode, cookie.
 const UNIX_DIAG_MSG: usize = 16;
 const TCP_ESTABLISHED: u32 = 1;
 const TCP_CLOSE_WAIT: u32 = 8;
-const TCP_LISTEN: u32 = 10;
+pub(super) const TCP_LISTEN: u32 = 10;
 const TCP_BOUND: u32 = 13;
 
 /// Inodes of the TCP sockets that listen on exactly this address. With SO_REUSEPORT the kernel would let a second cluster
@@ -101,7 +100,7 @@ pub(crate) fn each_open_unix_connection(mut visit: impl FnMut(u64)) -> io::Resul
 }
 
 /// `struct inet_diag_req_v2` with an empty socket id.
-fn tcp(family: u16, states: u32) -> Vec<u8> {
+pub(super) fn tcp(family: u16, states: u32) -> Vec<u8> {
     let mut request = vec![family as u8, libc::IPPROTO_TCP as u8, 0, 0];
     request.extend(states.to_ne_bytes());
     request.extend([0; 48]);
@@ -110,7 +109,7 @@ fn tcp(family: u16, states: u32) -> Vec<u8> {
 
 /// Asks for a dump and calls `visit` with each message of it. An error means that something may have been left out: the
 /// kernel broke the dump off, or the table changed under it.
-fn dump(request: &[u8], visit: impl FnMut(&[u8])) -> io::Result<()> {
+pub(super) fn dump(request: &[u8], visit: impl FnMut(&[u8])) -> io::Result<()> {
     dump_as(SOCK_DIAG_BY_FAMILY, request, visit)
 }
 
@@ -177,7 +176,7 @@ fn listener(message: &[u8], address: &Address) -> Option<u64> {
 }
 
 /// The socket's own address and inode, as an `inet_diag_msg` tells them.
-fn local(message: &[u8]) -> Option<(Address, u64)> {
+pub(super) fn local(message: &[u8]) -> Option<(Address, u64)> {
     let message = message.get(..INET_DIAG_MSG)?;
     let port = u16::from_be_bytes([message[4], message[5]]);
     let address = if u16::from(message[0]) == INET6 {
@@ -189,7 +188,7 @@ fn local(message: &[u8]) -> Option<(Address, u64)> {
 }
 
 /// The attributes that follow the fixed part of a message: kind and value.
-fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+pub(super) fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {
         let head = rest.get(..4)?;
         let (len, kind) = (u16::from_ne_bytes([head[0], head[1]]), u16::from_ne_bytes([head[2], head[3]]));
@@ -200,31 +199,24 @@ fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
 }
 
 /// A 32-bit number; the caller has made sure that it is there.
-fn number(bytes: &[u8], at: usize) -> u32 {
+pub(super) fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::lanes::lane;
-    use crate::io::sockets::listener;
+    use crate::io::kernel::sockopt::{cookie, own_address};
     use std::net::{TcpListener, TcpStream};
-    use std::os::fd::{AsFd, BorrowedFd};
+    use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
-
-    fn cookie(socket: BorrowedFd<'_>) -> u64 {
-        let mut value = [0; 8];
-        lane::get_option(socket, libc::SOL_SOCKET, libc::SO_COOKIE, &mut value).unwrap();
-        u64::from_ne_bytes(value)
-    }
 
     #[test]
     fn finds_exactly_the_listener() {
         for ip in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(socket) = TcpListener::bind(ip) else { continue };
             let inode = nix::sys::stat::fstat(socket.as_fd()).unwrap().st_ino;
-            let address = listener::own_address(socket.as_fd()).unwrap();
+            let address = own_address(socket.as_fd()).unwrap();
             assert_eq!(listening_on(&address).unwrap(), [inode]);
             drop(socket);
             assert_eq!(listening_on(&address).unwrap(), [0u64; 0]);
@@ -268,7 +260,7 @@ mod tests {
         let _client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
         let (accepted, _) = server.accept().unwrap();
         let (unix, _peer) = UnixStream::pair().unwrap();
-        let (tcp, local) = (cookie(accepted.as_fd()), cookie(unix.as_fd()));
+        let (tcp, local) = (cookie(accepted.as_fd()).unwrap(), cookie(unix.as_fd()).unwrap());
         let open = || {
             let mut found = Vec::new();
             each_open_connection(|cookie| found.push(cookie)).unwrap();

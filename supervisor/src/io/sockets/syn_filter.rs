@@ -4,9 +4,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::listener::own_address;
 use super::sock_diag::{tcp, unix};
-use crate::io::lanes::lane;
+use crate::io::kernel::packet_filter::{attach, step};
+use crate::io::kernel::sockopt::{int_option, own_address, unacknowledged};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -22,16 +22,9 @@ const FILTER: [libc::sock_filter; 5] = [
 const FLAGS_AT: u32 = 13;
 const SYN: u32 = 0x02;
 const ACK: u32 = 0x10;
-/// Where `struct tcp_info` of a listening socket tells how many connections wait.
-const WAITING_AT: usize = 24;
-
-pub(in crate::io) const fn step(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
-    libc::sock_filter { code: code as u16, jt, jf, k }
-}
-
 /// Lets nobody new in: TCP clients get no answer and ask again (whoever listens then, or nobody, answers them), unix clients
-/// are refused; accepting says EINVAL then once all is accepted. AlreadyExists if the program has a filter of its own: the
-/// door stays open.
+/// are refused; accepting says EINVAL then once all is accepted. AlreadyExists if the program has a filter of its own:
+/// nothing is changed then.
 pub(crate) fn close(listener: BorrowedFd<'_>) -> io::Result<()> {
     if is_unix(listener)? {
         nix::sys::socket::shutdown(listener.as_raw_fd(), nix::sys::socket::Shutdown::Read)?;
@@ -43,24 +36,7 @@ pub(crate) fn close(listener: BorrowedFd<'_>) -> io::Result<()> {
     attach(listener, &mut FILTER.clone())
 }
 
-/// Puts a packet filter before a socket.
-pub(in crate::io) fn attach(socket: BorrowedFd<'_>, filter: &mut [libc::sock_filter]) -> io::Result<()> {
-    let len = u16::try_from(filter.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let program = libc::sock_fprog { len, filter: filter.as_mut_ptr() };
-    // SAFETY: the option's value is the program, which points to as many instructions as it says; the kernel copies them.
-    let done = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
-            (&raw const program).cast(),
-            size_of::<libc::sock_fprog>() as libc::socklen_t,
-        )
-    };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
-}
-
-/// Whether nobody is left who was let in and not accepted. Behind a closed door that stays so. At one port, handshakes with
+/// Whether nobody is left who was let in and not accepted. Once it is closed that stays so. At one port, handshakes with
 /// another socket count too; with SYN cookies in use for all, nobody can tell, and the answer is always no.
 pub(crate) fn is_empty(listener: BorrowedFd<'_>) -> io::Result<bool> {
     if is_unix(listener)? {
@@ -77,11 +53,7 @@ pub(crate) fn is_empty(listener: BorrowedFd<'_>) -> io::Result<bool> {
 
 /// Connections in the accept queue.
 fn waiting(listener: BorrowedFd<'_>) -> io::Result<u32> {
-    let mut info = [0; WAITING_AT + 4];
-    lane::get_option(listener, libc::IPPROTO_TCP, libc::TCP_INFO, &mut info)?;
-    let mut number = [0; 4];
-    number.copy_from_slice(&info[WAITING_AT..]);
-    Ok(u32::from_ne_bytes(number))
+    Ok(unacknowledged(listener)?.map_or(0, |(_, waiting)| waiting))
 }
 
 /// Whether a client has been answered and has not answered yet.
@@ -93,7 +65,7 @@ fn handshakes(listener: BorrowedFd<'_>) -> io::Result<bool> {
 }
 
 fn is_unix(socket: BorrowedFd<'_>) -> io::Result<bool> {
-    Ok(super::listener::int_option(socket, libc::SOL_SOCKET, libc::SO_DOMAIN)? == libc::AF_UNIX)
+    Ok(int_option(socket, libc::SOL_SOCKET, libc::SO_DOMAIN)? == libc::AF_UNIX)
 }
 
 /// Whether there is a packet filter that `close` has not put there.

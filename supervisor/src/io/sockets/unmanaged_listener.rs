@@ -155,7 +155,7 @@ fn listeners(rules: &str) -> io::Result<HashMap<u64, Address>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sockets::listener::own_address;
+    use crate::io::kernel::sockopt::own_address;
     use std::net::TcpListener;
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixListener;

@@ -7,14 +7,14 @@ use super::drop_filter::DropFilter;
 use super::plan::{Plan, Step};
 use super::proof::{Proofs, Standing};
 use super::rcvlowat::{self, Frozen};
-use super::sight::{self, Processes, Sight};
+use super::sight::{Processes, Sight};
 use super::sigstop::SigStop;
 use super::{Effort, Left, Moved, Outcome, Taken};
 use crate::io::drain::idle_detector::Watched;
 use crate::io::drain::idle_detector::judge::History;
 use crate::io::drain::idle_detector::snapshot::something_waits;
-use crate::io::sockets::listener::own_address;
-use nix::time::{ClockId, clock_gettime};
+use crate::io::kernel::scheduling::processor_time;
+use crate::io::kernel::sockopt::{is_nonblocking, own_address, peer_address};
 use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -87,7 +87,7 @@ impl Attempt<'_> {
         let (mut processes_seen, mut next) = (now(), DESCRIPTORS.0.max((now() - begin) * DESCRIPTORS.1));
         let (mut stop_at, mut between) = (begin, STOPS.0);
         loop {
-            let (start, used_before) = (now(), used());
+            let (start, used_before) = (now(), processor_time());
             if start - begin > patience {
                 return Ok(None);
             }
@@ -124,7 +124,7 @@ impl Attempt<'_> {
                 self.freeze(&sight, &standings, &receiving, &processes, step)?;
             }
             let (share, shortest) = if step == Step::Watch { WATCHING } else { KEEPING };
-            let cost = used().saturating_sub(used_before);
+            let cost = processor_time().saturating_sub(used_before);
             if !(self.wait)((cost * (share - 1)).max(shortest)) {
                 return Ok(None);
             }
@@ -216,8 +216,8 @@ impl Attempt<'_> {
             self.shut.open_taken(cookie, fd.as_fd());
             Some(Taken {
                 local: own_address(fd.as_fd()).ok()?,
-                peer: sight::peer_address(fd.as_fd()),
-                nonblock: rcvlowat::is_nonblocking(fd.as_fd()),
+                peer: peer_address(fd.as_fd()),
+                nonblock: is_nonblocking(fd.as_fd()),
                 fd,
             })
         });
@@ -233,9 +233,4 @@ fn may_stop(at_rest: bool, standings: &[Standing]) -> bool {
 #[expect(clippy::disallowed_methods, reason = "this thread paces itself; the loop's clock is not its own")]
 fn now() -> Instant {
     Instant::now()
-}
-
-/// How long this thread has been on a processor.
-fn used() -> Duration {
-    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map_or(Duration::ZERO, Duration::from)
 }

@@ -3,8 +3,8 @@
 
 use super::rcvlowat;
 use super::sight::{Processes, Seen};
-use crate::io::lanes::lane;
-use crate::io::sockets::syn_filter::{self, step};
+use crate::io::kernel::packet_filter::{self, step};
+use crate::io::sockets::syn_filter;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -43,7 +43,7 @@ impl DropFilter {
         if let Some(copy) = rcvlowat::copy(seen.cookie, seen.inode, processes)?
             && !syn_filter::has_filter(copy.as_fd())?
         {
-            syn_filter::attach(copy.as_fd(), &mut NO_BYTES.clone())?;
+            packet_filter::attach(copy.as_fd(), &mut NO_BYTES.clone())?;
             self.inodes.insert(seen.cookie, seen.inode);
         }
         Ok(())
@@ -56,7 +56,7 @@ impl DropFilter {
                 return true;
             }
             match rcvlowat::copy(*cookie, *inode, processes) {
-                Ok(Some(copy)) => detach(copy.as_fd()),
+                Ok(Some(copy)) => packet_filter::detach(copy.as_fd()),
                 Ok(None) => {}
                 Err(error) => log::warn!("a connection stays shut: {error}"),
             }
@@ -67,14 +67,9 @@ impl DropFilter {
     /// Opens one that was taken.
     pub(super) fn open_taken(&mut self, cookie: u64, taken: BorrowedFd<'_>) {
         if self.inodes.remove(&cookie).is_some() {
-            detach(taken);
+            packet_filter::detach(taken);
         }
     }
-}
-
-fn detach(socket: BorrowedFd<'_>) {
-    // It was attached, and a filter that is ours is not locked.
-    let _ = lane::set_option(socket, libc::SOL_SOCKET, libc::SO_DETACH_FILTER, &[0; 4]);
 }
 
 #[cfg(test)]
@@ -94,9 +89,7 @@ mod tests {
         let (mut server, _) = listener.accept().unwrap();
         let fd = server.as_raw_fd();
         let inode = std::fs::metadata(format!("/proc/self/fd/{fd}")).unwrap().ino();
-        let mut cookie = [0; 8];
-        lane::get_option(server.as_fd(), libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie).unwrap();
-        let cookie = u64::from_ne_bytes(cookie);
+        let cookie = crate::io::kernel::sockopt::cookie(server.as_fd()).unwrap();
         let pid = std::process::id();
         let mut processes = Processes::new(HashSet::from([pid]));
         processes.insert(pid, fd, inode);

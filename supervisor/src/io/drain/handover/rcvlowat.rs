@@ -2,13 +2,11 @@
 //! readable (SO_RCVLOWAT). The bytes stay in the kernel; nothing is read, and nothing is lost.
 
 use super::sight::{Processes, Seen};
-use super::sigstop;
-use crate::io::lanes::lane;
-use crate::io::sockets::listener::int_option;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use crate::io::kernel::pidfd;
+use crate::io::kernel::sockopt::{self, int_option, is_nonblocking};
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Few requests have as many bytes; those that do are served as ever.
 const ENOUGH: i32 = 32 * 1024;
@@ -84,21 +82,7 @@ impl Frozen {
 }
 
 fn set(socket: BorrowedFd<'_>, bytes: i32) -> io::Result<()> {
-    lane::set_option(socket, libc::SOL_SOCKET, libc::SO_RCVLOWAT, &bytes.to_ne_bytes())
-}
-
-/// The state of O_NONBLOCK.
-pub(super) fn is_nonblocking(socket: BorrowedFd<'_>) -> bool {
-    let flags = fcntl(socket, FcntlArg::F_GETFL).map(OFlag::from_bits_retain);
-    flags.is_ok_and(|flags| flags.contains(OFlag::O_NONBLOCK))
-}
-
-/// Bytes that the program could read.
-pub(super) fn unread(socket: BorrowedFd<'_>) -> io::Result<u32> {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: SIOCINQ writes one int.
-    let done = unsafe { libc::ioctl(socket.as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(bytes.unsigned_abs()) }
+    sockopt::set_option(socket, libc::SOL_SOCKET, libc::SO_RCVLOWAT, &bytes.to_ne_bytes())
 }
 
 /// A copy of a descriptor of the worker's; `None` if it is not there any more.
@@ -106,22 +90,16 @@ pub(super) fn copy(cookie: u64, inode: u64, processes: &Processes) -> io::Result
     let Some((pid, fd)) = processes.places.get(&inode) else { return Ok(None) };
     let is_gone =
         |error: &io::Error| matches!(error.raw_os_error(), Some(libc::ESRCH | libc::EBADF | libc::EINVAL));
-    let pidfd = match sigstop::open(*pid) {
+    let pidfd = match pidfd::open(*pid) {
         Err(error) if is_gone(&error) => return Ok(None),
         opened => opened?,
     };
-    // SAFETY: no memory is involved.
-    let copy = unsafe { libc::syscall(libc::SYS_pidfd_getfd, pidfd.as_raw_fd(), *fd, 0) };
-    if copy < 0 {
-        let error = io::Error::last_os_error();
-        return if is_gone(&error) { Ok(None) } else { Err(refused(*pid, &error)) };
-    }
-    // SAFETY: the kernel has just made it for us.
-    let copy = unsafe { OwnedFd::from_raw_fd(copy as i32) };
+    let copy = match pidfd::copy_descriptor(&pidfd, *fd) {
+        Err(error) if is_gone(&error) => return Ok(None),
+        copied => copied.map_err(|error| refused(*pid, &error))?,
+    };
     // The number may be another's by now.
-    let mut its = [0; 8];
-    let is_same = lane::get_option(copy.as_fd(), libc::SOL_SOCKET, libc::SO_COOKIE, &mut its).is_ok()
-        && u64::from_ne_bytes(its) == cookie;
+    let is_same = sockopt::cookie(copy.as_fd()).is_ok_and(|its| its == cookie);
     Ok(is_same.then_some(copy))
 }
 

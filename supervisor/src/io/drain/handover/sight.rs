@@ -3,15 +3,13 @@
 use super::sigstop;
 use crate::io::drain::idle_detector::Watched;
 use crate::io::drain::idle_detector::judge::{self, History, State};
-use crate::io::lanes::lane;
+use crate::io::kernel::sockopt::get_option;
 use crate::io::process::descriptor_table;
 use crate::io::process::process_tree::Table;
-use crate::io::sockets::listener::unnamed;
 use crate::io::sockets::sock_diag::{tcp, unix};
-use clustermon_protocol::address::{Address, MAX};
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 /// A connection that may be taken.
@@ -164,7 +162,7 @@ impl Sight {
 /// Looks again at one connection of which everything was read; `None` if something has come since.
 pub(super) fn by_info(before: &Seen, socket: BorrowedFd<'_>) -> io::Result<Option<Seen>> {
     let mut info = [0; 256];
-    let len = lane::get_option(socket, libc::IPPROTO_TCP, libc::TCP_INFO, &mut info)?;
+    let len = get_option(socket, libc::IPPROTO_TCP, libc::TCP_INFO, &mut info)?;
     let traffic = tcp::traffic(&info[..len]);
     if traffic.received != Some(before.received) {
         return Ok(None);
@@ -189,14 +187,4 @@ fn seen(socket: &tcp::Socket) -> Option<Seen> {
         received_ago: traffic.received_ago?,
         round_trip: traffic.round_trip.unwrap_or_default(),
     })
-}
-
-/// The client's address; one that has gone meanwhile has none.
-pub(super) fn peer_address(socket: BorrowedFd<'_>) -> Address {
-    let mut raw = [0u8; MAX];
-    let mut len = raw.len() as libc::socklen_t;
-    // SAFETY: the kernel writes at most `len` bytes to the buffer, and the length.
-    let done = unsafe { libc::getpeername(socket.as_raw_fd(), raw.as_mut_ptr().cast(), &raw mut len) };
-    let address = (done == 0).then(|| raw.get(..len as usize).and_then(Address::from_raw)).flatten();
-    address.unwrap_or_else(unnamed)
 }

@@ -1,13 +1,13 @@
 //! A worker that is stopped: all threads of all its processes. It goes on when this is dropped, unless it was killed.
 
-use crate::io::launch::child;
+use crate::io::kernel::pidfd;
 use crate::io::process::process_tree::Table;
 use crate::io::process::procfs;
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// A thread that does not stop within this time is deep in the kernel.
@@ -83,13 +83,13 @@ impl SigStop {
     }
 
     fn add(&mut self, pid: u32) -> io::Result<bool> {
-        let pidfd = match open(pid) {
+        let pidfd = match pidfd::open(pid) {
             // Gone already.
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(false),
             opened => opened?,
         };
         let by_us = !is_stopped(pid);
-        child::send(&pidfd, Signal::SIGSTOP);
+        pidfd::send(&pidfd, Signal::SIGSTOP);
         self.stopped.insert(pid, Stopped { pidfd, by_us });
         Ok(true)
     }
@@ -103,7 +103,7 @@ impl SigStop {
     /// Ends them. Stopped as they are, they do nothing more.
     pub(super) fn kill(mut self) {
         for (_, stopped) in self.stopped.drain() {
-            child::send(&stopped.pidfd, Signal::SIGKILL);
+            pidfd::send(&stopped.pidfd, Signal::SIGKILL);
         }
     }
 }
@@ -111,17 +111,9 @@ impl SigStop {
 impl Drop for SigStop {
     fn drop(&mut self) {
         for stopped in self.stopped.values().filter(|stopped| stopped.by_us) {
-            child::send(&stopped.pidfd, Signal::SIGCONT);
+            pidfd::send(&stopped.pidfd, Signal::SIGCONT);
         }
     }
-}
-
-/// A descriptor of a process.
-pub(super) fn open(pid: u32) -> io::Result<OwnedFd> {
-    // SAFETY: no memory is involved.
-    let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
-    // SAFETY: the kernel has just made it for us.
-    if fd < 0 { Err(io::Error::last_os_error()) } else { Ok(unsafe { OwnedFd::from_raw_fd(fd as i32) }) }
 }
 
 fn threads(pid: u32) -> impl Iterator<Item = u32> {

@@ -3,12 +3,13 @@
 
 use super::judge::{self, History, State};
 use super::{Report, Watched};
+use crate::io::kernel::sockopt;
 use crate::io::process::descriptor_table;
 use crate::io::process::process_tree::Table;
 use crate::io::sockets::sock_diag::{tcp, unix};
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 /// Processes forked while descriptors were read are read too, so many times over.
@@ -111,10 +112,7 @@ impl Sight {
 
 /// Whether the worker has something to receive yet: buffer space that is in use.
 pub(in crate::io) fn something_waits(supervisor_end: &OwnedFd) -> bool {
-    let mut bytes: libc::c_int = 0;
-    // SAFETY: SIOCOUTQ writes one int.
-    let done = unsafe { libc::ioctl(supervisor_end.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-    done == 0 && bytes > 0
+    sockopt::unreceived(supervisor_end.as_fd()).is_ok_and(|bytes| bytes > 0)
 }
 
 /// Finds the processes of each worker and the sockets that they have.

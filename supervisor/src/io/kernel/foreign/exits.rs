@@ -2,11 +2,11 @@
 //! an *exiting* thread closes. So the last copy of it is that of a thread with a table of descriptors of its own, and this
 //! thread ends. Where tables cannot be separated the descriptor is closed plainly, and its closing thread waits.
 
+use super::super::{descriptors, scm};
 use super::STACK;
-use crate::io::kernel::message;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::collections::HashMap;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::{io, thread};
@@ -39,12 +39,11 @@ pub(super) fn close(fd: OwnedFd) {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed).to_ne_bytes();
     let way = way().get_or_insert_with(|| open().ok().map(Arc::new)).clone();
     // With a copy under way this one is not the last, and its close waits for nothing that lingers.
-    let copied =
-        way.as_ref().filter(|way| message::send_waiting(way.as_fd(), &number, Some(fd.as_fd())).is_ok());
+    let copied = way.as_ref().filter(|way| send(way.as_fd(), &number, Some(fd.as_fd())).is_ok());
     drop(fd);
     if let Some(way) = copied {
         // Now the copy is the last.
-        let _ = message::send_waiting(way.as_fd(), &number, None);
+        let _ = send(way.as_fd(), &number, None);
     }
 }
 
@@ -85,7 +84,7 @@ fn separate_from(from: u32) -> io::Result<()> {
         if unsafe { libc::unshare(libc::CLONE_FILES) } < 0 {
             return Err(io::Error::last_os_error());
         }
-        let limit = u32::try_from(crate::io::kernel::descriptors::limit()).unwrap_or(u32::MAX);
+        let limit = u32::try_from(descriptors::limit()).unwrap_or(u32::MAX);
         close_each(from, limit.min(1 << 20))
     })
 }
@@ -113,7 +112,7 @@ fn serve(number: i32) {
     let (mut early, mut last) = (HashMap::new(), Vec::new());
     loop {
         let mut number = [0; 8];
-        match message::receive_waiting(end.as_fd(), &mut number, last.is_empty()) {
+        match receive(end.as_fd(), &mut number, last.is_empty()) {
             Ok(Some(fd)) => {
                 early.insert(number, fd);
             }
@@ -127,6 +126,29 @@ fn serve(number: i32) {
             close_by_exit(std::mem::take(&mut last));
         }
     }
+}
+
+/// Sends a number and perhaps a descriptor; waits for room.
+fn send(to: BorrowedFd<'_>, bytes: &[u8], fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    loop {
+        match scm::send(to, bytes, fd, 0) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+/// Receives a descriptor; waits for one if that is wanted. An error at the end of the connection.
+fn receive(from: BorrowedFd<'_>, buffer: &mut [u8], wait: bool) -> io::Result<Option<OwnedFd>> {
+    let mut fd = None;
+    let flags = if wait { 0 } else { libc::MSG_DONTWAIT };
+    let received = scm::receive(from, buffer, flags, |one| {
+        fd.get_or_insert(one);
+    })?;
+    if received.len == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(fd)
 }
 
 /// Leaves the last copies of these to a thread that ends.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::io::kernel::message;
-use crate::io::lanes::lane::set_option;
+use crate::io::kernel::sockopt::set_option;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};

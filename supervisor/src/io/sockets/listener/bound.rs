@@ -2,8 +2,7 @@
 //! it: what clients have sent on a unix socket that nobody accepted may hold descriptors. It never waits.
 
 use crate::io::kernel::foreign::Foreign;
-use crate::io::lanes::lane::set_option;
-use crate::io::sockets::listener::int_option;
+use crate::io::kernel::sockopt::{int_option, set_option};
 use nix::sys::socket::{Shutdown, SockFlag, accept4, shutdown};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 

@@ -1,8 +1,8 @@
 //! A fresh TCP socket that listens on the address of another with its options. The other has been shut down, and whoever has copies
 //! of it has none of this one. It accepts nothing.
 
-use crate::io::lanes::lane::{bind_raw, get_option, set_option};
-use crate::io::sockets::listener::int_option;
+use crate::io::kernel::sockopt::{bind_raw, get_option, int_option, set_option};
+use crate::io::sockets::syn_filter;
 use clustermon_protocol::address::Address;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use std::io;
@@ -71,7 +71,7 @@ pub(crate) fn of(other: BorrowedFd<'_>, address: &Address, backlog: i32) -> io::
     let family = if address.ipv4().is_some() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
     let fresh = socket(family, SockType::Stream, flags, None)?;
-    if namespace(other) != namespace(fresh.as_fd()) || crate::io::sockets::syn_filter::has_filter(other)? {
+    if namespace(other) != namespace(fresh.as_fd()) || syn_filter::has_filter(other)? {
         return Err(io::ErrorKind::Unsupported.into());
     }
     copy_options(other, fresh.as_fd())?;
@@ -127,7 +127,7 @@ fn namespace(socket: BorrowedFd<'_>) -> Option<[u8; 8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::sockets::listener::own_address;
+    use crate::io::kernel::sockopt::{own_address, queue_length};
     use std::net::{TcpListener, TcpStream};
 
     fn shut_down(socket: &impl AsRawFd) {
@@ -164,7 +164,7 @@ mod tests {
             let wildcard = at.ip().is_unspecified();
             let host = if wildcard { "::1".parse().unwrap() } else { at.ip() };
             let client = TcpStream::connect((host, at.port())).unwrap();
-            assert_eq!(crate::io::lanes::credit::queue_length(copy.as_fd()), None, "the other stays shut");
+            assert_eq!(queue_length(copy.as_fd()), None, "the other stays shut");
             drop((client, fresh, copy));
         }
     }

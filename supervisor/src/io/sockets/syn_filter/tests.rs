@@ -1,4 +1,4 @@
-//! Doors, with real clients.
+//! Closed listeners, with real clients.
 
 #![expect(clippy::disallowed_methods, reason = "a test's deadline")]
 

@@ -2,10 +2,10 @@
 
 use super::super::plan::Step;
 use super::super::proof::{SETTLED, Standing};
-use super::super::rcvlowat;
 use super::super::sight::{self, Processes, Seen, Sight};
 use super::super::sigstop::SigStop;
 use super::{Attempt, now};
+use crate::io::kernel::sockopt;
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -72,7 +72,7 @@ impl Attempt<'_> {
         while !thawed.is_empty() && now() < end {
             let mut at = 0;
             while let Some((seen, copy)) = thawed.get(at) {
-                if rcvlowat::unread(copy.as_fd())? > 0 {
+                if sockopt::unread(copy.as_fd())? > 0 {
                     at += 1;
                     continue;
                 }

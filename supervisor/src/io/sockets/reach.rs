@@ -1,8 +1,9 @@
 //! Which clients a listening TCP socket lets in: those of its hosts, its port and its device. By it the kernel is asked who else
 //! would get some of them; it changes nothing.
 
-use super::{TCP_LISTEN, attributes, dump, local, number, tcp};
-use crate::io::sockets::listener::{Facts, Key, int_option};
+use super::listener::{Facts, Key};
+use super::sock_diag::{INET_DIAG_MSG, TCP_LISTEN, attributes, dump, local, number, tcp};
+use crate::io::kernel::sockopt::int_option;
 use clustermon_protocol::address::{Address, INET, INET6};
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -55,7 +56,7 @@ impl Reach {
     /// What a message of the kernel tells, and the inode of the socket.
     fn told(message: &[u8]) -> Option<(Self, u64)> {
         let (address, inode) = local(message)?;
-        let rest = message.get(super::INET_DIAG_MSG..)?;
+        let rest = message.get(INET_DIAG_MSG..)?;
         let v6_only = attributes(rest).any(|(kind, value)| kind == INET_DIAG_SKV6ONLY && value == [1]);
         Some((Self::new(&address, v6_only, number(message, DEVICE_AT))?, inode))
     }
