@@ -7,6 +7,7 @@ use crate::api::{Event, Health};
 use crate::ids::WorkerId;
 use crate::io::lanes::pulse::{Reading, monotonic};
 use crate::io::launch::child::Process;
+use crate::io::machine::wall_clock::milliseconds;
 use crate::io::process::procfs;
 use crate::pool::Input;
 use std::collections::HashMap;
@@ -214,8 +215,4 @@ impl Shell {
         };
         Some(health)
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -7,6 +7,7 @@ use crate::io::events::source::Source;
 use crate::io::kernel::pidfd;
 use crate::io::kernel::{descriptors, random};
 use crate::io::launch::child::{self, Ended, Heirs, Kind, Member, Process};
+use crate::io::process::leftovers::digits;
 use crate::io::process::process_tree::children;
 use crate::pool::{Exit, Input};
 use clustermon_protocol::env;
@@ -42,9 +43,8 @@ impl Shell {
 
     fn try_spawn(&mut self, worker: WorkerId, version: u32) -> io::Result<u32> {
         let token = random::bytes()?;
-        let text: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut own = self.notify_variables(worker)?;
-        own.extend([(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, text)]);
+        own.extend([(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, digits(&token))]);
         let wanted = self.hooks.environment.as_ref().map(|make| make(self.logical_id(worker)));
         let id = self.logical_id(worker).to_owned();
         let on_trial = self.is_on_trial(version);

@@ -4,6 +4,7 @@ use super::Shell;
 use super::commands::Asker;
 use crate::api::{Failure, Reply};
 use crate::ids::WorkerId;
+use crate::io::machine::wall_clock::milliseconds;
 use crate::pool::{State, Worker};
 use std::time::{Duration, Instant};
 
@@ -190,8 +191,4 @@ impl Shell {
     fn name(&self, worker: WorkerId) -> &str {
         self.logical_id(worker)
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -143,7 +143,7 @@ impl OpenConnections {
             sock_diag::each_open_connection(&mut see)?;
         }
         if self.owned.values().any(|unix| *unix) {
-            sock_diag::each_open_unix_connection(&mut see)?;
+            sock_diag::unix::each_open_connection(&mut see)?;
         }
         self.owned.retain(|(_, number), _| open.contains(number));
         self.fresh.clear();

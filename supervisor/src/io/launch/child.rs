@@ -5,9 +5,10 @@ use super::spawn::Spawned;
 use crate::io::kernel::pidfd;
 use crate::io::lanes::pulse::Pulse;
 use crate::io::output::throttle::Throttle;
+use crate::io::process::leftovers::Mark;
 use crate::io::process::process_tree::children;
+use crate::io::process::procfs::environment;
 use clustermon_protocol::address::Address;
-use clustermon_protocol::env;
 use clustermon_protocol::message::Token;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
@@ -244,8 +245,7 @@ pub(crate) struct Heirs {
 /// Which children of this process came from that life of a worker: they are in its group, or have its token. Those that
 /// are `known` to be somebody else's are not looked at.
 pub(crate) fn heirs(group: u32, token: &Token, known: impl Fn(u32) -> bool) -> Heirs {
-    let digits: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
-    let variable = format!("{}={digits}", env::TOKEN);
+    let mark = Mark::of(token);
     let mut heirs = Heirs::default();
     for pid in children().into_iter().filter(|pid| !known(*pid)) {
         if pidfd::reap(pid) {
@@ -255,8 +255,8 @@ pub(crate) fn heirs(group: u32, token: &Token, known: impl Fn(u32) -> bool) -> H
         }
         let in_group =
             nix::unistd::getpgid(Some(Pid::from_raw(pid as i32))) == Ok(Pid::from_raw(group as i32));
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        if in_group || environment.split(|byte| *byte == 0).any(|one| one == variable.as_bytes()) {
+        let environment = environment(pid);
+        if in_group || mark.is_in(&environment) {
             heirs.pids.push(pid);
         } else {
             heirs.doubtful |= environment.is_empty();

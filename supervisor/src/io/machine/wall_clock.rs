@@ -1,7 +1,7 @@
 //! Turns moments of the loop's clock into the time of day that people and other programs use. The only place that reads
 //! the wall clock for the loop.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// One moment on both clocks.
 #[derive(Clone, Copy, Debug)]
@@ -15,23 +15,26 @@ impl Epoch {
     #[expect(clippy::disallowed_methods, reason = "the loop's clock has no date")]
     pub(crate) fn at(now: Instant) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self { instant: now, milliseconds: u64::try_from(since.as_millis()).unwrap_or(u64::MAX) }
+        Self { instant: now, milliseconds: milliseconds(since) }
     }
 
     /// Milliseconds since the Unix epoch.
     pub(crate) fn wall(&self, moment: Instant) -> u64 {
-        let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         match moment.checked_duration_since(self.instant) {
-            Some(after) => self.milliseconds.saturating_add(ms(after)),
-            None => self.milliseconds.saturating_sub(ms(self.instant.duration_since(moment))),
+            Some(after) => self.milliseconds.saturating_add(milliseconds(after)),
+            None => self.milliseconds.saturating_sub(milliseconds(self.instant.duration_since(moment))),
         }
     }
+}
+
+/// As a number; the longest there is for one that is too long.
+pub(crate) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "any moment will do")]

@@ -1,6 +1,7 @@
 //! The descriptor table of a process, as /proc shows it. A table that cannot be read is never taken for an empty one: not
 //! that of a process which hides it, nor that of one which is about to end. It changes nothing.
 
+use super::procfs::{Fields, tasks};
 use crate::io::kernel::pidfd;
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -97,11 +98,9 @@ impl Iterator for Threads {
             return Some(self.pid);
         }
         let pid = self.pid;
-        let others = self.others.get_or_insert_with(|| {
-            let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-            let tids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-            tids.filter(|tid| *tid != pid).collect::<Vec<u32>>().into_iter()
-        });
+        let others = self
+            .others
+            .get_or_insert_with(|| tasks(pid).filter(|tid| *tid != pid).collect::<Vec<u32>>().into_iter());
         others.next()
     }
 }
@@ -152,17 +151,13 @@ fn life(pid: u32, tid: u32) -> io::Result<Life> {
     }
 }
 
-/// From `stat` of a thread; see proc_pid_stat(5).
+/// From `stat` of a thread.
 fn life_in(stat: &str) -> Option<Life> {
-    /// Of the kernel's flags of a thread: it has begun to end.
-    const PF_EXITING: u64 = 0x4;
-    // The name, in parentheses, may hold anything; what follows is: state, parent, group, session, terminal, its group, flags.
-    let mut fields = stat.get(stat.rfind(')')? + 1..)?.split_ascii_whitespace();
-    let state = fields.next()?;
-    let flags: u64 = fields.nth(5)?.parse().ok()?;
+    let fields = Fields::of(stat)?;
+    let (state, is_ending) = (fields.state()?, fields.is_ending()?);
     Some(match state {
-        "Z" | "X" | "x" => Life::Ended,
-        _ if flags & PF_EXITING != 0 => Life::Ending,
+        'Z' | 'X' | 'x' => Life::Ended,
+        _ if is_ending => Life::Ending,
         _ => Life::Lives,
     })
 }

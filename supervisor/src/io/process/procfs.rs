@@ -81,14 +81,23 @@ pub(crate) fn sample(pid: u32) -> Option<Sample> {
 /// The state of one thread alone; `None` if it is gone.
 pub(crate) fn state(pid: u32, tid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/task/{tid}/stat")).ok()?;
-    Fields::of(&stat)?.0.get(STATE)?.chars().next()
+    Fields::of(&stat)?.state()
 }
 
 /// True if the process has begun to end, by its line of `/proc/PID/stat`.
 pub(in crate::io) fn is_ending(stat: &str) -> bool {
-    const FLAGS: usize = 6;
-    const PF_EXITING: u64 = 4;
-    Fields::of(stat).and_then(|fields| fields.number(FLAGS)).is_some_and(|flags| flags & PF_EXITING != 0)
+    Fields::of(stat).and_then(|fields| fields.is_ending()).unwrap_or(false)
+}
+
+/// The threads of the process, by the numbers that it has here.
+pub(in crate::io) fn tasks(pid: u32) -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// The environment that the process was given, as far as it shows it: empty if it is gone or hidden.
+pub(in crate::io) fn environment(pid: u32) -> Vec<u8> {
+    fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
 }
 
 /// The threads of the process, by the numbers that it knows them by itself, which are others in a PID namespace; `None` if
@@ -120,7 +129,7 @@ pub(crate) fn thread(pid: u32, tid: u32) -> Option<Thread> {
     let fields = Fields::of(&stat)?;
     let call = fs::read_to_string(directory.join("syscall")).ok();
     Some(Thread {
-        state: fields.0.get(STATE)?.chars().next()?,
+        state: fields.state()?,
         spent: spent(directory, fields.number(USER_TIME)? + fields.number(SYSTEM_TIME)?),
         call: call.and_then(|call| call.split_whitespace().next()?.parse().ok()),
         waits_in: fs::read_to_string(directory.join("wchan"))
@@ -272,6 +281,9 @@ pub(crate) fn ticks_a_second() -> u64 {
 /// Places of fields in `stat`, counted after the name; see proc(5).
 const STATE: usize = 0;
 const PARENT: usize = 1;
+const FLAGS: usize = 6;
+/// Of the flags: it has begun to end.
+const PF_EXITING: u64 = 4;
 pub(super) const USER_TIME: usize = 11;
 const SYSTEM_TIME: usize = 12;
 /// The last of four times: in user and system mode, then the same of the children that have ended and were waited for.
@@ -285,6 +297,16 @@ pub(super) struct Fields<'a>(Vec<&'a str>);
 impl<'a> Fields<'a> {
     pub(super) fn of(stat: &'a str) -> Option<Self> {
         Some(Self(stat.get(stat.rfind(')')? + 1..)?.split_whitespace().collect()))
+    }
+
+    /// The state, as the kernel's letter.
+    pub(super) fn state(&self) -> Option<char> {
+        self.0.get(STATE)?.chars().next()
+    }
+
+    /// The thread has begun to end.
+    pub(super) fn is_ending(&self) -> Option<bool> {
+        Some(self.number(FLAGS)? & PF_EXITING != 0)
     }
 
     pub(super) fn number(&self, place: usize) -> Option<u64> {

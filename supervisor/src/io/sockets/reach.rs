@@ -2,7 +2,7 @@
 //! would get some of them; it changes nothing.
 
 use super::listener::{Facts, Key};
-use super::sock_diag::{INET_DIAG_MSG, TCP_LISTEN, attributes, dump, local, number, tcp};
+use super::sock_diag::{INET_DIAG_MSG, attributes, dump, local, number, tcp};
 use crate::io::kernel::sockopt::int_option;
 use clustermon_protocol::address::{Address, INET, INET6};
 use std::io;
@@ -77,7 +77,7 @@ impl Reach {
     pub(crate) fn listeners(&self) -> io::Result<Vec<u64>> {
         let mut inodes = Vec::new();
         for family in [INET, INET6] {
-            dump(&tcp(family, 1 << TCP_LISTEN), |message| {
+            dump(&tcp(family, 1 << tcp::LISTEN), |message| {
                 let found = Self::told(message).filter(|(other, _)| self.overlaps(other));
                 inodes.extend(found.map(|(_, inode)| inode));
             })?;

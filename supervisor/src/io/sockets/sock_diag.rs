@@ -18,19 +18,16 @@ const NLMSG_ERROR: u16 = 2;
 const HEADER: usize = 16;
 /// `struct inet_diag_msg`: family, state, timer, retrans; ports, addresses, interface, cookie; five numbers.
 pub(super) const INET_DIAG_MSG: usize = 72;
+const COOKIE_AT: usize = 44;
 /// `struct unix_diag_msg`: family, type, state, a byte unused; inode, cookie.
 const UNIX_DIAG_MSG: usize = 16;
-const TCP_ESTABLISHED: u32 = 1;
-const TCP_CLOSE_WAIT: u32 = 8;
-pub(super) const TCP_LISTEN: u32 = 10;
-const TCP_BOUND: u32 = 13;
 
 /// Inodes of the TCP sockets that listen on exactly this address. With SO_REUSEPORT the kernel would let a second cluster
 /// of the same user join in silence.
 pub(crate) fn listening_on(address: &Address) -> io::Result<Vec<u64>> {
     let mut inodes = Vec::new();
     if [INET, INET6].contains(&address.family()) {
-        dump(&tcp(address.family(), 1 << TCP_LISTEN), |message| inodes.extend(listener(message, address)))?;
+        dump(&tcp(address.family(), 1 << tcp::LISTEN), |message| inodes.extend(listener(message, address)))?;
     }
     Ok(inodes)
 }
@@ -39,7 +36,7 @@ pub(crate) fn listening_on(address: &Address) -> io::Result<Vec<u64>> {
 /// one of those that are wanted. Where none does, those that are bound like this (where the kernel tells of them: since 6.8).
 /// Those of exactly the address come first.
 pub(crate) fn holding(address: &Address) -> io::Result<Vec<u64>> {
-    for state in [TCP_LISTEN, TCP_BOUND] {
+    for state in [tcp::LISTEN, tcp::BOUND] {
         let (mut exact, mut others) = (Vec::new(), Vec::new());
         for family in [INET, INET6] {
             dump(&tcp(family, 1 << state), |message| {
@@ -64,7 +61,7 @@ pub(crate) fn holding(address: &Address) -> io::Result<Vec<u64>> {
 /// Calls `visit` with address and inode of every TCP socket that listens.
 pub(crate) fn each_listener(mut visit: impl FnMut(Address, u64)) -> io::Result<()> {
     for family in [INET, INET6] {
-        dump(&tcp(family, 1 << TCP_LISTEN), |message| {
+        dump(&tcp(family, 1 << tcp::LISTEN), |message| {
             if let Some((address, inode)) = local(message) {
                 visit(address, inode);
             }
@@ -75,28 +72,15 @@ pub(crate) fn each_listener(mut visit: impl FnMut(Address, u64)) -> io::Result<(
 
 /// Calls `visit` with the cookie of every TCP connection of this machine that its owner has not closed.
 pub(crate) fn each_open_connection(mut visit: impl FnMut(u64)) -> io::Result<()> {
-    let open = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT;
+    let open = 1 << tcp::ESTABLISHED | 1 << tcp::CLOSE_WAIT;
     for family in [INET, INET6] {
         dump(&tcp(family, open), |message| {
             if let Some(message) = message.get(..INET_DIAG_MSG) {
-                visit(u64::from(number(message, 44)) | u64::from(number(message, 48)) << 32);
+                visit(cookie(message, COOKIE_AT));
             }
         })?;
     }
     Ok(())
-}
-
-/// The same for connected unix stream sockets.
-pub(crate) fn each_open_unix_connection(mut visit: impl FnMut(u64)) -> io::Result<()> {
-    // `struct unix_diag_req`: family, protocol, two bytes unused; states, inode, what to show, cookie.
-    let mut request = vec![libc::AF_UNIX as u8, 0, 0, 0];
-    request.extend((1u32 << TCP_ESTABLISHED).to_ne_bytes());
-    request.extend([0; 16]);
-    dump(&request, |message| {
-        if let Some(message) = message.get(..UNIX_DIAG_MSG) {
-            visit(u64::from(number(message, 8)) | u64::from(number(message, 12)) << 32);
-        }
-    })
 }
 
 /// `struct inet_diag_req_v2` with an empty socket id.
@@ -198,6 +182,11 @@ pub(super) fn attributes(mut rest: &[u8]) -> impl Iterator<Item = (u16, &[u8])> 
     })
 }
 
+/// The kernel's number of a socket, which it tells in two halves; the caller has made sure that they are there.
+fn cookie(bytes: &[u8], at: usize) -> u64 {
+    u64::from(number(bytes, at)) | u64::from(number(bytes, at + 4)) << 32
+}
+
 /// A 32-bit number; the caller has made sure that it is there.
 pub(super) fn number(bytes: &[u8], at: usize) -> u32 {
     u32::from_ne_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
@@ -206,7 +195,7 @@ pub(super) fn number(bytes: &[u8], at: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::kernel::sockopt::{cookie, own_address};
+    use crate::io::kernel::sockopt::{self, own_address};
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixStream;
@@ -260,11 +249,12 @@ mod tests {
         let _client = TcpStream::connect(server.local_addr().unwrap()).unwrap();
         let (accepted, _) = server.accept().unwrap();
         let (unix, _peer) = UnixStream::pair().unwrap();
-        let (tcp, local) = (cookie(accepted.as_fd()).unwrap(), cookie(unix.as_fd()).unwrap());
+        let (tcp, local) =
+            (sockopt::cookie(accepted.as_fd()).unwrap(), sockopt::cookie(unix.as_fd()).unwrap());
         let open = || {
             let mut found = Vec::new();
             each_open_connection(|cookie| found.push(cookie)).unwrap();
-            each_open_unix_connection(|cookie| found.push(cookie)).unwrap();
+            unix::each_open_connection(|cookie| found.push(cookie)).unwrap();
             (found.contains(&tcp), found.contains(&local))
         };
         assert_eq!(open(), (true, true));

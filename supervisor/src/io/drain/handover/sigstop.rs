@@ -116,21 +116,16 @@ impl Drop for SigStop {
     }
 }
 
-fn threads(pid: u32) -> impl Iterator<Item = u32> {
-    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
 /// All its threads are stopped, or gone.
 fn is_stopped(pid: u32) -> bool {
     let is_off = |state| matches!(state, 'T' | 't' | 'Z' | 'X');
-    threads(pid).all(|tid| procfs::state(pid, tid).is_none_or(is_off))
+    procfs::tasks(pid).all(|tid| procfs::state(pid, tid).is_none_or(is_off))
 }
 
 /// Whether no thread has anything to do right now.
 pub(super) fn are_at_rest(family: impl IntoIterator<Item = u32>) -> bool {
     let is_off = |state| matches!(state, 'S' | 'Z' | 'X' | 'T');
-    family.into_iter().all(|pid| threads(pid).all(|tid| procfs::state(pid, tid).is_none_or(is_off)))
+    family.into_iter().all(|pid| procfs::tasks(pid).all(|tid| procfs::state(pid, tid).is_none_or(is_off)))
 }
 
 /// The descriptors from which threads of a process wait to receive.
@@ -153,7 +148,7 @@ impl Call {
 
 /// Of every thread that is not gone.
 fn calls(pid: u32) -> impl Iterator<Item = Call> {
-    threads(pid).filter_map(move |tid| {
+    procfs::tasks(pid).filter_map(move |tid| {
         let text = fs::read_to_string(format!("/proc/{pid}/task/{tid}/syscall")).ok()?;
         let mut words = text.split_whitespace();
         // `running`: in none, at this moment.

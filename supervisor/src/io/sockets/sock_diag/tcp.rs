@@ -1,7 +1,7 @@
 //! What the kernel tells of TCP and MPTCP sockets that have certain local ports: their queues, what was sent and received,
 //! and how long ago. The kernel picks by port; it only reads.
 
-use super::{INET_DIAG_MSG, attributes, dump, dump_as, number};
+use super::{COOKIE_AT, INET_DIAG_MSG, attributes, dump, dump_as, number};
 use std::io;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub(crate) const CLOSE_WAIT: u8 = 8;
 pub(crate) const LAST_ACK: u8 = 9;
 pub(crate) const LISTEN: u8 = 10;
 pub(crate) const CLOSING: u8 = 11;
+/// It is bound and does nothing yet.
+pub(crate) const BOUND: u8 = 13;
 /// Those in which a process may have the socket open.
 pub(crate) const OPEN: [u8; 6] = [ESTABLISHED, CLOSE_WAIT, FIN_WAIT1, FIN_WAIT2, LAST_ACK, CLOSING];
 
@@ -181,7 +183,7 @@ fn parse(message: &[u8], traffic: impl Fn(&[u8]) -> Traffic) -> Option<Socket> {
         state: fixed[1],
         port: u16::from_be_bytes([fixed[4], fixed[5]]),
         inode: u64::from(number(fixed, 68)),
-        cookie: u64::from(number(fixed, 44)) | u64::from(number(fixed, 48)) << 32,
+        cookie: super::cookie(fixed, COOKIE_AT),
         unread: number(fixed, 56),
         unsent: number(fixed, 60),
         traffic: info.map(|(_, value)| traffic(value)).unwrap_or_default(),

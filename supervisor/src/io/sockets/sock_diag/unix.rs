@@ -1,16 +1,19 @@
 //! What the kernel tells of connected unix stream sockets: whose name they have, what waits in them. It only reads.
 
-use super::{TCP_ESTABLISHED, TCP_LISTEN, UNIX_DIAG_MSG, attributes, dump, number};
+use super::tcp::{ESTABLISHED, LISTEN};
+use super::{UNIX_DIAG_MSG, attributes, cookie, dump, number};
 use clustermon_protocol::address::{Address, UNIX};
 use std::io;
 
 const UDIAG_SHOW_NAME: u32 = 1;
 const UDIAG_SHOW_VFS: u32 = 2;
 const UDIAG_SHOW_RQLEN: u32 = 0x10;
+const NAME_AND_QUEUES: u32 = UDIAG_SHOW_NAME | UDIAG_SHOW_RQLEN;
 const UNIX_DIAG_NAME: u16 = 0;
 const UNIX_DIAG_VFS: u16 = 1;
 const UNIX_DIAG_RQLEN: u16 = 4;
 const UNIX_DIAG_SHUTDOWN: u16 = 6;
+const COOKIE_AT: usize = 8;
 const SHUTDOWN_MASK: u8 = 3;
 
 /// One socket at one moment.
@@ -30,16 +33,25 @@ pub(crate) struct Socket {
 
 /// Calls `visit` with every connected stream socket that has a name.
 pub(crate) fn each(mut visit: impl FnMut(Socket)) -> io::Result<()> {
-    dump(&request(TCP_ESTABLISHED), |message| {
+    dump(&request(ESTABLISHED, NAME_AND_QUEUES), |message| {
         if let Some(socket) = parse(message) {
             visit(socket);
         }
     })
 }
 
+/// Calls `visit` with the kernel's number of every connected stream socket of this machine.
+pub(crate) fn each_open_connection(mut visit: impl FnMut(u64)) -> io::Result<()> {
+    dump(&request(ESTABLISHED, 0), |message| {
+        if let Some(fixed) = message.get(..UNIX_DIAG_MSG) {
+            visit(cookie(fixed, COOKIE_AT));
+        }
+    })
+}
+
 /// Calls `visit` with address and inode of every stream socket that listens and has a name.
 pub(crate) fn each_listener(mut visit: impl FnMut(Address, u64)) -> io::Result<()> {
-    dump(&request(TCP_LISTEN), |message| {
+    dump(&request(LISTEN, NAME_AND_QUEUES), |message| {
         let Some(socket) = parse(message) else { return };
         let mut raw = UNIX.to_ne_bytes().to_vec();
         raw.extend(&socket.name);
@@ -52,7 +64,7 @@ pub(crate) fn each_listener(mut visit: impl FnMut(Address, u64)) -> io::Result<(
 /// How many connections wait at the listening socket with this inode; `None` if none listens.
 pub(crate) fn waiting_at(inode: u64) -> io::Result<Option<u32>> {
     let mut waiting = None;
-    dump(&request(TCP_LISTEN), |message| {
+    dump(&request(LISTEN, NAME_AND_QUEUES), |message| {
         if let Some(socket) = parse(message).filter(|socket| socket.inode == inode) {
             waiting = Some(socket.unread);
         }
@@ -64,9 +76,7 @@ pub(crate) fn waiting_at(inode: u64) -> io::Result<Option<u32>> {
 /// since or not; `None` if no such socket listens, or by no file.
 pub(crate) fn file_of_listener(inode: u64) -> io::Result<Option<u32>> {
     let mut file = None;
-    let mut asked = request(TCP_LISTEN);
-    asked[SHOW..SHOW + 4].copy_from_slice(&UDIAG_SHOW_VFS.to_ne_bytes());
-    dump(&asked, |message| {
+    dump(&request(LISTEN, UDIAG_SHOW_VFS), |message| {
         let Some(fixed) = message.get(..UNIX_DIAG_MSG).filter(|fixed| u64::from(number(fixed, 4)) == inode)
         else {
             return;
@@ -78,15 +88,12 @@ pub(crate) fn file_of_listener(inode: u64) -> io::Result<Option<u32>> {
     Ok(file)
 }
 
-/// Where in a request it stands what to show.
-const SHOW: usize = 12;
-
 /// `struct unix_diag_req`: family, protocol, two bytes unused; states, inode, what to show, cookie.
-fn request(state: u32) -> Vec<u8> {
+fn request(state: u8, show: u32) -> Vec<u8> {
     let mut request = vec![libc::AF_UNIX as u8, 0, 0, 0];
     request.extend((1u32 << state).to_ne_bytes());
     request.extend([0; 4]);
-    request.extend((UDIAG_SHOW_NAME | UDIAG_SHOW_RQLEN).to_ne_bytes());
+    request.extend(show.to_ne_bytes());
     request.extend([0; 8]);
     request
 }
@@ -98,7 +105,7 @@ fn parse(message: &[u8]) -> Option<Socket> {
     }
     let mut socket = Socket {
         inode: u64::from(number(fixed, 4)),
-        cookie: u64::from(number(fixed, 8)) | u64::from(number(fixed, 12)) << 32,
+        cookie: cookie(fixed, COOKIE_AT),
         name: Vec::new(),
         unread: 0,
         unsent: 0,
