@@ -53,27 +53,27 @@ use crate::error::Error;
 use crate::hooks::Hooks;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::control::server::Control;
-use crate::io::drain::idle_detector::Quiet;
+use crate::io::drain::idle_detector::IdleDetector;
 use crate::io::events::signals::{Event, Signals};
 use crate::io::events::source::Source;
 use crate::io::lanes::lane::Lane;
-use crate::io::lanes::lane_owner_probe::{Answer, Found, Scout};
+use crate::io::lanes::lane_owner_probe::{Answer, Found, LaneOwnerProbe};
 use crate::io::lanes::open_connections::OpenConnections;
 use crate::io::lanes::release::Releases;
-use crate::io::lanes::thunk_socket::{Asked, Delivery, Intercept};
+use crate::io::lanes::thunk_socket::{Asked, Delivery, ThunkSocket};
 use crate::io::launch::child::Process;
 use crate::io::launch::spawn::{Limits, Template};
 use crate::io::launch::thunk_file::Thunk;
 use crate::io::machine::oom::OomKills;
-use crate::io::machine::wall_clock::Epoch;
-use crate::io::output::detach_pipe::Ready;
+use crate::io::machine::wall_clock::WallClock;
+use crate::io::output::detach_pipe::DetachPipe;
 use crate::io::output::streams::Outputs;
 use crate::io::output::throttle::Throttle;
-use crate::io::process::memory_gauge::Gauge;
-use crate::io::ready::service_manager::Notifier;
-use crate::io::sockets::close_events::Closings;
+use crate::io::process::memory_gauge::MemoryGauge;
+use crate::io::ready::service_manager::ServiceManager;
+use crate::io::sockets::close_events::CloseEvents;
 use crate::io::sockets::listener::{Key, Listener};
-use crate::io::sockets::pending::Conns;
+use crate::io::sockets::pending::Pending;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Pool, Requests};
 use bereaved::Bereaved;
@@ -112,7 +112,7 @@ struct Shell {
     now: Instant,
     started: Instant,
     timers: Timers,
-    epoch: Epoch,
+    epoch: WallClock,
     poll: Poll,
     pool: Pool,
     config: Config,
@@ -130,19 +130,19 @@ struct Shell {
     inbox: Option<Inbox>,
     control: Option<Control>,
     outputs: Outputs,
-    notifier: Notifier,
+    notifier: ServiceManager,
     /// Whoever started this process in the background waits for a word.
-    detached: Ready,
-    intercept: Intercept,
-    scout: Scout,
-    gauge: Gauge,
+    detached: DetachPipe,
+    intercept: ThunkSocket,
+    scout: LaneOwnerProbe,
+    gauge: MemoryGauge,
     bereaved: Bereaved,
     remains: Remains,
     suspended: Suspended,
     bypasses: Bypasses,
     idle_lanes: IdleLanes,
     uncovered: Watches,
-    quiet: Quiet,
+    quiet: IdleDetector,
     moves: Moves,
     waker: Arc<Waker>,
     /// Sockets that let nobody new in.
@@ -165,7 +165,7 @@ struct Shell {
     lanes: BTreeMap<LaneId, Lane>,
     /// Lanes that their workers may not have taken in yet.
     deliveries: Vec<(LaneId, Delivery)>,
-    conns: Conns,
+    conns: Pending,
     releases: Releases,
     processes: HashMap<WorkerId, Process>,
     tokens: HashMap<Token, WorkerId>,
@@ -186,7 +186,7 @@ struct Shell {
     /// Which connections are open, where the policy or a limit asks.
     open: Option<OpenConnections>,
     /// While some worker may have no more of them.
-    closings: Option<Closings>,
+    closings: Option<CloseEvents>,
     /// Logical ids by slot; more are made up as the cluster is scaled.
     ids: Vec<String>,
     waits: Waits,
@@ -426,7 +426,7 @@ impl Shell {
         }
     }
 
-    fn on_requests(&mut self, take: impl FnOnce(&mut Intercept, Instant, &Poll, &mut Vec<Asked>)) {
+    fn on_requests(&mut self, take: impl FnOnce(&mut ThunkSocket, Instant, &Poll, &mut Vec<Asked>)) {
         let mut asked = Vec::new();
         take(&mut self.intercept, self.now, &self.poll, &mut asked);
         self.accuse_silent();

@@ -28,7 +28,7 @@ pub use worker_handle::WorkerHandle;
 use config::{Config, ConfigError};
 use io::events::signals::{self, Blocked};
 use io::kernel::descriptors;
-use io::launch::launch_spec::{self, Recipe};
+use io::launch::launch_spec::{self, LaunchSpec};
 use io::launch::thunk_file;
 use std::path::PathBuf;
 
@@ -56,11 +56,11 @@ fn take_signals(config: &Config) -> Result<Option<Blocked>, Error> {
 }
 
 /// Finds what a worker is made of, where it runs if that may move, and the thunk; or says what is wrong with them.
-fn prepare(config: &Config) -> Result<(Recipe, Option<PathBuf>, PathBuf), Error> {
+fn prepare(config: &Config) -> Result<(LaunchSpec, Option<PathBuf>, PathBuf), Error> {
     // First of all: where descriptors are missing every later error would blame what it could not open.
     descriptors::check(config.handle_signals).map_err(|error| Error::os("nothing can be started", error))?;
     let home = launch_spec::home();
-    let recipe = Recipe::read(config, home.as_deref())?;
+    let recipe = LaunchSpec::read(config, home.as_deref())?;
     let thunk = thunk_file::locate(config.thunk.as_deref())?;
     Ok((recipe, home, thunk))
 }

@@ -4,7 +4,7 @@
 use super::Shell;
 use super::orders::source_of;
 use crate::ids::{BalancerId, WorkerId};
-use crate::io::drain::handover::{Left, Moved, Moving, Taken};
+use crate::io::drain::handover::{Handover, Left, Moved, Taken};
 use crate::io::drain::idle_detector::Watched;
 use crate::io::sockets::listener::Connection;
 use crate::pool::Input;
@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 /// The moves under way.
 #[derive(Debug, Default)]
-pub(super) struct Moves(HashMap<WorkerId, Moving>);
+pub(super) struct Moves(HashMap<WorkerId, Handover>);
 
 impl Shell {
     /// Where no move is to be had, the worker drains like any other. When all stop, nobody is left to be given anything.
@@ -22,7 +22,7 @@ impl Shell {
             return self.quiet.watch(watched);
         }
         let worker = watched.worker;
-        match Moving::start(watched, self.config.rolling.drain_timeout, self.waker.clone()) {
+        match Handover::start(watched, self.config.rolling.drain_timeout, self.waker.clone()) {
             Ok(moving) => drop(self.moves.0.insert(worker, moving)),
             Err(error) => self.cannot_move(worker, &error.to_string()),
         }

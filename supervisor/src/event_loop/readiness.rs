@@ -7,7 +7,7 @@ use crate::ids::{LaneId, WorkerId};
 use crate::io::events::source::Source;
 use crate::io::lanes::lane::Lane;
 use crate::io::ready::probe::{Answer, Probe};
-use crate::io::ready::s6_ready::{self, Found, Newline, Told};
+use crate::io::ready::s6_ready::{self, Found, S6Ready, Told};
 use crate::pool::{self, Input, State};
 use mio::Interest;
 use mio::unix::SourceFd;
@@ -29,7 +29,7 @@ pub(super) struct Readiness {
     /// Those that listen.
     trials: HashMap<WorkerId, Trial>,
     /// Where a newline is to come from each.
-    newlines: HashMap<WorkerId, Newline>,
+    newlines: HashMap<WorkerId, S6Ready>,
 }
 
 /// How one of them is being tried.

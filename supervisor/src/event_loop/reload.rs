@@ -6,7 +6,7 @@ use super::notes::{Span, ending};
 use crate::api::{Event, Failure, LastReload, Reply};
 use crate::config::OnSupervisorDeath;
 use crate::ids::{BalancerId, WorkerId};
-use crate::io::launch::launch_spec::Recipe;
+use crate::io::launch::launch_spec::LaunchSpec;
 use crate::pool::{Failed, Input, Measure, Progress, Purpose, Reloaded, Worn};
 use log::Level;
 use std::collections::HashMap;
@@ -49,7 +49,7 @@ impl Shell {
 
     /// Reads anew what a worker is made of.
     pub(super) fn prepare(&mut self, ticket: u64, version: u32) {
-        let input = match Recipe::read(&self.config, self.home.as_deref()) {
+        let input = match LaunchSpec::read(&self.config, self.home.as_deref()) {
             Ok(recipe) => {
                 let used = self.pool.versions_in_use();
                 self.templates.retain(|version, _| used.contains(version));

@@ -78,14 +78,14 @@ pub(crate) type Outcome = Result<Moved, Left>;
 
 /// One worker's move. Dropped before it has come to an end, it is given up: the worker lives on.
 #[derive(Debug)]
-pub(crate) struct Moving {
+pub(crate) struct Handover {
     /// Nothing is ever sent: it is dropped to end the thread.
     abandon: Option<Sender<Infallible>>,
     thread: Option<JoinHandle<()>>,
     outcome: Receiver<Outcome>,
 }
 
-impl Moving {
+impl Handover {
     /// Begins: a worker that is given no connection any more. It wakes the loop when it has come to an end, after
     /// `patience` at the latest.
     pub(crate) fn start(watched: Watched, patience: Duration, waker: Arc<Waker>) -> io::Result<Self> {
@@ -121,7 +121,7 @@ impl Moving {
     }
 }
 
-impl Drop for Moving {
+impl Drop for Handover {
     fn drop(&mut self) {
         self.stop();
     }

@@ -49,7 +49,7 @@ pub(crate) struct Report {
 
 /// The thread's other end. The thread has ended once this is dropped.
 #[derive(Debug)]
-pub(crate) struct Quiet {
+pub(crate) struct IdleDetector {
     /// Taken away to end the thread.
     commands: Option<Sender<Command>>,
     thread: Option<JoinHandle<()>>,
@@ -65,7 +65,7 @@ enum Command {
     Forget(WorkerId),
 }
 
-impl Quiet {
+impl IdleDetector {
     /// Starts the thread; it wakes the loop after each report.
     pub(crate) fn start(waker: Arc<Waker>) -> io::Result<Self> {
         let (commands, given) = unbounded();
@@ -117,7 +117,7 @@ impl Quiet {
     }
 }
 
-impl Drop for Quiet {
+impl Drop for IdleDetector {
     fn drop(&mut self) {
         self.commands = None;
         if let Some(thread) = self.thread.take() {

@@ -6,7 +6,7 @@ use super::lane::{self, Holder};
 use crate::ids::{LaneId, WorkerId};
 use crate::io::kernel::pidfd;
 use crate::io::process::descriptor_table::{self, Reading};
-use crate::io::process::process_tree::Table;
+use crate::io::process::process_tree::ProcessTree;
 use crate::io::sockets::unmanaged_listener::{self, Look, Suspects};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
@@ -60,12 +60,12 @@ pub(crate) enum Found {
 #[derive(Debug)]
 enum Asked {
     Held(Question),
-    Uncovered(WorkerId, Suspects),
+    Unmanaged(WorkerId, Suspects),
 }
 
 /// The thread's other end. The thread has ended once this is dropped.
 #[derive(Debug)]
-pub(crate) struct Scout {
+pub(crate) struct LaneOwnerProbe {
     /// Taken away to end the thread.
     questions: Option<Sender<Asked>>,
     thread: Option<JoinHandle<()>>,
@@ -75,7 +75,7 @@ pub(crate) struct Scout {
     asked: HashSet<(LaneId, bool)>,
 }
 
-impl Scout {
+impl LaneOwnerProbe {
     /// Starts the thread; it wakes the loop after each answer.
     pub(crate) fn start(waker: Arc<Waker>) -> io::Result<Self> {
         let (questions, asked) = unbounded::<Asked>();
@@ -88,7 +88,7 @@ impl Scout {
                         let mut holders = holders(&lanes, &pids).into_iter();
                         holders.all(|(lane, holder)| found.send(Answer { lane, found: holder, idle }).is_ok())
                     }
-                    Asked::Uncovered(worker, suspects) => {
+                    Asked::Unmanaged(worker, suspects) => {
                         judged.send((worker, unmanaged_listener::find(&suspects))).is_ok()
                     }
                 };
@@ -116,14 +116,14 @@ impl Scout {
         let _ = self.questions.as_ref().map(|questions| questions.send(Asked::Held(question)));
     }
 
-    /// Asks whether one of the worker's processes listens without the library; answered by `next_uncovered`.
-    pub(crate) fn ask_uncovered(&self, worker: WorkerId, suspects: Suspects) {
+    /// Asks whether one of the worker's processes listens without the library; answered by `next_unmanaged`.
+    pub(crate) fn ask_unmanaged(&self, worker: WorkerId, suspects: Suspects) {
         // The thread lives as long as this.
-        let _ = self.questions.as_ref().map(|questions| questions.send(Asked::Uncovered(worker, suspects)));
+        let _ = self.questions.as_ref().map(|questions| questions.send(Asked::Unmanaged(worker, suspects)));
     }
 
     /// An answer to that.
-    pub(crate) fn next_uncovered(&mut self) -> Option<(WorkerId, Look)> {
+    pub(crate) fn next_unmanaged(&mut self) -> Option<(WorkerId, Look)> {
         self.uncovered.try_recv().ok()
     }
 
@@ -135,7 +135,7 @@ impl Scout {
     }
 }
 
-impl Drop for Scout {
+impl Drop for LaneOwnerProbe {
     fn drop(&mut self) {
         self.questions = None;
         if let Some(thread) = self.thread.take() {
@@ -168,7 +168,7 @@ fn search(missing: &mut HashMap<u64, LaneId>, pids: &[u32], found: &mut Vec<(Lan
     let mut seen = HashSet::new();
     // A process may fork and close what it has just before its descriptors are read: the child is in the second table.
     for _ in 0..2 {
-        let table = Table::read();
+        let table = ProcessTree::read();
         sure &= table.is_complete;
         for pid in table.family(pids).into_iter().filter(|pid| seen.insert(*pid)).collect::<Vec<_>>() {
             let read = descriptor_table::each_socket(pid, |fd, inode| {

@@ -111,7 +111,7 @@ impl Delivery {
 
 /// The request socket and who is connected to it.
 #[derive(Debug)]
-pub(crate) struct Intercept {
+pub(crate) struct ThunkSocket {
     socket: OwnedFd,
     name: String,
     callers: Slab<Caller>,
@@ -123,7 +123,7 @@ pub(crate) struct Intercept {
     silent: Vec<(u32, u32)>,
 }
 
-impl Intercept {
+impl ThunkSocket {
     /// Opens the socket under an abstract name that holds `nonce`.
     pub(crate) fn open(nonce: u64, registry: &Registry) -> io::Result<Self> {
         let name = format!("clustermon/{}/{nonce:016x}", std::process::id());

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 /// The facts.
 #[derive(Clone, Debug)]
-pub(crate) struct Facts {
+pub(crate) struct HostChecks {
     /// As `uname -r` tells it.
     pub(crate) release: String,
     /// System calls without which there is no cluster, and what became of trying each.
@@ -58,7 +58,7 @@ fn tells_queue() -> Option<bool> {
     Some(queue_length(listener.as_fd()).is_some())
 }
 
-impl Facts {
+impl HostChecks {
     /// Those of this process, which is no worker and has no cluster.
     pub(crate) fn read() -> Self {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn of_this_machine() {
-        let facts = Facts::read();
+        let facts = HostChecks::read();
         // The tests of this package could not run either.
         for (name, outcome) in &facts.calls {
             assert_eq!(*outcome, Ok(()), "{name}");

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 /// One version of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Recipe {
+pub(crate) struct LaunchSpec {
     /// The file to execute.
     pub(crate) program: PathBuf,
     /// Where, with every link followed; `None` is where the supervisor is.
@@ -55,7 +55,7 @@ pub enum RecipeError {
     },
 }
 
-impl Recipe {
+impl LaunchSpec {
     /// Reads it as things are now.
     pub(crate) fn read(config: &Config, home: Option<&Path>) -> Result<Self, RecipeError> {
         let cwd = config.rolling.cwd.as_deref().or(home).map(directory).transpose()?;
@@ -107,9 +107,9 @@ mod tests {
     use crate::config::Builder;
     use crate::io::scratch::Scratch;
 
-    fn read(dir: &Path, change: impl FnOnce(Builder) -> Builder) -> Result<Recipe, String> {
+    fn read(dir: &Path, change: impl FnOnce(Builder) -> Builder) -> Result<LaunchSpec, String> {
         let config = change(Builder::new(["./run.sh"]).cwd(dir)).build_for(1).unwrap();
-        Recipe::read(&config, None).map_err(|error| error.to_string())
+        LaunchSpec::read(&config, None).map_err(|error| error.to_string())
     }
 
     fn script(path: &Path) {

@@ -2,7 +2,7 @@
 //! given them. The only place where processes are started.
 
 use super::env_file::Variable;
-use super::launch_spec::Recipe;
+use super::launch_spec::LaunchSpec;
 use crate::api::Environment;
 use crate::config::OnSupervisorDeath;
 use crate::io::kernel::dispositions::Dispositions;
@@ -23,7 +23,7 @@ use std::process::{Command, Stdio};
 /// What every worker of one version gets.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
-    pub(crate) recipe: Recipe,
+    pub(crate) recipe: LaunchSpec,
     /// The arguments, with the name the user gave.
     pub(crate) command: Vec<OsString>,
     /// Variables beyond the supervisor's own.
@@ -80,7 +80,7 @@ impl Limits {
 
 impl Template {
     /// The same, made of something else.
-    pub(crate) fn with(&self, recipe: Recipe) -> Self {
+    pub(crate) fn with(&self, recipe: LaunchSpec) -> Self {
         Self { recipe, ..self.clone() }
     }
 

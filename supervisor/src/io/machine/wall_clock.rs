@@ -5,12 +5,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// One moment on both clocks.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Epoch {
+pub(crate) struct WallClock {
     instant: Instant,
     milliseconds: u64,
 }
 
-impl Epoch {
+impl WallClock {
     /// Takes `now` for the present.
     #[expect(clippy::disallowed_methods, reason = "the loop's clock has no date")]
     pub(crate) fn at(now: Instant) -> Self {
@@ -40,7 +40,7 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "any moment will do")]
     fn keeps_distances_both_ways() {
         let now = Instant::now();
-        let epoch = Epoch::at(now);
+        let epoch = WallClock::at(now);
         let wall = epoch.wall(now);
         assert_eq!(epoch.wall(now + Duration::from_secs(5)), wall + 5000);
         if let Some(before) = now.checked_sub(Duration::from_secs(1)) {

@@ -14,9 +14,9 @@ pub(crate) const VARIABLE: &str = "CLUSTERMON_DETACHED";
 
 /// The background's side.
 #[derive(Debug, Default)]
-pub(crate) struct Ready(Option<OwnedFd>);
+pub(crate) struct DetachPipe(Option<OwnedFd>);
 
-impl Ready {
+impl DetachPipe {
     /// Tells nobody, unless this process was started by `run --detach`.
     pub(crate) fn from_env() -> Self {
         Self(inherited(std::env::var_os(VARIABLE).as_deref(), 0))
@@ -138,7 +138,7 @@ mod tests {
     fn what_is_told_arrives_once() {
         let (waiting, ends) = pipes().unwrap();
         let value = ends.value().unwrap();
-        let mut ready = Ready(inherited(Some(&value), 0));
+        let mut ready = DetachPipe(inherited(Some(&value), 0));
         let mut mirror = Mirror(inherited(Some(&value), 1));
         assert!(ready.0.is_some() && mirror.0.is_some());
         for fd in [&ends.ready, &ends.log] {
@@ -159,7 +159,7 @@ mod tests {
         assert!(is_null(File::open("/dev/null").unwrap()));
         assert!(!is_null(File::open("/dev/zero").unwrap()));
         assert!(!is_null(File::open("/dev").unwrap()));
-        assert!(!Ready::default().is_only_reader(), "nobody waits");
+        assert!(!DetachPipe::default().is_only_reader(), "nobody waits");
     }
 
     #[test]
@@ -170,7 +170,7 @@ mod tests {
         for _ in 0..10_000 {
             mirror.put(&[b'x'; 100]);
         }
-        let mut ready = Ready(inherited(Some(&value), 0));
+        let mut ready = DetachPipe(inherited(Some(&value), 0));
         drop(waiting);
         mirror.put(b"gone");
         assert!(mirror.0.is_none());

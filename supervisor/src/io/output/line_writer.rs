@@ -36,7 +36,7 @@ pub(crate) enum From {
 
 /// The end that is written to. The thread ends with the last clone.
 #[derive(Clone, Debug)]
-pub(crate) struct Sink(Arc<Handle>);
+pub(crate) struct LineWriter(Arc<Handle>);
 
 #[derive(Debug)]
 struct Handle {
@@ -81,7 +81,7 @@ impl std::fmt::Debug for Drops {
 static STDOUT: Mutex<Weak<Handle>> = Mutex::new(Weak::new());
 static STDERR: Mutex<Weak<Handle>> = Mutex::new(Weak::new());
 
-impl Sink {
+impl LineWriter {
     /// This process's standard output: one queue for all who write there.
     pub(crate) fn stdout() -> io::Result<Self> {
         Self::shared(&STDOUT, io::stdout)

@@ -4,7 +4,7 @@
 pub(crate) mod file;
 pub(crate) mod stamp;
 
-use super::line_writer::{Drops, From, Sink};
+use super::line_writer::{Drops, From, LineWriter};
 use super::plain::{self, Plain};
 use crate::config::{LogFormat, LogTime};
 use log::{Level, LevelFilter, Record};
@@ -30,7 +30,7 @@ struct Style {
 pub(crate) fn init(level: LevelFilter, name: &str, format: LogFormat, time: LogTime) -> io::Result<LogGuard> {
     set_name(name);
     let style = Style { format, time: wants_time(time, io::stderr()) };
-    let sink = Sink::stderr()?;
+    let sink = LineWriter::stderr()?;
     let writer = Writer { drops: source(&sink, style), sink: sink.clone() };
     let logger = env_logger::Builder::new()
         .filter_level(level)
@@ -66,7 +66,7 @@ fn is_timed(time: LogTime, in_log_file: bool) -> bool {
     }
 }
 
-fn source(sink: &Sink, style: Style) -> Arc<Drops> {
+fn source(sink: &LineWriter, style: Style) -> Arc<Drops> {
     sink.source(move |count| {
         let told = format!("{count} log lines were dropped");
         let record =
@@ -120,7 +120,7 @@ struct Object<'a> {
 
 /// What the logger writes to: takes whole lines, never waits.
 struct Writer {
-    sink: Sink,
+    sink: LineWriter,
     drops: Arc<Drops>,
 }
 
@@ -138,7 +138,7 @@ impl Write for Writer {
 /// Flushes the log when it is dropped.
 #[derive(Debug)]
 pub(crate) struct LogGuard {
-    sink: Sink,
+    sink: LineWriter,
 }
 
 impl LogGuard {
@@ -156,7 +156,7 @@ impl Drop for LogGuard {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sink, Style, Writer, is_timed, line, source};
+    use super::{LineWriter, Style, Writer, is_timed, line, source};
     use crate::config::{LogFormat, LogTime};
     use log::{Level, Record};
     use std::io::{Read, Write};
@@ -204,7 +204,7 @@ mod tests {
             (LogFormat::Json, "\"text\":\"3 log lines were dropped\"}\n"),
         ] {
             let (mut reader, writer) = std::io::pipe().unwrap();
-            let sink = Sink::start(writer).unwrap();
+            let sink = LineWriter::start(writer).unwrap();
             let mut writer = Writer { drops: source(&sink, Style { format, time: false }), sink };
             writer.drops.add(3);
             writer.write_all(b"one\n").unwrap();

@@ -8,7 +8,7 @@ mod relay;
 mod render;
 mod tail;
 
-use super::line_writer::{Drops, From, Sink};
+use super::line_writer::{Drops, From, LineWriter};
 use super::log::{stamp, wants_time};
 use crate::config::{Capture, Config, Encoding, LineHandler, LogFormat, Stream};
 use crate::ids::WorkerId;
@@ -66,8 +66,8 @@ enum To {
     /// Nothing is captured. There is a relay once a version was on trial.
     Inherit(Option<Relay>),
     Streams {
-        stdout: Sink,
-        stderr: Sink,
+        stdout: LineWriter,
+        stderr: LineWriter,
         format: LogFormat,
         times: Times,
     },
@@ -94,7 +94,7 @@ impl Outputs {
         let to = match &config.capture {
             Capture::Inherit => To::Inherit(None),
             Capture::Streams => {
-                let (stdout, stderr) = (Sink::stdout()?, Sink::stderr()?);
+                let (stdout, stderr) = (LineWriter::stdout()?, LineWriter::stderr()?);
                 let times = Times {
                     stdout: wants_time(config.log_time, io::stdout()),
                     stderr: wants_time(config.log_time, io::stderr()),
@@ -270,7 +270,7 @@ impl Passing {
         }
         let mut worker = Worker::default();
         if let To::Streams { stdout, stderr, .. } = &self.to {
-            let source = |sink: &Sink, stream: Stream| {
+            let source = |sink: &LineWriter, stream: Stream| {
                 let id = id.to_owned();
                 sink.source(move |count| {
                     let stream = stream.name();

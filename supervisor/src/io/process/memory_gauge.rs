@@ -14,7 +14,7 @@ pub(crate) type Measured = (WorkerId, Option<u64>);
 
 /// Asks the thread, and has its answers.
 #[derive(Debug)]
-pub(crate) struct Gauge {
+pub(crate) struct MemoryGauge {
     waker: Arc<Waker>,
     running: Option<Running>,
 }
@@ -26,7 +26,7 @@ struct Running {
     thread: JoinHandle<()>,
 }
 
-impl Gauge {
+impl MemoryGauge {
     /// Nothing is started yet. The loop is woken after each answer.
     pub(crate) fn new(waker: Arc<Waker>) -> Self {
         Self { waker, running: None }
@@ -63,7 +63,7 @@ impl Running {
     }
 }
 
-impl Drop for Gauge {
+impl Drop for MemoryGauge {
     fn drop(&mut self) {
         if let Some(Running { questions, answers, thread }) = self.running.take() {
             drop((questions, answers));
@@ -83,7 +83,7 @@ mod tests {
     fn each_question_is_answered_and_wakes_the_loop() {
         let mut poll = Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), Token(1)).unwrap());
-        let mut gauge = Gauge::new(waker);
+        let mut gauge = MemoryGauge::new(waker);
         assert_eq!(gauge.next(), None, "nothing was asked");
         let worker = |slot| WorkerId { slot, incarnation: 1 };
         gauge.ask(worker(0), vec![std::process::id()]).unwrap();

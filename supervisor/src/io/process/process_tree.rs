@@ -6,13 +6,13 @@ use std::fs;
 
 /// The processes of the machine at one moment: parent and group of each.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub(crate) struct ProcessTree {
     processes: HashMap<u32, (u32, u32)>,
     /// Nothing was left out for want of a descriptor or of memory.
     pub(crate) is_complete: bool,
 }
 
-impl Table {
+impl ProcessTree {
     /// Takes the picture.
     pub(crate) fn read() -> Self {
         let mut table = Self { processes: HashMap::new(), is_complete: true };
@@ -81,7 +81,7 @@ mod tests {
         // Pid: parent, group. 9 was forked in the group of 5 and lost its parent.
         let processes =
             HashMap::from([(5, (1, 5)), (6, (5, 5)), (7, (6, 7)), (9, (1, 5)), (8, (1, 8)), (1, (0, 1))]);
-        let table = Table { processes, is_complete: true };
+        let table = ProcessTree { processes, is_complete: true };
         assert_eq!(table.family(&[5]), HashSet::from([5, 6, 7, 9]));
         assert_eq!(table.family(&[7]), HashSet::from([7]));
         assert_eq!(table.family(&[]), HashSet::new());

@@ -12,7 +12,7 @@ const BUDGET: usize = 16;
 
 /// The end that is read, of one incarnation.
 #[derive(Debug)]
-pub(crate) struct Newline(OwnedFd);
+pub(crate) struct S6Ready(OwnedFd);
 
 /// What was found there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub(crate) struct Told {
 }
 
 /// A pipe, and the number that its writing end gets in the child.
-pub(crate) fn pipe(number: u16) -> io::Result<(Newline, Told)> {
+pub(crate) fn pipe(number: u16) -> io::Result<(S6Ready, Told)> {
     let number = RawFd::from(number);
     let (reader, writer) = pipe2(OFlag::O_CLOEXEC)?;
     fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
@@ -41,7 +41,7 @@ pub(crate) fn pipe(number: u16) -> io::Result<(Newline, Told)> {
     let end = fcntl(&writer, FcntlArg::F_DUPFD_CLOEXEC(number))?;
     // SAFETY: the kernel has just made it for us.
     let end = unsafe { OwnedFd::from_raw_fd(end) };
-    Ok((Newline(reader), Told { end, number }))
+    Ok((S6Ready(reader), Told { end, number }))
 }
 
 impl Told {
@@ -57,7 +57,7 @@ impl Told {
     }
 }
 
-impl Newline {
+impl S6Ready {
     /// Reads on to the first newline.
     pub(crate) fn look(&self) -> Found {
         let mut bytes = [0; 512];
@@ -74,7 +74,7 @@ impl Newline {
     }
 }
 
-impl AsFd for Newline {
+impl AsFd for S6Ready {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }

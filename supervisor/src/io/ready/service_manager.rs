@@ -20,7 +20,7 @@ const RETRY: Duration = Duration::from_millis(100);
 
 /// The way to the service manager; without one everything here does nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Notifier {
+pub(crate) struct ServiceManager {
     manager: Option<Manager>,
 }
 
@@ -42,7 +42,7 @@ struct Watchdog {
     next: Instant,
 }
 
-impl Notifier {
+impl ServiceManager {
     /// As the environment of this process says.
     pub(crate) fn from_environment(now: Instant) -> Self {
         let variable = |name: &str| std::env::var(name).ok();
@@ -185,11 +185,11 @@ mod tests {
     #[test]
     fn without_a_manager_nothing_happens() {
         let now = Instant::now();
-        let mut notifier = Notifier::default();
+        let mut notifier = ServiceManager::default();
         notifier.ready(now);
         notifier.handle_timeout(now);
         assert_eq!(notifier.next_deadline(), None);
-        assert!(Notifier::new(OsStr::new("relative"), None, now).is_err());
+        assert!(ServiceManager::new(OsStr::new("relative"), None, now).is_err());
     }
 
     #[test]
@@ -211,7 +211,7 @@ mod tests {
         let scratch = Scratch::new();
         let path = scratch.path().join("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
-        let mut notifier = Notifier::new(path.as_os_str(), Some(Duration::from_secs(4)), now).unwrap();
+        let mut notifier = ServiceManager::new(path.as_os_str(), Some(Duration::from_secs(4)), now).unwrap();
         notifier.handle_timeout(now);
         notifier.ready(now);
         notifier.status("2 of 2", now);
@@ -235,7 +235,7 @@ mod tests {
         let name = format!("clustermon-notify-test-{}", std::process::id());
         let address = SocketAddr::from_abstract_name(&name).unwrap();
         let socket = UnixDatagram::bind_addr(&address).unwrap();
-        let mut notifier = Notifier::new(OsStr::new(&format!("@{name}")), None, now).unwrap();
+        let mut notifier = ServiceManager::new(OsStr::new(&format!("@{name}")), None, now).unwrap();
         let mut told = 0;
         while notifier.next_deadline().is_none() {
             notifier.status(&told.to_string(), now);

@@ -35,7 +35,7 @@ pub(crate) enum Word {
 
 /// The socket of one incarnation.
 #[derive(Debug)]
-pub(crate) struct Notified {
+pub(crate) struct WorkerNotify {
     socket: Foreign,
     name: String,
 }
@@ -58,7 +58,7 @@ pub(crate) struct Heard {
     pub(crate) more: bool,
 }
 
-impl Notified {
+impl WorkerNotify {
     /// Opens the socket of the `number`th incarnation of this supervisor, which `nonce` tells from others.
     pub(crate) fn open(nonce: u64, number: u64) -> io::Result<Self> {
         let name = format!("clustermon/{}/{nonce:016x}/notify/{number}", std::process::id());
@@ -94,7 +94,7 @@ impl Notified {
     }
 }
 
-impl AsFd for Notified {
+impl AsFd for WorkerNotify {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_sent_arrives_in_turns() {
-        let notified = Notified::open(u64::from(std::process::id()), 1).unwrap();
+        let notified = WorkerNotify::open(u64::from(std::process::id()), 1).unwrap();
         let name = notified.name().strip_prefix('@').unwrap();
         let address = SocketAddr::from_abstract_name(name).unwrap();
         let sender = UnixDatagram::unbound().unwrap();

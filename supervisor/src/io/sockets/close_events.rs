@@ -23,12 +23,12 @@ const BUDGET: u32 = 256;
 
 /// A subscription.
 #[derive(Debug)]
-pub(crate) struct Closings {
+pub(crate) struct CloseEvents {
     socket: OwnedFd,
     ports: Vec<u16>,
 }
 
-impl Closings {
+impl CloseEvents {
     /// Of connections whose local port is one of these.
     pub(crate) fn new(ports: Vec<u16>) -> io::Result<Self> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
@@ -72,7 +72,7 @@ impl Closings {
     }
 }
 
-impl AsRawFd for Closings {
+impl AsRawFd for CloseEvents {
     fn as_raw_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
@@ -101,7 +101,7 @@ mod tests {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     use std::net::{TcpListener, TcpStream};
 
-    fn is_told(closings: &Closings, wait: u16) -> bool {
+    fn is_told(closings: &CloseEvents, wait: u16) -> bool {
         let mut fds = [PollFd::new(closings.socket.as_fd(), PollFlags::POLLIN)];
         poll(&mut fds, PollTimeout::from(wait)).unwrap() > 0
     }
@@ -121,7 +121,7 @@ mod tests {
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let [own, more, other] = [(); 3].map(|()| TcpListener::bind(address).unwrap());
             let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
-            let mut closings = Closings::new(vec![port(&own), port(&more)]).unwrap();
+            let mut closings = CloseEvents::new(vec![port(&own), port(&more)]).unwrap();
             for listener in [&own, &more] {
                 let number = end_one(listener);
                 assert!(is_told(&closings, 30_000), "{address}");

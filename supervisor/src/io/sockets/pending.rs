@@ -11,12 +11,12 @@ use std::os::fd::AsFd;
 
 /// Connections by id. A place is used again, its id is not.
 #[derive(Debug, Default)]
-pub(crate) struct Conns {
+pub(crate) struct Pending {
     slab: Slab<(u32, Connection)>,
     uses: u32,
 }
 
-impl Conns {
+impl Pending {
     /// Keeps a connection.
     pub(crate) fn insert(&mut self, connection: Connection) -> ConnId {
         self.uses = self.uses.wrapping_add(1);
@@ -81,7 +81,7 @@ mod tests {
     fn refuse(connection: Connection) {
         let (done, is_done) = mpsc::channel();
         std::thread::spawn(move || {
-            let mut conns = Conns::default();
+            let mut conns = Pending::default();
             let id = conns.insert(connection);
             conns.refuse(id);
             assert!(conns.get(id).is_none());

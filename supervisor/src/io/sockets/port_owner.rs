@@ -21,7 +21,7 @@ const MOST: usize = 64;
 
 /// Who holds an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Holder {
+pub(crate) enum PortOwner {
     /// These do, the one with the lowest number first.
     Processes(Process, Vec<Process>),
     /// Somebody does; who, the system does not tell us, or not soon enough.
@@ -37,7 +37,7 @@ pub(crate) struct Process {
     name: String,
 }
 
-impl fmt::Display for Holder {
+impl fmt::Display for PortOwner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Processes(Process { pid, name }, _) => write!(f, "{name}, pid {pid}"),
@@ -47,7 +47,7 @@ impl fmt::Display for Holder {
     }
 }
 
-impl Holder {
+impl PortOwner {
     /// What a cluster whose supervisor is gone has left, if these processes are that.
     pub(crate) fn left(&self) -> Option<Left> {
         let Self::Processes(first, others) = self else { return None };
@@ -56,21 +56,21 @@ impl Holder {
 }
 
 /// Looks who listens where a worker wanted to, or on so much that it is included.
-pub(crate) fn of(address: &Address) -> Holder {
+pub(crate) fn of(address: &Address) -> PortOwner {
     let inodes = if address.port().is_none() {
         let table = fs::read("/proc/net/unix").unwrap_or_default();
         unix_listeners(&String::from_utf8_lossy(&table), &address.to_string())
     } else {
         match sock_diag::holding(address) {
             Ok(inodes) => inodes,
-            Err(_) => return Holder::Unseen,
+            Err(_) => return PortOwner::Unseen,
         }
     };
-    if inodes.is_empty() { Holder::Nobody } else { owners(&inodes) }
+    if inodes.is_empty() { PortOwner::Nobody } else { owners(&inodes) }
 }
 
 /// The processes that show one of these sockets.
-pub(crate) fn owners(inodes: &[u64]) -> Holder {
+pub(crate) fn owners(inodes: &[u64]) -> PortOwner {
     let mut left = BUDGET;
     let mut found = Vec::new();
     for pid in processes().take(PROCESSES) {
@@ -90,7 +90,7 @@ pub(crate) fn owners(inodes: &[u64]) -> Holder {
         }
     }
     let mut found = found.into_iter();
-    found.next().map_or(Holder::Unseen, |first| Holder::Processes(first, found.collect()))
+    found.next().map_or(PortOwner::Unseen, |first| PortOwner::Processes(first, found.collect()))
 }
 
 fn processes() -> impl Iterator<Item = u32> {
@@ -130,7 +130,7 @@ mod tests {
     /// This process, once none that another test has just forked holds it too.
     fn is_mine(address: &Address) -> bool {
         let me = std::process::id();
-        (0..1_000).any(|_| matches!(of(address), Holder::Processes(Process { pid, .. }, _) if pid == me))
+        (0..1_000).any(|_| matches!(of(address), PortOwner::Processes(Process { pid, .. }, _) if pid == me))
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
         }
         // tcpmux; nobody has used it for decades.
         let unused = Address::v4(std::net::Ipv4Addr::LOCALHOST, 1);
-        assert_eq!(of(&unused), Holder::Nobody);
+        assert_eq!(of(&unused), PortOwner::Nobody);
     }
 
     #[test]
@@ -158,7 +158,7 @@ mod tests {
         assert!(is_mine(&address), "{}", of(&address));
         fs::remove_file(&path).unwrap();
         let other = Address::from_raw(&[address.as_bytes(), b"x"].concat()).unwrap();
-        assert_eq!(of(&other), Holder::Nobody);
+        assert_eq!(of(&other), PortOwner::Nobody);
     }
 
     #[test]

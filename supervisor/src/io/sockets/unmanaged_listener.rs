@@ -3,7 +3,7 @@
 
 use super::sock_diag;
 use crate::io::process::descriptor_table::{self, Reading};
-use crate::io::process::process_tree::Table;
+use crate::io::process::process_tree::ProcessTree;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::rules;
 use std::collections::{HashMap, HashSet};
@@ -28,7 +28,7 @@ pub(crate) struct Suspects {
 
 /// A process that listens without the library.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Uncovered {
+pub(crate) struct UnmanagedListener {
     pub(crate) pid: u32,
     /// Not private, in order, and no more than a few.
     pub(crate) addresses: Vec<String>,
@@ -37,7 +37,7 @@ pub(crate) struct Uncovered {
 /// What one look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Look {
-    Uncovered(Uncovered),
+    Unmanaged(UnmanagedListener),
     /// Every process could be seen, and none is like this.
     Nobody,
     /// Some process or some table could not be read.
@@ -47,7 +47,7 @@ pub(crate) enum Look {
 /// Looks for the first of these processes that listens without the library where connections should come to the cluster. A
 /// socket that a process with the library or this one has too was handed on, and is no fault.
 pub(crate) fn find(suspects: &Suspects) -> Look {
-    let table = Table::read();
+    let table = ProcessTree::read();
     let mut pids: Vec<u32> = table.family(&suspects.pids).into_iter().collect();
     pids.sort_unstable();
     let all = Processes { pids, complete: table.is_complete };
@@ -100,7 +100,7 @@ fn judge(
         addresses.truncate(NAMED);
         // It may have executed another program meanwhile, or have done so just before it was first looked at.
         match has_library(pid) {
-            Some(false) => return Look::Uncovered(Uncovered { pid, addresses }),
+            Some(false) => return Look::Unmanaged(UnmanagedListener { pid, addresses }),
             Some(true) => {}
             None => sure = false,
         }
@@ -208,7 +208,7 @@ mod tests {
         let none = |_| Some(HashSet::new());
         let has = |who: u32| move |pid| Some(HashSet::from_iter((pid == who).then_some(7)));
         let hides = |who: u32| move |pid| (pid != who).then(|| HashSet::from_iter((pid == 2).then_some(7)));
-        let found = Look::Uncovered(Uncovered { pid: 2, addresses: vec![address.to_string()] });
+        let found = Look::Unmanaged(UnmanagedListener { pid: 2, addresses: vec![address.to_string()] });
 
         assert_eq!(judge(&all(&[1, 2]), library, has(2), listening), found);
         assert_eq!(judge(&all(&[1, 2, 3]), library, hides(3), listening), found, "whatever 3 is");

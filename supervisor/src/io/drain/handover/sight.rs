@@ -5,7 +5,7 @@ use crate::io::drain::idle_detector::Watched;
 use crate::io::drain::idle_detector::judge::{self, History, State};
 use crate::io::kernel::sockopt::get_option;
 use crate::io::process::descriptor_table;
-use crate::io::process::process_tree::Table;
+use crate::io::process::process_tree::ProcessTree;
 use crate::io::sockets::sock_diag::{tcp, unix};
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -66,7 +66,7 @@ impl Processes {
         let mut seen = Self::new(HashSet::new());
         // Those forked meanwhile are found by the second table; while the worker is stopped there are none.
         for _ in 0..2 {
-            for pid in Table::read().family(pids) {
+            for pid in ProcessTree::read().family(pids) {
                 if seen.family.insert(pid) {
                     descriptor_table::each_socket(pid, |fd, inode| {
                         seen.insert(pid, fd, inode);

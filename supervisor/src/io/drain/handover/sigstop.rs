@@ -1,7 +1,7 @@
 //! A worker that is stopped: all threads of all its processes. It goes on when this is dropped, unless it was killed.
 
 use crate::io::kernel::pidfd;
-use crate::io::process::process_tree::Table;
+use crate::io::process::process_tree::ProcessTree;
 use crate::io::process::procfs;
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
@@ -65,7 +65,7 @@ impl SigStop {
         loop {
             // A child forked before its parent stopped is in the next table.
             let mut is_new = false;
-            for pid in Table::read().family(pids) {
+            for pid in ProcessTree::read().family(pids) {
                 if !hold.stopped.contains_key(&pid) {
                     is_new |= hold.add(pid)?;
                 }

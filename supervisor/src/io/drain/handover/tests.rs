@@ -271,7 +271,7 @@ fn a_move_given_up_leaves_the_worker_as_it_was() {
     let Some((server, mut stream, port)) = slow() else { return };
     let poll = mio::Poll::new().unwrap();
     let waker = Arc::new(Waker::new(poll.registry(), mio::Token(0)).unwrap());
-    let moving = Moving::start(server.watched(port), PATIENCE, waker).unwrap();
+    let moving = Handover::start(server.watched(port), PATIENCE, waker).unwrap();
     assert!(moving.outcome().is_none());
     drop(moving);
     receive(&stream);
@@ -283,7 +283,7 @@ fn the_loop_is_woken_with_the_connections() {
     let Some((server, mut stream, port)) = slow() else { return };
     let mut poll = mio::Poll::new().unwrap();
     let waker = Arc::new(Waker::new(poll.registry(), mio::Token(0)).unwrap());
-    let moving = Moving::start(server.watched(port), PATIENCE, waker).unwrap();
+    let moving = Handover::start(server.watched(port), PATIENCE, waker).unwrap();
     let end = Instant::now() + PATIENCE * 2;
     let taken = loop {
         if let Some(outcome) = moving.outcome() {

@@ -5,7 +5,7 @@ use super::judge::{self, History, State};
 use super::{Report, Watched};
 use crate::io::kernel::sockopt;
 use crate::io::process::descriptor_table;
-use crate::io::process::process_tree::Table;
+use crate::io::process::process_tree::ProcessTree;
 use crate::io::sockets::sock_diag::{tcp, unix};
 use std::collections::HashSet;
 use std::io;
@@ -118,7 +118,7 @@ pub(in crate::io) fn something_waits(supervisor_end: &OwnedFd) -> bool {
 /// Finds the processes of each worker and the sockets that they have.
 fn see_processes(entries: &[Entry], sights: &mut [Sight]) {
     for _ in 0..ROUNDS {
-        let table = Table::read();
+        let table = ProcessTree::read();
         let mut grown = false;
         for (entry, sight) in std::iter::zip(entries, &mut *sights) {
             for pid in table.family(&entry.watched.pids) {

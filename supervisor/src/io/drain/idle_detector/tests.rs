@@ -40,7 +40,7 @@ impl Drop for Process {
 }
 
 struct Watch {
-    quiet: Quiet,
+    quiet: IdleDetector,
     poll: mio::Poll,
 }
 
@@ -48,7 +48,7 @@ impl Watch {
     fn new() -> Self {
         let poll = mio::Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), mio::Token(0)).unwrap());
-        Self { quiet: Quiet::start(waker).unwrap(), poll }
+        Self { quiet: IdleDetector::start(waker).unwrap(), poll }
     }
 
     fn of(process: &Process, ports: &[u16], grace: Duration) -> Self {

@@ -1,7 +1,7 @@
 //! What a new version writes to stderr where streams are inherited: passed on byte for byte to the supervisor's own. A
 //! reader that is slow is waited for, as the worker itself would wait; one that takes nothing is not.
 
-use crate::io::output::line_writer::{Drops, From, Sink};
+use crate::io::output::line_writer::{Drops, From, LineWriter};
 use nix::sys::stat::fstat;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ const LONGEST: usize = 64 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Relay {
-    sink: Sink,
+    sink: LineWriter,
     drops: Arc<Drops>,
     /// Pipes that are not read until there is room.
     pub(super) held: Vec<usize>,
@@ -27,10 +27,10 @@ pub(super) struct Relay {
 impl Relay {
     /// Starts the thread that writes, unless there is one.
     pub(super) fn stderr() -> io::Result<Self> {
-        Ok(Self::to(Sink::stderr()?))
+        Ok(Self::to(LineWriter::stderr()?))
     }
 
-    pub(super) fn to(sink: Sink) -> Self {
+    pub(super) fn to(sink: LineWriter) -> Self {
         let drops = sink.source(|count| {
             log::warn!("{count} lines of new workers' stderr were dropped: they are not read fast enough");
             None

@@ -46,7 +46,7 @@ impl Bench {
     /// A bench on which a new version's stderr goes to the pipe.
     fn relayed() -> (Self, std::io::PipeReader) {
         let (reader, writer) = std::io::pipe().unwrap();
-        let relay = Relay::to(Sink::start(writer).unwrap());
+        let relay = Relay::to(LineWriter::start(writer).unwrap());
         (Self::to(To::Inherit(Some(relay)), Encoding::Utf8, Taken::default()), reader)
     }
 
@@ -171,7 +171,7 @@ fn an_exit_does_not_wait_for_the_children() {
 fn nobody_waits_for_a_reader_that_does_not_read() {
     let (reader, writer) = std::io::pipe().unwrap();
     let (mut told, tell) = std::io::pipe().unwrap();
-    let (stdout, stderr) = (Sink::start(writer).unwrap(), Sink::start(tell).unwrap());
+    let (stdout, stderr) = (LineWriter::start(writer).unwrap(), LineWriter::start(tell).unwrap());
     let to = To::Streams {
         stdout,
         stderr,
