@@ -1,15 +1,39 @@
-//! The operating system: reports facts and carries out orders. Decides nothing and never imports the pool.
+//! The operating system: reports facts and carries out orders. Decides nothing and never imports the pool. The rooms stand in
+//! their order: each may use those below it, and none above.
 
-pub(crate) mod control;
+/// What becomes of the connections of a worker that is to end: it is waited until nothing is in flight, or they are taken over.
 pub(crate) mod drain;
-pub(crate) mod events;
-pub(crate) mod kernel;
-pub(crate) mod lanes;
+
+/// What a worker is started from, its start, and the processes that come of it.
 pub(crate) mod launch;
-pub(crate) mod machine;
-pub(crate) mod output;
-pub(crate) mod process;
+
+/// How somebody says that it is ready: a worker to the supervisor, and the supervisor to the service manager.
 pub(crate) mod ready;
+
+/// Lanes, the pages that are shared with workers, and the socket at which these ask.
+pub(crate) mod lanes;
+
+/// Listening sockets: accepting from them, closing them, and what the kernel tells of them and their connections.
+pub(crate) mod sockets;
+
+/// The control socket and the directories in which it stands.
+pub(crate) mod control;
+
+/// What this machine and the control groups allow, and what time it is.
+pub(crate) mod machine;
+
+/// What /proc tells of processes.
+pub(crate) mod process;
+
+/// Text on its way out: the log, and what workers write.
+pub(crate) mod output;
+
+/// What wakes the loop.
+pub(crate) mod events;
+
+/// What the others need of the kernel itself.
+pub(crate) mod kernel;
+
+/// A directory for tests.
 #[cfg(test)]
 pub(crate) mod scratch;
-pub(crate) mod sockets;

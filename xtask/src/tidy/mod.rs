@@ -5,7 +5,9 @@ mod code;
 mod direction;
 mod manifest;
 mod opening;
+mod paths;
 mod purity;
+mod rooms;
 mod safety;
 mod size;
 mod tree;
@@ -58,6 +60,11 @@ const RULES: &[Rule] = &[
         name: "dependencies point one way",
         reason: "the core decides, io/ carries out; an arrow back makes them one thing",
         check: direction::check,
+    },
+    Rule {
+        name: "the rooms of io/ stand in an order",
+        reason: "what uses each other in a circle can only be read, tested and changed as one thing",
+        check: rooms::check,
     },
     Rule {
         name: "some packages depend on little",
