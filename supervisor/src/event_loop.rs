@@ -457,7 +457,7 @@ impl Shell {
                 lane.seen_at = place;
             }
             let (waiting, holder, worker) = (lane.waiting(), lane.holder.pid, lane.worker);
-            // It may have been put in its place while the scout looked. And who has ended has closed nothing: what becomes
+            // It may have been put in its place while the probe looked. And who has ended has closed nothing: what becomes
             // of its lanes follows from its end, of which the loop may not have heard yet.
             let held = found != Found::Nobody
                 || lane.is_where_it_was()

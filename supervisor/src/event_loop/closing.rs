@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const STEP: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A socket whose door is closed.
+/// A socket that lets nobody new in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Closing {
     balancer: BalancerId,

@@ -62,7 +62,7 @@ impl IdleLanes {
 }
 
 impl Shell {
-    /// Has the scout look for the lanes of all workers that are not stopping.
+    /// Has the lanes looked for of all workers that are not stopping.
     pub(super) fn look_at_idle_lanes(&mut self) {
         self.idle_lanes.begin(self.now, self.lanes.len());
         let mut asked: BTreeMap<WorkerId, Vec<Wanted>> = BTreeMap::new();
@@ -79,7 +79,7 @@ impl Shell {
         }
     }
 
-    /// The scout has found the lane in no process of its worker: whether it is to be closed.
+    /// The lane was found in no process of its worker: whether it is to be closed.
     pub(super) fn is_idle_lane_closed(&mut self, lane: LaneId) -> bool {
         !self.is_coming(lane) && self.idle_lanes.is_closed(lane, self.now)
     }

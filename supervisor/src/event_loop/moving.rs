@@ -1,5 +1,5 @@
 //! Connections that are taken from a worker which drains and given to others: begun, and what has come of it told to the
-//! core. How they are taken is for `io/moving` to know, who gets them for the core.
+//! core. How they are taken is for `io/drain/handover` to know, who gets them for the core.
 
 use super::Shell;
 use super::orders::source_of;

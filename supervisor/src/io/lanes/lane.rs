@@ -289,7 +289,7 @@ impl Lane {
         Some(Upward::decode(&bytes[..incoming.len]).ok_or(Garbage))
     }
 
-    /// False if nothing of the worker end is to be seen where it was last; that it is elsewhere is the scout's to find. What
+    /// False if nothing of the worker end is to be seen where it was last; that it is elsewhere is the probe's to find. What
     /// cannot be read is not taken for nothing.
     pub(crate) fn is_where_it_was(&self) -> bool {
         is_at(self.seen_at, self.inode)

@@ -63,7 +63,7 @@ enum Item {
     Flush(Sender<()>),
 }
 
-/// Tells how many lines were dropped: by a line for the sink itself, or in another way.
+/// Tells how many lines were dropped: by a line for the stream itself, or in another way.
 type Report = Box<dyn Fn(u64) -> Option<Vec<u8>> + Send + Sync>;
 
 /// Lines of one source that were dropped and not yet told.
@@ -121,7 +121,7 @@ impl LineWriter {
         Ok(Self(Arc::new(Handle { sender, ended, state })))
     }
 
-    /// A source of lines. `report` is called in the sink's thread when lines of it were dropped and there is room
+    /// A source of lines. `report` is called in the thread that writes when lines of it were dropped and there is room
     /// again; it must not wait.
     pub(crate) fn source(
         &self,

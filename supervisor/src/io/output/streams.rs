@@ -57,7 +57,7 @@ struct Passing {
     workers: HashMap<String, Worker>,
     /// What each process wrote to stderr last: one is kept for the last process of a worker, and for each that lives.
     tails: HashMap<WorkerId, Tail>,
-    /// Lines on their way to a sink.
+    /// Lines on their way to a stream of ours.
     batch: Vec<u8>,
 }
 
