@@ -37,6 +37,17 @@ pub(crate) fn cookie(fd: BorrowedFd<'_>) -> io::Result<u64> {
     Ok(u64::from_ne_bytes(value))
 }
 
+/// The socket is of the unix family.
+pub(in crate::io) fn is_unix(fd: BorrowedFd<'_>) -> io::Result<bool> {
+    Ok(int_option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)? == libc::AF_UNIX)
+}
+
+/// Its close waits for nobody. Where there is no SO_LINGER to turn off nothing lingers.
+pub(in crate::io) fn do_not_linger(fd: BorrowedFd<'_>) {
+    let off = [0; size_of::<libc::linger>()];
+    let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &off);
+}
+
 /// Binds to the bytes of a `sockaddr`.
 pub(crate) fn bind_raw(fd: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> {
     let len = address.len() as libc::socklen_t;
@@ -45,15 +56,25 @@ pub(crate) fn bind_raw(fd: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> {
     if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
+/// `listen` with a backlog as programs give it.
+pub(in crate::io) fn listen(fd: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
+    // SAFETY: no memory is involved.
+    if unsafe { libc::listen(fd.as_raw_fd(), backlog) } < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
 /// The kernel's address of a socket.
 pub(crate) fn own_address(socket: BorrowedFd<'_>) -> io::Result<Address> {
-    // SAFETY: the kernel writes at most as many bytes to the buffer as it is told, and the length.
+    // SAFETY: `named` gives a buffer and its length; the kernel writes at most so many bytes, and the length.
     named(|raw, len| unsafe { libc::getsockname(socket.as_raw_fd(), raw, len) })
 }
 
 /// The address at the other end of a connection; one that has gone meanwhile has none.
 pub(crate) fn peer_address(socket: BorrowedFd<'_>) -> Address {
-    // SAFETY: the kernel writes at most as many bytes to the buffer as it is told, and the length.
+    // SAFETY: `named` gives a buffer and its length; the kernel writes at most so many bytes, and the length.
     named(|raw, len| unsafe { libc::getpeername(socket.as_raw_fd(), raw, len) }).unwrap_or_else(|_| unnamed())
 }
 

@@ -8,7 +8,7 @@ use super::sock_diag;
 use crate::ids::{BalancerId, LaneId};
 use crate::io::kernel::foreign::Foreign;
 use crate::io::kernel::sockopt::{
-    bind_raw, cookie, get_option, int_option, is_nonblocking, own_address, set_nonblocking, unnamed,
+    self, bind_raw, cookie, get_option, int_option, is_nonblocking, own_address, set_nonblocking, unnamed,
 };
 use bound::Bound;
 use clustermon_protocol::address::{Address, INET6, MAX, UNIX};
@@ -136,10 +136,7 @@ impl Listener {
         backlog: i32,
     ) -> io::Result<Self> {
         if facts.address.family() != UNIX {
-            // SAFETY: no memory is involved.
-            if unsafe { libc::listen(socket.as_raw_fd(), backlog) } < 0 {
-                return Err(io::Error::last_os_error());
-            }
+            sockopt::listen(socket.as_fd(), backlog)?;
         } else if !facts.listening {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
@@ -209,10 +206,7 @@ impl Listener {
                 Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
                 Ok(()) | Err(_) => {}
             }
-            // SAFETY: no memory is involved.
-            if unsafe { libc::listen(self.socket.as_raw_fd(), backlog) } < 0 {
-                return Err(io::Error::last_os_error());
-            }
+            sockopt::listen(self.socket.as_fd(), backlog)?;
         } else {
             twin?;
         }

@@ -4,7 +4,7 @@
 use super::listener::Connection;
 use crate::ids::ConnId;
 use crate::io::kernel::foreign::Foreign;
-use crate::io::kernel::sockopt::set_option;
+use crate::io::kernel::sockopt::do_not_linger;
 use clustermon_protocol::address::UNIX;
 use slab::Slab;
 use std::os::fd::AsFd;
@@ -40,9 +40,7 @@ impl Pending {
         if connection.peer.family() == UNIX {
             drop(Foreign::from(connection.fd));
         } else {
-            let off = [0; size_of::<libc::linger>()];
-            // Where there is none to turn off nothing lingers.
-            let _ = set_option(connection.fd.as_fd(), libc::SOL_SOCKET, libc::SO_LINGER, &off);
+            do_not_linger(connection.fd.as_fd());
         }
     }
 
@@ -58,6 +56,7 @@ impl Pending {
 mod tests {
     use super::*;
     use crate::ids::BalancerId;
+    use crate::io::kernel::sockopt::set_option;
     use crate::io::kernel::{message, packet_filter};
     use crate::io::sockets::listener::accept_from;
     use std::net::{TcpListener, TcpStream};

@@ -6,7 +6,7 @@ mod tests;
 
 use super::sock_diag::{tcp, unix};
 use crate::io::kernel::packet_filter::{attach, step};
-use crate::io::kernel::sockopt::{int_option, own_address, unacknowledged};
+use crate::io::kernel::sockopt::{is_unix, own_address, unacknowledged};
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -62,10 +62,6 @@ fn handshakes(listener: BorrowedFd<'_>) -> io::Result<bool> {
     let mut found = false;
     tcp::each(&[tcp::SYN_RECV], Some(&[port]), |_| found = true)?;
     Ok(found)
-}
-
-fn is_unix(socket: BorrowedFd<'_>) -> io::Result<bool> {
-    Ok(int_option(socket, libc::SOL_SOCKET, libc::SO_DOMAIN)? == libc::AF_UNIX)
 }
 
 /// Whether there is a packet filter that `close` has not put there.

@@ -2,7 +2,7 @@
 //! it: what clients have sent on a unix socket that nobody accepted may hold descriptors. It never waits.
 
 use crate::io::kernel::foreign::Foreign;
-use crate::io::kernel::sockopt::{int_option, set_option};
+use crate::io::kernel::sockopt::{do_not_linger, is_unix};
 use nix::sys::socket::{Shutdown, SockFlag, accept4, shutdown};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -32,12 +32,9 @@ impl AsRawFd for Bound {
 
 impl Drop for Bound {
     fn drop(&mut self) {
-        if int_option(self.as_fd(), libc::SOL_SOCKET, libc::SO_DOMAIN)
-            .is_ok_and(|family| family != libc::AF_UNIX)
-        {
+        if is_unix(self.as_fd()).is_ok_and(|unix| !unix) {
             // One that listens does not linger. If a worker has made something else of its copy, it does not either.
-            let off = [0; size_of::<libc::linger>()];
-            let _ = set_option(self.as_fd(), libc::SOL_SOCKET, libc::SO_LINGER, &off);
+            do_not_linger(self.as_fd());
             return;
         }
         // Nobody connects from here on, and who has is closed elsewhere.

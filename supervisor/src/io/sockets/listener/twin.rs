@@ -1,12 +1,12 @@
 //! A fresh TCP socket that listens on the address of another with its options. The other has been shut down, and whoever has copies
 //! of it has none of this one. It accepts nothing.
 
-use crate::io::kernel::sockopt::{bind_raw, get_option, int_option, set_option};
+use crate::io::kernel::sockopt::{bind_raw, get_option, int_option, listen, set_option};
 use crate::io::sockets::syn_filter;
 use clustermon_protocol::address::Address;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Not in every libc.
 const SO_BUF_LOCK: i32 = 72;
@@ -85,10 +85,7 @@ pub(crate) fn of(other: BorrowedFd<'_>, address: &Address, backlog: i32) -> io::
         set_option(socket, libc::SOL_SOCKET, name, &1i32.to_ne_bytes())?;
     }
     bind_raw(fresh.as_fd(), address.as_bytes())?;
-    // SAFETY: no memory is involved.
-    if unsafe { libc::listen(fresh.as_raw_fd(), backlog) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
+    listen(fresh.as_fd(), backlog)?;
     set_option(fresh.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEADDR, &reuse.to_ne_bytes())?;
     Ok(fresh)
 }
@@ -129,6 +126,7 @@ mod tests {
     use super::*;
     use crate::io::kernel::sockopt::{own_address, queue_length};
     use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
 
     fn shut_down(socket: &impl AsRawFd) {
         // SAFETY: no memory is involved.
