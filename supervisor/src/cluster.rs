@@ -10,7 +10,8 @@ use crate::config::{Builder, Config, ConfigError};
 use crate::error::Error;
 use crate::event_loop::{self, Setup};
 use crate::hooks::Hooks;
-use crate::io::signals::Blocked;
+use crate::io::events::signals::Blocked;
+use crate::io::machine::wall_clock::milliseconds;
 use crate::link::{Board, Inbox, Order};
 use crate::pool::Outcome;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -315,7 +316,7 @@ impl Cluster {
                 (action, _) => self.send(action).map(|_| Reply::Done),
             };
         }
-        let wait_ms = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
+        let wait_ms = wait.map(milliseconds);
         let answer = self.submit(Command { action, wait_ms })?;
         answer.recv().unwrap_or(Err(Failure::NotRunning))
     }

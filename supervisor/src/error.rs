@@ -3,10 +3,10 @@
 use std::io;
 
 pub use crate::config::ConfigError;
-pub use crate::io::control::ControlError;
-pub use crate::io::program::ProgramError;
-pub use crate::io::recipe::RecipeError;
-pub use crate::io::thunk_file::ThunkError;
+pub use crate::io::control::place::ControlError;
+pub use crate::io::launch::launch_spec::RecipeError;
+pub use crate::io::launch::program::ProgramError;
+pub use crate::io::launch::thunk_file::ThunkError;
 
 /// Why a cluster did not start, or did not go on.
 #[derive(Debug, thiserror::Error)]

@@ -51,28 +51,28 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::hooks::Hooks;
 use crate::ids::{BalancerId, LaneId, WorkerId};
-use crate::io::child::Process;
-use crate::io::closings::Closings;
-use crate::io::conns::Conns;
-use crate::io::control::Control;
-use crate::io::epoch::Epoch;
-use crate::io::gauge::Gauge;
-use crate::io::intercept::{Asked, Delivery, Intercept};
-use crate::io::lane::Lane;
-use crate::io::listener::{Key, Listener};
-use crate::io::notify::Notifier;
-use crate::io::oom::OomKills;
-use crate::io::open::OpenConnections;
-use crate::io::quiet::Quiet;
-use crate::io::ready::Ready;
-use crate::io::release::Releases;
-use crate::io::scout::{Answer, Found, Scout};
-use crate::io::signals::{Event, Signals};
-use crate::io::source::Source;
-use crate::io::spawn::{Limits, Template};
-use crate::io::stdio::Outputs;
-use crate::io::throttle::Throttle;
-use crate::io::thunk_file::Thunk;
+use crate::io::control::server::Control;
+use crate::io::drain::idle_detector::IdleDetector;
+use crate::io::events::signals::{Event, Signals};
+use crate::io::events::source::Source;
+use crate::io::lanes::lane::Lane;
+use crate::io::lanes::lane_owner_probe::{Answer, Found, LaneOwnerProbe};
+use crate::io::lanes::open_connections::OpenConnections;
+use crate::io::lanes::release::Releases;
+use crate::io::lanes::thunk_socket::{Asked, Delivery, ThunkSocket};
+use crate::io::launch::child::Process;
+use crate::io::launch::spawn::{Limits, Template};
+use crate::io::launch::thunk_file::Thunk;
+use crate::io::machine::oom::OomKills;
+use crate::io::machine::wall_clock::WallClock;
+use crate::io::output::detach_pipe::DetachPipe;
+use crate::io::output::streams::Outputs;
+use crate::io::output::throttle::Throttle;
+use crate::io::process::memory_gauge::MemoryGauge;
+use crate::io::ready::service_manager::ServiceManager;
+use crate::io::sockets::close_events::CloseEvents;
+use crate::io::sockets::listener::{Key, Listener};
+use crate::io::sockets::pending::Pending;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Pool, Requests};
 use bereaved::Bereaved;
@@ -112,7 +112,7 @@ struct Shell {
     now: Instant,
     started: Instant,
     timers: Timers,
-    epoch: Epoch,
+    epoch: WallClock,
     poll: Poll,
     pool: Pool,
     config: Config,
@@ -130,19 +130,19 @@ struct Shell {
     inbox: Option<Inbox>,
     control: Option<Control>,
     outputs: Outputs,
-    notifier: Notifier,
+    notifier: ServiceManager,
     /// Whoever started this process in the background waits for a word.
-    detached: Ready,
-    intercept: Intercept,
-    scout: Scout,
-    gauge: Gauge,
+    detached: DetachPipe,
+    intercept: ThunkSocket,
+    scout: LaneOwnerProbe,
+    gauge: MemoryGauge,
     bereaved: Bereaved,
     remains: Remains,
     suspended: Suspended,
     bypasses: Bypasses,
     idle_lanes: IdleLanes,
     uncovered: Watches,
-    quiet: Quiet,
+    quiet: IdleDetector,
     moves: Moves,
     waker: Arc<Waker>,
     /// Sockets that let nobody new in.
@@ -165,7 +165,7 @@ struct Shell {
     lanes: BTreeMap<LaneId, Lane>,
     /// Lanes that their workers may not have taken in yet.
     deliveries: Vec<(LaneId, Delivery)>,
-    conns: Conns,
+    conns: Pending,
     releases: Releases,
     processes: HashMap<WorkerId, Process>,
     tokens: HashMap<Token, WorkerId>,
@@ -186,7 +186,7 @@ struct Shell {
     /// Which connections are open, where the policy or a limit asks.
     open: Option<OpenConnections>,
     /// While some worker may have no more of them.
-    closings: Option<Closings>,
+    closings: Option<CloseEvents>,
     /// Logical ids by slot; more are made up as the cluster is scaled.
     ids: Vec<String>,
     waits: Waits,
@@ -339,7 +339,7 @@ impl Shell {
         }
     }
 
-    fn on_requests(&mut self, take: impl FnOnce(&mut Intercept, Instant, &Poll, &mut Vec<Asked>)) {
+    fn on_requests(&mut self, take: impl FnOnce(&mut ThunkSocket, Instant, &Poll, &mut Vec<Asked>)) {
         let mut asked = Vec::new();
         take(&mut self.intercept, self.now, &self.poll, &mut asked);
         self.accuse_silent();
@@ -370,7 +370,7 @@ impl Shell {
                 lane.seen_at = place;
             }
             let (waiting, holder, worker) = (lane.waiting(), lane.holder.pid, lane.worker);
-            // It may have been put in its place while the scout looked. And who has ended has closed nothing: what becomes
+            // It may have been put in its place while the probe looked. And who has ended has closed nothing: what becomes
             // of its lanes follows from its end, of which the loop may not have heard yet.
             let held = found != Found::Nobody
                 || lane.is_where_it_was()

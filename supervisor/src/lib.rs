@@ -81,16 +81,16 @@ pub use error::Error;
 pub use pool::Outcome;
 
 use config::{Config, ConfigError};
-use io::descriptors;
-use io::recipe::{self, Recipe};
-use io::signals::{self, Blocked};
-use io::thunk_file;
+use io::events::signals::{self, Blocked};
+use io::kernel::descriptors;
+use io::launch::launch_spec::{self, LaunchSpec};
+use io::launch::thunk_file;
 use std::path::PathBuf;
 
 impl config::Builder {
     /// Checks everything, for the CPUs that this process may use. The first thing that is wrong is the error.
     pub fn build(self) -> Result<Config, ConfigError> {
-        self.patience(io::container::patience()).build_for(io::cpus::available())
+        self.patience(io::machine::container::patience()).build_for(io::machine::cpus::available())
     }
 }
 
@@ -111,11 +111,11 @@ fn take_signals(config: &Config) -> Result<Option<Blocked>, Error> {
 }
 
 /// Finds what a worker is made of, where it runs if that may move, and the thunk; or says what is wrong with them.
-fn prepare(config: &Config) -> Result<(Recipe, Option<PathBuf>, PathBuf), Error> {
+fn prepare(config: &Config) -> Result<(LaunchSpec, Option<PathBuf>, PathBuf), Error> {
     // First of all: where descriptors are missing every later error would blame what it could not open.
     descriptors::check(config.handle_signals).map_err(|error| Error::os("nothing can be started", error))?;
-    let home = recipe::home();
-    let recipe = Recipe::read(config, home.as_deref())?;
+    let home = launch_spec::home();
+    let recipe = LaunchSpec::read(config, home.as_deref())?;
     let thunk = thunk_file::locate(config.settings.program.thunk.as_deref())?;
     Ok((recipe, home, thunk))
 }

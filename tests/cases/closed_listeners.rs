@@ -72,7 +72,7 @@ fn a_process_whose_main_thread_has_ended_has_closed_nothing() {
 fn a_sole_worker_that_is_killed_has_not_closed_its_address() {
     // The window lies within the kernel's exit: the descriptor table is gone and the pidfd has not told of the end. Neither
     // SIGSTOP nor a tracer can hold a process there, so it is made longer: by many descriptors, which the kernel closes one by
-    // one meanwhile. What a look concludes within the window is tested beside `io/descriptor_table` and `io/scout`.
+    // one meanwhile. What a look concludes within the window is tested beside `io/process/descriptor_table` and `io/lanes/lane_owner_probe`.
     let options = Options::workers(1).env("FDS", "18000");
     let flags = "--min-uptime 1ms --restart-delay 1ms --when-no-worker hold --lag-limit off";
     let Some((cluster, app)) = start(options.flags(flags)) else { return };

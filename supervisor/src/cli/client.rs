@@ -3,9 +3,10 @@
 
 use super::failed::{Failed, INTERRUPTED};
 use crate::api::{Action, Command, Inspection, NO_LIMIT, Reply};
-use crate::io::control::{self, wire};
-use crate::io::interrupt::{self, Interrupt, Woken};
-use crate::io::proc;
+use crate::io::control::address;
+use crate::io::control::wire;
+use crate::io::events::interrupt::{self, Interrupt, Woken};
+use crate::io::process::procfs;
 use crate::settings::duration::Human;
 use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -54,7 +55,7 @@ impl From<Unanswered> for Failed {
 
 impl Client {
     pub(super) fn connect(path: &Path) -> io::Result<Self> {
-        let link = control::connect(path)?;
+        let link = address::connect(path)?;
         link.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { link: BufReader::new(link) })
     }
@@ -133,8 +134,8 @@ impl Client {
 
     /// The supervisor's process, and its state, as far as they can be known.
     fn supervisor(&self) -> (Option<u32>, Option<char>) {
-        let supervisor = control::listens(self.link.get_ref());
-        (supervisor, supervisor.and_then(|pid| proc::state(pid, pid)))
+        let supervisor = address::listens(self.link.get_ref());
+        (supervisor, supervisor.and_then(|pid| procfs::state(pid, pid)))
     }
 
     fn unanswered(&self, error: &io::Error, limit: Duration) -> Unanswered {

@@ -3,10 +3,10 @@
 
 use super::failed::Failed;
 use super::out;
-use crate::io::dispositions::Dispositions;
-use crate::io::log;
-use crate::io::plain::Plain;
-use crate::io::ready::{self, Waiting};
+use crate::io::kernel::dispositions::Dispositions;
+use crate::io::output::detach_pipe::{self, Waiting};
+use crate::io::output::log;
+use crate::io::output::plain::Plain;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
@@ -61,7 +61,7 @@ impl Log<'_> {
 
 #[expect(clippy::disallowed_methods, reason = "it is no worker, but this program itself")]
 fn spawn(output: File) -> io::Result<(Waiting, Child)> {
-    let (waiting, inherited) = ready::pipes()?;
+    let (waiting, inherited) = detach_pipe::pipes()?;
     let mut words = std::env::args_os();
     let name = words.next().unwrap_or_else(|| OsString::from("clustermon"));
     // The first word is `run`: there are no options before it.
@@ -72,7 +72,7 @@ fn spawn(output: File) -> io::Result<(Waiting, Child)> {
         .arg0(name)
         .args([run, FLAG.into()])
         .args(words)
-        .env(ready::VARIABLE, inherited.value()?)
+        .env(detach_pipe::VARIABLE, inherited.value()?)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
         .stderr(output);

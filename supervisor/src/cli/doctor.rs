@@ -6,10 +6,10 @@ mod judge;
 use super::failed::{Failed, USAGE};
 use super::out;
 use super::table::{Cell, Column, Tone, render};
-use crate::io::facts::Facts;
-use crate::io::plain;
-use crate::io::program::Program;
-use crate::io::thunk_file;
+use crate::io::launch::host_checks::HostChecks;
+use crate::io::launch::program::Program;
+use crate::io::launch::thunk_file;
+use crate::io::output::plain;
 use judge::{Case, Check, Grade, judge};
 use serde::Serialize;
 use std::ffi::OsString;
@@ -63,7 +63,7 @@ impl Args {
             found => found.map_err(|error| error.to_string()),
         };
         let linker_is_there = program.linker.as_ref().map(|linker| linker.exists());
-        let facts = Facts::read();
+        let facts = HostChecks::read();
         let checks = judge(&Case { facts: &facts, program: &program, linker_is_there, thunk: &thunk });
         let works = checks.iter().all(|check| check.grade != Grade::No);
         if self.json {

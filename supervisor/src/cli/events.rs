@@ -5,8 +5,8 @@ use super::out;
 use super::target::At;
 use crate::api::{Action, BalancerState, Command, Event, WorkerState};
 use crate::io::control::wire;
-use crate::io::log::stamp;
-use crate::io::plain::{self, Plain};
+use crate::io::output::log::stamp;
+use crate::io::output::plain::{self, Plain};
 use std::fmt;
 
 #[derive(Debug, clap::Args)]

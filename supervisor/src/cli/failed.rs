@@ -1,7 +1,7 @@
 //! Why a command line did not do what it was asked: an exit code, and one line unless nobody needs it.
 
 use crate::io::control::wire::Declined;
-use crate::io::plain::Plain;
+use crate::io::output::plain::Plain;
 
 /// What is wrong with the command line.
 pub(super) const USAGE: u8 = 2;

@@ -22,8 +22,8 @@ mod vacancy;
 mod waiting;
 
 use crate::api::Action;
-use crate::io::dispositions;
-use crate::io::plain::Plain;
+use crate::io::kernel::dispositions;
+use crate::io::output::plain::Plain;
 use clap::{CommandFactory, Parser, Subcommand};
 use failed::Failed;
 use std::io::Write;

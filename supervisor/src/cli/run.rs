@@ -4,7 +4,7 @@ use super::detach;
 use super::failed::{Failed, USAGE};
 use super::swallowed;
 use crate::config::{Builder, Capture, Config, ConfigError, Control, Settings, Workers};
-use crate::io::log;
+use crate::io::output::log;
 use ::log::{LevelFilter, error, warn};
 use std::ffi::OsString;
 use std::path::PathBuf;

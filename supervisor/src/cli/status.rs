@@ -11,8 +11,9 @@ use crate::api::{
     Balancer, BalancerState, Beside, CauseKind, ClusterState, Draining, Inspection, LastReload, Rollout,
     Worker, WorkerState,
 };
-use crate::io::plain;
-use crate::io::pss::pss;
+use crate::io::machine::wall_clock::milliseconds;
+use crate::io::output::plain;
+use crate::io::process::pss::pss;
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -104,7 +105,7 @@ fn pause() {
 #[expect(clippy::disallowed_methods, reason = "shown to a person, who has the same clock")]
 pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    milliseconds(since)
 }
 
 /// The cluster, with no other worker than the one that was asked for, if one was.

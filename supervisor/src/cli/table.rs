@@ -1,6 +1,6 @@
 //! Aligned columns of text, with states in colour where that is wanted. Knows nothing of clusters.
 
-use crate::io::plain::Plain;
+use crate::io::output::plain::Plain;
 use std::fmt::Write as _;
 
 /// How a cell is shown.

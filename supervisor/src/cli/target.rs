@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::failed::{ABSENT, Failed, USAGE};
 use crate::api::Target;
-use crate::io::runtime_dir::{self, Purpose};
+use crate::io::control::runtime_dir::{self, Purpose};
 use nix::unistd::Uid;
 use std::ffi::OsStr;
 use std::fs;

@@ -45,7 +45,7 @@ impl WorkerHandle {
     /// if it has none, or they are another user's. The kernel walks all their pages for it, about 13 ms for each GiB, in the
     /// thread that calls; a worker that wants to map memory meanwhile waits. Not for each second.
     pub fn pss(&self) -> Option<u64> {
-        crate::io::pss::pss(self.inspect()?.pids())
+        crate::io::process::pss::pss(self.inspect()?.pids())
     }
 
     /// Runs it, at once if it waits for its next start; nothing happens if it runs.

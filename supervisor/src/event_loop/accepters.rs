@@ -3,9 +3,9 @@
 
 use super::Shell;
 use crate::ids::LaneId;
-use crate::io::lane::Lane;
-use crate::io::pulse::Pulse;
-use crate::io::trigger::{Known, Trigger};
+use crate::io::lanes::lane::Lane;
+use crate::io::lanes::pulse::Pulse;
+use crate::io::lanes::trigger::{Known, Trigger};
 use crate::pool::Input;
 use clustermon_protocol::credit::NOTES;
 

@@ -3,8 +3,8 @@
 
 use super::{Shell, orders};
 use crate::ids::BalancerId;
-use crate::io::listener::Listener;
-use crate::io::source::Source;
+use crate::io::events::source::Source;
+use crate::io::sockets::listener::Listener;
 use crate::pool::{Input, Policy};
 use mio::unix::SourceFd;
 use mio::{Interest, Poll};

@@ -4,9 +4,10 @@
 use super::Shell;
 use super::requests::errno;
 use crate::ids::{BalancerId, LaneId, WorkerId};
-use crate::io::intercept::Answerer;
-use crate::io::lane::Holder;
-use crate::io::{child, epoll_sets, proc};
+use crate::io::kernel::pidfd;
+use crate::io::lanes::lane::Holder;
+use crate::io::lanes::thunk_socket::Answerer;
+use crate::io::process::{epoll_sets, procfs};
 use crate::pool::Input;
 use clustermon_protocol::message::Reply;
 use clustermon_protocol::pulse::{Look, WaitsOn};
@@ -93,12 +94,12 @@ impl Shell {
         let inodes: Vec<u64> = lanes().map(|lane| lane.inode).collect();
         let waits = |pid: u32, look: Look| match look.waits_on {
             Some(WaitsOn::Lanes(mask)) => lanes().any(|lane| mask.may_hold(lane.holder.fd)),
-            Some(WaitsOn::Set(set)) => proc::epoll_holds(pid, set, &inodes),
+            Some(WaitsOn::Set(set)) => procfs::epoll_holds(pid, set, &inodes),
             None => false,
         };
         process.pulses.iter().filter(|pulse| pulse.pid != asks).any(|pulse| {
             // The page of a process that was killed in its wait says that it waits.
-            process.pidfd_of(pulse.pid).is_some_and(|pidfd| !child::has_ended(pidfd))
+            process.pidfd_of(pulse.pid).is_some_and(|pidfd| !pidfd::has_ended(pidfd))
                 && pulse.waiting().any(|look| (look.accepted > 0 || look.blocks) && waits(pulse.pid, look))
         })
     }

@@ -3,7 +3,7 @@
 
 use super::Shell;
 use crate::ids::WorkerId;
-use crate::io::scout::{Question, Wanted};
+use crate::io::lanes::lane_owner_probe::{Question, Wanted};
 use std::time::{Duration, Instant};
 
 /// From the end of a process to the first look: one that goes into the background has forked by then, twice. Each

@@ -2,7 +2,7 @@
 
 use super::Shell;
 use crate::ids::WorkerId;
-use crate::io::activity;
+use crate::io::process::activity;
 use crate::pool::{Activity, Input};
 
 impl Shell {

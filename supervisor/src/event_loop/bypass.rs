@@ -5,8 +5,8 @@ use super::Shell;
 use super::health::joined;
 use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
-use crate::io::proc;
-use crate::io::pulse::monotonic;
+use crate::io::lanes::pulse::monotonic;
+use crate::io::process::procfs;
 use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
@@ -51,7 +51,7 @@ impl Bypasses {
 impl Shell {
     /// A process of the worker says that the kernel does not let it receive.
     pub(super) fn on_barred(&mut self, worker: WorkerId, pid: u32, errno: u8) {
-        let filtered = match proc::filters(pid) {
+        let filtered = match procfs::filters(pid) {
             Some(0) => "something forbids it that call",
             _ => "a seccomp filter forbids it that call",
         };
@@ -89,7 +89,7 @@ impl Shell {
             }
             let (own, system) =
                 (ticks.0.saturating_sub(watched.ticks.0), ticks.1.saturating_sub(watched.ticks.1));
-            let spent = Duration::from_millis(system * 1_000 / proc::ticks_a_second());
+            let spent = Duration::from_millis(system * 1_000 / procfs::ticks_a_second());
             let is_told = loops.saturating_sub(watched.loops) >= VAIN_LOOPS && self.waits_for_lane(worker);
             let is_awake = is_told || (spent >= VAIN_TIME && system > own);
             if let Some(why) = self.why_nothing_is_taken(worker, is_awake) {
@@ -112,21 +112,21 @@ impl Shell {
         pids.extend(process.pulses.iter().map(|pulse| pulse.pid));
         pids.sort_unstable();
         pids.dedup();
-        let both = pids.into_iter().filter_map(proc::ticks);
+        let both = pids.into_iter().filter_map(procfs::ticks);
         let ticks = both.fold((0, 0), |sum, (own, system)| (sum.0 + own, sum.1 + system));
         Some((reading.accepted, reading.loops, ticks))
     }
 
     fn why_nothing_is_taken(&self, worker: WorkerId, is_awake: bool) -> Option<String> {
         let pids = self.pids(worker);
-        if let Some(pid) = pids.iter().find(|pid| proc::has_ring(**pid)) {
+        if let Some(pid) = pids.iter().find(|pid| procfs::has_ring(**pid)) {
             return Some(format!(
                 "process {pid} has taken no connection and has an io_uring: what a program accepts through io_uring passes \
                  the library by; make it accept without"
             ));
         }
-        let own = proc::filters(std::process::id()).unwrap_or(0);
-        let is_filtered = |pid: &&u32| proc::filters(**pid).is_some_and(|its| its > own);
+        let own = procfs::filters(std::process::id()).unwrap_or(0);
+        let is_filtered = |pid: &&u32| procfs::filters(**pid).is_some_and(|its| its > own);
         if let Some(pid) = pids.iter().find(is_filtered) {
             return Some(format!(
                 "process {pid} has taken no connection and has a seccomp filter of its own: in a cluster accept() is \

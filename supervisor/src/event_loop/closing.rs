@@ -3,7 +3,7 @@
 
 use super::Shell;
 use crate::ids::BalancerId;
-use crate::io::door;
+use crate::io::sockets::syn_filter;
 use crate::pool::Input;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const STEP: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A socket whose door is closed.
+/// A socket that lets nobody new in.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Closing {
     balancer: BalancerId,
@@ -25,7 +25,7 @@ impl Shell {
         let Some(listener) = self.listeners.get_mut(&balancer) else {
             return self.pool.handle(self.now, Input::Emptied { balancer });
         };
-        if let Err(error) = door::close(listener.as_fd()) {
+        if let Err(error) = syn_filter::close(listener.as_fd()) {
             log::debug!("{}: whoever comes now may be let in: {error}", listener.address);
         }
         listener.closing = true;
@@ -61,7 +61,7 @@ impl Shell {
                 }
                 return true;
             }
-            match door::is_empty(listener.as_fd()) {
+            match syn_filter::is_empty(listener.as_fd()) {
                 Ok(false) if now < door.give_up_at => {
                     listener.pending = true;
                     ready.push_back(door.balancer);

@@ -2,8 +2,8 @@
 //! some worker may have no more.
 
 use super::Shell;
-use crate::io::closings::Closings;
-use crate::io::source::Source;
+use crate::io::events::source::Source;
+use crate::io::sockets::close_events::CloseEvents;
 use crate::pool::Input;
 use mio::Interest;
 use mio::unix::SourceFd;
@@ -28,7 +28,7 @@ impl Shell {
             return closings.watch(ports);
         }
         let registry = self.poll.registry();
-        let made = Closings::new(ports).and_then(|made| {
+        let made = CloseEvents::new(ports).and_then(|made| {
             registry.register(
                 &mut SourceFd(&made.as_raw_fd()),
                 Source::Closings.into(),

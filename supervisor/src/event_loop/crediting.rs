@@ -4,11 +4,12 @@
 use super::Shell;
 use super::accepting::mute;
 use crate::ids::{BalancerId, LaneId, WorkerId};
-use crate::io::credit::{Credits, queue_length};
-use crate::io::descriptors;
-use crate::io::lane::Lane;
-use crate::io::listener::Listener;
-use crate::io::proc;
+use crate::io::kernel::descriptors;
+use crate::io::kernel::sockopt::queue_length;
+use crate::io::lanes::credit::Credits;
+use crate::io::lanes::lane::Lane;
+use crate::io::process::procfs;
+use crate::io::sockets::listener::Listener;
 
 use crate::pool::Input;
 use clustermon_protocol::pulse::Look;
@@ -135,7 +136,7 @@ impl Shell {
         let late: Vec<LaneId> = self.pool.late_lanes(self.now, id).collect();
         for lane in late {
             let pulse = self.lanes.get(&lane).and_then(|lane| self.serving_pulse(lane));
-            let runs = |pid: u32, look: Look| proc::state(pid, look.tid) == Some('R');
+            let runs = |pid: u32, look: Look| procfs::state(pid, look.tid) == Some('R');
             if pulse.is_some_and(|own| own.waiting().any(|look| look.serving && runs(own.pid, look))) {
                 self.pool.handle(self.now, Input::Woken { lane });
             }
@@ -153,7 +154,7 @@ impl Shell {
     fn sole_runs(&self, lane: &Lane) -> Option<bool> {
         let pulse = self.serving_pulse(lane)?;
         let look = pulse.sole().filter(|look| !look.running && look.waits_on.is_some())?;
-        Some(proc::state(pulse.pid, look.tid) == Some('R'))
+        Some(procfs::state(pulse.pid, look.tid) == Some('R'))
     }
 
     /// Counts what was accepted so far, for whoever is to be shown it.
@@ -314,8 +315,8 @@ fn set_reports(poll: &mio::Poll, listener: &mut Listener, on: bool) -> io::Resul
     if listener.hushed != on {
         return Ok(());
     }
-    let source = crate::io::source::Source::Listener(listener.id).into();
-    crate::io::hush::set(poll, listener.as_fd().as_raw_fd(), source, on)?;
+    let source = crate::io::events::source::Source::Listener(listener.id).into();
+    crate::io::events::hush::set(poll, listener.as_fd().as_raw_fd(), source, on)?;
     listener.hushed = !on;
     Ok(())
 }

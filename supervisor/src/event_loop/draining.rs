@@ -4,8 +4,8 @@
 use super::Shell;
 use crate::config::Drain;
 use crate::ids::{LaneId, WorkerId};
-use crate::io::lane::Lane;
-use crate::io::quiet::{Report, Watched};
+use crate::io::drain::idle_detector::{Report, Watched};
+use crate::io::lanes::lane::Lane;
 use crate::pool::Input;
 use clustermon_protocol::address::Address;
 use std::collections::HashMap;

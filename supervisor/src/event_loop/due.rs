@@ -2,8 +2,8 @@
 //! be forgotten. It decides nothing.
 
 use super::Shell;
-use crate::io::control::Control;
-use crate::io::open::OpenConnections;
+use crate::io::control::server::Control;
+use crate::io::lanes::open_connections::OpenConnections;
 use std::time::Instant;
 
 /// A part of the shell that waits for a time.

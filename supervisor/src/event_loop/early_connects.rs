@@ -3,7 +3,7 @@
 
 use super::Shell;
 use crate::ids::{BalancerId, WorkerId};
-use crate::io::listener::{Key, Listener};
+use crate::io::sockets::listener::{Key, Listener};
 use crate::pool::Connecting;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::message::{Place, Reply};

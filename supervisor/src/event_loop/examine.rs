@@ -5,9 +5,9 @@ use super::Shell;
 use super::finding::{self, Seen};
 use crate::config::DUMP_TIME;
 use crate::ids::WorkerId;
-use crate::io::child::Process;
-use crate::io::proc::{self, Spent, Thread};
-use crate::io::pulse::Pulse;
+use crate::io::lanes::pulse::Pulse;
+use crate::io::launch::child::Process;
+use crate::io::process::procfs::{self, Spent, Thread};
 use crate::pool::{Finding, Input};
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
@@ -46,14 +46,14 @@ fn serving(process: &Process) -> Vec<(u32, u32, Thread)> {
         pulse
             .serving()
             .into_iter()
-            .filter_map(move |tid| Some((pid, tid, proc::thread(pid, tid)?)))
+            .filter_map(move |tid| Some((pid, tid, procfs::thread(pid, tid)?)))
             .collect::<Vec<_>>()
     };
     process.pulses.iter().flat_map(threads).collect()
 }
 
 fn is_traced(process: &Process) -> bool {
-    process.pulses.iter().any(|pulse| proc::tracer(pulse.pid).is_some())
+    process.pulses.iter().any(|pulse| procfs::tracer(pulse.pid).is_some())
 }
 
 impl Baseline {
@@ -82,7 +82,7 @@ impl Shell {
     pub(super) fn is_traced(&self, worker: WorkerId) -> bool {
         let traced = |process: &Process| {
             let members = process.members.values().map(|member| member.pid);
-            is_traced(process) || members.chain([process.pid]).any(|pid| proc::tracer(pid).is_some())
+            is_traced(process) || members.chain([process.pid]).any(|pid| procfs::tracer(pid).is_some())
         };
         self.processes.get(&worker).is_some_and(traced)
     }
@@ -141,7 +141,7 @@ impl Shell {
         pids.sort_unstable();
         pids.dedup();
         let threads: Option<Vec<_>> =
-            pids.into_iter().map(|pid| Some((pid, pid, proc::thread(pid, pid)?))).collect();
+            pids.into_iter().map(|pid| Some((pid, pid, procfs::thread(pid, pid)?))).collect();
         threads.filter(|all| all.iter().all(|(_, _, thread)| thread.is_stopped())).unwrap_or_default()
     }
 
@@ -199,7 +199,7 @@ fn described(seen: &Seen, elapsed: Duration) -> String {
     if !thread.waits_in.is_empty() {
         text += &format!(", waits in {}", thread.waits_in);
     }
-    let stack = proc::kernel_stack(*pid, *tid);
+    let stack = procfs::kernel_stack(*pid, *tid);
     if !stack.is_empty() {
         text += &format!(", kernel stack {}", stack[..stack.len().min(FRAMES)].join(" < "));
     }

@@ -1,7 +1,7 @@
 //! What the threads of a worker that takes nothing amount to: whether they compute without end, wait for a lock, are
 //! stopped, or only slow. It reads nothing: it is told what was seen.
 
-use crate::io::proc::{Spent, Thread};
+use crate::io::process::procfs::{Spent, Thread};
 use crate::pool::Finding;
 use std::time::Duration;
 

@@ -5,9 +5,10 @@ use super::Shell;
 use super::examine::LOOKS_A_LIMIT;
 use crate::api::{Event, Health};
 use crate::ids::WorkerId;
-use crate::io::child::Process;
-use crate::io::proc;
-use crate::io::pulse::{Reading, monotonic};
+use crate::io::lanes::pulse::{Reading, monotonic};
+use crate::io::launch::child::Process;
+use crate::io::machine::wall_clock::milliseconds;
+use crate::io::process::procfs;
 use crate::pool::Input;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -102,7 +103,7 @@ impl Shell {
         let (limit, now) = (look * LOOKS_A_LIMIT, monotonic());
         for pulse in self.processes.values().flat_map(|process| &process.pulses) {
             if pulse.away(now) >= limit / 2 {
-                pulse.free_ended(proc::threads);
+                pulse.free_ended(procfs::threads);
             }
         }
         let lags: Vec<(WorkerId, Duration)> =
@@ -128,7 +129,7 @@ impl Shell {
         let lanes = self.lanes.values().filter(|lane| lane.worker == worker);
         let inodes: Vec<u64> = lanes.map(|lane| lane.inode).collect();
         let pulses = self.processes.get(&worker).into_iter().flat_map(|process| &process.pulses);
-        pulses.filter(|pulse| pulse.recognise(|pid, set| proc::epoll_holds(pid, set, &inodes))).count() > 0
+        pulses.filter(|pulse| pulse.recognise(|pid, set| procfs::epoll_holds(pid, set, &inodes))).count() > 0
     }
 
     fn take_pulses(&mut self) {
@@ -165,12 +166,12 @@ impl Shell {
         let process = self.processes.get(&worker)?;
         // One thread alone is no burst of them: whether it lives is looked at when it matters.
         for pulse in process.pulses.iter().filter(|pulse| pulse.serving().len() > 1) {
-            pulse.free_ended(proc::threads);
+            pulse.free_ended(procfs::threads);
         }
         let reading = joined(process, monotonic());
-        let total = process.counted().into_iter().filter_map(proc::sample).fold(
-            proc::Sample::default(),
-            |sum, one| proc::Sample {
+        let total = process.counted().into_iter().filter_map(procfs::sample).fold(
+            procfs::Sample::default(),
+            |sum, one| procfs::Sample {
                 rss: sum.rss + one.rss,
                 ticks: sum.ticks + one.ticks,
                 threads: sum.threads + one.threads,
@@ -186,7 +187,7 @@ impl Shell {
             oldest = oldest.max(age);
         }
         let watched = self.monitor.watched.entry(worker).or_default();
-        let spent = total.ticks.saturating_sub(watched.ticks) * 1_000_000 / proc::ticks_a_second();
+        let spent = total.ticks.saturating_sub(watched.ticks) * 1_000_000 / procfs::ticks_a_second();
         let worst = watched.worst.max(reading.lag);
         let health = Health {
             reported_at: self.epoch.wall(self.now),
@@ -214,8 +215,4 @@ impl Shell {
         };
         Some(health)
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -4,7 +4,8 @@
 use super::Shell;
 use super::examine::Baseline;
 use crate::ids::LaneId;
-use crate::io::{child, proc};
+use crate::io::kernel::pidfd;
+use crate::io::process::procfs;
 use crate::pool::Input;
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
@@ -43,7 +44,7 @@ impl Shell {
             tids.push(pid);
         }
         let threads: Vec<_> =
-            tids.into_iter().filter_map(|tid| Some((pid, tid, proc::thread(pid, tid)?))).collect();
+            tids.into_iter().filter_map(|tid| Some((pid, tid, procfs::thread(pid, tid)?))).collect();
         if threads.is_empty() {
             return;
         }
@@ -53,7 +54,7 @@ impl Shell {
             self.holders.baselines.insert(id, Baseline::begin(self.now, &threads));
             return;
         }
-        let traced = proc::tracer(pid).is_some();
+        let traced = procfs::tracer(pid).is_some();
         let (finding, evidence) = self.find(traced, threads, self.holders.baselines.get(&id));
         self.pool.handle(self.now, Input::HolderExamined { lane: id, finding, evidence });
     }
@@ -64,10 +65,10 @@ impl Shell {
         // Its number may be another's by now, its descriptor not.
         let process = self.processes.get(&lane.worker);
         let Some(pidfd) = process.and_then(|process| process.pidfd_of(lane.holder.pid)) else { return };
-        child::send(pidfd, self.stop_signal());
+        pidfd::send(pidfd, self.stop_signal());
         match pidfd.try_clone() {
             Ok(pidfd) => self.holders.ending.push((self.now + PATIENCE, pidfd)),
-            Err(_) => child::send(pidfd, Signal::SIGKILL),
+            Err(_) => pidfd::send(pidfd, Signal::SIGKILL),
         }
     }
 
@@ -75,7 +76,7 @@ impl Shell {
     pub(super) fn kill_holders(&mut self) {
         let now = self.now;
         for (_, pidfd) in self.holders.ending.extract_if(.., |(due, _)| *due <= now) {
-            child::send(&pidfd, Signal::SIGKILL);
+            pidfd::send(&pidfd, Signal::SIGKILL);
         }
     }
 }

@@ -4,9 +4,9 @@
 
 use super::Shell;
 use crate::ids::{LaneId, WorkerId};
-use crate::io::child;
-use crate::io::intercept::Delivery;
-use crate::io::scout::{Question, Wanted};
+use crate::io::lanes::lane_owner_probe::{Question, Wanted};
+use crate::io::lanes::thunk_socket::Delivery;
+use crate::io::process::process_tree::children;
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ impl IdleLanes {
 }
 
 impl Shell {
-    /// Has the scout look for the lanes of all workers that are not stopping.
+    /// Has the lanes looked for of all workers that are not stopping.
     pub(super) fn look_at_idle_lanes(&mut self) {
         self.idle_lanes.begin(self.now, self.lanes.len());
         let mut asked: BTreeMap<WorkerId, Vec<Wanted>> = BTreeMap::new();
@@ -79,7 +79,7 @@ impl Shell {
         }
     }
 
-    /// The scout has found the lane in no process of its worker: whether it is to be closed.
+    /// The lane was found in no process of its worker: whether it is to be closed.
     pub(super) fn is_idle_lane_closed(&mut self, lane: LaneId) -> bool {
         !self.is_coming(lane) && self.idle_lanes.is_closed(lane, self.now)
     }
@@ -93,7 +93,7 @@ impl Shell {
     /// The known processes of a worker, and all children of this process that are not known to be another worker's: where
     /// orphans become its children, a process of the worker that went into the background is among them.
     pub(super) fn possible_holders(&self, worker: WorkerId) -> Vec<u32> {
-        let orphans = if self.signals.is_some() { child::children() } else { Vec::new() };
+        let orphans = if self.signals.is_some() { children() } else { Vec::new() };
         let of_others =
             |pid: &u32| self.processes.iter().any(|(other, process)| *other != worker && process.knows(*pid));
         let orphans = orphans.into_iter().filter(|pid| !of_others(pid));

@@ -5,14 +5,15 @@ use super::requests::errno;
 use super::{Shell, arm};
 use crate::config::Dispatch;
 use crate::ids::{BalancerId, LaneId, WorkerId};
-use crate::io::credit::queue_length;
-use crate::io::diag::reach::Reach;
-use crate::io::foreign::Foreign;
-use crate::io::intercept::Answerer;
-use crate::io::lane::{Garbage, Holder, Lane, get_option};
-use crate::io::listener::{self, Facts, Key, Listener};
-use crate::io::source::Source;
-use crate::io::{descriptors, diag};
+use crate::io::events::source::Source;
+use crate::io::kernel::descriptors;
+use crate::io::kernel::foreign::Foreign;
+use crate::io::kernel::sockopt::{cookie, queue_length};
+use crate::io::lanes::lane::{Garbage, Holder, Lane};
+use crate::io::lanes::thunk_socket::Answerer;
+use crate::io::sockets::listener::{self, Facts, Key, Listener};
+use crate::io::sockets::reach::Reach;
+use crate::io::sockets::sock_diag;
 use crate::pool::Input;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
@@ -69,9 +70,7 @@ impl Shell {
         backlog: i32,
         place: &Place<'_>,
     ) -> io::Result<(LaneId, BalancerId)> {
-        let mut cookie = [0; 8];
-        get_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie)?;
-        let cookie = u64::from_ne_bytes(cookie);
+        let cookie = cookie(socket.as_fd())?;
         let process = self.processes.get_mut(&worker);
         let owned = process.and_then(|process| process.owned.remove(&cookie));
         let facts = Facts::of(socket.as_fd(), owned, place.path)?;
@@ -127,7 +126,7 @@ impl Shell {
             self.processes.get(&worker).is_some_and(|process| process.reuse_port.contains(&facts.cookie));
         let reach = Reach::of(socket.as_fd(), facts).filter(|_| !meant);
         let address = facts.address;
-        move || reach.map_or_else(|| diag::listening_on(&address), |reach| reach.listeners())
+        move || reach.map_or_else(|| sock_diag::listening_on(&address), |reach| reach.listeners())
     }
 
     fn open_balancer(

@@ -4,7 +4,7 @@
 use super::Shell;
 use crate::api::Failure;
 use crate::config::Capture;
-use crate::io::log::file;
+use crate::io::output::log::file;
 
 impl Shell {
     /// Opens the file anew; refused if there is none.

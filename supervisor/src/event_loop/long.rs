@@ -3,9 +3,9 @@
 
 use super::{Shell, arm};
 use crate::ids::{BalancerId, LaneId, WorkerId};
-use crate::io::lane::Lane;
-use crate::io::proc;
-use crate::io::pulse::{Pulse, monotonic};
+use crate::io::lanes::lane::Lane;
+use crate::io::lanes::pulse::{Pulse, monotonic};
+use crate::io::process::procfs;
 use crate::pool::{Input, Policy};
 use std::collections::HashMap;
 use std::time::Duration;
@@ -23,7 +23,7 @@ impl Shell {
             let pid = pulse.pid;
             match pulse.sole() {
                 Some(look) if Duration::from_nanos(look.away(now)) < late => {
-                    pulse.requests.look(&look, now, || proc::account(pid, look.tid));
+                    pulse.requests.look(&look, now, || procfs::account(pid, look.tid));
                 }
                 Some(_) | None => pulse.requests.forget(),
             }

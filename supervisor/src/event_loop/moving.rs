@@ -1,19 +1,19 @@
 //! Connections that are taken from a worker which drains and given to others: begun, and what has come of it told to the
-//! core. How they are taken is for `io/moving` to know, who gets them for the core.
+//! core. How they are taken is for `io/drain/handover` to know, who gets them for the core.
 
 use super::Shell;
 use super::orders::source_of;
 use crate::ids::{BalancerId, WorkerId};
-use crate::io::lane::Connection;
-use crate::io::moving::{Left, Moved, Moving, Taken};
-use crate::io::quiet::Watched;
+use crate::io::drain::handover::{Handover, Left, Moved, Taken};
+use crate::io::drain::idle_detector::Watched;
+use crate::io::sockets::listener::Connection;
 use crate::pool::Input;
 use clustermon_protocol::address::Address;
 use std::collections::HashMap;
 
 /// The moves under way.
 #[derive(Debug, Default)]
-pub(super) struct Moves(HashMap<WorkerId, Moving>);
+pub(super) struct Moves(HashMap<WorkerId, Handover>);
 
 impl Shell {
     /// Where no move is to be had, the worker drains like any other. When all stop, nobody is left to be given anything.
@@ -22,7 +22,7 @@ impl Shell {
             return self.quiet.watch(watched);
         }
         let worker = watched.worker;
-        match Moving::start(watched, self.config.settings.stop.drain_timeout(), self.waker.clone()) {
+        match Handover::start(watched, self.config.settings.stop.drain_timeout(), self.waker.clone()) {
             Ok(moving) => drop(self.moves.0.insert(worker, moving)),
             Err(error) => self.cannot_move(worker, &error.to_string()),
         }

@@ -4,8 +4,8 @@
 use super::Shell;
 use crate::config::Ready;
 use crate::ids::WorkerId;
-use crate::io::notified::{Heard, Message, Notified, Word};
-use crate::io::source::Source;
+use crate::io::events::source::Source;
+use crate::io::ready::worker_notify::{Heard, Message, Word, WorkerNotify};
 use crate::pool::{Input, State};
 use mio::Interest;
 use mio::unix::SourceFd;
@@ -29,7 +29,7 @@ pub(super) struct Notices {
 #[derive(Debug)]
 struct Ear {
     worker: WorkerId,
-    socket: Notified,
+    socket: WorkerNotify,
     status: Option<String>,
     /// It has said that it lives, and must again by then.
     alive_by: Option<Instant>,
@@ -53,7 +53,7 @@ impl Shell {
     pub(super) fn listen_for(&mut self, worker: WorkerId) -> io::Result<String> {
         self.no_longer_listen_for(worker);
         self.notices.opened += 1;
-        let socket = Notified::open(self.nonce, self.notices.opened)?;
+        let socket = WorkerNotify::open(self.nonce, self.notices.opened)?;
         let name = socket.name().to_owned();
         let entry = self.notices.sockets.vacant_entry();
         let place = entry.key();

@@ -3,7 +3,7 @@
 
 use super::Shell;
 use crate::ids::WorkerId;
-use crate::io::descriptors;
+use crate::io::kernel::descriptors;
 use std::fmt::Display;
 
 impl Shell {

@@ -2,10 +2,10 @@
 
 use super::{Shell, arm};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
-use crate::io::credit::Credits;
-use crate::io::lane::Lane;
-use crate::io::scout::{Question, Wanted};
-use crate::io::source::Source;
+use crate::io::events::source::Source;
+use crate::io::lanes::credit::Credits;
+use crate::io::lanes::lane::Lane;
+use crate::io::lanes::lane_owner_probe::{Question, Wanted};
 use crate::pool::{Input, Output, Signal};
 use clustermon_protocol::address::Address;
 use mio::Interest;

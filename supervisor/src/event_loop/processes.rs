@@ -3,9 +3,12 @@
 
 use super::Shell;
 use crate::ids::WorkerId;
-use crate::io::child::{self, Ended, Heirs, Kind, Member, Process};
-use crate::io::source::Source;
-use crate::io::{descriptors, random, spawn};
+use crate::io::events::source::Source;
+use crate::io::kernel::pidfd;
+use crate::io::kernel::{descriptors, random};
+use crate::io::launch::child::{self, Ended, Heirs, Kind, Member, Process};
+use crate::io::process::leftovers::digits;
+use crate::io::process::process_tree::children;
 use crate::pool::{Exit, Input};
 use clustermon_protocol::env;
 use mio::Interest;
@@ -40,9 +43,8 @@ impl Shell {
 
     fn try_spawn(&mut self, worker: WorkerId, version: u32) -> io::Result<u32> {
         let token = random::bytes()?;
-        let text: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
         let mut own = self.notify_variables(worker)?;
-        own.extend([(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, text)]);
+        own.extend([(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, digits(&token))]);
         let wanted = self.hooks.environment.as_ref().map(|make| make(self.logical_id(worker)));
         let id = self.logical_id(worker).to_owned();
         let on_trial = self.is_on_trial(version);
@@ -57,9 +59,9 @@ impl Shell {
         let source = Source::Child(worker).into();
         let mut pidfd = SourceFd(&spawned.pidfd.as_raw_fd());
         self.poll.registry().register(&mut pidfd, source, Interest::READABLE).inspect_err(|_| {
-            child::send(&spawned.pidfd, Signal::SIGKILL);
-            child::wait(&spawned.pidfd, SWEEP);
-            child::reap(pid);
+            pidfd::send(&spawned.pidfd, Signal::SIGKILL);
+            pidfd::wait(&spawned.pidfd, SWEEP);
+            pidfd::reap(pid);
         })?;
         self.tokens.insert(token, worker);
         self.processes.insert(worker, Process::new(spawned, token));
@@ -94,7 +96,7 @@ impl Shell {
     }
 
     fn watch_member(&mut self, worker: WorkerId, pid: u32, kind: Kind) {
-        let pidfd = match spawn::pidfd(pid) {
+        let pidfd = match pidfd::open(pid) {
             Ok(pidfd) => pidfd,
             Err(error) => {
                 log::warn!("worker {}: process {pid} cannot be watched: {error}", self.logical_id(worker));
@@ -228,9 +230,9 @@ impl Shell {
     /// Reaps children that nobody here started: descendants of workers whose parents have ended. How a member ends is
     /// taken in with its end.
     pub(super) fn reap_orphans(&self) {
-        for pid in child::children() {
+        for pid in children() {
             if !self.processes.values().any(|process| process.knows(pid)) {
-                child::reap(pid);
+                pidfd::reap(pid);
             }
         }
     }

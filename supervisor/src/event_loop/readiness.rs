@@ -4,10 +4,10 @@
 use super::Shell;
 use crate::config::Ready;
 use crate::ids::{LaneId, WorkerId};
-use crate::io::lane::Lane;
-use crate::io::newline::{self, Found, Newline, Told};
-use crate::io::probe::{Answer, Probe};
-use crate::io::source::Source;
+use crate::io::events::source::Source;
+use crate::io::lanes::lane::Lane;
+use crate::io::ready::probe::{Answer, Probe};
+use crate::io::ready::s6_ready::{self, Found, S6Ready, Told};
 use crate::pool::{self, Input, State};
 use mio::Interest;
 use mio::unix::SourceFd;
@@ -29,7 +29,7 @@ pub(super) struct Readiness {
     /// Those that listen.
     trials: HashMap<WorkerId, Trial>,
     /// Where a newline is to come from each.
-    newlines: HashMap<WorkerId, Newline>,
+    newlines: HashMap<WorkerId, S6Ready>,
 }
 
 /// How one of them is being tried.
@@ -116,7 +116,7 @@ impl Shell {
     /// What a process that is about to be started is to be given, where it is to say by a newline that it is ready.
     pub(super) fn newline_for(&mut self, worker: WorkerId) -> io::Result<Option<Told>> {
         let Some(Ready::Fd(number)) = self.config.settings.readiness.ready else { return Ok(None) };
-        let (newline, told) = newline::pipe(number)?;
+        let (newline, told) = s6_ready::pipe(number)?;
         let fd = newline.as_fd().as_raw_fd();
         let source = Source::Newline(worker).into();
         self.poll.registry().register(&mut SourceFd(&fd), source, Interest::READABLE)?;

@@ -6,7 +6,7 @@ use super::report::rollouts::{describe, done};
 use crate::api::{Event, Failure, LastReload, Reply};
 use crate::config::OnSupervisorDeath;
 use crate::ids::{BalancerId, WorkerId};
-use crate::io::recipe::Recipe;
+use crate::io::launch::launch_spec::LaunchSpec;
 use crate::pool::{Failed, Input, Progress, Purpose, Reloaded};
 use std::collections::HashMap;
 
@@ -48,7 +48,7 @@ impl Shell {
 
     /// Reads anew what a worker is made of.
     pub(super) fn prepare(&mut self, ticket: u64, version: u32) {
-        let input = match Recipe::read(&self.config, self.home.as_deref()) {
+        let input = match LaunchSpec::read(&self.config, self.home.as_deref()) {
             Ok(recipe) => {
                 let used = self.pool.versions_in_use();
                 self.templates.retain(|version, _| used.contains(version));

@@ -4,9 +4,10 @@
 
 use super::{Shell, clock};
 use crate::ids::WorkerId;
-use crate::io::child::{self, Process};
-use crate::io::remains::{self, Seen};
-use crate::io::spawn;
+use crate::io::kernel::pidfd;
+use crate::io::launch::child::Process;
+use crate::io::process::leftovers::{self, Seen};
+use crate::io::process::process_tree::children;
 use clustermon_protocol::message::Token;
 use nix::sys::signal::Signal;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -66,7 +67,7 @@ impl Shell {
     /// The worker is about to be told to end: what is below it now is its own, whatever that does to its environment.
     pub(super) fn note_descendants(&mut self, worker: WorkerId) {
         if self.signals.is_some() {
-            let below = remains::below(&self.pids(worker));
+            let below = leftovers::below(&self.pids(worker));
             self.remains.seen.entry(worker).or_default().extend(below);
         }
     }
@@ -85,21 +86,21 @@ impl Shell {
         let kill_at = if self.remains.at_once { clock() } else { clock() + GRACE };
         let mut asked: HashSet<u32> = self.remains.asked.iter().map(|asked| asked.pid).collect();
         while clock() < kill_at + SWEEP {
-            let left: Vec<u32> = child::children().into_iter().filter(|pid| !child::reap(*pid)).collect();
+            let left: Vec<u32> = children().into_iter().filter(|pid| !pidfd::reap(*pid)).collect();
             if left.is_empty() {
                 break;
             }
             for pid in left {
-                let Ok(pidfd) = spawn::pidfd(pid) else { continue };
+                let Ok(pidfd) = pidfd::open(pid) else { continue };
                 let left = kill_at.saturating_duration_since(clock());
                 if left.is_zero() {
                     log::warn!("process {pid} outlived its worker: killed");
-                    child::send(&pidfd, Signal::SIGKILL);
-                    child::wait(&pidfd, SWEEP);
+                    pidfd::send(&pidfd, Signal::SIGKILL);
+                    pidfd::wait(&pidfd, SWEEP);
                 } else if asked.insert(pid) {
-                    child::ask(&pidfd, Signal::SIGTERM);
+                    pidfd::ask(&pidfd, Signal::SIGTERM);
                 } else {
-                    child::wait(&pidfd, left.min(STEP));
+                    pidfd::wait(&pidfd, left.min(STEP));
                 }
             }
         }
@@ -126,8 +127,8 @@ impl Shell {
         let due = self.remains.ended.extract_if(.., |life| life.due <= now).collect::<Vec<_>>();
         for mut life in due {
             let known = |pid| self.processes.values().any(|process| process.knows(pid));
-            let found = remains::of(&life.token, &life.seen, known);
-            let below = remains::below(&found);
+            let found = leftovers::of(&life.token, &life.seen, known);
+            let below = leftovers::below(&found);
             self.ask_to_end(life.worker, found.into_iter().chain(below.iter().map(|seen| seen.pid)));
             life.seen.extend(below);
             if now < life.until {
@@ -139,12 +140,12 @@ impl Shell {
         for Asked { worker, pid, pidfd, .. } in
             self.remains.asked.extract_if(.., |asked| asked.kill_at <= now).collect::<Vec<_>>()
         {
-            if !child::has_ended(&pidfd) {
+            if !pidfd::has_ended(&pidfd) {
                 log::warn!(
                     "worker {}: process {pid}, which it left behind, goes on after SIGTERM: killed",
                     self.logical_id(worker)
                 );
-                child::send(&pidfd, Signal::SIGKILL);
+                pidfd::send(&pidfd, Signal::SIGKILL);
             }
         }
     }
@@ -152,12 +153,12 @@ impl Shell {
     fn ask_to_end(&mut self, worker: WorkerId, pids: impl Iterator<Item = u32>) {
         let mut told = Vec::new();
         for pid in pids {
-            if self.remains.asked.iter().any(|asked| asked.pid == pid && !child::has_ended(&asked.pidfd)) {
+            if self.remains.asked.iter().any(|asked| asked.pid == pid && !pidfd::has_ended(&asked.pidfd)) {
                 continue;
             }
-            let Ok(pidfd) = spawn::pidfd(pid) else { continue };
-            if !child::has_ended(&pidfd) {
-                child::ask(&pidfd, Signal::SIGTERM);
+            let Ok(pidfd) = pidfd::open(pid) else { continue };
+            if !pidfd::has_ended(&pidfd) {
+                pidfd::ask(&pidfd, Signal::SIGTERM);
                 told.push(pid.to_string());
                 self.remains.asked.push(Asked { worker, pid, pidfd, kill_at: self.now + GRACE });
             }

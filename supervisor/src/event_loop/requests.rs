@@ -3,15 +3,15 @@
 
 use super::Shell;
 use crate::ids::{LaneId, WorkerId};
-use crate::io::child;
-use crate::io::credit::queue_length;
-use crate::io::descriptors;
-use crate::io::foreign::Foreign;
-use crate::io::intercept::{Answerer, Asked};
-use crate::io::lane::{Holder, bind_raw, get_option, set_option};
-use crate::io::listener::{self, Listener};
-use crate::io::options;
-use crate::io::pulse::Pulse;
+use crate::io::kernel::descriptors;
+use crate::io::kernel::foreign::Foreign;
+use crate::io::kernel::pidfd;
+use crate::io::kernel::sockopt::{bind_raw, get_option, int_option, own_address, queue_length, set_option};
+use crate::io::lanes::lane::Holder;
+use crate::io::lanes::pulse::Pulse;
+use crate::io::lanes::thunk_socket::{Answerer, Asked};
+use crate::io::sockets::listener::Listener;
+use crate::io::sockets::options;
 use crate::pool::Input;
 use clustermon_protocol::address::{Address, INET6};
 use clustermon_protocol::message::{MAX_VALUE, Place, Reply, Request};
@@ -179,7 +179,7 @@ impl Shell {
         }
         let most = (self.share_of_one() / 3).clamp(LEAST_PULSES, MAX_PULSES);
         let process = self.processes.get_mut(&worker).ok_or_else(full)?;
-        process.pulses.retain(|pulse| pulse.pid != pid && child::is_there(pulse.pid));
+        process.pulses.retain(|pulse| pulse.pid != pid && pidfd::is_there(pulse.pid));
         if process.pulses.len() >= most {
             return Err(full());
         }
@@ -206,7 +206,7 @@ impl Shell {
             return Err(invalid());
         }
         let v6_only = address.family() == INET6
-            && listener::int_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)? != 0;
+            && int_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)? != 0;
         let process = self.processes.get_mut(&worker).ok_or_else(invalid)?;
         let kind = (*address, v6_only);
         let count = process.bound_any.get(&kind).copied().unwrap_or(0);
@@ -237,7 +237,7 @@ impl Shell {
         if let Some(process) = self.processes.get_mut(&worker) {
             process.bound_any.insert(kind, count + 1);
         }
-        let port = listener::own_address(socket.as_fd())?.port().ok_or_else(invalid)?;
+        let port = own_address(socket.as_fd())?.port().ok_or_else(invalid)?;
         if self.any_ports.len() >= MAX_REMEMBERED {
             // Of a program that takes one port after the other.
             let listeners = &self.listeners;

@@ -23,27 +23,30 @@ use super::{Shell, clock};
 use crate::config::{Config, MemoryLimit};
 use crate::error::Error;
 use crate::hooks::Hooks;
-use crate::io::conns::Conns;
-use crate::io::control::{Control, Place};
-use crate::io::dispositions::Dispositions;
-use crate::io::epoch::Epoch;
-use crate::io::gauge::Gauge;
-use crate::io::intercept::Intercept;
-use crate::io::notify::Notifier;
-use crate::io::oom::OomKills;
-use crate::io::open::OpenConnections;
-use crate::io::quiet::Quiet;
-use crate::io::ready::Ready;
-use crate::io::recipe::Recipe;
-use crate::io::release::Releases;
-use crate::io::scout::Scout;
-use crate::io::signals::{Blocked, Signals};
-use crate::io::source::Source;
-use crate::io::spawn::{Limits, Template};
-use crate::io::stdio::Outputs;
-use crate::io::throttle::Throttle;
-use crate::io::thunk_file::Thunk;
-use crate::io::{lane, memory_share, random};
+use crate::io::control::place::Place;
+use crate::io::control::server::Control;
+use crate::io::drain::idle_detector::IdleDetector;
+use crate::io::events::signals::{Blocked, Signals};
+use crate::io::events::source::Source;
+use crate::io::kernel::dispositions::Dispositions;
+use crate::io::kernel::random;
+use crate::io::lanes::lane;
+use crate::io::lanes::lane_owner_probe::LaneOwnerProbe;
+use crate::io::lanes::open_connections::OpenConnections;
+use crate::io::lanes::release::Releases;
+use crate::io::lanes::thunk_socket::ThunkSocket;
+use crate::io::launch::launch_spec::LaunchSpec;
+use crate::io::launch::spawn::{Limits, Template};
+use crate::io::launch::thunk_file::Thunk;
+use crate::io::machine::memory_share;
+use crate::io::machine::oom::OomKills;
+use crate::io::machine::wall_clock::WallClock;
+use crate::io::output::detach_pipe::DetachPipe;
+use crate::io::output::streams::Outputs;
+use crate::io::output::throttle::Throttle;
+use crate::io::process::memory_gauge::MemoryGauge;
+use crate::io::ready::service_manager::ServiceManager;
+use crate::io::sockets::pending::Pending;
 use crate::link::Inbox;
 use crate::pool::{Pool, Requests, Settings};
 use clustermon_protocol::env;
@@ -57,7 +60,7 @@ use std::sync::Arc;
 /// What a loop is given.
 pub(crate) struct Setup {
     pub(crate) config: Config,
-    pub(crate) recipe: Recipe,
+    pub(crate) recipe: LaunchSpec,
     /// Where workers run, if that may be somewhere else the next time.
     pub(crate) home: Option<PathBuf>,
     pub(crate) thunk: PathBuf,
@@ -80,15 +83,15 @@ impl Shell {
         let signals = signals.map_err(os("cannot take over the signals"))?;
         let limits = Limits::take(owns_process).map_err(os("cannot raise the limit on descriptors"))?;
         let intercept =
-            Intercept::open(nonce, poll.registry()).map_err(os("cannot open the request socket"))?;
+            ThunkSocket::open(nonce, poll.registry()).map_err(os("cannot open the request socket"))?;
         let waker =
             Waker::new(poll.registry(), Source::Waker.into()).map_err(os("cannot create the waker"))?;
         let waker = Arc::new(waker);
         if let Some(inbox) = &inbox {
             inbox.board.set_waker(Some(waker.clone()));
         }
-        let scout = Scout::start(waker.clone()).map_err(os("cannot start a thread"))?;
-        let quiet = Quiet::start(waker.clone()).map_err(os("cannot start a thread"))?;
+        let scout = LaneOwnerProbe::start(waker.clone()).map_err(os("cannot start a thread"))?;
+        let quiet = IdleDetector::start(waker.clone()).map_err(os("cannot start a thread"))?;
         let control = match Place::of(&config).map(|place| Control::open(&place, poll.registry())) {
             // Nobody asked for it in so many words, and a container may have nowhere to put it.
             Some(Err(error)) if !error.is_input() => {
@@ -106,10 +109,10 @@ impl Shell {
         let outputs = Outputs::new(&config).map_err(os("cannot start a thread"))?;
         let record_cost = lane::record_cost().map_err(os("cannot make a socket pair"))?;
         let now = clock();
-        let mut notifier = Notifier::default();
+        let mut notifier = ServiceManager::default();
         if owns_process {
-            crate::io::child::become_subreaper();
-            notifier = Notifier::from_environment(now);
+            crate::io::launch::child::become_subreaper();
+            notifier = ServiceManager::from_environment(now);
         }
         let template = Template {
             recipe,
@@ -137,7 +140,7 @@ impl Shell {
             now,
             started: now,
             timers: super::timers::Timers::default(),
-            epoch: Epoch::at(now),
+            epoch: WallClock::at(now),
             pool: Pool::new(settings),
             poll,
             config,
@@ -153,10 +156,10 @@ impl Shell {
             control,
             outputs,
             notifier,
-            detached: Ready::from_env(),
+            detached: DetachPipe::from_env(),
             intercept,
             scout,
-            gauge: Gauge::new(waker.clone()),
+            gauge: MemoryGauge::new(waker.clone()),
             bereaved: Bereaved::default(),
             remains: Remains::default(),
             suspended: Suspended::default(),
@@ -179,7 +182,7 @@ impl Shell {
             last_accused: None,
             lanes: BTreeMap::new(),
             deliveries: Vec::new(),
-            conns: Conns::default(),
+            conns: Pending::default(),
             releases: Releases::new().map_err(os("cannot make the release page"))?,
             processes: HashMap::new(),
             tokens: HashMap::new(),

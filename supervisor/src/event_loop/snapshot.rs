@@ -7,10 +7,11 @@ use super::report::rollouts;
 use crate::api;
 use crate::config::Config;
 use crate::ids::WorkerId;
-use crate::io::credit::queue_length;
-use crate::io::listener::Listener;
-use crate::io::log::file;
-use crate::io::pulse::monotonic;
+use crate::io::kernel::sockopt::queue_length;
+use crate::io::lanes::pulse::monotonic;
+use crate::io::machine::wall_clock::milliseconds;
+use crate::io::output::log::file;
+use crate::io::sockets::listener::Listener;
 use crate::pool::{self, Phase, State, Stop};
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
@@ -107,7 +108,7 @@ impl Shell {
             let now = monotonic();
             let readings = process.pulses.iter().filter_map(|pulse| pulse.read(now));
             let lags = readings.filter(|reading| reading.serving > 0).map(|reading| reading.lag);
-            described.lag_ms = lags.min().map(|lag| u64::try_from(lag.as_millis()).unwrap_or(u64::MAX));
+            described.lag_ms = lags.min().map(milliseconds);
         }
         match worker.state() {
             State::Standby { due, reason } => {

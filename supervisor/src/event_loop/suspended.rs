@@ -3,7 +3,7 @@
 
 use super::Shell;
 use crate::ids::WorkerId;
-use crate::io::suspended::{Suspension, news};
+use crate::io::process::suspended::{Suspension, news};
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

@@ -3,7 +3,7 @@
 
 use super::Shell;
 use crate::ids::WorkerId;
-use crate::io::proc;
+use crate::io::process::procfs;
 use crate::pool::{Kin, User, speaks_for};
 
 /// Parents that are asked for before a process counts as nobody's.
@@ -19,14 +19,14 @@ impl Shell {
     /// Whether it is one of the cluster's processes, or could do what it likes with them: only such a process's descriptors
     /// are taken in, and only such a process gets an answer.
     pub(super) fn is_ours(&self, pid: u32, uid: u32) -> bool {
-        proc::is_master(uid) || self.kin(pid) != Kin::Unknown
+        procfs::is_master(uid) || self.kin(pid) != Kin::Unknown
     }
 
     fn user(&self, worker: WorkerId, uid: u32) -> User {
-        if proc::is_master(uid) {
+        if procfs::is_master(uid) {
             User::Master
-        } else if proc::is_distinct(uid)
-            && self.pids(worker).into_iter().any(|pid| proc::users(pid).contains(&uid))
+        } else if procfs::is_distinct(uid)
+            && self.pids(worker).into_iter().any(|pid| procfs::users(pid).contains(&uid))
         {
             User::Workers
         } else {
@@ -48,7 +48,7 @@ impl Shell {
             if let Some((worker, _)) = self.processes.iter().find(|(_, process)| process.knows(at)) {
                 return Kin::Of(*worker);
             }
-            match proc::parent(at) {
+            match procfs::parent(at) {
                 Some(parent) if parent == std::process::id() => return Kin::Orphan,
                 Some(parent) if parent > 1 => at = parent,
                 Some(_) | None => break,

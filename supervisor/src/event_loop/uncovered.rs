@@ -6,7 +6,7 @@ mod watch;
 use super::Shell;
 use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
-use crate::io::uncovered::{Look, Suspects, Uncovered};
+use crate::io::sockets::unmanaged_listener::{Look, Suspects, UnmanagedListener};
 use crate::pool::Input;
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -71,7 +71,7 @@ impl Shell {
             if let Some(watch) = self.uncovered.0.get_mut(&worker) {
                 watch.looks(now);
                 let library = watch.library.clone();
-                self.scout.ask_uncovered(
+                self.scout.ask_unmanaged(
                     worker,
                     Suspects { pids, rules: self.config.settings.listeners.rules(), library },
                 );
@@ -89,7 +89,7 @@ impl Shell {
 
     /// Takes in what was found.
     pub(super) fn on_uncovered(&mut self) {
-        while let Some((worker, look)) = self.scout.next_uncovered() {
+        while let Some((worker, look)) = self.scout.next_unmanaged() {
             if self.has_lane(worker) {
                 self.is_covered(worker);
                 continue;
@@ -97,13 +97,13 @@ impl Shell {
             let Some(watch) = self.uncovered.0.get_mut(&worker) else { continue };
             match (watch.found(self.now, &look), look) {
                 (Verdict::Ready, _) => self.input(Input::Ready { worker }),
-                (Verdict::Tell, Look::Uncovered(found)) => self.tell_uncovered(worker, &found),
+                (Verdict::Tell, Look::Unmanaged(found)) => self.tell_uncovered(worker, &found),
                 _ => {}
             }
         }
     }
 
-    fn tell_uncovered(&mut self, worker: WorkerId, found: &Uncovered) {
+    fn tell_uncovered(&mut self, worker: WorkerId, found: &UnmanagedListener) {
         let why = format!(
             "process {} listens on {} outside the cluster: it does not have the preloaded library; was its environment \
              cleared? Keep LD_PRELOAD and the CLUSTERMON_ variables in it, or declare the address --private",

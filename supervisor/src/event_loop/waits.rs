@@ -3,7 +3,8 @@
 use super::Shell;
 use crate::api::{Failure, Reply};
 use crate::ids::WorkerId;
-use crate::io::control::ClientId;
+use crate::io::control::server::ClientId;
+use crate::io::machine::wall_clock::milliseconds;
 use crate::pool::{State, Worker};
 use crossbeam_channel::Sender;
 use std::time::{Duration, Instant};
@@ -198,8 +199,4 @@ impl Shell {
     fn name(&self, worker: WorkerId) -> &str {
         self.logical_id(worker)
     }
-}
-
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,70 +1,39 @@
-//! The operating system: reports facts and carries out orders. Decides nothing and never imports the pool.
+//! The operating system: reports facts and carries out orders. Decides nothing and never imports the pool. The rooms stand in
+//! their order: each may use those below it, and none above.
 
-pub(crate) mod activity;
-mod bound;
-mod cgroup;
-pub(crate) mod child;
-pub(crate) mod closings;
-pub(crate) mod conns;
-pub(crate) mod container;
-pub(crate) mod control;
-pub(crate) mod cpus;
-pub(crate) mod credit;
-pub(crate) mod descriptor_table;
-pub(crate) mod descriptors;
-pub(crate) mod diag;
-pub(crate) mod dispositions;
-pub(crate) mod door;
-mod elf;
-pub(crate) mod env_file;
-pub(crate) mod epoch;
-pub(crate) mod epoll_sets;
-pub(crate) mod facts;
-pub(crate) mod family;
-pub(crate) mod foreign;
-pub(crate) mod gauge;
-pub(crate) mod holder;
-pub(crate) mod hush;
-pub(crate) mod intercept;
-pub(crate) mod interrupt;
-pub(crate) mod lane;
-pub(crate) mod listener;
-pub(crate) mod log;
-mod memory;
-pub(crate) mod memory_share;
-mod message;
-pub(crate) mod moving;
-pub(crate) mod newline;
-pub(crate) mod notified;
-pub(crate) mod notify;
-pub(crate) mod oom;
-pub(crate) mod open;
-pub(crate) mod options;
-pub(crate) mod plain;
-pub(crate) mod probe;
-pub(crate) mod proc;
-pub(crate) mod program;
-pub(crate) mod pss;
-pub(crate) mod pulse;
-pub(crate) mod quiet;
-pub(crate) mod random;
+/// What becomes of the connections of a worker that is to end: it is waited until nothing is in flight, or they are taken over.
+pub(crate) mod drain;
+
+/// What a worker is started from, its start, and the processes that come of it.
+pub(crate) mod launch;
+
+/// How somebody says that it is ready: a worker to the supervisor, and the supervisor to the service manager.
 pub(crate) mod ready;
-pub(crate) mod recipe;
-pub(crate) mod release;
-pub(crate) mod remains;
-pub(crate) mod runtime_dir;
-pub(crate) mod scout;
+
+/// Lanes, the pages that are shared with workers, and the socket at which these ask.
+pub(crate) mod lanes;
+
+/// Listening sockets: accepting from them, closing them, and what the kernel tells of them and their connections.
+pub(crate) mod sockets;
+
+/// The control socket and the directories in which it stands.
+pub(crate) mod control;
+
+/// What this machine and the control groups allow, and what time it is.
+pub(crate) mod machine;
+
+/// What /proc tells of processes.
+pub(crate) mod process;
+
+/// Text on its way out: the log, and what workers write.
+pub(crate) mod output;
+
+/// What wakes the loop.
+pub(crate) mod events;
+
+/// What the others need of the kernel itself.
+pub(crate) mod kernel;
+
+/// A directory for tests.
 #[cfg(test)]
 pub(crate) mod scratch;
-pub(crate) mod signals;
-mod sink;
-pub(crate) mod source;
-pub(crate) mod spawn;
-pub(crate) mod stdio;
-pub(crate) mod suspended;
-pub(crate) mod throttle;
-pub(crate) mod thunk_file;
-pub(crate) mod trigger;
-pub(crate) mod twin;
-pub(crate) mod unblock;
-pub(crate) mod uncovered;

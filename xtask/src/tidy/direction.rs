@@ -1,8 +1,7 @@
 //! The rule on which module of the supervisor may name which, read from the paths in its code.
 
+use super::paths::named;
 use super::{Fault, code, manifest, tree::Source, tree::Tree};
-
-const ROOT: &str = "supervisor/src/";
 
 pub(super) fn check(tree: &Tree) -> Vec<Fault> {
     let mut faults = Vec::new();
@@ -28,10 +27,15 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
 }
 
 fn deny(source: &Source, faults: &mut Vec<Fault>, is_denied: impl Fn(&str) -> bool) {
-    for (module, line) in modules(source) {
-        if is_denied(&module) {
-            faults.push(source.fault(line, format!("must not name `crate::{module}`")));
-        }
+    let mut modules: Vec<(String, usize)> = named(source)
+        .into_iter()
+        .filter_map(|(path, line)| Some((path.into_iter().next()?, line)))
+        .filter(|(module, _)| is_denied(module))
+        .collect();
+    // Of a group each is named.
+    modules.dedup();
+    for (module, line) in modules {
+        faults.push(source.fault(line, format!("must not name `crate::{module}`")));
     }
 }
 
@@ -40,62 +44,6 @@ fn foreign_crates(tree: &Tree) -> Vec<String> {
     let manifest = tree.get("supervisor/Cargo.toml");
     let names = manifest.map(manifest::dependencies).unwrap_or_default();
     names.into_iter().map(|(name, _)| name.replace('-', "_")).collect()
-}
-
-/// The top-level modules that the file names by `crate::` or by `super::` out of its own, and where.
-fn modules(source: &Source) -> Vec<(String, usize)> {
-    let mut found = Vec::new();
-    for (at, line) in code::words(&source.shipped, "crate::") {
-        let first = first_names(&source.shipped[at + "crate::".len()..]);
-        found.extend(first.into_iter().map(|name| (name, line)));
-    }
-    let depth = depth(&source.path);
-    for (at, line) in code::words(&source.shipped, "super::") {
-        if source.shipped[..at].ends_with("super::") {
-            continue;
-        }
-        let mut rest = &source.shipped[at..];
-        let mut up = 0;
-        while let Some(next) = rest.strip_prefix("super::") {
-            rest = next;
-            up += 1;
-        }
-        if up >= depth {
-            found.extend(first_names(rest).into_iter().map(|name| (name, line)));
-        }
-    }
-    found
-}
-
-/// How many `super` lead from the file's module to the root: 1 for `io/mod.rs`, 2 for `io/lane.rs`.
-fn depth(path: &str) -> usize {
-    let module = path.trim_start_matches(ROOT).trim_end_matches(".rs").trim_end_matches("/mod");
-    module.split('/').count()
-}
-
-/// The first name of a path, or of each path of a `{..}` group.
-fn first_names(path: &str) -> Vec<String> {
-    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    let Some(group) = path.strip_prefix('{') else { return vec![name(path)] };
-    let mut names = Vec::new();
-    let mut depth = 0;
-    let mut start = 0;
-    for (at, c) in group.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth > 0 => depth -= 1,
-            ',' | '}' if depth == 0 => {
-                names.push(name(group[start..at].trim_start()));
-                start = at + 1;
-                if c == '}' {
-                    break;
-                }
-            }
-            _ => {}
-        }
-    }
-    names.retain(|name| !name.is_empty());
-    names
 }
 
 #[cfg(test)]
@@ -125,20 +73,20 @@ mod tests {
 
     #[test]
     fn io_decides_nothing() {
-        let io = "supervisor/src/io/lane.rs";
+        let io = "supervisor/src/io/lanes/lane.rs";
         assert_eq!(
-            lines(check, io, "use crate::ids::LaneId;\nuse super::source::Source;\nuse nix::sys;\n"),
+            lines(check, io, "use crate::ids::LaneId;\nuse super::credit::Credits;\nuse nix::sys;\n"),
             []
         );
         assert_eq!(lines(check, io, "\nuse crate::pool::Output;\n"), [2]);
-        assert_eq!(lines(check, io, "use super::super::pool;\n"), [1]);
+        assert_eq!(lines(check, io, "use super::super::super::pool;\n"), [1]);
         assert_eq!(lines(check, io, "fn f() { crate::event_loop::wake() }\n"), [1]);
         assert_eq!(lines(check, "supervisor/src/io.rs", "use super::pool;\n"), [1]);
     }
 
     #[test]
     fn configuration_is_data() {
-        assert_eq!(lines(check, "supervisor/src/config.rs", "use crate::io::spawn;\n"), [1]);
+        assert_eq!(lines(check, "supervisor/src/config.rs", "use crate::io::launch::spawn;\n"), [1]);
         assert_eq!(lines(check, "supervisor/src/config/builder.rs", "use crate::{error, io};\n"), [1]);
         assert_eq!(lines(check, "supervisor/src/settings/stop.rs", "use crate::config::Builder;\n"), [1]);
         assert_eq!(lines(check, "supervisor/src/settings/stop.rs", "use super::OrNever;\n"), []);

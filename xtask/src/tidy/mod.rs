@@ -6,7 +6,9 @@ mod code;
 mod direction;
 mod manifest;
 mod opening;
+mod paths;
 mod purity;
+mod rooms;
 mod safety;
 mod size;
 mod tree;
@@ -64,6 +66,11 @@ const RULES: &[Rule] = &[
         name: "no circles",
         reason: "of two modules that need each other neither can be understood, tested or moved alone",
         check: circles::check,
+    },
+    Rule {
+        name: "the rooms of io/ stand in an order",
+        reason: "what uses each other in a circle can only be read, tested and changed as one thing",
+        check: rooms::check,
     },
     Rule {
         name: "some packages depend on little",

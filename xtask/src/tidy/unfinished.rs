@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn printing_is_for_the_command_line() {
         let print = "fn f() { eprintln!(); }\n";
-        assert_eq!(lines(check, "supervisor/src/io/lane.rs", print), [1]);
+        assert_eq!(lines(check, "supervisor/src/io/lanes/lane.rs", print), [1]);
         assert_eq!(lines(check, "supervisor/src/cli/mod.rs", print), []);
         assert_eq!(lines(check, "supervisor/src/main.rs", print), []);
         assert_eq!(lines(check, "tests/harness/lib.rs", print), []);

@@ -3,8 +3,8 @@
 
 mod of_command;
 
-use crate::io::facts::Facts;
-use crate::io::program::Program;
+use crate::io::launch::host_checks::HostChecks;
+use crate::io::launch::program::Program;
 use nix::errno::Errno;
 use of_command::{command, libc, program, shown, thunk};
 use serde::Serialize;
@@ -31,7 +31,7 @@ const CAP_SYS_PTRACE: u32 = 19;
 /// What is judged.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Case<'a> {
-    pub(super) facts: &'a Facts,
+    pub(super) facts: &'a HostChecks,
     pub(super) program: &'a Program,
     /// Whether the dynamic linker that the program asks for exists, if it is known which.
     pub(super) linker_is_there: Option<bool>,
@@ -105,7 +105,7 @@ fn kernel(release: &str) -> Check {
 }
 
 /// Whether what the supervisor calls is there and let through.
-fn calls(facts: &Facts) -> Check {
+fn calls(facts: &HostChecks) -> Check {
     let failed: Vec<_> = facts
         .calls
         .iter()
@@ -131,7 +131,7 @@ fn calls(facts: &Facts) -> Check {
 }
 
 /// Whether the state of a worker's threads can be read.
-fn ptrace(facts: &Facts) -> Check {
+fn ptrace(facts: &HostChecks) -> Check {
     let mighty = facts.capabilities & 1 << CAP_SYS_PTRACE != 0;
     match facts.ptrace_scope {
         None => ok("ptrace", "no Yama: processes of this user may be looked into"),
@@ -148,7 +148,7 @@ fn ptrace(facts: &Facts) -> Check {
 }
 
 /// Whether a program could be loaded into the kernel.
-fn bpf(facts: &Facts) -> Check {
+fn bpf(facts: &HostChecks) -> Check {
     let without = "connections are handed over by the supervisor, which needs no BPF";
     match facts.bpf {
         Ok(()) => ok("bpf", format!("it is let through; {without}")),
@@ -166,7 +166,7 @@ fn bpf(facts: &Facts) -> Check {
 }
 
 /// Whether the limit on descriptors is enough for the supervisor, and for a server.
-fn descriptors(facts: &Facts) -> Check {
+fn descriptors(facts: &HostChecks) -> Check {
     let (soft, hard) = facts.descriptors;
     let wanted = OWN_DESCRIPTORS + DESCRIPTORS_EACH * u64::from(facts.cpus.0);
     let found = format!("each worker may have {}, the supervisor {}", limit(soft), limit(hard));
@@ -186,7 +186,7 @@ fn limit(value: u64) -> String {
     if value == u64::MAX { "any number".to_owned() } else { value.to_string() }
 }
 
-fn processes(facts: &Facts) -> Check {
+fn processes(facts: &HostChecks) -> Check {
     let wanted = OWN_PROCESSES + PROCESSES_EACH * u64::from(facts.cpus.0);
     match facts.processes {
         None => ok("processes", "no limit on them"),
@@ -199,7 +199,7 @@ fn processes(facts: &Facts) -> Check {
     }
 }
 
-fn cpus(facts: &Facts) -> Check {
+fn cpus(facts: &HostChecks) -> Check {
     let (usable, online) = facts.cpus;
     if usable < online {
         ok(
@@ -213,7 +213,7 @@ fn cpus(facts: &Facts) -> Check {
     }
 }
 
-fn memory(facts: &Facts) -> Check {
+fn memory(facts: &HostChecks) -> Check {
     let mib = |bytes: u64| bytes >> 20;
     let found = match facts.memory {
         (Some(may), Some(has)) if may < has => format!("{} of {} MiB, by the cgroup", mib(may), mib(has)),

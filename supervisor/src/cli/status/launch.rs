@@ -2,7 +2,7 @@
 
 use crate::api::Launch;
 use crate::cli::shell::quoted;
-use crate::io::plain::Plain;
+use crate::io::output::plain::Plain;
 use std::ffi::OsStr;
 
 /// The lines; none for what is not known.

@@ -5,7 +5,7 @@ use super::super::Shell;
 use super::notes;
 use crate::api::{BalancerState, CauseKind, Event, WorkerState};
 use crate::ids::{BalancerId, WorkerId};
-use crate::io::control::Control;
+use crate::io::control::server::Control;
 use crate::pool::{self, Change, Note, Outcome, State};
 use std::collections::HashMap;
 

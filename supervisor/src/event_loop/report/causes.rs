@@ -7,8 +7,8 @@ use super::rollouts;
 use super::span::Span;
 use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
-use crate::io::holder::{self, Holder};
-use crate::io::throttle::{Hushed, Throttle};
+use crate::io::output::throttle::{Hushed, Throttle};
+use crate::io::sockets::port_owner::{self, PortOwner};
 use crate::pool::{Exit, Note, Reason, Then, Worn};
 use clustermon_protocol::address::Address;
 use std::collections::HashMap;
@@ -27,7 +27,7 @@ pub(in crate::event_loop) struct Causes {
     out: HashMap<WorkerId, Cause>,
     /// How the last process of each slot ended, and why.
     last: HashMap<u32, Cause>,
-    holders: Vec<(Instant, Address, Holder)>,
+    holders: Vec<(Instant, Address, PortOwner)>,
     looks: Throttle,
 }
 
@@ -211,7 +211,9 @@ impl Shell {
         let id = self.logical_id(worker).to_owned();
         let held = match self.holder(address, sockets) {
             holder if address.path().is_some() => match holder {
-                Holder::Nobody => "the file exists and is not the cluster's; nobody listens there".to_owned(),
+                PortOwner::Nobody => {
+                    "the file exists and is not the cluster's; nobody listens there".to_owned()
+                }
                 holder => format!("the file exists and is not the cluster's: it is held by {holder}"),
             },
             holder => format!("it is held by a process outside the cluster: {holder}"),
@@ -228,7 +230,7 @@ impl Shell {
     }
 
     /// Each worker meets the same, again and again: the answer is good for a while.
-    fn holder(&mut self, address: &Address, sockets: Option<&[u64]>) -> Holder {
+    fn holder(&mut self, address: &Address, sockets: Option<&[u64]>) -> PortOwner {
         let now = self.now;
         let holders = &mut self.causes.holders;
         holders.retain(|(at, _, _)| now.saturating_duration_since(*at) < REMEMBERED);
@@ -237,9 +239,9 @@ impl Shell {
         }
         // Of a program that tries one address after the other not each is looked for: that takes a while.
         if self.causes.looks.ask(now).is_none() {
-            return Holder::Unseen;
+            return PortOwner::Unseen;
         }
-        let holder = sockets.map_or_else(|| holder::of(address), holder::owners);
+        let holder = sockets.map_or_else(|| port_owner::of(address), port_owner::owners);
         if let Some(left) = holder.left() {
             log::error!("{address} is held by {left}");
         }

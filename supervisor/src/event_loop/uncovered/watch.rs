@@ -2,7 +2,7 @@
 //! could not see everything changes nothing. It looks at nothing itself.
 
 use crate::api::Cause;
-use crate::io::uncovered::Look;
+use crate::io::sockets::unmanaged_listener::Look;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
@@ -87,7 +87,7 @@ impl Watch {
         let is_early = self.too_early > 0;
         self.too_early = self.too_early.saturating_sub(1);
         let verdict = match look {
-            Look::Uncovered(found) => self.saw(found.pid),
+            Look::Unmanaged(found) => self.saw(found.pid),
             // Of a worker that was not ready yet this says nothing.
             Look::Nobody | Look::Unknown if is_early => Verdict::Nothing,
             Look::Nobody => self.saw_nobody(),
@@ -137,10 +137,10 @@ impl Watch {
 mod tests {
     use super::*;
     use crate::api::CauseKind;
-    use crate::io::uncovered::Uncovered;
+    use crate::io::sockets::unmanaged_listener::UnmanagedListener;
 
     fn sees(pid: u32) -> Look {
-        Look::Uncovered(Uncovered { pid, addresses: Vec::new() })
+        Look::Unmanaged(UnmanagedListener { pid, addresses: Vec::new() })
     }
 
     fn told(watch: &mut Watch) {

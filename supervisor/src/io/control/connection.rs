@@ -1,10 +1,10 @@
 //! One client: bytes in, one request at a time out of them, lines out, each within its bounds. Answers nothing but what is
 //! no request.
 
-use super::super::foreign::Foreign;
 use super::bucket::Bucket;
 use super::wire::{self, Fault, MAX_REQUEST};
 use crate::api::{Command, Event};
+use crate::io::kernel::foreign::Foreign;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};

@@ -1,6 +1,5 @@
 //! Where a control socket is to be, and why it cannot be there. Plain data.
 
-use super::socket::Holder;
 use crate::config::{Config, Control as Wanted};
 use std::fmt;
 use std::path::PathBuf;
@@ -93,5 +92,17 @@ impl fmt::Display for Tried {
             write!(f, "{comma}{path:?} ({why})")?;
         }
         Ok(())
+    }
+}
+
+/// Who has a socket.
+pub(super) struct Holder(pub(super) Option<u32>);
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(pid) => write!(f, "process {pid}"),
+            None => f.write_str("another process"),
+        }
     }
 }

@@ -3,8 +3,8 @@
 //! such sockets. Accepts nobody.
 
 use super::address;
-use super::place::{ControlError, Place, Tried};
-use crate::io::runtime_dir::{self, Home, Purpose};
+use super::place::{ControlError, Holder, Place, Tried};
+use crate::io::control::runtime_dir::{self, Home, Purpose};
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, open};
 use nix::poll::{PollTimeout, poll};
@@ -125,7 +125,7 @@ impl Socket {
             let candidate = if number == 1 { name.to_owned() } else { format!("{name}-{number}") };
             let directory = directory.try_clone().map_err(|error| Refusal::Other(error.to_string()))?;
             // What is logged from here on has the name already.
-            crate::io::log::set_name(&candidate);
+            crate::io::output::log::set_name(&candidate);
             match open_in(directory, path, OsStr::new(&format!("{candidate}.sock"))) {
                 Ok(mut socket) => {
                     if number > 1 {
@@ -144,18 +144,6 @@ impl Socket {
             }
         }
         Err(Refusal::Taken(held_by))
-    }
-}
-
-/// Who has a socket.
-pub(super) struct Holder(pub(super) Option<u32>);
-
-impl std::fmt::Display for Holder {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(pid) => write!(f, "process {pid}"),
-            None => f.write_str("another process"),
-        }
     }
 }
 

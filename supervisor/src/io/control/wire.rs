@@ -1,8 +1,8 @@
 //! The lines of the control socket, in both directions: bytes to values and back. Shared by the supervisor and its
 //! clients; reads and writes nothing by itself.
 
-use super::super::plain::{self, Plain};
 use crate::api::{Command, Event, Failure, Inspection, Reply, VERSION};
+use crate::io::output::plain::{self, Plain};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -232,4 +232,6 @@ fn shorten(text: &str) -> String {
 }
 
 #[cfg(test)]
+// Said, because the fuzz targets compile this file in under another path.
+#[path = "wire/tests.rs"]
 mod tests;

@@ -1,7 +1,7 @@
 //! The verdicts on the command itself: what it names, whether the thunk can enter it, what loads it. Reads nothing.
 
 use super::{Case, Check, no, note, ok};
-use crate::io::program::{Program, Verdict};
+use crate::io::launch::program::{Program, Verdict};
 use std::path::{Path, PathBuf};
 
 /// What the words name.

@@ -1,10 +1,10 @@
 //! Machines and programs of every kind.
 
 use super::*;
-use crate::io::program::Verdict;
+use crate::io::launch::program::Verdict;
 
-fn facts() -> Facts {
-    Facts {
+fn facts() -> HostChecks {
+    HostChecks {
         release: "6.1.0-13-amd64".to_owned(),
         calls: vec![("pidfd_open", Ok(())), ("sock_diag", Ok(()))],
         seccomp: 0,
@@ -34,7 +34,7 @@ fn a_program(verdict: Verdict) -> Program {
     }
 }
 
-fn all(facts: &Facts, program: &Program) -> Vec<Check> {
+fn all(facts: &HostChecks, program: &Program) -> Vec<Check> {
     let thunk = Ok("/usr/lib/clustermon/libclustermon_thunk.so".into());
     judge(&Case { facts, program, linker_is_there: Some(true), thunk: &thunk })
 }
@@ -45,7 +45,7 @@ fn one<'a>(checks: &'a [Check], name: &str) -> &'a Check {
 
 /// The verdict on one thing, where one fact is another.
 #[track_caller]
-fn changed(name: &str, change: impl FnOnce(&mut Facts)) -> (Grade, String) {
+fn changed(name: &str, change: impl FnOnce(&mut HostChecks)) -> (Grade, String) {
     let mut facts = facts();
     change(&mut facts);
     let check = one(&all(&facts, &a_program(Verdict::Ok)), name).clone();
@@ -137,7 +137,7 @@ fn kernels() {
 
 #[test]
 fn calls_that_are_refused() {
-    let refuse = |facts: &mut Facts| facts.calls[0].1 = Err(Errno::EPERM);
+    let refuse = |facts: &mut HostChecks| facts.calls[0].1 = Err(Errno::EPERM);
     let (grade, told) = changed("calls", refuse);
     assert_eq!(grade, Grade::No);
     assert!(told.contains("pidfd_open: ") && told.contains("a kernel with"), "{told}");

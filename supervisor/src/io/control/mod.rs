@@ -1,0 +1,11 @@
+//! The control socket, for both ends of it, and the directories in which it stands. It carries no command out.
+
+pub(crate) mod address;
+mod bucket;
+mod connection;
+pub(crate) mod place;
+pub(crate) mod runtime_dir;
+pub(crate) mod server;
+mod socket;
+mod told;
+pub(crate) mod wire;

@@ -1,0 +1,14 @@
+//! What other rooms need of the kernel itself: descriptors and what closes them, messages with descriptors, shared memory,
+//! options of sockets, signals and scheduling. It knows nothing of workers, lanes or the cluster.
+
+pub(crate) mod descriptors;
+pub(crate) mod dispositions;
+pub(crate) mod foreign;
+pub(super) mod memory;
+pub(super) mod message;
+pub(super) mod packet_filter;
+pub(crate) mod pidfd;
+pub(crate) mod random;
+pub(super) mod scheduling;
+mod scm;
+pub(crate) mod sockopt;

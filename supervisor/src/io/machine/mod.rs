@@ -1,0 +1,8 @@
+//! What this machine and its control groups allow, and what time it is. It sets nothing.
+
+mod cgroup;
+pub(crate) mod container;
+pub(crate) mod cpus;
+pub(crate) mod memory_share;
+pub(crate) mod oom;
+pub(crate) mod wall_clock;

@@ -1,0 +1,8 @@
+//! Text on its way out: the log, what workers write, and who reads along. It never waits for a reader.
+
+pub(crate) mod detach_pipe;
+mod line_writer;
+pub(crate) mod log;
+pub(crate) mod plain;
+pub(crate) mod streams;
+pub(crate) mod throttle;

@@ -1,0 +1,319 @@
+//! The real listening socket of a balancer: what it is keyed by, and accepting from it. It never reads from a connection.
+
+mod bound;
+mod twin;
+mod unblock;
+
+use super::sock_diag;
+use crate::ids::{BalancerId, LaneId};
+use crate::io::kernel::foreign::Foreign;
+use crate::io::kernel::sockopt::{
+    self, bind_raw, cookie, get_option, int_option, is_nonblocking, own_address, set_nonblocking, unnamed,
+};
+use bound::Bound;
+use clustermon_protocol::address::{Address, INET6, MAX, UNIX};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What makes two workers' listeners the same. The backlog does not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Key {
+    Inet {
+        address: Address,
+        v6_only: bool,
+        device: Vec<u8>,
+    },
+    /// The path, with the links of its directory followed.
+    Path(PathBuf),
+    Abstract(Vec<u8>),
+}
+
+/// What a socket is, as the kernel tells.
+#[derive(Clone, Debug)]
+pub(crate) struct Facts {
+    pub(crate) address: Address,
+    pub(crate) key: Key,
+    pub(crate) cookie: u64,
+    pub(crate) inode: u64,
+    pub(crate) listening: bool,
+}
+
+impl Facts {
+    /// Asks the kernel about a socket that a worker sent; `address` is set where the bind was in name only.
+    pub(crate) fn of(socket: BorrowedFd<'_>, address: Option<Address>, place: &[u8]) -> io::Result<Self> {
+        let address = match address {
+            Some(address) => address,
+            None => own_address(socket)?,
+        };
+        let number = |name| int_option(socket, libc::SOL_SOCKET, name);
+        let mptcp_or_udp = address.family() != UNIX && number(libc::SO_PROTOCOL)? != libc::IPPROTO_TCP;
+        // Without a port it would listen on a random one.
+        let unbound = address.is_unnamed() || address.port() == Some(0);
+        if number(libc::SO_TYPE)? != libc::SOCK_STREAM || mptcp_or_udp || unbound {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        let key = if let Some(name) = address.abstract_name() {
+            Key::Abstract(name.to_vec())
+        } else if let Some(path) = address.path() {
+            Key::Path(canonical(if place.is_empty() { path } else { place }))
+        } else {
+            let v6_only =
+                address.family() == INET6 && int_option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)? != 0;
+            let mut device = [0; libc::IFNAMSIZ];
+            let len = get_option(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, &mut device)?;
+            Key::Inet { address, v6_only, device: device[..len].to_vec() }
+        };
+        Ok(Self {
+            address,
+            key,
+            cookie: cookie(socket)?,
+            inode: nix::sys::stat::fstat(socket)?.st_ino,
+            listening: number(libc::SO_ACCEPTCONN)? != 0,
+        })
+    }
+}
+
+/// A path whose directory may be reached by several names; the file itself need not exist.
+fn canonical(path: &[u8]) -> PathBuf {
+    let path = Path::new(std::ffi::OsStr::from_bytes(path));
+    let directory = path.parent().and_then(|directory| directory.canonicalize().ok());
+    match (directory, path.file_name()) {
+        (Some(directory), Some(name)) => directory.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+/// A connection out of the kernel's accept queue, not yet a worker's.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    pub(crate) fd: OwnedFd,
+    pub(crate) peer: Address,
+    /// The state of its O_NONBLOCK.
+    pub(crate) nonblock: bool,
+    pub(crate) balancer: BalancerId,
+}
+
+/// One balancer's socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) id: BalancerId,
+    pub(crate) address: Address,
+    pub(crate) key: Key,
+    pub(crate) inode: u64,
+    /// Device and inode of the file of a unix socket.
+    pub(crate) file: Option<(u64, u64)>,
+    /// The length of the queue that was asked for, in connections.
+    pub(crate) backlog: u32,
+    /// There may be something to accept.
+    pub(crate) pending: bool,
+    /// The poll does not report what comes.
+    pub(crate) muted: bool,
+    /// Why workers may not accept from it by themselves.
+    pub(crate) handoff_because: Option<&'static str>,
+    /// The poll does not report what arrives, because all who may accept have open credits.
+    pub(crate) hushed: bool,
+    /// Lanes that have been given credits since they were last known to have none.
+    pub(crate) granted: Vec<LaneId>,
+    /// Nobody new is let in.
+    pub(crate) closing: bool,
+    /// How workers want their connections: what they last said.
+    pub(crate) nonblock: bool,
+    socket: Bound,
+    /// Sockets that were served before, with what still waits in their queues.
+    older: Vec<Bound>,
+}
+
+impl Listener {
+    /// Listens on the worker's own socket, so that every option that the program set survives. A unix socket must be
+    /// listening already: SO_PEERCRED shows a client who called listen().
+    pub(crate) fn open(
+        id: BalancerId,
+        socket: Foreign,
+        facts: Facts,
+        file: Option<(u64, u64)>,
+        backlog: i32,
+    ) -> io::Result<Self> {
+        if facts.address.family() != UNIX {
+            sockopt::listen(socket.as_fd(), backlog)?;
+        } else if !facts.listening {
+            return Err(io::Error::from_raw_os_error(libc::EINVAL));
+        }
+        set_nonblocking(socket.as_fd())?;
+        let Facts { address, key, inode, .. } = facts;
+        Ok(Self {
+            id,
+            address,
+            key,
+            inode,
+            file,
+            backlog: backlog.unsigned_abs(),
+            pending: true,
+            muted: false,
+            handoff_because: None,
+            hushed: false,
+            granted: Vec::new(),
+            closing: false,
+            nonblock: false,
+            socket: socket.into_owned().into(),
+            older: Vec::new(),
+        })
+    }
+
+    /// Workers may accept from it by themselves.
+    pub(crate) fn by_credit(&self) -> bool {
+        self.handoff_because.is_none()
+    }
+
+    /// Moves to a newer socket of the same address; what waits at the old one is accepted first.
+    pub(crate) fn replace(
+        &mut self,
+        socket: Foreign,
+        inode: u64,
+        file: Option<(u64, u64)>,
+    ) -> io::Result<()> {
+        set_nonblocking(socket.as_fd())?;
+        self.inode = inode;
+        self.file = file;
+        (self.pending, self.muted, self.hushed) = (true, false, false);
+        self.older.push(std::mem::replace(&mut self.socket, socket.into_owned().into()));
+        Ok(())
+    }
+
+    /// Whether listening has put a lane in the socket's place: this process is a worker itself, of another supervisor.
+    pub(crate) fn is_taken_over(&self) -> io::Result<bool> {
+        Ok(nix::sys::stat::fstat(&self.socket)?.st_ino != self.inode)
+    }
+
+    /// Listens anew after the socket has failed: on another one, of which nobody has a copy who could shut it down again. Where
+    /// that cannot be had the same TCP socket will do; a unix socket stays shut. True if it is another one.
+    pub(crate) fn reopen(&mut self) -> io::Result<bool> {
+        let backlog = i32::try_from(self.backlog).unwrap_or(i32::MAX);
+        let twin = match self.key {
+            Key::Inet { .. } => twin::of(self.socket.as_fd(), &self.address, backlog),
+            Key::Path(_) | Key::Abstract(_) => self.another(backlog),
+        };
+        let is_another = twin.is_ok();
+        if let Ok(twin) = twin {
+            self.socket = twin.into();
+            self.inode = nix::sys::stat::fstat(&self.socket)?.st_ino;
+        } else if let (Key::Inet { .. }, Err(error)) = (&self.key, &twin) {
+            log::debug!("{}: no other socket: {error}", self.address);
+            // One that was bound to port 0 has lost its port (though it shows it yet) and would get any other. The others
+            // are bound still, which is EINVAL.
+            match bind_raw(self.socket.as_fd(), self.address.as_bytes()) {
+                Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+            sockopt::listen(self.socket.as_fd(), backlog)?;
+        } else {
+            twin?;
+        }
+        (self.pending, self.muted, self.hushed) = (true, false, false);
+        Ok(is_another)
+    }
+
+    /// A fresh unix socket in the place of the failed one.
+    fn another(&mut self, backlog: i32) -> io::Result<OwnedFd> {
+        use nix::sys::socket::{AddressFamily, Backlog, SockFlag, SockType, listen, socket};
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let fresh = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        if let Key::Path(path) = &self.key {
+            if self.file.is_some() && file_of(path) == self.file {
+                std::fs::remove_file(path)?;
+            }
+            let place = nix::sys::socket::UnixAddr::new(path)?;
+            nix::sys::socket::bind(fresh.as_raw_fd(), &place)?;
+            self.file = file_of(path);
+        } else {
+            // An abstract name is free once its socket is closed.
+            self.socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?.into();
+            bind_raw(fresh.as_fd(), self.address.as_bytes())?;
+        }
+        listen(&fresh, Backlog::new(backlog).unwrap_or(Backlog::MAXCONN))?;
+        Ok(fresh)
+    }
+
+    /// The next connection. WouldBlock if there is none.
+    pub(crate) fn accept(&mut self) -> io::Result<Connection> {
+        while let Some(older) = self.older.first() {
+            match accept_from(older.as_fd(), self.nonblock, self.id) {
+                Err(error) if !is_passing(&error) => drop(self.older.remove(0)),
+                accepted => return accepted,
+            }
+        }
+        accept_from(self.socket.as_fd(), self.nonblock, self.id)
+    }
+
+    /// Sets O_NONBLOCK again where somebody who has the socket too has cleared it. True if that was so.
+    pub(crate) fn keep_nonblocking(&self) -> bool {
+        !is_nonblocking(self.socket.as_fd()) && set_nonblocking(self.socket.as_fd()).is_ok()
+    }
+
+    /// Nobody is to connect here any more: workers that accept by themselves have the socket too, so that it would go on to let
+    /// clients in after the supervisor has closed it.
+    pub(crate) fn stop_listening(&self) {
+        if self.by_credit() {
+            // SAFETY: no memory is involved.
+            unsafe { libc::shutdown(self.socket.as_raw_fd(), libc::SHUT_RDWR) };
+        }
+    }
+
+    /// Removes the file of a unix socket, if it is still ours.
+    pub(crate) fn remove_file(&self) {
+        if let (Some(file), Key::Path(path)) = (self.file, &self.key)
+            && file_of(path) == Some(file)
+        {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Device and inode as a thunk tells them: the device as major << 32 | minor.
+pub(crate) fn file_of(path: &Path) -> Option<(u64, u64)> {
+    let status = nix::sys::stat::lstat(path).ok()?;
+    let device = u64::from(libc::major(status.st_dev)) << 32 | u64::from(libc::minor(status.st_dev));
+    Some((device, status.st_ino))
+}
+
+/// The same, if the listening socket with this inode made it: another may have taken its place at the path. Where the kernel
+/// does not tell, it is taken to be so.
+pub(crate) fn file_of_socket(path: &Path, inode: u64) -> Option<(u64, u64)> {
+    let made = sock_diag::unix::file_of_listener(inode).ok().flatten();
+    file_of(path).filter(|(_, file)| made.is_none_or(|made| made == *file as u32))
+}
+
+/// An error after which the same socket may well give a connection.
+fn is_passing(error: &io::Error) -> bool {
+    let passing = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EINTR, libc::ECONNABORTED];
+    error.raw_os_error().is_some_and(|number| passing.contains(&number))
+}
+
+/// Accepts one connection from any listening socket.
+pub(in crate::io) fn accept_from(
+    socket: BorrowedFd<'_>,
+    nonblock: bool,
+    balancer: BalancerId,
+) -> io::Result<Connection> {
+    let mut raw = [0u8; MAX + 2];
+    let mut len = raw.len() as libc::socklen_t;
+    let flags = libc::SOCK_CLOEXEC | if nonblock { libc::SOCK_NONBLOCK } else { 0 };
+    let fd = unblock::watched(socket, || {
+        // SAFETY: the kernel writes at most `len` bytes to the buffer, and the length.
+        match unsafe { libc::accept4(socket.as_raw_fd(), raw.as_mut_ptr().cast(), &raw mut len, flags) } {
+            fd if fd < 0 => Err(io::Error::last_os_error()),
+            fd => Ok(fd),
+        }
+    })?;
+    // SAFETY: the kernel has just made it for us.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    let peer = raw.get(..len as usize).and_then(Address::from_raw).unwrap_or_else(unnamed);
+    Ok(Connection { fd, peer, nonblock, balancer })
+}
