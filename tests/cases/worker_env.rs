@@ -1,6 +1,6 @@
 //! What a worker is given at its start: what the user's shell would give it, and little else.
 
-use harness::{Cluster, Native, Options, app_dir, interpreter, require};
+use harness::{Cluster, Native, Options, app, app_dir, interpreter, require};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
@@ -89,4 +89,20 @@ fn another_preload_is_kept() {
     let (first, rest) = line["env LD_PRELOAD=".len()..].split_once([':', ' ']).expect("both are there");
     assert!(first.ends_with(".so") && rest.contains("other_preload"), "{line}");
     assert!(cluster.log().text().contains("other preload: loaded"), "{}", cluster.log().text());
+}
+
+#[test]
+fn the_mask_for_files_is_the_one_that_was_chosen() {
+    let Some(app) = app("c-epoll") else { return };
+    let mask = |options: Options| {
+        let cluster = Cluster::start(&app, options);
+        let pid = cluster.started()["0"];
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+        cluster.stop();
+        status.lines().find_map(|line| line.strip_prefix("Umask:\t")).expect("the kernel shows it").to_owned()
+    };
+    assert_eq!(mask(Options::workers(1).flags("--umask 027")), "0027");
+    assert_eq!(mask(Options::workers(1).flags("--umask 0")), "0000");
+    let own = std::fs::read_to_string("/proc/self/status").expect("it is ours");
+    assert!(own.contains(&format!("Umask:\t{}", mask(Options::workers(1)))), "it is inherited");
 }

@@ -22,6 +22,9 @@ pub struct Program {
     /// Variables for workers, NAME=value a line, read anew by each reload
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
+    /// File mode creation mask of workers, in octal, such as 027; it holds for the files of unix sockets, too [default: inherited]
+    #[arg(long, value_name = "MODE", value_parser = mode)]
+    pub umask: Option<u32>,
     /// Thunk to preload [default: CLUSTERMON_THUNK, else the one beside this program, in ../lib/clustermon, or inside it]
     #[arg(long, value_name = "PATH")]
     pub thunk: Option<PathBuf>,
@@ -45,11 +48,34 @@ impl Program {
         if self.interpreter().any(|arg| arg.as_bytes().contains(&0)) {
             return Err(ConfigError::NulInInterpreter);
         }
+        // A program that links the library has no text to read.
+        if let Some(mode) = self.umask.filter(|mode| *mode > 0o777) {
+            return Err(ConfigError::Umask(mode));
+        }
         for (option, path) in [("cwd", &self.cwd), ("env-file", &self.env_file), ("thunk", &self.thunk)] {
             if path.as_ref().is_some_and(|path| path == Path::new("")) {
                 return Err(ConfigError::EmptyPath { option });
             }
         }
         Ok(())
+    }
+}
+
+/// A mask as the shell's `umask` takes it.
+fn mode(text: &str) -> Result<u32, &'static str> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+    mode.filter(|mode| *mode <= 0o777).ok_or("write a mask in octal, from 0 to 777")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_are_octal() {
+        assert_eq!(["0", "22", "027", "0777"].map(mode), [Ok(0), Ok(0o22), Ok(0o27), Ok(0o777)]);
+        for text in ["", "8", "1000", "-1", "+22", "0o22", "u=rwx"] {
+            assert!(mode(text).is_err(), "{text}");
+        }
     }
 }

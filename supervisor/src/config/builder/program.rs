@@ -25,6 +25,12 @@ impl Builder {
         self
     }
 
+    /// The file mode creation mask of workers, such as `0o027`; by default they inherit that of this process.
+    pub fn umask(mut self, mode: u32) -> Self {
+        self.settings.program.umask = Some(mode);
+        self
+    }
+
     /// What runs the command, as a name in PATH or a path: the process is given this, its arguments, then the command,
     /// which need not be executable then but must be a file that is there.
     pub fn interpreter(mut self, program: impl Into<OsString>) -> Self {

@@ -17,6 +17,8 @@ pub(crate) struct LaunchSpec {
     pub(crate) program: PathBuf,
     /// Where, with every link followed; `None` is where the supervisor is.
     pub(crate) cwd: Option<PathBuf>,
+    /// The file mode creation mask; `None` is that of this process.
+    pub(crate) umask: Option<u32>,
     pub(crate) variables: Vec<Variable>,
 }
 
@@ -67,7 +69,8 @@ impl LaunchSpec {
             program::check_script(&cwd.as_deref().unwrap_or(Path::new("")).join(script).into_os_string())?;
         }
         let variables = config.settings.program.env_file.as_deref().map(read_variables).transpose()?;
-        Ok(Self { program: program.path, cwd, variables: variables.unwrap_or_default() })
+        let umask = config.settings.program.umask;
+        Ok(Self { program: program.path, cwd, umask, variables: variables.unwrap_or_default() })
     }
 }
 

@@ -135,11 +135,15 @@ impl Template {
         command.envs(own.iter().map(|(name, value)| (*name, value)));
         let (dispositions, limits) = (self.dispositions, self.limits);
         let stop = self.orphans == OnSupervisorDeath::Stop;
+        let umask = self.recipe.umask;
         // SAFETY: runs between fork and exec, where only system calls are made and nothing is allocated.
         unsafe {
             command.pre_exec(move || {
                 told.as_ref().map_or(Ok(()), Told::put)?;
                 limits.give_back()?;
+                if let Some(mode) = umask {
+                    libc::umask(mode);
+                }
                 // Reaches the first process only, and fires when the thread that spawned it ends.
                 if stop {
                     libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
