@@ -135,9 +135,6 @@ pub enum ConfigError {
         /// `cwd`, `env-file` or `thunk`.
         option: &'static str,
     },
-    /// Bits that no mask has.
-    #[error("--umask {0:o}: give a mask from 0 to 777, in octal")]
-    Umask(u32),
     /// No descriptor that a worker can be given.
     #[error("--ready fd:{0}: {range}", range = super::ready::FD)]
     ReadyFd(u16),

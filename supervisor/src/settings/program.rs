@@ -48,10 +48,6 @@ impl Program {
         if self.interpreter().any(|arg| arg.as_bytes().contains(&0)) {
             return Err(ConfigError::NulInInterpreter);
         }
-        // A program that links the library has no text to read.
-        if let Some(mode) = self.umask.filter(|mode| *mode > 0o777) {
-            return Err(ConfigError::Umask(mode));
-        }
         for (option, path) in [("cwd", &self.cwd), ("env-file", &self.env_file), ("thunk", &self.thunk)] {
             if path.as_ref().is_some_and(|path| path == Path::new("")) {
                 return Err(ConfigError::EmptyPath { option });

@@ -25,7 +25,8 @@ impl Builder {
         self
     }
 
-    /// The file mode creation mask of workers, such as `0o027`; by default they inherit that of this process.
+    /// The file mode creation mask of workers, such as `0o027`; by default they inherit that of this process. As the kernel does, no
+    /// other bits than those of `0o777` count.
     pub fn umask(mut self, mode: u32) -> Self {
         self.settings.program.umask = Some(mode);
         self
