@@ -3,6 +3,7 @@
 
 use super::deadlines::after;
 use super::pool::Pool;
+use super::process::Process;
 use super::{BalancerState, Deadline, Note, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::{Duration, Instant};
@@ -173,11 +174,8 @@ impl Pool {
         };
         balancer.forget_queue();
         let culprit = balancer.admission.failed(now);
-        let (workers, leaving) = (&self.workers, &self.leaving);
-        let lives = |id: &WorkerId| {
-            workers.by_id(*id).is_some_and(super::Worker::is_live)
-                || leaving.iter().any(|one| one.id() == *id)
-        };
+        let processes = &self.processes;
+        let lives = |id: &WorkerId| processes.get(*id).is_some_and(Process::is_live);
         balancer.admission.barred.retain(lives);
         if let Some(Culprit { worker, after, alone }) = culprit {
             self.note(Note::ShutDown { balancer: id, worker, after, alone });

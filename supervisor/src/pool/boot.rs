@@ -3,8 +3,8 @@
 
 use super::deadlines::after;
 use super::pool::Pool;
+use super::process::Process;
 use super::rollout::Step;
-use super::worker::Worker;
 use super::{Deadline, Lane, Note, Settings};
 use crate::ids::{BalancerId, WorkerId};
 use std::time::{Duration, Instant};
@@ -88,8 +88,8 @@ impl Boot {
 impl Pool {
     /// A process of the worker listens on the address.
     pub(super) fn note_opened(&mut self, now: Instant, id: WorkerId, balancer: BalancerId) {
-        let Self { workers, balancers, .. } = self;
-        if let Some(worker) = workers.by_id_mut(id) {
+        let Self { processes, balancers, .. } = self;
+        if let Some(worker) = processes.active_mut(id) {
             worker.boot.listens(now, balancer, |id| balancers.contains_key(&id));
         }
     }
@@ -99,7 +99,7 @@ impl Pool {
         let mut served: Vec<_> = self.served_by(id).collect();
         served.sort_unstable();
         served.dedup();
-        let boot = self.workers.by_id(id).map(|worker| &worker.boot);
+        let boot = self.processes.active(id).map(|worker| &worker.boot);
         let delay = |balancer| boot.map_or(Duration::ZERO, |boot| boot.delay(balancer));
         served.into_iter().map(|balancer| Wanted { balancer, delay: delay(balancer) }).collect()
     }
@@ -110,8 +110,8 @@ impl Pool {
             return false;
         };
         // The old one may have opened or closed something since; one that is gone wants what it last had.
-        let old = self.workers.get(step.slot as usize).filter(|old| old.id() != step.process);
-        if let Some(old) = old.filter(|old| old.is_running()).map(Worker::id) {
+        let old = self.processes.current(step.slot).filter(|old| old.id() != step.process);
+        if let Some(old) = old.filter(|old| old.is_running()).map(Process::id) {
             let wanted = self.opened_by(old);
             if let Some(step) = self.rollout.as_mut().and_then(|rollout| rollout.steps.get_mut(place)) {
                 step.wanted = wanted;
@@ -120,14 +120,14 @@ impl Pool {
         let Some(step) = self.rollout.as_ref().and_then(|rollout| rollout.steps.get(place)) else {
             return false;
         };
-        let runs = self.workers.by_id(step.process).is_some_and(Worker::is_running);
+        let runs = self.processes.active(step.process).is_some_and(Process::is_running);
         let all = self.missing(step).next().is_none();
         runs && (all || self.complete_at(step).is_some_and(|at| at <= now))
     }
 
     /// When the new process of the step, if it is ready, counts as listening on all it is going to.
     pub(super) fn complete_at(&self, step: &Step) -> Option<Deadline> {
-        let worker = self.workers.by_id(step.process).filter(|worker| worker.is_running())?;
+        let worker = self.processes.active(step.process).filter(|worker| worker.is_running())?;
         worker.boot.complete_at(worker.since()?, self.missing(step), &self.settings)
     }
 

@@ -3,8 +3,8 @@
 
 use super::deadlines::after;
 use super::pool::Pool;
+use super::process::Process;
 use super::state::{Event, State};
-use super::worker::Worker;
 use super::{Deadline, Note, Output, Settings, Timer};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
@@ -70,7 +70,7 @@ impl Booting {
 impl Pool {
     /// What the worker does: the answer to `LookAtBoot`. `None` is not known, which is never taken for waiting.
     pub(super) fn boot_looked(&mut self, now: Instant, id: WorkerId, activity: Option<Activity>) {
-        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        let Some(worker) = self.processes.active_mut(id) else { return };
         let State::Starting { pid: Some(_), since, .. } = worker.state() else { return };
         let end = worker.booting.judge(now, activity);
         let holds = worker.holds_boot_slot();
@@ -94,8 +94,8 @@ impl Pool {
     /// Orders the looks that are due.
     pub(super) fn boot_timers(&mut self, now: Instant) {
         let waited = self.boot_slot_wanted();
-        let Self { workers, settings, outbox, .. } = self;
-        for worker in workers.everyone_mut() {
+        let Self { processes, settings, outbox, .. } = self;
+        for worker in processes.active_ones_mut() {
             if worker.next_boot_look(waited, settings).is_some_and(|at| at <= now) {
                 worker.booting.looked = Some(now);
                 outbox.push_back(Output::LookAtBoot { worker: worker.id() });
@@ -107,17 +107,17 @@ impl Pool {
     pub(super) fn boot_timer(&self) -> Option<(Deadline, Timer)> {
         let waited = self.boot_slot_wanted();
         let looks =
-            self.workers.everyone().filter_map(|worker| worker.next_boot_look(waited, &self.settings));
+            self.processes.active_ones().filter_map(|worker| worker.next_boot_look(waited, &self.settings));
         Some((looks.min()?, Timer::Boot))
     }
 
     /// Since when, or from when on, somebody waits for a boot slot, if none is free.
     pub(super) fn boot_slot_wanted(&self) -> Option<Instant> {
-        if self.boot_slot_free() { None } else { self.launchable().filter_map(Worker::due).min() }
+        if self.boot_slot_free() { None } else { self.launchable().filter_map(Process::due).min() }
     }
 }
 
-impl Worker {
+impl Process {
     /// When the process is looked at next. Nobody is looked at while nothing depends on it.
     fn next_boot_look(&self, slot_wanted: Option<Instant>, settings: &Settings) -> Option<Deadline> {
         let State::Starting { pid: Some(_), since, .. } = self.state() else { return None };

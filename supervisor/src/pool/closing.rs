@@ -4,8 +4,8 @@
 use super::balancer::{Balancer, BalancerState, Door};
 use super::deadlines::after;
 use super::pool::{Phase, Pool};
+use super::process::Process;
 use super::state::Event;
-use super::worker::Worker;
 use super::{Deadline, Lane, Note, Output, Settings, Timer};
 use crate::ids::BalancerId;
 use std::time::{Duration, Instant};
@@ -54,7 +54,7 @@ impl Pool {
         };
         self.abandon(now);
         let kill_in = self.settings.shutdown_timeout;
-        let workers = self.workers.everyone().filter(|worker| worker.is_live()).count() as u32;
+        let workers = self.processes.active_ones().filter(|worker| worker.is_live()).count() as u32;
         self.note(Note::Stopping { workers, kill_in: kill_in.or(self.settings.stop_timeout) });
         let begin = after(now, self.settings.drain_delay);
         let drain_by = after(now, told_within);
@@ -133,7 +133,7 @@ impl Pool {
         self.begin_stopping(now, None);
         self.close_sockets();
         self.act_on_all(now, Event::Close(drain_by));
-        self.act_on_leaving(now, None, Event::Close(drain_by));
+        self.act_on_retiring(now, None, Event::Close(drain_by));
         self.remove_gone();
     }
 
@@ -166,6 +166,7 @@ impl Pool {
 
     /// Processes that run, successors and those that leave too.
     pub fn count_processes(&self) -> usize {
-        self.workers.everyone().filter(|worker: &&Worker| worker.is_live()).count() + self.leaving.len()
+        let active = self.processes.active_ones().filter(|process: &&Process| process.is_live()).count();
+        active + self.processes.retiring().count()
     }
 }

@@ -278,7 +278,7 @@ impl Pool {
     }
 
     fn count_taken(&mut self, now: Instant, id: WorkerId, count: u32, was_open: bool) {
-        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        let Some(worker) = self.processes.active_mut(id) else { return };
         worker.load.took(count.into());
         if was_open {
             worker.load.add(count.into());
@@ -296,7 +296,7 @@ impl Pool {
         let (worker, balancer) = (lane.worker(), lane.balancer());
         let look = lane.was_given_nothing(now, &self.settings);
         self.look_at(look);
-        if let Some(worker) = self.workers.by_id_mut(worker) {
+        if let Some(worker) = self.processes.active_mut(worker) {
             worker.load.took_back();
         }
         if let Some(balancer) = self.balancers.get_mut(&balancer) {

@@ -1,7 +1,7 @@
 //! Every moment the pool waits for, by name, and the earliest of them. It reads no clock and arms nothing:
 //! the earliest is computed from the states, or lowered where a connection is dispatched.
 
-use super::{Deadline, Leaving, Pool};
+use super::{Deadline, Pool};
 use std::time::{Duration, Instant};
 
 /// What a deadline is for.
@@ -64,15 +64,12 @@ impl Deadlines {
         let mut deadlines = Self::default();
         // While no boot slot is free, a restart that is due waits for one and not for the clock.
         let slot_free = pool.boot_slot_free();
-        for worker in pool.workers.everyone() {
-            for (at, timer) in worker.timers(&pool.settings) {
+        for process in pool.processes.active_ones().chain(pool.processes.retiring()) {
+            for (at, timer) in process.timers(&pool.settings) {
                 if timer != Timer::Restart || slot_free {
                     deadlines.lower(at, timer);
                 }
             }
-        }
-        for (at, timer) in pool.leaving.iter().filter_map(Leaving::timer) {
-            deadlines.lower(at, timer);
         }
         if let Some((at, timer)) = pool.boot_timer() {
             deadlines.lower(at, timer);

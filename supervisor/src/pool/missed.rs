@@ -3,7 +3,7 @@
 
 use super::balancer::{Balancer, Place, preference};
 use super::lane::{Flow, Gate, Lane, Lanes};
-use super::workers::Workers;
+use super::processes::Processes;
 use super::{Policy, Settings};
 
 impl Balancer {
@@ -19,7 +19,7 @@ impl Balancer {
         source: u64,
         settings: &Settings,
         lanes: &mut Lanes,
-        workers: &Workers,
+        processes: &Processes,
     ) {
         // Nearly always nobody is out: then nothing is looked through.
         if !self.may_miss {
@@ -29,13 +29,15 @@ impl Balancer {
         let mut any = false;
         for lane in lanes.values_mut().filter(|lane| lane.balancer() == id && is_out(lane)) {
             any = true;
-            let Some(worker) = workers.by_id(lane.worker()).filter(|worker| !worker.is_full(settings)) else {
+            let Some(worker) =
+                processes.active(lane.worker()).filter(|worker| !worker.load.is_full(settings))
+            else {
                 continue;
             };
             let first = match settings.policy {
                 Policy::RoundRobin => lane.turn < given.turn,
                 Policy::LeastConnections => {
-                    let open = workers.by_id(given.worker).map_or(u64::MAX, |other| other.load.open());
+                    let open = processes.active(given.worker).map_or(u64::MAX, |other| other.load.open());
                     (worker.load.open(), lane.turn) < (open, given.turn)
                 }
                 Policy::SourceHash => {

@@ -1,11 +1,9 @@
 //! What a worker's process has said of itself: that it is ready, about to end, or takes longer to start. What follows for
 //! its lanes and its start is decided here; no word of it is taken for more than its own.
 
-use super::leaving::Leaving;
 use super::pool::Pool;
-use super::rollout::Failed;
-use super::state::{Effect, Event};
-use super::{Deadline, Note, Signal, State};
+use super::state::Event;
+use super::{Deadline, Note, State};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 
@@ -28,7 +26,7 @@ impl Promise {
 impl Pool {
     /// It is ready, whatever its lanes say.
     pub(super) fn became_ready(&mut self, now: Instant, id: WorkerId) {
-        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        let Some(worker) = self.processes.active_mut(id) else { return };
         worker.promise.resigned = false;
         self.act_on(now, id, Event::Listened);
         self.pump_all(now);
@@ -39,7 +37,7 @@ impl Pool {
     /// It gets no more connections, and what waits for it goes to others.
     pub(super) fn resigned(&mut self, now: Instant, id: WorkerId) {
         let running = |state| matches!(state, State::Starting { .. } | State::Running { .. });
-        let worker = self.workers.by_id_mut(id);
+        let worker = self.processes.active_mut(id);
         let Some(worker) = worker.filter(|worker| running(worker.state()) && !worker.promise.resigned) else {
             return;
         };
@@ -51,7 +49,7 @@ impl Pool {
 
     /// It may take so long from now, if that is longer than it had.
     pub(super) fn extended(&mut self, now: Instant, id: WorkerId, by: Duration) {
-        if let Some(worker) = self.workers.by_id_mut(id) {
+        if let Some(worker) = self.processes.active_mut(id) {
             worker.promise.extended = Some(super::deadlines::after(now, by));
         }
     }
@@ -60,18 +58,5 @@ impl Pool {
     /// no limit: nobody could keep it.
     pub(super) fn must_be_ready(&self) -> bool {
         !self.settings.start_timeout.is_zero() && (self.settings.ready_explicit || self.ever_listened)
-    }
-
-    /// The process is no longer the slot's and is killed; that counts as an early death, however long it took.
-    pub(super) fn start_failed(&mut self, now: Instant, id: WorkerId) {
-        let Effect::Hung(stop) = self.apply(now, id, Event::StartFailed) else { return };
-        let after = now.saturating_duration_since(stop.since);
-        let successor = self.is_successor(id);
-        self.fail(now, id, Failed::NotReady { worker: id, after });
-        let (retry_in, then) = self.follow_up(now, id, successor, Duration::ZERO);
-        self.leaving.push(Leaving::new(id, stop, then));
-        self.note(Note::StartFailed { worker: id, after, retry_in, then });
-        self.bury_either(now, id, successor);
-        self.signal(id, Signal::Kill);
     }
 }

@@ -5,8 +5,8 @@ use super::balancer::{Balancer, Held};
 use super::deadlines::Deadlines;
 use super::lane::{Count, Flow, Gate, GaveBack, Lane};
 use super::pool::{Phase, Pool};
+use super::process::Process;
 use super::state::Event;
-use super::worker::Worker;
 use super::{Note, Output, Standing, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::Instant;
@@ -16,7 +16,7 @@ impl Pool {
         if self.lanes.contains_key(&id) {
             return;
         }
-        let live = self.current(worker).is_some_and(Worker::is_live) || self.keeps_lanes(worker);
+        let live = self.processes.active(worker).is_some_and(Process::is_live) || self.keeps_lanes(worker);
         if !live || !self.balancers.contains_key(&to) {
             // Nobody of ours receives from it; and if it was to be the first of its balancer, there is none.
             self.outbox.push_back(Output::Retire { lane: id });
@@ -36,7 +36,7 @@ impl Pool {
         if self.settings.ready_by_lane {
             self.act_on(now, worker, Event::Listened);
         }
-        let gate = self.current(worker).map_or(Gate::Leaving, |worker| worker.gate(&self.settings));
+        let gate = self.processes.active(worker).map_or(Gate::Leaving, |process| self.gate_of(process));
         let lane = Lane::new(worker, to, gate);
         if let Some(balancer) = self.balancers.get_mut(&to) {
             balancer.served = true;
@@ -97,7 +97,7 @@ impl Pool {
                 self.deadlines.lower(at, Timer::Look);
             }
             let id = lane.worker();
-            if let Some(worker) = self.workers.by_id_mut(id) {
+            if let Some(worker) = self.processes.active_mut(id) {
                 worker.load.took_back();
                 relieved = Some(id);
             }
@@ -263,7 +263,7 @@ impl Pool {
     }
 
     pub(super) fn open_connections(&mut self, now: Instant, id: WorkerId, open: u64) {
-        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        let Some(worker) = self.processes.active_mut(id) else { return };
         if worker.is_live() {
             // Whoever counted did so before what they have not heard of.
             let coming = self.lanes.values().filter(|lane| lane.worker() == id);
@@ -275,7 +275,7 @@ impl Pool {
 
     /// The worker may have fewer connections than is believed, though none has ended: another count may show that it has room.
     pub(super) fn count_anew(&mut self, now: Instant, id: WorkerId) {
-        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        let Some(worker) = self.processes.active_mut(id) else { return };
         worker.load.count_anew(now);
         if let Some(at) = worker.load.count_at() {
             self.deadlines.lower(at, Timer::Count);
@@ -285,10 +285,11 @@ impl Pool {
     /// What a worker's lanes may be given follows from its state, its cordon and its connections, all of which may have
     /// changed: they leave the rotation or come back.
     pub(super) fn regate(&mut self, now: Instant, id: WorkerId) {
-        let Self { workers, lanes, balancers, settings, .. } = self;
+        let Self { slots, processes, lanes, balancers, settings, .. } = self;
         let (mut watched, mut watch, mut gate) = (None, None, Gate::Leaving);
-        if let Some(worker) = workers.by_id_mut(id) {
-            gate = worker.gate(settings);
+        let cordoned = slots.get(id.slot as usize).is_some_and(|slot| slot.cordoned);
+        if let Some(worker) = processes.active_mut(id) {
+            gate = worker.gate(cordoned, settings);
             watched = worker.load.count_at();
             worker.load.watch(now, gate == Gate::AtLimit);
             watch = worker.load.count_at();

@@ -4,7 +4,7 @@
 use super::deadlines::after;
 use super::footprint::{Excess, Footprint, Measure, Spared};
 use super::pool::Pool;
-use super::worker::Worker;
+use super::process::Process;
 use super::{Deadline, JITTER, Note, Output, Settings, Timer};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
@@ -28,50 +28,42 @@ pub enum Worn {
 pub(super) struct Wear {
     since: Option<Instant>,
     lives_until: Option<Deadline>,
-    /// Connections that its slot had been given before it, and the count at which it is replaced.
-    before: u64,
+    /// It is replaced when it has been given so many connections.
     serves_until: Option<u64>,
-    footprint: Footprint,
+    pub(super) footprint: Footprint,
     again_at: Option<Deadline>,
 }
 
 impl Wear {
     /// Limits are shortened by up to a fifth, differently for each process, so that those which began together do not end
     /// together.
-    pub(super) fn new(now: Instant, id: WorkerId, dispatched: u64, settings: &Settings) -> Self {
+    pub(super) fn new(now: Instant, id: WorkerId, settings: &Settings) -> Self {
         let factor = 1.0 - JITTER * fraction(settings.seed, id);
         let life = settings.max_lifetime.map(|limit| limit.mul_f64(factor));
         let serve = settings.recycle_after_connections.map(|limit| ((limit as f64 * factor) as u64).max(1));
         Self {
             since: Some(now),
             lives_until: life.map(|life| after(now, life)),
-            before: dispatched,
-            serves_until: serve.map(|serve| dispatched.saturating_add(serve)),
+            serves_until: serve,
             ..Self::default()
         }
     }
 
-    /// It has been given as many connections as it may, of all that the slot was given, and nobody has tried to replace it.
-    pub(super) fn is_spent(&self, dispatched: u64) -> bool {
-        self.again_at.is_none() && self.has_served(dispatched)
+    /// It has been given so many connections: that is as many as it may, and nobody has tried to replace it.
+    pub(super) fn is_spent(&self, given: u64) -> bool {
+        self.again_at.is_none() && self.has_served(given)
     }
 
-    fn has_served(&self, dispatched: u64) -> bool {
-        self.serves_until.is_some_and(|until| dispatched >= until)
+    fn has_served(&self, given: u64) -> bool {
+        self.serves_until.is_some_and(|until| given >= until)
     }
 
-    /// What the slot had been given before counts for nobody.
-    pub(super) fn begin_after(&mut self, dispatched: u64) {
-        self.before += dispatched;
-        self.serves_until = self.serves_until.map(|until| until.saturating_add(dispatched));
+    /// It comes after one that held this, in the same slot.
+    pub(super) fn succeed(&mut self, old: &Footprint) {
+        self.footprint.succeed(old);
     }
 
-    /// It comes after that one in the same slot.
-    pub(super) fn succeed(&mut self, old: &Self) {
-        self.footprint.succeed(&old.footprint);
-    }
-
-    fn cause(&self, now: Instant, dispatched: u64, settings: &Settings) -> Option<Worn> {
+    fn cause(&self, now: Instant, given: u64, settings: &Settings) -> Option<Worn> {
         if self.again_at.is_some() {
             return None;
         }
@@ -79,8 +71,7 @@ impl Wear {
         let memory = excess.map(|(limit, Excess { bytes, measure })| Worn::Memory { bytes, limit, measure });
         let old = self.lives_until.filter(|until| *until <= now).and(self.since);
         let old = old.map(|since| Worn::Lifetime { after: now.saturating_duration_since(since) });
-        let given = dispatched.saturating_sub(self.before);
-        memory.or(old).or_else(|| self.has_served(dispatched).then_some(Worn::Connections { given }))
+        memory.or(old).or_else(|| self.has_served(given).then_some(Worn::Connections { given }))
     }
 
     fn next_look(&self) -> Option<Deadline> {
@@ -94,8 +85,8 @@ impl Pool {
     pub(super) fn weighed(&mut self, now: Instant, id: WorkerId, resident: u64) {
         let may_be_replaced =
             self.wearing().any(|worker| worker.id() == id && worker.wear.again_at.is_none());
-        let Self { workers, settings, outbox, .. } = self;
-        let Some(Worker { wear, .. }) = workers.by_id_mut(id) else { return };
+        let Self { processes, settings, outbox, .. } = self;
+        let Some(Process { wear, .. }) = processes.active_mut(id) else { return };
         wear.footprint.sample(resident, settings);
         if may_be_replaced && wear.footprint.wants_measure(now, settings) {
             outbox.push_back(Output::MeasureMemory { worker: id });
@@ -104,8 +95,8 @@ impl Pool {
 
     /// So many bytes are the worker's own or its part of what it shares; `None` if that cannot be read.
     pub(super) fn memory_measured(&mut self, now: Instant, id: WorkerId, proportional: Option<u64>) {
-        let Self { workers, settings, .. } = self;
-        let Some((Worker { wear, .. }, limit)) = workers.by_id_mut(id).zip(settings.memory_limit) else {
+        let Self { processes, settings, .. } = self;
+        let Some((Process { wear, .. }, limit)) = processes.active_mut(id).zip(settings.memory_limit) else {
             return;
         };
         match wear.footprint.measured(now, proportional, settings) {
@@ -122,21 +113,21 @@ impl Pool {
 
     /// The worker that is to be replaced next, if any may be now.
     pub(super) fn worn(&self, now: Instant) -> Option<(WorkerId, Worn)> {
-        let cause = |worker: &Worker| worker.wear.cause(now, worker.dispatched(), &self.settings);
+        let cause = |process: &Process| process.wear.cause(now, process.load.dispatched(), &self.settings);
         let mut serving = self.wearing();
         serving.find_map(|worker| Some((worker.id(), cause(worker)?)))
     }
 
     /// Those that were spared for long enough are looked at like any other.
     pub(super) fn spare_no_more(&mut self, now: Instant) {
-        for worker in self.workers.iter_mut() {
+        for worker in self.processes.currents_mut() {
             worker.wear.again_at = worker.wear.again_at.filter(|at| *at > now);
         }
     }
 
     /// Nobody was put in its place: not again at once.
     pub(super) fn spare(&mut self, now: Instant, slot: u32) {
-        if let Some(worker) = self.workers.get_mut(slot as usize) {
+        if let Some(worker) = self.processes.current_mut(slot) {
             worker.wear.again_at = Some(after(now, AGAIN));
             worker.wear.footprint.goes_on();
         }
@@ -144,7 +135,7 @@ impl Pool {
 
     /// The worker is being replaced for this.
     pub(super) fn is_replaced_for(&mut self, id: WorkerId, worn: Worn) {
-        if let (Worn::Memory { .. }, Some(worker)) = (worn, self.workers.by_id_mut(id)) {
+        if let (Worn::Memory { .. }, Some(worker)) = (worn, self.processes.active_mut(id)) {
             worker.wear.footprint.is_replaced();
         }
     }
@@ -156,9 +147,10 @@ impl Pool {
     }
 
     /// Those that may be replaced; none while there is something else to do.
-    fn wearing(&self) -> impl Iterator<Item = &Worker> {
+    fn wearing(&self) -> impl Iterator<Item = &Process> {
         let idle = self.may_roll();
-        self.workers.iter().filter(move |worker| idle && worker.is_running() && !worker.removed)
+        let is_wearing = move |process: &&Process| idle && process.is_running() && !self.is_unwanted(process);
+        self.processes.currents().filter(is_wearing)
     }
 }
 

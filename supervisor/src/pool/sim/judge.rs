@@ -26,7 +26,7 @@ impl History {
             let debugged = |state| matches!(state, State::Stopping(stop) if stop.debugging);
             assert!(
                 self.sim.pool.settings().stop_timeout.is_none()
-                    || self.sim.pool.workers().iter().any(|worker| debugged(worker.state())),
+                    || self.sim.pool.workers().any(|worker| debugged(worker.state())),
                 "it takes a kill only without a time to stop, or when somebody debugs"
             );
             self.tell(Input::Kill);
@@ -35,7 +35,7 @@ impl History {
         assert!(matches!(self.sim.pool.phase(), Phase::Done(_)));
         assert!(!self.sim.step(), "something is still waited for");
         assert_eq!(self.sim.pool.count_active_workers(), 0);
-        assert!(self.sim.pool.leaving().is_empty(), "{:?}", self.sim.pool.leaving());
+        assert!(self.sim.pool.retiring().next().is_none(), "{:?}", self.sim.pool);
         assert!(!honest || self.sim.alive.is_empty(), "a process was forgotten: {:?}", self.sim.alive);
         assert!(self.sim.kernel.is_empty(), "a listening socket was forgotten");
         for (conn, fate) in &self.sim.conns {
@@ -183,7 +183,7 @@ impl History {
     fn is_work_conserving(&self) {
         let window = self.sim.pool.settings().window as usize;
         if let Some(max) = self.sim.pool.settings().max_connections {
-            for worker in self.sim.pool.workers().iter().map(|worker| worker.id()) {
+            for worker in self.sim.pool.workers().map(|worker| worker.id()) {
                 let (open, rights) = (self.sim.open_connections(worker), self.sim.rights(worker));
                 assert!(
                     open + rights <= max.into(),

@@ -86,7 +86,7 @@ fn it_stays_cordoned_whatever_processes_come_and_go() {
     assert_eq!(standing(&sim, lane), Standing::Ready);
     sim.command(0, Command::Stop);
     sim.command(0, Command::Cordon);
-    assert!(sim.pool.workers()[0].is_cordoned(), "one that is down can be cordoned too");
+    assert!(sim.slot(0).is_cordoned(), "one that is down can be cordoned too");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn looks(sim: &mut Sim, count: u32, lags: &[(usize, u64)]) {
 }
 
 fn suspects(sim: &Sim) -> Vec<u32> {
-    let ids = sim.pool.workers().iter().map(|worker| worker.id());
+    let ids = sim.pool.workers().map(|worker| worker.id());
     ids.filter(|id| sim.pool.is_suspect(*id)).map(|id| id.slot).collect()
 }
 
@@ -153,10 +153,10 @@ fn nobody_is_judged_while_starting_or_stopping_or_cordoned_or_without_a_lane() {
     sim.command(1, Command::Stop);
     sim.command(2, Command::Cordon);
     looks(&mut sim, 10, &[(0, 3_000), (1, 3_000), (2, 3_000)]);
-    assert!(!sim.pool.workers()[0].is_running() && suspects(&sim).is_empty());
+    assert!(!sim.slot(0).is_running() && suspects(&sim).is_empty());
     sim.input(Input::Ready { worker: sim.worker(0) });
     looks(&mut sim, 10, &[(0, 3_000)]);
-    assert!(sim.pool.workers()[0].is_running());
+    assert!(sim.slot(0).is_running());
     assert!(suspects(&sim).is_empty());
 }
 

@@ -18,7 +18,7 @@ fn a_worker_with_as_many_as_it_may_have_gets_none_until_a_count_says_less() {
     assert!(!sim.pool.may_accept(balancer));
     assert_eq!(sim.pool.lane(lanes[0]).map(|lane| lane.standing()), Some(Standing::AtLimit));
     let worker = sim.worker(1);
-    assert!(sim.pool.workers()[1].is_full(sim.pool.settings()));
+    assert!(sim.slot(1).is_full(sim.pool.settings()));
     sim.count_connections(worker);
     assert_eq!(sim.queued(balancer), 1, "it still has two");
     sim.finish(worker);

@@ -13,7 +13,7 @@ fn standing(sim: &Sim, lane: LaneId) -> Standing {
 }
 
 fn is_running(sim: &Sim, slot: usize) -> bool {
-    matches!(sim.pool.workers()[slot].state(), State::Running { .. })
+    matches!(sim.slot(slot).state(), State::Running { .. })
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn who_is_not_ready_in_time_is_killed_and_that_is_an_early_death() {
     assert!(wait >= ms(80) && wait <= ms(120), "the delay of a first early death: {wait:?}");
     assert!(sim.take_orders().contains(&Output::Signal { worker, signal: Signal::Kill }));
     assert!(sim.retired.contains(&lane));
-    assert!(sim.pool.workers()[0].last_exit().is_some() && sim.pool.leaving().is_empty());
+    assert!(sim.slot(0).last_exit().is_some() && sim.pool.retiring().next().is_none());
     // The second time its budget is spent.
     sim.advance(ms(31_000));
     let last = sim.take_notes();

@@ -159,6 +159,6 @@ fn one_of_several_that_hangs_is_ended_and_nobody_else() {
         assert_eq!(count, usize::from(ends), "{finding:?}");
         assert!(!orders.iter().any(|order| matches!(order, Output::Examine { .. } | Output::Signal { .. })));
         assert_eq!(sim.pool.lane(stuck).is_none(), ends);
-        assert!(sim.pool.workers()[0].is_running());
+        assert!(sim.slot(0).is_running());
     }
 }
