@@ -3,10 +3,11 @@
 
 use super::admission::Admission;
 use super::covered::is_coming;
-use super::credit::Queue;
 use super::deadlines::after;
 use super::lane::{Lane, Lanes};
 use super::processes::Processes;
+use super::queue::Queue;
+use super::socket::{BalancerState, Door};
 use super::{Deadline, Output, Policy, Settings, Timer};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::VecDeque;
@@ -42,31 +43,6 @@ pub struct Balancer {
     /// Some of its lanes may be out of rotation as suspects.
     pub(super) may_miss: bool,
     pub(super) door: Door,
-}
-
-/// Whether new connections may still come to the listening socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
-    Open,
-    /// Only those that were on their way.
-    Closing,
-    /// None is left in its queue.
-    Empty,
-    /// The socket has been closed.
-    Gone,
-}
-
-/// Where a load balancer is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BalancerState {
-    /// Its socket has failed; it is opened again at `due`.
-    Standby { due: Instant },
-    /// Its socket is being opened again.
-    Starting,
-    /// Its socket listens.
-    Running,
-    /// The cluster stops: it accepts nothing more.
-    Stopping,
 }
 
 /// A lane in rotation.

@@ -5,52 +5,26 @@
 //! accepting until the queue is empty; such are given once no worker is idle and the queue is two or more deep, and for a moment
 //! after that (a *storm*) for whatever waits.
 
-use super::balancer::{Balancer, BalancerState};
+use super::balancer::Balancer;
 use super::covered::{covered, is_idle, is_late};
 use super::deadlines::after;
 use super::lane::{Count, Flow, Gate, Lane};
 use super::pool::Pool;
-use super::spread::{LOOK, Spread};
-use super::steady::Steady;
-use super::storm::StormState;
+use super::queue::{DEEP, LATE};
+use super::socket::BalancerState;
+use super::spread::LOOK;
 use super::{Deadline, Output, Policy, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::{Duration, Instant};
 
-/// A single that is unused for so long holds nothing up: another lane gets one too.
-pub(super) const LATE: Duration = Duration::from_millis(1);
 /// Unless its thread has been woken and has yet to get a processor, for so long at most: another's would have to wait for one, too.
 const WOKEN: Duration = Duration::from_millis(20);
-/// A lane that was given a credit within this time and has used it is taken to be busy with what it accepted.
-pub(super) const FRESH: Duration = Duration::from_micros(500);
 /// A process that had no descriptor left has no open credit for so long.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// Nor has a lane by which open credits have stalled.
 const STALLED: Duration = Duration::from_secs(1);
-/// Open credits are not given for a queue shorter than this, but in a storm.
-pub(super) const DEEP: u32 = 2;
 /// So often may a lane with an open credit take nothing though its queue is not empty; then it gets singles for a while.
 const MOST_STALLS: u8 = 2;
-
-/// What a balancer that works by credit knows of its queue.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Queue {
-    /// How many were last seen to wait.
-    pub(super) waiting: u32,
-    /// A lane has come into rotation since the queue was last looked at.
-    pub(super) has_joined: bool,
-    /// Connections that were seen to wait and are not covered by a credit.
-    pub(super) queued: u32,
-    /// When the queue is looked at, whatever is told.
-    pub(super) look: Option<Deadline>,
-    /// When anything was last seen to be taken by an open credit, or one was given.
-    moved: Option<Instant>,
-    pub(super) spread: Spread,
-    /// Singles that were not used in time.
-    pub(super) late: u64,
-    pub(super) storm: StormState,
-    pub(super) steady: Steady,
-}
 
 impl Pool {
     /// The process that holds the lane accepts by itself, or no longer.

@@ -1,7 +1,7 @@
 //! Every moment the pool waits for, by name, and the earliest of them. It reads no clock and arms nothing:
 //! the earliest is computed from the states, or lowered where a connection is dispatched.
 
-use super::{Deadline, Pool};
+use super::Deadline;
 use std::time::{Duration, Instant};
 
 /// What a deadline is for.
@@ -57,38 +57,6 @@ impl Deadlines {
         if self.next.is_none_or(|(next, _)| at < next) {
             self.next = Some((at, timer));
         }
-    }
-
-    /// The earliest of all deadlines of `pool`.
-    pub(super) fn of(pool: &Pool) -> Self {
-        let mut deadlines = Self::default();
-        // While no boot slot is free, a restart that is due waits for one and not for the clock.
-        let slot_free = pool.boot_slot_free();
-        for process in pool.processes.active_ones().chain(pool.processes.retiring()) {
-            for (at, timer) in process.timers(&pool.settings) {
-                if timer != Timer::Restart || slot_free {
-                    deadlines.lower(at, timer);
-                }
-            }
-        }
-        if let Some((at, timer)) = pool.boot_timer() {
-            deadlines.lower(at, timer);
-        }
-        for (at, timer) in pool.wear_timer().into_iter().chain(pool.rollout_timer()).chain(pool.close_timer())
-        {
-            deadlines.lower(at, timer);
-        }
-        for balancer in pool.balancers.values() {
-            for (at, timer) in balancer.timers(&pool.settings) {
-                deadlines.lower(at, timer);
-            }
-        }
-        for lane in pool.lanes.values() {
-            if let Some(at) = lane.look_at() {
-                deadlines.lower(at, Timer::Look);
-            }
-        }
-        deadlines
     }
 }
 

@@ -1,19 +1,25 @@
 //! What is true of the pool after every input. Tests and debug builds check it; it changes nothing.
 
 use super::Output;
-use super::balancer::{BalancerState, Place};
-use super::deadlines::Deadlines;
+use super::balancer::Place;
 use super::lane::{Flow, Gate, Lane, Standing};
 use super::pool::{Phase, Pool};
 use super::process::Process;
 use super::rollout::Rollout;
 use super::slot::Slot;
+use super::socket::BalancerState;
 use super::state::{Reason, State};
 use crate::ids::ConnId;
 use std::collections::HashSet;
 
-/// Panics with a sentence when something is not as it must be.
-pub(super) fn check(pool: &Pool) {
+impl Pool {
+    /// Panics with a sentence when something is not as it must be.
+    pub(super) fn check_invariants(&self) {
+        check(self);
+    }
+}
+
+fn check(pool: &Pool) {
     lanes(pool);
     balancers(pool);
     workers(pool);
@@ -21,7 +27,7 @@ pub(super) fn check(pool: &Pool) {
     phase(pool);
     assert_eq!(
         pool.deadlines.next().map(|d| d.0),
-        Deadlines::of(pool).next().map(|d| d.0),
+        pool.earliest().next().map(|d| d.0),
         "the kept deadline is not the earliest"
     );
 }

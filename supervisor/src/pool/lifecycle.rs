@@ -6,7 +6,7 @@ use super::follow::Cause;
 use super::pool::{Phase, Pool};
 use super::process::Process;
 use super::state::Event;
-use super::{BootEnd, Exit, Note, Outcome, Output};
+use super::{Exit, Note, Outcome, Output};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 
@@ -73,83 +73,6 @@ impl Pool {
     /// Nothing is under way in the worker's connections any more.
     pub(super) fn became_quiet(&mut self, now: Instant, id: WorkerId) {
         self.act_on(now, id, Event::Quiet);
-    }
-
-    /// At once: nothing drains.
-    pub(super) fn halt(&mut self, now: Instant) {
-        match self.phase {
-            Phase::Idle | Phase::Serving => {
-                let times = [self.settings.stop_timeout, self.settings.shutdown_timeout];
-                self.begin_stopping(now, times.into_iter().flatten().min());
-                self.limit_stop(now);
-            }
-            Phase::Stopping => {}
-            Phase::Done(_) => return,
-        }
-        self.act_on_all(now, Event::Shutdown);
-        self.act_on_retiring(now, None, Event::Shutdown);
-        self.remove_gone();
-    }
-
-    pub(super) fn kill(&mut self, now: Instant) {
-        match self.phase {
-            Phase::Idle | Phase::Serving => self.begin_stopping(now, Some(Duration::ZERO)),
-            Phase::Stopping => {}
-            Phase::Done(_) => return,
-        }
-        self.act_on_all(now, Event::Kill);
-        self.act_on_retiring(now, None, Event::Kill);
-        self.remove_gone();
-    }
-
-    /// What has come due for processes, but for restarts.
-    pub(super) fn process_timers(&mut self, now: Instant) {
-        for id in self.processes.active_ones().map(Process::id).collect::<Vec<_>>() {
-            let due = |pool: &Self| pool.processes.active(id)?.due_event(now, &pool.settings);
-            while let Some(event) = due(self) {
-                self.is_due(now, id, event);
-            }
-            let Some(process) = self.processes.active_mut(id) else { continue };
-            if process.load.count_due(now) {
-                self.outbox.push_back(Output::Count { worker: id });
-            }
-        }
-        // Those that had their time to drain are stopped, and those that had their time to stop are killed.
-        for id in self.processes.retiring().map(Process::id).collect::<Vec<_>>() {
-            let place = self.processes.find_retiring(id);
-            let due = place.and_then(|place| self.processes.at(place)?.due_event(now, &self.settings));
-            if let Some(event) = due {
-                self.act_at(now, place, event, Cause::Known);
-            }
-        }
-    }
-
-    fn is_due(&mut self, now: Instant, id: WorkerId, event: Event) {
-        let place = self.processes.find_active(id);
-        if event == Event::StartTimeout && self.must_be_ready() {
-            return self.act_at(now, place, Event::StartFailed, Cause::Known);
-        }
-        if event == Event::SlotFreed
-            && self.boot_slot_wanted().is_some_and(|at| at <= now)
-            && let Some(since) = self.processes.active(id).and_then(Process::since)
-        {
-            let after = now.saturating_duration_since(since);
-            self.note(Note::BootOver { worker: id, after, end: BootEnd::Unseen });
-        }
-        self.act_at(now, place, event, Cause::Known);
-        if event == Event::StartTimeout {
-            self.pump_all(now);
-        }
-    }
-
-    pub(super) fn begin_stopping(&mut self, now: Instant, kill_in: Option<Duration>) {
-        self.abandon(now);
-        self.phase = Phase::Stopping;
-        if self.closing.is_none() {
-            let workers = self.processes.active_ones().filter(|process| process.is_live()).count() as u32;
-            self.note(Note::Stopping { workers, kill_in });
-        }
-        self.balancers_stop();
     }
 
     /// A slot in standby gets another process after the time returned, or never.

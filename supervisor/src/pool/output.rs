@@ -1,6 +1,6 @@
 //! What the pool orders and tells. Plain data.
 
-use super::{BalancerState, BootEnd, Failed, Finding, Reloaded, State, Worn};
+use super::{BalancerState, BootEnd, Exit, Failed, Finding, Reloaded, Signal, State, Then, Worn};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
 
@@ -83,23 +83,6 @@ pub enum Output {
     Done(Outcome),
 }
 
-/// What the core asks to be sent; the shell knows the numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// The stop signal (SIGTERM).
-    Stop,
-    /// SIGKILL.
-    Kill,
-    /// SIGHUP.
-    HangUp,
-    /// SIGABRT.
-    Abort,
-    /// SIGUSR1.
-    Debug,
-    /// This one.
-    Number(i32),
-}
-
 /// A worker or a balancer that is not as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -115,15 +98,6 @@ pub enum Change {
     Balancer { balancer: BalancerId, state: BalancerState },
     /// The core has forgotten the balancer; its socket is about to be closed.
     BalancerRemoved { balancer: BalancerId },
-}
-
-/// How a worker's first process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// It returned this code, 0 to 255.
-    Code(i32),
-    /// This signal ended it.
-    Signal { signal: i32, core_dumped: bool, oom_killed: bool },
 }
 
 /// Why the cluster came to rest.
@@ -354,23 +328,4 @@ pub enum Note {
     BalancerClosed {
         balancer: BalancerId,
     },
-}
-
-/// What follows when a worker has exited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
-    /// It is started again, because it was not asked to exit.
-    Restart,
-    /// It is started again, because somebody said so.
-    Commanded,
-    /// It has done its work.
-    Finished,
-    /// It has no restart left.
-    BudgetSpent,
-    /// It was asked to stop.
-    Stopped,
-    /// Another has its place already.
-    Replaced,
-    /// It was to take the place of one that goes on.
-    Failed,
 }

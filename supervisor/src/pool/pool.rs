@@ -4,10 +4,10 @@
 use super::balancer::{Balancer, Held, Pumped};
 use super::closing::Closing;
 use super::deadlines::Deadlines;
-use super::early_connects::Refusals;
 use super::lane::{Gate, Lanes};
 use super::process::{Process, Role};
 use super::processes::Processes;
+use super::refusals::Refusals;
 use super::rollout::Rollout;
 use super::slot::Slot;
 use super::{Deadline, Input, Note, Outcome, Output, Settings, Timer};
@@ -199,7 +199,7 @@ impl Pool {
             self.roll(now);
             self.close(now);
             self.review(now);
-            self.deadlines = Deadlines::of(self);
+            self.deadlines = self.earliest();
         }
         self.check();
     }
@@ -219,7 +219,7 @@ impl Pool {
             self.look_timers(now);
             self.boot_timers(now);
             self.review(now);
-            self.deadlines = Deadlines::of(self);
+            self.deadlines = self.earliest();
         }
         self.check();
         debug_assert!(self.next_deadline().is_none_or(|at| at > now), "a deadline that has come was kept");
@@ -344,6 +344,6 @@ impl Pool {
     /// Debug builds check every invariant after every input, so that all tests do, those of the shell too.
     fn check(&self) {
         #[cfg(any(test, debug_assertions))]
-        super::invariants::check(self);
+        self.check_invariants();
     }
 }

@@ -215,7 +215,7 @@ impl Process {
     pub(super) fn order(&mut self, now: Instant, slot: &mut Slot, settings: &Settings) {
         if self.is_current() {
             self.id = slot.name_next();
-            slot.keep(self);
+            slot.keep(self.load.take_dispatched(), self.wear.footprint);
         }
         self.promise = Promise::default();
         self.boot = Boot::default();

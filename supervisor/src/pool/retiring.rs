@@ -4,11 +4,28 @@
 use super::follow::Cause;
 use super::pool::Pool;
 use super::process::Process;
-use super::state::Event;
+use super::state::{Event, State};
+use super::{Exit, Signal};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 
 impl Pool {
+    /// The first process of the worker has ended while others of it live, as when the parent of a preforking server is killed. Nobody
+    /// replaces these children any more, so another process starts, as after any death, and they serve on until they have drained.
+    /// One that has not served yet has nothing to finish: what is left of it is killed, and its end follows.
+    pub(super) fn main_ended(&mut self, now: Instant, id: WorkerId, exit: Exit) {
+        let place = self.processes.find_active(id);
+        let Some(process) = place.and_then(|place| self.processes.at(place)) else { return };
+        match process.state() {
+            State::Running { .. } if process.is_current() => {
+                self.act_at(now, place, Event::MainEnded, Cause::Exit(exit));
+            }
+            State::Starting { .. } | State::Running { .. } => self.signal(id, Signal::Kill),
+            // It is on its way out as it is.
+            State::Standby { .. } | State::Stopping(_) => {}
+        }
+    }
+
     /// An event for those of the slot that retire, or for all that do.
     pub(super) fn act_on_retiring(&mut self, now: Instant, slot: Option<u32>, event: Event) {
         // Whoever stops a cluster that has no time to stop waits for nobody.

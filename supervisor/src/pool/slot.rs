@@ -2,7 +2,6 @@
 
 use super::backoff::Backoff;
 use super::footprint::Footprint;
-use super::process::Process;
 use super::{Exit, Settings};
 use crate::ids::WorkerId;
 
@@ -62,10 +61,10 @@ impl Slot {
         id
     }
 
-    /// The process has it no longer: what is counted over all its processes, and what the next is measured by, is kept.
-    pub(super) fn keep(&mut self, past: &mut Process) {
-        self.dispatched += past.load.take_dispatched();
-        self.footprint = past.wear.footprint;
+    /// A process has it no longer: what is counted over all of them, and what the next is measured by, is kept.
+    pub(super) fn keep(&mut self, dispatched: u64, footprint: Footprint) {
+        self.dispatched += dispatched;
+        self.footprint = footprint;
     }
 
     /// What the process before its current one was known to hold.

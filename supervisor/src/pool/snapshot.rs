@@ -1,8 +1,9 @@
 //! What can be read of the pool without changing it: workers, lanes, balancers and counts of them.
 
-use super::balancer::{Balancer, BalancerState};
+use super::balancer::Balancer;
 use super::lane::Lane;
 use super::pool::{Phase, Pool};
+use super::socket::BalancerState;
 use super::state::{State, Stop};
 use super::worker::Worker;
 use super::{Settings, Timer};

@@ -26,7 +26,7 @@ impl Pool {
         let Some(mut old) = self.processes.promote(place) else { return };
         let Self { slots, processes, .. } = self;
         if let (Some(slot), Some(new)) = (slots.get_mut(id.slot as usize), processes.active_mut(id)) {
-            slot.keep(&mut old);
+            slot.keep(old.load.take_dispatched(), old.wear.footprint);
             new.wear.succeed(slot.footprint());
             if new.pid().is_some() {
                 slot.count_started();

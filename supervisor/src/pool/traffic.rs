@@ -2,7 +2,6 @@
 //! It touches no connection: it names them.
 
 use super::balancer::{Balancer, Held};
-use super::deadlines::Deadlines;
 use super::lane::{Count, Flow, Gate, GaveBack, Lane};
 use super::pool::{Phase, Pool};
 use super::process::Process;
@@ -317,7 +316,7 @@ impl Pool {
         }
         match (watched, watch) {
             (None, Some(at)) => self.deadlines.lower(at, Timer::Count),
-            (Some(_), None) => self.deadlines = Deadlines::of(self),
+            (Some(_), None) => self.deadlines = self.earliest(),
             (None, None) | (Some(_), Some(_)) => {}
         }
         if shut && self.phase == Phase::Serving {
