@@ -7,7 +7,7 @@ use crate::api::{Event, Failure, LastReload, Reply};
 use crate::config::OnSupervisorDeath;
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::recipe::Recipe;
-use crate::pool::{Failed, Input, Measure, Progress, Purpose, Reloaded, Worn};
+use crate::pool::{Failed, Input, Measure, Progress, Purpose, RecycleReason, Reloaded};
 use log::Level;
 use std::collections::HashMap;
 
@@ -224,21 +224,21 @@ pub(super) fn purpose(purpose: &Purpose) -> String {
     match purpose {
         Purpose::Reload { .. } => "reload".to_owned(),
         Purpose::Rollback { .. } => "rollback".to_owned(),
-        Purpose::Replace { worn: what, .. } => worn(what),
+        Purpose::Replace { reason, .. } => recycle_reason(reason),
     }
 }
 
 /// Why a process that works is replaced.
-pub(super) fn worn(worn: &Worn) -> String {
-    match worn {
-        Worn::Memory { bytes, limit, measure } => {
+pub(super) fn recycle_reason(reason: &RecycleReason) -> String {
+    match reason {
+        RecycleReason::Memory { bytes, limit, measure } => {
             let how = match measure {
                 Measure::Proportional => "",
                 Measure::Resident => ", all that it shares included, as its part of that cannot be read",
             };
             format!("memory: it holds {} MB{how}; the limit is {} MB", bytes >> 20, limit >> 20)
         }
-        Worn::Lifetime { after } => format!("lifetime: it is {} old", Span(*after)),
-        Worn::Connections { given } => format!("connections: it was given {given}"),
+        RecycleReason::Lifetime { after } => format!("lifetime: it is {} old", Span(*after)),
+        RecycleReason::Connections { given } => format!("connections: it was given {given}"),
     }
 }

@@ -36,9 +36,9 @@ pub struct Balancer {
     pub(super) accepting: bool,
     /// It has had a lane. One that has not is being opened just now, and is not closed for having none.
     pub(super) served: bool,
-    /// Since when no lane of it may be given anything, however long it waits.
-    pub(super) forsaken: Option<Instant>,
-    /// It has been forsaken for too long.
+    /// Since when no lane of it may be given anything, however long that lasts.
+    pub(super) no_worker_since: Option<Instant>,
+    /// It has had no worker for too long.
     pub(super) refusing: bool,
     /// Some of its lanes may be out of rotation as suspects.
     pub(super) may_miss: bool,
@@ -89,7 +89,7 @@ impl Balancer {
             measuring: None,
             accepting: false,
             served: false,
-            forsaken: None,
+            no_worker_since: None,
             refusing: false,
             may_miss: false,
             door: Door::Open,
@@ -157,8 +157,8 @@ impl Balancer {
     }
 
     /// Since when there has been no worker for it, if there is none.
-    pub fn forsaken_since(&self) -> Option<Instant> {
-        self.forsaken
+    pub fn no_worker_since(&self) -> Option<Instant> {
+        self.no_worker_since
     }
 
     /// There has been no worker for it for so long that connections are refused.
@@ -185,7 +185,7 @@ impl Balancer {
 
     /// When it begins to refuse connections, if nobody comes.
     pub(super) fn refuse_at(&self, settings: &Settings) -> Option<Deadline> {
-        let since = self.forsaken.filter(|_| !self.refusing)?;
+        let since = self.no_worker_since.filter(|_| !self.refusing)?;
         Some(after(since, settings.when_no_worker.patience()?))
     }
 
@@ -284,7 +284,7 @@ impl Balancer {
                 if !by_credit {
                     process.load.took(1);
                 }
-                spent |= process.wear.is_spent(process.load.dispatched());
+                spent |= process.recycle.is_spent(process.load.dispatched());
                 if process.load.is_full(settings) {
                     return Pumped { look, at_limit: Some(worker), spent };
                 }

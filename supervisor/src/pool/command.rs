@@ -14,12 +14,12 @@ impl Pool {
             self.act_on_retiring(now, Some(slot), Event::ForceStop);
         }
         if self.slots.get(slot as usize).is_none_or(|slot| slot.removed) {
-            return self.command_to_the_leaving(now, slot, command);
+            return self.command_to_one_that_ends(now, slot, command);
         }
         match self.phase {
             Phase::Serving => {}
             Phase::Idle => return self.cordon_by(now, slot, command),
-            Phase::Stopping => return self.command_to_the_leaving(now, slot, command),
+            Phase::Stopping => return self.command_to_one_that_ends(now, slot, command),
             Phase::Done(_) => return,
         }
         let spent = self.processes.current(slot).is_some_and(|process| {
@@ -46,7 +46,7 @@ impl Pool {
     }
 
     /// A worker that is not to run again can still be ended, in more than one way.
-    fn command_to_the_leaving(&mut self, now: Instant, slot: u32, command: Command) {
+    fn command_to_one_that_ends(&mut self, now: Instant, slot: u32, command: Command) {
         match command {
             Command::ForceStop | Command::Dump | Command::Debug | Command::Signal(_) => {}
             Command::Start | Command::Stop | Command::Restart | Command::HangUp => return,
@@ -78,9 +78,9 @@ impl Pool {
     fn cordon(&mut self, now: Instant, id: WorkerId, cordoned: bool) {
         let Some(process) = self.processes.active_mut(id) else { return };
         // Nobody waits for it any more; whether it keeps up is seen again once it serves.
-        process.health.acquit();
+        process.health.reset();
         // Told only when nobody can come to it any more.
-        self.regate(now, id);
+        self.update_eligibility(now, id);
         self.outbox.push_back(Output::Changed(Change::Cordon { worker: id, cordoned }));
         self.tell_suspicion(id);
     }

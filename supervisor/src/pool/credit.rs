@@ -8,7 +8,7 @@
 use super::balancer::Balancer;
 use super::covered::{covered, is_idle, is_late};
 use super::deadlines::after;
-use super::lane::{Count, Flow, Gate, Lane};
+use super::lane::{Count, Eligibility, Lane, LaneState};
 use super::pool::Pool;
 use super::queue::{DEEP, LATE};
 use super::socket::BalancerState;
@@ -148,7 +148,7 @@ impl Pool {
             return;
         }
         for (&lane_id, lane) in self.lanes.iter().filter(|(_, lane)| lane.balancer() == id) {
-            if lane.flow == Flow::Full && lane.may_take() && !lane.open && !lane.rests {
+            if lane.state == LaneState::Full && lane.may_take() && !lane.open && !lane.rests {
                 self.outbox.push_back(Output::Watch { lane: lane_id });
             }
         }
@@ -171,8 +171,8 @@ impl Pool {
                 && !lane.rests
                 && !lane.one_by_one
                 && lane.singles_until.is_none_or(|until| until <= now)
-                && lane.gate == Gate::Open
-                && matches!(lane.flow, Flow::Ready | Flow::Full)
+                && lane.eligibility == Eligibility::Open
+                && matches!(lane.state, LaneState::Ready | LaneState::Full)
         };
         let mut chosen: Vec<((bool, u64), LaneId)> = Vec::new();
         for (&lane_id, lane) in &mut self.lanes {
@@ -257,10 +257,10 @@ impl Pool {
         if was_open {
             worker.load.add(count.into());
         }
-        let spent = worker.wear.is_spent(worker.load.dispatched());
+        let spent = worker.recycle.is_spent(worker.load.dispatched());
         if spent && self.spent.is_none() && self.may_roll() {
             self.spent = Some(now);
-            self.deadlines.lower(now, Timer::Wear);
+            self.deadlines.lower(now, Timer::Recycle);
         }
     }
 
@@ -276,7 +276,7 @@ impl Pool {
         if let Some(balancer) = self.balancers.get_mut(&balancer) {
             balancer.forget_queue();
         }
-        self.regate(now, worker);
+        self.update_eligibility(now, worker);
         // It may have room again for what waits elsewhere.
         self.pump_all(now);
     }
@@ -425,10 +425,10 @@ impl Pool {
     pub(super) fn seen_unasked(&mut self, now: Instant, id: LaneId, waiting: u32) {
         let Some(balancer) = self.observe(now, id, waiting, Count::AtMost) else { return };
         let waits = self.balancers.get(&balancer).is_some_and(|balancer| balancer.queue.waiting > 0);
-        let goes_on = self.lanes.get(&id).is_some_and(|lane| match lane.flow {
-            Flow::Full => waits,
-            Flow::Suspect | Flow::Left => true,
-            Flow::Ready => false,
+        let goes_on = self.lanes.get(&id).is_some_and(|lane| match lane.state {
+            LaneState::Full => waits,
+            LaneState::Suspect | LaneState::Left => true,
+            LaneState::Ready => false,
         });
         if goes_on {
             // What was watched has been told, and is not over.

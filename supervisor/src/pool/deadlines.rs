@@ -17,9 +17,9 @@ pub enum Timer {
     StartTimeout,
     /// A running worker has listened on all it is going to; what nobody serves may be closed.
     Settle,
-    /// A stopping worker, or a process that leaves, has drained for as long as it may.
+    /// A stopping worker, or one that retires, has drained for as long as it may.
     Drain,
-    /// A stopping worker, or a process that leaves, is killed.
+    /// A stopping worker, or one that retires, is killed.
     Force,
     /// What waits in a lane is looked at.
     Look,
@@ -34,7 +34,7 @@ pub enum Timer {
     /// A balancer has had no worker for too long.
     Refuse,
     /// A process has lived for as long as it may.
-    Wear,
+    Recycle,
     /// A successor has been well for long enough, or listens on all it is going to.
     Rollout,
     /// The next stage of the cluster's stop.

@@ -176,9 +176,9 @@ impl Pool {
                 self.reloaded(ticket, Reloaded::Failed { failed, replaced, rolled_back: false });
             }
             (Purpose::Replace { .. }, None) => {}
-            (Purpose::Replace { slot, worn }, Some(failed)) => {
-                self.spare(now, slot);
-                self.note(Note::NotReplaced { worn, failed });
+            (Purpose::Replace { slot, reason }, Some(failed)) => {
+                self.retry_later(now, slot);
+                self.note(Note::NotReplaced { reason, failed });
             }
         }
         true

@@ -47,7 +47,7 @@ impl Pool {
         let effect = process.apply(now, event, &self.settings);
         let (id, role) = (process.id(), process.role);
         if !effect.is_end() && !process.is_retiring() {
-            self.regate(now, id);
+            self.update_eligibility(now, id);
             self.tell_state(id);
             self.tell_suspicion(id);
         }
@@ -255,7 +255,7 @@ impl Pool {
             self.tell_state(id);
         }
         if self.keeps_lanes(id) {
-            self.regate(now, id);
+            self.update_eligibility(now, id);
         } else {
             self.retire_lanes_of(id);
         }

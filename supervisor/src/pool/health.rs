@@ -36,7 +36,7 @@ impl Pool {
         } else if further && let Some(after) = worker.health.good(now) {
             self.starved = false;
             self.note(Note::CaughtUp { worker: id, after });
-            self.regate(now, id);
+            self.update_eligibility(now, id);
             self.tell_suspicion(id);
             self.pump_all(now);
         }
@@ -52,7 +52,7 @@ impl Pool {
             }
         }
         self.note(Note::Lagging { worker: id, lag });
-        self.regate(now, id);
+        self.update_eligibility(now, id);
         self.tell_suspicion(id);
         self.pump_all(now);
     }
@@ -77,7 +77,7 @@ impl Pool {
         let Some(worker) = self.processes.active_mut(id) else { return };
         let asked = std::mem::take(&mut worker.health.asked);
         if finding == Finding::Traced {
-            worker.health.excuse(now);
+            worker.health.ignore_until(now);
         }
         if !asked || !self.is_guilty(finding) || self.late == Some(now) {
             return;

@@ -2,7 +2,7 @@
 
 use super::Output;
 use super::balancer::Place;
-use super::lane::{Flow, Gate, Lane, Standing};
+use super::lane::{Eligibility, Lane, LaneState, LaneStatus};
 use super::pool::{Phase, Pool};
 use super::process::Process;
 use super::rollout::Rollout;
@@ -40,26 +40,29 @@ fn lanes(pool: &Pool) {
         let Some(balancer) = pool.balancers.get(&lane.balancer()) else {
             panic!("{id:?} outlived its balancer");
         };
-        let gate = worker.map_or(Gate::Leaving, |process| pool.gate_of(process));
-        assert_eq!(lane.gate, gate, "{id:?} of {worker:?}");
+        let eligibility = worker.map_or(Eligibility::Stopping, |process| pool.eligibility_of(process));
+        assert_eq!(lane.eligibility, eligibility, "{id:?} of {worker:?}");
         let in_rotation =
             balancer.rotation.contains(&Place { turn: lane.turn, lane: *id, worker: lane.worker() });
         assert_eq!(
-            lane.standing() == Standing::Ready && !lane.open && !lane.rests,
+            lane.status() == LaneStatus::Ready && !lane.open && !lane.rests,
             in_rotation,
             "{id:?} is {:?}; in rotation: {in_rotation}",
-            lane.standing()
+            lane.status()
         );
         assert_eq!(lane.is_ready(), in_rotation, "{id:?} is not what it seems");
         assert!(
             lane.in_flight() == 0 || lane.look_at().is_some(),
             "something waits in {id:?} and nobody will look"
         );
-        assert!(lane.flow != Flow::Full || lane.look_at().is_some(), "{id:?} is full and nobody will look");
         assert!(
-            !matches!(lane.flow, Flow::Suspect | Flow::Left) || lane.in_flight() > 0,
+            lane.state != LaneState::Full || lane.look_at().is_some(),
+            "{id:?} is full and nobody will look"
+        );
+        assert!(
+            !matches!(lane.state, LaneState::Suspect | LaneState::Left) || lane.in_flight() > 0,
             "{id:?} is {:?} without a void record",
-            lane.flow
+            lane.state
         );
         let serves = |other: &Lane| {
             other.worker() == lane.worker() && other.balancer() == lane.balancer() && !other.is_left()
@@ -96,9 +99,13 @@ fn balancers(pool: &Pool) {
             assert!(held.insert(held_one.conn), "{held_one:?} is held twice");
         }
         let usable = |lane: &Lane| lane.balancer() == *id && lane.is_usable();
-        let forsaken = pool.phase == Phase::Serving && balancer.served && !pool.lanes.values().any(usable);
-        assert_eq!(balancer.forsaken.is_some(), forsaken, "{id:?}: who waits for a worker?");
-        assert!(!balancer.refusing || forsaken && balancer.held() == 0, "{id:?} refuses and should not");
+        let no_worker_since =
+            pool.phase == Phase::Serving && balancer.served && !pool.lanes.values().any(usable);
+        assert_eq!(balancer.no_worker_since.is_some(), no_worker_since, "{id:?}: who waits for a worker?");
+        assert!(
+            !balancer.refusing || no_worker_since && balancer.held() == 0,
+            "{id:?} refuses and should not"
+        );
         assert_eq!(
             balancer.state == BalancerState::Stopping,
             matches!(pool.phase, Phase::Stopping | Phase::Done(_)),
@@ -137,7 +144,7 @@ fn workers(pool: &Pool) {
         assert!(worker.untold().is_none(), "{} changed and nobody was told", worker.id());
         assert_eq!(
             worker.load.count_at().is_some(),
-            pool.gate_of(worker) == Gate::AtLimit,
+            pool.eligibility_of(worker) == Eligibility::AtLimit,
             "{}: who counts its connections?",
             worker.id()
         );

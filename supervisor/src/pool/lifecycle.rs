@@ -1,5 +1,4 @@
-//! The part of the pool that starts, replaces and stops workers.
-//! It sends no signal and starts no process: it orders them.
+//! The part of the pool that starts workers, and hears of what has become of their processes. It starts no process: it orders them.
 
 use super::deadlines::after;
 use super::follow::Cause;
@@ -32,7 +31,7 @@ impl Pool {
             let Some(slot) = slots.get_mut(id.slot as usize) else { return };
             process.order(now, slot, settings);
             let (worker, version) = (process.id(), process.version);
-            self.regate(now, worker);
+            self.update_eligibility(now, worker);
             self.tell_state(worker);
             self.outbox.push_back(Output::Spawn { worker, version });
         }

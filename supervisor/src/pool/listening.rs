@@ -100,14 +100,14 @@ impl Pool {
             let served = self.lanes.values().any(|lane| lane.balancer() == id && lane.is_usable());
             let was_refusing = balancer.refusing;
             if served || !serving || !balancer.served {
-                balancer.forsaken = None;
+                balancer.no_worker_since = None;
                 balancer.refusing = false;
                 if was_refusing && serving {
                     told.push(Note::Accepting { balancer: id });
                     self.outbox.push_back(Output::LookAtQueue { balancer: id });
                 }
             } else {
-                let since = *balancer.forsaken.get_or_insert(now);
+                let since = *balancer.no_worker_since.get_or_insert(now);
                 if balancer.refuse_at(&self.settings).is_some_and(|at| at <= now) {
                     balancer.refusing = true;
                     let after = now.saturating_duration_since(since);

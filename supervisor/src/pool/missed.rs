@@ -2,7 +2,7 @@
 //! as demand, as those that waited in its lanes did before it left. It gives nobody anything.
 
 use super::balancer::{Balancer, Place, preference};
-use super::lane::{Flow, Gate, Lane, Lanes};
+use super::lane::{Eligibility, Lane, LaneState, Lanes};
 use super::processes::Processes;
 use super::{Policy, Settings};
 
@@ -52,5 +52,6 @@ impl Balancer {
 
 /// It is out of rotation because of its worker's lag, or because nothing is taken from it; but for that it would be in.
 pub(super) fn is_out(lane: &Lane) -> bool {
-    lane.gate == Gate::Suspect || lane.gate == Gate::Open && lane.flow == Flow::Suspect
+    lane.eligibility == Eligibility::Suspect
+        || lane.eligibility == Eligibility::Open && lane.state == LaneState::Suspect
 }

@@ -18,7 +18,7 @@
 //!   half of `lag_limit` and for every `Pool::is_in_question`, be it zero: who is not told of stays a suspect.
 //! - Without `ready_by_lane` only `Ready` makes a worker ready, and its lanes get nothing before; what the shell puts into
 //!   such a lane to try the worker is its own, and not told of.
-//! - Two processes of one slot may live for a while: one found hung, not ready in time or replaced leaves while the slot
+//! - Two processes of one slot may live for a while: one found hung, not ready in time or replaced retires while the slot
 //!   goes on with the next, and a successor starts before it has the slot.
 //! - The shell never reports a connection as `Accepted` twice, nor as `Returned` while the core holds it.
 //! - With `max_connections` the shell answers every `Count`; for `Policy::LeastConnections` it reports
@@ -48,6 +48,7 @@ mod input;
 #[cfg(any(test, debug_assertions))]
 mod invariants;
 mod lane;
+mod lane_status;
 mod lifecycle;
 mod listening;
 mod load;
@@ -58,9 +59,9 @@ mod pacing;
 mod pool;
 mod process;
 mod processes;
-mod promise;
 mod queue;
 mod readiness;
+mod recycle;
 mod recycling;
 mod refusals;
 mod requests;
@@ -68,6 +69,7 @@ mod retiring;
 mod rolling;
 mod rollout;
 mod scale;
+mod self_report;
 mod settings;
 mod sharing;
 #[cfg(test)]
@@ -77,7 +79,6 @@ mod snapshot;
 mod socket;
 mod spread;
 mod spreading;
-mod standing;
 mod state;
 mod steady;
 mod stopping;
@@ -90,7 +91,6 @@ mod timers;
 mod traffic;
 mod transition;
 mod trust;
-mod wear;
 mod worker;
 
 pub use balancer::Balancer;
@@ -100,16 +100,16 @@ pub use early_connects::Connecting;
 pub use exit::{Exit, Signal, Then};
 pub use footprint::Measure;
 pub use input::{Command, Finding, Input};
-pub use lane::{Lane, Standing};
+pub use lane::{Lane, LaneStatus};
 pub use output::{Change, Note, Outcome, Output};
 pub use pool::{Phase, Pool};
+pub use recycle::RecycleReason;
 pub use requests::{Meaning, Request, Requests};
 pub use rollout::{Failed, Progress, Purpose, Reloaded, Rollout};
 pub use settings::{JITTER, Policy, Settings, WhenNoWorker};
 pub use socket::BalancerState;
 pub use state::{Next, Reason, State, Stop};
 pub(crate) use trust::{Kin, User, speaks_for};
-pub use wear::Worn;
 pub use worker::Worker;
 
 /// A moment after which `Pool::handle_timeout` has something to do.

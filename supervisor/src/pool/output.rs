@@ -1,6 +1,6 @@
 //! What the pool orders and tells. Plain data.
 
-use super::{BalancerState, BootEnd, Exit, Failed, Finding, Reloaded, Signal, State, Then, Worn};
+use super::{BalancerState, BootEnd, Exit, Failed, Finding, RecycleReason, Reloaded, Signal, State, Then};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
 
@@ -164,7 +164,7 @@ pub enum Note {
         then: Then,
     },
     /// It has said that it is about to end: out of rotation, what waited goes to others.
-    Resigned {
+    SaysStopping {
         worker: WorkerId,
     },
     StoppedListening {
@@ -258,9 +258,9 @@ pub enum Note {
         workers: u32,
     },
     /// The process works, and another is to take its place.
-    Worn {
+    Recycled {
         worker: WorkerId,
-        worn: Worn,
+        reason: RecycleReason,
     },
     /// It is over the limit only by what it shares, and stays.
     SharesMemory {
@@ -269,15 +269,15 @@ pub enum Note {
         own: u64,
         limit: u64,
     },
-    /// It is worn like the process before it, in whose place it came: it is left alone for so long after it began.
+    /// There is the same reason to replace it as there was for the process before it: it is left alone for so long after it began.
     NoBetter {
         worker: WorkerId,
-        worn: Worn,
+        reason: RecycleReason,
         pause: Duration,
     },
     /// It was not to be: the old one goes on.
     NotReplaced {
-        worn: Worn,
+        reason: RecycleReason,
         failed: Failed,
     },
     /// The cluster stops.

@@ -4,7 +4,7 @@
 use super::balancer::{Balancer, Held, Pumped};
 use super::closing::Closing;
 use super::deadlines::Deadlines;
-use super::lane::{Gate, Lanes};
+use super::lane::{Eligibility, Lanes};
 use super::process::{Process, Role};
 use super::processes::Processes;
 use super::refusals::Refusals;
@@ -136,7 +136,7 @@ impl Pool {
             Input::MemoryMeasured { worker, bytes } => self.memory_measured(now, worker, bytes),
             Input::Kill => self.kill(now),
             Input::Ready { worker } => self.became_ready(now, worker),
-            Input::Resigned { worker } => self.resigned(now, worker),
+            Input::SaysStopping { worker } => self.says_stopping(now, worker),
             Input::Extended { worker, by } => self.extended(now, worker, by),
             Input::Booting { worker, activity } => self.boot_looked(now, worker, activity),
             Input::Lag { worker, lag } => self.lagged(now, worker, lag),
@@ -256,8 +256,8 @@ impl Pool {
     }
 
     /// What the lanes of the process may be given.
-    pub(super) fn gate_of(&self, process: &Process) -> Gate {
-        process.gate(self.is_cordoned(process.id()), &self.settings)
+    pub(super) fn eligibility_of(&self, process: &Process) -> Eligibility {
+        process.eligibility(self.is_cordoned(process.id()), &self.settings)
     }
 
     /// It is not to be started again.
@@ -276,7 +276,7 @@ impl Pool {
     /// Dispatches what is held for the balancer as far as it goes.
     pub(super) fn pump(&mut self, now: Instant, id: BalancerId) {
         if let Some(worker) = self.pump_until_limit(now, id) {
-            self.regate(now, worker);
+            self.update_eligibility(now, worker);
             // Others may have counted on the worker as well.
             self.pump_all(now);
         }
@@ -287,7 +287,7 @@ impl Pool {
         while let Some(id) = next {
             next = match self.pump_until_limit(now, id) {
                 Some(worker) => {
-                    self.regate(now, worker);
+                    self.update_eligibility(now, worker);
                     self.balancers.keys().next().copied()
                 }
                 None => {
@@ -306,7 +306,7 @@ impl Pool {
         if spent && self.spent.is_none() && self.may_roll() {
             // Looked into once what is under way here is done.
             self.spent = Some(now);
-            self.deadlines.lower(now, Timer::Wear);
+            self.deadlines.lower(now, Timer::Recycle);
         }
         at_limit
     }

@@ -4,14 +4,14 @@
 use super::boot::Boot;
 use super::booting::Booting;
 use super::deadlines::after;
-use super::lane::Gate;
+use super::lane::Eligibility;
 use super::load::Load;
-use super::promise::Promise;
+use super::recycle::Recycle;
+use super::self_report::SelfReport;
 use super::slot::Slot;
 use super::state::{Effect, Event, Next, Reason, State, Stop};
 use super::suspicion::Health;
 use super::transition::transition;
-use super::wear::Wear;
 use super::{Deadline, Settings, Then, Timer};
 use crate::ids::WorkerId;
 use std::time::Instant;
@@ -40,10 +40,10 @@ pub(super) struct Process {
     told: State,
     pub(super) load: Load,
     pub(super) health: Health,
-    pub(super) promise: Promise,
+    pub(super) self_report: SelfReport,
     pub(super) boot: Boot,
     pub(super) booting: Booting,
-    pub(super) wear: Wear,
+    pub(super) recycle: Recycle,
 }
 
 impl Process {
@@ -58,10 +58,10 @@ impl Process {
             told: state,
             load: Load::default(),
             health: Health::default(),
-            promise: Promise::default(),
+            self_report: SelfReport::default(),
             boot: Boot::default(),
             booting: Booting::default(),
-            wear: Wear::default(),
+            recycle: Recycle::default(),
         }
     }
 
@@ -181,15 +181,15 @@ impl Process {
     }
 
     /// What its lanes may be given.
-    pub(super) fn gate(&self, cordoned: bool, settings: &Settings) -> Gate {
+    pub(super) fn eligibility(&self, cordoned: bool, settings: &Settings) -> Eligibility {
         match self.state {
-            State::Standby { .. } | State::Stopping(_) => Gate::Leaving,
-            State::Starting { .. } | State::Running { .. } if cordoned => Gate::Cordoned,
-            State::Starting { .. } => Gate::Waiting,
-            State::Running { .. } if self.promise.resigned => Gate::Waiting,
-            State::Running { .. } if self.health.is_suspect() => Gate::Suspect,
-            State::Running { .. } if self.load.is_full(settings) => Gate::AtLimit,
-            State::Running { .. } => Gate::Open,
+            State::Standby { .. } | State::Stopping(_) => Eligibility::Stopping,
+            State::Starting { .. } | State::Running { .. } if cordoned => Eligibility::Cordoned,
+            State::Starting { .. } => Eligibility::Waiting,
+            State::Running { .. } if self.self_report.stopping => Eligibility::Waiting,
+            State::Running { .. } if self.health.is_suspect() => Eligibility::Suspect,
+            State::Running { .. } if self.load.is_full(settings) => Eligibility::AtLimit,
+            State::Running { .. } => Eligibility::Open,
         }
     }
 
@@ -210,19 +210,19 @@ impl Process {
         effect
     }
 
-    /// It is ordered. What stands for a slot becomes the slot's next process, under a name of its own; a successor has had its
-    /// name since it was thought of.
+    /// It is ordered. What stands for a slot becomes the slot's next process and gets a new name; a successor got its name when it
+    /// was made.
     pub(super) fn order(&mut self, now: Instant, slot: &mut Slot, settings: &Settings) {
         if self.is_current() {
             self.id = slot.name_next();
-            slot.keep(self.load.take_dispatched(), self.wear.footprint);
+            slot.keep(self.load.take_dispatched(), self.recycle.footprint);
         }
-        self.promise = Promise::default();
+        self.self_report = SelfReport::default();
         self.boot = Boot::default();
         self.booting = Booting::default();
-        self.wear = Wear::new(now, self.id, settings);
+        self.recycle = Recycle::new(now, self.id, settings);
         if self.is_current() {
-            self.wear.succeed(slot.footprint());
+            self.recycle.succeed(slot.footprint());
         }
         self.apply(now, Event::Order, settings);
     }
@@ -244,7 +244,7 @@ impl Process {
             State::Standby { due, .. } => (due.map(|at| (at, Timer::Restart)), None),
             State::Starting { pid, since, slot_until } => (
                 slot_until.map(|at| (at, Timer::BootSlot)),
-                pid.map(|_| (self.promise.start_by(after(since, start_timeout)), Timer::StartTimeout)),
+                pid.map(|_| (self.self_report.start_by(after(since, start_timeout)), Timer::StartTimeout)),
             ),
             State::Running { settled: true, .. } => (None, None),
             State::Running { since, settled: false, .. } => {
@@ -273,7 +273,7 @@ impl Process {
             | Timer::Reopen
             | Timer::Admission
             | Timer::Refuse => None,
-            Timer::Boot | Timer::Wear | Timer::Rollout | Timer::Close => None,
+            Timer::Boot | Timer::Recycle | Timer::Rollout | Timer::Close => None,
         })
     }
 }

@@ -14,30 +14,31 @@ impl Pool {
     /// It is ready, whatever its lanes say.
     pub(super) fn became_ready(&mut self, now: Instant, id: WorkerId) {
         let Some(worker) = self.processes.active_mut(id) else { return };
-        worker.promise.resigned = false;
-        self.act_on(now, id, Event::Listened);
+        worker.self_report.stopping = false;
+        self.act_on(now, id, Event::Ready);
         self.pump_all(now);
         self.launch(now);
         self.close_unserved();
     }
 
     /// It gets no more connections, and what waits for it goes to others.
-    pub(super) fn resigned(&mut self, now: Instant, id: WorkerId) {
+    pub(super) fn says_stopping(&mut self, now: Instant, id: WorkerId) {
         let running = |state| matches!(state, State::Starting { .. } | State::Running { .. });
         let worker = self.processes.active_mut(id);
-        let Some(worker) = worker.filter(|worker| running(worker.state()) && !worker.promise.resigned) else {
+        let Some(worker) = worker.filter(|worker| running(worker.state()) && !worker.self_report.stopping)
+        else {
             return;
         };
-        worker.promise.resigned = true;
-        self.note(Note::Resigned { worker: id });
-        self.regate(now, id);
+        worker.self_report.stopping = true;
+        self.note(Note::SaysStopping { worker: id });
+        self.update_eligibility(now, id);
         self.pump_all(now);
     }
 
     /// It may take so long from now, if that is longer than it had.
     pub(super) fn extended(&mut self, now: Instant, id: WorkerId, by: Duration) {
         if let Some(worker) = self.processes.active_mut(id) {
-            worker.promise.extended = Some(after(now, by));
+            worker.self_report.extended = Some(after(now, by));
         }
     }
 

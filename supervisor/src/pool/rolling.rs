@@ -41,7 +41,7 @@ impl Pool {
 
     /// Goes as far as it can now; called after everything that may have changed something.
     pub(super) fn roll(&mut self, now: Instant) {
-        // What is given on the way may wear somebody out: looked into until it does not.
+        // By what is given on the way a process may have served for long enough: looked into until none has.
         loop {
             self.spent = None;
             self.go_on(now);
@@ -53,7 +53,7 @@ impl Pool {
 
     fn go_on(&mut self, now: Instant) {
         self.fill_gaps(now);
-        self.spare_no_more(now);
+        self.retry_now_if_due(now);
         loop {
             self.begin(now);
             let Some(rollout) = &self.rollout else { return };
@@ -113,12 +113,12 @@ impl Pool {
             let todo = slots.into_iter().map(|slot| (slot, version)).collect();
             self.start_rollout(Purpose::Reload { ticket }, version, todo);
             self.outbox.push_back(Output::Prepare { ticket, version });
-        } else if let Some((worker, worn)) = self.worn(now)
+        } else if let Some((worker, reason)) = self.to_recycle(now)
             && let Some(version) = self.processes.active(worker).map(|worker| worker.version)
         {
-            self.note(Note::Worn { worker, worn });
-            self.is_replaced_for(worker, worn);
-            let purpose = Purpose::Replace { slot: worker.slot, worn };
+            self.note(Note::Recycled { worker, reason });
+            self.is_replaced_for(worker, reason);
+            let purpose = Purpose::Replace { slot: worker.slot, reason };
             self.start_rollout(purpose, version, VecDeque::from([(worker.slot, version)]));
         }
     }

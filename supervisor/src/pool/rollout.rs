@@ -1,7 +1,7 @@
 //! A rollout under way, what it is for and how it can end. Plain data; `rolling` moves it on.
 
 use super::boot::Wanted;
-use super::{Deadline, Exit, Worn};
+use super::{Deadline, Exit, RecycleReason};
 use crate::ids::{BalancerId, WorkerId};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -33,8 +33,8 @@ pub enum Purpose {
     Reload { ticket: u64 },
     /// A reload failed in this way, and those that it had replaced go back.
     Rollback { ticket: u64, failed: Failed },
-    /// The process of this slot is worn out.
-    Replace { slot: u32, worn: Worn },
+    /// The process of this slot has served for long enough.
+    Replace { slot: u32, reason: RecycleReason },
 }
 
 /// Why a rollout failed.

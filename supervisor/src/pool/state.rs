@@ -107,7 +107,7 @@ events! {
     /// It did not come to be.
     SpawnFailed,
     /// It is ready: it listens on an address, or has said or shown so.
-    Listened,
+    Ready,
     /// Its boot is over as far as others are concerned, or it cannot be seen, for `boot_slot`: another may boot.
     SlotFreed,
     /// It was seen to boot.

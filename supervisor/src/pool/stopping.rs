@@ -171,7 +171,7 @@ impl Pool {
         self.closing.is_some()
     }
 
-    /// Processes that run, successors and those that leave too.
+    /// Processes that run, successors and those that retire too.
     pub fn count_processes(&self) -> usize {
         let active = self.processes.active_ones().filter(|process: &&Process| process.is_live()).count();
         active + self.processes.retiring().count()

@@ -26,8 +26,8 @@ impl Pool {
         let Some(mut old) = self.processes.promote(place) else { return };
         let Self { slots, processes, .. } = self;
         if let (Some(slot), Some(new)) = (slots.get_mut(id.slot as usize), processes.active_mut(id)) {
-            slot.keep(old.load.take_dispatched(), old.wear.footprint);
-            new.wear.succeed(slot.footprint());
+            slot.keep(old.load.take_dispatched(), old.recycle.footprint);
+            new.recycle.succeed(slot.footprint());
             if new.pid().is_some() {
                 slot.count_started();
             }
@@ -35,7 +35,7 @@ impl Pool {
         if old.is_live() {
             self.retire(now, old);
         }
-        self.regate(now, id);
+        self.update_eligibility(now, id);
         self.tell_suspicion(id);
         self.pump_all(now);
         self.launch(now);
@@ -52,7 +52,7 @@ impl Pool {
         let was_suspect = std::mem::take(&mut old.health.told);
         self.processes.add(old);
         // Told only when nobody can come to it any more.
-        self.regate(now, worker);
+        self.update_eligibility(now, worker);
         self.outbox.push_back(Output::Changed(Change::Worker { worker, state }));
         if was_suspect {
             self.outbox.push_back(Output::Changed(Change::Suspect { worker, suspect: false }));

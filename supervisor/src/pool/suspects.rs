@@ -1,7 +1,7 @@
 //! How many workers may be out of rotation as suspects at once: where most lag, the machine or something that all depend
 //! on is slow, and nobody is to blame. It takes nobody out.
 
-use super::lane::{Flow, Gate, Lane};
+use super::lane::{Eligibility, Lane, LaneState};
 use super::pool::Pool;
 use super::process::Process;
 use crate::ids::WorkerId;
@@ -15,8 +15,8 @@ impl Pool {
     pub(super) fn may_go_out(&self, now: Instant, id: WorkerId) -> bool {
         let others = |own: &Lane| {
             self.lanes.values().any(|lane| {
-                let fit = matches!(lane.gate, Gate::Open | Gate::AtLimit)
-                    && !matches!(lane.flow, Flow::Suspect | Flow::Left);
+                let fit = matches!(lane.eligibility, Eligibility::Open | Eligibility::AtLimit)
+                    && !matches!(lane.state, LaneState::Suspect | LaneState::Left);
                 fit && lane.balancer() == own.balancer() && lane.worker() != id
             })
         };
@@ -76,7 +76,7 @@ impl Pool {
     /// It is out of rotation somewhere, because of its lag or because nothing is taken from a lane.
     pub(super) fn is_out(&self, worker: &Process) -> bool {
         let stuck = || {
-            let its = |lane: &Lane| lane.worker() == worker.id() && lane.flow == Flow::Suspect;
+            let its = |lane: &Lane| lane.worker() == worker.id() && lane.state == LaneState::Suspect;
             self.lanes.iter().any(|(id, lane)| its(lane) && !self.has_well_sibling(*id, lane))
         };
         worker.is_running() && (worker.health.is_suspect() || stuck())

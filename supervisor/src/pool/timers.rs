@@ -15,7 +15,7 @@ impl Pool {
         for id in self.processes.active_ones().map(Process::id).collect::<Vec<_>>() {
             let due = |pool: &Self| pool.processes.active(id)?.due_event(now, &pool.settings);
             while let Some(event) = due(self) {
-                self.is_due(now, id, event);
+                self.comes_due(now, id, event);
             }
             let Some(process) = self.processes.active_mut(id) else { continue };
             if process.load.count_due(now) {
@@ -32,7 +32,7 @@ impl Pool {
         }
     }
 
-    fn is_due(&mut self, now: Instant, id: WorkerId, event: Event) {
+    fn comes_due(&mut self, now: Instant, id: WorkerId, event: Event) {
         let place = self.processes.find_active(id);
         if event == Event::StartTimeout && self.must_be_ready() {
             return self.act_at(now, place, Event::StartFailed, Cause::Known);
@@ -65,7 +65,8 @@ impl Pool {
         if let Some((at, timer)) = self.boot_timer() {
             deadlines.lower(at, timer);
         }
-        for (at, timer) in self.wear_timer().into_iter().chain(self.rollout_timer()).chain(self.close_timer())
+        for (at, timer) in
+            self.recycle_timer().into_iter().chain(self.rollout_timer()).chain(self.close_timer())
         {
             deadlines.lower(at, timer);
         }

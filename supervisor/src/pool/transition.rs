@@ -40,7 +40,7 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
             Standby { .. },
             E::Spawned(_)
             | E::SpawnFailed
-            | E::Listened
+            | E::Ready
             | E::SlotFreed
             | E::StillBoots
             | E::StartTimeout
@@ -80,7 +80,7 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
             (after_stop(stop.next, now), Effect::NotSpawnedStopped)
         }
 
-        (Starting { pid, since, .. }, E::Listened) => {
+        (Starting { pid, since, .. }, E::Ready) => {
             (Running { pid, since, settled: false }, Effect::Ready(lived(since)))
         }
         (Starting { pid, since, .. }, E::SlotFreed) => {
@@ -105,11 +105,11 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         (Starting { .. }, E::Settled | E::ForceDue) => (state, Effect::Nothing),
         (
             Running { .. },
-            E::Listened | E::SlotFreed | E::StillBoots | E::StartTimeout | E::StartFailed | E::ForceDue,
+            E::Ready | E::SlotFreed | E::StillBoots | E::StartTimeout | E::StartFailed | E::ForceDue,
         )
         | (
             Stopping(_),
-            E::Listened | E::SlotFreed | E::StillBoots | E::StartTimeout | E::StartFailed | E::Settled,
+            E::Ready | E::SlotFreed | E::StillBoots | E::StartTimeout | E::StartFailed | E::Settled,
         ) => (state, Effect::Nothing),
 
         (Running { pid: Some(pid), since, .. }, E::Hung) => {

@@ -59,8 +59,8 @@ impl<'a> Worker<'a> {
     }
 
     /// It has said that it is about to end.
-    pub fn has_resigned(&self) -> bool {
-        self.process.promise.resigned
+    pub fn says_stopping(&self) -> bool {
+        self.process.self_report.stopping
     }
 
     /// It has been told to stop.

@@ -41,9 +41,9 @@ pub(in crate::pool) enum Act {
     LateLook(usize, u16),
     Find(Finding),
     Ready(usize),
-    Resign(usize),
+    SayStopping(usize),
     Extend(usize, u16),
-    EndLeaving(usize),
+    EndRetiring(usize),
     Reload,
     Abort,
     Unfit,
@@ -105,7 +105,7 @@ impl History {
         self.sim.kernel.keys().nth(n.checked_rem(self.sim.kernel.len())?).copied()
     }
 
-    /// A process that lives: a slot's own, a successor, or one that leaves.
+    /// A process that lives: a slot's own, a successor, or one that retires.
     fn process(&self, n: usize) -> Option<WorkerId> {
         self.sim.alive.iter().nth(n.checked_rem(self.sim.alive.len())?).copied()
     }
@@ -195,9 +195,9 @@ impl History {
                 let worker = self.process(n)?;
                 self.tell(Input::Ready { worker });
             }
-            Act::Resign(n) => {
+            Act::SayStopping(n) => {
                 let worker = self.sim.worker(self.slot(n)?);
-                self.tell(Input::Resigned { worker });
+                self.tell(Input::SaysStopping { worker });
             }
             Act::Extend(n, by) => {
                 let worker = self.sim.worker(self.slot(n)?);
@@ -220,7 +220,7 @@ impl History {
             }
             Act::Halt => self.tell(Input::Halt),
             Act::Find(finding) => self.sim.finding = finding,
-            Act::EndLeaving(n) => {
+            Act::EndRetiring(n) => {
                 let count = self.sim.pool.retiring().count();
                 let (worker, _) = self.sim.pool.retiring().nth(n.checked_rem(count)?)?;
                 self.sim.end(worker, Exit::Code(0));

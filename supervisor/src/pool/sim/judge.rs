@@ -4,7 +4,7 @@ use super::history::History;
 use super::{Fate, Record, Sim, ms};
 use crate::ids::{LaneId, WorkerId};
 use crate::pool::{
-    BalancerState, Change, Finding, Input, Note, Output, Phase, Reloaded, Standing, State, WhenNoWorker,
+    BalancerState, Change, Finding, Input, LaneStatus, Note, Output, Phase, Reloaded, State, WhenNoWorker,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -198,7 +198,7 @@ impl History {
                 WhenNoWorker::Hold { refuse_after } => refuse_after,
                 WhenNoWorker::Refuse => Some(ms(0)),
             };
-            let waited = balancer.forsaken_since().map(|since| self.sim.now.duration_since(since));
+            let waited = balancer.no_worker_since().map(|since| self.sim.now.duration_since(since));
             let enough = waited.zip(patience).is_some_and(|(waited, patience)| waited >= patience);
             assert_eq!(balancer.is_refusing(), enough, "{:?} has waited {waited:?}", balancer.id());
         }
@@ -213,7 +213,7 @@ impl History {
             let may = if lane.one_by_one { 1 } else { window };
             let has = lane.queue.len() + usize::from(lane.away);
             // By credit it may be covered by what another lane was given, for a while.
-            let is_due = matches!(seen.standing(), Standing::Ready | Standing::Full) && !self.sim.by_credit;
+            let is_due = matches!(seen.status(), LaneStatus::Ready | LaneStatus::Full) && !self.sim.by_credit;
             if is_due && has < may {
                 assert_eq!((queued, held), (0, 0), "connections wait though {id:?} has room");
             }

@@ -159,7 +159,7 @@ fn starting() {
             Effect::Started(None),
         ),
         (Event::SpawnFailed, restart, Effect::NotSpawned),
-        (Event::Listened, State::Running { pid: None, since: born, settled: false }, Effect::Ready(LIVED)),
+        (Event::Ready, State::Running { pid: None, since: born, settled: false }, Effect::Ready(LIVED)),
         (Event::SlotFreed, State::Starting { pid: None, since: born, slot_until: None }, Effect::Nothing),
         (
             Event::StillBoots,
@@ -170,7 +170,7 @@ fn starting() {
     row.check(ordered, &[&cells[..], &exits, &row.commands(ordered, None)].concat());
     let pid = Some(3);
     let cells = [
-        (Event::Listened, State::Running { pid, since: born, settled: false }, Effect::Ready(LIVED)),
+        (Event::Ready, State::Running { pid, since: born, settled: false }, Effect::Ready(LIVED)),
         (Event::SlotFreed, State::Starting { pid, since: born, slot_until: None }, Effect::Nothing),
         (
             Event::StillBoots,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Why a process is to be replaced though it works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Worn {
+pub enum RecycleReason {
     /// It has held more than the limit, in bytes, in each of the last samples, and holds so many by this measure.
     Memory { bytes: u64, limit: u64, measure: Measure },
     /// It has lived for so long.
@@ -19,7 +19,7 @@ pub enum Worn {
 
 /// What one process has been through.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wear {
+pub(super) struct Recycle {
     since: Option<Instant>,
     lives_until: Option<Deadline>,
     /// It is replaced when it has been given so many connections.
@@ -28,7 +28,7 @@ pub(super) struct Wear {
     pub(super) again_at: Option<Deadline>,
 }
 
-impl Wear {
+impl Recycle {
     /// Limits are shortened by up to a fifth, differently for each process, so that those which began together do not end
     /// together.
     pub(super) fn new(now: Instant, id: WorkerId, settings: &Settings) -> Self {
@@ -57,15 +57,16 @@ impl Wear {
         self.footprint.succeed(old);
     }
 
-    pub(super) fn cause(&self, now: Instant, given: u64, settings: &Settings) -> Option<Worn> {
+    pub(super) fn cause(&self, now: Instant, given: u64, settings: &Settings) -> Option<RecycleReason> {
         if self.again_at.is_some() {
             return None;
         }
         let excess = settings.memory_limit.zip(self.footprint.excess());
-        let memory = excess.map(|(limit, Excess { bytes, measure })| Worn::Memory { bytes, limit, measure });
+        let memory =
+            excess.map(|(limit, Excess { bytes, measure })| RecycleReason::Memory { bytes, limit, measure });
         let old = self.lives_until.filter(|until| *until <= now).and(self.since);
-        let old = old.map(|since| Worn::Lifetime { after: now.saturating_duration_since(since) });
-        memory.or(old).or_else(|| self.has_served(given).then_some(Worn::Connections { given }))
+        let old = old.map(|since| RecycleReason::Lifetime { after: now.saturating_duration_since(since) });
+        memory.or(old).or_else(|| self.has_served(given).then_some(RecycleReason::Connections { given }))
     }
 
     pub(super) fn next_look(&self) -> Option<Deadline> {
