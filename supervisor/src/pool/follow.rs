@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// What is known of an event and told with its consequences; the table does not need it.
 #[derive(Clone, Debug)]
 pub(super) enum Cause {
-    /// No more than the event says.
+    /// Nothing is known but the event itself. One that is evicted without a cause was not ready in time.
     Known,
     /// The first process ended like this.
     Exit(Exit),
@@ -99,7 +99,7 @@ impl Pool {
         }
     }
 
-    /// Of one that retires nobody waits to hear that it has begun.
+    /// The start of one that retires is neither noted nor counted: it is only there to end.
     fn note_started(&mut self, worker: WorkerId, role: Role) {
         match role {
             Role::Current => {
@@ -142,6 +142,7 @@ impl Pool {
                     },
                     Effect::Finished(_) => (None, Then::Finished),
                     Effect::Replaced(_) => (Some(Duration::ZERO), Then::Commanded),
+                    // It was asked to.
                     _ => (None, Then::Stopped),
                 }
             }

@@ -231,7 +231,8 @@ fn check_rollout(pool: &Pool, rollout: &Rollout) {
     slots.sort_unstable();
     assert!(slots.windows(2).all(|pair| pair[0] != pair[1]), "a slot is replaced twice: {rollout:?}");
     let draining = pool.replaced_and_not_gone() as usize;
-    let coming = rollout.steps.iter().filter(|step| pool.is_successor(step.process)).count();
+    let successor = |id| pool.processes.active(id).is_some_and(Process::is_successor);
+    let coming = rollout.steps.iter().filter(|step| successor(step.process)).count();
     assert!(coming + draining <= surge, "{coming} come and {draining} drain: {rollout:?}");
     assert!(rollout.failed.is_none() || rollout.todo.is_empty(), "a failed rollout goes on: {rollout:?}");
 }

@@ -74,7 +74,7 @@ impl Pool {
         self.act_on(now, id, Event::Quiet);
     }
 
-    /// A slot in standby gets another process after the time returned, or never.
+    /// A slot in standby gets another process after the time returned, or never. Its new state is told by whoever calls this.
     pub(super) fn retry(&mut self, now: Instant, slot: u32, uptime: Duration) -> Option<Duration> {
         let Self { slots, processes, settings, .. } = self;
         let (slot, process) = slots.get_mut(slot as usize).zip(processes.current_mut(slot))?;

@@ -74,10 +74,6 @@ impl Pool {
         self.launch(now);
     }
 
-    pub(super) fn is_successor(&self, id: WorkerId) -> bool {
-        self.processes.active(id).is_some_and(Process::is_successor)
-    }
-
     /// The addresses on which the process listens.
     pub(super) fn served_by(&self, id: WorkerId) -> impl Iterator<Item = BalancerId> {
         self.lanes.values().filter(move |lane| lane.worker() == id).map(super::Lane::balancer)
