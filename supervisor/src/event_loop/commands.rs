@@ -172,16 +172,16 @@ impl Shell {
     }
 
     fn slots(&self, target: &Target) -> Result<Vec<u32>, Failure> {
-        let workers = self.pool.workers();
+        let workers = || self.pool.workers();
         match target {
-            Target::Cluster => Ok(workers.iter().map(|worker| worker.id().slot).collect()),
+            Target::Cluster => Ok(workers().map(|worker| worker.id().slot).collect()),
             Target::Worker(id) => {
-                let named = |worker: &&pool::Worker| self.logical_id(worker.id()) == id;
+                let named = |worker: &pool::Worker<'_>| self.logical_id(worker.id()) == id;
                 let known = || {
-                    let ids: Vec<&str> = workers.iter().map(|worker| self.logical_id(worker.id())).collect();
+                    let ids: Vec<&str> = workers().map(|worker| self.logical_id(worker.id())).collect();
                     ids.join(", ")
                 };
-                let found = workers.iter().find(named).map(|worker| vec![worker.id().slot]);
+                let found = workers().find(named).map(|worker| vec![worker.id().slot]);
                 found.ok_or_else(|| Failure::NoSuchWorker { id: id.clone(), known: known() })
             }
         }
@@ -189,7 +189,7 @@ impl Shell {
 
     fn incarnations(&self, target: &Target) -> Result<Vec<(u32, u32)>, Failure> {
         let slots = self.slots(target)?;
-        let workers = self.pool.workers().iter().map(pool::Worker::id);
+        let workers = self.pool.workers().map(|worker| worker.id());
         Ok(workers.filter(|id| slots.contains(&id.slot)).map(|id| (id.slot, id.incarnation)).collect())
     }
 

@@ -48,7 +48,7 @@ impl Shell {
         }
         let settings = self.pool.settings();
         let is_any_full =
-            self.pool.workers().iter().chain(self.pool.successors()).any(|worker| worker.is_full(settings));
+            self.pool.workers().chain(self.pool.successors()).any(|worker| worker.is_full(settings));
         if !is_any_full {
             // Nobody minds until somebody is full again.
             self.closings = None;

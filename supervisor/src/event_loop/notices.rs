@@ -103,7 +103,7 @@ impl Shell {
         match word {
             Word::Ready if believed => self.says_ready(worker),
             Word::Ready => {}
-            Word::Stopping => self.input(Input::Resigned { worker }),
+            Word::Stopping => self.input(Input::SaysStopping { worker }),
             Word::Extend(by) => self.input(Input::Extended { worker, by }),
             Word::Watchdog | Word::WatchdogTrigger => {
                 ear.unwell = word == Word::WatchdogTrigger;

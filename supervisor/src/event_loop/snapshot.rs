@@ -46,7 +46,7 @@ impl Shell {
             },
             pid: std::process::id(),
             started_at: Some(self.epoch.wall(self.started)),
-            workers: self.pool.workers().iter().map(|worker| self.describe(worker)).collect(),
+            workers: self.pool.workers().map(|worker| self.describe(worker)).collect(),
             load_balancers: listeners.into_iter().map(|listener| self.describe_balancer(listener)).collect(),
             launch: Box::new(self.launch()),
             rollout: self.pool.rollout().map(|rollout| {
@@ -70,7 +70,7 @@ impl Shell {
         }
     }
 
-    pub(super) fn describe(&self, worker: &pool::Worker) -> api::Worker {
+    pub(super) fn describe(&self, worker: pool::Worker<'_>) -> api::Worker {
         let wall = |moment| self.epoch.wall(moment);
         let mut described = api::Worker {
             id: self.logical_id(worker.id()).to_owned(),
@@ -139,19 +139,19 @@ impl Shell {
     /// The processes of a slot that are not its own.
     fn beside(&self, slot: u32) -> Vec<api::Beside> {
         let wall = |moment| Some(self.epoch.wall(moment));
-        let coming = self.pool.successors().iter().filter(|worker| worker.id().slot == slot);
+        let coming = self.pool.successors().filter(|worker| worker.id().slot == slot);
         let coming = coming.map(|worker| api::Beside {
             pid: worker.pid(),
             state: shown(&worker.state()).0,
             started_at: worker.since().and_then(wall),
             draining: None,
         });
-        let going = self.pool.leaving().iter().filter(|leaving| leaving.id().slot == slot);
-        let going = going.map(|leaving| api::Beside {
-            pid: self.processes.get(&leaving.id()).map(|process| process.shown_pid()).or(leaving.stop().pid),
+        let going = self.pool.retiring().filter(|(id, _)| id.slot == slot);
+        let going = going.map(|(id, stop)| api::Beside {
+            pid: self.processes.get(&id).map(|process| process.shown_pid()).or(stop.pid),
             state: api::WorkerState::Stopping,
-            started_at: wall(leaving.stop().since),
-            draining: self.draining(leaving.id(), &leaving.stop()),
+            started_at: wall(stop.since),
+            draining: self.draining(id, &stop),
         });
         coming.chain(going).collect()
     }

@@ -124,7 +124,7 @@ impl Shell {
     }
 
     fn progress(&self, goal: &Goal) -> Progress {
-        let workers = self.pool.workers();
+        let workers = || self.pool.workers();
         match goal {
             Goal::Reload(ticket) => match self.reloads.ended.get(ticket) {
                 Some(answer) => Progress::Ended(answer.clone()),
@@ -140,7 +140,7 @@ impl Shell {
             Goal::NothingFollows => Progress::Ended(Ok(Reply::Done)),
             Goal::Rest => Progress::UnderWay("the cluster is stopping".to_owned()),
             Goal::Down(slots) => {
-                let up = workers.iter().find(|worker| slots.contains(&worker.id().slot) && worker.is_live());
+                let up = workers().find(|worker| slots.contains(&worker.id().slot) && worker.is_live());
                 match up {
                     Some(worker) => {
                         Progress::UnderWay(format!("worker {} is stopping", self.name(worker.id())))
@@ -149,25 +149,25 @@ impl Shell {
                 }
             }
             Goal::Count(count) => {
-                let extra = workers.iter().find(|worker| worker.id().slot >= *count);
+                let extra = workers().find(|worker| worker.id().slot >= *count);
                 match extra {
                     Some(worker) => {
                         Progress::UnderWay(format!("worker {} is stopping", self.name(worker.id())))
                     }
-                    None => self.all_running(workers.iter().map(|worker| (worker, 0))),
+                    None => self.all_running(workers().map(|worker| (worker, 0))),
                 }
             }
             Goal::Running(slots) => {
-                let meant = |worker: &Worker| {
+                let meant = |worker: &Worker<'_>| {
                     let id = worker.id();
                     slots.iter().find(|(slot, _)| *slot == id.slot).map(|(_, after)| *after)
                 };
-                self.all_running(workers.iter().filter_map(|worker| Some((worker, meant(worker)?))))
+                self.all_running(workers().filter_map(|worker| Some((worker, meant(&worker)?))))
             }
         }
     }
 
-    fn all_running<'a>(&self, workers: impl Iterator<Item = (&'a Worker, u32)>) -> Progress {
+    fn all_running<'a>(&self, workers: impl Iterator<Item = (Worker<'a>, u32)>) -> Progress {
         let mut pending = None;
         for (worker, after) in workers {
             let id = worker.id();
@@ -192,7 +192,7 @@ impl Shell {
     /// Some worker that is cordoned may be accepting by a right that it had before.
     pub(super) fn may_follow(&self) -> bool {
         let is_cordoned =
-            |id: WorkerId| self.pool.workers().iter().any(|worker| worker.id() == id && worker.is_cordoned());
+            |id: WorkerId| self.pool.workers().any(|worker| worker.id() == id && worker.is_cordoned());
         self.lanes.values().any(|lane| lane.may_follow() && is_cordoned(lane.worker))
     }
 

@@ -3,10 +3,11 @@
 
 use super::admission::Admission;
 use super::covered::is_coming;
-use super::credit::Queue;
 use super::deadlines::after;
 use super::lane::{Lane, Lanes};
-use super::workers::Workers;
+use super::processes::Processes;
+use super::queue::Queue;
+use super::socket::{BalancerState, Door};
 use super::{Deadline, Output, Policy, Settings, Timer};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::VecDeque;
@@ -35,38 +36,13 @@ pub struct Balancer {
     pub(super) accepting: bool,
     /// It has had a lane. One that has not is being opened just now, and is not closed for having none.
     pub(super) served: bool,
-    /// Since when no lane of it may be given anything, however long it waits.
-    pub(super) forsaken: Option<Instant>,
-    /// It has been forsaken for too long.
+    /// Since when no lane of it may be given anything, however long that lasts.
+    pub(super) no_worker_since: Option<Instant>,
+    /// It has had no worker for too long.
     pub(super) refusing: bool,
     /// Some of its lanes may be out of rotation as suspects.
     pub(super) may_miss: bool,
     pub(super) door: Door,
-}
-
-/// Whether new connections may still come to the listening socket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
-    Open,
-    /// Only those that were on their way.
-    Closing,
-    /// None is left in its queue.
-    Empty,
-    /// The socket has been closed.
-    Gone,
-}
-
-/// Where a load balancer is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BalancerState {
-    /// Its socket has failed; it is opened again at `due`.
-    Standby { due: Instant },
-    /// Its socket is being opened again.
-    Starting,
-    /// Its socket listens.
-    Running,
-    /// The cluster stops: it accepts nothing more.
-    Stopping,
 }
 
 /// A lane in rotation.
@@ -113,7 +89,7 @@ impl Balancer {
             measuring: None,
             accepting: false,
             served: false,
-            forsaken: None,
+            no_worker_since: None,
             refusing: false,
             may_miss: false,
             door: Door::Open,
@@ -181,8 +157,8 @@ impl Balancer {
     }
 
     /// Since when there has been no worker for it, if there is none.
-    pub fn forsaken_since(&self) -> Option<Instant> {
-        self.forsaken
+    pub fn no_worker_since(&self) -> Option<Instant> {
+        self.no_worker_since
     }
 
     /// There has been no worker for it for so long that connections are refused.
@@ -209,7 +185,7 @@ impl Balancer {
 
     /// When it begins to refuse connections, if nobody comes.
     pub(super) fn refuse_at(&self, settings: &Settings) -> Option<Deadline> {
-        let since = self.forsaken.filter(|_| !self.refusing)?;
+        let since = self.no_worker_since.filter(|_| !self.refusing)?;
         Some(after(since, settings.when_no_worker.patience()?))
     }
 
@@ -253,18 +229,18 @@ impl Balancer {
         now: Instant,
         settings: &Settings,
         lanes: &mut Lanes,
-        workers: &mut Workers,
+        processes: &mut Processes,
         outbox: &mut VecDeque<Output>,
     ) -> Pumped {
         let mut look = None;
         let mut spent = false;
         while self.measuring.is_none()
             && let Some((conn, source)) = self.next_up()
-            && let Some(place) = self.pick(source, settings.policy, workers)
+            && let Some(place) = self.pick(source, settings.policy, processes)
         {
             if conn.is_none()
                 && settings.policy == Policy::LeastConnections
-                && self.is_fewer_coming(now, place, lanes, workers)
+                && self.is_fewer_coming(now, place, lanes, processes)
             {
                 self.forget_queue();
                 continue;
@@ -299,18 +275,18 @@ impl Balancer {
                 None if by_credit => Output::Grant { lane: id },
                 None => Output::TakeFor { lane: id },
             });
-            self.note_missed(given, source, settings, lanes, workers);
+            self.note_missed(given, source, settings, lanes, processes);
             if !by_credit {
                 self.dispatched += 1;
             }
-            if let Some(worker) = workers.by_id_mut(worker) {
-                worker.load.add(1);
+            if let Some(process) = processes.active_mut(worker) {
+                process.load.add(1);
                 if !by_credit {
-                    worker.load.took(1);
+                    process.load.took(1);
                 }
-                spent |= worker.wear.is_spent(worker.load.dispatched());
-                if worker.load.is_full(settings) {
-                    return Pumped { look, at_limit: Some(worker.id()), spent };
+                spent |= process.recycle.is_spent(process.load.dispatched());
+                if process.load.is_full(settings) {
+                    return Pumped { look, at_limit: Some(worker), spent };
                 }
             }
         }
@@ -332,8 +308,8 @@ impl Balancer {
     }
 
     /// Somebody who has fewer connections than the one at this place is about to take one, and may take the next as well.
-    fn is_fewer_coming(&self, now: Instant, place: usize, lanes: &Lanes, workers: &Workers) -> bool {
-        let open = |worker| workers.by_id(worker).map_or(u64::MAX, |worker| worker.load.open());
+    fn is_fewer_coming(&self, now: Instant, place: usize, lanes: &Lanes, processes: &Processes) -> bool {
+        let open = |worker| processes.active(worker).map_or(u64::MAX, |process| process.load.open());
         let least = self.rotation.get(place).map_or(0, |place| open(place.worker));
         let mut own = lanes.values().filter(|lane| lane.balancer() == self.id);
         own.any(|lane| is_coming(now, lane) && open(lane.worker()) < least)
@@ -341,7 +317,7 @@ impl Balancer {
 
     /// The place in the rotation of the lane that the connection is for. All in it are ready, so that a hash which
     /// prefers one that is not spills over to the next it prefers.
-    fn pick(&self, source: u64, policy: Policy, workers: &Workers) -> Option<usize> {
+    fn pick(&self, source: u64, policy: Policy, processes: &Processes) -> Option<usize> {
         // Of several equal ones, `min_by_key` returns the first.
         let best = |key: &dyn Fn(&Place) -> u64| {
             let places = self.rotation.iter().enumerate();
@@ -350,7 +326,7 @@ impl Balancer {
         match policy {
             Policy::RoundRobin => (!self.rotation.is_empty()).then_some(0),
             Policy::LeastConnections => {
-                best(&|place| workers.by_id(place.worker).map_or(u64::MAX, |worker| worker.load.open()))
+                best(&|place| processes.active(place.worker).map_or(u64::MAX, |process| process.load.open()))
             }
             Policy::SourceHash => best(&|place| preference(source, place.worker.slot)),
         }

@@ -1,27 +1,21 @@
-//! The cluster's stop while it still serves: the address stays open for a while, then takes in only what was on its way,
-//! and when all of that has reached a worker the workers drain. Nothing that was let in is left behind.
+//! How far the stop of a cluster is that still serves, and how long it may take: the address stays open for a while, then takes in only
+//! what was on its way, and then the workers drain. Plain data.
 
-use super::balancer::{Balancer, BalancerState, Door};
-use super::deadlines::after;
-use super::pool::{Phase, Pool};
-use super::state::Event;
-use super::worker::Worker;
-use super::{Deadline, Lane, Note, Output, Settings, Timer};
-use crate::ids::BalancerId;
-use std::time::{Duration, Instant};
+use super::{Deadline, Settings};
+use std::time::Duration;
 
 /// How far the stop is, and when it ends at the latest.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Closing {
-    stage: Stage,
+    pub(super) stage: Stage,
     /// When workers are told to stop, whatever they are at.
-    drain_by: Deadline,
+    pub(super) drain_by: Deadline,
     /// When all that is left is killed.
-    kill_at: Option<Deadline>,
+    pub(super) kill_at: Option<Deadline>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     /// Everything is as it was until then, for whoever is to notice first.
     Waiting(Deadline),
     /// Nobody new is let in.
@@ -39,133 +33,5 @@ impl Settings {
         let Some(limit) = self.shutdown_timeout else { return Some(drain) };
         let stop = self.stop_timeout.unwrap_or(Duration::MAX).min(limit / 2);
         Some(drain.min(limit.saturating_sub(stop)))
-    }
-}
-
-impl Pool {
-    /// Stop everything, and lose nothing that can be kept.
-    pub(super) fn stop(&mut self, now: Instant) {
-        match self.phase {
-            Phase::Idle | Phase::Serving if self.closing.is_none() => {}
-            Phase::Idle | Phase::Serving | Phase::Stopping | Phase::Done(_) => return,
-        }
-        let Some(told_within) = self.settings.told_within().filter(|_| self.phase == Phase::Serving) else {
-            return self.halt(now);
-        };
-        self.abandon(now);
-        let kill_in = self.settings.shutdown_timeout;
-        let workers = self.workers.everyone().filter(|worker| worker.is_live()).count() as u32;
-        self.note(Note::Stopping { workers, kill_in: kill_in.or(self.settings.stop_timeout) });
-        let begin = after(now, self.settings.drain_delay);
-        let drain_by = after(now, told_within);
-        self.closing = Some(Closing {
-            stage: Stage::Waiting(begin.min(drain_by)),
-            drain_by,
-            kill_at: kill_in.map(|limit| after(now, limit)),
-        });
-    }
-
-    /// Goes on with the stop as far as it can.
-    pub(super) fn close(&mut self, now: Instant) {
-        let Some(Closing { stage, drain_by, kill_at }) = self.closing else { return };
-        if kill_at.is_some_and(|at| at <= now) && !matches!(self.phase, Phase::Done(_)) {
-            // Once is enough.
-            self.closing = self.closing.map(|closing| Closing { kill_at: None, ..closing });
-            return self.kill(now);
-        }
-        match stage {
-            Stage::Waiting(until) if until <= now && self.phase == Phase::Serving => {
-                self.set_stage_of_closing(Stage::Emptying);
-                self.close_doors();
-                self.close(now);
-            }
-            Stage::Emptying if self.phase == Phase::Serving && (drain_by <= now || self.is_empty()) => {
-                self.set_stage_of_closing(Stage::Draining);
-                self.drain_all(now, drain_by);
-            }
-            Stage::Waiting(_) | Stage::Emptying | Stage::Draining => {}
-        }
-    }
-
-    /// All stop at once, and have no longer than the whole stop may take.
-    pub(super) fn limit_stop(&mut self, now: Instant) {
-        let limit = self.settings.shutdown_timeout.filter(|_| self.closing.is_none());
-        if let Some(limit) = limit.filter(|limit| self.settings.stop_timeout.is_none_or(|stop| *limit < stop))
-        {
-            let (stage, kill_at) = (Stage::Draining, Some(after(now, limit)));
-            self.closing = Some(Closing { stage, drain_by: now, kill_at });
-        }
-    }
-
-    fn set_stage_of_closing(&mut self, stage: Stage) {
-        self.closing = self.closing.map(|closing| Closing { stage, ..closing });
-    }
-
-    fn close_doors(&mut self) {
-        for balancer in self.balancers.values_mut() {
-            if balancer.state == BalancerState::Running && balancer.door == Door::Open {
-                balancer.door = Door::Closing;
-                self.outbox.push_back(Output::CloseDoor { balancer: balancer.id() });
-            }
-        }
-    }
-
-    /// Nothing is left in the queue of the balancer's socket, and nothing comes any more.
-    pub(super) fn emptied(&mut self, id: BalancerId) {
-        if let Some(balancer) = self.balancers.get_mut(&id).filter(|other| other.door == Door::Closing) {
-            balancer.door = Door::Empty;
-        }
-    }
-
-    /// All that was let in has been taken by a worker, or there is none to take it.
-    fn is_empty(&self) -> bool {
-        let emptied = |balancer: &Balancer| {
-            let serves = |lane: &Lane| lane.balancer() == balancer.id() && lane.is_usable();
-            let served = self.lanes.values().any(serves) || self.is_anyone_coming();
-            let open = balancer.door == Door::Closing && balancer.state == BalancerState::Running;
-            !served || !open && balancer.held() == 0
-        };
-        self.balancers.values().all(emptied)
-            && self.lanes.values().all(|lane| lane.credit || lane.holds() == 0)
-    }
-
-    fn drain_all(&mut self, now: Instant, drain_by: Deadline) {
-        self.begin_stopping(now, None);
-        self.close_sockets();
-        self.act_on_all(now, Event::Close(drain_by));
-        self.act_on_leaving(now, None, Event::Close(drain_by));
-        self.remove_gone();
-    }
-
-    /// Whoever comes now learns at once that there is nobody, and may ask elsewhere.
-    fn close_sockets(&mut self) {
-        for balancer in self.balancers.values_mut().filter(|balancer| balancer.door != Door::Gone) {
-            balancer.door = Door::Gone;
-            self.outbox.extend(balancer.drain_held().map(|conn| Output::Refuse { conn }));
-            self.outbox.push_back(Output::CloseBalancer { balancer: balancer.id() });
-        }
-    }
-
-    /// The moments that the stop waits for.
-    pub(super) fn close_timer(&self) -> Option<(Deadline, Timer)> {
-        let Closing { stage, drain_by, kill_at } = self.closing?;
-        let next = match stage {
-            Stage::Waiting(until) => Some(until),
-            Stage::Emptying => Some(drain_by),
-            Stage::Draining => None,
-        };
-        let next = next.filter(|_| self.phase == Phase::Serving);
-        let kill_at = kill_at.filter(|_| !matches!(self.phase, Phase::Done(_)));
-        Some((next.into_iter().chain(kill_at).min()?, Timer::Close))
-    }
-
-    /// The cluster stops, and its workers still serve.
-    pub fn is_closing(&self) -> bool {
-        self.closing.is_some()
-    }
-
-    /// Processes that run, successors and those that leave too.
-    pub fn count_processes(&self) -> usize {
-        self.workers.everyone().filter(|worker: &&Worker| worker.is_live()).count() + self.leaving.len()
     }
 }

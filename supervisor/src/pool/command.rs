@@ -2,8 +2,8 @@
 //! What a command does to a process stands in the table of states; here stands to whom it may be said, and when.
 
 use super::pool::{Phase, Pool};
+use super::process::Process;
 use super::state::{Event, Reason, State};
-use super::worker::Worker;
 use super::{Change, Command, Output};
 use crate::ids::WorkerId;
 use std::time::Instant;
@@ -11,21 +11,26 @@ use std::time::Instant;
 impl Pool {
     pub(super) fn command(&mut self, now: Instant, slot: u32, command: Command) {
         if command == Command::ForceStop {
-            self.act_on_leaving(now, Some(slot), Event::ForceStop);
+            self.act_on_retiring(now, Some(slot), Event::ForceStop);
         }
-        let Some(worker) = self.workers.get_mut(slot as usize).filter(|worker| !worker.removed) else {
-            return self.command_to_the_leaving(now, slot, command);
-        };
+        if self.slots.get(slot as usize).is_none_or(|slot| slot.removed) {
+            return self.command_to_one_that_ends(now, slot, command);
+        }
         match self.phase {
             Phase::Serving => {}
             Phase::Idle => return self.cordon_by(now, slot, command),
-            Phase::Stopping => return self.command_to_the_leaving(now, slot, command),
+            Phase::Stopping => return self.command_to_one_that_ends(now, slot, command),
             Phase::Done(_) => return,
         }
-        let spent = matches!(worker.state(), State::Standby { reason: Reason::BudgetSpent, .. });
-        if spent && matches!(command, Command::Start | Command::Restart | Command::HangUp) {
+        let spent = self.processes.current(slot).is_some_and(|process| {
+            matches!(process.state(), State::Standby { reason: Reason::BudgetSpent, .. })
+        });
+        if spent
+            && matches!(command, Command::Start | Command::Restart | Command::HangUp)
+            && let Some(slot) = self.slots.get_mut(slot as usize)
+        {
             // Somebody has looked at it: it may fail as often as before.
-            worker.backoff.refill(&self.settings);
+            slot.backoff.refill(&self.settings);
         }
         if matches!(command, Command::Stop | Command::ForceStop | Command::Dump | Command::Debug) {
             // It is to be down, or as it is: nobody is to take its place.
@@ -41,13 +46,13 @@ impl Pool {
     }
 
     /// A worker that is not to run again can still be ended, in more than one way.
-    fn command_to_the_leaving(&mut self, now: Instant, slot: u32, command: Command) {
+    fn command_to_one_that_ends(&mut self, now: Instant, slot: u32, command: Command) {
         match command {
             Command::ForceStop | Command::Dump | Command::Debug | Command::Signal(_) => {}
             Command::Start | Command::Stop | Command::Restart | Command::HangUp => return,
             Command::Cordon | Command::Uncordon => return,
         }
-        if let Some(event) = event(command).filter(|_| (slot as usize) < self.workers.len()) {
+        if let Some(event) = event(command).filter(|_| (slot as usize) < self.slots.len()) {
             self.act(now, slot, event);
         }
     }
@@ -59,22 +64,23 @@ impl Pool {
             Command::Start | Command::Stop | Command::Restart | Command::HangUp => return,
             Command::ForceStop | Command::Dump | Command::Debug | Command::Signal(_) => return,
         };
-        let own = self.workers.get(slot as usize).map(Worker::id);
-        let successor = self.workers.successor(slot).map(Worker::id);
+        let Some(found) = self.slots.get_mut(slot as usize).filter(|slot| slot.cordoned != cordoned) else {
+            return;
+        };
+        found.cordoned = cordoned;
+        let own = self.processes.current(slot).map(Process::id);
+        let successor = self.processes.successor(slot).map(Process::id);
         for id in own.into_iter().chain(successor) {
             self.cordon(now, id, cordoned);
         }
     }
 
     fn cordon(&mut self, now: Instant, id: WorkerId, cordoned: bool) {
-        let Some(worker) = self.workers.by_id_mut(id).filter(|worker| worker.cordoned != cordoned) else {
-            return;
-        };
-        worker.cordoned = cordoned;
+        let Some(process) = self.processes.active_mut(id) else { return };
         // Nobody waits for it any more; whether it keeps up is seen again once it serves.
-        worker.health.acquit();
+        process.health.reset();
         // Told only when nobody can come to it any more.
-        self.regate(now, id);
+        self.update_eligibility(now, id);
         self.outbox.push_back(Output::Changed(Change::Cordon { worker: id, cordoned }));
         self.tell_suspicion(id);
     }

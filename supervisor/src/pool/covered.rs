@@ -2,9 +2,9 @@
 //! changes none.
 
 use super::Deadline;
-use super::credit::{FRESH, LATE};
 use super::deadlines::after;
 use super::lane::Lane;
+use super::queue::{FRESH, LATE};
 use crate::ids::BalancerId;
 use std::time::Instant;
 

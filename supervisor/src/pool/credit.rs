@@ -5,52 +5,26 @@
 //! accepting until the queue is empty; such are given once no worker is idle and the queue is two or more deep, and for a moment
 //! after that (a *storm*) for whatever waits.
 
-use super::balancer::{Balancer, BalancerState};
+use super::balancer::Balancer;
 use super::covered::{covered, is_idle, is_late};
 use super::deadlines::after;
-use super::lane::{Count, Flow, Gate, Lane};
+use super::lane::{Count, Eligibility, Lane, LaneState};
 use super::pool::Pool;
-use super::spread::{LOOK, Spread};
-use super::steady::Steady;
-use super::storm::StormState;
+use super::queue::{DEEP, LATE};
+use super::socket::BalancerState;
+use super::spread::LOOK;
 use super::{Deadline, Output, Policy, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::{Duration, Instant};
 
-/// A single that is unused for so long holds nothing up: another lane gets one too.
-pub(super) const LATE: Duration = Duration::from_millis(1);
 /// Unless its thread has been woken and has yet to get a processor, for so long at most: another's would have to wait for one, too.
 const WOKEN: Duration = Duration::from_millis(20);
-/// A lane that was given a credit within this time and has used it is taken to be busy with what it accepted.
-pub(super) const FRESH: Duration = Duration::from_micros(500);
 /// A process that had no descriptor left has no open credit for so long.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// Nor has a lane by which open credits have stalled.
 const STALLED: Duration = Duration::from_secs(1);
-/// Open credits are not given for a queue shorter than this, but in a storm.
-pub(super) const DEEP: u32 = 2;
 /// So often may a lane with an open credit take nothing though its queue is not empty; then it gets singles for a while.
 const MOST_STALLS: u8 = 2;
-
-/// What a balancer that works by credit knows of its queue.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Queue {
-    /// How many were last seen to wait.
-    pub(super) waiting: u32,
-    /// A lane has come into rotation since the queue was last looked at.
-    pub(super) has_joined: bool,
-    /// Connections that were seen to wait and are not covered by a credit.
-    pub(super) queued: u32,
-    /// When the queue is looked at, whatever is told.
-    pub(super) look: Option<Deadline>,
-    /// When anything was last seen to be taken by an open credit, or one was given.
-    moved: Option<Instant>,
-    pub(super) spread: Spread,
-    /// Singles that were not used in time.
-    pub(super) late: u64,
-    pub(super) storm: StormState,
-    pub(super) steady: Steady,
-}
 
 impl Pool {
     /// The process that holds the lane accepts by itself, or no longer.
@@ -174,7 +148,7 @@ impl Pool {
             return;
         }
         for (&lane_id, lane) in self.lanes.iter().filter(|(_, lane)| lane.balancer() == id) {
-            if lane.flow == Flow::Full && lane.may_take() && !lane.open && !lane.rests {
+            if lane.state == LaneState::Full && lane.may_take() && !lane.open && !lane.rests {
                 self.outbox.push_back(Output::Watch { lane: lane_id });
             }
         }
@@ -197,8 +171,8 @@ impl Pool {
                 && !lane.rests
                 && !lane.one_by_one
                 && lane.singles_until.is_none_or(|until| until <= now)
-                && lane.gate == Gate::Open
-                && matches!(lane.flow, Flow::Ready | Flow::Full)
+                && lane.eligibility == Eligibility::Open
+                && matches!(lane.state, LaneState::Ready | LaneState::Full)
         };
         let mut chosen: Vec<((bool, u64), LaneId)> = Vec::new();
         for (&lane_id, lane) in &mut self.lanes {
@@ -278,15 +252,15 @@ impl Pool {
     }
 
     fn count_taken(&mut self, now: Instant, id: WorkerId, count: u32, was_open: bool) {
-        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        let Some(worker) = self.processes.active_mut(id) else { return };
         worker.load.took(count.into());
         if was_open {
             worker.load.add(count.into());
         }
-        let spent = worker.wear.is_spent(worker.load.dispatched());
+        let spent = worker.recycle.is_spent(worker.load.dispatched());
         if spent && self.spent.is_none() && self.may_roll() {
             self.spent = Some(now);
-            self.deadlines.lower(now, Timer::Wear);
+            self.deadlines.lower(now, Timer::Recycle);
         }
     }
 
@@ -296,13 +270,13 @@ impl Pool {
         let (worker, balancer) = (lane.worker(), lane.balancer());
         let look = lane.was_given_nothing(now, &self.settings);
         self.look_at(look);
-        if let Some(worker) = self.workers.by_id_mut(worker) {
+        if let Some(worker) = self.processes.active_mut(worker) {
             worker.load.took_back();
         }
         if let Some(balancer) = self.balancers.get_mut(&balancer) {
             balancer.forget_queue();
         }
-        self.regate(now, worker);
+        self.update_eligibility(now, worker);
         // It may have room again for what waits elsewhere.
         self.pump_all(now);
     }
@@ -451,10 +425,10 @@ impl Pool {
     pub(super) fn seen_unasked(&mut self, now: Instant, id: LaneId, waiting: u32) {
         let Some(balancer) = self.observe(now, id, waiting, Count::AtMost) else { return };
         let waits = self.balancers.get(&balancer).is_some_and(|balancer| balancer.queue.waiting > 0);
-        let goes_on = self.lanes.get(&id).is_some_and(|lane| match lane.flow {
-            Flow::Full => waits,
-            Flow::Suspect | Flow::Left => true,
-            Flow::Ready => false,
+        let goes_on = self.lanes.get(&id).is_some_and(|lane| match lane.state {
+            LaneState::Full => waits,
+            LaneState::Suspect | LaneState::Left => true,
+            LaneState::Ready => false,
         });
         if goes_on {
             // What was watched has been told, and is not over.

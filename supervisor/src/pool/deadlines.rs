@@ -1,7 +1,7 @@
 //! Every moment the pool waits for, by name, and the earliest of them. It reads no clock and arms nothing:
 //! the earliest is computed from the states, or lowered where a connection is dispatched.
 
-use super::{Deadline, Leaving, Pool};
+use super::Deadline;
 use std::time::{Duration, Instant};
 
 /// What a deadline is for.
@@ -17,9 +17,9 @@ pub enum Timer {
     StartTimeout,
     /// A running worker has listened on all it is going to; what nobody serves may be closed.
     Settle,
-    /// A stopping worker, or a process that leaves, has drained for as long as it may.
+    /// A stopping worker, or one that retires, has drained for as long as it may.
     Drain,
-    /// A stopping worker, or a process that leaves, is killed.
+    /// A stopping worker, or one that retires, is killed.
     Force,
     /// What waits in a lane is looked at.
     Look,
@@ -34,7 +34,7 @@ pub enum Timer {
     /// A balancer has had no worker for too long.
     Refuse,
     /// A process has lived for as long as it may.
-    Wear,
+    Recycle,
     /// A successor has been well for long enough, or listens on all it is going to.
     Rollout,
     /// The next stage of the cluster's stop.
@@ -57,41 +57,6 @@ impl Deadlines {
         if self.next.is_none_or(|(next, _)| at < next) {
             self.next = Some((at, timer));
         }
-    }
-
-    /// The earliest of all deadlines of `pool`.
-    pub(super) fn of(pool: &Pool) -> Self {
-        let mut deadlines = Self::default();
-        // While no boot slot is free, a restart that is due waits for one and not for the clock.
-        let slot_free = pool.boot_slot_free();
-        for worker in pool.workers.everyone() {
-            for (at, timer) in worker.timers(&pool.settings) {
-                if timer != Timer::Restart || slot_free {
-                    deadlines.lower(at, timer);
-                }
-            }
-        }
-        for (at, timer) in pool.leaving.iter().filter_map(Leaving::timer) {
-            deadlines.lower(at, timer);
-        }
-        if let Some((at, timer)) = pool.boot_timer() {
-            deadlines.lower(at, timer);
-        }
-        for (at, timer) in pool.wear_timer().into_iter().chain(pool.rollout_timer()).chain(pool.close_timer())
-        {
-            deadlines.lower(at, timer);
-        }
-        for balancer in pool.balancers.values() {
-            for (at, timer) in balancer.timers(&pool.settings) {
-                deadlines.lower(at, timer);
-            }
-        }
-        for lane in pool.lanes.values() {
-            if let Some(at) = lane.look_at() {
-                deadlines.lower(at, Timer::Look);
-            }
-        }
-        deadlines
     }
 }
 

@@ -4,9 +4,8 @@
 use super::State;
 use super::deadlines::after;
 use super::pool::Pool;
-use super::worker::Worker;
+use super::process::Process;
 use crate::ids::{BalancerId, WorkerId};
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// For so long after its first listen() a worker may go on to listen on other addresses, and test them before.
@@ -26,39 +25,11 @@ pub enum Connecting {
     Booted,
 }
 
-/// Who was refused, and what came of it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Refusals {
-    /// How often, until the worker listens there.
-    counts: BTreeMap<(WorkerId, BalancerId), u32>,
-    /// Slots whose last process was refused and ended without having listened there: that did not help it.
-    spared: BTreeSet<u32>,
-}
-
-impl Refusals {
-    /// The worker listens there: it did test its own address.
-    pub(super) fn listened(&mut self, worker: WorkerId, balancer: BalancerId) {
-        self.counts.remove(&(worker, balancer));
-    }
-
-    /// The process is gone. `served` if it has listened anywhere.
-    pub(super) fn ended(&mut self, worker: WorkerId, served: bool) {
-        let before = self.counts.len();
-        self.counts.retain(|(other, _), _| *other != worker);
-        if self.counts.len() < before {
-            self.spared.insert(worker.slot);
-        } else if !served {
-            // Being spared did not help either.
-            self.spared.remove(&worker.slot);
-        }
-    }
-}
-
 impl Pool {
     /// A process of the worker connects to the address of `to`, or to no address of the cluster. Programs test by that
     /// whether their address is free before they bind it; alone they find nobody there.
     pub fn connects(&mut self, now: Instant, id: WorkerId, to: Option<BalancerId>) -> Connecting {
-        let Some(worker) = self.current(id).filter(|worker| self.is_booting(now, worker)) else {
+        let Some(worker) = self.processes.active(id).filter(|worker| self.is_booting(now, worker)) else {
             return Connecting::Booted;
         };
         let Some(to) = to else { return Connecting::Allowed };
@@ -75,7 +46,7 @@ impl Pool {
     }
 
     /// It is not ready, or began to listen only just now.
-    fn is_booting(&self, now: Instant, worker: &Worker) -> bool {
+    fn is_booting(&self, now: Instant, worker: &Process) -> bool {
         let settles = || worker.boot.first_listen().is_some_and(|at| now < at + SETTLES);
         let starts = matches!(worker.state(), State::Starting { .. });
         starts || (worker.is_running() && settles())
@@ -83,10 +54,10 @@ impl Pool {
 
     /// No other worker of the same version has booted without listening there: what one alone serves is what the others may
     /// well be clients of.
-    fn is_served_by_all(&self, now: Instant, worker: &Worker, to: BalancerId) -> bool {
+    fn is_served_by_all(&self, now: Instant, worker: &Process, to: BalancerId) -> bool {
         let serves = |id| self.lanes.values().any(|lane| lane.worker() == id && lane.balancer() == to);
-        self.workers
-            .everyone()
+        self.processes
+            .active_ones()
             .filter(|other| other.id() != worker.id() && other.version == worker.version)
             .filter(|other| other.is_running() && !self.is_booting(now, other))
             .all(|other| serves(other.id()))
@@ -97,10 +68,10 @@ impl Pool {
     /// serves once it is ready and has been given a connection, or has listened on nothing more for a while.
     pub fn opens_for_itself(&self, now: Instant, id: WorkerId) -> bool {
         let given = || self.lanes.values().any(|lane| lane.worker() == id && lane.was_given_any());
-        let settled = |worker: &Worker| {
+        let settled = |worker: &Process| {
             let last = worker.boot.last_listen();
             last.is_none_or(|at| after(at, self.settings.listen_settle) <= now)
         };
-        self.current(id).is_some_and(|worker| worker.is_running() && (given() || settled(worker)))
+        self.processes.active(id).is_some_and(|worker| worker.is_running() && (given() || settled(worker)))
     }
 }

@@ -2,9 +2,9 @@
 //! What is under way is given up: successors go, and what comes next in their slots is what was known to work.
 
 use super::pool::Pool;
+use super::process::Process;
 use super::rollout::{Failed, Purpose, Reloaded, Rollout, Stage, Step};
 use super::state::Event;
-use super::worker::Worker;
 use super::{Note, Output};
 use crate::ids::{BalancerId, WorkerId};
 use std::time::Instant;
@@ -40,7 +40,7 @@ impl Pool {
             if step.is_draining() {
                 continue;
             }
-            let own = self.workers.get_mut(step.slot as usize);
+            let own = self.processes.current_mut(step.slot);
             let has_slot = own.is_some_and(|worker| {
                 // What comes next in this slot is what was known to work.
                 worker.version = step.before;
@@ -131,7 +131,7 @@ impl Pool {
     /// The cluster stops: whatever was to be replaced is not.
     pub(super) fn abandon(&mut self, now: Instant) {
         self.end_rollouts();
-        for id in self.workers.successors.iter().map(Worker::id).collect::<Vec<_>>() {
+        for id in self.processes.successors().map(Process::id).collect::<Vec<_>>() {
             self.dismiss(now, id);
         }
     }
@@ -160,10 +160,10 @@ impl Pool {
             (Purpose::Reload { ticket }, None) => {
                 self.version = version;
                 // Those that are down are brought to it when somebody starts them.
-                self.workers
-                    .iter_mut()
-                    .filter(|worker| !worker.is_live())
-                    .for_each(|worker| worker.version = version);
+                self.processes
+                    .currents_mut()
+                    .filter(|process| !process.is_live())
+                    .for_each(|process| process.version = version);
                 let dropped = self.served_by_nobody(dropped);
                 self.reloaded(ticket, Reloaded::Done { workers: replaced, dropped });
             }
@@ -176,9 +176,9 @@ impl Pool {
                 self.reloaded(ticket, Reloaded::Failed { failed, replaced, rolled_back: false });
             }
             (Purpose::Replace { .. }, None) => {}
-            (Purpose::Replace { slot, worn }, Some(failed)) => {
-                self.spare(now, slot);
-                self.note(Note::NotReplaced { worn, failed });
+            (Purpose::Replace { slot, reason }, Some(failed)) => {
+                self.retry_later(now, slot);
+                self.note(Note::NotReplaced { reason, failed });
             }
         }
         true

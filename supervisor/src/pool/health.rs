@@ -1,13 +1,12 @@
 //! The part of the pool that judges health: who is a suspect for its lag, who is examined, and who hangs and is replaced.
 //! It looks at no process: it is told what was found.
 
+use super::follow::Cause;
 use super::lane::Lane;
-use super::leaving::Leaving;
 use super::pool::{Phase, Pool};
-use super::rollout::Failed;
-use super::state::{Effect, Event, State};
-use super::worker::Worker;
-use super::{Change, Command, Finding, Note, Output, Signal};
+use super::process::Process;
+use super::state::{Event, State};
+use super::{Change, Command, Finding, Note, Output};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 
@@ -23,9 +22,10 @@ impl Pool {
         if self.late == Some(now) || !self.is_running(id) {
             return;
         }
-        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        let cordoned = self.is_cordoned(id);
+        let Some(worker) = self.processes.active_mut(id) else { return };
         let further = worker.health.look(now, lag);
-        if worker.cordoned {
+        if cordoned {
             return;
         }
         if lag >= limit {
@@ -36,7 +36,7 @@ impl Pool {
         } else if further && let Some(after) = worker.health.good(now) {
             self.starved = false;
             self.note(Note::CaughtUp { worker: id, after });
-            self.regate(now, id);
+            self.update_eligibility(now, id);
             self.tell_suspicion(id);
             self.pump_all(now);
         }
@@ -45,14 +45,14 @@ impl Pool {
 
     fn become_suspect(&mut self, now: Instant, id: WorkerId, lag: Duration) {
         let wanted = self.lanes.values().any(|lane| lane.worker() == id && lane.is_wanted());
-        if let Some(worker) = self.workers.by_id_mut(id) {
+        if let Some(worker) = self.processes.active_mut(id) {
             worker.health.become_suspect(now);
             if wanted {
                 worker.health.is_wanted();
             }
         }
         self.note(Note::Lagging { worker: id, lag });
-        self.regate(now, id);
+        self.update_eligibility(now, id);
         self.tell_suspicion(id);
         self.pump_all(now);
     }
@@ -63,7 +63,7 @@ impl Pool {
         if self.hangs_for(now, id).is_none() || self.starves_with(now, id) || !self.may_take_down() {
             return;
         }
-        if let Some(worker) = self.workers.by_id_mut(id) {
+        if let Some(worker) = self.processes.active_mut(id) {
             worker.health.asked = true;
             self.outbox.push_back(Output::Examine { worker: id });
         }
@@ -74,17 +74,18 @@ impl Pool {
         if !self.is_running(id) {
             return;
         }
-        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        let Some(worker) = self.processes.active_mut(id) else { return };
         let asked = std::mem::take(&mut worker.health.asked);
         if finding == Finding::Traced {
-            worker.health.excuse(now);
+            worker.health.ignore_until(now);
         }
         if !asked || !self.is_guilty(finding) || self.late == Some(now) {
             return;
         }
         let Some(lag) = self.hangs_for(now, id) else { return };
         if !self.starves_with(now, id) && self.may_take_down() {
-            self.take_down(now, id, lag, finding, evidence);
+            let place = self.processes.find_active(id);
+            self.act_at(now, place, Event::Hung, Cause::Hang { lag, finding, evidence });
         }
     }
 
@@ -97,32 +98,16 @@ impl Pool {
         }
     }
 
-    /// The process is no longer the slot's; another is started if the budget allows it, and only then is it stopped.
-    fn take_down(&mut self, now: Instant, id: WorkerId, lag: Duration, finding: Finding, evidence: String) {
-        let Effect::Hung(stop) = self.apply(now, id, Event::Hung) else { return };
-        let successor = self.is_successor(id);
-        self.fail(now, id, Failed::Hung { worker: id });
-        let uptime = now.saturating_duration_since(stop.since);
-        let (retry_in, then) = self.follow_up(now, id, successor, uptime);
-        if let Some(worker) = self.workers.by_id_mut(id) {
-            worker.health.replacing = retry_in.is_some();
-        }
-        self.leaving.push(Leaving::new(id, stop, then));
-        self.note(Note::Hung { worker: id, lag, finding, evidence, retry_in, then });
-        self.bury_either(now, id, successor);
-        let signal = if stop.forced() { Signal::Kill } else { Signal::Stop };
-        self.signal(id, signal);
-    }
-
     /// Somebody says that the worker is not well: it is restarted, and counts as down for its health until it runs again.
     pub(super) fn unwell(&mut self, now: Instant, id: WorkerId, cause: String) {
-        let own =
-            self.workers.get(id.slot as usize).is_some_and(|worker| worker.id() == id && !worker.removed);
+        let own = self.processes.current(id.slot).is_some_and(|process| {
+            process.id() == id && self.slots.get(id.slot as usize).is_some_and(|slot| !slot.removed)
+        });
         if self.phase != Phase::Serving || !own || !self.is_running(id) || !self.may_take_down() {
             return;
         }
         self.note(Note::Unwell { worker: id, cause });
-        if let Some(worker) = self.workers.by_id_mut(id) {
+        if let Some(worker) = self.processes.active_mut(id) {
             worker.health.replacing = true;
         }
         self.command(now, id.slot, Command::Restart);
@@ -132,7 +117,8 @@ impl Pool {
     /// waited for it. A suspect, or the only one that serves: nobody could take over from that one, so it stays in.
     fn hangs_for(&self, now: Instant, id: WorkerId) -> Option<Duration> {
         let limit = self.settings.hang_limit?;
-        let worker = self.current(id).filter(|worker| !worker.cordoned && worker.pid().is_some())?;
+        let worker =
+            self.processes.active(id).filter(|worker| !self.is_cordoned(id) && worker.pid().is_some())?;
         let alone = self.serves_alone(id);
         let stuck = |lane: &Lane| if alone { lane.idle_for(now) } else { lane.suspect_for(now) };
         let own = || self.lanes.values().filter(|lane| lane.worker() == id && !lane.is_left());
@@ -147,12 +133,12 @@ impl Pool {
 
     /// No other worker is there to be given what this one is.
     fn serves_alone(&self, id: WorkerId) -> bool {
-        let serves = |worker: &Worker| {
+        let serves = |worker: &Process| {
             worker.is_running()
-                && !worker.cordoned
+                && !self.is_cordoned(worker.id())
                 && self.lanes.values().any(|lane| lane.worker() == worker.id())
         };
-        let mut serving = self.workers.everyone().filter(|worker| serves(worker)).map(Worker::id);
+        let mut serving = self.processes.active_ones().filter(|worker| serves(worker)).map(Process::id);
         serving.next() == Some(id) && serving.next().is_none()
     }
 
@@ -160,9 +146,9 @@ impl Pool {
     /// of, or it serves alone and has taken nothing for too long.
     pub fn is_in_question(&self, now: Instant, id: WorkerId) -> bool {
         let idle = |lane: &Lane| lane.idle_for(now) >= self.settings.lag_limit;
-        let lagged = |worker: &Worker| self.lags(worker.health.lag());
+        let lagged = |worker: &Process| self.lags(worker.health.lag());
         self.is_suspect(id)
-            || self.current(id).is_some_and(lagged)
+            || self.processes.active(id).is_some_and(lagged)
             || self.settings.lag_limit.is_some()
                 && self.lanes.values().any(|lane| lane.worker() == id && idle(lane))
                 && self.serves_alone(id)
@@ -177,7 +163,7 @@ impl Pool {
     /// Connections that nobody takes, while this one could if it were well, wait for it too.
     fn note_demand(&mut self, id: WorkerId) {
         let wanted = self.is_wanted(id);
-        if let Some(worker) = self.workers.by_id_mut(id).filter(|_| wanted) {
+        if let Some(worker) = self.processes.active_mut(id).filter(|_| wanted) {
             worker.health.is_wanted();
         }
     }
@@ -203,7 +189,7 @@ impl Pool {
         // What slows down everybody does not do so in the same moment.
         let limit = hang_limit.saturating_sub(lag_limit);
         let mut serving = 0;
-        for worker in self.workers.everyone().filter(|worker| worker.is_running()) {
+        for worker in self.processes.active_ones().filter(|worker| worker.is_running()) {
             let lanes = || self.lanes.values().filter(|lane| lane.worker() == worker.id());
             if lanes().next().is_none() {
                 continue;
@@ -218,16 +204,16 @@ impl Pool {
     }
 
     fn may_take_down(&self) -> bool {
-        let down = self.workers.iter().filter(|worker| worker.health.replacing).count();
+        let down = self.processes.currents().filter(|process| process.health.replacing).count();
         down < self.settings.health_max_unavailable as usize
     }
 
     /// Tells the shell whether the worker is a suspect, if it takes it to be otherwise.
     pub(super) fn tell_suspicion(&mut self, id: WorkerId) {
-        let Some(worker) = self.current(id) else { return };
+        let Some(worker) = self.processes.active(id) else { return };
         let (told, suspect) = (worker.health.told, self.is_out(worker));
         if told != suspect {
-            if let Some(worker) = self.workers.by_id_mut(id) {
+            if let Some(worker) = self.processes.active_mut(id) {
                 worker.health.told = suspect;
                 worker.health.asked &= suspect;
             }
@@ -236,6 +222,6 @@ impl Pool {
     }
 
     fn is_running(&self, id: WorkerId) -> bool {
-        self.current(id).is_some_and(|worker| matches!(worker.state(), State::Running { .. }))
+        self.processes.active(id).is_some_and(|worker| matches!(worker.state(), State::Running { .. }))
     }
 }

@@ -70,10 +70,10 @@ pub enum Input {
     /// So many connections of the worker are open now, with those that wait in its lanes and its unused singles: the answer to
     /// `Count`, and told unasked as often as the shell likes.
     OpenConnections { worker: WorkerId, open: u64 },
-    /// The worker has said or shown that it is ready, for the first time or again after `Resigned`.
+    /// The worker has said or shown that it is ready, for the first time or again after `SaysStopping`.
     Ready { worker: WorkerId },
     /// The worker has said that it is about to end: it gets no more connections.
-    Resigned { worker: WorkerId },
+    SaysStopping { worker: WorkerId },
     /// The worker has said that it takes longer to start: it may until so long from now.
     Extended { worker: WorkerId, by: Duration },
     /// What the starting worker does: the answer to `LookAtBoot`. `None` where it cannot be seen.

@@ -1,56 +1,68 @@
 //! What is true of the pool after every input. Tests and debug builds check it; it changes nothing.
 
-use super::balancer::{BalancerState, Place};
-use super::deadlines::Deadlines;
-use super::lane::{Flow, Gate, Lane, Standing};
+use super::Output;
+use super::balancer::Place;
+use super::lane::{Eligibility, Lane, LaneState, LaneStatus};
 use super::pool::{Phase, Pool};
+use super::process::Process;
+use super::rollout::Rollout;
+use super::slot::Slot;
+use super::socket::BalancerState;
 use super::state::{Reason, State};
-use super::{Output, worker::Worker};
 use crate::ids::ConnId;
 use std::collections::HashSet;
 
-/// Panics with a sentence when something is not as it must be.
-pub(super) fn check(pool: &Pool) {
+impl Pool {
+    /// Panics with a sentence when something is not as it must be.
+    pub(super) fn check_invariants(&self) {
+        check(self);
+    }
+}
+
+fn check(pool: &Pool) {
     lanes(pool);
     balancers(pool);
     workers(pool);
-    leaving(pool);
+    retiring(pool);
     phase(pool);
     assert_eq!(
         pool.deadlines.next().map(|d| d.0),
-        Deadlines::of(pool).next().map(|d| d.0),
+        pool.earliest().next().map(|d| d.0),
         "the kept deadline is not the earliest"
     );
 }
 
 fn lanes(pool: &Pool) {
     for (id, lane) in &pool.lanes {
-        let worker = pool.current(lane.worker()).filter(|worker| worker.is_live());
+        let worker = pool.processes.active(lane.worker()).filter(|worker| worker.is_live());
         let leaves = pool.keeps_lanes(lane.worker());
         assert!(worker.is_some() || leaves, "{id:?} outlived its worker {}", lane.worker());
         let Some(balancer) = pool.balancers.get(&lane.balancer()) else {
             panic!("{id:?} outlived its balancer");
         };
-        let gate = worker.map_or(Gate::Leaving, |worker| worker.gate(&pool.settings));
-        assert_eq!(lane.gate, gate, "{id:?} of {worker:?}");
+        let eligibility = worker.map_or(Eligibility::Stopping, |process| pool.eligibility_of(process));
+        assert_eq!(lane.eligibility, eligibility, "{id:?} of {worker:?}");
         let in_rotation =
             balancer.rotation.contains(&Place { turn: lane.turn, lane: *id, worker: lane.worker() });
         assert_eq!(
-            lane.standing() == Standing::Ready && !lane.open && !lane.rests,
+            lane.status() == LaneStatus::Ready && !lane.open && !lane.rests,
             in_rotation,
             "{id:?} is {:?}; in rotation: {in_rotation}",
-            lane.standing()
+            lane.status()
         );
         assert_eq!(lane.is_ready(), in_rotation, "{id:?} is not what it seems");
         assert!(
             lane.in_flight() == 0 || lane.look_at().is_some(),
             "something waits in {id:?} and nobody will look"
         );
-        assert!(lane.flow != Flow::Full || lane.look_at().is_some(), "{id:?} is full and nobody will look");
         assert!(
-            !matches!(lane.flow, Flow::Suspect | Flow::Left) || lane.in_flight() > 0,
+            lane.state != LaneState::Full || lane.look_at().is_some(),
+            "{id:?} is full and nobody will look"
+        );
+        assert!(
+            !matches!(lane.state, LaneState::Suspect | LaneState::Left) || lane.in_flight() > 0,
             "{id:?} is {:?} without a void record",
-            lane.flow
+            lane.state
         );
         let serves = |other: &Lane| {
             other.worker() == lane.worker() && other.balancer() == lane.balancer() && !other.is_left()
@@ -87,9 +99,13 @@ fn balancers(pool: &Pool) {
             assert!(held.insert(held_one.conn), "{held_one:?} is held twice");
         }
         let usable = |lane: &Lane| lane.balancer() == *id && lane.is_usable();
-        let forsaken = pool.phase == Phase::Serving && balancer.served && !pool.lanes.values().any(usable);
-        assert_eq!(balancer.forsaken.is_some(), forsaken, "{id:?}: who waits for a worker?");
-        assert!(!balancer.refusing || forsaken && balancer.held() == 0, "{id:?} refuses and should not");
+        let no_worker_since =
+            pool.phase == Phase::Serving && balancer.served && !pool.lanes.values().any(usable);
+        assert_eq!(balancer.no_worker_since.is_some(), no_worker_since, "{id:?}: who waits for a worker?");
+        assert!(
+            !balancer.refusing || no_worker_since && balancer.held() == 0,
+            "{id:?} refuses and should not"
+        );
         assert_eq!(
             balancer.state == BalancerState::Stopping,
             matches!(pool.phase, Phase::Stopping | Phase::Done(_)),
@@ -100,10 +116,15 @@ fn balancers(pool: &Pool) {
 }
 
 fn workers(pool: &Pool) {
-    let booting = pool.workers.everyone().filter(|worker| worker.holds_boot_slot()).count();
+    let booting = pool.processes.active_ones().filter(|process| process.holds_boot_slot()).count();
     assert!(booting <= pool.settings.max_starting as usize, "{booting} workers hold a boot slot");
-    for (slot, worker) in pool.workers.iter().enumerate() {
-        assert_eq!(worker.id().slot as usize, slot, "a worker is not in its slot");
+    pool.processes.check(pool.slots.len());
+    for (index, slot) in pool.slots.iter().enumerate() {
+        assert_eq!(slot.id() as usize, index, "a slot is not in its place");
+        let wanted = index < pool.settings.workers as usize;
+        assert_eq!(slot.removed, !wanted, "slot {index} is not where it should be");
+    }
+    for worker in pool.processes.currents() {
         assert!(!worker.is_live() || worker.id().incarnation > 0, "{} lives without a number", worker.id());
         if let State::Stopping(stop) = worker.state() {
             let undisturbed = stop.forced() || stop.debugging;
@@ -112,49 +133,54 @@ fn workers(pool: &Pool) {
             assert!(!stop.drains() || stop.pid.is_some(), "{} drains and is not there", worker.id());
             assert!(!(stop.forced() && stop.debugging), "{} is debugged after its end", worker.id());
         }
-        let wanted = slot < pool.settings.workers as usize;
-        assert_eq!(worker.removed, !wanted, "{} is not where it should be", worker.id());
-        assert!(!worker.removed || !worker.is_coming() || worker.is_live(), "{} comes back", worker.id());
+        let removed = pool.is_unwanted(worker);
+        assert!(!removed || !worker.is_coming() || worker.is_live(), "{} comes back", worker.id());
         assert_eq!(worker.health.told, pool.is_out(worker), "{}: who was told of a suspect?", worker.id());
         let unfit = worker.health.is_suspect() || worker.health.asked;
         assert!(!unfit || worker.is_running(), "{} is judged and does not serve", worker.id());
-        assert!(!worker.health.is_suspect() || !worker.cordoned, "{} is out twice", worker.id());
+        let cordoned = pool.is_cordoned(worker.id());
+        assert!(!worker.health.is_suspect() || !cordoned, "{} is out twice", worker.id());
         assert!(!worker.health.replacing || worker.is_coming(), "{} replaces nobody", worker.id());
         assert!(worker.untold().is_none(), "{} changed and nobody was told", worker.id());
         assert_eq!(
             worker.load.count_at().is_some(),
-            worker.gate(&pool.settings) == Gate::AtLimit,
+            pool.eligibility_of(worker) == Eligibility::AtLimit,
             "{}: who counts its connections?",
             worker.id()
         );
     }
 }
 
-fn leaving(pool: &Pool) {
-    let down = pool.workers.iter().filter(|worker| worker.is_replacing()).count();
+fn retiring(pool: &Pool) {
+    let down = pool.processes.currents().filter(|process| process.health.replacing).count();
     assert!(down <= pool.settings.health_max_unavailable as usize, "{down} were taken down for their health");
     let mut seen = HashSet::new();
-    for leaving in &pool.leaving {
-        let (id, stop) = (leaving.id(), leaving.stop());
-        assert!(seen.insert(id), "{id} leaves twice");
-        assert!(stop.pid.is_some() || leaving.keeps_lanes, "{id} leaves and cannot be ended: {stop:?}");
+    for process in pool.processes.retiring() {
+        let id = process.id();
+        let Some(stop) = process.stop() else { panic!("{id} retires and does not stop: {process:?}") };
+        assert!(seen.insert(id), "{id} retires twice");
+        assert!(stop.pid.is_some() || process.keeps_lanes(), "{id} retires and cannot be ended: {stop:?}");
         let timers = u32::from(stop.forced()) + u32::from(stop.force_at.is_some()) + u32::from(stop.drains());
         let endless = stop.debugging || pool.settings.stop_timeout.is_none();
         assert!(timers == 1 || endless && timers == 0, "{id} is never killed, or twice: {stop:?}");
         let has_lane = pool.lanes.values().any(|lane| lane.worker() == id);
-        assert!(!has_lane || leaving.keeps_lanes, "{id} leaves and has a lane");
-        let Some(worker) = pool.workers.get(id.slot as usize) else { panic!("{id} has lost its slot") };
-        let past = worker.next > id.incarnation && pool.current(id).is_none_or(|worker| !worker.is_live());
-        assert!(past, "{id} leaves and is its slot's");
+        assert!(!has_lane || process.keeps_lanes(), "{id} retires and has a lane");
+        assert!(!process.health.told, "{id} retires, and is taken to be a suspect");
+        let Some(slot) = pool.slots.get(id.slot as usize) else { panic!("{id} has lost its slot") };
+        let active = pool.processes.active(id);
+        let past = slot.last_incarnation() >= id.incarnation && active.is_none_or(|active| !active.is_live());
+        assert!(past, "{id} retires and is its slot's");
     }
 }
 
 fn phase(pool: &Pool) {
-    let states = || pool.workers.iter().map(Worker::state);
+    let states = || pool.processes.currents().map(Process::state);
     match pool.phase {
-        Phase::Idle => assert!(!pool.workers.iter().any(Worker::is_live), "a worker runs before the start"),
+        Phase::Idle => {
+            assert!(!pool.processes.currents().any(Process::is_live), "a worker runs before the start");
+        }
         Phase::Serving => assert!(
-            pool.workers.iter().all(|worker| match worker.state() {
+            states().all(|state| match state {
                 State::Standby { due, reason: Reason::Unstarted | Reason::Restart } => due.is_some(),
                 State::Standby { due, reason: Reason::BudgetSpent | Reason::Finished | Reason::Stopped } =>
                     due.is_none(),
@@ -164,32 +190,49 @@ fn phase(pool: &Pool) {
             states().collect::<Vec<_>>()
         ),
         Phase::Stopping | Phase::Done(_) => assert!(
-            pool.workers.everyone().all(|worker| worker.due().is_none() && !worker.is_coming()),
+            pool.processes.active_ones().all(|process| process.due().is_none() && !process.is_coming()),
             "a worker is to start though the cluster stops"
         ),
     }
-    for successor in &pool.workers.successors {
-        let own = pool.workers.get(successor.id().slot as usize);
+    for successor in pool.processes.successors() {
+        let (id, wanted) = (successor.id(), !pool.is_unwanted(successor));
         // One that is dismissed may be overtaken by a restart.
-        let ahead = own.is_none_or(|own| own.id().incarnation < successor.id().incarnation);
-        assert!(ahead || successor.removed, "{} comes after what it is to follow", successor.id());
-        assert!(successor.removed || pool.rollout.is_some(), "{} follows for no reason", successor.id());
-        assert!(successor.is_live() || successor.due().is_some(), "{} is nothing", successor.id());
+        let own = pool.processes.current(id.slot);
+        let ahead = own.is_none_or(|own| own.id().incarnation < id.incarnation);
+        assert!(ahead || !wanted, "{id} comes after what it is to follow");
+        assert!(!wanted || pool.rollout.is_some(), "{id} follows for no reason");
+        assert!(successor.is_live() || successor.due().is_some(), "{id} is nothing");
     }
     if let Some(rollout) = &pool.rollout {
         let serving = pool.phase == Phase::Serving && pool.closing.is_none();
         assert!(serving, "a rollout goes on though the cluster stops");
-        rollout.check(pool);
+        check_rollout(pool, rollout);
     }
-    let last = pool.workers.last();
-    let is_there = |last: &Worker| !last.removed || last.is_live() || pool.is_left(last.id().slot);
-    assert!(last.is_some_and(is_there), "a slot that is gone is still there");
+    let is_there = |slot: &Slot| {
+        let lives = pool.processes.current(slot.id()).is_some_and(Process::is_live);
+        !slot.removed || lives || pool.is_left(slot.id())
+    };
+    assert!(pool.slots.last().is_some_and(is_there), "a slot that is gone is still there");
     if let Phase::Done(_) = pool.phase {
-        assert!(!pool.workers.everyone().any(Worker::is_live), "a worker outlived the cluster");
-        assert!(pool.leaving.is_empty(), "a process outlived the cluster: {:?}", pool.leaving);
+        assert!(!pool.processes.active_ones().any(Process::is_live), "a worker outlived the cluster");
+        let outlived: Vec<_> = pool.processes.retiring().collect();
+        assert!(outlived.is_empty(), "a process outlived the cluster: {outlived:?}");
         assert!(pool.lanes.is_empty() && pool.balancers.is_empty(), "something is open after the end");
         assert_eq!(pool.deadlines.next(), None, "something is waited for after the end");
         let spawn = pool.outbox.iter().any(|output| matches!(output, Output::Spawn { .. }));
         assert!(!spawn, "a process is ordered after the end");
     }
+}
+
+fn check_rollout(pool: &Pool, rollout: &Rollout) {
+    let surge = pool.settings.max_surge as usize;
+    let steps = rollout.steps.iter().map(|step| step.slot);
+    let mut slots: Vec<_> = steps.chain(rollout.todo.iter().map(|(slot, _)| *slot)).collect();
+    slots.sort_unstable();
+    assert!(slots.windows(2).all(|pair| pair[0] != pair[1]), "a slot is replaced twice: {rollout:?}");
+    let draining = pool.replaced_and_not_gone() as usize;
+    let successor = |id| pool.processes.active(id).is_some_and(Process::is_successor);
+    let coming = rollout.steps.iter().filter(|step| successor(step.process)).count();
+    assert!(coming + draining <= surge, "{coming} come and {draining} drain: {rollout:?}");
+    assert!(rollout.failed.is_none() || rollout.todo.is_empty(), "a failed rollout goes on: {rollout:?}");
 }

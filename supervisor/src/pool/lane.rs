@@ -2,9 +2,9 @@
 //! It holds no connection: it counts them.
 
 use super::deadlines::after;
+pub use super::lane_status::LaneStatus;
+pub(super) use super::lane_status::{Eligibility, LaneState};
 use super::spread::Storm;
-pub use super::standing::Standing;
-pub(super) use super::standing::{Flow, Gate};
 use super::{Deadline, Settings};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::BTreeMap;
@@ -22,8 +22,8 @@ const LOOK_AT_LEAST: Duration = Duration::from_millis(1);
 pub struct Lane {
     worker: WorkerId,
     balancer: BalancerId,
-    pub(super) flow: Flow,
-    pub(super) gate: Gate,
+    pub(super) state: LaneState,
+    pub(super) eligibility: Eligibility,
     /// The process that holds it accepts by itself, if it may.
     pub(super) willing: bool,
     /// And it may, on credit.
@@ -109,12 +109,12 @@ pub(super) enum Count {
 }
 
 impl Lane {
-    pub(super) fn new(worker: WorkerId, balancer: BalancerId, gate: Gate) -> Self {
+    pub(super) fn new(worker: WorkerId, balancer: BalancerId, eligibility: Eligibility) -> Self {
         Self {
             worker,
             balancer,
-            flow: Flow::Ready,
-            gate,
+            state: LaneState::Ready,
+            eligibility,
             willing: false,
             credit: false,
             open: false,
@@ -175,27 +175,30 @@ impl Lane {
     }
 
     /// Whether it may be given connections.
-    pub fn standing(&self) -> Standing {
-        match (self.gate, self.flow) {
-            (Gate::Leaving, _) => Standing::Leaving,
-            (Gate::Cordoned, _) => Standing::Cordoned,
-            (Gate::Waiting, _) => Standing::Waiting,
-            (Gate::Suspect, _) | (Gate::Open | Gate::AtLimit, Flow::Suspect) => Standing::Suspect,
-            (Gate::Open | Gate::AtLimit, Flow::Left) => Standing::Left,
-            (Gate::AtLimit, Flow::Ready | Flow::Full) => Standing::AtLimit,
-            (Gate::Open, Flow::Full) => Standing::Full,
-            (Gate::Open, Flow::Ready) => Standing::Ready,
+    pub fn status(&self) -> LaneStatus {
+        match (self.eligibility, self.state) {
+            (Eligibility::Stopping, _) => LaneStatus::Stopping,
+            (Eligibility::Cordoned, _) => LaneStatus::Cordoned,
+            (Eligibility::Waiting, _) => LaneStatus::Waiting,
+            (Eligibility::Suspect, _) | (Eligibility::Open | Eligibility::AtLimit, LaneState::Suspect) => {
+                LaneStatus::Suspect
+            }
+            (Eligibility::Open | Eligibility::AtLimit, LaneState::Left) => LaneStatus::Left,
+            (Eligibility::AtLimit, LaneState::Ready | LaneState::Full) => LaneStatus::AtLimit,
+            (Eligibility::Open, LaneState::Full) => LaneStatus::Full,
+            (Eligibility::Open, LaneState::Ready) => LaneStatus::Ready,
         }
     }
 
     /// It may be given a connection now.
     pub(super) fn is_ready(&self) -> bool {
-        self.gate == Gate::Open && self.flow == Flow::Ready && !self.open && !self.rests
+        self.eligibility == Eligibility::Open && self.state == LaneState::Ready && !self.open && !self.rests
     }
 
     /// It will be given connections: now, or once it has room or its worker has fewer.
     pub fn may_take(&self) -> bool {
-        matches!(self.gate, Gate::Open | Gate::AtLimit) && matches!(self.flow, Flow::Ready | Flow::Full)
+        matches!(self.eligibility, Eligibility::Open | Eligibility::AtLimit)
+            && matches!(self.state, LaneState::Ready | LaneState::Full)
     }
 
     /// It may accept until its queue is empty.
@@ -210,7 +213,7 @@ impl Lane {
 
     /// It may be given connections as soon as it takes those it has.
     pub(super) fn is_usable(&self) -> bool {
-        matches!(self.gate, Gate::Open | Gate::AtLimit | Gate::Suspect)
+        matches!(self.eligibility, Eligibility::Open | Eligibility::AtLimit | Eligibility::Suspect)
     }
 
     /// So many connections may wait in it; or, one by one, be served or wait.
@@ -283,7 +286,7 @@ impl Lane {
 
     /// Something was taken again.
     pub(super) fn recover(&mut self) {
-        self.flow = Flow::Ready;
+        self.state = LaneState::Ready;
         self.stuck = None;
         self.missed = false;
     }
@@ -366,7 +369,7 @@ impl Lane {
             self.waiting_since = None;
             self.wanted = false;
             // One that is watched for its thread to wait may be missed.
-            if count == Count::Exact && !(self.flow == Flow::Full && self.is_busy()) {
+            if count == Count::Exact && !(self.state == LaneState::Full && self.is_busy()) {
                 self.look = None;
             }
             return None;
@@ -408,7 +411,7 @@ impl Lane {
 
     /// What waited in it is taken back, and a void record waits instead.
     pub(super) fn become_suspect(&mut self, now: Instant) {
-        self.flow = Flow::Suspect;
+        self.state = LaneState::Suspect;
         (self.open, self.rests) = (false, false);
         self.stuck = Some(Stuck { since: self.waiting_since.unwrap_or(now), wanted: self.wanted });
         self.empty();
@@ -417,7 +420,7 @@ impl Lane {
 
     /// What waited in it is taken back, and a void record waits for whoever comes to receive from it.
     pub(super) fn leave_to_others(&mut self, now: Instant) -> Deadline {
-        self.flow = Flow::Left;
+        self.state = LaneState::Left;
         (self.open, self.rests) = (false, false);
         self.stuck = None;
         self.empty();
@@ -428,17 +431,17 @@ impl Lane {
 
     /// Those who shared it have lanes of their own: a void record waits in it for whoever comes.
     pub fn is_left(&self) -> bool {
-        self.flow == Flow::Left
+        self.state == LaneState::Left
     }
 
     /// What waits in it is a void record, and nothing is to be concluded from that.
     pub(super) fn keeps_void(&self) -> bool {
-        matches!(self.flow, Flow::Suspect | Flow::Left)
+        matches!(self.state, LaneState::Suspect | LaneState::Left)
     }
 
     /// The same, though it may well move. Returns when to look, if that is sooner than it was.
     pub(super) fn yield_up(&mut self, now: Instant, settings: &Settings) -> Option<Deadline> {
-        self.flow = Flow::Ready;
+        self.state = LaneState::Ready;
         self.empty();
         self.look_soon(now, settings)
     }

@@ -1,9 +1,10 @@
 //! The part of the pool that knows balancers: how they open, fail, refuse and close. It opens no socket: it orders it.
 
-use super::balancer::{Balancer, BalancerState, Door};
+use super::balancer::Balancer;
 use super::deadlines::after;
 use super::pool::{Phase, Pool};
-use super::worker::Worker;
+use super::process::Process;
+use super::socket::{BalancerState, Door};
 use super::{Change, Note, Output};
 use crate::ids::BalancerId;
 use std::time::Instant;
@@ -99,14 +100,14 @@ impl Pool {
             let served = self.lanes.values().any(|lane| lane.balancer() == id && lane.is_usable());
             let was_refusing = balancer.refusing;
             if served || !serving || !balancer.served {
-                balancer.forsaken = None;
+                balancer.no_worker_since = None;
                 balancer.refusing = false;
                 if was_refusing && serving {
                     told.push(Note::Accepting { balancer: id });
                     self.outbox.push_back(Output::LookAtQueue { balancer: id });
                 }
             } else {
-                let since = *balancer.forsaken.get_or_insert(now);
+                let since = *balancer.no_worker_since.get_or_insert(now);
                 if balancer.refuse_at(&self.settings).is_some_and(|at| at <= now) {
                     balancer.refusing = true;
                     let after = now.saturating_duration_since(since);
@@ -122,7 +123,7 @@ impl Pool {
     /// Closes the balancers that nobody serves, once every worker has had its time to listen on them. That a worker
     /// is running is not enough: it may listen on one address a moment before another.
     pub(super) fn close_unserved(&mut self) {
-        if self.is_anyone_coming() || self.workers.everyone().any(Worker::is_settling) {
+        if self.is_anyone_coming() || self.processes.active_ones().any(Process::is_settling) {
             return;
         }
         while let Some(id) = self.balancers.keys().copied().find(|id| self.is_unserved(*id)) {
@@ -145,8 +146,9 @@ impl Pool {
 
     /// A worker is starting, or is going to be, or may be when somebody says so.
     pub(super) fn is_anyone_coming(&self) -> bool {
-        let coming = |worker: &Worker| worker.is_coming() || worker.may_be_started();
-        self.phase == Phase::Serving && self.workers.everyone().any(coming)
+        let may_be_started = |process: &Process| process.is_down() && !self.is_unwanted(process);
+        let coming = |process: &Process| process.is_coming() || may_be_started(process);
+        self.phase == Phase::Serving && self.processes.active_ones().any(coming)
     }
 
     /// It has had lanes and has none.

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 const COUNT_SOON: Duration = Duration::from_millis(1);
 const COUNT_AT_LEAST: Duration = Duration::from_millis(640);
 
-/// The connections of one worker. What is taken back from its lanes stays in the sum until the next count: how many that
+/// The connections of one process. What is taken back from its lanes stays in the sum until the next count: how many that
 /// were is known only to a bound, and a limit is better not reached than exceeded.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Load {
-    /// Given to the worker so far, over all its processes.
+    /// Given to the process so far.
     dispatched: u64,
     /// The last count of what is open in its process.
     counted: Option<u64>,
@@ -64,9 +64,9 @@ impl Load {
         self.dispatched = self.dispatched.saturating_add(count);
     }
 
-    /// What the slot has been given so far goes on being counted.
-    pub(super) fn inherit(&mut self, before: &Self) {
-        self.dispatched += before.dispatched;
+    /// What it has been given so far is counted elsewhere from now on.
+    pub(super) fn take_dispatched(&mut self) -> u64 {
+        std::mem::take(&mut self.dispatched)
     }
 
     /// The last one came back.

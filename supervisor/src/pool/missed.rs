@@ -2,8 +2,8 @@
 //! as demand, as those that waited in its lanes did before it left. It gives nobody anything.
 
 use super::balancer::{Balancer, Place, preference};
-use super::lane::{Flow, Gate, Lane, Lanes};
-use super::workers::Workers;
+use super::lane::{Eligibility, Lane, LaneState, Lanes};
+use super::processes::Processes;
 use super::{Policy, Settings};
 
 impl Balancer {
@@ -19,7 +19,7 @@ impl Balancer {
         source: u64,
         settings: &Settings,
         lanes: &mut Lanes,
-        workers: &Workers,
+        processes: &Processes,
     ) {
         // Nearly always nobody is out: then nothing is looked through.
         if !self.may_miss {
@@ -29,13 +29,15 @@ impl Balancer {
         let mut any = false;
         for lane in lanes.values_mut().filter(|lane| lane.balancer() == id && is_out(lane)) {
             any = true;
-            let Some(worker) = workers.by_id(lane.worker()).filter(|worker| !worker.is_full(settings)) else {
+            let Some(worker) =
+                processes.active(lane.worker()).filter(|worker| !worker.load.is_full(settings))
+            else {
                 continue;
             };
             let first = match settings.policy {
                 Policy::RoundRobin => lane.turn < given.turn,
                 Policy::LeastConnections => {
-                    let open = workers.by_id(given.worker).map_or(u64::MAX, |other| other.load.open());
+                    let open = processes.active(given.worker).map_or(u64::MAX, |other| other.load.open());
                     (worker.load.open(), lane.turn) < (open, given.turn)
                 }
                 Policy::SourceHash => {
@@ -50,5 +52,6 @@ impl Balancer {
 
 /// It is out of rotation because of its worker's lag, or because nothing is taken from it; but for that it would be in.
 pub(super) fn is_out(lane: &Lane) -> bool {
-    lane.gate == Gate::Suspect || lane.gate == Gate::Open && lane.flow == Flow::Suspect
+    lane.eligibility == Eligibility::Suspect
+        || lane.eligibility == Eligibility::Open && lane.state == LaneState::Suspect
 }

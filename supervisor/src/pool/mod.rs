@@ -18,7 +18,7 @@
 //!   half of `lag_limit` and for every `Pool::is_in_question`, be it zero: who is not told of stays a suspect.
 //! - Without `ready_by_lane` only `Ready` makes a worker ready, and its lanes get nothing before; what the shell puts into
 //!   such a lane to try the worker is its own, and not told of.
-//! - Two processes of one slot may live for a while: one found hung, not ready in time or replaced leaves while the slot
+//! - Two processes of one slot may live for a while: one found hung, not ready in time or replaced retires while the slot
 //!   goes on with the next, and a successor starts before it has the slot.
 //! - The shell never reports a connection as `Accepted` twice, nor as `Returned` while the core holds it.
 //! - With `max_connections` the shell answers every `Count`; for `Policy::LeastConnections` it reports
@@ -27,76 +27,89 @@
 #![forbid(unsafe_code)]
 
 mod admission;
+mod admitting;
 mod backoff;
 mod balancer;
 mod boot;
 mod booting;
 mod closing;
 mod command;
+mod completeness;
 mod covered;
 mod credit;
 mod deadlines;
 mod early_connects;
 mod endings;
+mod exit;
+mod follow;
 mod footprint;
 mod health;
 mod input;
 #[cfg(any(test, debug_assertions))]
 mod invariants;
 mod lane;
-mod leaving;
+mod lane_status;
 mod lifecycle;
 mod listening;
 mod load;
 mod missed;
 mod output;
+mod pacing;
 #[expect(clippy::module_inception, reason = "a file is named after its one noun, and this one is the pool")]
 mod pool;
-mod promise;
+mod process;
+mod processes;
+mod queue;
+mod readiness;
+mod recycle;
+mod recycling;
+mod refusals;
 mod requests;
+mod retiring;
 mod rolling;
 mod rollout;
 mod scale;
+mod self_report;
 mod settings;
 mod sharing;
 #[cfg(test)]
 mod sim;
+mod slot;
 mod snapshot;
+mod socket;
 mod spread;
-mod standing;
+mod spreading;
 mod state;
 mod steady;
-mod stop;
-mod storm;
+mod stopping;
 mod successor;
-mod survivors;
 mod suspects;
 mod suspicion;
 #[cfg(test)]
 mod tests;
+mod timers;
 mod traffic;
+mod transition;
 mod trust;
-mod wear;
 mod worker;
-mod workers;
 
-pub use balancer::{Balancer, BalancerState};
+pub use balancer::Balancer;
 pub use booting::{Activity, BootEnd};
 pub use deadlines::Timer;
 pub use early_connects::Connecting;
+pub use exit::{Exit, Signal, Then};
 pub use footprint::Measure;
 pub use input::{Command, Finding, Input};
-pub use lane::{Lane, Standing};
-pub use leaving::Leaving;
-pub use output::{Change, Exit, Note, Outcome, Output, Signal, Then};
+pub use lane::{Lane, LaneStatus};
+pub use output::{Change, Note, Outcome, Output};
 pub use pool::{Phase, Pool};
+pub use recycle::RecycleReason;
 pub use requests::{Meaning, Request, Requests};
 pub use rollout::{Failed, Progress, Purpose, Reloaded, Rollout};
 pub use settings::{JITTER, Policy, Settings, WhenNoWorker};
-pub use state::{Reason, State};
-pub use stop::{Next, Stop};
+pub use socket::BalancerState;
+pub use state::{Next, Reason, State, Stop};
 pub(crate) use trust::{Kin, User, speaks_for};
-pub use wear::Worn;
 pub use worker::Worker;
 
 /// A moment after which `Pool::handle_timeout` has something to do.

@@ -1,6 +1,6 @@
 //! What the pool orders and tells. Plain data.
 
-use super::{BalancerState, BootEnd, Failed, Finding, Reloaded, State, Worn};
+use super::{BalancerState, BootEnd, Exit, Failed, Finding, RecycleReason, Reloaded, Signal, State, Then};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
 
@@ -83,23 +83,6 @@ pub enum Output {
     Done(Outcome),
 }
 
-/// What the core asks to be sent; the shell knows the numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
-    /// The stop signal (SIGTERM).
-    Stop,
-    /// SIGKILL.
-    Kill,
-    /// SIGHUP.
-    HangUp,
-    /// SIGABRT.
-    Abort,
-    /// SIGUSR1.
-    Debug,
-    /// This one.
-    Number(i32),
-}
-
 /// A worker or a balancer that is not as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -115,15 +98,6 @@ pub enum Change {
     Balancer { balancer: BalancerId, state: BalancerState },
     /// The core has forgotten the balancer; its socket is about to be closed.
     BalancerRemoved { balancer: BalancerId },
-}
-
-/// How a worker's first process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// It returned this code, 0 to 255.
-    Code(i32),
-    /// This signal ended it.
-    Signal { signal: i32, core_dumped: bool, oom_killed: bool },
 }
 
 /// Why the cluster came to rest.
@@ -190,7 +164,7 @@ pub enum Note {
         then: Then,
     },
     /// It has said that it is about to end: out of rotation, what waited goes to others.
-    Resigned {
+    SaysStopping {
         worker: WorkerId,
     },
     StoppedListening {
@@ -284,9 +258,9 @@ pub enum Note {
         workers: u32,
     },
     /// The process works, and another is to take its place.
-    Worn {
+    Recycled {
         worker: WorkerId,
-        worn: Worn,
+        reason: RecycleReason,
     },
     /// It is over the limit only by what it shares, and stays.
     SharesMemory {
@@ -295,15 +269,15 @@ pub enum Note {
         own: u64,
         limit: u64,
     },
-    /// It is worn like the process before it, in whose place it came: it is left alone for so long after it began.
+    /// There is the same reason to replace it as there was for the process before it: it is left alone for so long after it began.
     NoBetter {
         worker: WorkerId,
-        worn: Worn,
+        reason: RecycleReason,
         pause: Duration,
     },
     /// It was not to be: the old one goes on.
     NotReplaced {
-        worn: Worn,
+        reason: RecycleReason,
         failed: Failed,
     },
     /// The cluster stops.
@@ -354,23 +328,4 @@ pub enum Note {
     BalancerClosed {
         balancer: BalancerId,
     },
-}
-
-/// What follows when a worker has exited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
-    /// It is started again, because it was not asked to exit.
-    Restart,
-    /// It is started again, because somebody said so.
-    Commanded,
-    /// It has done its work.
-    Finished,
-    /// It has no restart left.
-    BudgetSpent,
-    /// It was asked to stop.
-    Stopped,
-    /// Another has its place already.
-    Replaced,
-    /// It was to take the place of one that goes on.
-    Failed,
 }

@@ -4,12 +4,12 @@
 use super::balancer::{Balancer, Held, Pumped};
 use super::closing::Closing;
 use super::deadlines::Deadlines;
-use super::early_connects::Refusals;
-use super::lane::Lanes;
-use super::leaving::Leaving;
+use super::lane::{Eligibility, Lanes};
+use super::process::{Process, Role};
+use super::processes::Processes;
+use super::refusals::Refusals;
 use super::rollout::Rollout;
-use super::worker::Worker;
-use super::workers::Workers;
+use super::slot::Slot;
 use super::{Deadline, Input, Note, Outcome, Output, Settings, Timer};
 use crate::ids::{BalancerId, WorkerId};
 use std::collections::{BTreeMap, VecDeque};
@@ -27,10 +27,9 @@ pub struct Pool {
     pub(super) ever_ready: bool,
     /// Some worker has listened.
     pub(super) ever_listened: bool,
-    /// By slot. The first `settings.workers` are to be; what follows is on its way out.
-    pub(super) workers: Workers,
-    /// Incarnations that are not their slot's any more, oldest first.
-    pub(super) leaving: Vec<Leaving>,
+    /// The first `settings.workers` are to be; what follows is on its way out.
+    pub(super) slots: Vec<Slot>,
+    pub(super) processes: Processes,
     /// The version of new slots: the last that all have been brought to.
     pub(super) version: u32,
     /// The newest there is.
@@ -83,16 +82,14 @@ impl Pool {
             outcome: Outcome::Stopped,
             ever_ready: false,
             ever_listened: false,
-            workers: Workers::new(
-                (0..settings.workers).map(|slot| Worker::new(slot, 0, &settings)).collect(),
-            ),
+            slots: (0..settings.workers).map(|slot| Slot::new(slot, 0, &settings)).collect(),
+            processes: Processes::unstarted(settings.workers),
             version: 0,
             versions: 0,
             rollout: None,
             spent: None,
             next_reload: None,
             closing: None,
-            leaving: Vec::new(),
             late: None,
             starved: false,
             past: Vec::new(),
@@ -139,7 +136,7 @@ impl Pool {
             Input::MemoryMeasured { worker, bytes } => self.memory_measured(now, worker, bytes),
             Input::Kill => self.kill(now),
             Input::Ready { worker } => self.became_ready(now, worker),
-            Input::Resigned { worker } => self.resigned(now, worker),
+            Input::SaysStopping { worker } => self.says_stopping(now, worker),
             Input::Extended { worker, by } => self.extended(now, worker, by),
             Input::Booting { worker, activity } => self.boot_looked(now, worker, activity),
             Input::Lag { worker, lag } => self.lagged(now, worker, lag),
@@ -202,7 +199,7 @@ impl Pool {
             self.roll(now);
             self.close(now);
             self.review(now);
-            self.deadlines = Deadlines::of(self);
+            self.deadlines = self.earliest();
         }
         self.check();
     }
@@ -210,8 +207,7 @@ impl Pool {
     /// Does what is due at `now`. Drain `poll_output` afterwards.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.next_deadline().is_some_and(|at| at <= now) {
-            self.worker_timers(now);
-            self.leaving_timers(now);
+            self.process_timers(now);
             self.launch(now);
             self.balancer_timers(now);
             self.queue_timers(now);
@@ -223,7 +219,7 @@ impl Pool {
             self.look_timers(now);
             self.boot_timers(now);
             self.review(now);
-            self.deadlines = Deadlines::of(self);
+            self.deadlines = self.earliest();
         }
         self.check();
         debug_assert!(self.next_deadline().is_none_or(|at| at > now), "a deadline that has come was kept");
@@ -254,9 +250,23 @@ impl Pool {
         self.deadlines.next().map(|(at, _)| at)
     }
 
-    /// The worker, if the name is that of its slot's current or last incarnation, or of a successor.
-    pub(super) fn current(&self, id: WorkerId) -> Option<&Worker> {
-        self.workers.by_id(id)
+    /// The slot of this process gets no connections because somebody said so.
+    pub(super) fn is_cordoned(&self, id: WorkerId) -> bool {
+        self.slots.get(id.slot as usize).is_some_and(|slot| slot.cordoned)
+    }
+
+    /// What the lanes of the process may be given.
+    pub(super) fn eligibility_of(&self, process: &Process) -> Eligibility {
+        process.eligibility(self.is_cordoned(process.id()), &self.settings)
+    }
+
+    /// It is not to be started again.
+    pub(super) fn is_unwanted(&self, process: &Process) -> bool {
+        match process.role {
+            Role::Current => self.slots.get(process.id().slot as usize).is_none_or(|slot| slot.removed),
+            Role::Successor { wanted } => !wanted,
+            Role::Retiring { .. } => true,
+        }
     }
 
     pub(super) fn note(&mut self, note: Note) {
@@ -266,7 +276,7 @@ impl Pool {
     /// Dispatches what is held for the balancer as far as it goes.
     pub(super) fn pump(&mut self, now: Instant, id: BalancerId) {
         if let Some(worker) = self.pump_until_limit(now, id) {
-            self.regate(now, worker);
+            self.update_eligibility(now, worker);
             // Others may have counted on the worker as well.
             self.pump_all(now);
         }
@@ -277,7 +287,7 @@ impl Pool {
         while let Some(id) = next {
             next = match self.pump_until_limit(now, id) {
                 Some(worker) => {
-                    self.regate(now, worker);
+                    self.update_eligibility(now, worker);
                     self.balancers.keys().next().copied()
                 }
                 None => {
@@ -289,14 +299,14 @@ impl Pool {
 
     /// Dispatches until a worker has as many connections as it may, and tells which.
     fn pump_until_limit(&mut self, now: Instant, id: BalancerId) -> Option<WorkerId> {
-        let Self { balancers, lanes, workers, settings, outbox, .. } = self;
+        let Self { balancers, lanes, processes, settings, outbox, .. } = self;
         let Pumped { look, at_limit, spent } =
-            balancers.get_mut(&id)?.pump(now, settings, lanes, workers, outbox);
+            balancers.get_mut(&id)?.pump(now, settings, lanes, processes, outbox);
         self.look_at(look);
         if spent && self.spent.is_none() && self.may_roll() {
             // Looked into once what is under way here is done.
             self.spent = Some(now);
-            self.deadlines.lower(now, Timer::Wear);
+            self.deadlines.lower(now, Timer::Recycle);
         }
         at_limit
     }
@@ -310,11 +320,13 @@ impl Pool {
     /// When nothing runs any more and nothing will, what is left is closed and `Done` said. Only once the outbox is
     /// empty: carrying it out may give connections back.
     fn come_to_rest(&mut self) {
+        let is_over = |process: &Process| process.is_over(self.is_unwanted(process));
         let outcome = match self.phase {
-            _ if !self.leaving.is_empty() => return,
-            Phase::Stopping if !self.workers.everyone().any(Worker::is_live) => self.outcome,
-            Phase::Serving if self.workers.everyone().all(Worker::is_over) => {
-                let finished = self.workers.iter().all(|worker| worker.is_finished() || worker.removed);
+            _ if self.processes.retiring().next().is_some() => return,
+            Phase::Stopping if !self.processes.active_ones().any(Process::is_live) => self.outcome,
+            Phase::Serving if self.processes.active_ones().all(is_over) => {
+                let is_done = |process: &Process| process.is_finished() || self.is_unwanted(process);
+                let finished = self.processes.currents().all(is_done);
                 if finished { Outcome::Finished } else { Outcome::Exhausted }
             }
             Phase::Idle | Phase::Serving | Phase::Stopping | Phase::Done(_) => return,
@@ -332,6 +344,6 @@ impl Pool {
     /// Debug builds check every invariant after every input, so that all tests do, those of the shell too.
     fn check(&self) {
         #[cfg(any(test, debug_assertions))]
-        super::invariants::check(self);
+        self.check_invariants();
     }
 }

@@ -3,9 +3,9 @@
 
 use super::deadlines::after;
 use super::pool::{Phase, Pool};
+use super::process::{Process, Role};
 use super::rollout::{Purpose, Reloaded, Rollout, Stage, Step};
 use super::state::{Event, Reason, State};
-use super::worker::Worker;
 use super::{Deadline, Next, Note, Output, Timer};
 use crate::ids::WorkerId;
 use std::collections::VecDeque;
@@ -41,7 +41,7 @@ impl Pool {
 
     /// Goes as far as it can now; called after everything that may have changed something.
     pub(super) fn roll(&mut self, now: Instant) {
-        // What is given on the way may wear somebody out: looked into until it does not.
+        // By what is given on the way a process may have served for long enough: looked into until none has.
         loop {
             self.spent = None;
             self.go_on(now);
@@ -53,7 +53,7 @@ impl Pool {
 
     fn go_on(&mut self, now: Instant) {
         self.fill_gaps(now);
-        self.spare_no_more(now);
+        self.retry_now_if_due(now);
         loop {
             self.begin(now);
             let Some(rollout) = &self.rollout else { return };
@@ -70,9 +70,9 @@ impl Pool {
 
     /// A slot whose own process has ended is its successor's, however far that is.
     fn fill_gaps(&mut self, now: Instant) {
-        let wanted = self.workers.successors.iter().filter(|successor| !successor.removed);
-        for id in wanted.map(Worker::id).collect::<Vec<_>>() {
-            match self.workers.get(id.slot as usize).map(Worker::state) {
+        let wanted = |process: &&Process| process.role == Role::Successor { wanted: true };
+        for id in self.processes.successors().filter(wanted).map(Process::id).collect::<Vec<_>>() {
+            match self.processes.current(id.slot).map(Process::state) {
                 // It is to stay down.
                 Some(State::Standby { reason: Reason::Finished | Reason::Stopped, .. }) => {
                     self.drop_step(now, id.slot);
@@ -109,16 +109,16 @@ impl Pool {
             self.note(Note::ReloadBegan { workers });
             // Where reloads follow each other quickly, those slots come first that have waited longest for a new process.
             let mut slots: Vec<u32> = (0..workers).collect();
-            slots.sort_by_key(|slot| self.workers.get(*slot as usize).map(|worker| worker.version));
+            slots.sort_by_key(|slot| self.processes.current(*slot).map(|process| process.version));
             let todo = slots.into_iter().map(|slot| (slot, version)).collect();
             self.start_rollout(Purpose::Reload { ticket }, version, todo);
             self.outbox.push_back(Output::Prepare { ticket, version });
-        } else if let Some((worker, worn)) = self.worn(now)
-            && let Some(version) = self.current(worker).map(|worker| worker.version)
+        } else if let Some((worker, reason)) = self.to_recycle(now)
+            && let Some(version) = self.processes.active(worker).map(|worker| worker.version)
         {
-            self.note(Note::Worn { worker, worn });
-            self.is_replaced_for(worker, worn);
-            let purpose = Purpose::Replace { slot: worker.slot, worn };
+            self.note(Note::Recycled { worker, reason });
+            self.is_replaced_for(worker, reason);
+            let purpose = Purpose::Replace { slot: worker.slot, reason };
             self.start_rollout(purpose, version, VecDeque::from([(worker.slot, version)]));
         }
     }
@@ -138,7 +138,7 @@ impl Pool {
         let Some(rollout) = self.rollout.as_ref().filter(|rollout| rollout.prepared) else { return false };
         let count =
             |which: &dyn Fn(&Step) -> bool| rollout.steps.iter().filter(|step| which(step)).count() as u32;
-        let coming = count(&|step| self.workers.successor(step.slot).is_some());
+        let coming = count(&|step| self.processes.successor(step.slot).is_some());
         let missing = rollout.steps.len() as u32 - coming - count(&Step::is_draining);
         // A process too many is one that comes, or one that has yet to go, be it since another rollout.
         let beside = coming + self.replaced_and_not_gone() < surge;
@@ -147,9 +147,10 @@ impl Pool {
         }
         let next = self.rollout.as_mut().and_then(|rollout| rollout.todo.pop_front());
         let Some((slot, version)) = next else { return false };
-        let Some(worker) = self.workers.get_mut(slot as usize).filter(|worker| !worker.removed) else {
+        let Some(worker) = self.processes.current_mut(slot) else { return true };
+        if self.slots.get(slot as usize).is_none_or(|slot| slot.removed) {
             return true;
-        };
+        }
         let (old, before) = (worker.id(), worker.version);
         let down = matches!(worker.state(), State::Standby { .. });
         // It is to stay down, or is on its way there.
@@ -167,8 +168,8 @@ impl Pool {
         let wanted = self.opened_by(old);
         let (process, stage) = if down || !beside {
             // Whoever comes back by itself, or after it has made room, comes as the new version.
-            if let Some(worker) = self.workers.get_mut(slot as usize).filter(|_| down) {
-                worker.backoff.refill(&self.settings);
+            if let Some(slot) = self.slots.get_mut(slot as usize).filter(|_| down) {
+                slot.backoff.refill(&self.settings);
             }
             (old, Stage::Clearing)
         } else {
@@ -193,7 +194,7 @@ impl Pool {
         };
         let (slot, process, stage) = (step.slot, step.process, step.stage);
         let stage = match stage {
-            Stage::Clearing => match self.workers.get(slot as usize) {
+            Stage::Clearing => match self.processes.current(slot) {
                 Some(worker) if worker.id() != process => {
                     let id = worker.id();
                     self.set_process(place, id);
@@ -207,7 +208,7 @@ impl Pool {
                 Some(Stage::Proving(after(now, self.settings.min_healthy_time)))
             }
             Stage::Proving(until) if until <= now && self.is_well(process) => {
-                let old = self.workers.get(slot as usize).map(Worker::id).filter(|old| *old != process);
+                let old = self.processes.current(slot).map(Process::id).filter(|old| *old != process);
                 self.note_dropped(place);
                 self.promote(now, process);
                 self.act_on(now, process, Event::Settled);
@@ -218,7 +219,7 @@ impl Pool {
             Stage::Proving(until) if until <= now => {
                 Some(Stage::Proving(after(now, self.settings.min_healthy_time.max(PROVE_AGAIN))))
             }
-            Stage::Draining(old) if !self.leaving.iter().any(|leaving| leaving.id() == old) => None,
+            Stage::Draining(old) if self.processes.find_retiring(old).is_none() => None,
             Stage::Coming | Stage::Proving(_) | Stage::Draining(_) => return false,
         };
         self.set_stage(place, stage);
@@ -248,7 +249,7 @@ impl Pool {
     }
 
     fn is_well(&self, id: WorkerId) -> bool {
-        self.workers.by_id(id).is_some_and(|worker| worker.is_running() && !self.is_out(worker))
+        self.processes.active(id).is_some_and(|worker| worker.is_running() && !self.is_out(worker))
     }
 
     /// The moments that a rollout waits for.
@@ -269,7 +270,7 @@ impl Pool {
 
     /// The versions of which a process runs or may yet be started.
     pub fn versions_in_use(&self) -> Vec<u32> {
-        let own = self.workers.everyone().map(|worker| worker.version);
+        let own = self.processes.active_ones().map(|worker| worker.version);
         let rollout = self.rollout.iter().flat_map(|rollout| {
             let before = rollout.steps.iter().map(|step| step.before);
             let noted = rollout.todo.iter().chain(&rollout.done).map(|(_, version)| *version);

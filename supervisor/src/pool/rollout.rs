@@ -1,9 +1,7 @@
 //! A rollout under way, what it is for and how it can end. Plain data; `rolling` moves it on.
 
 use super::boot::Wanted;
-#[cfg(any(test, debug_assertions))]
-use super::pool::Pool;
-use super::{Deadline, Exit, Worn};
+use super::{Deadline, Exit, RecycleReason};
 use crate::ids::{BalancerId, WorkerId};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -35,8 +33,8 @@ pub enum Purpose {
     Reload { ticket: u64 },
     /// A reload failed in this way, and those that it had replaced go back.
     Rollback { ticket: u64, failed: Failed },
-    /// The process of this slot is worn out.
-    Replace { slot: u32, worn: Worn },
+    /// The process of this slot has served for long enough.
+    Replace { slot: u32, reason: RecycleReason },
 }
 
 /// Why a rollout failed.
@@ -131,20 +129,6 @@ impl Rollout {
         let draining = self.steps.iter().filter(|step| step.is_draining()).count();
         let (done, under_way) = (self.done.len(), self.steps.len() - draining);
         Progress { done, under_way, waiting: self.todo.len(), draining }
-    }
-
-    /// Panics with a sentence when something is not as it must be.
-    #[cfg(any(test, debug_assertions))]
-    pub(super) fn check(&self, pool: &Pool) {
-        let surge = pool.settings.max_surge as usize;
-        let mut slots: Vec<_> =
-            self.steps.iter().map(|step| step.slot).chain(self.todo.iter().map(|(slot, _)| *slot)).collect();
-        slots.sort_unstable();
-        assert!(slots.windows(2).all(|pair| pair[0] != pair[1]), "a slot is replaced twice: {self:?}");
-        let draining = pool.replaced_and_not_gone() as usize;
-        let coming = self.steps.iter().filter(|step| pool.is_successor(step.process)).count();
-        assert!(coming + draining <= surge, "{coming} come and {draining} drain: {self:?}");
-        assert!(self.failed.is_none() || self.todo.is_empty(), "a failed rollout goes on: {self:?}");
     }
 
     pub(super) fn concerns(&self, id: WorkerId) -> bool {

@@ -1,9 +1,11 @@
 //! The part of the pool that changes how many workers there are. Slots stay contiguous: they come and go at the end.
 
 use super::pool::{Phase, Pool};
+use super::process::{Process, Role};
+use super::slot::Slot;
 use super::state::Event;
-use super::worker::Worker;
 use super::{Change, Note, Output};
+use crate::ids::WorkerId;
 use std::time::Instant;
 
 impl Pool {
@@ -20,15 +22,14 @@ impl Pool {
         }
         self.settings.workers = to;
         self.note(Note::Scaled { from, to });
-        for slot in from.min(to)..self.workers.len() as u32 {
+        for slot in from.min(to)..self.slots.len() as u32 {
             self.keep_or_remove(now, slot, serving);
         }
-        for slot in self.workers.len() as u32..to {
+        for slot in self.slots.len() as u32..to {
             let past = self.past.get(slot as usize).copied().unwrap_or(0);
-            let version = self.version;
-            let mut worker = Worker::new(slot, past, &self.settings);
-            worker.version = version;
-            self.workers.push(worker);
+            let id = WorkerId { slot, incarnation: past };
+            self.slots.push(Slot::new(slot, past, &self.settings));
+            self.processes.add(Process::new(id, Role::Current, self.version));
             if serving {
                 self.act(now, slot, Event::Due(now));
                 self.include(slot);
@@ -43,14 +44,16 @@ impl Pool {
     /// A slot that exists and is on the other side of the limit now.
     fn keep_or_remove(&mut self, now: Instant, slot: u32, serving: bool) {
         let wanted = slot < self.settings.workers;
-        let Some(worker) = self.workers.get_mut(slot as usize) else { return };
-        if worker.removed != wanted {
+        let Some(found) = self.slots.get_mut(slot as usize) else { return };
+        if found.removed != wanted {
             return;
         }
-        worker.removed = !wanted;
-        if worker.removed && std::mem::take(&mut worker.cordoned) {
+        found.removed = !wanted;
+        if found.removed
+            && std::mem::take(&mut found.cordoned)
+            && let Some(worker) = self.processes.current(slot).map(Process::id)
+        {
             // Whoever gets the slot later was never cordoned.
-            let worker = worker.id();
             self.outbox.push_back(Output::Changed(Change::Cordon { worker, cordoned: false }));
         }
         if !wanted {
@@ -66,17 +69,18 @@ impl Pool {
 
     /// Workers whose slot was scaled away disappear when nothing of them runs, the highest first.
     pub(super) fn remove_gone(&mut self) {
-        while let Some(last) = self.workers.last()
-            && !self.is_left(last.id().slot)
-            && let Some(worker) = self.workers.pop_if(|worker| worker.removed && !worker.is_live())
+        while let Some(slot) = self.slots.last().filter(|slot| slot.removed && !self.is_left(slot.id()))
+            && let Some(last) = self.processes.current(slot.id()).filter(|process| !process.is_live())
         {
-            let id = worker.id();
-            let slot = id.slot as usize;
-            if self.past.len() <= slot {
-                self.past.resize(slot + 1, 0);
+            let (worker, incarnation) = (last.id(), slot.last_incarnation());
+            let place = worker.slot as usize;
+            if self.past.len() <= place {
+                self.past.resize(place + 1, 0);
             }
-            self.past[slot] = worker.next - 1;
-            self.outbox.push_back(Output::Changed(Change::WorkerRemoved { worker: id }));
+            self.past[place] = incarnation;
+            self.slots.pop();
+            self.processes.remove_current(worker.slot);
+            self.outbox.push_back(Output::Changed(Change::WorkerRemoved { worker }));
         }
     }
 }

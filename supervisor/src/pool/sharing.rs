@@ -1,7 +1,7 @@
 //! Lanes that several processes of a worker came by, as the children of a preforking server do: each gets one of its own,
 //! and the shared one is left to whoever may still receive from it. It tells no process from another.
 
-use super::lane::{Flow, Gate, Lane};
+use super::lane::{Eligibility, Lane, LaneState};
 use super::pool::Pool;
 use super::{Finding, Note, Output, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
@@ -59,7 +59,7 @@ impl Pool {
         let sibling = |other: &Lane| {
             other.shared_out && other.worker() == lane.worker() && other.balancer() == lane.balancer()
         };
-        let well = |other: &Lane| matches!(other.flow, Flow::Ready | Flow::Full);
+        let well = |other: &Lane| matches!(other.state, LaneState::Ready | LaneState::Full);
         let mut others = self.lanes.iter().filter(|(other, _)| **other != id);
         lane.shared_out && others.any(|(_, other)| sibling(other) && well(other))
     }
@@ -90,8 +90,8 @@ impl Pool {
     /// It takes nothing, while another process of its worker does.
     fn is_suspect_alone(&self, id: LaneId) -> bool {
         self.lanes.get(&id).is_some_and(|lane| {
-            lane.flow == Flow::Suspect
-                && matches!(lane.gate, Gate::Open | Gate::AtLimit)
+            lane.state == LaneState::Suspect
+                && matches!(lane.eligibility, Eligibility::Open | Eligibility::AtLimit)
                 && !lane.condemned
                 && self.has_well_sibling(id, lane)
         })

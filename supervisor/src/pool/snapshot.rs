@@ -1,10 +1,10 @@
 //! What can be read of the pool without changing it: workers, lanes, balancers and counts of them.
 
-use super::balancer::{Balancer, BalancerState};
+use super::balancer::Balancer;
 use super::lane::Lane;
-use super::leaving::Leaving;
 use super::pool::{Phase, Pool};
-use super::state::State;
+use super::socket::BalancerState;
+use super::state::{State, Stop};
 use super::worker::Worker;
 use super::{Settings, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
@@ -22,35 +22,40 @@ impl Pool {
     }
 
     /// All workers, by slot. Those that were scaled away are at the end until they are gone.
-    pub fn workers(&self) -> &[Worker] {
-        &self.workers
+    pub fn workers(&self) -> impl Iterator<Item = Worker<'_>> {
+        self.slots.iter().zip(self.processes.currents()).map(|(slot, process)| Worker::new(slot, process))
+    }
+
+    /// The worker of this slot.
+    pub fn worker_in(&self, slot: u32) -> Option<Worker<'_>> {
+        Some(Worker::new(self.slots.get(slot as usize)?, self.processes.current(slot)?))
     }
 
     /// The worker of that name: its slot's own, or one that is to take the place of that.
-    pub fn worker(&self, id: WorkerId) -> Option<&Worker> {
-        self.current(id)
+    pub fn worker(&self, id: WorkerId) -> Option<Worker<'_>> {
+        Some(Worker::new(self.slots.get(id.slot as usize)?, self.processes.active(id)?))
     }
 
     /// Those that start beside the worker whose slot they are to take.
-    pub fn successors(&self) -> &[Worker] {
-        &self.workers.successors
+    pub fn successors(&self) -> impl Iterator<Item = Worker<'_>> {
+        self.processes.successors().filter_map(|process| self.worker(process.id()))
     }
 
-    /// Processes that leave beside those that took their place, oldest first.
-    pub fn leaving(&self) -> &[Leaving] {
-        &self.leaving
+    /// Processes that retire beside those that took their place, oldest first, and how they stop.
+    pub fn retiring(&self) -> impl Iterator<Item = (WorkerId, Stop)> {
+        self.processes.retiring().filter_map(|process| Some((process.id(), process.stop()?)))
     }
 
     /// The worker is a suspect: out of rotation for its lag, or somewhere because nothing is taken from a lane.
     pub fn is_suspect(&self, worker: WorkerId) -> bool {
-        self.current(worker).is_some_and(|worker| self.is_out(worker))
+        self.processes.active(worker).is_some_and(|worker| self.is_out(worker))
     }
 
     /// Since when the worker has lagged too long, or taken nothing from a lane, if it is a suspect.
     pub fn suspect_since(&self, worker: WorkerId) -> Option<Instant> {
-        let known = self.current(worker).filter(|worker| self.is_out(worker))?;
+        let known = self.processes.active(worker).filter(|worker| self.is_out(worker))?;
         let its = self.lanes.values().filter(|lane| lane.worker() == worker);
-        its.filter_map(Lane::stuck_since).chain(known.suspect_since()).min()
+        its.filter_map(Lane::stuck_since).chain(known.health.suspect_since()).min()
     }
 
     /// How many workers there are to be; more may exist until those that were scaled away are gone.
@@ -90,17 +95,17 @@ impl Pool {
 
     /// Slots, whatever their state.
     pub fn count_workers(&self) -> usize {
-        self.workers.len()
+        self.slots.len()
     }
 
     /// Workers that are ready, or have had their time to be.
     pub fn count_running_workers(&self) -> usize {
-        self.workers.iter().filter(|worker| matches!(worker.state(), State::Running { .. })).count()
+        self.processes.currents().filter(|process| matches!(process.state(), State::Running { .. })).count()
     }
 
     /// Workers that are not in standby.
     pub fn count_active_workers(&self) -> usize {
-        self.workers.iter().filter(|worker| worker.is_live()).count()
+        self.processes.currents().filter(|process| process.is_live()).count()
     }
 
     /// Balancers whose socket listens, in a cluster that is not stopping.

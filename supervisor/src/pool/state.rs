@@ -1,12 +1,9 @@
-//! The states of a worker and the one table that changes them: every state by every event, without a wildcard.
-//! It performs nothing: the effect of a cell is told.
+//! The states of a process, what happens to one, and what follows. Plain data: the table that changes states is in `transition`.
 
-use super::deadlines::after;
-use super::stop::{after_stop, asked, cut, debugged, forced, killed, leave, signalled};
-use super::{Next, Settings, Signal, Stop};
+use super::Signal;
 use std::time::{Duration, Instant};
 
-/// Where a worker is in its life. `pid` is `None` until the shell has told it.
+/// Where a process is in its life. `pid` is `None` until the shell has told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     /// No process. It starts at `due`, or as soon after as a boot slot is free.
@@ -20,7 +17,7 @@ pub enum State {
     Stopping(Stop),
 }
 
-/// Why a worker is in standby.
+/// Why a slot has no process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
     /// It has not been started yet.
@@ -35,19 +32,82 @@ pub enum Reason {
     Stopped,
 }
 
-/// What happens to a worker.
+/// How a process stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub struct Stop {
+    /// The first process, once known.
+    pub pid: Option<u32>,
+    /// When it was spawned.
+    pub since: Instant,
+    /// When it was told to stop.
+    pub asked: Instant,
+    /// Out of rotation and not yet told to stop: it finishes what it has, but is told no later than this.
+    pub drain_until: Option<Instant>,
+    /// When it is killed; `None` is never, that it has been, or that it drains.
+    pub force_at: Option<Instant>,
+    /// What it was last told to stop by: what a process that appears only now is sent.
+    pub signal: Signal,
+    /// Somebody debugs it and will end it.
+    pub debugging: bool,
+    /// What follows once it is gone.
+    pub next: Next,
+}
+
+impl Stop {
+    /// It finishes what it has and has not been told to stop.
+    pub fn drains(&self) -> bool {
+        self.drain_until.is_some()
+    }
+
+    /// It has been killed.
+    pub fn forced(&self) -> bool {
+        self.signal == Signal::Kill
+    }
+}
+
+/// What follows when a stopping worker is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Next {
+    /// It stays down.
+    Nothing,
+    /// It starts again, as part of a restart.
+    Restart,
+    /// It starts again, because somebody wants it started.
+    Start,
+}
+
+/// Makes the enum, and for the table's test the list of all its events, each with one value of what it carries.
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident $(($carries:ty))?,)*) => {
+        /// What happens to a process.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Event {
+            $($(#[$doc])* $name $(($carries))?,)*
+        }
+
+        #[cfg(test)]
+        impl Event {
+            /// One of each; what carries a moment carries this one.
+            pub(super) fn one_of_each(at: Instant) -> Vec<Self> {
+                vec![$(Self::$name $((<$carries as Carried>::value(at)))?,)*]
+            }
+        }
+    };
+}
+
+events! {
     /// It is to be started at this moment.
     Due(Instant),
     /// It is not to be started again.
     GiveUp,
-    /// A process is being ordered for it.
+    /// It is being ordered.
     Order,
+    /// It exists, under this number.
     Spawned(u32),
+    /// It did not come to be.
     SpawnFailed,
     /// It is ready: it listens on an address, or has said or shown so.
-    Listened,
+    Ready,
     /// Its boot is over as far as others are concerned, or it cannot be seen, for `boot_slot`: another may boot.
     SlotFreed,
     /// It was seen to boot.
@@ -64,8 +124,11 @@ pub(super) enum Event {
     DrainDue,
     /// `stop_timeout` has passed.
     ForceDue,
-    /// It hangs: it is to leave, and another to take its place.
+    /// It hangs: another is to take its place, and it is to be stopped.
     Hung,
+    /// Its first process has ended and others of it live: another is to take its place, and they are to finish what they have.
+    MainEnded,
+    /// It ended.
     Exited,
     /// It exited with a code that says it has done its work.
     Finished,
@@ -75,15 +138,49 @@ pub(super) enum Event {
     Shutdown,
     /// The cluster stops at once.
     Kill,
-    // Commands.
+    /// Somebody wants it started.
     Start,
+    /// Somebody wants it stopped.
     Stop,
+    /// Somebody wants it stopped, and another started.
     Restart,
+    /// Somebody sends it SIGHUP, or wants it started.
     HangUp,
+    /// Somebody wants it killed.
     ForceStop,
+    /// Somebody wants it to end with a core.
     Dump,
+    /// Somebody debugs it.
     Debug,
+    /// Somebody sends it this signal.
     Signal(i32),
+}
+
+/// What an event may carry.
+#[cfg(test)]
+trait Carried {
+    fn value(at: Instant) -> Self;
+}
+
+#[cfg(test)]
+impl Carried for Instant {
+    fn value(at: Instant) -> Self {
+        at
+    }
+}
+
+#[cfg(test)]
+impl Carried for u32 {
+    fn value(_: Instant) -> Self {
+        9
+    }
+}
+
+#[cfg(test)]
+impl Carried for i32 {
+    fn value(_: Instant) -> Self {
+        12
+    }
 }
 
 /// What follows from an event, for the pool to carry out.
@@ -95,8 +192,9 @@ pub(super) enum Effect {
     /// It listens for the first time, this long after it was spawned.
     Ready(Duration),
     NeverListened(Duration),
-    /// Its process hangs, or was not ready in time, and is not its own any more: stop it like this, and restart or give up.
-    Hung(Stop),
+    /// It has lost its place, because it hangs, was not ready in time, or has lost its first process: stop what lives of it like
+    /// this, and restart or give up.
+    Evicted(Stop),
     /// Its process ended unasked after this long: restart or give up.
     Died(Duration),
     /// Its process has done its work in this time.
@@ -122,211 +220,25 @@ pub(super) enum Effect {
     Forced(Duration),
 }
 
-/// The table. Each cell is written down, so that a new state or event does not compile until it has been thought of.
-pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Settings) -> (State, Effect) {
-    use Event as E;
-    use State::{Running, Standby, Starting, Stopping};
-    let lived = |since: Instant| now.saturating_duration_since(since);
-    match (state, event) {
-        (Standby { reason: reason @ (Reason::Unstarted | Reason::Restart), .. }, E::Due(at)) => {
-            (Standby { due: Some(at), reason }, Effect::Nothing)
-        }
-        (Standby { reason: Reason::Unstarted | Reason::Restart, .. }, E::GiveUp) => {
-            (Standby { due: None, reason: Reason::BudgetSpent }, Effect::Nothing)
-        }
-        (
-            Standby { reason: Reason::BudgetSpent | Reason::Finished | Reason::Stopped, .. },
-            E::Due(_) | E::GiveUp,
-        ) => (state, Effect::Nothing),
-        (Standby { due: Some(_), .. }, E::Order) => {
-            let slot_until = (!settings.boot_slot.is_zero()).then(|| after(now, settings.boot_slot));
-            (Starting { pid: None, since: now, slot_until }, Effect::Nothing)
-        }
-        (Standby { due: None, .. }, E::Order) => (state, Effect::Nothing),
-        (Standby { due, reason }, E::Start | E::Restart | E::HangUp) => {
-            // Who has waited for a boot slot keeps their place.
-            let due = Some(due.map_or(now, |at| at.min(now)));
-            let reason = if reason == Reason::Unstarted { reason } else { Reason::Restart };
-            (Standby { due, reason }, Effect::Nothing)
-        }
-        (Standby { .. }, E::Stop | E::ForceStop | E::Close(_) | E::Shutdown | E::Kill) => {
-            (Standby { due: None, reason: Reason::Stopped }, Effect::Nothing)
-        }
-        (
-            Standby { .. },
-            E::Spawned(_)
-            | E::SpawnFailed
-            | E::Listened
-            | E::SlotFreed
-            | E::StillBoots
-            | E::StartTimeout
-            | E::StartFailed
-            | E::Settled
-            | E::Quiet
-            | E::DrainDue
-            | E::ForceDue
-            | E::Hung
-            | E::Exited
-            | E::Finished
-            | E::Dump
-            | E::Debug
-            | E::Signal(_),
-        ) => (state, Effect::Nothing),
-
-        (Starting { pid: None, since: _, slot_until }, E::Spawned(pid)) => {
-            (Starting { pid: Some(pid), since: now, slot_until }, Effect::Started(None))
-        }
-        (Running { pid: None, since, settled }, E::Spawned(pid)) => {
-            (Running { pid: Some(pid), since, settled }, Effect::Started(None))
-        }
-        (Stopping(stop @ Stop { pid: None, .. }), E::Spawned(pid)) => {
-            (Stopping(Stop { pid: Some(pid), ..stop }), Effect::Started(Some(stop.signal)))
-        }
-        (
-            Starting { pid: Some(_), .. }
-            | Running { pid: Some(_), .. }
-            | Stopping(Stop { pid: Some(_), .. }),
-            E::Spawned(_) | E::SpawnFailed,
-        ) => (state, Effect::Nothing),
-        (Starting { pid: None, .. } | Running { pid: None, .. }, E::SpawnFailed) => {
-            (Standby { due: None, reason: Reason::Restart }, Effect::NotSpawned)
-        }
-        (Stopping(stop @ Stop { pid: None, .. }), E::SpawnFailed) => {
-            (after_stop(stop.next, now), Effect::NotSpawnedStopped)
-        }
-
-        (Starting { pid, since, .. }, E::Listened) => {
-            (Running { pid, since, settled: false }, Effect::Ready(lived(since)))
-        }
-        (Starting { pid, since, .. }, E::SlotFreed) => {
-            (Starting { pid, since, slot_until: None }, Effect::Nothing)
-        }
-        (Starting { pid, since, slot_until: Some(_) }, E::StillBoots) => {
-            let slot_until = Some(after(now, settings.boot_slot));
-            (Starting { pid, since, slot_until }, Effect::Nothing)
-        }
-        (Starting { slot_until: None, .. }, E::StillBoots) => (state, Effect::Nothing),
-        (Starting { pid: Some(pid), since, .. }, E::StartTimeout) => {
-            (Running { pid: Some(pid), since, settled: true }, Effect::NeverListened(lived(since)))
-        }
-        (Starting { pid: Some(pid), since, .. }, E::StartFailed) => {
-            let stop = killed(Stop { pid: Some(pid), since, ..asked(now, Next::Nothing, None) });
-            (Standby { due: None, reason: Reason::Restart }, Effect::Hung(stop))
-        }
-        (Starting { pid: None, .. }, E::StartTimeout | E::StartFailed) => (state, Effect::Nothing),
-        (Running { pid, since, .. }, E::Settled) => (Running { pid, since, settled: true }, Effect::Nothing),
-        (Starting { .. } | Running { .. }, E::Quiet | E::DrainDue) => (state, Effect::Nothing),
-        (Stopping(stop), E::Quiet | E::DrainDue) => cut(stop, event == E::Quiet, now, settings),
-        (Starting { .. }, E::Settled | E::ForceDue) => (state, Effect::Nothing),
-        (
-            Running { .. },
-            E::Listened | E::SlotFreed | E::StillBoots | E::StartTimeout | E::StartFailed | E::ForceDue,
-        )
-        | (
-            Stopping(_),
-            E::Listened | E::SlotFreed | E::StillBoots | E::StartTimeout | E::StartFailed | E::Settled,
-        ) => (state, Effect::Nothing),
-
-        (Running { pid: Some(pid), since, .. }, E::Hung) => {
-            let stop =
-                Stop { pid: Some(pid), since, ..asked(now, Next::Nothing, Some(settings.hang_stop_timeout)) };
-            (Standby { due: None, reason: Reason::Restart }, Effect::Hung(stop))
-        }
-        (Starting { .. } | Running { pid: None, .. } | Stopping(_), E::Hung) => (state, Effect::Nothing),
-
-        (Starting { since, .. } | Running { since, .. }, E::Exited) => {
-            (Standby { due: None, reason: Reason::Restart }, Effect::Died(lived(since)))
-        }
-        (Starting { since, .. } | Running { since, .. }, E::Finished) => {
-            (Standby { due: None, reason: Reason::Finished }, Effect::Finished(lived(since)))
-        }
-        // However it ended: it was asked to.
-        (Stopping(Stop { since, next: Next::Nothing, .. }), E::Exited | E::Finished) => {
-            (after_stop(Next::Nothing, now), Effect::Stopped(lived(since)))
-        }
-        (Stopping(Stop { since, next, .. }), E::Exited | E::Finished) => {
-            (after_stop(next, now), Effect::Replaced(lived(since)))
-        }
-        (Starting { .. } | Running { .. } | Stopping(_), E::Due(_) | E::GiveUp | E::Order) => {
-            (state, Effect::Nothing)
-        }
-
-        (Starting { .. } | Running { .. }, E::Start) => (state, Effect::Nothing),
-        (Running { pid, since, .. }, E::Stop) => leave(pid, since, Next::Nothing, None, now, settings),
-        (Running { pid, since, .. }, E::Restart) => leave(pid, since, Next::Restart, None, now, settings),
-        (Running { pid, since, .. }, E::Close(by)) => {
-            leave(pid, since, Next::Nothing, Some(by), now, settings)
-        }
-        (Starting { pid, since, .. }, E::Stop | E::Close(_) | E::Shutdown)
-        | (Running { pid, since, .. }, E::Shutdown) => {
-            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
-            (Stopping(stop), signalled(pid, stop.signal))
-        }
-        (Starting { pid, since, .. }, E::Restart) => {
-            let stop = Stop { pid, since, ..asked(now, Next::Restart, settings.stop_timeout) };
-            (Stopping(stop), signalled(pid, stop.signal))
-        }
-        (Starting { pid, since, .. } | Running { pid, since, .. }, E::ForceStop | E::Kill) => {
-            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
-            (Stopping(killed(stop)), signalled(pid, Signal::Kill))
-        }
-        (Starting { pid, since, .. } | Running { pid, since, .. }, E::Dump) => {
-            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
-            // Even where there is no time to stop: it takes some to write a core.
-            (Stopping(Stop { signal: Signal::Abort, ..stop }), signalled(pid, Signal::Abort))
-        }
-        (Starting { pid, since, .. } | Running { pid, since, .. }, E::Debug) => {
-            let stop = debugged(Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) });
-            (Stopping(stop), signalled(pid, Signal::Debug))
-        }
-
-        (Stopping(stop), E::Start | E::HangUp) => {
-            (Stopping(Stop { next: Next::Start, ..stop }), Effect::Nothing)
-        }
-        (Stopping(stop), E::Restart) => {
-            (Stopping(Stop { next: stop.next.max(Next::Restart), ..stop }), Effect::Nothing)
-        }
-        (Stopping(stop), E::Stop) => (Stopping(Stop { next: Next::Nothing, ..stop }), Effect::Nothing),
-        (Stopping(stop @ Stop { drain_until: Some(until), .. }), E::Close(by)) => {
-            let stop = Stop { drain_until: Some(until.min(by)), next: Next::Nothing, ..stop };
-            if by <= now { cut(stop, false, now, settings) } else { (Stopping(stop), Effect::Nothing) }
-        }
-        // Nobody waits for a debugger when all is to end, and what had no time to stop gets it now.
-        (Stopping(stop @ Stop { pid, since, .. }), E::Shutdown | E::Close(_)) => {
-            let end = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
-            let endless = !stop.forced() && stop.force_at.is_none() && settings.stop_timeout.is_some();
-            if stop.debugging || stop.drains() || endless {
-                (Stopping(end), signalled(pid, end.signal))
-            } else {
-                (Stopping(Stop { next: Next::Nothing, ..stop }), Effect::Nothing)
-            }
-        }
-        (Stopping(stop), E::ForceDue | E::ForceStop) if !stop.forced() => {
-            (Stopping(killed(stop)), forced(&stop, lived(stop.asked)))
-        }
-        (Stopping(_), E::ForceDue) => (state, Effect::Nothing),
-        (Stopping(stop), E::ForceStop) => (state, signalled(stop.pid, Signal::Kill)),
-        (Stopping(stop), E::Kill) if !stop.forced() => {
-            let end = Stop { next: Next::Nothing, ..killed(stop) };
-            (Stopping(end), forced(&stop, lived(stop.asked)))
-        }
-        (Stopping(stop), E::Kill) => {
-            (Stopping(Stop { next: Next::Nothing, ..stop }), signalled(stop.pid, Signal::Kill))
-        }
-        // Who has been killed neither dumps nor waits for a debugger.
-        (Stopping(stop), E::Dump | E::Debug) if stop.forced() => (state, Effect::Nothing),
-        (Stopping(stop @ Stop { pid, since, next, .. }), E::Dump) if stop.drains() => {
-            let stop = Stop { pid, since, ..asked(now, next, settings.stop_timeout) };
-            (Stopping(Stop { signal: Signal::Abort, ..stop }), signalled(pid, Signal::Abort))
-        }
-        (Stopping(stop), E::Dump) => {
-            (Stopping(Stop { signal: Signal::Abort, ..stop }), signalled(stop.pid, Signal::Abort))
-        }
-        (Stopping(stop), E::Debug) => (Stopping(debugged(stop)), signalled(stop.pid, Signal::Debug)),
-
-        (Starting { pid, .. } | Running { pid, .. }, E::HangUp) => (state, signalled(pid, Signal::HangUp)),
-        (Starting { pid, .. } | Running { pid, .. } | Stopping(Stop { pid, .. }), E::Signal(number)) => {
-            (state, signalled(pid, Signal::Number(number)))
+impl Effect {
+    /// The process has its place no longer: nothing is left of it, or only what has to end.
+    pub(super) fn is_end(self) -> bool {
+        match self {
+            Self::Nothing
+            | Self::Started(_)
+            | Self::Ready(_)
+            | Self::NeverListened(_)
+            | Self::Signal(_)
+            | Self::Drain
+            | Self::Drained { .. }
+            | Self::Forced(_) => false,
+            Self::Evicted(_)
+            | Self::Died(_)
+            | Self::Finished(_)
+            | Self::Stopped(_)
+            | Self::Replaced(_)
+            | Self::NotSpawned
+            | Self::NotSpawnedStopped => true,
         }
     }
 }

@@ -1,11 +1,7 @@
-//! Steady traffic: connections have come one after the other for long, and workers that can wait at the queue itself all do. The kernel
-//! wakes them by turns, each accepts one, and nobody is told of single connections. It decides when that is so, and gives nothing itself.
+//! What a balancer knows of steady traffic: connections have come one after the other for long, and workers that can wait at the queue
+//! itself all do. The kernel wakes them by turns, each accepts one, and nobody is told of single connections. It gives nothing itself.
 
-use super::Output;
 use super::deadlines::after;
-use super::missed::is_out;
-use super::pool::Pool;
-use crate::ids::BalancerId;
 use std::time::{Duration, Instant};
 
 /// So many connections make it steady, if they come
@@ -16,9 +12,7 @@ const GAP: Duration = Duration::from_millis(100);
 pub(super) const SILENCE: Duration = Duration::from_millis(20);
 /// after so many.
 const AGAIN: u64 = 500;
-/// It goes by turns again for a moment each second, which shows who does not take what it is told of:
-const LASTS: Duration = Duration::from_secs(1);
-/// so many times each.
+/// When it has lasted for long enough, each lane has its turn so many times before it begins again.
 const ROUNDS: u64 = 4;
 
 /// What a balancer knows of it.
@@ -31,7 +25,7 @@ pub(super) struct Steady {
     /// the last of them then.
     last: Option<Instant>,
     /// The kernel wakes workers by turns, until then.
-    until: Option<Instant>,
+    pub(super) until: Option<Instant>,
 }
 
 impl Steady {
@@ -47,7 +41,7 @@ impl Steady {
         }
     }
 
-    fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         self.in_a_row >= MANY
     }
 
@@ -76,48 +70,5 @@ impl Steady {
             self.in_a_row = MANY.saturating_sub(ROUNDS * u64::from(lanes));
         }
         is_over
-    }
-}
-
-impl Pool {
-    /// It begins here and now, if traffic has been steady, and everybody can wait at the queue itself.
-    pub(super) fn steady_begins(&mut self, now: Instant, id: BalancerId) -> bool {
-        let is_due =
-            |balancer: &super::balancer::Balancer| balancer.queue.steady.is_due() && balancer.held() == 0;
-        if !self.balancers.get(&id).is_some_and(is_due) || !self.open_fits() || !self.all_may_watch(id) {
-            return false;
-        }
-        if let Some(balancer) = self.balancers.get_mut(&id) {
-            balancer.queue.steady.until = Some(after(now, LASTS));
-        }
-        true
-    }
-
-    /// Whoever may take from the balancer can wait at the queue itself, and nobody is out of rotation whom only turns bring back.
-    fn all_may_watch(&self, id: BalancerId) -> bool {
-        let mut any = false;
-        for lane in self.lanes.values().filter(|lane| lane.balancer() == id) {
-            if lane.may_take() {
-                any = true;
-                if !(lane.credit && lane.may_open && lane.may_watch) || lane.one_by_one || lane.rests {
-                    return false;
-                }
-            } else if is_out(lane) {
-                return false;
-            }
-        }
-        any
-    }
-
-    /// Those who have open credits are told whether they take one in each round.
-    pub(super) fn tell_pace(&mut self, id: BalancerId) {
-        let Some(balancer) = self.balancers.get(&id) else { return };
-        let one_each = balancer.queue.steady.is_on();
-        for (&lane_id, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.balancer() == id && lane.open) {
-            if lane.one_each != one_each {
-                lane.one_each = one_each;
-                self.outbox.push_back(Output::Pace { lane: lane_id, one_each });
-            }
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! How many workers may be out of rotation as suspects at once: where most lag, the machine or something that all depend
 //! on is slow, and nobody is to blame. It takes nobody out.
 
-use super::lane::{Flow, Gate, Lane};
+use super::lane::{Eligibility, Lane, LaneState};
 use super::pool::Pool;
-use super::worker::Worker;
+use super::process::Process;
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,8 @@ impl Pool {
     pub(super) fn may_go_out(&self, now: Instant, id: WorkerId) -> bool {
         let others = |own: &Lane| {
             self.lanes.values().any(|lane| {
-                let fit = matches!(lane.gate, Gate::Open | Gate::AtLimit)
-                    && !matches!(lane.flow, Flow::Suspect | Flow::Left);
+                let fit = matches!(lane.eligibility, Eligibility::Open | Eligibility::AtLimit)
+                    && !matches!(lane.state, LaneState::Suspect | LaneState::Left);
                 fit && lane.balancer() == own.balancer() && lane.worker() != id
             })
         };
@@ -28,7 +28,11 @@ impl Pool {
     /// than half lag, none becomes one before it lags for long.
     pub(super) fn has_room_for_suspect(&self, now: Instant, id: WorkerId) -> bool {
         let (mut running, mut out, mut lagging, mut own) = (0, 0, 0, Duration::ZERO);
-        for worker in self.workers.everyone().filter(|worker| worker.is_running() && !worker.cordoned) {
+        for worker in self
+            .processes
+            .active_ones()
+            .filter(|worker| worker.is_running() && !self.is_cordoned(worker.id()))
+        {
             let suspect = self.is_out(worker);
             if suspect && worker.id() == id {
                 return true;
@@ -46,11 +50,11 @@ impl Pool {
 
     /// For how long the worker has been away from its wait, or has taken nothing though something waits, by now.
     pub fn behind_for(&self, now: Instant, id: WorkerId) -> Duration {
-        self.current(id).map_or(Duration::ZERO, |worker| self.behind(now, worker))
+        self.processes.active(id).map_or(Duration::ZERO, |worker| self.behind(now, worker))
     }
 
     /// For how long the worker has been away from its wait, or has taken nothing though something waits.
-    fn behind(&self, now: Instant, worker: &Worker) -> Duration {
+    fn behind(&self, now: Instant, worker: &Process) -> Duration {
         let own = self.lanes.values().filter(|lane| lane.worker() == worker.id());
         let stuck = own.filter_map(|lane| lane.idle_for(now)).max().unwrap_or_default();
         let fresh = self.settings.lag_limit.unwrap_or_default();
@@ -70,9 +74,9 @@ impl Pool {
     }
 
     /// It is out of rotation somewhere, because of its lag or because nothing is taken from a lane.
-    pub(super) fn is_out(&self, worker: &Worker) -> bool {
+    pub(super) fn is_out(&self, worker: &Process) -> bool {
         let stuck = || {
-            let its = |lane: &Lane| lane.worker() == worker.id() && lane.flow == Flow::Suspect;
+            let its = |lane: &Lane| lane.worker() == worker.id() && lane.state == LaneState::Suspect;
             self.lanes.iter().any(|(id, lane)| its(lane) && !self.has_well_sibling(*id, lane))
         };
         worker.is_running() && (worker.health.is_suspect() || stuck())

@@ -12,7 +12,7 @@ pub(super) struct Health {
     last: Option<Look>,
     suspicion: Option<Suspicion>,
     /// Until then it could not help what it did.
-    excused: Option<Instant>,
+    ignored_until: Option<Instant>,
     /// `Examine` has been ordered and not been answered.
     pub(super) asked: bool,
     /// The shell takes the worker to be a suspect, for its lag or for a lane.
@@ -56,13 +56,13 @@ impl Health {
     }
 
     /// What it has not done until now is somebody else's doing.
-    pub(super) fn excuse(&mut self, now: Instant) {
-        self.excused = Some(now);
+    pub(super) fn ignore_until(&mut self, now: Instant) {
+        self.ignored_until = Some(now);
     }
 
     /// So much of a lag is its own.
     pub(super) fn its_own(&self, now: Instant, lag: Duration) -> Duration {
-        self.excused.map_or(lag, |until| lag.min(now.saturating_duration_since(until)))
+        self.ignored_until.map_or(lag, |until| lag.min(now.saturating_duration_since(until)))
     }
 
     /// Since when it has been a suspect for its lag.
@@ -105,21 +105,21 @@ impl Health {
             return None;
         }
         let after = now.saturating_duration_since(suspicion.since);
-        self.acquit();
+        self.reset();
         Some(after)
     }
 
     /// It is no suspect for its lag, whatever was found.
-    pub(super) fn acquit(&mut self) {
+    pub(super) fn reset(&mut self) {
         self.suspicion = None;
         self.asked = false;
     }
 
     /// What was known is of a process that is not, or not to be, in service.
     pub(super) fn forget(&mut self) {
-        self.acquit();
+        self.reset();
         self.last = None;
-        self.excused = None;
+        self.ignored_until = None;
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(health.good(begin + ms(2)), None);
         assert_eq!(health.good(begin + ms(3)), Some(ms(3)));
         assert!(!health.is_suspect());
-        health.excuse(begin + ms(500));
+        health.ignore_until(begin + ms(500));
         assert_eq!(health.its_own(begin + ms(600), ms(550)), ms(100));
         assert_eq!(health.its_own(begin + ms(600), ms(50)), ms(50));
         assert_eq!(health.good(begin + ms(4)), None);

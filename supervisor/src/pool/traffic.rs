@@ -2,12 +2,11 @@
 //! It touches no connection: it names them.
 
 use super::balancer::{Balancer, Held};
-use super::deadlines::Deadlines;
-use super::lane::{Count, Flow, Gate, GaveBack, Lane};
+use super::lane::{Count, Eligibility, GaveBack, Lane, LaneState};
 use super::pool::{Phase, Pool};
+use super::process::Process;
 use super::state::Event;
-use super::worker::Worker;
-use super::{Note, Output, Standing, Timer};
+use super::{LaneStatus, Note, Output, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::Instant;
 
@@ -16,7 +15,7 @@ impl Pool {
         if self.lanes.contains_key(&id) {
             return;
         }
-        let live = self.current(worker).is_some_and(Worker::is_live) || self.keeps_lanes(worker);
+        let live = self.processes.active(worker).is_some_and(Process::is_live) || self.keeps_lanes(worker);
         if !live || !self.balancers.contains_key(&to) {
             // Nobody of ours receives from it; and if it was to be the first of its balancer, there is none.
             self.outbox.push_back(Output::Retire { lane: id });
@@ -34,10 +33,13 @@ impl Pool {
         self.note_opened(now, worker, to);
         self.refusals.listened(worker, to);
         if self.settings.ready_by_lane {
-            self.act_on(now, worker, Event::Listened);
+            self.act_on(now, worker, Event::Ready);
         }
-        let gate = self.current(worker).map_or(Gate::Leaving, |worker| worker.gate(&self.settings));
-        let lane = Lane::new(worker, to, gate);
+        let eligibility = self
+            .processes
+            .active(worker)
+            .map_or(Eligibility::Stopping, |process| self.eligibility_of(process));
+        let lane = Lane::new(worker, to, eligibility);
         if let Some(balancer) = self.balancers.get_mut(&to) {
             balancer.served = true;
             if lane.is_ready() {
@@ -97,20 +99,20 @@ impl Pool {
                 self.deadlines.lower(at, Timer::Look);
             }
             let id = lane.worker();
-            if let Some(worker) = self.workers.by_id_mut(id) {
+            if let Some(worker) = self.processes.active_mut(id) {
                 worker.load.took_back();
                 relieved = Some(id);
             }
             // The shell measured it as full before; where it did not, the lane still is not to be tried again at once.
-            if lane.flow == Flow::Ready {
-                lane.flow = Flow::Full;
+            if lane.state == LaneState::Ready {
+                lane.state = LaneState::Full;
                 balancer.leave(lane_id);
                 self.outbox.push_back(Output::Watch { lane: lane_id });
             }
             break;
         }
         if let Some(worker) = relieved {
-            self.regate(now, worker);
+            self.update_eligibility(now, worker);
             self.pump_all(now);
         } else {
             self.pump(now, id);
@@ -129,7 +131,7 @@ impl Pool {
         }
         let Some(balancer) = self.observe(now, id, waiting, Count::AtMost) else { return };
         // What was watched has been told, and is not over.
-        if self.lanes.get(&id).is_some_and(|lane| lane.flow != Flow::Ready) {
+        if self.lanes.get(&id).is_some_and(|lane| lane.state != LaneState::Ready) {
             self.outbox.push_back(Output::Watch { lane: id });
         }
         self.pump(now, balancer);
@@ -147,11 +149,11 @@ impl Pool {
     }
 
     pub(super) fn looked(&mut self, now: Instant, id: LaneId, waiting: u32) {
-        let was = self.lanes.get(&id).map(|lane| lane.flow);
+        let was = self.lanes.get(&id).map(|lane| lane.state);
         let Some(balancer) = self.observe(now, id, waiting, Count::Exact) else { return };
         let suspect = self.judge(now, id);
-        let is = self.lanes.get(&id).map(|lane| lane.flow);
-        if suspect || (is == Some(Flow::Full) && was != is) {
+        let is = self.lanes.get(&id).map(|lane| lane.state);
+        if suspect || (is == Some(LaneState::Full) && was != is) {
             self.outbox.push_back(Output::Watch { lane: id });
         }
         self.examine_holder(id);
@@ -181,20 +183,21 @@ impl Pool {
         let look = lane.observe(now, waiting, count, &self.settings);
         // By a single that it used it may have found nothing.
         let may_have_fewer = lane.credit && lane.in_flight() < had;
-        let (was, was_ready, worker) = (lane.flow, lane.is_ready(), lane.worker());
+        let (was, was_ready, worker) = (lane.state, lane.is_ready(), lane.worker());
         // That nothing is in the lane does not tell whether its thread waits.
-        let has_room = waiting < lane.window(&self.settings) && !(lane.flow == Flow::Full && lane.is_busy());
-        lane.flow = match was {
-            Flow::Ready | Flow::Full if has_room => Flow::Ready,
-            Flow::Ready | Flow::Full => Flow::Full,
-            Flow::Suspect | Flow::Left if waiting == 0 => Flow::Ready,
-            Flow::Suspect | Flow::Left => was,
+        let has_room =
+            waiting < lane.window(&self.settings) && !(lane.state == LaneState::Full && lane.is_busy());
+        lane.state = match was {
+            LaneState::Ready | LaneState::Full if has_room => LaneState::Ready,
+            LaneState::Ready | LaneState::Full => LaneState::Full,
+            LaneState::Suspect | LaneState::Left if waiting == 0 => LaneState::Ready,
+            LaneState::Suspect | LaneState::Left => was,
         };
-        if matches!(was, Flow::Suspect | Flow::Left) && lane.flow == Flow::Ready {
+        if matches!(was, LaneState::Suspect | LaneState::Left) && lane.state == LaneState::Ready {
             // It gets its first connection after all others have got one.
             lane.turn = balancer.last_turn();
             lane.recover();
-            if was == Flow::Suspect && lane.is_usable() && lane.gate != Gate::Suspect {
+            if was == LaneState::Suspect && lane.is_usable() && lane.eligibility != Eligibility::Suspect {
                 self.outbox.push_back(Output::Note(Note::Recovered { worker, balancer: balancer.id() }));
             }
         }
@@ -211,7 +214,7 @@ impl Pool {
         if may_have_fewer {
             self.count_anew(now, worker);
         }
-        if matches!(was, Flow::Suspect | Flow::Left) {
+        if matches!(was, LaneState::Suspect | LaneState::Left) {
             self.tell_suspicion(worker);
         }
         Some(balancer)
@@ -222,18 +225,22 @@ impl Pool {
         let Some(lane) = self.lanes.get(&id) else { return false };
         let Some(waited) = lane.stuck_for(now, &self.settings) else { return false };
         let (worker, balancer) = (lane.worker(), lane.balancer());
-        let may_be = match (lane.flow, lane.gate) {
-            (Flow::Suspect | Flow::Left, _) | (_, Gate::Leaving) => false,
+        let may_be = match (lane.state, lane.eligibility) {
+            (LaneState::Suspect | LaneState::Left, _) | (_, Eligibility::Stopping) => false,
             // It is out of rotation as it is; what waits in it goes to others if there are any.
-            (Flow::Ready | Flow::Full, Gate::Cordoned | Gate::Waiting) => self.rotates(balancer),
-            (Flow::Ready | Flow::Full, Gate::Suspect) => lane.is_waited_in() && self.rotates(balancer),
-            (Flow::Ready | Flow::Full, Gate::Open | Gate::AtLimit) => {
+            (LaneState::Ready | LaneState::Full, Eligibility::Cordoned | Eligibility::Waiting) => {
+                self.rotates(balancer)
+            }
+            (LaneState::Ready | LaneState::Full, Eligibility::Suspect) => {
+                lane.is_waited_in() && self.rotates(balancer)
+            }
+            (LaneState::Ready | LaneState::Full, Eligibility::Open | Eligibility::AtLimit) => {
                 let (mut serving, mut suspects) = (0, 0);
                 let usable =
                     |lane: &&Lane| lane.balancer() == balancer && lane.is_usable() && !lane.is_left();
                 for lane in self.lanes.values().filter(usable) {
                     serving += 1;
-                    suspects += usize::from(lane.standing() == Standing::Suspect);
+                    suspects += usize::from(lane.status() == LaneStatus::Suspect);
                 }
                 let spared = || self.has_well_sibling(id, lane);
                 suspects < serving / 2 && (spared() || self.has_room_for_suspect(now, worker))
@@ -263,19 +270,19 @@ impl Pool {
     }
 
     pub(super) fn open_connections(&mut self, now: Instant, id: WorkerId, open: u64) {
-        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        let Some(worker) = self.processes.active_mut(id) else { return };
         if worker.is_live() {
             // Whoever counted did so before what they have not heard of.
             let coming = self.lanes.values().filter(|lane| lane.worker() == id);
             worker.load.report(open, coming.map(|lane| u64::from(lane.unpolled())).sum());
-            self.regate(now, id);
+            self.update_eligibility(now, id);
             self.pump_all(now);
         }
     }
 
     /// The worker may have fewer connections than is believed, though none has ended: another count may show that it has room.
     pub(super) fn count_anew(&mut self, now: Instant, id: WorkerId) {
-        let Some(worker) = self.workers.by_id_mut(id) else { return };
+        let Some(worker) = self.processes.active_mut(id) else { return };
         worker.load.count_anew(now);
         if let Some(at) = worker.load.count_at() {
             self.deadlines.lower(at, Timer::Count);
@@ -284,39 +291,41 @@ impl Pool {
 
     /// What a worker's lanes may be given follows from its state, its cordon and its connections, all of which may have
     /// changed: they leave the rotation or come back.
-    pub(super) fn regate(&mut self, now: Instant, id: WorkerId) {
-        let Self { workers, lanes, balancers, settings, .. } = self;
-        let (mut watched, mut watch, mut gate) = (None, None, Gate::Leaving);
-        if let Some(worker) = workers.by_id_mut(id) {
-            gate = worker.gate(settings);
+    pub(super) fn update_eligibility(&mut self, now: Instant, id: WorkerId) {
+        let Self { slots, processes, lanes, balancers, settings, .. } = self;
+        let (mut watched, mut watch, mut eligibility) = (None, None, Eligibility::Stopping);
+        let cordoned = slots.get(id.slot as usize).is_some_and(|slot| slot.cordoned);
+        if let Some(worker) = processes.active_mut(id) {
+            eligibility = worker.eligibility(cordoned, settings);
             watched = worker.load.count_at();
-            worker.load.watch(now, gate == Gate::AtLimit);
+            worker.load.watch(now, eligibility == Eligibility::AtLimit);
             watch = worker.load.count_at();
         }
         let mut shut = false;
-        for (&lane_id, lane) in lanes.iter_mut().filter(|(_, lane)| lane.worker() == id && lane.gate != gate)
+        for (&lane_id, lane) in
+            lanes.iter_mut().filter(|(_, lane)| lane.worker() == id && lane.eligibility != eligibility)
         {
             let Some(balancer) = balancers.get_mut(&lane.balancer()) else { continue };
             let was_ready = lane.is_ready();
-            if matches!(lane.gate, Gate::Cordoned | Gate::Suspect) {
+            if matches!(lane.eligibility, Eligibility::Cordoned | Eligibility::Suspect) {
                 lane.turn = balancer.last_turn();
             }
-            if gate == Gate::Suspect {
+            if eligibility == Eligibility::Suspect {
                 balancer.has_suspects();
             }
             lane.missed = false;
-            lane.gate = gate;
+            lane.eligibility = eligibility;
             match (was_ready, lane.is_ready()) {
                 (true, false) => balancer.leave(lane_id),
                 (false, true) => balancer.enter(lane_id, lane),
                 (true, true) | (false, false) => {}
             }
             balancer.tell_room(&mut self.outbox);
-            shut |= !lane.is_usable() || gate == Gate::Suspect;
+            shut |= !lane.is_usable() || eligibility == Eligibility::Suspect;
         }
         match (watched, watch) {
             (None, Some(at)) => self.deadlines.lower(at, Timer::Count),
-            (Some(_), None) => self.deadlines = Deadlines::of(self),
+            (Some(_), None) => self.deadlines = self.earliest(),
             (None, None) | (Some(_), Some(_)) => {}
         }
         if shut && self.phase == Phase::Serving {
@@ -334,7 +343,8 @@ impl Pool {
             .filter(|lane| lane.worker() != worker && lane.may_take())
             .map(Lane::balancer)
             .collect();
-        let by_credit = |lane: &Lane| lane.worker() == worker && lane.credit && lane.gate != Gate::AtLimit;
+        let by_credit =
+            |lane: &Lane| lane.worker() == worker && lane.credit && lane.eligibility != Eligibility::AtLimit;
         let credits: Vec<LaneId> =
             self.lanes.iter().filter(|(_, lane)| by_credit(lane)).map(|(id, _)| *id).collect();
         for lane in credits {
@@ -343,16 +353,16 @@ impl Pool {
         let Self { lanes, settings, outbox, deadlines, .. } = self;
         for (&id, lane) in lanes.iter_mut().filter(|(_, lane)| lane.worker() == worker && !lane.credit) {
             // A suspect's are taken back in any case: they are the next to be given.
-            let stay = lane.gate != Gate::Suspect && !takers.contains(&lane.balancer());
-            if stay || lane.in_flight() == 0 || matches!(lane.flow, Flow::Suspect | Flow::Left) {
+            let stay = lane.eligibility != Eligibility::Suspect && !takers.contains(&lane.balancer());
+            if stay || lane.in_flight() == 0 || matches!(lane.state, LaneState::Suspect | LaneState::Left) {
                 continue;
             }
             if let Some(at) = lane.yield_up(now, settings) {
                 deadlines.lower(at, Timer::Look);
             }
             // It has room again, which nobody may come to tell: what is taken back was not taken by the worker.
-            if lane.flow == Flow::Full && lane.in_flight() < u64::from(lane.window(settings)) {
-                lane.flow = Flow::Ready;
+            if lane.state == LaneState::Full && lane.in_flight() < u64::from(lane.window(settings)) {
+                lane.state = LaneState::Ready;
             }
             outbox.push_back(Output::TakeBack { lane: id });
         }

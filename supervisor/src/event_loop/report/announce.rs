@@ -117,7 +117,7 @@ impl Shell {
             Note::Recovered { worker, balancer } => Some((worker, Some(balancer), true)),
             Note::Lagging { worker, .. } => Some((worker, None, false)),
             Note::CaughtUp { worker, .. } => Some((worker, None, true)),
-            Note::Resigned { worker } => Some((worker, None, false)),
+            Note::SaysStopping { worker } => Some((worker, None, false)),
             _ => None,
         };
         if let Note::Hung { worker, finding, .. } = note

@@ -9,7 +9,7 @@ use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
 use crate::io::output::throttle::{Hushed, Throttle};
 use crate::io::sockets::port_owner::{self, PortOwner};
-use crate::pool::{Exit, Note, Reason, Then, Worn};
+use crate::pool::{Exit, Note, Reason, RecycleReason, Then};
 use clustermon_protocol::address::Address;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -102,18 +102,18 @@ impl Shell {
             Note::Unwell { worker, cause } => {
                 causes.coming.insert(*worker, Cause::new(CauseKind::Unwell, cause.as_str()));
             }
-            Note::Worn { worker, worn } => {
-                let kind = match worn {
-                    Worn::Memory { .. } => CauseKind::Memory,
-                    Worn::Lifetime { .. } => CauseKind::Lifetime,
-                    Worn::Connections { .. } => CauseKind::Connections,
+            Note::Recycled { worker, reason } => {
+                let kind = match reason {
+                    RecycleReason::Memory { .. } => CauseKind::Memory,
+                    RecycleReason::Lifetime { .. } => CauseKind::Lifetime,
+                    RecycleReason::Connections { .. } => CauseKind::Connections,
                 };
-                causes.coming.insert(*worker, Cause::new(kind, rollouts::worn(worn)));
+                causes.coming.insert(*worker, Cause::new(kind, rollouts::recycle_reason(reason)));
             }
             Note::NotReplaced { .. } => {
                 // One is replaced at a time, and this one goes on.
-                let worn = [CauseKind::Memory, CauseKind::Lifetime, CauseKind::Connections];
-                causes.coming.retain(|_, cause| !worn.contains(&cause.kind));
+                let reasons = [CauseKind::Memory, CauseKind::Lifetime, CauseKind::Connections];
+                causes.coming.retain(|_, cause| !reasons.contains(&cause.kind));
             }
             Note::Ready { worker, .. } => {
                 // Whatever it could not have, it does without.
@@ -139,7 +139,7 @@ impl Shell {
                 let text = format!("has taken nothing for {}", Span(*waited));
                 causes.out.entry(*worker).or_insert(Cause::new(CauseKind::Stuck, text));
             }
-            Note::Resigned { worker } => {
+            Note::SaysStopping { worker } => {
                 causes.out.insert(*worker, Cause::new(CauseKind::Resigned, "says that it is stopping"));
             }
             Note::CaughtUp { worker, .. } | Note::Recovered { worker, .. }
@@ -188,7 +188,7 @@ impl Shell {
         }
         let cause = self.causes.out.get(&worker)?;
         let still = if cause.kind == CauseKind::Resigned {
-            known.has_resigned()
+            known.says_stopping()
         } else {
             self.pool.is_suspect(worker)
         };

@@ -67,7 +67,7 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             Span(*after),
             Next(*retry_in, *then)
         ),
-        Note::Resigned { worker } => say!(
+        Note::SaysStopping { worker } => say!(
             Info,
             "worker {} says that it is stopping: out of rotation, what waited goes to others",
             name(worker)
@@ -149,8 +149,8 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             "reload: {}; the {workers} workers that were replaced go back",
             rollouts::cause(shell, failed)
         ),
-        Note::Worn { worker, worn } => {
-            say!(Info, "worker {} is replaced: {}", name(worker), rollouts::worn(worn))
+        Note::Recycled { worker, reason } => {
+            say!(Info, "worker {} is replaced: {}", name(worker), rollouts::recycle_reason(reason))
         }
         Note::SharesMemory { worker, resident, own, limit } => say!(
             Info,
@@ -160,18 +160,18 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             own >> 20,
             limit >> 20
         ),
-        Note::NoBetter { worker, worn, pause } => say!(
+        Note::NoBetter { worker, reason, pause } => say!(
             Warn,
             "worker {} took the place of one that was replaced for its memory, is over the limit too ({}) and is left alone \
              for {} unless it grows: the limit may be too low",
             name(worker),
-            rollouts::worn(worn),
+            rollouts::recycle_reason(reason),
             Span(*pause)
         ),
-        Note::NotReplaced { worn, failed } => say!(
+        Note::NotReplaced { reason, failed } => say!(
             Error,
             "{}, but it could not be replaced: {}; the old process goes on",
-            rollouts::worn(worn),
+            rollouts::recycle_reason(reason),
             rollouts::cause(shell, failed)
         ),
         Note::Stopping { workers: 0, .. } => say!(Info, "stopping at once: no worker is left"),

@@ -5,7 +5,7 @@ use super::super::Shell;
 use super::endings::ending;
 use super::span::Span;
 use crate::ids::{BalancerId, WorkerId};
-use crate::pool::{Failed, Measure, Purpose, Reloaded, Worn};
+use crate::pool::{Failed, Measure, Purpose, RecycleReason, Reloaded};
 use log::Level;
 
 /// How a reload ended, and how loud that is.
@@ -68,21 +68,21 @@ pub(in crate::event_loop) fn purpose(purpose: &Purpose) -> String {
     match purpose {
         Purpose::Reload { .. } => "reload".to_owned(),
         Purpose::Rollback { .. } => "rollback".to_owned(),
-        Purpose::Replace { worn: what, .. } => worn(what),
+        Purpose::Replace { reason, .. } => recycle_reason(reason),
     }
 }
 
 /// Why a process that works is replaced.
-pub(in crate::event_loop) fn worn(worn: &Worn) -> String {
-    match worn {
-        Worn::Memory { bytes, limit, measure } => {
+pub(in crate::event_loop) fn recycle_reason(reason: &RecycleReason) -> String {
+    match reason {
+        RecycleReason::Memory { bytes, limit, measure } => {
             let how = match measure {
                 Measure::Proportional => "",
                 Measure::Resident => ", all that it shares included, as its part of that cannot be read",
             };
             format!("memory: it holds {} MB{how}; the limit is {} MB", bytes >> 20, limit >> 20)
         }
-        Worn::Lifetime { after } => format!("lifetime: it is {} old", Span(*after)),
-        Worn::Connections { given } => format!("connections: it was given {given}"),
+        RecycleReason::Lifetime { after } => format!("lifetime: it is {} old", Span(*after)),
+        RecycleReason::Connections { given } => format!("connections: it was given {given}"),
     }
 }

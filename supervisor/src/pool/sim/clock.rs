@@ -15,9 +15,9 @@ impl Sim {
 
     /// Whoever is starting is ready: no start takes for ever.
     pub(in crate::pool) fn all_ready(&mut self) {
-        let starting = |worker: &Worker| matches!(worker.state(), State::Starting { .. });
+        let starting = |worker: &Worker<'_>| matches!(worker.state(), State::Starting { .. });
         let workers: Vec<_> =
-            self.pool.workers().iter().filter(|worker| starting(worker)).map(Worker::id).collect();
+            self.pool.workers().filter(|worker| starting(worker)).map(|worker| worker.id()).collect();
         workers.into_iter().for_each(|worker| self.input(Input::Ready { worker }));
     }
 

@@ -41,9 +41,9 @@ pub(in crate::pool) enum Act {
     LateLook(usize, u16),
     Find(Finding),
     Ready(usize),
-    Resign(usize),
+    SayStopping(usize),
     Extend(usize, u16),
-    EndLeaving(usize),
+    EndRetiring(usize),
     Reload,
     Abort,
     Unfit,
@@ -105,16 +105,15 @@ impl History {
         self.sim.kernel.keys().nth(n.checked_rem(self.sim.kernel.len())?).copied()
     }
 
-    /// A process that lives: a slot's own, a successor, or one that leaves.
+    /// A process that lives: a slot's own, a successor, or one that retires.
     fn process(&self, n: usize) -> Option<WorkerId> {
         self.sim.alive.iter().nth(n.checked_rem(self.sim.alive.len())?).copied()
     }
 
     /// The slot of a worker with a live process.
     fn slot(&self, n: usize) -> Option<usize> {
-        let workers = self.sim.pool.workers();
-        let live = |slot: &usize| self.sim.alive.contains(&workers[*slot].id());
-        let slots: Vec<_> = (0..workers.len()).filter(live).collect();
+        let live = |slot: &usize| self.sim.alive.contains(&self.sim.worker(*slot));
+        let slots: Vec<_> = (0..self.sim.pool.count_workers()).filter(live).collect();
         slots.get(n.checked_rem(slots.len())?).copied()
     }
 
@@ -196,9 +195,9 @@ impl History {
                 let worker = self.process(n)?;
                 self.tell(Input::Ready { worker });
             }
-            Act::Resign(n) => {
+            Act::SayStopping(n) => {
                 let worker = self.sim.worker(self.slot(n)?);
-                self.tell(Input::Resigned { worker });
+                self.tell(Input::SaysStopping { worker });
             }
             Act::Extend(n, by) => {
                 let worker = self.sim.worker(self.slot(n)?);
@@ -221,9 +220,9 @@ impl History {
             }
             Act::Halt => self.tell(Input::Halt),
             Act::Find(finding) => self.sim.finding = finding,
-            Act::EndLeaving(n) => {
-                let leaving = self.sim.pool.leaving();
-                let worker = leaving.get(n.checked_rem(leaving.len())?)?.id();
+            Act::EndRetiring(n) => {
+                let count = self.sim.pool.retiring().count();
+                let (worker, _) = self.sim.pool.retiring().nth(n.checked_rem(count)?)?;
                 self.sim.end(worker, Exit::Code(0));
                 self.sim.drain();
             }
@@ -258,13 +257,13 @@ impl History {
 
     fn suspects(&self) -> Vec<WorkerId> {
         let pool = &self.sim.pool;
-        let ids = pool.workers().iter().chain(pool.successors()).map(|worker| worker.id());
+        let ids = pool.workers().chain(pool.successors()).map(|worker| worker.id());
         ids.filter(|id| self.sim.pool.is_suspect(*id)).collect()
     }
 
     /// How many are running and not cordoned.
     fn serving(&self) -> usize {
-        let everyone = self.sim.pool.workers().iter().chain(self.sim.pool.successors());
+        let everyone = self.sim.pool.workers().chain(self.sim.pool.successors());
         everyone.filter(|worker| worker.is_running() && !worker.is_cordoned()).count()
     }
 

@@ -4,7 +4,7 @@ use super::history::History;
 use super::{Fate, Record, Sim, ms};
 use crate::ids::{LaneId, WorkerId};
 use crate::pool::{
-    BalancerState, Change, Finding, Input, Note, Output, Phase, Reloaded, Standing, State, WhenNoWorker,
+    BalancerState, Change, Finding, Input, LaneStatus, Note, Output, Phase, Reloaded, State, WhenNoWorker,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -26,7 +26,7 @@ impl History {
             let debugged = |state| matches!(state, State::Stopping(stop) if stop.debugging);
             assert!(
                 self.sim.pool.settings().stop_timeout.is_none()
-                    || self.sim.pool.workers().iter().any(|worker| debugged(worker.state())),
+                    || self.sim.pool.workers().any(|worker| debugged(worker.state())),
                 "it takes a kill only without a time to stop, or when somebody debugs"
             );
             self.tell(Input::Kill);
@@ -35,7 +35,7 @@ impl History {
         assert!(matches!(self.sim.pool.phase(), Phase::Done(_)));
         assert!(!self.sim.step(), "something is still waited for");
         assert_eq!(self.sim.pool.count_active_workers(), 0);
-        assert!(self.sim.pool.leaving().is_empty(), "{:?}", self.sim.pool.leaving());
+        assert!(self.sim.pool.retiring().next().is_none(), "{:?}", self.sim.pool);
         assert!(!honest || self.sim.alive.is_empty(), "a process was forgotten: {:?}", self.sim.alive);
         assert!(self.sim.kernel.is_empty(), "a listening socket was forgotten");
         for (conn, fate) in &self.sim.conns {
@@ -183,7 +183,7 @@ impl History {
     fn is_work_conserving(&self) {
         let window = self.sim.pool.settings().window as usize;
         if let Some(max) = self.sim.pool.settings().max_connections {
-            for worker in self.sim.pool.workers().iter().map(|worker| worker.id()) {
+            for worker in self.sim.pool.workers().map(|worker| worker.id()) {
                 let (open, rights) = (self.sim.open_connections(worker), self.sim.rights(worker));
                 assert!(
                     open + rights <= max.into(),
@@ -198,7 +198,7 @@ impl History {
                 WhenNoWorker::Hold { refuse_after } => refuse_after,
                 WhenNoWorker::Refuse => Some(ms(0)),
             };
-            let waited = balancer.forsaken_since().map(|since| self.sim.now.duration_since(since));
+            let waited = balancer.no_worker_since().map(|since| self.sim.now.duration_since(since));
             let enough = waited.zip(patience).is_some_and(|(waited, patience)| waited >= patience);
             assert_eq!(balancer.is_refusing(), enough, "{:?} has waited {waited:?}", balancer.id());
         }
@@ -213,7 +213,7 @@ impl History {
             let may = if lane.one_by_one { 1 } else { window };
             let has = lane.queue.len() + usize::from(lane.away);
             // By credit it may be covered by what another lane was given, for a while.
-            let is_due = matches!(seen.standing(), Standing::Ready | Standing::Full) && !self.sim.by_credit;
+            let is_due = matches!(seen.status(), LaneStatus::Ready | LaneStatus::Full) && !self.sim.by_credit;
             if is_due && has < may {
                 assert_eq!((queued, held), (0, 0), "connections wait though {id:?} has room");
             }

@@ -9,7 +9,7 @@ mod shell;
 
 use super::{
     Activity, Change, Command, Exit, Finding, Input, Note, Outcome, Output, Policy, Pool, Reloaded, Settings,
-    WhenNoWorker,
+    WhenNoWorker, Worker,
 };
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -255,9 +255,15 @@ impl Sim {
         self.ids
     }
 
+    /// The worker in the slot.
+    pub(super) fn slot(&self, slot: usize) -> Worker<'_> {
+        let Some(worker) = self.pool.worker_in(slot as u32) else { panic!("there is no slot {slot}") };
+        worker
+    }
+
     /// The current incarnation in the slot.
     pub(super) fn worker(&self, slot: usize) -> WorkerId {
-        self.pool.workers()[slot].id()
+        self.slot(slot).id()
     }
 
     pub(super) fn input(&mut self, input: Input) {
@@ -452,7 +458,7 @@ impl Sim {
     pub(super) fn look(&mut self, lags: &[(usize, u64)]) {
         let told: Vec<_> = lags.iter().map(|(slot, lag)| (self.worker(*slot), ms(*lag))).collect();
         let others =
-            self.pool.workers().iter().map(|worker| worker.id()).filter(|id| {
+            self.pool.workers().map(|worker| worker.id()).filter(|id| {
                 self.pool.is_in_question(self.now, *id) && !told.iter().any(|(told, _)| told == id)
             });
         let all: Vec<_> = told.iter().copied().chain(others.map(|id| (id, Duration::ZERO))).collect();

@@ -18,7 +18,7 @@ fn spawns(orders: &[Output]) -> usize {
 }
 
 fn reason(sim: &Sim, slot: usize) -> Option<Reason> {
-    match sim.pool.workers()[slot].state() {
+    match sim.slot(slot).state() {
         State::Standby { reason, .. } => Some(reason),
         State::Starting { .. } | State::Running { .. } | State::Stopping(_) => None,
     }
@@ -87,8 +87,8 @@ fn a_restart_needs_no_budget_and_no_delay() {
         assert_eq!(sim.worker(0).incarnation, incarnation);
         sim.listen(0, balancer);
     }
-    assert_eq!(sim.pool.workers()[0].restarts(), 3);
-    assert_eq!(sim.pool.workers()[0].restarts_left(), Some(0));
+    assert_eq!(sim.slot(0).restarts(), 3);
+    assert_eq!(sim.slot(0).restarts_left(), Some(0));
     let exits = |note: &Note| matches!(note, Note::Exited { then: Then::Commanded, retry_in, .. } if *retry_in == Some(ms(0)));
     assert_eq!(sim.take_notes().iter().filter(|note| exits(note)).count(), 3);
     sim.exit(0);
@@ -125,7 +125,7 @@ fn the_last_word_to_a_stopping_worker_counts_and_start_goes_before_restart() {
         sim.polite = false;
         sim.command(0, Stop);
         said.iter().for_each(|command| sim.command(0, *command));
-        let State::Stopping(stop) = sim.pool.workers()[0].state() else { panic!("{said:?}") };
+        let State::Stopping(stop) = sim.slot(0).state() else { panic!("{said:?}") };
         assert_eq!(stop.next, next, "{said:?}");
         sim.take_orders();
         sim.exit(0);
@@ -167,7 +167,7 @@ fn a_dump_aborts_and_the_worker_stays_down() {
     sim.command(0, Command::Dump);
     assert_eq!(signals(&sim.take_orders()), [(0, Signal::Abort)]);
     assert_eq!(reason(&sim, 0), Some(Reason::Stopped));
-    assert_eq!(sim.pool.workers()[0].last_exit(), Some(Exit::Code(1)));
+    assert_eq!(sim.slot(0).last_exit(), Some(Exit::Code(1)));
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn nothing_is_started_once_the_cluster_stops_but_what_runs_can_be_ended_and_debu
         sim.command(0, command);
     }
     assert_eq!(sim.take_orders(), []);
-    assert!(!sim.pool.workers()[0].is_cordoned());
+    assert!(!sim.slot(0).is_cordoned());
     sim.command(0, Command::Debug);
     sim.command(1, Command::ForceStop);
     assert_eq!(signals(&sim.take_orders()), [(0, Signal::Debug), (1, Signal::Kill)]);
@@ -282,7 +282,7 @@ fn a_worker_with_no_restart_left_has_all_of_them_when_it_is_started() {
     sim.take_orders();
     sim.command(0, Command::Start);
     assert_eq!(spawns(&sim.take_orders()), 1);
-    assert_eq!(sim.pool.workers()[0].restarts_left(), Some(2));
+    assert_eq!(sim.slot(0).restarts_left(), Some(2));
 }
 
 #[test]

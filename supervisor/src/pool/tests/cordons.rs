@@ -2,10 +2,10 @@
 
 use crate::ids::LaneId;
 use crate::pool::sim::{Fate, Sim, ms, settings};
-use crate::pool::{Change, Command, Input, Note, Output, Settings, Standing};
+use crate::pool::{Change, Command, Input, LaneStatus, Note, Output, Settings};
 
-fn standing(sim: &Sim, lane: LaneId) -> Standing {
-    sim.pool.lane(lane).expect("open").standing()
+fn status(sim: &Sim, lane: LaneId) -> LaneStatus {
+    sim.pool.lane(lane).expect("open").status()
 }
 
 fn rotation(sim: &Sim) -> Vec<LaneId> {
@@ -24,7 +24,7 @@ fn a_cordoned_worker_leaves_every_rotation_and_comes_back_at_the_end() {
     assert_eq!(rotation(&sim), [lanes[2], lanes[0], other]);
     sim.command(0, Command::Cordon);
     assert_eq!(rotation(&sim), [lanes[2]]);
-    assert_eq!(standing(&sim, lanes[1]), Standing::Cordoned);
+    assert_eq!(status(&sim, lanes[1]), LaneStatus::Cordoned);
     sim.connect(one);
     sim.command(1, Command::Uncordon);
     sim.command(1, Command::Uncordon);
@@ -78,15 +78,15 @@ fn it_stays_cordoned_whatever_processes_come_and_go() {
     sim.exit(0);
     sim.advance(ms(200));
     let lane = sim.listen(0, balancer);
-    assert_eq!(standing(&sim, lane), Standing::Cordoned);
+    assert_eq!(status(&sim, lane), LaneStatus::Cordoned);
     sim.command(0, Command::Restart);
     let lane = sim.listen(0, balancer);
-    assert_eq!(standing(&sim, lane), Standing::Cordoned);
+    assert_eq!(status(&sim, lane), LaneStatus::Cordoned);
     sim.command(0, Command::Uncordon);
-    assert_eq!(standing(&sim, lane), Standing::Ready);
+    assert_eq!(status(&sim, lane), LaneStatus::Ready);
     sim.command(0, Command::Stop);
     sim.command(0, Command::Cordon);
-    assert!(sim.pool.workers()[0].is_cordoned(), "one that is down can be cordoned too");
+    assert!(sim.slot(0).is_cordoned(), "one that is down can be cordoned too");
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_slot_that_is_scaled_away_takes_its_cordon_along() {
     sim.input(Input::Scale { workers: 2 });
     sim.exit(1);
     let lane = sim.listen(1, balancer);
-    assert_eq!(standing(&sim, lane), Standing::Ready);
+    assert_eq!(status(&sim, lane), LaneStatus::Ready);
     assert!(sim.changes.contains(&Change::Cordon {
         worker: crate::ids::WorkerId { slot: 1, incarnation: 1 },
         cordoned: false
@@ -119,10 +119,10 @@ fn a_worker_can_be_cordoned_before_the_cluster_starts() {
 fn a_full_lane_comes_back_only_when_it_has_room() {
     let (mut sim, balancer, lanes) = Sim::serving(Settings { lag_limit: None, ..settings(1) });
     (0..3).for_each(|_| sim.connect(balancer));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Full);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Full);
     sim.command(0, Command::Cordon);
     sim.command(0, Command::Uncordon);
-    assert_eq!(standing(&sim, lanes[0]), Standing::Full);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Full);
     sim.command(0, Command::Cordon);
     sim.take(lanes[0]);
     sim.take(lanes[0]);
@@ -136,7 +136,7 @@ fn a_full_lane_that_was_emptied_has_room() {
     let (mut sim, balancer, lanes) = Sim::serving(Settings { lag_limit: None, ..settings(2) });
     (0..5).for_each(|_| sim.connect(balancer));
     sim.take(lanes[1]);
-    assert_eq!((standing(&sim, lanes[0]), sim.pool.held()), (Standing::Full, 0));
+    assert_eq!((status(&sim, lanes[0]), sim.pool.held()), (LaneStatus::Full, 0));
     sim.take(lanes[1]);
     sim.command(0, Command::Cordon);
     assert_eq!(sim.pool.held(), 1, "the other took what it could");
@@ -149,18 +149,18 @@ fn a_suspect_stays_one_behind_its_cordon() {
     let (mut sim, balancer, lanes) = Sim::serving(settings(2));
     sim.connect(balancer);
     sim.advance(ms(1_000));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Suspect);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Suspect);
     sim.take_orders();
     sim.command(0, Command::Cordon);
     assert_eq!(sim.take_orders(), [], "what waited was taken back already");
     sim.command(0, Command::Uncordon);
-    assert_eq!(standing(&sim, lanes[0]), Standing::Suspect);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Suspect);
     sim.command(0, Command::Cordon);
     sim.take_notes();
     sim.take(lanes[0]);
     assert_eq!(sim.take_notes(), [], "it takes again, but gets nothing");
     sim.command(0, Command::Uncordon);
-    assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Ready);
 }
 
 #[test]
@@ -185,5 +185,5 @@ fn the_rest_is_not_made_smaller_by_suspicion() {
     sim.command(1, Command::Cordon);
     sim.connect(balancer);
     sim.advance(ms(20_000));
-    assert_ne!(standing(&sim, lanes[0]), Standing::Suspect, "it is the only one in rotation");
+    assert_ne!(status(&sim, lanes[0]), LaneStatus::Suspect, "it is the only one in rotation");
 }

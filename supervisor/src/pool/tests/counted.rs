@@ -4,7 +4,7 @@
 use super::credits::{accept_all, connect, has_single};
 use crate::ids::{BalancerId, LaneId};
 use crate::pool::sim::{Sim, ms, settings};
-use crate::pool::{Command, Input, Output, Policy, Settings, Standing};
+use crate::pool::{Command, Input, LaneStatus, Output, Policy, Settings};
 use std::time::Duration;
 
 fn limited(workers: u32, max: u32) -> Settings {
@@ -15,8 +15,8 @@ fn least(workers: u32) -> Settings {
     Settings { policy: Policy::LeastConnections, ..settings(workers) }
 }
 
-fn standing(sim: &Sim, lane: LaneId) -> Option<Standing> {
-    sim.pool.lane(lane).map(|lane| lane.standing())
+fn status(sim: &Sim, lane: LaneId) -> Option<LaneStatus> {
+    sim.pool.lane(lane).map(|lane| lane.status())
 }
 
 /// Held by the worker from before.
@@ -38,7 +38,7 @@ fn an_unused_single_counts_as_a_connection() {
     connect(&mut sim, two, 3);
     let all = [lanes[0], more[0], more[1]];
     assert_eq!(all.map(|lane| has_single(&sim, lane)), [true, true, false]);
-    assert_eq!(all.map(|lane| standing(&sim, lane)), [Some(Standing::AtLimit); 3]);
+    assert_eq!(all.map(|lane| status(&sim, lane)), [Some(LaneStatus::AtLimit); 3]);
     sim.count_connections(sim.worker(0));
     assert_eq!(all.map(|lane| accept_all(&mut sim, lane)), [1, 1, 0]);
     sim.finish(sim.worker(0));

@@ -24,7 +24,7 @@ fn a_worker_is_told_once_it_is_quiet_and_gets_nothing_meanwhile() {
     sim.take(lanes[0]);
     let worker = sim.worker(0);
     sim.command(0, Command::Stop);
-    assert!(matches!(sim.pool.workers()[0].state(), State::Stopping(stop) if stop.drains()));
+    assert!(matches!(sim.slot(0).state(), State::Stopping(stop) if stop.drains()));
     assert_eq!(signals(&mut sim), []);
     for _ in 0..5 {
         sim.connect(balancer);
@@ -134,7 +134,7 @@ fn one_that_ends_while_it_drains_is_gone() {
     sim.command(0, Command::Stop);
     sim.exit(0);
     assert_eq!(signals(&mut sim), []);
-    assert!(!sim.pool.workers()[0].is_live());
+    assert!(!sim.slot(0).is_live());
     assert!(matches!(sim.pool.next_timer(), Some((_, Timer::Settle))), "{:?}", sim.pool.next_timer());
 }
 

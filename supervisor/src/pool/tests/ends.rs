@@ -17,12 +17,12 @@ fn a_worker_that_has_done_its_work_is_not_restarted() {
         let exited = &sim.notes[0];
         assert!(matches!(exited, Note::Exited { retry_in: None, then: Then::Finished, .. }), "{exited:?}");
         let reason = Reason::Finished;
-        assert_eq!(sim.pool.workers()[0].state(), State::Standby { due: None, reason });
+        assert_eq!(sim.slot(0).state(), State::Standby { due: None, reason });
         sim.advance(ms(100_000));
         assert_eq!(sim.done, None);
         // Nobody but a command starts it.
         sim.command(0, Command::Start);
-        assert!(sim.pool.workers()[0].is_live());
+        assert!(sim.slot(0).is_live());
     }
 }
 
@@ -35,10 +35,10 @@ fn other_codes_and_signals_are_deaths_and_so_is_any_code_where_none_is_listed() 
         let (mut sim, _, _) = Sim::serving(settings);
         sim.exit_by(0, exit);
         assert!(matches!(
-            sim.pool.workers()[0].state(),
+            sim.slot(0).state(),
             State::Standby { reason: Reason::BudgetSpent | Reason::Restart, .. }
         ));
-        assert_eq!(sim.pool.workers()[0].last_exit(), Some(exit));
+        assert_eq!(sim.slot(0).last_exit(), Some(exit));
     }
 }
 
@@ -78,9 +78,9 @@ fn a_worker_that_was_stopped_by_command_keeps_the_cluster() {
 fn an_exit_that_was_asked_for_is_no_finish() {
     let (mut sim, _, _) = Sim::serving(finishing(1));
     sim.command(0, Command::Restart);
-    assert!(sim.pool.workers()[0].is_live(), "it exited with 0 and runs again");
+    assert!(sim.slot(0).is_live(), "it exited with 0 and runs again");
     sim.command(0, Command::Stop);
-    assert!(matches!(sim.pool.workers()[0].state(), State::Standby { reason: Reason::Stopped, .. }));
+    assert!(matches!(sim.slot(0).state(), State::Standby { reason: Reason::Stopped, .. }));
 }
 
 fn impatient(workers: u32) -> Settings {
@@ -96,7 +96,7 @@ fn when_each_worker_has_died_before_any_was_ready_the_cluster_gives_up() {
     sim.exit(1);
     sim.advance(ms(500));
     assert_eq!(sim.done, None, "the third has not had its turn");
-    assert!(sim.pool.workers()[2].is_live());
+    assert!(sim.slot(2).is_live());
     sim.take_orders();
     let worker = sim.worker(2);
     sim.exit_by(2, Exit::Code(3));

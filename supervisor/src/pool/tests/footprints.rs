@@ -2,7 +2,7 @@
 
 use crate::ids::{BalancerId, WorkerId};
 use crate::pool::sim::{Sim, ms, settings};
-use crate::pool::{Input, Measure, Note, Output, Settings, Worn};
+use crate::pool::{Input, Measure, Note, Output, RecycleReason, Settings};
 
 const LIMIT: u64 = 1_000;
 
@@ -78,8 +78,8 @@ fn memory_of_its_own_that_grows_ends_the_pause() {
     assert_eq!(measures(&mut sim), 0, "that much was left to it");
     sample(&mut sim, worker, 3_101, Some(1_001));
     assert!(successor(&sim, worker).is_some());
-    let worn = Worn::Memory { bytes: 1_001, limit: LIMIT, measure: Measure::Proportional };
-    assert!(sim.notes.contains(&Note::Worn { worker, worn }), "{:?}", sim.notes);
+    let reason = RecycleReason::Memory { bytes: 1_001, limit: LIMIT, measure: Measure::Proportional };
+    assert!(sim.notes.contains(&Note::Recycled { worker, reason }), "{:?}", sim.notes);
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn where_nothing_tells_all_that_it_holds_counts() {
     for _ in 0..3 {
         sample(&mut sim, worker, 3_000, None);
     }
-    let worn = Worn::Memory { bytes: 3_000, limit: LIMIT, measure: Measure::Resident };
-    assert!(sim.notes.contains(&Note::Worn { worker, worn }), "{:?}", sim.notes);
+    let reason = RecycleReason::Memory { bytes: 3_000, limit: LIMIT, measure: Measure::Resident };
+    assert!(sim.notes.contains(&Note::Recycled { worker, reason }), "{:?}", sim.notes);
 }
 
 #[test]

@@ -51,13 +51,13 @@ fn a_hung_worker_is_replaced_at_once_and_told_to_stop() {
     sim.polite = false;
     sim.take_notes();
     sim.take_changes();
-    let pid = sim.pool.workers()[0].pid();
+    let pid = sim.slot(0).pid();
     sim.advance(ms(200));
     sim.take_orders();
     sim.look(&[(0, 30_000)]);
     let new = WorkerId { incarnation: old.incarnation + 1, ..old };
     assert_eq!(sim.worker(0), new);
-    assert!(matches!(sim.pool.workers()[0].state(), State::Starting { .. }));
+    assert!(matches!(sim.slot(0).state(), State::Starting { .. }));
     let orders = sim.take_orders();
     let place = |wanted: &Output| orders.iter().position(|order| order == wanted).expect("ordered");
     let stop = Output::Signal { worker: old, signal: crate::pool::Signal::Stop };
@@ -70,9 +70,9 @@ fn a_hung_worker_is_replaced_at_once_and_told_to_stop() {
         Note::Hung { worker: old, lag, finding, evidence, retry_in, then: Then::Replaced }
     );
     assert!(sim.take_changes().contains(&Change::Suspect { worker: old, suspect: false }));
-    let leaving = sim.pool.leaving()[0];
-    assert_eq!((leaving.id(), leaving.stop().pid), (old, pid));
-    assert_eq!(leaving.stop().force_at, Some(sim.now + ms(2_000)));
+    let Some((id, stop)) = sim.pool.retiring().next() else { panic!("it does not retire") };
+    assert_eq!((id, stop.pid), (old, pid));
+    assert_eq!(stop.force_at, Some(sim.now + ms(2_000)));
     assert!(!sim.pool.lanes().any(|(_, lane)| lane.worker() == old));
     // It does not stop, so it is killed; the slot is not touched by its end.
     sim.advance(ms(1_999));
@@ -86,7 +86,7 @@ fn a_hung_worker_is_replaced_at_once_and_told_to_stop() {
         "{:?}",
         sim.notes
     );
-    assert_eq!((sim.worker(0), sim.pool.leaving().len()), (new, 0));
+    assert_eq!((sim.worker(0), sim.pool.retiring().count()), (new, 0));
     sim.take_notes();
     sim.input(Input::Exited { worker: old, exit });
     assert_eq!((sim.notes.len(), sim.worker(0)), (0, new), "it has ended once");
@@ -188,7 +188,7 @@ fn one_that_serves_alone_stays_in_until_it_is_found_to_hang() {
         assert!(!sim.notes.iter().any(|note| matches!(note, Note::Starved { .. })), "{finding:?}");
         if expected == 1 {
             // Who waited for the one before is served by the next.
-            assert!(matches!(sim.pool.workers()[0].state(), State::Starting { .. }));
+            assert!(matches!(sim.slot(0).state(), State::Starting { .. }));
             sim.take_orders();
             let lane = sim.listen(0, balancer);
             assert!(sim.take(lane).is_some());
@@ -250,13 +250,13 @@ fn who_is_said_to_be_unwell_is_restarted_and_counts_with_those_that_hang() {
     let say = |sim: &mut Sim, slot: usize| {
         let (worker, cause) = (sim.worker(slot), "is silent".to_owned());
         sim.input(Input::Unwell { worker, cause });
-        sim.pool.workers()[slot].is_stopping()
+        sim.slot(slot).is_stopping()
     };
     assert!(say(&mut sim, 0));
     let worker = sim.worker(0);
     let cause = "is silent".to_owned();
     assert!(sim.notes.contains(&Note::Unwell { worker, cause }), "{:?}", sim.notes);
-    assert!(sim.pool.workers()[0].is_replacing());
+    assert!(sim.slot(0).is_replacing());
     // One at a time; and not before the next process runs.
     assert!(!say(&mut sim, 1));
     sim.exit(0);
@@ -307,16 +307,13 @@ fn the_budget_counts_it_and_the_back_off_too() {
         sim.notes.iter().find(|note| matches!(note, Note::Hung { .. })),
         Some(Note::Hung { retry_in: None, .. })
     ));
-    assert!(matches!(
-        sim.pool.workers()[0].state(),
-        State::Standby { due: None, reason: Reason::BudgetSpent }
-    ));
+    assert!(matches!(sim.slot(0).state(), State::Standby { due: None, reason: Reason::BudgetSpent }));
     let spent = |note: &Note| matches!(note, Note::Exited { worker: by, then: Then::BudgetSpent, .. } if *by == worker);
     assert!(sim.notes.iter().any(spent), "{:?}", sim.notes);
     // An early end waits like any other.
     let quick = Settings { min_uptime: ms(100_000), ..settings(2) };
     let (mut sim, _, worker) = hanging(quick, 30_000);
-    assert!(matches!(sim.pool.workers()[0].state(), State::Standby { due: Some(_), .. }));
+    assert!(matches!(sim.slot(0).state(), State::Standby { due: Some(_), .. }));
     sim.advance(ms(200));
     assert_eq!(sim.worker(0).incarnation, worker.incarnation + 1);
 }
@@ -328,14 +325,14 @@ fn who_leaves_is_reached_by_every_end() {
         sim.polite = false;
         sim.advance(ms(200));
         sim.look(&[(0, 30_000)]);
-        assert_eq!(sim.pool.leaving().len(), 1);
+        assert_eq!(sim.pool.retiring().count(), 1);
         sim.take_orders();
         sim.take_notes();
         sim
     };
     let mut sim = leaving();
     sim.command(0, Command::ForceStop);
-    assert!(sim.pool.leaving().is_empty() && !sim.pool.workers()[0].is_live());
+    assert!(sim.pool.retiring().next().is_none() && !sim.slot(0).is_live());
 
     let mut sim = leaving();
     sim.input(Input::Kill);
@@ -370,7 +367,7 @@ fn a_slot_that_is_scaled_away_stays_until_who_leaves_it_is_gone() {
     (0..3).for_each(|_| sim.connect(balancer));
     sim.polite = false;
     lags(&mut sim, &[2], 30_000);
-    assert_eq!(sim.pool.leaving().len(), 1);
+    assert_eq!(sim.pool.retiring().count(), 1);
     sim.input(Input::Scale { workers: 2 });
     sim.exit(2);
     assert_eq!(sim.pool.count_workers(), 3);
@@ -378,7 +375,7 @@ fn a_slot_that_is_scaled_away_stays_until_who_leaves_it_is_gone() {
     sim.input(Input::Scale { workers: 2 });
     sim.exit(2);
     sim.advance(ms(2_000));
-    assert_eq!((sim.pool.count_workers(), sim.pool.leaving().len()), (2, 0));
+    assert_eq!((sim.pool.count_workers(), sim.pool.retiring().count()), (2, 0));
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use crate::ids::LaneId;
 use crate::pool::sim::{Record, Sim, ms, settings};
-use crate::pool::{Change, Command, Input, Note, Output, Settings, Standing};
+use crate::pool::{Change, Command, Input, LaneStatus, Note, Output, Settings};
 
-fn standing(sim: &Sim, lane: LaneId) -> Standing {
-    sim.pool.lane(lane).expect("open").standing()
+fn status(sim: &Sim, lane: LaneId) -> LaneStatus {
+    sim.pool.lane(lane).expect("open").status()
 }
 
 fn rotation(sim: &Sim) -> Vec<LaneId> {
@@ -21,7 +21,7 @@ fn looks(sim: &mut Sim, count: u32, lags: &[(usize, u64)]) {
 }
 
 fn suspects(sim: &Sim) -> Vec<u32> {
-    let ids = sim.pool.workers().iter().map(|worker| worker.id());
+    let ids = sim.pool.workers().map(|worker| worker.id());
     ids.filter(|id| sim.pool.is_suspect(*id)).map(|id| id.slot).collect()
 }
 
@@ -44,7 +44,7 @@ fn a_lag_at_the_limit_takes_a_worker_out_and_what_waits_for_it_goes_to_others_at
     sim.look(&[(0, 1_000)]);
     assert_eq!(sim.take_orders()[0], Output::TakeBack { lane: lanes[0] });
     assert!(rotation(&sim).iter().all(|lane| [lanes[1], other, others].contains(lane)));
-    assert_eq!((standing(&sim, lanes[0]), standing(&sim, own)), (Standing::Suspect, Standing::Suspect));
+    assert_eq!((status(&sim, lanes[0]), status(&sim, own)), (LaneStatus::Suspect, LaneStatus::Suspect));
     assert!(sim.lanes[&other].queue.contains(&orphan), "{:?}", sim.lanes);
     assert_eq!(sim.lanes[&lanes[0]].queue, [Record::Void]);
     assert_eq!(sim.take_notes(), [Note::Lagging { worker, lag: ms(1_000) }]);
@@ -130,7 +130,7 @@ fn a_stuck_lane_and_a_lag_count_together() {
     (0..2).for_each(|_| sim.connect(balancer));
     sim.advance(ms(2_000));
     assert_eq!(suspects(&sim), [0, 1]);
-    assert_ne!(standing(&sim, lanes[2]), Standing::Suspect);
+    assert_ne!(status(&sim, lanes[2]), LaneStatus::Suspect);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn who_alone_serves_an_address_stays_in() {
     let lonely = sim.open();
     let lane = sim.listen(0, lonely);
     looks(&mut sim, 5, &[(0, 3_000)]);
-    assert_eq!(standing(&sim, lane), Standing::Ready);
+    assert_eq!(status(&sim, lane), LaneStatus::Ready);
     sim.listen(1, lonely);
     looks(&mut sim, 1, &[(0, 3_000)]);
     assert_eq!(suspects(&sim), [0]);
@@ -153,10 +153,10 @@ fn nobody_is_judged_while_starting_or_stopping_or_cordoned_or_without_a_lane() {
     sim.command(1, Command::Stop);
     sim.command(2, Command::Cordon);
     looks(&mut sim, 10, &[(0, 3_000), (1, 3_000), (2, 3_000)]);
-    assert!(!sim.pool.workers()[0].is_running() && suspects(&sim).is_empty());
+    assert!(!sim.slot(0).is_running() && suspects(&sim).is_empty());
     sim.input(Input::Ready { worker: sim.worker(0) });
     looks(&mut sim, 10, &[(0, 3_000)]);
-    assert!(sim.pool.workers()[0].is_running());
+    assert!(sim.slot(0).is_running());
     assert!(suspects(&sim).is_empty());
 }
 
@@ -168,9 +168,9 @@ fn a_suspect_that_is_cordoned_or_stops_or_dies_is_none() {
     sim.take_changes();
     sim.command(0, Command::Cordon);
     assert_eq!(sim.changes.last(), Some(&Change::Suspect { worker, suspect: false }));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Cordoned);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Cordoned);
     sim.command(0, Command::Uncordon);
-    assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Ready);
     looks(&mut sim, 1, &[(0, 3_000)]);
     sim.exit(0);
     assert_eq!(sim.changes.last(), Some(&Change::Suspect { worker, suspect: false }));

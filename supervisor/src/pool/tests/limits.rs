@@ -1,7 +1,7 @@
 //! A bound on the open connections of a worker.
 
 use crate::pool::sim::{Sim, ms, settings};
-use crate::pool::{Command, Input, Output, Settings, Standing};
+use crate::pool::{Command, Input, LaneStatus, Output, Settings};
 
 fn limited(workers: u32, max: u32) -> Settings {
     Settings { max_connections: Some(max), window: 8, lag_limit: None, ..settings(workers) }
@@ -16,9 +16,9 @@ fn a_worker_with_as_many_as_it_may_have_gets_none_until_a_count_says_less() {
     }
     assert_eq!(sim.queued(balancer), 1, "all have as many as they may: the rest waits in the kernel");
     assert!(!sim.pool.may_accept(balancer));
-    assert_eq!(sim.pool.lane(lanes[0]).map(|lane| lane.standing()), Some(Standing::AtLimit));
+    assert_eq!(sim.pool.lane(lanes[0]).map(|lane| lane.status()), Some(LaneStatus::AtLimit));
     let worker = sim.worker(1);
-    assert!(sim.pool.workers()[1].is_full(sim.pool.settings()));
+    assert!(sim.slot(1).is_full(sim.pool.settings()));
     sim.count_connections(worker);
     assert_eq!(sim.queued(balancer), 1, "it still has two");
     sim.finish(worker);
@@ -80,7 +80,7 @@ fn the_limit_counts_over_all_addresses_and_all_lanes() {
     sim.connect(one);
     assert!(!sim.pool.may_accept(one) && !sim.pool.may_accept(two));
     for lane in [lanes[0], more[0], more[1]] {
-        assert_eq!(sim.pool.lane(lane).map(|lane| lane.standing()), Some(Standing::AtLimit));
+        assert_eq!(sim.pool.lane(lane).map(|lane| lane.status()), Some(LaneStatus::AtLimit));
     }
     // Both are served again when there is room again.
     sim.take(lanes[0]);
@@ -109,7 +109,7 @@ fn a_connection_that_a_lane_did_not_take_does_not_count() {
     sim.connect(balancer);
     sim.connect(balancer);
     assert_eq!(sim.pool.held(), 1);
-    assert_eq!(sim.pool.lane(lanes[0]).map(|lane| lane.standing()), Some(Standing::Full));
+    assert_eq!(sim.pool.lane(lanes[0]).map(|lane| lane.status()), Some(LaneStatus::Full));
     sim.take(lanes[0]);
     assert_eq!(sim.pool.held(), 0);
 }
@@ -134,7 +134,7 @@ fn a_cordon_goes_before_the_limit_and_the_limit_comes_back_after_it() {
     sim.advance(ms(100_000));
     assert!(!sim.take_orders().iter().any(|order| matches!(order, Output::Count { .. })));
     sim.command(0, Command::Uncordon);
-    assert_eq!(sim.pool.lane(lanes[0]).map(|lane| lane.standing()), Some(Standing::AtLimit));
+    assert_eq!(sim.pool.lane(lanes[0]).map(|lane| lane.status()), Some(LaneStatus::AtLimit));
     sim.finish(sim.worker(0));
     sim.advance(ms(10));
     assert!(sim.pool.may_accept(balancer));

@@ -36,7 +36,7 @@ fn the_worker_with_the_fewest_open_connections_is_next() {
     sim.finish(first);
     sim.count_connections(first);
     assert_eq!([next(&mut sim), next(&mut sim)], [0, 0]);
-    let open: Vec<_> = sim.pool.workers().iter().map(|worker| worker.open_connections()).collect();
+    let open: Vec<_> = sim.pool.workers().map(|worker| worker.open_connections()).collect();
     assert_eq!(open, [Some(2), Some(2), None]);
 }
 
@@ -48,10 +48,10 @@ fn a_new_process_has_none() {
     });
     sim.command(0, Command::Restart);
     lanes[0] = sim.listen(0, balancer);
-    assert_eq!(sim.pool.workers()[0].open_connections(), None);
+    assert_eq!(sim.slot(0).open_connections(), None);
     let next: Vec<_> = (0..4).map(|_| connect(&mut sim, balancer, &lanes, 0)).collect();
     assert_eq!(next, [0, 0, 0, 1], "until it has as many as the other; then the least recent");
-    assert_eq!(sim.pool.workers()[0].dispatched(), 6, "over all its processes");
+    assert_eq!(sim.slot(0).dispatched(), 6, "over all its processes");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_count_of_another_process_is_not_believed() {
     sim.command(0, Command::Restart);
     sim.listen(0, balancer);
     sim.input(crate::pool::Input::OpenConnections { worker: dead, open: 9 });
-    assert_eq!(sim.pool.workers()[0].open_connections(), None);
+    assert_eq!(sim.slot(0).open_connections(), None);
 }
 
 #[test]

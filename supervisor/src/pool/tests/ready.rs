@@ -2,18 +2,18 @@
 
 use crate::ids::LaneId;
 use crate::pool::sim::{Sim, ms, settings};
-use crate::pool::{Input, Note, Output, Settings, Signal, Standing, State};
+use crate::pool::{Input, LaneStatus, Note, Output, Settings, Signal, State};
 
 fn by_word(workers: u32) -> Settings {
     Settings { ready_by_lane: false, ready_explicit: true, ..settings(workers) }
 }
 
-fn standing(sim: &Sim, lane: LaneId) -> Standing {
-    sim.pool.lane(lane).expect("open").standing()
+fn status(sim: &Sim, lane: LaneId) -> LaneStatus {
+    sim.pool.lane(lane).expect("open").status()
 }
 
 fn is_running(sim: &Sim, slot: usize) -> bool {
-    matches!(sim.pool.workers()[slot].state(), State::Running { .. })
+    matches!(sim.slot(slot).state(), State::Running { .. })
 }
 
 #[test]
@@ -24,13 +24,13 @@ fn who_is_not_ready_gets_nothing_though_it_listens() {
     let lanes = [sim.listen(0, balancer), sim.listen(1, balancer)];
     sim.connect(balancer);
     assert!(!is_running(&sim, 0) && sim.lanes[&lanes[0]].queue.is_empty());
-    assert_eq!(standing(&sim, lanes[0]), Standing::Waiting);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Waiting);
     sim.take_notes();
     let worker = sim.worker(1);
     sim.advance(ms(40));
     sim.input(Input::Ready { worker });
     assert_eq!(sim.take_notes(), [Note::Ready { worker, after: ms(40) }]);
-    assert_eq!((standing(&sim, lanes[0]), standing(&sim, lanes[1])), (Standing::Waiting, Standing::Ready));
+    assert_eq!((status(&sim, lanes[0]), status(&sim, lanes[1])), (LaneStatus::Waiting, LaneStatus::Ready));
     assert_eq!((is_running(&sim, 1), sim.lanes[&lanes[1]].queue.len()), (true, 1));
 }
 
@@ -42,7 +42,7 @@ fn a_word_counts_where_a_lane_does_too() {
     assert!(is_running(&sim, 0));
     let balancer = sim.open();
     let lane = sim.listen(0, balancer);
-    assert_eq!(standing(&sim, lane), Standing::Ready);
+    assert_eq!(status(&sim, lane), LaneStatus::Ready);
 }
 
 #[test]
@@ -65,7 +65,7 @@ fn who_is_not_ready_in_time_is_killed_and_that_is_an_early_death() {
     assert!(wait >= ms(80) && wait <= ms(120), "the delay of a first early death: {wait:?}");
     assert!(sim.take_orders().contains(&Output::Signal { worker, signal: Signal::Kill }));
     assert!(sim.retired.contains(&lane));
-    assert!(sim.pool.workers()[0].last_exit().is_some() && sim.pool.leaving().is_empty());
+    assert!(sim.slot(0).last_exit().is_some() && sim.pool.retiring().next().is_none());
     // The second time its budget is spent.
     sim.advance(ms(31_000));
     let last = sim.take_notes();
@@ -114,16 +114,16 @@ fn who_is_about_to_end_gets_nothing_and_what_waits_goes_to_others() {
     (0..2).for_each(|_| sim.connect(balancer));
     let worker = sim.worker(0);
     sim.take_notes();
-    sim.input(Input::Resigned { worker });
-    sim.input(Input::Resigned { worker });
-    assert_eq!(sim.take_notes(), [Note::Resigned { worker }]);
-    assert_eq!((standing(&sim, lanes[0]), sim.lanes[&lanes[1]].queue.len()), (Standing::Waiting, 2));
+    sim.input(Input::SaysStopping { worker });
+    sim.input(Input::SaysStopping { worker });
+    assert_eq!(sim.take_notes(), [Note::SaysStopping { worker }]);
+    assert_eq!((status(&sim, lanes[0]), sim.lanes[&lanes[1]].queue.len()), (LaneStatus::Waiting, 2));
     // It thinks better of it; and the next one in the slot has said nothing.
     sim.input(Input::Ready { worker });
-    assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
-    sim.input(Input::Resigned { worker });
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Ready);
+    sim.input(Input::SaysStopping { worker });
     sim.exit(0);
     sim.advance(ms(1_000));
     let lane = sim.listen(0, balancer);
-    assert_eq!(standing(&sim, lane), Standing::Ready);
+    assert_eq!(status(&sim, lane), LaneStatus::Ready);
 }

@@ -81,7 +81,7 @@ fn full_and_suspect_workers_and_such_at_their_limit_are_workers() {
     sim.advance(ms(50_000));
     assert_eq!(refused(&sim), 0);
     assert!(sim.pool.held() > 0);
-    assert_eq!(sim.pool.balancer(balancer).expect("open").forsaken_since(), None);
+    assert_eq!(sim.pool.balancer(balancer).expect("open").no_worker_since(), None);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn cordoned_workers_are_none() {
     sim.advance(ms(50_000));
     assert!(!sim.pool.balancer(balancer).expect("open").is_refusing());
     sim.command(1, Command::Cordon);
-    assert_eq!(sim.pool.balancer(balancer).expect("open").forsaken_since(), Some(sim.now));
+    assert_eq!(sim.pool.balancer(balancer).expect("open").no_worker_since(), Some(sim.now));
     sim.advance(ms(10_000));
     sim.connect(balancer);
     assert_eq!(refused(&sim), 1);

@@ -41,7 +41,7 @@ fn a_boot_slot_is_given_up_after_a_while() {
     assert!(spawned(&mut sim).is_empty());
     sim.advance(ms(1));
     assert_eq!(spawned(&mut sim), [1]);
-    assert!(matches!(sim.pool.workers()[0].state(), State::Starting { .. }));
+    assert!(matches!(sim.slot(0).state(), State::Starting { .. }));
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn when_every_budget_is_spent_the_cluster_ends_and_refuses_what_it_holds() {
     }
     sim.take_orders();
     sim.exit(1);
-    assert!(matches!(sim.pool.workers()[1].state(), State::Standby { reason: Reason::BudgetSpent, .. }));
+    assert!(matches!(sim.slot(1).state(), State::Standby { reason: Reason::BudgetSpent, .. }));
     assert_eq!(sim.done, None);
     sim.exit(0);
     assert_eq!(sim.done, Some(Outcome::Exhausted));

@@ -102,7 +102,7 @@ fn the_old_one_drains_and_the_next_waits_for_it() {
     sim.advance(ms(5_000));
     assert!(sim.alive.contains(&old));
     assert_eq!(successor(&sim, 1), None, "one process more than workers, with those that drain");
-    assert_eq!(sim.pool.leaving().len(), 1);
+    assert_eq!(sim.pool.retiring().count(), 1);
     assert!(sim.finish(old));
     assert!(!sim.alive.contains(&old));
     assert!(successor(&sim, 1).is_some());
@@ -167,7 +167,7 @@ fn a_new_one_that_dies_ends_it_and_the_old_ones_go_on() {
         assert_eq!(failed(&sim), &Failed::Exited { worker: new, exit: Exit::Code(3) });
         assert!(matches!(sim.reloads[0].1, Reloaded::Failed { replaced: 1, rolled_back: false, .. }));
         assert_eq!(sim.worker(1), old);
-        assert!(sim.pool.workers()[1].is_running());
+        assert!(sim.slot(1).is_running());
         // The budget is not touched, and who is restarted later is of the version that is known to work.
         sim.exit(1);
         sim.advance(ms(1_000));
@@ -190,7 +190,7 @@ fn a_new_one_that_never_listens_ends_it() {
         .filter(|note| told(note) && format!("{note:?}").contains(&format!("{new:?}")))
         .collect();
     assert!(of_new.is_empty(), "its end is no end of the slot's: {of_new:?}");
-    assert_eq!(sim.pool.workers()[1].last_exit(), None);
+    assert_eq!(sim.slot(1).last_exit(), None);
 }
 
 #[test]
@@ -315,13 +315,13 @@ fn commands_to_a_slot_that_is_being_replaced() {
     let new = successor(&sim, 0).unwrap();
     sim.command(0, Command::Stop);
     assert!(!sim.alive.contains(&new), "who is to be down has no successor");
-    assert!(!sim.pool.workers()[0].is_live());
+    assert!(!sim.slot(0).is_live());
     succeed(&mut sim, 1, balancer);
     sim.advance(ms(20));
     assert_eq!(sim.reloads, [(1, done(1))]);
     // A worker that is down comes back as the old version unless it was reached; it was not.
     sim.command(0, Command::Start);
-    assert!(matches!(sim.pool.workers()[0].state(), State::Starting { .. }));
+    assert!(matches!(sim.slot(0).state(), State::Starting { .. }));
     // A cordon is the slot's.
     reload(&mut sim, 2);
     sim.command(0, Command::Cordon);
@@ -332,7 +332,7 @@ fn commands_to_a_slot_that_is_being_replaced() {
     sim.listen_by(new, balancer);
     sim.advance(ms(1_000));
     assert_eq!(sim.worker(0), new);
-    assert!(sim.pool.workers()[0].is_cordoned());
+    assert!(sim.slot(0).is_cordoned());
 }
 
 #[test]
@@ -385,7 +385,7 @@ fn a_version_may_listen_elsewhere() {
 fn who_is_down_for_want_of_luck_is_tried_again() {
     let (mut sim, balancer, _) = Sim::serving(Settings { respawn: Some(0), ..rolling(2) });
     sim.exit(0);
-    assert!(!sim.pool.workers()[0].is_live());
+    assert!(!sim.slot(0).is_live());
     reload(&mut sim, 1);
     let new = sim.worker(0);
     assert!(sim.alive.contains(&new) && sim.versions[&new] == 1);

@@ -55,7 +55,7 @@ fn a_slot_that_comes_back_while_its_worker_stops_is_started_again() {
     sim.polite = false;
     scale(&mut sim, 1);
     assert_eq!(scale(&mut sim, 2), []);
-    let State::Stopping(stop) = sim.pool.workers()[1].state() else { panic!("it does not stop") };
+    let State::Stopping(stop) = sim.slot(1).state() else { panic!("it does not stop") };
     assert_eq!(stop.next, Next::Start);
     sim.exit(2);
     sim.take_orders();
@@ -72,7 +72,7 @@ fn a_slot_that_comes_back_later_goes_on_counting() {
     scale(&mut sim, 1);
     scale(&mut sim, 2);
     assert_eq!(sim.worker(1), WorkerId { slot: 1, incarnation: 2 });
-    assert_eq!(sim.pool.workers()[1].restarts(), 0, "it is another worker");
+    assert_eq!(sim.slot(1).restarts(), 0, "it is another worker");
     sim.listen(1, balancer);
     sim.take_orders();
     sim.input(Input::Exited { worker: dead, exit: crate::pool::Exit::Code(0) });
@@ -184,7 +184,7 @@ fn a_slot_stays_until_its_successor_is_gone_too() {
     // Whoever gets the slot now must not get a name that somebody has.
     assert_eq!(sim.pool.count_workers(), 2);
     scale(&mut sim, 2);
-    assert!(!sim.pool.workers()[1].is_live() || sim.worker(1) != successor);
+    assert!(!sim.slot(1).is_live() || sim.worker(1) != successor);
     scale(&mut sim, 1);
     sim.finish(successor);
     sim.advance(ms(20_000));

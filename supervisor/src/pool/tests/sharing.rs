@@ -2,10 +2,10 @@
 
 use crate::ids::LaneId;
 use crate::pool::sim::{Record, Sim, ms, settings};
-use crate::pool::{Command, Finding, Output, Settings, Standing};
+use crate::pool::{Command, Finding, LaneStatus, Output, Settings};
 
-fn standing(sim: &Sim, lane: LaneId) -> Standing {
-    sim.pool.lane(lane).expect("open").standing()
+fn status(sim: &Sim, lane: LaneId) -> LaneStatus {
+    sim.pool.lane(lane).expect("open").status()
 }
 
 #[test]
@@ -16,7 +16,7 @@ fn each_gets_its_turn_and_what_waited_goes_to_those_who_have_their_own() {
     assert!(matches!(sim.lanes[&first].queue[0], Record::Conn(_)));
     let second = sim.share(lanes[0]);
     assert_eq!(sim.lanes[&lanes[0]].queue, [Record::Void]);
-    assert_eq!(standing(&sim, lanes[0]), Standing::Left);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Left);
     sim.take(first);
     for _ in 0..4 {
         sim.connect(balancer);
@@ -30,15 +30,15 @@ fn a_parent_that_takes_the_void_record_serves_too() {
     let (mut sim, balancer, lanes) = Sim::serving(settings(1));
     let own = sim.share(lanes[0]);
     sim.advance(ms(60_000));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Left);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Left);
     assert_eq!(sim.take(lanes[0]), Some(Record::Void));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Ready);
     sim.connect(balancer);
     sim.connect(balancer);
     assert_eq!((sim.lanes[&own].queue.len(), sim.lanes[&lanes[0]].queue.len()), (1, 1));
     // Another that gets its own leaves it once more.
     sim.share(lanes[0]);
-    assert_eq!(standing(&sim, lanes[0]), Standing::Left);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Left);
 }
 
 #[test]
@@ -49,7 +49,7 @@ fn who_took_the_void_record_and_then_gets_its_own_leaves_another() {
     sim.lanes.get_mut(&lanes[0]).expect("open").queue.clear();
     let second = sim.share(lanes[0]);
     assert_eq!(sim.lanes[&lanes[0]].queue, [Record::Void]);
-    assert_eq!(standing(&sim, lanes[0]), Standing::Left);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Left);
     for _ in 0..2 {
         sim.connect(balancer);
     }
@@ -74,7 +74,7 @@ fn when_all_who_had_their_own_are_gone_the_next_finds_what_waits_in_the_shared_o
     sim.lanes.get_mut(&own).expect("open").held = false;
     sim.advance(ms(2_000));
     assert!(sim.pool.lane(own).is_none());
-    assert_ne!(standing(&sim, lanes[0]), Standing::Left);
+    assert_ne!(status(&sim, lanes[0]), LaneStatus::Left);
     let queue = &sim.lanes[&lanes[0]].queue;
     assert!(queue[0] == Record::Void && matches!(queue[1], Record::Conn(_)), "{queue:?}");
 }
@@ -92,7 +92,7 @@ fn one_of_several_that_hangs_is_out_alone_and_the_worker_does_not_hang() {
         }
         sim.advance(ms(10));
     }
-    assert_eq!((standing(&sim, stuck), standing(&sim, well)), (Standing::Suspect, Standing::Ready));
+    assert_eq!((status(&sim, stuck), status(&sim, well)), (LaneStatus::Suspect, LaneStatus::Ready));
     let orders = sim.take_orders();
     assert!(!orders.iter().any(|order| matches!(order, Output::Examine { .. })), "{orders:?}");
 }
@@ -102,9 +102,9 @@ fn a_left_lane_gets_nothing_when_its_worker_is_cordoned_and_comes_back() {
     let (mut sim, balancer, lanes) = Sim::serving(settings(2));
     let own = sim.share(lanes[0]);
     sim.command(0, Command::Cordon);
-    assert_eq!(standing(&sim, lanes[0]), Standing::Cordoned);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Cordoned);
     sim.command(0, Command::Uncordon);
-    assert_eq!((standing(&sim, lanes[0]), standing(&sim, own)), (Standing::Left, Standing::Ready));
+    assert_eq!((status(&sim, lanes[0]), status(&sim, own)), (LaneStatus::Left, LaneStatus::Ready));
     for _ in 0..4 {
         sim.connect(balancer);
     }
@@ -117,7 +117,7 @@ fn nothing_is_left_to_a_lane_that_is_no_more() {
     let own = sim.share(lanes[0]);
     sim.input(crate::pool::Input::LaneClosed { lane: own });
     sim.input(crate::pool::Input::LaneShared { from: lanes[0], to: own });
-    assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Ready);
 }
 
 /// The first of two that have their own takes nothing for this many steps of 10 ms, the other takes all.
@@ -126,7 +126,7 @@ fn a_lane_is_not_left_to_one_that_is_left_itself() {
     let (mut sim, balancer, lanes) = Sim::serving(settings(1));
     let own = sim.share(lanes[0]);
     sim.input(crate::pool::Input::LaneShared { from: own, to: lanes[0] });
-    assert_eq!((standing(&sim, lanes[0]), standing(&sim, own)), (Standing::Left, Standing::Ready));
+    assert_eq!((status(&sim, lanes[0]), status(&sim, own)), (LaneStatus::Left, LaneStatus::Ready));
     sim.connect(balancer);
     assert_eq!(sim.lanes[&own].queue.len(), 1);
 }
@@ -159,6 +159,6 @@ fn one_of_several_that_hangs_is_ended_and_nobody_else() {
         assert_eq!(count, usize::from(ends), "{finding:?}");
         assert!(!orders.iter().any(|order| matches!(order, Output::Examine { .. } | Output::Signal { .. })));
         assert_eq!(sim.pool.lane(stuck).is_none(), ends);
-        assert!(sim.pool.workers()[0].is_running());
+        assert!(sim.slot(0).is_running());
     }
 }

@@ -24,7 +24,7 @@ fn another_is_started_beside_those_that_live_and_these_drain() {
     assert_ne!(sim.worker(0), worker, "another has its place");
     sim.connect(balancer);
     assert_eq!(sim.lanes[&lanes[1]].queue.len(), 1, "the other serves");
-    assert!(sim.pool.leaving().is_empty());
+    assert!(sim.pool.retiring().next().is_none());
 }
 
 #[test]

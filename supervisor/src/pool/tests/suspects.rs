@@ -2,7 +2,7 @@
 
 use crate::ids::{BalancerId, LaneId};
 use crate::pool::sim::{Record, Sim, ms, settings};
-use crate::pool::{Note, Output, Settings, Standing};
+use crate::pool::{LaneStatus, Note, Output, Settings};
 use std::time::Duration;
 
 /// Keeps the lanes busy for so long, taking from all but the stuck ones.
@@ -18,8 +18,8 @@ fn busy(sim: &mut Sim, balancer: BalancerId, stuck: &[LaneId], time: Duration) {
     }
 }
 
-fn standing(sim: &Sim, lane: LaneId) -> Standing {
-    sim.pool.lane(lane).expect("open").standing()
+fn status(sim: &Sim, lane: LaneId) -> LaneStatus {
+    sim.pool.lane(lane).expect("open").status()
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_stuck_lane_becomes_a_suspect_at_the_limit_and_its_connections_are_served_el
     sim.connect(balancer);
     let orphan = sim.lanes[&stuck].queue[0];
     busy(&mut sim, balancer, &[stuck], ms(990));
-    assert_ne!(standing(&sim, stuck), Standing::Suspect);
+    assert_ne!(status(&sim, stuck), LaneStatus::Suspect);
     let worker = sim.worker(0);
     sim.take_notes();
     sim.take_orders();
@@ -56,7 +56,7 @@ fn a_suspect_that_takes_the_void_record_comes_back_and_waits_its_turn() {
     let (mut sim, balancer, lanes) = Sim::serving(settings(2));
     sim.connect(balancer);
     busy(&mut sim, balancer, &[lanes[0]], ms(1_500));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Suspect);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Suspect);
     let worker = sim.worker(0);
     sim.take_notes();
     assert_eq!(sim.take(lanes[0]), Some(Record::Void));
@@ -70,7 +70,7 @@ fn a_suspect_is_looked_at_every_second_and_comes_back_by_that_too() {
     let (mut sim, balancer, lanes) = Sim::serving(settings(2));
     sim.connect(balancer);
     sim.advance(ms(1_000));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Suspect);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Suspect);
     while sim.take(lanes[1]).is_some() {}
     sim.advance(ms(40));
     sim.take_orders();
@@ -78,7 +78,7 @@ fn a_suspect_is_looked_at_every_second_and_comes_back_by_that_too() {
     assert_eq!(sim.take_orders(), vec![Output::Look { lane: lanes[0] }; 5]);
     sim.lanes.get_mut(&lanes[0]).expect("open").queue.clear();
     sim.advance(ms(1_000));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Ready);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn no_more_than_half_of_the_lanes_are_suspects() {
             sim.connect(balancer);
         }
         sim.advance(ms(20_000));
-        let suspects = lanes.iter().filter(|lane| standing(&sim, **lane) == Standing::Suspect).count();
+        let suspects = lanes.iter().filter(|lane| status(&sim, **lane) == LaneStatus::Suspect).count();
         assert_eq!(suspects, most, "of {workers}");
     }
 }
@@ -101,13 +101,13 @@ fn when_a_suspect_recovers_another_stuck_lane_may_be_one() {
     sim.connect(balancer);
     // While both take nothing it is neither's fault, for a time.
     sim.advance(ms(9_900));
-    assert!(lanes.iter().all(|lane| standing(&sim, *lane) != Standing::Suspect));
+    assert!(lanes.iter().all(|lane| status(&sim, *lane) != LaneStatus::Suspect));
     sim.advance(ms(2_000));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Suspect);
-    assert_ne!(standing(&sim, lanes[1]), Standing::Suspect);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Suspect);
+    assert_ne!(status(&sim, lanes[1]), LaneStatus::Suspect);
     sim.take(lanes[0]);
     sim.advance(ms(1_000));
-    assert_eq!(standing(&sim, lanes[1]), Standing::Suspect);
+    assert_eq!(status(&sim, lanes[1]), LaneStatus::Suspect);
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn a_lane_that_took_nothing_of_a_small_buffer_is_a_suspect_in_time() {
     sim.capacity = 1;
     busy(&mut sim, balancer, &[], ms(200));
     busy(&mut sim, balancer, &[lanes[0]], ms(1_100));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Suspect);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Suspect);
 }
 
 #[test]
@@ -138,12 +138,12 @@ fn a_supervisor_that_was_not_running_itself_blames_nobody() {
     let (mut sim, balancer, lanes) = Sim::serving(settings(2));
     sim.connect(balancer);
     sim.jump(ms(60_000));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Ready);
     // It counts from there.
     sim.advance(ms(999));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Ready);
     sim.advance(ms(1));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Suspect);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Suspect);
 }
 
 #[test]
@@ -151,5 +151,5 @@ fn without_a_limit_there_are_no_suspects() {
     let (mut sim, balancer, lanes) = Sim::serving(Settings { lag_limit: None, ..settings(2) });
     sim.connect(balancer);
     sim.advance(ms(100_000));
-    assert_eq!(standing(&sim, lanes[0]), Standing::Ready);
+    assert_eq!(status(&sim, lanes[0]), LaneStatus::Ready);
 }

@@ -1,40 +1,16 @@
 //! Every cell of the worker's table: for each state the cells that change or tell something, and that all others do not.
 
 use crate::pool::sim::{ms, settings};
-use crate::pool::state::{Effect, Event, transition};
+use crate::pool::state::{Effect, Event};
+use crate::pool::transition::transition;
 use crate::pool::{Next, Reason, Settings, Signal, State, Stop};
 use std::time::{Duration, Instant};
 
-/// All events; `at` is when a restart is due.
-fn events(at: Instant) -> [Event; 26] {
-    [
-        Event::Due(at),
-        Event::GiveUp,
-        Event::Order,
-        Event::Spawned(9),
-        Event::SpawnFailed,
-        Event::Listened,
-        Event::SlotFreed,
-        Event::StillBoots,
-        Event::StartTimeout,
-        Event::StartFailed,
-        Event::Settled,
-        Event::ForceDue,
-        Event::Hung,
-        Event::Exited,
-        Event::Finished,
-        Event::Shutdown,
-        Event::Kill,
-        Event::Start,
-        Event::Stop,
-        Event::Restart,
-        Event::HangUp,
-        Event::ForceStop,
-        Event::Dump,
-        Event::Debug,
-        Event::Signal(12),
-        Event::Signal(-1),
-    ]
+/// All events; `at` is what those are about that carry a moment.
+fn events(at: Instant) -> Vec<Event> {
+    let mut events = Event::one_of_each(at);
+    events.push(Event::Signal(-1));
+    events
 }
 
 type Cell = (Event, State, Effect);
@@ -102,6 +78,7 @@ impl Row {
         let stopping = |stop, signal| (State::Stopping(stop), sent(signal));
         let cell = |event, (state, effect)| (event, state, effect);
         vec![
+            cell(Event::Close(self.now), stopping(stop, Signal::Stop)),
             cell(Event::Shutdown, stopping(stop, Signal::Stop)),
             cell(Event::Kill, stopping(killed(stop), Signal::Kill)),
             cell(Event::Stop, stopping(stop, Signal::Stop)),
@@ -117,11 +94,11 @@ impl Row {
 }
 
 fn killed(stop: Stop) -> Stop {
-    Stop { force_at: None, signal: Signal::Kill, debugging: false, ..stop }
+    Stop { drain_until: None, force_at: None, signal: Signal::Kill, debugging: false, ..stop }
 }
 
 fn debugged(stop: Stop) -> Stop {
-    Stop { force_at: None, signal: Signal::Debug, debugging: true, ..stop }
+    Stop { drain_until: None, force_at: None, signal: Signal::Debug, debugging: true, ..stop }
 }
 
 const LIVED: Duration = Duration::from_millis(500);
@@ -133,6 +110,7 @@ fn standby() {
     let common = |started: State| {
         let cell = |event, state| (event, state, Effect::Nothing);
         vec![
+            cell(Event::Close(row.now), stopped),
             cell(Event::Shutdown, stopped),
             cell(Event::Kill, stopped),
             cell(Event::Stop, stopped),
@@ -181,7 +159,7 @@ fn starting() {
             Effect::Started(None),
         ),
         (Event::SpawnFailed, restart, Effect::NotSpawned),
-        (Event::Listened, State::Running { pid: None, since: born, settled: false }, Effect::Ready(LIVED)),
+        (Event::Ready, State::Running { pid: None, since: born, settled: false }, Effect::Ready(LIVED)),
         (Event::SlotFreed, State::Starting { pid: None, since: born, slot_until: None }, Effect::Nothing),
         (
             Event::StillBoots,
@@ -192,7 +170,7 @@ fn starting() {
     row.check(ordered, &[&cells[..], &exits, &row.commands(ordered, None)].concat());
     let pid = Some(3);
     let cells = [
-        (Event::Listened, State::Running { pid, since: born, settled: false }, Effect::Ready(LIVED)),
+        (Event::Ready, State::Running { pid, since: born, settled: false }, Effect::Ready(LIVED)),
         (Event::SlotFreed, State::Starting { pid, since: born, slot_until: None }, Effect::Nothing),
         (
             Event::StillBoots,
@@ -207,7 +185,7 @@ fn starting() {
         (
             Event::StartFailed,
             restart,
-            Effect::Hung(Stop { force_at: None, signal: Signal::Kill, ..row.stop(pid, row.now) }),
+            Effect::Evicted(Stop { force_at: None, signal: Signal::Kill, ..row.stop(pid, row.now) }),
         ),
     ];
     let started = row.starting(pid);
@@ -234,7 +212,8 @@ fn running() {
             } else {
                 let force_at = Some(row.now + ms(2_000));
                 let leaving = Stop { force_at, ..row.stop(pid, row.now) };
-                cells.push((Event::Hung, restart, Effect::Hung(leaving)));
+                cells.push((Event::Hung, restart, Effect::Evicted(leaving)));
+                cells.push((Event::MainEnded, restart, Effect::Evicted(row.stop(pid, row.now))));
             }
             row.check(state, &cells);
         }
@@ -290,6 +269,7 @@ fn stopping() {
             for stop in [stop, dumped, killed(stop)] {
                 let mut cells = stopping_cells(&row, stop);
                 let end = State::Stopping(Stop { next: Next::Nothing, ..stop });
+                cells.push((Event::Close(row.now), end, Effect::Nothing));
                 cells.push((Event::Shutdown, end, Effect::Nothing));
                 row.check(State::Stopping(stop), &cells);
             }
@@ -298,11 +278,79 @@ fn stopping() {
             for stop in [debugged(stop), timeless] {
                 let mut cells = stopping_cells(&row, stop);
                 let told = pid.map_or(Effect::Nothing, |_| Effect::Signal(Signal::Stop));
-                cells.push((Event::Shutdown, State::Stopping(row.stop(pid, row.now)), told));
+                let end = State::Stopping(row.stop(pid, row.now));
+                cells.push((Event::Close(row.now), end, told));
+                cells.push((Event::Shutdown, end, told));
                 row.check(State::Stopping(stop), &cells);
             }
         }
     }
+}
+
+#[test]
+fn draining() {
+    let mut row = Row::new();
+    row.settings.drain_timeout = Some(ms(4_000));
+    let (pid, asked) = (Some(3), row.born + ms(200));
+    for next in [Next::Nothing, Next::Restart, Next::Start] {
+        let told = Stop { next, ..row.stop(pid, asked) };
+        let stop = Stop { drain_until: Some(asked + ms(4_000)), force_at: None, ..told };
+        let mut cells = stopping_cells(&row, stop);
+        // It has had no time to stop yet: from now on it has.
+        let cut = Stop { force_at: Some(row.now + ms(10_000)), ..told };
+        let drained = |quiet| Effect::Drained { after: ms(300), quiet, signal: Signal::Stop };
+        let end = State::Stopping(Stop { next: Next::Nothing, ..cut });
+        let begun_anew = Stop { next, ..row.stop(pid, row.now) };
+        cells.retain(|(event, ..)| *event != Event::Dump);
+        cells.extend([
+            (Event::Quiet, State::Stopping(cut), drained(true)),
+            (Event::DrainDue, State::Stopping(cut), drained(false)),
+            (Event::Close(row.now), end, drained(false)),
+            (Event::Shutdown, State::Stopping(row.stop(pid, row.now)), Effect::Signal(Signal::Stop)),
+            (
+                Event::Dump,
+                State::Stopping(Stop { signal: Signal::Abort, ..begun_anew }),
+                Effect::Signal(Signal::Abort),
+            ),
+        ]);
+        row.check(State::Stopping(stop), &cells);
+        // It goes on draining, for no longer than everybody may.
+        for (by, until) in [(1_000, row.now + ms(1_000)), (60_000, asked + ms(4_000))] {
+            let closed =
+                transition(State::Stopping(stop), Event::Close(row.now + ms(by)), row.now, &row.settings);
+            let until = Stop { drain_until: Some(until), next: Next::Nothing, ..stop };
+            assert_eq!(closed, (State::Stopping(until), Effect::Nothing));
+        }
+    }
+}
+
+#[test]
+fn who_runs_drains_first_where_there_is_time_for_it() {
+    let mut row = Row::new();
+    row.settings.drain_timeout = Some(ms(4_000));
+    let told = |state, event| transition(state, event, row.now, &row.settings);
+    for settled in [false, true] {
+        let (pid, since) = (Some(3), row.born);
+        let state = State::Running { pid, since, settled };
+        let stop = row.stop(pid, row.now);
+        let drains = |until| Stop { drain_until: Some(row.now + ms(until)), force_at: None, ..stop };
+        let restarts = Stop { next: Next::Restart, ..drains(4_000) };
+        assert_eq!(told(state, Event::Stop), (State::Stopping(drains(4_000)), Effect::Drain));
+        assert_eq!(told(state, Event::Restart), (State::Stopping(restarts), Effect::Drain));
+        let by = Event::Close(row.now + ms(1_000));
+        assert_eq!(told(state, by), (State::Stopping(drains(1_000)), Effect::Drain));
+        let at_once = (State::Stopping(stop), Effect::Signal(Signal::Stop));
+        assert_eq!(told(state, Event::Close(row.now)), at_once);
+        assert_eq!(told(state, Event::Shutdown), at_once);
+        let evicted = (row.standby(Reason::Restart), Effect::Evicted(drains(4_000)));
+        assert_eq!(told(state, Event::MainEnded), evicted);
+        // Who is not there yet has nothing to finish.
+        let ordered = State::Running { pid: None, since, settled };
+        let asked = State::Stopping(row.stop(None, row.now));
+        assert_eq!(told(ordered, Event::Stop), (asked, Effect::Nothing));
+    }
+    let asked = State::Stopping(row.stop(Some(3), row.now));
+    assert_eq!(told(row.starting(Some(3)), Event::Stop), (asked, Effect::Signal(Signal::Stop)));
 }
 
 #[test]

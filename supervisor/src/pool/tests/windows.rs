@@ -2,7 +2,7 @@
 
 use crate::ids::{BalancerId, ConnId, LaneId};
 use crate::pool::sim::{Fate, Record, Sim, ms, settings};
-use crate::pool::{Input, Output, Settings, Standing};
+use crate::pool::{Input, LaneStatus, Output, Settings};
 
 fn dispatches(orders: &[Output]) -> Vec<LaneId> {
     orders
@@ -114,7 +114,7 @@ fn a_lane_that_does_not_take_a_connection_is_full_and_the_connection_goes_elsewh
     let orders = connect(&mut sim, balancer, 3);
     assert_eq!(dispatches(&orders), [lanes[0], lanes[1], lanes[0], lanes[1]]);
     assert_eq!(sim.pool.held(), 1);
-    assert!(sim.pool.lanes().all(|(_, lane)| lane.standing() == Standing::Full));
+    assert!(sim.pool.lanes().all(|(_, lane)| lane.status() == LaneStatus::Full));
     sim.take(lanes[1]);
     assert_eq!(sim.pool.held(), 0);
     assert_eq!(sim.lanes[&lanes[1]].queue.len(), 1);

@@ -89,7 +89,7 @@ proptest! {
         for step in steps {
             match step {
                 Step::Command(slot, command) => {
-                    if let Some(worker) = sim.pool.workers().get(slot).filter(|worker| !worker.is_removed()) {
+                    if let Some(worker) = sim.pool.worker_in(slot as u32).filter(|worker| !worker.is_removed()) {
                         wishes.hear(slot, command, worker.state());
                     }
                     sim.command(slot, command);
@@ -98,10 +98,10 @@ proptest! {
                     wishes.scale(to);
                     sim.input(Input::Scale { workers: to as u32 });
                 }
-                Step::Exit(slot) if sim.pool.workers().get(slot).is_some_and(|worker| worker.is_live()) => {
+                Step::Exit(slot) if sim.pool.worker_in(slot as u32).is_some_and(|worker| worker.is_live()) => {
                     sim.exit(slot);
                 }
-                Step::Listen(slot) if sim.pool.workers().get(slot).is_some_and(|worker| worker.is_live()) => {
+                Step::Listen(slot) if sim.pool.worker_in(slot as u32).is_some_and(|worker| worker.is_live()) => {
                     sim.listen(slot, balancer);
                 }
                 Step::Exit(_) | Step::Listen(_) => {}
@@ -112,7 +112,7 @@ proptest! {
         // Who debugs has seen enough; then every kill and every delay has its time.
         let debugged = |state| matches!(state, State::Stopping(stop) if stop.debugging);
         for slot in (0..sim.pool.count_workers()).rev() {
-            if sim.pool.workers().get(slot).is_some_and(|worker| debugged(worker.state())) {
+            if sim.pool.worker_in(slot as u32).is_some_and(|worker| debugged(worker.state())) {
                 sim.exit(slot);
             }
         }
@@ -120,8 +120,8 @@ proptest! {
             sim.advance(ms(20_000));
             sim.all_ready();
         }
-        let runs: Vec<_> = sim.pool.workers().iter().map(|worker| worker.is_live()).collect();
-        let cordoned: Vec<_> = sim.pool.workers().iter().map(|worker| worker.is_cordoned()).collect();
+        let runs: Vec<_> = sim.pool.workers().map(|worker| worker.is_live()).collect();
+        let cordoned: Vec<_> = sim.pool.workers().map(|worker| worker.is_cordoned()).collect();
         prop_assert_eq!(&runs, &wishes.runs);
         prop_assert_eq!(&cordoned, &wishes.cordoned);
         for worker in sim.pool.workers() {

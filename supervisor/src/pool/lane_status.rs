@@ -2,7 +2,7 @@
 
 /// May a lane be given connections?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum LaneStatus {
     /// In rotation.
     Ready,
     /// As many wait in it as may: watched until it drains.
@@ -18,12 +18,12 @@ pub enum Standing {
     /// Its worker is not ready yet, or has said that it is about to end.
     Waiting,
     /// Its worker stops.
-    Leaving,
+    Stopping,
 }
 
 /// What is known of the lane itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Flow {
+pub(super) enum LaneState {
     Ready,
     Full,
     Suspect,
@@ -32,11 +32,11 @@ pub(super) enum Flow {
 
 /// What follows for it from its worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Gate {
+pub(super) enum Eligibility {
     Open,
     AtLimit,
     Suspect,
     Cordoned,
     Waiting,
-    Leaving,
+    Stopping,
 }

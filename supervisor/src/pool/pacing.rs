@@ -1,11 +1,12 @@
-//! When workers are behind, and for how long: then open credits are given to all, and nobody is told of single connections. It decides
-//! by counts, and gives nothing itself.
+//! When workers are behind, or traffic is steady, and for how long: then open credits are given to all, and nobody is told of single
+//! connections. It decides by counts, and gives no credit itself.
 
 use super::Output;
 use super::covered::Covered;
-use super::credit::DEEP;
 use super::deadlines::after;
+use super::missed::is_out;
 use super::pool::Pool;
+use super::queue::DEEP;
 use super::steady::SILENCE;
 use crate::ids::{BalancerId, LaneId};
 use std::time::{Duration, Instant};
@@ -14,28 +15,8 @@ use std::time::{Duration, Instant};
 const STORM: Duration = Duration::from_millis(5);
 /// Workers that wait at the queue itself keep up if they find it empty as often as this many times for each `KEPT_UP.1` connections.
 const KEPT_UP: (u64, u64) = (9, 10);
-
-/// What a balancer knows of it.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct StormState {
-    /// Until then open credits are given to whoever has none.
-    until: Option<Instant>,
-    /// Connections that had been accepted when the queue was last looked at while all had open credits.
-    accepted: u64,
-    /// How often workers have found the queue empty since then, though their credits stay open.
-    empty: u64,
-    /// Somebody's right to accept has ended, and the kernel may have woken that worker for a connection.
-    may_be_missed: bool,
-    /// Nothing was accepted between the last two looks, though the queue was not empty.
-    pub(super) stands: bool,
-}
-
-impl StormState {
-    /// Somebody's right to accept has ended.
-    pub(super) fn right_ended(&mut self) {
-        self.may_be_missed = true;
-    }
-}
+/// Steady traffic goes by turns again for a moment each second, which shows who does not take what it is told of.
+const LASTS: Duration = Duration::from_secs(1);
 
 impl Pool {
     /// The lane's worker waits at the queue itself, and has found it empty so often.
@@ -123,6 +104,47 @@ impl Pool {
             }
             self.look_at(look);
             self.outbox.push_back(Output::TakeBack { lane: lane_id });
+        }
+    }
+
+    /// It begins here and now, if traffic has been steady, and everybody can wait at the queue itself.
+    pub(super) fn steady_begins(&mut self, now: Instant, id: BalancerId) -> bool {
+        let is_due =
+            |balancer: &super::balancer::Balancer| balancer.queue.steady.is_due() && balancer.held() == 0;
+        if !self.balancers.get(&id).is_some_and(is_due) || !self.open_fits() || !self.all_may_watch(id) {
+            return false;
+        }
+        if let Some(balancer) = self.balancers.get_mut(&id) {
+            balancer.queue.steady.until = Some(after(now, LASTS));
+        }
+        true
+    }
+
+    /// Whoever may take from the balancer can wait at the queue itself, and nobody is out of rotation whom only turns bring back.
+    fn all_may_watch(&self, id: BalancerId) -> bool {
+        let mut any = false;
+        for lane in self.lanes.values().filter(|lane| lane.balancer() == id) {
+            if lane.may_take() {
+                any = true;
+                if !(lane.credit && lane.may_open && lane.may_watch) || lane.one_by_one || lane.rests {
+                    return false;
+                }
+            } else if is_out(lane) {
+                return false;
+            }
+        }
+        any
+    }
+
+    /// Those who have open credits are told whether they take one in each round.
+    pub(super) fn tell_pace(&mut self, id: BalancerId) {
+        let Some(balancer) = self.balancers.get(&id) else { return };
+        let one_each = balancer.queue.steady.is_on();
+        for (&lane_id, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.balancer() == id && lane.open) {
+            if lane.one_each != one_each {
+                lane.one_each = one_each;
+                self.outbox.push_back(Output::Pace { lane: lane_id, one_each });
+            }
         }
     }
 }

@@ -1,15 +1,15 @@
 //! Workers that have served for long enough: another is ready before they go, one at a time, and never during a reload.
 
 use crate::pool::sim::{Sim, ms, settings};
-use crate::pool::{Exit, Input, Measure, Note, Settings, Worn};
+use crate::pool::{Exit, Input, Measure, Note, RecycleReason, Settings};
 
 fn wearing(workers: u32) -> Settings {
     Settings { drain_timeout: Some(ms(20_000)), ..settings(workers) }
 }
 
 /// What is shared could not be told apart.
-fn resident(bytes: u64, limit: u64) -> Worn {
-    Worn::Memory { bytes, limit, measure: Measure::Resident }
+fn resident(bytes: u64, limit: u64) -> RecycleReason {
+    RecycleReason::Memory { bytes, limit, measure: Measure::Resident }
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn too_much_memory_for_too_long() {
     assert_eq!(sim.alive.len(), 2);
     sim.input(Input::Memory { worker, bytes: 2_000 });
     assert_eq!(sim.alive.len(), 3, "another starts first");
-    assert!(sim.notes.contains(&Note::Worn { worker, worn: resident(2_000, 1_000) }));
+    assert!(sim.notes.contains(&Note::Recycled { worker, reason: resident(2_000, 1_000) }));
     let new = *sim.alive.iter().find(|id| id.slot == 0 && **id != worker).unwrap();
     sim.listen_by(new, balancer);
     sim.advance(ms(1_000));

@@ -1,0 +1,55 @@
+//! What a balancer that works by credit knows of the queue of its socket. Plain data.
+
+use super::Deadline;
+use super::spread::Spread;
+use super::steady::Steady;
+use std::time::{Duration, Instant};
+
+/// A single that is unused for so long holds nothing up: another lane gets one too.
+pub(super) const LATE: Duration = Duration::from_millis(1);
+/// A lane that was given a credit within this time and has used it is taken to be busy with what it accepted.
+pub(super) const FRESH: Duration = Duration::from_micros(500);
+/// Open credits are not given for a queue shorter than this, but in a storm.
+pub(super) const DEEP: u32 = 2;
+
+/// What a balancer that works by credit knows of its queue.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Queue {
+    /// How many were last seen to wait.
+    pub(super) waiting: u32,
+    /// A lane has come into rotation since the queue was last looked at.
+    pub(super) has_joined: bool,
+    /// Connections that were seen to wait and are not covered by a credit.
+    pub(super) queued: u32,
+    /// When the queue is looked at, whatever is told.
+    pub(super) look: Option<Deadline>,
+    /// When anything was last seen to be taken by an open credit, or one was given.
+    pub(super) moved: Option<Instant>,
+    pub(super) spread: Spread,
+    /// Singles that were not used in time.
+    pub(super) late: u64,
+    pub(super) storm: StormState,
+    pub(super) steady: Steady,
+}
+
+/// What a balancer knows of a storm: workers are behind, and all have open credits for a while.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct StormState {
+    /// Until then open credits are given to whoever has none.
+    pub(super) until: Option<Instant>,
+    /// Connections that had been accepted when the queue was last looked at while all had open credits.
+    pub(super) accepted: u64,
+    /// How often workers have found the queue empty since then, though their credits stay open.
+    pub(super) empty: u64,
+    /// Somebody's right to accept has ended, and the kernel may have woken that worker for a connection.
+    pub(super) may_be_missed: bool,
+    /// Nothing was accepted between the last two looks, though the queue was not empty.
+    pub(super) stands: bool,
+}
+
+impl StormState {
+    /// Somebody's right to accept has ended.
+    pub(super) fn right_ended(&mut self) {
+        self.may_be_missed = true;
+    }
+}

@@ -1,0 +1,28 @@
+//! Where the listening socket of a balancer is in its life. Plain data.
+
+use std::time::Instant;
+
+/// Whether new connections may still come to the listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    Open,
+    /// Only those that were on their way.
+    Closing,
+    /// None is left in its queue.
+    Empty,
+    /// The socket has been closed.
+    Gone,
+}
+
+/// Where a load balancer is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BalancerState {
+    /// Its socket has failed; it is opened again at `due`.
+    Standby { due: Instant },
+    /// Its socket is being opened again.
+    Starting,
+    /// Its socket listens.
+    Running,
+    /// The cluster stops: it accepts nothing more.
+    Stopping,
+}
