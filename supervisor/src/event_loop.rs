@@ -20,6 +20,7 @@ mod finding;
 mod health;
 mod holders;
 mod idle_lanes;
+mod life;
 mod listening;
 mod log_file;
 mod long;
@@ -51,7 +52,6 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::hooks::Hooks;
 use crate::ids::{BalancerId, LaneId, WorkerId};
-use crate::io::child::Process;
 use crate::io::closings::Closings;
 use crate::io::conns::Conns;
 use crate::io::control::Control;
@@ -75,36 +75,25 @@ use crate::io::throttle::Throttle;
 use crate::io::thunk_file::Thunk;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Pool, Requests};
-use bereaved::Bereaved;
-use bypass::Bypasses;
 use closing::Closing;
 use clustermon_protocol::address::Address;
-use clustermon_protocol::message::Token;
-use draining::Drains;
-use examine::{Baselines, Dumps};
 use health::Monitor;
 use holders::Holders;
 use idle_lanes::IdleLanes;
+use life::Lives;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
-use moving::Moves;
-use notices::Notices;
-use readiness::Readiness;
 use reload::Reloads;
 use remains::Remains;
 use report::announce;
 use report::causes::Causes;
-use slab::Slab;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use survivors::Survivors;
-use suspended::Suspended;
 use timers::Timers;
-use uncovered::Watches;
 use waits::Waits;
 
 /// Everything the supervisor holds.
@@ -123,7 +112,6 @@ struct Shell {
     /// This thread preempts like any other.
     is_prompt: bool,
     reloads: Reloads,
-    drains: Drains,
     /// Where the process is the supervisor's own.
     signals: Option<Signals>,
     hooks: Hooks,
@@ -136,14 +124,9 @@ struct Shell {
     intercept: Intercept,
     scout: Scout,
     gauge: Gauge,
-    bereaved: Bereaved,
     remains: Remains,
-    suspended: Suspended,
-    bypasses: Bypasses,
     idle_lanes: IdleLanes,
-    uncovered: Watches,
     quiet: Quiet,
-    moves: Moves,
     waker: Arc<Waker>,
     /// Sockets that let nobody new in.
     closing: Vec<Closing>,
@@ -167,12 +150,7 @@ struct Shell {
     deliveries: Vec<(LaneId, Delivery)>,
     conns: Conns,
     releases: Releases,
-    processes: HashMap<WorkerId, Process>,
-    tokens: HashMap<Token, WorkerId>,
-    /// Which worker a member belongs to.
-    members: Slab<WorkerId>,
-    /// When to look again for what a worker has left behind.
-    search_at: Option<Instant>,
+    lives: Lives,
     /// The ports given out for port 0, by address, V6ONLY and index of the call.
     any_ports: HashMap<(Address, bool, u32), u16>,
     /// The last address of which a worker was told that it is somebody else's.
@@ -191,13 +169,8 @@ struct Shell {
     ids: Vec<String>,
     waits: Waits,
     monitor: Monitor,
-    baselines: Baselines,
     causes: Causes,
-    dumps: Dumps,
     holders: Holders,
-    survivors: Survivors,
-    notices: Notices,
-    readiness: Readiness,
     told: announce::Told,
     /// Something has changed since it was last told.
     is_news: bool,
@@ -374,7 +347,7 @@ impl Shell {
             // of its lanes follows from its end, of which the loop may not have heard yet.
             let held = found != Found::Nobody
                 || lane.is_where_it_was()
-                || self.processes.get(&worker).is_some_and(|process| process.has_ended_unheard(holder));
+                || self.lives.process(worker).is_some_and(|process| process.has_ended_unheard(holder));
             if !idle || (!held && self.is_idle_lane_closed(id)) {
                 self.input(Input::Looked { lane: id, waiting, held });
             }

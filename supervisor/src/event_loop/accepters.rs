@@ -28,7 +28,7 @@ impl Shell {
         let Some(lane) = self.lanes.get(&id) else { return };
         let pulse = self.serving_pulse(lane);
         let pid = pulse.map_or(lane.holder.pid, |pulse| pulse.pid);
-        let pulses = self.processes.get(&lane.worker).into_iter().flat_map(|process| &process.pulses);
+        let pulses = self.lives.process(lane.worker).into_iter().flat_map(|process| &process.pulses);
         let others = pulses.filter(|pulse| pulse.pid != pid && pulse.takes_part());
         let others: Vec<u32> = others.map(|pulse| pulse.pid).collect();
         let wait = pulse.filter(|_| may_open).and_then(Pulse::common_wait);
@@ -64,7 +64,7 @@ impl Shell {
     /// The process that accepts by the lane: who holds it, or the only other one of the worker that does and has no lane of its own, where
     /// the holder only waits for its children.
     pub(super) fn serving_pulse(&self, lane: &Lane) -> Option<&Pulse> {
-        let pulses = &self.processes.get(&lane.worker)?.pulses;
+        let pulses = &self.lives.process(lane.worker)?.pulses;
         let own = pulses.iter().find(|pulse| pulse.pid == lane.holder.pid);
         if pulses.len() < 2 || own.is_some_and(Pulse::serves) {
             return own;

@@ -62,7 +62,7 @@ impl Shell {
             return refused(libc::EINVAL);
         }
         let (balancer, inode) = (shared.balancer, shared.inode);
-        let Some(process) = self.processes.get(&worker) else { return refused(libc::EBADF) };
+        let Some(process) = self.lives.process(worker) else { return refused(libc::EBADF) };
         let first = process.pid;
         if process.members.len() < MAX_ADOPTED {
             self.join_forked(worker, holder.pid);
@@ -88,7 +88,7 @@ impl Shell {
     /// asks is in accept(): so they do not take turns by a lock, and each may be given what only it can take. One that has
     /// only watched so far, as a parent that forks a child for each connection, is none of those.
     fn another_waits(&self, worker: WorkerId, balancer: BalancerId, asks: u32) -> bool {
-        let Some(process) = self.processes.get(&worker) else { return false };
+        let Some(process) = self.lives.process(worker) else { return false };
         let lanes = || self.lanes.values().filter(|lane| lane.worker == worker && lane.balancer == balancer);
         let inodes: Vec<u64> = lanes().map(|lane| lane.inode).collect();
         let waits = |pid: u32, look: Look| match look.waits_on {

@@ -14,14 +14,13 @@ const PAUSES: [Duration; 4] =
 #[derive(Debug)]
 struct Look {
     due: Instant,
-    worker: WorkerId,
     /// The process that has ended.
     pid: u32,
     /// Looks that were in vain.
     looks: usize,
 }
 
-/// Processes whose lanes are to be looked at.
+/// Processes of one worker whose lanes are to be looked at.
 #[derive(Debug, Default)]
 pub(super) struct Bereaved(Vec<Look>);
 
@@ -35,16 +34,19 @@ impl Shell {
     /// A process of the worker has ended.
     pub(super) fn has_ended(&mut self, worker: WorkerId, pid: u32) {
         let held = self.lanes.values().any(|lane| lane.worker == worker && lane.holder.pid == pid);
-        if held && self.processes.contains_key(&worker) {
-            self.bereaved.0.push(Look { due: self.now + PAUSES[0], worker, pid, looks: 0 });
+        if let Some(life) = self.lives.get_mut(worker).filter(|_| held) {
+            life.bereaved.0.push(Look { due: self.now + PAUSES[0], pid, looks: 0 });
         }
     }
 
     /// Looks at the lanes whose time has come.
     pub(super) fn look_at_bereaved(&mut self) {
         let now = self.now;
-        let due: Vec<Look> = self.bereaved.0.extract_if(.., |look| look.due <= now).collect();
-        for Look { worker, pid, looks, .. } in due {
+        let mut due = Vec::new();
+        for (worker, life) in self.lives.iter_mut() {
+            due.extend(life.bereaved.0.extract_if(.., |look| look.due <= now).map(|look| (worker, look)));
+        }
+        for (worker, Look { pid, looks, .. }) in due {
             let left = self.lanes.iter().filter(|(_, lane)| lane.worker == worker && lane.holder.pid == pid);
             let (coming, lanes): (Vec<_>, Vec<_>) = left
                 .map(|(&lane, its)| Wanted { lane, inode: its.inode, seen_at: its.seen_at })
@@ -54,8 +56,8 @@ impl Shell {
             }
             let pids = self.possible_holders(worker);
             self.scout.ask(Question { lanes, pids, idle: false });
-            if let Some(pause) = PAUSES.get(looks + 1) {
-                self.bereaved.0.push(Look { due: now + *pause, worker, pid, looks: looks + 1 });
+            if let (Some(pause), Some(life)) = (PAUSES.get(looks + 1), self.lives.get_mut(worker)) {
+                life.bereaved.0.push(Look { due: now + *pause, pid, looks: looks + 1 });
             }
         }
     }

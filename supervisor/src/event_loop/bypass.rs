@@ -19,11 +19,11 @@ const VAIN_LOOPS: u64 = 100;
 /// the program has used: one that computes is only busy.
 const VAIN_TIME: Duration = Duration::from_secs(1);
 
-/// What is known of workers that take nothing.
+/// What is known of a process of a worker that takes nothing.
 #[derive(Debug, Default)]
-pub(super) struct Bypasses {
-    watched: HashMap<WorkerId, Watched>,
-    causes: HashMap<WorkerId, String>,
+pub(super) struct Bypass {
+    watched: Option<Watched>,
+    cause: Option<String>,
 }
 
 /// A worker that has never taken anything, and for which something waits.
@@ -35,16 +35,10 @@ struct Watched {
     ticks: (u64, u64),
 }
 
-impl Bypasses {
-    /// The worker is gone.
-    pub(super) fn forget(&mut self, worker: WorkerId) {
-        self.watched.remove(&worker);
-        self.causes.remove(&worker);
-    }
-
-    /// Why the worker takes nothing, if that was found out.
-    pub(super) fn cause(&self, worker: WorkerId) -> Option<Cause> {
-        self.causes.get(&worker).map(|text| Cause::new(CauseKind::Stuck, text.as_str()))
+impl Bypass {
+    /// Why it takes nothing, if that was found out.
+    pub(super) fn cause(&self) -> Option<Cause> {
+        self.cause.as_ref().map(|text| Cause::new(CauseKind::Stuck, text.as_str()))
     }
 }
 
@@ -73,17 +67,22 @@ impl Shell {
                 *first = since.min(*first);
             }
         }
-        self.bypasses.watched.retain(|worker, _| waiting.contains_key(worker));
+        for (worker, life) in self.lives.iter_mut() {
+            if !waiting.contains_key(&worker) {
+                life.bypass.watched = None;
+            }
+        }
         for (worker, since) in waiting {
-            if self.bypasses.causes.contains_key(&worker) {
+            if self.lives.get(worker).is_none_or(|life| life.bypass.cause.is_some()) {
                 continue;
             }
             let Some((accepted, loops, ticks)) = self.activity(worker) else { continue };
+            let Some(life) = self.lives.get_mut(worker) else { continue };
             if accepted > 0 {
-                self.bypasses.watched.remove(&worker);
+                life.bypass.watched = None;
                 continue;
             }
-            let watched = self.bypasses.watched.entry(worker).or_insert(Watched { since, loops, ticks });
+            let watched = life.bypass.watched.get_or_insert(Watched { since, loops, ticks });
             if now.saturating_duration_since(watched.since) < patience {
                 continue;
             }
@@ -101,12 +100,12 @@ impl Shell {
     /// One of its threads waits on an epoll set that holds one of its lanes.
     fn waits_for_lane(&self, worker: WorkerId) -> bool {
         self.recognise(worker);
-        self.processes.get(&worker).is_some_and(|process| joined(process, monotonic()).serving > 0)
+        self.lives.process(worker).is_some_and(|process| joined(process, monotonic()).serving > 0)
     }
 
     /// Connections that it has taken, waits that it has entered, ticks that it has used.
     fn activity(&self, worker: WorkerId) -> Option<(u64, u64, (u64, u64))> {
-        let process = self.processes.get(&worker)?;
+        let process = self.lives.process(worker)?;
         let reading = joined(process, monotonic());
         let mut pids = self.pids(worker);
         pids.extend(process.pulses.iter().map(|pulse| pulse.pid));
@@ -141,9 +140,9 @@ impl Shell {
     }
 
     fn tell_bypass(&mut self, worker: WorkerId, why: String) {
-        let id = self.logical_id(worker).to_owned();
-        if self.bypasses.causes.insert(worker, why.clone()).is_none() {
-            log::error!("worker {id}: {why}");
+        let Some(life) = self.lives.get_mut(worker) else { return };
+        if life.bypass.cause.replace(why.clone()).is_none() {
+            log::error!("worker {}: {why}", self.logical_id(worker));
             self.is_news = true;
         }
     }

@@ -60,8 +60,8 @@ impl Shell {
     /// Tells the core how many connections each worker has.
     pub(super) fn count_open(&mut self) {
         let Some(open) = &mut self.open else { return };
-        let processes = &self.processes;
-        open.forget_ended(|worker| processes.contains_key(&worker));
+        let lives = &self.lives;
+        open.forget_ended(|worker| lives.contains(worker));
         let lanes = self.lanes.values().map(|lane| (lane.worker, lane.credits.as_ref()));
         match open.count(self.now, lanes) {
             Ok(counts) => {

@@ -2,48 +2,41 @@
 //! what follows.
 
 use super::Shell;
-use crate::config::Drain;
+use crate::config::Drain as How;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::lane::Lane;
 use crate::io::quiet::{Report, Watched};
 use crate::pool::Input;
 use clustermon_protocol::address::Address;
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// Lanes of a worker that drains by itself are looked at this often.
 const STEP: Duration = Duration::from_millis(2);
 
-/// Workers that drain.
+/// How far a process of a worker has drained, if it does.
 #[derive(Debug, Default)]
-pub(super) struct Drains {
-    /// What was last seen of each that is watched.
-    seen: HashMap<WorkerId, Report>,
-    /// Those of which only the lanes are to be empty, and when to look.
-    by_lanes: Vec<WorkerId>,
-    next: Option<Instant>,
+pub(super) struct Drain {
+    /// What was last seen, where its connections are watched.
+    seen: Option<Report>,
+    /// When to look at its lanes, where only these are to be empty.
+    look_at: Option<Instant>,
 }
 
-impl Drains {
+impl Drain {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.next
-    }
-
-    /// Connections that are open, and how many of them are at work.
-    pub(super) fn left(&self, worker: WorkerId) -> Option<(u32, u32)> {
-        self.seen.get(&worker).map(|report| (report.connections, report.busy))
+        self.look_at
     }
 }
 
 impl Shell {
     pub(super) fn drain(&mut self, worker: WorkerId) {
-        if self.config.settings.stop.drain == Drain::Signal {
-            self.drains.by_lanes.push(worker);
-            self.drains.next = Some(self.now);
+        let Some(life) = self.lives.get_mut(worker) else { return };
+        if self.config.settings.stop.drain == How::Signal {
+            life.drain.look_at = Some(self.now);
             return;
         }
         let watched = self.watched(worker);
-        if self.config.settings.stop.drain == Drain::Move {
+        if self.config.settings.stop.drain == How::Move {
             self.begin_moving(watched);
         } else {
             self.quiet.watch(watched);
@@ -88,14 +81,15 @@ impl Shell {
         while let Some((worker, report)) = self.quiet.next() {
             self.is_news = true;
             let is_quiet = report.quiet;
-            let known = self.drains.seen.get(&worker).is_some_and(|before| before.blind == report.blind);
+            let Some(life) = self.lives.get_mut(worker) else { continue };
+            let before = life.drain.seen.replace(report.clone());
+            let known = before.is_some_and(|before| before.blind == report.blind);
             if let Some(why) = report.blind.as_ref().filter(|_| !known) {
                 log::warn!(
                     "worker {}: it cannot be told when it has drained: {why}",
                     self.logical_id(worker)
                 );
             }
-            self.drains.seen.insert(worker, report);
             if is_quiet && self.taking_lanes(worker).any(Lane::may_follow) {
                 // A thread that was allowed to accept is about to.
                 let watched = self.watched(worker);
@@ -108,35 +102,35 @@ impl Shell {
 
     /// Tells of those that have taken all that waited for them.
     pub(super) fn look_at_lanes(&mut self) {
-        let draining = std::mem::take(&mut self.drains.by_lanes).into_iter();
-        let (busy, empty): (Vec<_>, Vec<_>) = draining.partition(|worker| {
-            self.taking_lanes(*worker).any(|lane| lane.waiting() > 0 || lane.may_follow())
-        });
-        self.drains.next = (!busy.is_empty()).then(|| self.now + STEP);
-        self.drains.by_lanes = busy;
-        for worker in empty {
-            self.input(Input::Quiet { worker });
+        for worker in self.lives.due(self.now, |life| life.drain.look_at) {
+            let is_busy = self.taking_lanes(worker).any(|lane| lane.waiting() > 0 || lane.may_follow());
+            if let Some(life) = self.lives.get_mut(worker) {
+                life.drain.look_at = is_busy.then(|| self.now + STEP);
+            }
+            if !is_busy {
+                self.input(Input::Quiet { worker });
+            }
         }
     }
 
     /// The worker is gone, or has been told to stop.
     pub(super) fn no_longer_drains(&mut self, worker: WorkerId) {
-        if self.drains.seen.remove(&worker).is_some() {
-            self.is_news = true;
+        if let Some(life) = self.lives.get_mut(worker) {
+            self.is_news |= std::mem::take(&mut life.drain).seen.is_some();
         }
-        self.drains.by_lanes.retain(|other| *other != worker);
         self.quiet.forget(worker);
         self.end_move(worker);
     }
 
     /// Connections that are open in a worker that drains, and how many of them are at work.
     pub(super) fn connections_of(&self, worker: WorkerId) -> Option<(u32, u32)> {
-        self.drains.left(worker)
+        let report = self.lives.get(worker)?.drain.seen.as_ref()?;
+        Some((report.connections, report.busy))
     }
 
     /// ` (3 connections open, 1 of them at work)`, where that is known.
     pub(super) fn connections_left(&self, worker: WorkerId) -> String {
-        match self.drains.left(worker) {
+        match self.connections_of(worker) {
             Some((open, busy)) => format!(" ({open} connections open, {busy} of them at work)"),
             None => String::new(),
         }

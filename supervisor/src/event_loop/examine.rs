@@ -19,19 +19,6 @@ pub(super) const LOOKS_A_LIMIT: u32 = 5;
 const FRAMES: usize = 4;
 
 /// Where the time of serving threads had gone when they were first seen to lag.
-#[derive(Debug, Default)]
-pub(super) struct Baselines(HashMap<WorkerId, Baseline>);
-
-/// Workers that were sent the dump signal, and when they are to be stopped.
-#[derive(Debug, Default)]
-pub(super) struct Dumps(Vec<(Instant, WorkerId)>);
-
-impl Dumps {
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.0.iter().map(|(due, _)| *due).min()
-    }
-}
-
 #[derive(Debug)]
 pub(super) struct Baseline {
     since: Instant,
@@ -72,7 +59,7 @@ impl Baseline {
 impl Shell {
     /// A suspect in a debugger's hands is told of at every look: the moment after it is let go it is no worse.
     pub(super) fn excuse_traced(&mut self, worker: WorkerId) {
-        if self.processes.get(&worker).is_some_and(is_traced) {
+        if self.lives.process(worker).is_some_and(is_traced) {
             let (finding, evidence) = (Finding::Traced, String::new());
             self.pool.handle(self.now, Input::Examined { worker, finding, evidence });
         }
@@ -84,51 +71,52 @@ impl Shell {
             let members = process.members.values().map(|member| member.pid);
             is_traced(process) || members.chain([process.pid]).any(|pid| proc::tracer(pid).is_some())
         };
-        self.processes.get(&worker).is_some_and(traced)
+        self.lives.process(worker).is_some_and(traced)
     }
 
     /// The worker has lagged for so long: what it spends from here on is counted, but only for as long as it does not
     /// look for new work, which `look` ago it may have done unseen.
     pub(super) fn begin_baseline(&mut self, worker: WorkerId, lag: Duration, look: Duration) {
-        let Some(process) = self.processes.get(&worker) else { return };
+        let Some(life) = self.lives.get_mut(worker) else { return };
         let is_over = |since: Instant| {
             let away = self.now.checked_sub(lag + look);
             lag >= look * LOOKS_A_LIMIT && away.is_some_and(|away| away > since)
         };
-        if self.baselines.0.get(&worker).is_none_or(|baseline| is_over(baseline.since)) {
-            let baseline = Baseline::begin(self.now, &serving(process));
-            self.baselines.0.insert(worker, baseline);
+        if life.baseline.as_ref().is_none_or(|baseline| is_over(baseline.since)) {
+            life.baseline = Some(Baseline::begin(self.now, &serving(&life.process)));
         }
     }
 
-    /// It lags no longer, or is gone.
+    /// It lags no longer.
     pub(super) fn end_baseline(&mut self, worker: WorkerId) {
-        self.baselines.0.remove(&worker);
+        if let Some(life) = self.lives.get_mut(worker) {
+            life.baseline = None;
+        }
     }
 
     /// Asks a worker that hangs to say itself what it is doing, before it is stopped; where the user chose a signal for it.
     /// Of two signals that wait the deadlier wins: the one that stops it comes when it has had its time to say so.
     pub(super) fn dump(&mut self, worker: WorkerId) {
-        if let (Some(signal), Some(process)) =
-            (self.config.settings.health.dump_signal, self.processes.get(&worker))
+        if let (Some(signal), Some(life)) =
+            (self.config.settings.health.dump_signal, self.lives.get_mut(worker))
             && let Ok(signal) = Signal::try_from(signal)
         {
-            process.send(signal);
-            self.dumps.0.push((self.now + DUMP_TIME, worker));
+            life.process.send(signal);
+            life.dumps_until.get_or_insert(self.now + DUMP_TIME);
         }
     }
 
     /// The worker has been asked to say what it is doing, and has time left for it.
     pub(super) fn is_dumping(&self, worker: WorkerId) -> bool {
-        self.dumps.0.iter().any(|(_, dumping)| *dumping == worker)
+        self.lives.get(worker).is_some_and(|life| life.dumps_until.is_some())
     }
 
     /// Stops those that have had their time.
     pub(super) fn stop_dumped(&mut self) {
         let (now, stop) = (self.now, self.stop_signal());
-        for (_, worker) in self.dumps.0.extract_if(.., |(due, _)| *due <= now) {
-            if let Some(process) = self.processes.get_mut(&worker) {
-                process.stop(stop);
+        for (_, life) in self.lives.iter_mut() {
+            if life.dumps_until.take_if(|due| *due <= now).is_some() {
+                life.process.stop(stop);
             }
         }
     }
@@ -148,12 +136,12 @@ impl Shell {
     /// Carries out the order to examine a worker.
     pub(super) fn examine(&mut self, worker: WorkerId) {
         self.recognise(worker);
-        let Some(process) = self.processes.get(&worker) else { return };
-        let mut threads = serving(process);
+        let Some(life) = self.lives.get(worker) else { return };
+        let mut threads = serving(&life.process);
         if threads.is_empty() {
             threads = self.stopped(worker);
         }
-        let (finding, evidence) = self.find(is_traced(process), threads, self.baselines.0.get(&worker));
+        let (finding, evidence) = self.find(is_traced(&life.process), threads, life.baseline.as_ref());
         self.pool.handle(self.now, Input::Examined { worker, finding, evidence });
     }
 

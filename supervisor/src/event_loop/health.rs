@@ -9,13 +9,11 @@ use crate::io::child::Process;
 use crate::io::proc;
 use crate::io::pulse::{Reading, monotonic};
 use crate::pool::Input;
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-/// What is remembered of workers between two looks.
+/// When workers are looked at.
 #[derive(Debug, Default)]
 pub(super) struct Monitor {
-    watched: HashMap<WorkerId, Watched>,
     look: Option<Duration>,
     pulse: Option<Duration>,
     next_look: Option<Instant>,
@@ -23,8 +21,9 @@ pub(super) struct Monitor {
     last_pulse: Option<Instant>,
 }
 
+/// What is remembered of one process of a worker from one look to the next.
 #[derive(Debug, Default)]
-struct Watched {
+pub(super) struct Watched {
     worst: Duration,
     loops: u64,
     accepted: u64,
@@ -42,15 +41,12 @@ impl Monitor {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.next_look.into_iter().chain(self.next_pulse).min()
     }
+}
 
-    /// The worker is gone.
-    pub(super) fn forget(&mut self, worker: WorkerId) {
-        self.watched.remove(&worker);
-    }
-
-    /// The last pulse of the worker.
-    pub(super) fn health(&self, worker: WorkerId) -> Option<Health> {
-        self.watched.get(&worker)?.health
+impl Watched {
+    /// The last pulse.
+    pub(super) fn health(&self) -> Option<Health> {
+        self.health
     }
 }
 
@@ -100,19 +96,20 @@ impl Shell {
     /// The core is told of whoever lags by half of the limit or more, and of those it asks about.
     fn look_at_pages(&mut self, look: Duration) {
         let (limit, now) = (look * LOOKS_A_LIMIT, monotonic());
-        for pulse in self.processes.values().flat_map(|process| &process.pulses) {
+        for pulse in self.lives.processes().flat_map(|process| &process.pulses) {
             if pulse.away(now) >= limit / 2 {
                 pulse.free_ended(proc::threads);
             }
         }
         let lags: Vec<(WorkerId, Duration)> =
-            self.processes.iter().map(|(worker, process)| (*worker, joined(process, now).lag)).collect();
+            self.lives.iter().map(|(worker, life)| (worker, joined(&life.process, now).lag)).collect();
         for (worker, mut lag) in lags {
             if lag >= limit && !self.pool.is_suspect(worker) && self.recognise(worker) {
-                lag = self.processes.get(&worker).map_or(lag, |process| joined(process, now).lag);
+                lag = self.lives.process(worker).map_or(lag, |process| joined(process, now).lag);
             }
-            let watched = self.monitor.watched.entry(worker).or_default();
-            watched.worst = watched.worst.max(lag);
+            if let Some(life) = self.lives.get_mut(worker) {
+                life.health.worst = life.health.worst.max(lag);
+            }
             if lag >= limit / 2 || self.pool.is_in_question(self.now, worker) {
                 self.begin_baseline(worker, lag, look);
                 self.excuse_traced(worker);
@@ -127,25 +124,19 @@ impl Shell {
     pub(super) fn recognise(&self, worker: WorkerId) -> bool {
         let lanes = self.lanes.values().filter(|lane| lane.worker == worker);
         let inodes: Vec<u64> = lanes.map(|lane| lane.inode).collect();
-        let pulses = self.processes.get(&worker).into_iter().flat_map(|process| &process.pulses);
+        let pulses = self.lives.process(worker).into_iter().flat_map(|process| &process.pulses);
         pulses.filter(|pulse| pulse.recognise(|pid, set| proc::epoll_holds(pid, set, &inodes))).count() > 0
     }
 
     fn take_pulses(&mut self) {
         let elapsed = self.monitor.last_pulse.map(|last| self.now.saturating_duration_since(last));
         self.monitor.last_pulse = Some(self.now);
-        let processes = &self.processes;
-        self.oom_kills.look(processes.values().map(|process| process.pid), self.now);
-        self.monitor.watched.retain(|worker, _| processes.contains_key(worker));
+        self.oom_kills.look(self.lives.processes().map(|process| process.pid), self.now);
         // One that leaves beside its heir is looked at no more.
         let is_current = |id: &WorkerId| self.pool.worker(*id).is_some();
-        let mut workers: Vec<WorkerId> = self.processes.keys().copied().filter(is_current).collect();
-        workers.sort_unstable();
-        for worker in workers {
+        let workers = self.lives.iter().map(|(worker, _)| worker).filter(is_current);
+        for worker in workers.collect::<Vec<_>>() {
             let Some(health) = self.sample(worker, elapsed) else { continue };
-            if let Some(watched) = self.monitor.watched.get_mut(&worker) {
-                watched.health = Some(health);
-            }
             let rss = health.rss;
             let id = self.logical_id(worker).to_owned();
             let unfit = self.hooks.on_health.as_ref().is_some_and(|judge| !judge(&id, &health));
@@ -162,7 +153,8 @@ impl Shell {
     }
 
     fn sample(&mut self, worker: WorkerId, elapsed: Option<Duration>) -> Option<Health> {
-        let process = self.processes.get(&worker)?;
+        let life = self.lives.get_mut(worker)?;
+        let (process, watched) = (&life.process, &mut life.health);
         // One thread alone is no burst of them: whether it lives is looked at when it matters.
         for pulse in process.pulses.iter().filter(|pulse| pulse.serving().len() > 1) {
             pulse.free_ended(proc::threads);
@@ -185,7 +177,6 @@ impl Shell {
                 .map_or(Duration::ZERO, |since| self.now.saturating_duration_since(since));
             oldest = oldest.max(age);
         }
-        let watched = self.monitor.watched.entry(worker).or_default();
         let spent = total.ticks.saturating_sub(watched.ticks) * 1_000_000 / proc::ticks_a_second();
         let worst = watched.worst.max(reading.lag);
         let health = Health {
@@ -210,7 +201,7 @@ impl Shell {
             loops: reading.loops,
             accepted: reading.accepted,
             ticks: total.ticks,
-            health: watched.health,
+            health: Some(health),
         };
         Some(health)
     }

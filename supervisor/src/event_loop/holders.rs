@@ -36,7 +36,7 @@ impl Shell {
         self.holders.baselines.retain(|lane, _| lanes.contains_key(lane));
         let Some(lane) = self.lanes.get(&id) else { return };
         let (pid, worker) = (lane.holder.pid, lane.worker);
-        let Some(process) = self.processes.get(&worker) else { return };
+        let Some(process) = self.lives.process(worker) else { return };
         let own = process.pulses.iter().filter(|pulse| pulse.pid == pid);
         let mut tids: Vec<u32> = own.flat_map(|pulse| pulse.serving()).collect();
         if tids.is_empty() {
@@ -62,7 +62,7 @@ impl Shell {
     pub(super) fn end_holder(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get(&id) else { return };
         // Its number may be another's by now, its descriptor not.
-        let process = self.processes.get(&lane.worker);
+        let process = self.lives.process(lane.worker);
         let Some(pidfd) = process.and_then(|process| process.pidfd_of(lane.holder.pid)) else { return };
         child::send(pidfd, self.stop_signal());
         match pidfd.try_clone() {

@@ -71,7 +71,7 @@ impl Shell {
             asked.entry(its.worker).or_default().push(wanted);
         }
         // A worker that is stopping closes its listeners, and all its lanes are closed when it has ended.
-        let stops = |worker: &WorkerId| self.processes.get(worker).is_none_or(|process| process.stopping);
+        let stops = |worker: &WorkerId| self.lives.process(*worker).is_none_or(|process| process.stopping);
         asked.retain(|worker, _| !stops(worker));
         for (worker, lanes) in asked {
             let pids = self.possible_holders(worker);
@@ -95,7 +95,7 @@ impl Shell {
     pub(super) fn possible_holders(&self, worker: WorkerId) -> Vec<u32> {
         let orphans = if self.signals.is_some() { child::children() } else { Vec::new() };
         let of_others =
-            |pid: &u32| self.processes.iter().any(|(other, process)| *other != worker && process.knows(*pid));
+            |pid: &u32| self.lives.iter().any(|(other, life)| other != worker && life.process.knows(*pid));
         let orphans = orphans.into_iter().filter(|pid| !of_others(pid));
         self.pids(worker).into_iter().chain(orphans).collect()
     }

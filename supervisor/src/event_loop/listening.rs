@@ -72,7 +72,7 @@ impl Shell {
         let mut cookie = [0; 8];
         get_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_COOKIE, &mut cookie)?;
         let cookie = u64::from_ne_bytes(cookie);
-        let process = self.processes.get_mut(&worker);
+        let process = self.lives.process_mut(worker);
         let owned = process.and_then(|process| process.owned.remove(&cookie));
         let facts = Facts::of(socket.as_fd(), owned, place.path)?;
         match self.by_key.get(&facts.key).copied() {
@@ -104,7 +104,7 @@ impl Shell {
     /// A process that listens again on what it holds made a mistake, unless it set SO_REUSEPORT itself.
     fn listens_already(&self, worker: WorkerId, holder: Holder, balancer: BalancerId, facts: &Facts) -> bool {
         let meant =
-            self.processes.get(&worker).is_some_and(|process| process.reuse_port.contains(&facts.cookie));
+            self.lives.process(worker).is_some_and(|process| process.reuse_port.contains(&facts.cookie));
         !meant
             && matches!(facts.key, Key::Inet { .. })
             && self.lanes.values().any(|lane| {
@@ -124,7 +124,7 @@ impl Shell {
         facts: &Facts,
     ) -> impl Fn() -> io::Result<Vec<u64>> + use<> {
         let meant =
-            self.processes.get(&worker).is_some_and(|process| process.reuse_port.contains(&facts.cookie));
+            self.lives.process(worker).is_some_and(|process| process.reuse_port.contains(&facts.cookie));
         let reach = Reach::of(socket.as_fd(), facts).filter(|_| !meant);
         let address = facts.address;
         move || reach.map_or_else(|| diag::listening_on(&address), |reach| reach.listeners())

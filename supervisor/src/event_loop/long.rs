@@ -19,7 +19,7 @@ impl Shell {
             return;
         }
         let now = monotonic();
-        for pulse in self.processes.values_mut().flat_map(|process| &mut process.pulses) {
+        for pulse in self.lives.iter_mut().flat_map(|(_, life)| &mut life.process.pulses) {
             let pid = pulse.pid;
             match pulse.sole() {
                 Some(look) if Duration::from_nanos(look.away(now)) < late => {
@@ -143,11 +143,11 @@ impl Shell {
     }
 
     pub(super) fn pulse_of(&self, lane: &Lane) -> Option<&Pulse> {
-        let process = self.processes.get(&lane.worker)?;
+        let process = self.lives.process(lane.worker)?;
         process.pulses.iter().find(|pulse| pulse.pid == lane.holder.pid)
     }
 
     fn pulse_mut(&mut self, worker: WorkerId, pid: u32) -> Option<&mut Pulse> {
-        self.processes.get_mut(&worker)?.pulses.iter_mut().find(|pulse| pulse.pid == pid)
+        self.lives.process_mut(worker)?.pulses.iter_mut().find(|pulse| pulse.pid == pid)
     }
 }

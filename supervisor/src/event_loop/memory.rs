@@ -6,7 +6,7 @@ use crate::pool::Input;
 
 impl Shell {
     pub(super) fn measure_memory(&mut self, worker: WorkerId) {
-        let Some(process) = self.processes.get(&worker) else { return };
+        let Some(process) = self.lives.process(worker) else { return };
         if let Err(error) = self.gauge.ask(worker, process.counted()) {
             log::warn!("memory cannot be measured: cannot start a thread: {error}");
             self.pool.handle(self.now, Input::MemoryMeasured { worker, bytes: None });

@@ -9,11 +9,6 @@ use crate::io::moving::{Left, Moved, Moving, Taken};
 use crate::io::quiet::Watched;
 use crate::pool::Input;
 use clustermon_protocol::address::Address;
-use std::collections::HashMap;
-
-/// The moves under way.
-#[derive(Debug, Default)]
-pub(super) struct Moves(HashMap<WorkerId, Moving>);
 
 impl Shell {
     /// Where no move is to be had, the worker drains like any other. When all stop, nobody is left to be given anything.
@@ -23,7 +18,11 @@ impl Shell {
         }
         let worker = watched.worker;
         match Moving::start(watched, self.config.settings.stop.drain_timeout(), self.waker.clone()) {
-            Ok(moving) => drop(self.moves.0.insert(worker, moving)),
+            Ok(moving) => {
+                if let Some(life) = self.lives.get_mut(worker) {
+                    life.moving = Some(moving);
+                }
+            }
             Err(error) => self.cannot_move(worker, &error.to_string()),
         }
     }
@@ -38,17 +37,16 @@ impl Shell {
         log::warn!("worker {}: its connections cannot be moved: {why}", self.logical_id(worker));
     }
 
-    /// Its connections are being taken.
-    pub(super) fn is_moving(&self, worker: WorkerId) -> bool {
-        self.moves.0.contains_key(&worker)
-    }
-
     /// Takes in what has come of moves.
     pub(super) fn on_moved(&mut self) {
-        let ended: Vec<_> =
-            self.moves.0.iter().filter_map(|(worker, moving)| Some((*worker, moving.outcome()?))).collect();
-        for (worker, outcome) in ended {
-            self.moves.0.remove(&worker);
+        let outcomes = self.lives.iter().filter_map(|(worker, life)| {
+            let outcome = life.moving.as_ref()?.outcome()?;
+            Some((worker, outcome))
+        });
+        for (worker, outcome) in outcomes.collect::<Vec<_>>() {
+            if let Some(life) = self.lives.get_mut(worker) {
+                life.moving = None;
+            }
             match outcome {
                 Ok(moved) => {
                     self.give_on(worker, moved);
@@ -66,7 +64,7 @@ impl Shell {
 
     /// The worker is gone, or is about to be told to stop. It may be gone because its connections were taken.
     pub(super) fn end_move(&mut self, worker: WorkerId) {
-        let Some(moving) = self.moves.0.remove(&worker) else { return };
+        let Some(moving) = self.lives.get_mut(worker).and_then(|life| life.moving.take()) else { return };
         match moving.end() {
             Some(Ok(moved)) => self.give_on(worker, moved),
             Some(Err(left)) if left.connections > 0 => self.warn_of_move(worker, &describe(&left)),

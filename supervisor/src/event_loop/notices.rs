@@ -7,10 +7,9 @@ use crate::ids::WorkerId;
 use crate::io::notified::{Heard, Message, Notified, Word};
 use crate::io::source::Source;
 use crate::pool::{Input, State};
-use mio::Interest;
 use mio::unix::SourceFd;
+use mio::{Interest, Registry};
 use slab::Slab;
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
@@ -18,17 +17,18 @@ use std::time::{Duration, Instant};
 /// When to look again, at the latest, at one that is not well and was not restarted for it.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The sockets of all incarnations that live.
+/// Whose the sockets are, by their places in the poll's tokens.
 #[derive(Debug, Default)]
-pub(super) struct Notices {
-    sockets: Slab<Ear>,
-    places: HashMap<WorkerId, usize>,
+pub(super) struct Ears {
+    workers: Slab<WorkerId>,
+    /// How many there have been: each has a name of its own.
     opened: u64,
 }
 
+/// The socket of one process of a worker, and what was last heard there.
 #[derive(Debug)]
-struct Ear {
-    worker: WorkerId,
+pub(super) struct Ear {
+    place: usize,
     socket: Notified,
     status: Option<String>,
     /// It has said that it lives, and must again by then.
@@ -37,49 +37,66 @@ struct Ear {
     unwell: bool,
 }
 
-impl Notices {
-    /// What the worker says that it is doing.
-    pub(super) fn status(&self, worker: WorkerId) -> Option<&str> {
-        self.sockets.get(*self.places.get(&worker)?)?.status.as_deref()
+impl Ears {
+    /// A socket for the process of the worker that is about to be started.
+    pub(super) fn open(&mut self, worker: WorkerId, nonce: u64, registry: &Registry) -> io::Result<Ear> {
+        self.opened += 1;
+        let socket = Notified::open(nonce, self.opened)?;
+        let entry = self.workers.vacant_entry();
+        let place = entry.key();
+        let fd = socket.as_fd().as_raw_fd();
+        registry.register(&mut SourceFd(&fd), Source::Notified(place).into(), Interest::READABLE)?;
+        entry.insert(worker);
+        Ok(Ear { place, socket, status: None, alive_by: None, unwell: false })
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.sockets.iter().filter_map(|(_, ear)| ear.alive_by).min()
+    /// The socket is about to be closed.
+    pub(super) fn close(&mut self, ear: &Ear, registry: &Registry) {
+        let _ = registry.deregister(&mut SourceFd(&ear.socket.as_fd().as_raw_fd()));
+        self.workers.try_remove(ear.place);
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.workers.is_empty()
+    }
+}
+
+impl Ear {
+    /// What the worker says that it is doing.
+    pub(super) fn status(&self) -> Option<&str> {
+        self.status.as_deref()
+    }
+
+    /// When the worker must have said again that it lives, if it must.
+    pub(super) fn alive_by(&self) -> Option<Instant> {
+        self.alive_by
+    }
+
+    fn is_silent(&self, now: Instant) -> bool {
+        self.alive_by.is_some_and(|at| at <= now)
     }
 }
 
 impl Shell {
-    /// A socket for a process that is about to be started; its name.
-    pub(super) fn listen_for(&mut self, worker: WorkerId) -> io::Result<String> {
-        self.no_longer_listen_for(worker);
-        self.notices.opened += 1;
-        let socket = Notified::open(self.nonce, self.notices.opened)?;
-        let name = socket.name().to_owned();
-        let entry = self.notices.sockets.vacant_entry();
-        let place = entry.key();
-        let fd = socket.as_fd().as_raw_fd();
-        let source = Source::Notified(place).into();
-        self.poll.registry().register(&mut SourceFd(&fd), source, Interest::READABLE)?;
-        entry.insert(Ear { worker, socket, status: None, alive_by: None, unwell: false });
-        self.notices.places.insert(worker, place);
-        Ok(name)
-    }
-
-    pub(super) fn no_longer_listen_for(&mut self, worker: WorkerId) {
-        if let Some(place) = self.notices.places.remove(&worker) {
-            // Its registration goes with it.
-            self.notices.sockets.try_remove(place);
+    /// Somebody has written to the socket at this place.
+    pub(super) fn on_notified(&mut self, place: usize) {
+        if let Some(&worker) = self.lives.ears.workers.get(place) {
+            self.hear(worker);
         }
     }
 
-    pub(super) fn on_notified(&mut self, place: usize) {
-        let Some(ear) = self.notices.sockets.get(place) else { return };
-        let worker = ear.worker;
+    fn ear(&mut self, worker: WorkerId) -> Option<&mut Ear> {
+        self.lives.get_mut(worker)?.ear.as_mut()
+    }
+
+    fn hear(&mut self, worker: WorkerId) {
+        let Some(ear) = self.lives.get(worker).and_then(|life| life.ear.as_ref()) else { return };
         let Heard { messages, more } = ear.socket.read();
         if more {
             // It is told of again in the next turn, when others have had theirs.
             let fd = ear.socket.as_fd().as_raw_fd();
-            let source = Source::Notified(place).into();
+            let source = Source::Notified(ear.place).into();
             let _ = self.poll.registry().reregister(&mut SourceFd(&fd), source, Interest::READABLE);
         }
         for Message { pid, uid, words } in messages {
@@ -91,15 +108,15 @@ impl Shell {
                 continue;
             }
             for word in words {
-                self.on_word(worker, place, word);
+                self.on_word(worker, word);
             }
         }
     }
 
-    fn on_word(&mut self, worker: WorkerId, place: usize, word: Word) {
+    fn on_word(&mut self, worker: WorkerId, word: Word) {
         let watchdog = self.config.settings.health.watchdog;
-        let believed = self.is_taken_at_its_word(worker);
-        let Some(ear) = self.notices.sockets.get_mut(place) else { return };
+        let (now, believed) = (self.now, self.is_taken_at_its_word(worker));
+        let Some(ear) = self.ear(worker) else { return };
         match word {
             Word::Ready if believed => self.says_ready(worker),
             Word::Ready => {}
@@ -108,7 +125,7 @@ impl Shell {
             Word::Watchdog | Word::WatchdogTrigger => {
                 ear.unwell = word == Word::WatchdogTrigger;
                 let limit = if ear.unwell { Duration::ZERO } else { watchdog.unwrap_or_default() };
-                ear.alive_by = watchdog.map(|_| self.now + limit);
+                ear.alive_by = watchdog.map(|_| now + limit);
             }
             Word::Status(text) => {
                 ear.status = Some(text).filter(|text| !text.is_empty());
@@ -132,15 +149,11 @@ impl Shell {
     /// Looks who has not said in time that it lives.
     pub(super) fn look_at_watchdogs(&mut self) {
         let now = self.now;
-        let silent = |ear: &Ear| ear.alive_by.is_some_and(|at| at <= now);
-        let due: Vec<usize> =
-            self.notices.sockets.iter().filter(|(_, ear)| silent(ear)).map(|(place, _)| place).collect();
-        for place in due {
+        let limit = self.config.settings.health.watchdog.unwrap_or_default();
+        for worker in self.lives.due(now, |life| life.ear.as_ref()?.alive_by) {
             // What it has said may not have been read yet, if the supervisor was late itself.
-            self.on_notified(place);
-            let Some(ear) = self.notices.sockets.get_mut(place).filter(|ear| silent(ear)) else { continue };
-            let worker = ear.worker;
-            let limit = self.config.settings.health.watchdog.unwrap_or_default();
+            self.hear(worker);
+            let Some(ear) = self.ear(worker).filter(|ear| ear.is_silent(now)) else { continue };
             // One that is spared is looked at again.
             ear.alive_by = Some(now + limit.min(AGAIN));
             let cause = if ear.unwell {
@@ -160,18 +173,24 @@ impl Shell {
         }
     }
 
-    /// What a process that is about to be started finds in its environment for this: nothing unless it was asked for. A
-    /// program takes `NOTIFY_SOCKET` for a service manager that waits for it to speak; Puma 5 complains when it cannot.
-    pub(super) fn notify_variables(&mut self, worker: WorkerId) -> io::Result<Vec<(&'static str, String)>> {
+    /// The socket of a process that is about to be started: none unless it was asked for. A program takes `NOTIFY_SOCKET`
+    /// for a service manager that waits for it to speak; Puma 5 complains when it cannot.
+    pub(super) fn ear_for(&mut self, worker: WorkerId) -> io::Result<Option<Ear>> {
         let asked = matches!(self.config.settings.readiness.ready, Some(Ready::Auto | Ready::Notify));
         if !asked && self.config.settings.health.watchdog.is_none() {
-            return Ok(Vec::new());
+            return Ok(None);
         }
-        let mut variables = vec![("NOTIFY_SOCKET", self.listen_for(worker)?)];
+        self.lives.ears.open(worker, self.nonce, self.poll.registry()).map(Some)
+    }
+
+    /// What such a process finds in its environment for this.
+    pub(super) fn notify_variables(&self, ear: Option<&Ear>) -> Vec<(&'static str, String)> {
+        let Some(ear) = ear else { return Vec::new() };
+        let mut variables = vec![("NOTIFY_SOCKET", ear.socket.name().to_owned())];
         let usec = |limit: Duration| u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
         variables.extend(
             self.config.settings.health.watchdog.map(|limit| ("WATCHDOG_USEC", usec(limit).to_string())),
         );
-        Ok(variables)
+        variables
     }
 }

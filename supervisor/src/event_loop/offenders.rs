@@ -15,7 +15,7 @@ impl Shell {
             _ => self.whose(pid),
         };
         self.last_accused = Some((pid, worker));
-        let process = worker.and_then(|worker| self.processes.get_mut(&worker));
+        let process = worker.and_then(|worker| self.lives.process_mut(worker));
         let complaints = process.map_or(&mut self.complaints, |process| &mut process.complaints);
         let Some(hushed) = complaints.ask(self.now) else { return };
         match worker {
@@ -29,7 +29,7 @@ impl Shell {
 
     /// The same of a worker that is known by its lane.
     pub(super) fn accuse_worker(&mut self, worker: WorkerId, pid: u32, what: impl Display) {
-        let process = self.processes.get_mut(&worker);
+        let process = self.lives.process_mut(worker);
         let complaints = process.map_or(&mut self.complaints, |process| &mut process.complaints);
         if let Some(hushed) = complaints.ask(self.now) {
             log::warn!("worker {} (process {pid}) {what}{hushed}", self.logical_id(worker));
@@ -45,7 +45,7 @@ impl Shell {
 
     /// Of the descriptors that the supervisor may have, how many one worker may take up.
     pub(super) fn share_of_one(&self) -> usize {
-        let workers = self.processes.len().max(self.ids.len()).max(1) as u64;
+        let workers = self.lives.len().max(self.ids.len()).max(1) as u64;
         usize::try_from(descriptors::limit() / 4 * 3 / workers).unwrap_or(usize::MAX)
     }
 }

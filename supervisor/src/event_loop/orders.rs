@@ -269,7 +269,7 @@ impl Shell {
         if signal == Signal::Kill {
             self.waits_no_more();
         }
-        let Some(process) = self.processes.get_mut(&worker) else { return };
+        let Some(process) = self.lives.process_mut(worker) else { return };
         match signal {
             Signal::Stop => process.stop(stop),
             Signal::Kill => process.kill(),

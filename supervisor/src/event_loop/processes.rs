@@ -2,17 +2,17 @@
 //! the end. Restarts are the core's to order.
 
 use super::Shell;
+use super::life::{Life, watch};
+use super::notices::Ear;
 use crate::ids::WorkerId;
 use crate::io::child::{self, Ended, Heirs, Kind, Member, Process};
-use crate::io::source::Source;
+use crate::io::newline::Told;
 use crate::io::{descriptors, random, spawn};
 use crate::pool::{Exit, Input};
 use clustermon_protocol::env;
-use mio::Interest;
-use mio::unix::SourceFd;
 use nix::sys::signal::Signal;
+use std::ffi::OsString;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 /// How long a process may take to end after it was killed.
@@ -29,54 +29,68 @@ impl Shell {
     pub(super) fn spawn(&mut self, worker: WorkerId, version: u32) {
         let input = match self.try_spawn(worker, version) {
             Ok(pid) => Input::Spawned { worker, pid },
-            Err(error) => {
-                self.no_longer_listen_for(worker);
-                self.readiness.forget(worker);
-                Input::SpawnFailed { worker, error: descriptors::explain(&error) }
-            }
+            Err(error) => Input::SpawnFailed { worker, error: descriptors::explain(&error) },
         };
         self.pool.handle(self.now, input);
     }
 
     fn try_spawn(&mut self, worker: WorkerId, version: u32) -> io::Result<u32> {
+        let (readiness, told) = self.newline_for(worker)?;
+        let ear = self.ear_for(worker)?;
+        match self.start(worker, version, ear.as_ref(), told) {
+            Ok((process, library)) => {
+                let pid = process.pid;
+                self.lives.begin(worker, Life::new(process, library, ear, readiness, self.now));
+                self.oom_kills.watch(pid, self.now);
+                Ok(pid)
+            }
+            Err(error) => {
+                if let Some(ear) = &ear {
+                    self.lives.ears.close(ear, self.poll.registry());
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// The process, and the file name of the library that it has.
+    fn start(
+        &mut self,
+        worker: WorkerId,
+        version: u32,
+        ear: Option<&Ear>,
+        told: Option<Told>,
+    ) -> io::Result<(Process, OsString)> {
         let token = random::bytes()?;
         let text: String = token.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut own = self.notify_variables(worker)?;
+        let mut own = self.notify_variables(ear);
         own.extend([(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, text)]);
         let wanted = self.hooks.environment.as_ref().map(|make| make(self.logical_id(worker)));
         let id = self.logical_id(worker).to_owned();
         let on_trial = self.is_on_trial(version);
         let output = self.outputs.attach(worker, &id, on_trial, self.poll.registry())?;
-        let told = self.newline_for(worker)?;
         // A worker without it would listen outside of the cluster.
         let thunk = self.thunk.ensure()?;
         let library = thunk.file_name().unwrap_or_default().to_owned();
         let template = self.templates.get(&version).ok_or(io::ErrorKind::NotFound)?;
         let spawned = template.spawn(thunk, &own, wanted, output, told)?;
-        let pid = spawned.pid;
-        let source = Source::Child(worker).into();
-        let mut pidfd = SourceFd(&spawned.pidfd.as_raw_fd());
-        self.poll.registry().register(&mut pidfd, source, Interest::READABLE).inspect_err(|_| {
+        watch(self.poll.registry(), worker, &spawned.pidfd).inspect_err(|_| {
             child::send(&spawned.pidfd, Signal::SIGKILL);
             child::wait(&spawned.pidfd, SWEEP);
-            child::reap(pid);
+            child::reap(spawned.pid);
         })?;
-        self.tokens.insert(token, worker);
-        self.processes.insert(worker, Process::new(spawned, token));
-        self.oom_kills.watch(pid, self.now);
-        self.uncovered.begin(worker, library, self.now);
-        Ok(pid)
+        Ok((Process::new(spawned, token), library))
     }
 
     /// The processes of a worker that are known: its first and its members.
     pub(super) fn pids(&self, worker: WorkerId) -> Vec<u32> {
-        let Some(process) = self.processes.get(&worker) else { return Vec::new() };
+        let Some(process) = self.lives.process(worker) else { return Vec::new() };
         std::iter::once(process.pid).chain(process.members.values().map(|member| member.pid)).collect()
     }
 
     /// A process of the worker listens: its end will be seen, and it is asked to stop before its wrappers are.
     pub(super) fn join(&mut self, worker: WorkerId, pid: u32) {
-        let Some(process) = self.processes.get_mut(&worker) else { return };
+        let Some(process) = self.lives.process_mut(worker) else { return };
         process.served = true;
         if pid == process.pid {
             process.listens = true;
@@ -88,7 +102,7 @@ impl Shell {
 
     /// A process that some other of the worker has forked serves: its end will be seen. It is its parent's to stop.
     pub(super) fn join_forked(&mut self, worker: WorkerId, pid: u32) {
-        if self.processes.get(&worker).is_some_and(|process| !process.knows(pid)) {
+        if self.lives.process(worker).is_some_and(|process| !process.knows(pid)) {
             self.watch_member(worker, pid, Kind::Forked);
         }
     }
@@ -101,26 +115,14 @@ impl Shell {
                 return;
             }
         };
-        let place = self.members.insert(worker);
-        let source = Source::Member(place).into();
-        if self
-            .poll
-            .registry()
-            .register(&mut SourceFd(&pidfd.as_raw_fd()), source, Interest::READABLE)
-            .is_err()
-        {
-            self.members.remove(place);
-            return;
-        }
-        if let Some(process) = self.processes.get_mut(&worker) {
-            process.members.insert(place, Member { pid, pidfd, kind });
+        if self.lives.join(worker, Member { pid, pidfd, kind }, self.poll.registry()) {
             let pids = self.pids(worker);
             self.quiet.update(worker, pids);
         }
     }
 
     pub(super) fn on_child(&mut self, worker: WorkerId) {
-        if let Some(process) = self.processes.get_mut(&worker).filter(|process| process.ended.is_none()) {
+        if let Some(process) = self.lives.process_mut(worker).filter(|process| process.ended.is_none()) {
             process.look();
             let (pid, ended) = (process.pid, process.ended.is_some());
             self.bury_if_gone(worker);
@@ -133,38 +135,33 @@ impl Shell {
 
     pub(super) fn on_member(&mut self, place: usize) {
         let stop = self.stop_signal();
-        let Some(worker) = self.members.try_remove(place) else { return };
-        let Some(process) = self.processes.get_mut(&worker) else { return };
-        let mut ended = None;
-        if let Some(member) = process.members.remove(&place) {
-            ended = Some(member.pid);
+        let Some((worker, member)) = self.lives.part(place, self.poll.registry()) else { return };
+        if let Some(process) = self.lives.process_mut(worker) {
             process.member_ended(&member);
-            let _ = self.poll.registry().deregister(&mut SourceFd(&member.pidfd.as_raw_fd()));
+            process.member_gone(stop);
         }
-        process.member_gone(stop);
         self.bury_if_gone(worker);
-        if let Some(pid) = ended {
-            self.has_ended(worker, pid);
-        }
+        self.has_ended(worker, member.pid);
     }
 
     fn bury_if_gone(&mut self, worker: WorkerId) {
-        if !self.adopt_heirs(worker) || !self.processes.get(&worker).is_some_and(Process::is_gone) {
+        if !self.adopt_heirs(worker) || !self.lives.process(worker).is_some_and(Process::is_gone) {
             return;
         }
-        let Some(process) = self.processes.remove(&worker) else { return };
-        process.bury();
-        self.end_remains_of(worker, &process);
-        self.suspended.forget(worker);
-        self.outputs.exited(worker, self.poll.registry());
-        let _ = self.poll.registry().deregister(&mut SourceFd(&process.pidfd.as_raw_fd()));
-        self.tokens.remove(&process.token);
-        self.monitor.forget(worker);
-        self.bypasses.forget(worker);
-        self.uncovered.forget(worker);
+        // Everybody else who is to hear of the end hears of it here: with the record goes the rest.
         self.no_longer_drains(worker);
-        self.no_longer_listen_for(worker);
-        let exit = match process.ended {
+        let Some(mut life) = self.lives.take(worker, self.poll.registry()) else { return };
+        life.process.bury();
+        self.look_for_remains_of(worker, life.process.token, std::mem::take(&mut life.below));
+        self.outputs.exited(worker, self.poll.registry());
+        let exit = self.exit_of(&life.process);
+        self.lives.begin_to_end(worker, life);
+        self.input(Input::Exited { worker, exit });
+        self.lives.has_ended();
+    }
+
+    fn exit_of(&mut self, process: &Process) -> Exit {
+        match process.ended {
             Some(Ended::Signal { signal, core_dumped }) => {
                 let oom_killed =
                     signal == Signal::SIGKILL && self.oom_kills.has_struck(process.pid, self.now);
@@ -172,22 +169,19 @@ impl Shell {
             }
             Some(Ended::Code(code)) => Exit::Code(code),
             None => Exit::Code(0),
-        };
-        self.input(Input::Exited { worker, exit });
-        self.readiness.forget(worker);
-        self.causes.forget(worker);
+        }
     }
 
     /// What a wrapper or a program that went into the background has left behind is the worker now. Where orphans do not
     /// become children of this process, none is found. False if it is worth another look in a moment.
     fn adopt_heirs(&mut self, worker: WorkerId) -> bool {
-        let Some(process) = self.processes.get(&worker).filter(|process| process.may_have_heirs()) else {
+        let Some(process) = self.lives.process(worker).filter(|process| process.may_have_heirs()) else {
             return true;
         };
         if self.signals.is_none() {
             return true;
         }
-        let known = |pid| self.processes.values().any(|process| process.knows(pid));
+        let known = |pid| self.lives.by_pid(pid).is_some();
         let Heirs { mut pids, mut doubtful } = child::heirs(process.pid, &process.token, known);
         let served = process.served;
         if served {
@@ -205,22 +199,24 @@ impl Shell {
             log::info!("worker {}: its process has ended, and {pid} goes on", self.logical_id(worker));
             self.watch_member(worker, pid, Kind::Listens);
         }
-        let Some(process) = self.processes.get_mut(&worker) else { return true };
-        process.searches += 1;
+        let Some(life) = self.lives.get_mut(worker) else { return true };
+        life.process.searches += 1;
+        let searches = life.process.searches;
         // One may have become ours just after the list was read: once is not enough. A replacement waits for no more.
-        let is_sure = !doubtful && (served || process.searches > 1);
-        if !pids.is_empty() || is_sure || process.searches >= SEARCHES {
+        let is_sure = !doubtful && (served || searches > 1);
+        if !pids.is_empty() || is_sure || searches >= SEARCHES {
             return true;
         }
-        self.search_at = Some(self.now + SEARCH_AGAIN);
+        life.search_at = Some(self.now + SEARCH_AGAIN);
         false
     }
 
     /// Looks again for heirs that could not be told from others.
     pub(super) fn search_heirs(&mut self) {
-        self.search_at = None;
-        let gone = self.processes.iter().filter(|(_, process)| process.is_gone());
-        for worker in gone.map(|(worker, _)| *worker).collect::<Vec<_>>() {
+        for worker in self.lives.due(self.now, |life| life.search_at) {
+            if let Some(life) = self.lives.get_mut(worker) {
+                life.search_at = None;
+            }
             self.bury_if_gone(worker);
         }
     }
@@ -229,7 +225,7 @@ impl Shell {
     /// taken in with its end.
     pub(super) fn reap_orphans(&self) {
         for pid in child::children() {
-            if !self.processes.values().any(|process| process.knows(pid)) {
+            if self.lives.by_pid(pid).is_none() {
                 child::reap(pid);
             }
         }

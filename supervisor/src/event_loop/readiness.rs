@@ -9,9 +9,8 @@ use crate::io::newline::{self, Found, Newline, Told};
 use crate::io::probe::{Answer, Probe};
 use crate::io::source::Source;
 use crate::pool::{self, Input, State};
-use mio::Interest;
 use mio::unix::SourceFd;
-use std::collections::HashMap;
+use mio::{Interest, Registry};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::{Duration, Instant};
@@ -23,16 +22,16 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// When to look first whether a connection was taken; then after twice as long.
 const FIRST_LOOK: Duration = Duration::from_millis(5);
 
-/// Workers that are not ready.
+/// What is done to find out whether a process of a worker is ready; nothing once that is known.
 #[derive(Debug, Default)]
 pub(super) struct Readiness {
-    /// Those that listen.
-    trials: HashMap<WorkerId, Trial>,
-    /// Where a newline is to come from each.
-    newlines: HashMap<WorkerId, Newline>,
+    /// Once it listens.
+    trial: Option<Trial>,
+    /// Where a newline is to come from it.
+    newline: Option<Newline>,
 }
 
-/// How one of them is being tried.
+/// How it is being tried.
 #[derive(Debug)]
 struct Trial {
     next: Instant,
@@ -45,12 +44,17 @@ struct Trial {
 
 impl Readiness {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.trials.values().map(|trial| trial.next).min()
+        self.trial.as_ref().map(|trial| trial.next)
     }
 
-    pub(super) fn forget(&mut self, worker: WorkerId) {
-        self.trials.remove(&worker);
-        self.newlines.remove(&worker);
+    /// The poll is to tell of it no more.
+    pub(super) fn release(&self, registry: &Registry) {
+        let probe = self.trial.as_ref().and_then(|trial| trial.under_way.as_ref()).map(|(_, probe)| probe);
+        let descriptors = probe.map(AsFd::as_fd).into_iter().chain(self.newline.as_ref().map(AsFd::as_fd));
+        for fd in descriptors {
+            // One that asks for nothing was never registered.
+            let _ = registry.deregister(&mut SourceFd(&fd.as_raw_fd()));
+        }
     }
 }
 
@@ -65,7 +69,20 @@ impl Shell {
         if self.starts(worker) {
             let next = self.now + wait;
             let begun = Trial { next, attempts: 0, under_way: None, step: FIRST_LOOK, told: false };
-            self.readiness.trials.entry(worker).or_insert(begun);
+            if let Some(life) = self.lives.get_mut(worker) {
+                life.readiness.trial.get_or_insert(begun);
+            }
+        }
+    }
+
+    fn trial(&mut self, worker: WorkerId) -> Option<&mut Trial> {
+        self.lives.get_mut(worker)?.readiness.trial.as_mut()
+    }
+
+    /// It is known whether it is ready.
+    fn try_no_more(&mut self, worker: WorkerId) {
+        if let Some(life) = self.lives.get_mut(worker) {
+            life.readiness = Readiness::default();
         }
     }
 
@@ -76,29 +93,28 @@ impl Shell {
 
     /// Goes on with each trial for which it is time.
     pub(super) fn try_workers(&mut self) {
-        let now = self.now;
-        let due = self.readiness.trials.iter().filter(|(_, trial)| trial.next <= now);
-        for worker in due.map(|(worker, _)| *worker).collect::<Vec<_>>() {
+        for worker in self.lives.due(self.now, |life| life.readiness.next_deadline()) {
             if self.starts(worker) {
                 self.go_on(worker);
             } else {
-                self.readiness.forget(worker);
+                self.try_no_more(worker);
             }
         }
     }
 
     fn go_on(&mut self, worker: WorkerId) {
-        let Some(trial) = self.readiness.trials.get(&worker) else { return };
+        let now = self.now;
+        let Some(trial) = self.trial(worker) else { return };
         let lane = trial.under_way.as_ref().map(|(lane, _)| *lane);
         let is_open = lane.is_some_and(|lane| self.lanes.contains_key(&lane) && !self.is_left(lane));
         match self.config.settings.readiness.ready.clone() {
             Some(Ready::Delay(_)) => self.is_ready(worker),
             Some(Ready::Tcp) if is_open => {
                 let waiting = lane.and_then(|lane| self.lanes.get(&lane)).map_or(0, Lane::waiting);
-                match self.readiness.trials.get_mut(&worker) {
+                match self.trial(worker) {
                     Some(_) if waiting == 0 => self.is_ready(worker),
                     Some(trial) => {
-                        trial.next = self.now + trial.step;
+                        trial.next = now + trial.step;
                         trial.step = (trial.step * 2).min(RETRY);
                     }
                     None => {}
@@ -108,32 +124,35 @@ impl Shell {
             Some(Ready::Tcp) => self.begin(worker, None),
             Some(Ready::Http(path)) => self.begin(worker, Some(&path)),
             None | Some(Ready::Auto | Ready::Listen | Ready::Notify | Ready::Fd(_)) => {
-                self.readiness.forget(worker);
+                self.try_no_more(worker);
             }
         }
     }
 
-    /// What a process that is about to be started is to be given, where it is to say by a newline that it is ready.
-    pub(super) fn newline_for(&mut self, worker: WorkerId) -> io::Result<Option<Told>> {
-        let Some(Ready::Fd(number)) = self.config.settings.readiness.ready else { return Ok(None) };
+    /// For a process that is about to be started, and what that is to be given, where it is to say by a newline that it is
+    /// ready.
+    pub(super) fn newline_for(&self, worker: WorkerId) -> io::Result<(Readiness, Option<Told>)> {
+        let Some(Ready::Fd(number)) = self.config.settings.readiness.ready else {
+            return Ok((Readiness::default(), None));
+        };
         let (newline, told) = newline::pipe(number)?;
         let fd = newline.as_fd().as_raw_fd();
         let source = Source::Newline(worker).into();
         self.poll.registry().register(&mut SourceFd(&fd), source, Interest::READABLE)?;
-        self.readiness.newlines.insert(worker, newline);
-        Ok(Some(told))
+        Ok((Readiness { trial: None, newline: Some(newline) }, Some(told)))
     }
 
     /// The worker has written there, or closed it.
     pub(super) fn on_newline(&mut self, worker: WorkerId) {
-        let Some(newline) = self.readiness.newlines.get(&worker) else { return };
+        let Some(life) = self.lives.get_mut(worker) else { return };
+        let Some(newline) = &life.readiness.newline else { return };
         match newline.look() {
             Found::Newline => {
-                self.readiness.forget(worker);
+                self.try_no_more(worker);
                 self.says_ready(worker);
             }
             Found::End => {
-                self.readiness.newlines.remove(&worker);
+                life.readiness.newline = None;
                 log::info!(
                     "worker {} has closed its descriptor for readiness without a newline: it will not be ready",
                     self.logical_id(worker)
@@ -150,18 +169,19 @@ impl Shell {
     }
 
     fn is_ready(&mut self, worker: WorkerId) {
-        self.readiness.forget(worker);
+        self.try_no_more(worker);
         self.input(Input::Ready { worker });
     }
 
     /// Hands it a connection, and asks for the path if there is one.
     fn begin(&mut self, worker: WorkerId, path: Option<&str>) {
+        let now = self.now;
         match self.probe(worker, path) {
             Ok((lane, probe)) => {
-                if let Some(trial) = self.readiness.trials.get_mut(&worker) {
+                if let Some(trial) = self.trial(worker) {
                     trial.under_way = Some((lane, probe));
                     trial.step = FIRST_LOOK;
-                    trial.next = self.now + if path.is_some() { ANSWER } else { FIRST_LOOK };
+                    trial.next = now + if path.is_some() { ANSWER } else { FIRST_LOOK };
                 }
             }
             Err(error) => self.try_again(worker, &error.to_string()),
@@ -169,7 +189,7 @@ impl Shell {
     }
 
     fn probe(&mut self, worker: WorkerId, path: Option<&str>) -> io::Result<(LaneId, Probe)> {
-        let attempts = self.readiness.trials.get(&worker).map_or(0, |trial| trial.attempts);
+        let attempts = self.trial(worker).map_or(0, |trial| trial.attempts);
         let own = self.lanes.iter().filter(|(_, lane)| lane.worker == worker).map(|(id, _)| *id);
         let mut lanes: Vec<LaneId> = own.filter(|id| !self.is_left(*id)).collect();
         lanes.sort_unstable();
@@ -203,7 +223,7 @@ impl Shell {
 
     /// The worker has answered, or closed.
     pub(super) fn on_probe(&mut self, worker: WorkerId) {
-        let trial = self.readiness.trials.get_mut(&worker);
+        let trial = self.trial(worker);
         let Some((_, probe)) = trial.and_then(|trial| trial.under_way.as_mut()) else { return };
         match probe.answer() {
             Answer::Pending => {}
@@ -214,7 +234,8 @@ impl Shell {
 
     fn try_again(&mut self, worker: WorkerId, cause: &str) {
         let name = self.logical_id(worker).to_owned();
-        let Some(trial) = self.readiness.trials.get_mut(&worker) else { return };
+        let now = self.now;
+        let Some(trial) = self.trial(worker) else { return };
         if !std::mem::replace(&mut trial.told, true) {
             log::info!("worker {name} is not ready yet: {cause}; tried again until it is");
         } else {
@@ -222,13 +243,14 @@ impl Shell {
         }
         trial.attempts += 1;
         trial.under_way = None;
-        trial.next = self.now + RETRY;
+        trial.next = now + RETRY;
     }
 
     /// What lay in the lane was taken back: a worker that was being tried by it is tried by another of its lanes.
     pub(super) fn try_elsewhere(&mut self, id: LaneId) {
         let by_it = |trial: &&mut Trial| trial.under_way.as_ref().is_some_and(|(lane, _)| *lane == id);
-        if let Some(trial) = self.readiness.trials.values_mut().find(by_it) {
+        let mut trials = self.lives.iter_mut().filter_map(|(_, life)| life.readiness.trial.as_mut());
+        if let Some(trial) = trials.find(by_it) {
             trial.under_way = None;
             trial.next = self.now;
         }
@@ -236,6 +258,6 @@ impl Shell {
 
     /// What lies in its lanes are connections of ours, by which it is being tried.
     pub(super) fn is_being_tried(&self, worker: WorkerId) -> bool {
-        self.readiness.trials.contains_key(&worker)
+        self.lives.get_to_the_end(worker).is_some_and(|life| life.readiness.trial.is_some())
     }
 }

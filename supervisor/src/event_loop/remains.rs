@@ -4,12 +4,12 @@
 
 use super::{Shell, clock};
 use crate::ids::WorkerId;
-use crate::io::child::{self, Process};
+use crate::io::child;
 use crate::io::remains::{self, Seen};
 use crate::io::spawn;
 use clustermon_protocol::message::Token;
 use nix::sys::signal::Signal;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -27,10 +27,8 @@ const STEP: Duration = Duration::from_millis(20);
 /// What is being ended.
 #[derive(Debug, Default)]
 pub(super) struct Remains {
-    /// What was below workers when they were told to end.
-    seen: HashMap<WorkerId, BTreeSet<Seen>>,
     /// Workers that have ended, and may have left something.
-    ended: Vec<Life>,
+    ended: Vec<Ended>,
     /// Processes that are asked to end.
     asked: Vec<Asked>,
     /// The cluster stops, and some worker has had its time: nobody is waited for any more.
@@ -38,7 +36,7 @@ pub(super) struct Remains {
 }
 
 #[derive(Debug)]
-struct Life {
+struct Ended {
     worker: WorkerId,
     token: Token,
     seen: BTreeSet<Seen>,
@@ -57,7 +55,7 @@ struct Asked {
 
 impl Remains {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let looks = self.ended.iter().map(|life| life.due);
+        let looks = self.ended.iter().map(|ended| ended.due);
         looks.chain(self.asked.iter().map(|asked| asked.kill_at)).min()
     }
 }
@@ -67,7 +65,9 @@ impl Shell {
     pub(super) fn note_descendants(&mut self, worker: WorkerId) {
         if self.signals.is_some() {
             let below = remains::below(&self.pids(worker));
-            self.remains.seen.entry(worker).or_default().extend(below);
+            if let Some(life) = self.lives.get_mut(worker) {
+                life.below.extend(below);
+            }
         }
     }
 
@@ -105,35 +105,34 @@ impl Shell {
         }
     }
 
-    /// All processes of the worker that are known have ended.
-    pub(super) fn end_remains_of(&mut self, worker: WorkerId, process: &Process) {
-        let seen = self.remains.seen.remove(&worker).unwrap_or_default();
+    /// All processes of the worker that are known have ended; these were below it before.
+    pub(super) fn look_for_remains_of(&mut self, worker: WorkerId, token: Token, seen: BTreeSet<Seen>) {
         if self.signals.is_some() {
             let (due, until) = (self.now, self.now + LOOK_FOR);
-            self.remains.ended.push(Life { worker, token: process.token, seen, due, pause: AGAIN, until });
+            self.remains.ended.push(Ended { worker, token, seen, due, pause: AGAIN, until });
         }
     }
 
     /// A child of this process has ended: its own children may be here now.
     pub(super) fn remains_may_have_come(&mut self) {
         let now = self.now;
-        self.remains.ended.iter_mut().for_each(|life| life.due = life.due.min(now));
+        self.remains.ended.iter_mut().for_each(|ended| ended.due = ended.due.min(now));
     }
 
     /// Asks those to end that have come, and kills those that had their time.
     pub(super) fn look_at_remains(&mut self) {
         let now = self.now;
-        let due = self.remains.ended.extract_if(.., |life| life.due <= now).collect::<Vec<_>>();
-        for mut life in due {
-            let known = |pid| self.processes.values().any(|process| process.knows(pid));
-            let found = remains::of(&life.token, &life.seen, known);
+        let due = self.remains.ended.extract_if(.., |ended| ended.due <= now).collect::<Vec<_>>();
+        for mut ended in due {
+            let known = |pid| self.lives.by_pid(pid).is_some();
+            let found = remains::of(&ended.token, &ended.seen, known);
             let below = remains::below(&found);
-            self.ask_to_end(life.worker, found.into_iter().chain(below.iter().map(|seen| seen.pid)));
-            life.seen.extend(below);
-            if now < life.until {
-                life.due = now + life.pause;
-                life.pause *= 2;
-                self.remains.ended.push(life);
+            self.ask_to_end(ended.worker, found.into_iter().chain(below.iter().map(|seen| seen.pid)));
+            ended.seen.extend(below);
+            if now < ended.until {
+                ended.due = now + ended.pause;
+                ended.pause *= 2;
+                self.remains.ended.push(ended);
             }
         }
         for Asked { worker, pid, pidfd, .. } in

@@ -71,6 +71,7 @@ impl Shell {
 
     pub(super) fn describe(&self, worker: &pool::Worker) -> api::Worker {
         let wall = |moment| self.epoch.wall(moment);
+        let life = self.lives.get(worker.id());
         let mut described = api::Worker {
             id: self.logical_id(worker.id()).to_owned(),
             state: shown(&worker.state()).0,
@@ -94,13 +95,13 @@ impl Shell {
             one_by_one: self.lanes.values().any(|lane| lane.worker == worker.id() && lane.one_by_one),
             direct: self.lanes.values().any(|lane| lane.worker == worker.id() && lane.is_direct()),
             lag_ms: None,
-            health: self.monitor.health(worker.id()),
+            health: life.and_then(|life| life.health.health()),
             pss: None,
             open_connections: worker.open_connections(),
-            suspended: self.suspended.describe(worker.id()),
-            status_text: self.notices.status(worker.id()).map(str::to_owned),
+            suspended: life.and_then(|life| life.suspended.describe()),
+            status_text: life.and_then(|life| life.ear.as_ref()?.status()).map(str::to_owned),
         };
-        if let Some(process) = self.processes.get(&worker.id()) {
+        if let Some(process) = life.map(|life| &life.process) {
             described.pid = described.pid.map(|_| process.shown_pid());
             described.members = process.members.values().map(|member| member.pid).collect();
             described.members.sort_unstable();
@@ -147,7 +148,7 @@ impl Shell {
         });
         let going = self.pool.leaving().iter().filter(|leaving| leaving.id().slot == slot);
         let going = going.map(|leaving| api::Beside {
-            pid: self.processes.get(&leaving.id()).map(|process| process.shown_pid()).or(leaving.stop().pid),
+            pid: self.lives.process(leaving.id()).map(|process| process.shown_pid()).or(leaving.stop().pid),
             state: api::WorkerState::Stopping,
             started_at: wall(leaving.stop().since),
             draining: self.draining(leaving.id(), &leaving.stop()),

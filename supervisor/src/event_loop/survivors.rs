@@ -5,35 +5,27 @@ use super::Shell;
 use crate::ids::WorkerId;
 use crate::io::child::{Ended, Kind};
 use crate::pool::{Exit, Input};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A parent may have told its children and not have waited for them: told twice, some give up at once what they finish.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Workers that are to stop and whose first process is gone.
-#[derive(Debug, Default)]
-pub(super) struct Survivors(Vec<(Instant, WorkerId)>);
-
-impl Survivors {
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.0.iter().map(|(due, _)| *due).min()
-    }
-}
-
 impl Shell {
     /// The first process of the worker has ended, and it is not gone.
     pub(super) fn first_has_ended(&mut self, worker: WorkerId) {
-        let Some(process) = self.processes.get(&worker).filter(|process| !process.members.is_empty()) else {
+        let Some(life) = self.lives.get_mut(worker).filter(|life| !life.process.members.is_empty()) else {
             return;
         };
+        let process = &life.process;
         if process.stopping {
-            self.survivors.0.push((self.now + GRACE, worker));
+            life.survivors_at = Some(self.now + GRACE);
             return;
         }
         let exit = match process.ended {
             // It went into the background, or was a wrapper.
             Some(Ended::Code(0)) => {
-                let (id, pid) = (self.logical_id(worker), process.shown_pid());
+                let pid = process.shown_pid();
+                let id = self.logical_id(worker);
                 log::info!("worker {id}: its first process has ended, and {pid} goes on");
                 return;
             }
@@ -49,9 +41,10 @@ impl Shell {
     /// Tells those whose time has come.
     pub(super) fn stop_survivors(&mut self) {
         let (now, signal) = (self.now, self.stop_signal());
-        for (_, worker) in self.survivors.0.extract_if(.., |(due, _)| *due <= now) {
-            let Some(process) = self.processes.get(&worker) else { continue };
-            process.send_to(Kind::Forked, signal);
+        for (_, life) in self.lives.iter_mut() {
+            if life.survivors_at.take_if(|due| *due <= now).is_some() {
+                life.process.send_to(Kind::Forked, signal);
+            }
         }
     }
 }

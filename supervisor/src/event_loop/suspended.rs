@@ -5,7 +5,6 @@ use super::Shell;
 use crate::ids::WorkerId;
 use crate::io::suspended::{Suspension, news};
 use nix::sys::signal::Signal;
-use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 /// One that is to end is made to go on again and again, since it comes only a little further with each: until its other
@@ -13,12 +12,9 @@ use std::time::{Duration, Instant};
 const PAUSE: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(100);
 
-/// Workers whose first process is stopped, or was while it was to end.
+/// Whether the first process of a worker is stopped, or was while it was to end.
 #[derive(Debug, Default)]
-pub(super) struct Suspended(HashMap<WorkerId, State>);
-
-#[derive(Debug, Default)]
-struct State {
+pub(super) struct Suspended {
     by: Option<Signal>,
     pushes: u32,
     push_at: Option<Instant>,
@@ -26,16 +22,12 @@ struct State {
 
 impl Suspended {
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.0.values().filter_map(|state| state.push_at).min()
+        self.push_at
     }
 
-    pub(super) fn forget(&mut self, worker: WorkerId) {
-        self.0.remove(&worker);
-    }
-
-    /// ` stopped by the terminal (SIGTTIN)`, of a worker that is.
-    pub(super) fn describe(&self, worker: WorkerId) -> Option<String> {
-        self.0.get(&worker)?.by.map(describe)
+    /// `stopped by the terminal (SIGTTIN)`, of a worker that is.
+    pub(super) fn describe(&self) -> Option<String> {
+        self.by.map(describe)
     }
 }
 
@@ -43,20 +35,20 @@ impl Shell {
     /// Asks of each worker whether it was stopped or continued.
     pub(super) fn look_for_suspended(&mut self) {
         let mut changed = Vec::new();
-        for (worker, process) in &self.processes {
+        for (worker, life) in self.lives.iter() {
             // One whose connections are taken is stopped by us, for a moment.
-            if process.ended.is_none() && !self.is_moving(*worker) {
-                changed.extend(news(&process.pidfd).map(|news| (*worker, news)));
+            if life.process.ended.is_none() && life.moving.is_none() {
+                changed.extend(news(&life.process.pidfd).map(|news| (worker, news)));
             }
         }
         for (worker, news) in changed {
             self.is_news = true;
-            let state = self.suspended.0.entry(worker).or_default();
+            let Some(life) = self.lives.get_mut(worker) else { continue };
+            let state = &mut life.suspended;
             match news {
                 Suspension::Stopped(signal) => {
                     state.by = Some(signal);
-                    let stopping = self.processes.get(&worker).is_some_and(|process| process.stopping);
-                    if stopping && is_of_terminal(signal) {
+                    if life.process.stopping && is_of_terminal(signal) {
                         state.push_at = Some(self.now + (PAUSE * state.pushes).min(LONGEST));
                     } else {
                         self.tell_of_suspended(worker, signal);
@@ -69,19 +61,17 @@ impl Shell {
 
     /// Makes those go on whose time has come.
     pub(super) fn push_suspended(&mut self) {
-        for (worker, state) in &mut self.suspended.0 {
-            if state.push_at.take_if(|at| *at <= self.now).is_some()
-                && let Some(process) = self.processes.get(worker)
-            {
-                state.pushes += 1;
-                process.resume();
+        for (_, life) in self.lives.iter_mut() {
+            if life.suspended.push_at.take_if(|at| *at <= self.now).is_some() {
+                life.suspended.pushes += 1;
+                life.process.resume();
             }
         }
     }
 
     fn tell_of_suspended(&mut self, worker: WorkerId, signal: Signal) {
         let Some(hushed) =
-            self.processes.get_mut(&worker).and_then(|process| process.complaints.ask(self.now))
+            self.lives.process_mut(worker).and_then(|process| process.complaints.ask(self.now))
         else {
             return;
         };

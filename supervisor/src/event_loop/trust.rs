@@ -12,7 +12,7 @@ const GENERATIONS: usize = 32;
 impl Shell {
     /// Whether what this process and user say counts as the worker's word. Pid 0 is one of another PID namespace.
     pub(super) fn speaks_for(&self, worker: WorkerId, pid: u32, uid: u32) -> bool {
-        let known = self.processes.get(&worker).is_some_and(|process| process.knows(pid));
+        let known = self.lives.process(worker).is_some_and(|process| process.knows(pid));
         known || speaks_for(worker, self.kin(pid), || self.user(worker, uid))
     }
 
@@ -45,8 +45,8 @@ impl Shell {
     fn kin(&self, pid: u32) -> Kin {
         let mut at = pid;
         for _ in 0..GENERATIONS {
-            if let Some((worker, _)) = self.processes.iter().find(|(_, process)| process.knows(at)) {
-                return Kin::Of(*worker);
+            if let Some(worker) = self.lives.by_pid(at) {
+                return Kin::Of(worker);
             }
             match proc::parent(at) {
                 Some(parent) if parent == std::process::id() => return Kin::Orphan,

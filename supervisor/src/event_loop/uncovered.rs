@@ -8,50 +8,28 @@ use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
 use crate::io::uncovered::{Look, Suspects, Uncovered};
 use crate::pool::Input;
-use std::collections::HashMap;
-use std::ffi::OsString;
-use std::time::Instant;
-use watch::{Verdict, Watch};
-
-/// The workers that have no lane, as far as is known.
-#[derive(Debug, Default)]
-pub(super) struct Watches(HashMap<WorkerId, Watch>);
-
-impl Watches {
-    /// The worker was started, with the library of this file name.
-    pub(super) fn begin(&mut self, worker: WorkerId, library: OsString, now: Instant) {
-        self.0.insert(worker, Watch::new(now, library));
-    }
-
-    /// The worker is gone, or listens in the cluster.
-    pub(super) fn forget(&mut self, worker: WorkerId) {
-        self.0.remove(&worker);
-    }
-
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.0.values().map(|watch| watch.next).min()
-    }
-
-    /// Why nothing can come to the worker, if that was found out.
-    pub(super) fn cause(&self, worker: WorkerId) -> Option<&Cause> {
-        self.0.get(&worker)?.cause.as_ref()
-    }
-}
+use watch::Verdict;
+pub(in crate::event_loop) use watch::Watch;
 
 impl Shell {
     /// The worker says that it is ready. One that has no lane is looked at first: whoever listens without the library is
     /// not where connections come.
     pub(super) fn says_ready(&mut self, worker: WorkerId) {
         let is_sure = self.runs(worker) || self.has_lane(worker);
-        match self.uncovered.0.get_mut(&worker) {
+        let now = self.now;
+        match self.uncovered(worker) {
             // Who says so again and again is looked at no oftener for it.
             Some(watch) if !is_sure && watch.says_ready => {}
             Some(watch) if !is_sure => {
-                watch.on_ready(self.now);
+                watch.on_ready(now);
                 self.look_for_uncovered();
             }
             _ => self.input(Input::Ready { worker }),
         }
+    }
+
+    fn uncovered(&mut self, worker: WorkerId) -> Option<&mut Watch> {
+        self.lives.get_mut(worker)?.uncovered.as_mut()
     }
 
     fn has_lane(&self, worker: WorkerId) -> bool {
@@ -61,14 +39,13 @@ impl Shell {
     /// Asks of each worker for which it is time.
     pub(super) fn look_for_uncovered(&mut self) {
         let now = self.now;
-        let due = self.uncovered.0.iter().filter(|(_, watch)| watch.next <= now);
-        for worker in due.map(|(worker, _)| *worker).collect::<Vec<_>>() {
+        for worker in self.lives.due(now, |life| life.uncovered.as_ref().map(|watch| watch.next)) {
             if self.has_lane(worker) {
                 self.is_covered(worker);
                 continue;
             }
             let pids = self.pids(worker);
-            if let Some(watch) = self.uncovered.0.get_mut(&worker) {
+            if let Some(watch) = self.uncovered(worker) {
                 watch.looks(now);
                 let library = watch.library.clone();
                 self.scout.ask_uncovered(
@@ -81,7 +58,8 @@ impl Shell {
 
     /// It listens in the cluster: that is how it is to be.
     fn is_covered(&mut self, worker: WorkerId) {
-        let said = self.uncovered.0.remove(&worker).is_some_and(|watch| watch.says_ready);
+        let watch = self.lives.get_mut(worker).and_then(|life| life.uncovered.take());
+        let said = watch.is_some_and(|watch| watch.says_ready);
         if said {
             self.input(Input::Ready { worker });
         }
@@ -94,8 +72,9 @@ impl Shell {
                 self.is_covered(worker);
                 continue;
             }
-            let Some(watch) = self.uncovered.0.get_mut(&worker) else { continue };
-            match (watch.found(self.now, &look), look) {
+            let now = self.now;
+            let Some(watch) = self.uncovered(worker) else { continue };
+            match (watch.found(now, &look), look) {
                 (Verdict::Ready, _) => self.input(Input::Ready { worker }),
                 (Verdict::Tell, Look::Uncovered(found)) => self.tell_uncovered(worker, &found),
                 _ => {}
@@ -112,10 +91,10 @@ impl Shell {
         );
         log::error!("worker {}: {why}", self.logical_id(worker));
         let cause = Cause::new(CauseKind::Stuck, why);
-        if let Some(watch) = self.uncovered.0.get_mut(&worker) {
+        if let Some(watch) = self.uncovered(worker) {
             watch.cause = Some(cause.clone());
         }
-        self.causes.expect(worker, cause);
+        self.may_end_for(worker, cause);
         self.is_news = true;
     }
 }

@@ -20,10 +20,10 @@ const CERTAIN: Duration = Duration::from_millis(500);
 
 /// A worker that has no lane.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(in crate::event_loop) struct Watch {
     /// The file name of the library that it was started with.
     pub(super) library: OsString,
-    pub(super) next: Instant,
+    pub(in crate::event_loop) next: Instant,
     pause: Duration,
     /// It says that it is ready, and is not believed yet.
     pub(super) says_ready: bool,
@@ -37,7 +37,7 @@ pub(super) struct Watch {
     under_way: u32,
     /// Those of them that began before the worker said that it is ready: they may have seen it before it listened.
     too_early: u32,
-    pub(super) cause: Option<Cause>,
+    pub(in crate::event_loop) cause: Option<Cause>,
 }
 
 /// What follows from a look.
@@ -51,7 +51,7 @@ pub(super) enum Verdict {
 }
 
 impl Watch {
-    pub(super) fn new(now: Instant, library: OsString) -> Self {
+    pub(in crate::event_loop) fn new(now: Instant, library: OsString) -> Self {
         Self {
             library,
             next: now + FIRST_LOOK,
