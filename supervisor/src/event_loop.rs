@@ -1,52 +1,20 @@
 //! The shell's loop: waits, reads the clock once, feeds the core what happened and carries out what it orders. It holds
 //! every fd and decides nothing. The only place that reads the clock.
 
-mod accepters;
-mod accepting;
-mod adopting;
-mod begun;
-mod bereaved;
-mod booting;
-mod bypass;
-mod closing;
+mod changes;
 mod commands;
-mod counting;
-mod crediting;
-mod draining;
+mod connections;
 mod due;
-mod early_connects;
-mod examine;
-mod finding;
 mod health;
-mod holders;
-mod idle_lanes;
-mod life;
-mod listening;
-mod log_file;
-mod long;
-mod memory;
-mod moving;
-mod notices;
-mod offenders;
+mod lives;
 mod orders;
-mod processes;
-mod readiness;
-mod reload;
-mod remains;
 mod report;
 mod requests;
 mod setup;
-mod snapshot;
-mod stopping;
-mod survivors;
-mod suspended;
 mod timers;
-mod trust;
-mod uncovered;
-mod waits;
 
+pub(crate) use report::snapshot::resting;
 pub(crate) use setup::Setup;
-pub(crate) use snapshot::resting;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -66,7 +34,7 @@ use crate::io::open::OpenConnections;
 use crate::io::quiet::Quiet;
 use crate::io::ready::Ready;
 use crate::io::release::Releases;
-use crate::io::scout::{Answer, Found, Scout};
+use crate::io::scout::Scout;
 use crate::io::signals::{Event, Signals};
 use crate::io::source::Source;
 use crate::io::spawn::{Limits, Template};
@@ -75,26 +43,25 @@ use crate::io::throttle::Throttle;
 use crate::io::thunk_file::Thunk;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Pool, Requests};
-use closing::Closing;
+use changes::reload::Reloads;
 use clustermon_protocol::address::Address;
-use health::Monitor;
-use holders::Holders;
-use idle_lanes::IdleLanes;
-use life::Lives;
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Waker};
-use reload::Reloads;
-use remains::Remains;
+use commands::waits::Waits;
+use connections::closing::Closing;
+use connections::early_connects;
+use connections::idle_lanes::IdleLanes;
+use health::holders::Holders;
+use health::monitor::Monitor;
+use lives::life::Lives;
+use lives::remains::Remains;
+use mio::{Events, Poll, Waker};
 use report::announce;
 use report::causes::Causes;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use timers::Timers;
-use waits::Waits;
 
 /// Everything the supervisor holds.
 struct Shell {
@@ -320,44 +287,4 @@ impl Shell {
             self.answer(asked);
         }
     }
-
-    fn on_lane(&mut self, id: LaneId, readable: bool, writable: bool) {
-        if readable {
-            self.on_upward(id);
-        }
-        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| writable && lane.armed) else { return };
-        if lane.watched {
-            lane.watched = false;
-            let waiting = lane.waiting();
-            self.input(Input::Measured { lane: id, waiting });
-        } else if arm(&self.poll, id, lane, false).is_ok() {
-            // Nobody waits for this any more: a worker that keeps up need not wake the supervisor.
-            lane.armed = false;
-        }
-    }
-
-    fn on_scout(&mut self) {
-        while let Some(Answer { lane: id, found, idle }) = self.scout.next() {
-            let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if let Found::At(place) = found {
-                lane.seen_at = place;
-            }
-            let (waiting, holder, worker) = (lane.waiting(), lane.holder.pid, lane.worker);
-            // It may have been put in its place while the scout looked. And who has ended has closed nothing: what becomes
-            // of its lanes follows from its end, of which the loop may not have heard yet.
-            let held = found != Found::Nobody
-                || lane.is_where_it_was()
-                || self.lives.process(worker).is_some_and(|process| process.has_ended_unheard(holder));
-            if !idle || (!held && self.is_idle_lane_closed(id)) {
-                self.input(Input::Looked { lane: id, waiting, held });
-            }
-        }
-    }
-}
-
-/// Registers a lane for what the worker says and, if `write`, for room in it.
-fn arm(poll: &Poll, id: LaneId, lane: &Lane, write: bool) -> io::Result<()> {
-    let interest = if write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-    let fd = lane.as_fd().as_raw_fd();
-    poll.registry().reregister(&mut SourceFd(&fd), Source::Lane(id).into(), interest)
 }

@@ -1,15 +1,15 @@
 //! What a loop is given, and how the shell of a cluster is made of it. Starts no process.
 
-use super::early_connects;
-use super::health::Monitor;
-use super::holders::Holders;
-use super::idle_lanes::IdleLanes;
-use super::life::Lives;
-use super::reload::Reloads;
-use super::remains::Remains;
+use super::changes::reload::Reloads;
+use super::commands::waits::Waits;
+use super::connections::early_connects;
+use super::connections::idle_lanes::IdleLanes;
+use super::health::holders::Holders;
+use super::health::monitor::Monitor;
+use super::lives::life::Lives;
+use super::lives::remains::Remains;
 use super::report::announce::Told;
 use super::report::causes::Causes;
-use super::waits::Waits;
 use super::{Shell, clock};
 use crate::config::{Config, MemoryLimit};
 use crate::error::Error;

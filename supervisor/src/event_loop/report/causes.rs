@@ -106,7 +106,7 @@ impl Shell {
     }
 
     /// Takes in what a note says of causes.
-    pub(in crate::event_loop) fn learn(&mut self, note: &Note) {
+    pub(super) fn learn(&mut self, note: &Note) {
         match note {
             Note::Hung { worker, lag, finding, .. } => {
                 let text = format!("hung for {}, {}", Span(*lag), found(*finding));
@@ -188,7 +188,7 @@ impl Shell {
     }
 
     /// Why the worker has no process.
-    pub(in crate::event_loop) fn why_down(&self, worker: WorkerId, reason: Reason) -> Cause {
+    pub(super) fn why_down(&self, worker: WorkerId, reason: Reason) -> Cause {
         let why = self.coming(worker).or_else(|| self.causes.last(worker));
         let because = super::announce::because(reason);
         let (kind, tell) = match reason {
@@ -205,13 +205,13 @@ impl Shell {
     }
 
     /// Why the worker is told to stop.
-    pub(in crate::event_loop) fn why_stopping(&self, worker: WorkerId) -> Cause {
+    pub(super) fn why_stopping(&self, worker: WorkerId) -> Cause {
         let cause = self.coming(worker).cloned();
         cause.unwrap_or_else(|| Cause::new(CauseKind::Commanded, "told to stop"))
     }
 
     /// Why a worker that runs gets no connections, if it gets none.
-    pub(in crate::event_loop) fn why_out(&self, worker: WorkerId) -> Option<Cause> {
+    pub(super) fn why_out(&self, worker: WorkerId) -> Option<Cause> {
         let life = self.lives.get(worker);
         if let Some(cause) = life.and_then(|life| life.uncovered.as_ref()?.cause.as_ref()) {
             return Some(cause.clone());

@@ -73,7 +73,7 @@ pub(in crate::event_loop) fn purpose(purpose: &Purpose) -> String {
 }
 
 /// Why a process that works is replaced.
-pub(in crate::event_loop) fn worn(worn: &Worn) -> String {
+pub(super) fn worn(worn: &Worn) -> String {
     match worn {
         Worn::Memory { bytes, limit, measure } => {
             let how = match measure {
