@@ -1,51 +1,20 @@
 //! The shell's loop: waits, reads the clock once, feeds the core what happened and carries out what it orders. It holds
 //! every fd and decides nothing. The only place that reads the clock.
 
-mod accepters;
-mod accepting;
-mod adopting;
-mod begun;
-mod bereaved;
-mod booting;
-mod bypass;
-mod closing;
+mod changes;
 mod commands;
-mod counting;
-mod crediting;
-mod draining;
+mod connections;
 mod due;
-mod early_connects;
-mod examine;
-mod finding;
 mod health;
-mod holders;
-mod idle_lanes;
-mod listening;
-mod log_file;
-mod long;
-mod memory;
-mod moving;
-mod notices;
-mod offenders;
+mod lives;
 mod orders;
-mod processes;
-mod readiness;
-mod reload;
-mod remains;
 mod report;
 mod requests;
 mod setup;
-mod snapshot;
-mod stopping;
-mod survivors;
-mod suspended;
 mod timers;
-mod trust;
-mod uncovered;
-mod waits;
 
+pub(crate) use report::snapshot::resting;
 pub(crate) use setup::Setup;
-pub(crate) use snapshot::resting;
 
 use crate::config::Config;
 use crate::error::Error;
@@ -56,11 +25,10 @@ use crate::io::drain::idle_detector::IdleDetector;
 use crate::io::events::signals::{Event, Signals};
 use crate::io::events::source::Source;
 use crate::io::lanes::lane::Lane;
-use crate::io::lanes::lane_owner_probe::{Answer, Found, LaneOwnerProbe};
+use crate::io::lanes::lane_owner_probe::LaneOwnerProbe;
 use crate::io::lanes::open_connections::OpenConnections;
 use crate::io::lanes::release::Releases;
 use crate::io::lanes::thunk_socket::{Asked, Delivery, ThunkSocket};
-use crate::io::launch::child::Process;
 use crate::io::launch::spawn::{Limits, Template};
 use crate::io::launch::thunk_file::Thunk;
 use crate::io::machine::oom::OomKills;
@@ -75,37 +43,25 @@ use crate::io::sockets::listener::{Key, Listener};
 use crate::io::sockets::pending::Pending;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Pool, Requests};
-use bereaved::Bereaved;
-use bypass::Bypasses;
-use closing::Closing;
+use changes::reload::Reloads;
 use clustermon_protocol::address::Address;
-use clustermon_protocol::message::Token;
-use draining::Drains;
-use examine::{Baselines, Dumps};
-use health::Monitor;
-use holders::Holders;
-use idle_lanes::IdleLanes;
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Waker};
-use moving::Moves;
-use notices::Notices;
-use readiness::Readiness;
-use reload::Reloads;
-use remains::Remains;
+use commands::waits::Waits;
+use connections::closing::Closing;
+use connections::early_connects;
+use connections::idle_lanes::IdleLanes;
+use health::holders::Holders;
+use health::monitor::Monitor;
+use lives::life::Lives;
+use lives::remains::Remains;
+use mio::{Events, Poll, Waker};
 use report::announce;
 use report::causes::Causes;
-use slab::Slab;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use survivors::Survivors;
-use suspended::Suspended;
 use timers::Timers;
-use uncovered::Watches;
-use waits::Waits;
 
 /// Everything the supervisor holds.
 struct Shell {
@@ -123,7 +79,6 @@ struct Shell {
     /// This thread preempts like any other.
     is_prompt: bool,
     reloads: Reloads,
-    drains: Drains,
     /// Where the process is the supervisor's own.
     signals: Option<Signals>,
     hooks: Hooks,
@@ -136,14 +91,9 @@ struct Shell {
     intercept: ThunkSocket,
     scout: LaneOwnerProbe,
     gauge: MemoryGauge,
-    bereaved: Bereaved,
     remains: Remains,
-    suspended: Suspended,
-    bypasses: Bypasses,
     idle_lanes: IdleLanes,
-    uncovered: Watches,
     quiet: IdleDetector,
-    moves: Moves,
     waker: Arc<Waker>,
     /// Sockets that let nobody new in.
     closing: Vec<Closing>,
@@ -167,12 +117,7 @@ struct Shell {
     deliveries: Vec<(LaneId, Delivery)>,
     conns: Pending,
     releases: Releases,
-    processes: HashMap<WorkerId, Process>,
-    tokens: HashMap<Token, WorkerId>,
-    /// Which worker a member belongs to.
-    members: Slab<WorkerId>,
-    /// When to look again for what a worker has left behind.
-    search_at: Option<Instant>,
+    lives: Lives,
     /// The ports given out for port 0, by address, V6ONLY and index of the call.
     any_ports: HashMap<(Address, bool, u32), u16>,
     /// The last address of which a worker was told that it is somebody else's.
@@ -191,13 +136,8 @@ struct Shell {
     ids: Vec<String>,
     waits: Waits,
     monitor: Monitor,
-    baselines: Baselines,
     causes: Causes,
-    dumps: Dumps,
     holders: Holders,
-    survivors: Survivors,
-    notices: Notices,
-    readiness: Readiness,
     told: announce::Told,
     /// Something has changed since it was last told.
     is_news: bool,
@@ -347,44 +287,4 @@ impl Shell {
             self.answer(asked);
         }
     }
-
-    fn on_lane(&mut self, id: LaneId, readable: bool, writable: bool) {
-        if readable {
-            self.on_upward(id);
-        }
-        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| writable && lane.armed) else { return };
-        if lane.watched {
-            lane.watched = false;
-            let waiting = lane.waiting();
-            self.input(Input::Measured { lane: id, waiting });
-        } else if arm(&self.poll, id, lane, false).is_ok() {
-            // Nobody waits for this any more: a worker that keeps up need not wake the supervisor.
-            lane.armed = false;
-        }
-    }
-
-    fn on_scout(&mut self) {
-        while let Some(Answer { lane: id, found, idle }) = self.scout.next() {
-            let Some(lane) = self.lanes.get_mut(&id) else { continue };
-            if let Found::At(place) = found {
-                lane.seen_at = place;
-            }
-            let (waiting, holder, worker) = (lane.waiting(), lane.holder.pid, lane.worker);
-            // It may have been put in its place while the probe looked. And who has ended has closed nothing: what becomes
-            // of its lanes follows from its end, of which the loop may not have heard yet.
-            let held = found != Found::Nobody
-                || lane.is_where_it_was()
-                || self.processes.get(&worker).is_some_and(|process| process.has_ended_unheard(holder));
-            if !idle || (!held && self.is_idle_lane_closed(id)) {
-                self.input(Input::Looked { lane: id, waiting, held });
-            }
-        }
-    }
-}
-
-/// Registers a lane for what the worker says and, if `write`, for room in it.
-fn arm(poll: &Poll, id: LaneId, lane: &Lane, write: bool) -> io::Result<()> {
-    let interest = if write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
-    let fd = lane.as_fd().as_raw_fd();
-    poll.registry().reregister(&mut SourceFd(&fd), Source::Lane(id).into(), interest)
 }

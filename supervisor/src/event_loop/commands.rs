@@ -1,17 +1,21 @@
 //! What the cluster is told while it runs: by other threads, over the control socket, by signals. Each command becomes
 //! inputs of the core; who wants to wait for the outcome does so in `waits`.
 
+mod begun;
+mod log_file;
+pub(super) mod waits;
+
 use super::Shell;
-use super::begun::{Begun, workers};
-use super::waits::{Asker, Goal, Wait};
 use crate::api::{Action, Command, Failure, NO_LIMIT, Reply, ScaleTo, Target};
 use crate::config::MAX_WORKERS;
 use crate::io::control::server::Control;
 use crate::io::events::source::Source;
 use crate::link::Order;
 use crate::pool::{self, Input};
+use begun::{Begun, workers};
 use nix::sys::signal::Signal;
 use std::time::Duration;
+use waits::{Asker, Goal, Wait};
 
 /// So long at most it is waited until a worker that was cordoned has ended the accept that it may be in.
 const SETTLES: Duration = Duration::from_millis(10);

@@ -6,6 +6,7 @@ pub(super) mod causes;
 mod endings;
 mod notes;
 pub(super) mod rollouts;
+pub(super) mod snapshot;
 mod span;
 
 pub(super) use span::Span;

@@ -38,7 +38,7 @@ impl Shell {
             self.accuse(pid, uid, "sent something that is no request");
             return;
         };
-        let Some(&worker) = self.tokens.get(&hello.token) else {
+        let Some(worker) = self.lives.by_token(&hello.token) else {
             self.accuse(pid, uid, "asked with a token of no living worker: refused");
             self.refuse(pid, uid, caller);
             return;
@@ -75,14 +75,14 @@ impl Shell {
             }
             Request::Owns { cookie, address, place } => self.owns(worker, cookie, &address, &place),
             Request::OwnedName { cookie } => {
-                let process = self.processes.get(&worker);
+                let process = self.lives.process(worker);
                 match process.and_then(|process| process.owned.get(&cookie)) {
                     Some(address) => Reply::Name(*address),
                     None => Reply::NotOwned,
                 }
             }
             Request::ReusePort { cookie } => {
-                if let Some(process) = self.processes.get_mut(&worker)
+                if let Some(process) = self.lives.process_mut(worker)
                     && process.reuse_port.len() < MAX_REMEMBERED
                 {
                     process.reuse_port.insert(cookie);
@@ -178,7 +178,7 @@ impl Shell {
             return Err(full());
         }
         let most = (self.share_of_one() / 3).clamp(LEAST_PULSES, MAX_PULSES);
-        let process = self.processes.get_mut(&worker).ok_or_else(full)?;
+        let process = self.lives.process_mut(worker).ok_or_else(full)?;
         process.pulses.retain(|pulse| pulse.pid != pid && pidfd::is_there(pulse.pid));
         if process.pulses.len() >= most {
             return Err(full());
@@ -207,7 +207,7 @@ impl Shell {
         }
         let v6_only = address.family() == INET6
             && int_option(socket.as_fd(), libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)? != 0;
-        let process = self.processes.get_mut(&worker).ok_or_else(invalid)?;
+        let process = self.lives.process_mut(worker).ok_or_else(invalid)?;
         let kind = (*address, v6_only);
         let count = process.bound_any.get(&kind).copied().unwrap_or(0);
         // Of a program that takes one address after the other.
@@ -234,7 +234,7 @@ impl Shell {
             Err(_) if !is_shared => bind_raw(socket.as_fd(), address.as_bytes())?,
             Err(error) => return Err(error),
         }
-        if let Some(process) = self.processes.get_mut(&worker) {
+        if let Some(process) = self.lives.process_mut(worker) {
             process.bound_any.insert(kind, count + 1);
         }
         let port = own_address(socket.as_fd())?.port().ok_or_else(invalid)?;
@@ -273,7 +273,7 @@ impl Shell {
             }
             return Reply::NotOwned;
         };
-        match self.processes.get_mut(&worker) {
+        match self.lives.process_mut(worker) {
             Some(process) if process.owned.len() < MAX_REMEMBERED => {
                 process.owned.insert(cookie, address);
                 Reply::Owned

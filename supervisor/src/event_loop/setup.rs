@@ -1,24 +1,15 @@
 //! What a loop is given, and how the shell of a cluster is made of it. Starts no process.
 
-use super::bereaved::Bereaved;
-use super::bypass::Bypasses;
-use super::draining::Drains;
-use super::early_connects;
-use super::examine::{Baselines, Dumps};
-use super::health::Monitor;
-use super::holders::Holders;
-use super::idle_lanes::IdleLanes;
-use super::moving::Moves;
-use super::notices::Notices;
-use super::readiness::Readiness;
-use super::reload::Reloads;
-use super::remains::Remains;
+use super::changes::reload::Reloads;
+use super::commands::waits::Waits;
+use super::connections::early_connects;
+use super::connections::idle_lanes::IdleLanes;
+use super::health::holders::Holders;
+use super::health::monitor::Monitor;
+use super::lives::life::Lives;
+use super::lives::remains::Remains;
 use super::report::announce::Told;
 use super::report::causes::Causes;
-use super::survivors::Survivors;
-use super::suspended::Suspended;
-use super::uncovered::Watches;
-use super::waits::Waits;
 use super::{Shell, clock};
 use crate::config::{Config, MemoryLimit};
 use crate::error::Error;
@@ -51,7 +42,6 @@ use crate::link::Inbox;
 use crate::pool::{Pool, Requests, Settings};
 use clustermon_protocol::env;
 use mio::{Poll, Waker};
-use slab::Slab;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
@@ -149,7 +139,6 @@ impl Shell {
             thunk: Thunk::at(thunk),
             is_prompt: false,
             reloads: Reloads::default(),
-            drains: Drains::default(),
             signals,
             hooks,
             inbox,
@@ -160,15 +149,10 @@ impl Shell {
             intercept,
             scout,
             gauge: MemoryGauge::new(waker.clone()),
-            bereaved: Bereaved::default(),
             remains: Remains::default(),
-            suspended: Suspended::default(),
-            bypasses: Bypasses::default(),
             idle_lanes: IdleLanes::default(),
             told_early: early_connects::Told::default(),
-            uncovered: Watches::default(),
             quiet,
-            moves: Moves::default(),
             waker,
             closing: Vec::new(),
             closed: Vec::new(),
@@ -184,10 +168,7 @@ impl Shell {
             deliveries: Vec::new(),
             conns: Pending::default(),
             releases: Releases::new().map_err(os("cannot make the release page"))?,
-            processes: HashMap::new(),
-            tokens: HashMap::new(),
-            members: Slab::new(),
-            search_at: None,
+            lives: Lives::default(),
             any_ports: HashMap::new(),
             last_taken: None,
             next_lane: 1,
@@ -200,13 +181,8 @@ impl Shell {
             ids,
             waits: Waits::default(),
             monitor,
-            baselines: Baselines::default(),
             causes: Causes::default(),
-            dumps: Dumps::default(),
             holders: Holders::default(),
-            survivors: Survivors::default(),
-            notices: Notices::default(),
-            readiness: Readiness::default(),
             told: Told::default(),
             is_news: true,
             was_ready: false,

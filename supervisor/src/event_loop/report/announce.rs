@@ -192,7 +192,7 @@ impl Shell {
 }
 
 /// Why a worker is in standby.
-pub(in crate::event_loop) fn because(reason: pool::Reason) -> &'static str {
+pub(super) fn because(reason: pool::Reason) -> &'static str {
     match reason {
         pool::Reason::Unstarted => "not started yet",
         pool::Reason::Restart => "waits for its next start",
@@ -203,7 +203,7 @@ pub(in crate::event_loop) fn because(reason: pool::Reason) -> &'static str {
 }
 
 /// A state under the original's name, and the process in it.
-pub(in crate::event_loop) fn shown(state: &State) -> (WorkerState, Option<u32>) {
+pub(super) fn shown(state: &State) -> (WorkerState, Option<u32>) {
     match state {
         State::Standby { .. } => (WorkerState::Standby, None),
         State::Starting { pid, .. } => (WorkerState::Starting, *pid),

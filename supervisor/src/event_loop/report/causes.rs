@@ -18,13 +18,18 @@ use std::time::{Duration, Instant};
 const REMEMBERED: Duration = Duration::from_secs(10);
 const HOLDERS: usize = 16;
 
-/// What is known.
+/// What is known of a process that lives.
+#[derive(Debug, Default)]
+pub(in crate::event_loop) struct OfLife {
+    /// Why it is to end, or will if it does as programs do.
+    coming: Option<Cause>,
+    /// Why it is out of rotation, as a suspect or by its own word.
+    out: Option<Cause>,
+}
+
+/// What is known beyond the life of a process.
 #[derive(Debug, Default)]
 pub(in crate::event_loop) struct Causes {
-    /// Why a process is to end, or will if it does as programs do.
-    coming: HashMap<WorkerId, Cause>,
-    /// Why a process is out of rotation, as a suspect or by its own word.
-    out: HashMap<WorkerId, Cause>,
     /// How the last process of each slot ended, and why.
     last: HashMap<u32, Cause>,
     holders: Vec<(Instant, Address, PortOwner)>,
@@ -32,26 +37,17 @@ pub(in crate::event_loop) struct Causes {
 }
 
 impl Causes {
-    /// If the process ends, it most likely does so for this.
-    pub(in crate::event_loop) fn expect(&mut self, worker: WorkerId, cause: Cause) {
-        self.coming.entry(worker).or_insert(cause);
-    }
-
-    /// The process is gone.
-    pub(in crate::event_loop) fn forget(&mut self, worker: WorkerId) {
-        self.coming.remove(&worker);
-        self.out.remove(&worker);
-    }
-
     /// How the last process of the worker's slot ended, and why.
     pub(in crate::event_loop) fn last(&self, worker: WorkerId) -> Option<&Cause> {
         self.last.get(&worker.slot)
     }
+}
 
+impl OfLife {
     /// A process that ended like this did so for this cause.
-    fn of_end(&self, worker: WorkerId, exit: &Exit, then: Then) -> Cause {
+    fn of_end(&self, exit: &Exit, then: Then) -> Cause {
         let how = ending(exit);
-        if let Some(cause) = self.coming.get(&worker) {
+        if let Some(cause) = &self.coming {
             return Cause::new(cause.kind, format!("{how} ({cause})"));
         }
         let asked = matches!(then, Then::Commanded | Then::Stopped);
@@ -73,20 +69,52 @@ impl Causes {
 impl Shell {
     /// How the process ended, with the cause if that is another one.
     pub(in crate::event_loop) fn end(&self, worker: WorkerId, exit: &Exit, then: Then) -> String {
-        self.causes.of_end(worker, exit, then).text
+        self.cause_of_end(worker, exit, then).text
+    }
+
+    fn cause_of_end(&self, worker: WorkerId, exit: &Exit, then: Then) -> Cause {
+        let life = self.lives.get_to_the_end(worker);
+        life.map_or_else(|| OfLife::default().of_end(exit, then), |life| life.causes.of_end(exit, then))
+    }
+
+    fn coming(&self, worker: WorkerId) -> Option<&Cause> {
+        self.lives.get_to_the_end(worker)?.causes.coming.as_ref()
+    }
+
+    fn causes_of(&mut self, worker: WorkerId) -> Option<&mut OfLife> {
+        self.lives.get_mut_to_the_end(worker).map(|life| &mut life.causes)
+    }
+
+    /// If the process ends, it does so for this.
+    fn will_end_for(&mut self, worker: WorkerId, cause: Cause) {
+        if let Some(causes) = self.causes_of(worker) {
+            causes.coming = Some(cause);
+        }
+    }
+
+    /// If the process ends, it most likely does so for this, unless another cause is known.
+    pub(in crate::event_loop) fn may_end_for(&mut self, worker: WorkerId, cause: Cause) {
+        if let Some(causes) = self.causes_of(worker) {
+            causes.coming.get_or_insert(cause);
+        }
+    }
+
+    fn is_out_for(&mut self, worker: WorkerId, cause: Cause) {
+        if let Some(causes) = self.causes_of(worker) {
+            causes.out = Some(cause);
+        }
     }
 
     /// Takes in what a note says of causes.
-    pub(in crate::event_loop) fn learn(&mut self, note: &Note) {
-        let causes = &mut self.causes;
+    pub(super) fn learn(&mut self, note: &Note) {
         match note {
             Note::Hung { worker, lag, finding, .. } => {
                 let text = format!("hung for {}, {}", Span(*lag), found(*finding));
-                causes.coming.insert(*worker, Cause::new(CauseKind::Hung, text));
+                self.will_end_for(*worker, Cause::new(CauseKind::Hung, text));
             }
             Note::StartFailed { worker, after, .. } => {
                 let text = format!("not ready within {}", Span(*after));
-                causes.coming.entry(*worker).or_insert(Cause::new(CauseKind::StartTimeout, text));
+                self.may_end_for(*worker, Cause::new(CauseKind::StartTimeout, text));
             }
             Note::MainEnded { worker, exit, .. } => {
                 let kind = match exit {
@@ -94,13 +122,11 @@ impl Shell {
                     Exit::Signal { .. } => CauseKind::Signal,
                 };
                 let text = format!("its main process ended: {}", ending(exit));
-                causes.last.insert(worker.slot, Cause::new(kind, text.as_str()));
-                causes
-                    .coming
-                    .insert(*worker, Cause::new(kind, "its main process ended, others of it went on"));
+                self.causes.last.insert(worker.slot, Cause::new(kind, text.as_str()));
+                self.will_end_for(*worker, Cause::new(kind, "its main process ended, others of it went on"));
             }
             Note::Unwell { worker, cause } => {
-                causes.coming.insert(*worker, Cause::new(CauseKind::Unwell, cause.as_str()));
+                self.will_end_for(*worker, Cause::new(CauseKind::Unwell, cause.as_str()));
             }
             Note::Recycled { worker, reason } => {
                 let kind = match reason {
@@ -108,52 +134,62 @@ impl Shell {
                     RecycleReason::Lifetime { .. } => CauseKind::Lifetime,
                     RecycleReason::Connections { .. } => CauseKind::Connections,
                 };
-                causes.coming.insert(*worker, Cause::new(kind, rollouts::recycle_reason(reason)));
+                self.will_end_for(*worker, Cause::new(kind, rollouts::recycle_reason(reason)));
             }
             Note::NotReplaced { .. } => {
                 // One is replaced at a time, and this one goes on.
-                let reasons = [CauseKind::Memory, CauseKind::Lifetime, CauseKind::Connections];
-                causes.coming.retain(|_, cause| !reasons.contains(&cause.kind));
+                let worn = [CauseKind::Memory, CauseKind::Lifetime, CauseKind::Connections];
+                for (_, life) in self.lives.iter_mut() {
+                    life.causes.coming.take_if(|cause| worn.contains(&cause.kind));
+                }
             }
             Note::Ready { worker, .. } => {
                 // Whatever it could not have, it does without.
-                causes.coming.remove(worker);
-                causes.out.remove(worker);
+                if let Some(causes) = self.causes_of(*worker) {
+                    *causes = OfLife::default();
+                }
             }
             Note::SpawnFailed { worker, error, .. } => {
-                causes.last.insert(worker.slot, Cause::new(CauseKind::SpawnFailed, error.as_str()));
+                let cause = Cause::new(CauseKind::SpawnFailed, error.as_str());
+                self.causes.last.insert(worker.slot, cause);
             }
             Note::Exited { worker, exit, then, .. } => {
                 // One that came to nothing before it had the slot is no end of the slot's.
                 if *then != Then::Failed {
-                    let cause = causes.of_end(*worker, exit, *then);
-                    causes.last.insert(worker.slot, cause);
+                    let cause = self.cause_of_end(*worker, exit, *then);
+                    self.causes.last.insert(worker.slot, cause);
                 }
-                causes.forget(*worker);
+                if let Some(causes) = self.causes_of(*worker) {
+                    *causes = OfLife::default();
+                }
             }
             Note::Lagging { worker, lag } => {
                 let text = format!("busy for {}", Span(*lag));
-                causes.out.insert(*worker, Cause::new(CauseKind::Lag, text));
+                self.is_out_for(*worker, Cause::new(CauseKind::Lag, text));
             }
             Note::Suspect { worker, waited, .. } => {
                 let text = format!("has taken nothing for {}", Span(*waited));
-                causes.out.entry(*worker).or_insert(Cause::new(CauseKind::Stuck, text));
+                if let Some(causes) = self.causes_of(*worker) {
+                    causes.out.get_or_insert(Cause::new(CauseKind::Stuck, text));
+                }
             }
             Note::SaysStopping { worker } => {
-                causes.out.insert(*worker, Cause::new(CauseKind::Resigned, "says that it is stopping"));
+                self.is_out_for(*worker, Cause::new(CauseKind::Resigned, "says that it is stopping"));
             }
             Note::CaughtUp { worker, .. } | Note::Recovered { worker, .. }
                 if !self.pool.is_suspect(*worker) =>
             {
-                causes.out.remove(worker);
+                if let Some(causes) = self.causes_of(*worker) {
+                    causes.out = None;
+                }
             }
             _ => {}
         }
     }
 
     /// Why the worker has no process.
-    pub(in crate::event_loop) fn why_down(&self, worker: WorkerId, reason: Reason) -> Cause {
-        let why = self.causes.coming.get(&worker).or_else(|| self.causes.last(worker));
+    pub(super) fn why_down(&self, worker: WorkerId, reason: Reason) -> Cause {
+        let why = self.coming(worker).or_else(|| self.causes.last(worker));
         let because = super::announce::because(reason);
         let (kind, tell) = match reason {
             Reason::Unstarted | Reason::Restart => (CauseKind::Commanded, false),
@@ -169,24 +205,25 @@ impl Shell {
     }
 
     /// Why the worker is told to stop.
-    pub(in crate::event_loop) fn why_stopping(&self, worker: WorkerId) -> Cause {
-        let cause = self.causes.coming.get(&worker).cloned();
+    pub(super) fn why_stopping(&self, worker: WorkerId) -> Cause {
+        let cause = self.coming(worker).cloned();
         cause.unwrap_or_else(|| Cause::new(CauseKind::Commanded, "told to stop"))
     }
 
     /// Why a worker that runs gets no connections, if it gets none.
-    pub(in crate::event_loop) fn why_out(&self, worker: WorkerId) -> Option<Cause> {
-        if let Some(cause) = self.uncovered.cause(worker) {
+    pub(super) fn why_out(&self, worker: WorkerId) -> Option<Cause> {
+        let life = self.lives.get(worker);
+        if let Some(cause) = life.and_then(|life| life.uncovered.as_ref()?.cause.as_ref()) {
             return Some(cause.clone());
         }
         let known = self.pool.worker(worker).filter(|known| known.is_running())?;
         if known.is_cordoned() {
             return Some(Cause::new(CauseKind::Cordoned, "cordoned"));
         }
-        if let Some(cause) = self.bypasses.cause(worker) {
+        if let Some(cause) = life.and_then(|life| life.bypass.cause()) {
             return Some(cause);
         }
-        let cause = self.causes.out.get(&worker)?;
+        let cause = life?.causes.out.as_ref()?;
         let still = if cause.kind == CauseKind::Resigned {
             known.says_stopping()
         } else {
@@ -218,14 +255,14 @@ impl Shell {
             },
             holder => format!("it is held by a process outside the cluster: {holder}"),
         };
-        let process = self.processes.get_mut(&worker);
+        let process = self.lives.process_mut(worker);
         let hushed = process.map_or(Some(Hushed::default()), |process| process.complaints.ask(self.now));
         if let Some(hushed) = hushed {
             log::error!("worker {id} cannot listen on {address}: {held}{hushed}");
         }
         if !self.pool.lanes().any(|(_, lane)| lane.worker() == worker) {
             let text = format!("cannot listen on {address}: {held}");
-            self.causes.coming.entry(worker).or_insert(Cause::new(CauseKind::PortTaken, text));
+            self.may_end_for(worker, Cause::new(CauseKind::PortTaken, text));
         }
     }
 

@@ -25,7 +25,7 @@ pub(in crate::event_loop) fn found(finding: Finding) -> &'static str {
 }
 
 /// What follows the end of a process: the wait for the next start, if there is one.
-pub(in crate::event_loop) struct Next(pub(super) Option<Duration>, pub(super) Then);
+pub(super) struct Next(pub(super) Option<Duration>, pub(super) Then);
 
 impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

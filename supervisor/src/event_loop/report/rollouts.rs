@@ -73,7 +73,7 @@ pub(in crate::event_loop) fn purpose(purpose: &Purpose) -> String {
 }
 
 /// Why a process that works is replaced.
-pub(in crate::event_loop) fn recycle_reason(reason: &RecycleReason) -> String {
+pub(super) fn recycle_reason(reason: &RecycleReason) -> String {
     match reason {
         RecycleReason::Memory { bytes, limit, measure } => {
             let how = match measure {

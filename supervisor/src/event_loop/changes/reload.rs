@@ -1,0 +1,165 @@
+//! Rolling reloads as the shell sees them: what the next version is made of, and who waits for the end. The core decides whose turn it
+//! is.
+
+use super::super::Shell;
+use super::super::report::rollouts::{describe, done};
+use crate::api::{Event, Failure, LastReload, Reply};
+use crate::config::OnSupervisorDeath;
+use crate::ids::{BalancerId, WorkerId};
+use crate::io::launch::launch_spec::LaunchSpec;
+use crate::pool::{Failed, Input, Progress, Purpose, Reloaded};
+use std::collections::HashMap;
+
+/// So many addresses are remembered.
+const MOST_DROPPED: usize = 256;
+
+/// Reloads that were asked for.
+#[derive(Debug, Default)]
+pub(in crate::event_loop) struct Reloads {
+    last: u64,
+    /// How those ended of which somebody may yet want to know.
+    pub(in crate::event_loop) ended: HashMap<u64, Result<Reply, Failure>>,
+    /// How the last one ended that no newer one took the place of.
+    pub(in crate::event_loop) latest: Option<LastReload>,
+    /// Addresses that new processes do not listen on, oldest first: they may be closed by the time that all is told.
+    dropped: Vec<(BalancerId, String)>,
+}
+
+impl Shell {
+    /// Asks the core for a new process for every worker; returns the number under which it tells the end.
+    pub(in crate::event_loop) fn reload(&mut self) -> u64 {
+        self.reloads.last += 1;
+        let ticket = self.reloads.last;
+        self.input(Input::Reload { ticket });
+        ticket
+    }
+
+    /// Ends the reload that is under way; returns its number.
+    pub(in crate::event_loop) fn abort_reload(&mut self) -> Result<u64, Failure> {
+        let ticket = match self.pool.rollout().map(|rollout| rollout.purpose()) {
+            Some(Purpose::Reload { ticket } | Purpose::Rollback { ticket, .. }) => *ticket,
+            Some(Purpose::Replace { .. }) | None => {
+                return Err(Failure::Refused { what: "no reload is under way".to_owned() });
+            }
+        };
+        self.input(Input::AbortReload);
+        Ok(ticket)
+    }
+
+    /// Reads anew what a worker is made of.
+    pub(in crate::event_loop) fn prepare(&mut self, ticket: u64, version: u32) {
+        let input = match LaunchSpec::read(&self.config, self.home.as_deref()) {
+            Ok(recipe) => {
+                let used = self.pool.versions_in_use();
+                self.templates.retain(|version, _| used.contains(version));
+                match self.templates.values().next().map(|old| old.with(recipe)) {
+                    Some(template) => {
+                        self.templates.insert(version, template);
+                        Input::Prepared { ticket }
+                    }
+                    // The version in use is never dropped.
+                    None => Input::Unfit { ticket, error: "there is nothing to make it after".to_owned() },
+                }
+            }
+            Err(error) => Input::Unfit { ticket, error: error.to_string() },
+        };
+        self.pool.handle(self.now, input);
+    }
+
+    /// Whether a process of this version is tried out now, so that its last words will be wanted if it fails. So are the
+    /// first ones of a cluster in the background without a log; but not where workers outlive the supervisor, for who
+    /// writes to a pipe that nobody reads any more is ended by SIGPIPE.
+    pub(in crate::event_loop) fn is_on_trial(&self, version: u32) -> bool {
+        let reloads = self.pool.rollout().is_some_and(|rollout| {
+            matches!(rollout.purpose(), Purpose::Reload { .. }) && rollout.version() == version
+        });
+        reloads
+            || self.config.settings.stop.on_supervisor_death == OnSupervisorDeath::Stop
+                && self.detached.is_only_reader()
+    }
+
+    /// Tells whoever waits, and whoever follows.
+    pub(in crate::event_loop) fn reloaded(&mut self, ticket: u64, reloaded: &Reloaded) {
+        self.is_news = true;
+        let mut stderr = Vec::new();
+        if let Reloaded::Failed { failed, .. } = reloaded
+            && let Some(worker) = culprit(failed)
+        {
+            stderr = self.outputs.last_lines(worker, self.poll.registry());
+        }
+        let text = describe(self, reloaded).1;
+        let failure = |what: &str| Failure::ReloadFailed { what: what.to_owned(), stderr: stderr.clone() };
+        let (outcome, cause, answer) = match reloaded {
+            Reloaded::Done { workers, dropped } => {
+                let told = format!("{}: reloaded: {}", self.config.name, done(self, *workers, dropped));
+                ("done", (!dropped.is_empty()).then(|| text.clone()), Ok(Reply::Told(told)))
+            }
+            Reloaded::Superseded => {
+                ("superseded", None, Err(failure("reload: a newer reload has taken the place of this one")))
+            }
+            Reloaded::Stopped => ("stopped", None, Err(Failure::NotRunning)),
+            Reloaded::Failed { failed: Failed::Aborted, .. } => {
+                ("aborted", Some(text.clone()), Err(failure(&text)))
+            }
+            Reloaded::Failed { .. } => ("failed", Some(text.clone()), Err(failure(&text))),
+        };
+        if matches!(reloaded, Reloaded::Done { .. } | Reloaded::Failed { .. }) {
+            let ended_at = self.epoch.wall(self.now);
+            let (outcome, cause) = (outcome.to_owned(), cause.clone());
+            self.reloads.latest = Some(LastReload { ended_at, outcome, cause });
+        }
+        self.publish(&Event::Reload { outcome: outcome.to_owned(), cause, stderr });
+        // Those who wait are answered in this turn.
+        self.reloads.ended.retain(|older, _| older + 16 > ticket);
+        self.reloads.ended.insert(ticket, answer);
+    }
+
+    /// How far the reload is, for who waits.
+    pub(in crate::event_loop) fn reload_progress(&self) -> String {
+        let Some(rollout) = self.pool.rollout() else { return "the reload has not begun".to_owned() };
+        let Progress { done, under_way, waiting, draining } = rollout.progress();
+        let all = done + under_way + waiting;
+        let mut told = match rollout.purpose() {
+            Purpose::Rollback { .. } => format!("{done} of {all} workers are back"),
+            Purpose::Reload { .. } | Purpose::Replace { .. } => {
+                format!("{done} of {all} workers have a new process")
+            }
+        };
+        for (worker, balancer) in self.pool.awaited() {
+            let (worker, address) = (self.logical_id(worker), self.address_of(balancer));
+            told += &format!("; that of worker {worker} does not listen on {address} yet");
+        }
+        if draining > 0 {
+            told += "; old processes have yet to finish what they have";
+        }
+        told
+    }
+
+    /// Addresses, for a sentence.
+    pub(in crate::event_loop) fn addresses(&self, balancers: &[BalancerId]) -> String {
+        let dropped = |id| self.reloads.dropped.iter().find(|(dropped, _)| *dropped == id);
+        let address = |id| dropped(id).map_or_else(|| self.address_of(id), |(_, address)| address.clone());
+        balancers.iter().map(|id| address(*id)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Keeps what these addresses are called until a reload tells of them.
+    pub(in crate::event_loop) fn remember_dropped(&mut self, balancers: &[BalancerId]) {
+        let named: Vec<_> = balancers.iter().map(|id| (*id, self.address_of(*id))).collect();
+        let dropped = &mut self.reloads.dropped;
+        dropped.retain(|(id, _)| !balancers.contains(id));
+        dropped.extend(named);
+        let extra = dropped.len().saturating_sub(MOST_DROPPED);
+        dropped.drain(..extra);
+    }
+}
+
+/// The process that came to nothing.
+fn culprit(failed: &Failed) -> Option<WorkerId> {
+    match failed {
+        Failed::Exited { worker, .. }
+        | Failed::NotReady { worker, .. }
+        | Failed::Hung { worker }
+        | Failed::SpawnFailed { worker, .. } => Some(*worker),
+        Failed::Unfit { .. } | Failed::Aborted => None,
+    }
+}

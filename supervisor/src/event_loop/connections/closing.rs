@@ -1,0 +1,85 @@
+//! Lets nobody new in at a listening socket while what was on its way is still accepted. When that is over is found out
+//! here; what follows from it is the core's to say.
+
+use super::super::Shell;
+use crate::ids::BalancerId;
+use crate::io::sockets::syn_filter;
+use crate::pool::Input;
+use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
+
+/// Handshakes under way are looked for this often, and no longer than this.
+const STEP: Duration = Duration::from_millis(2);
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A socket that lets nobody new in.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::event_loop) struct Closing {
+    balancer: BalancerId,
+    next: Instant,
+    give_up_at: Instant,
+}
+
+impl Shell {
+    pub(in crate::event_loop) fn close_door(&mut self, balancer: BalancerId) {
+        let Some(listener) = self.listeners.get_mut(&balancer) else {
+            return self.pool.handle(self.now, Input::Emptied { balancer });
+        };
+        if let Err(error) = syn_filter::close(listener.as_fd()) {
+            log::debug!("{}: whoever comes now may be let in: {error}", listener.address);
+        }
+        listener.closing = true;
+        // Once more, whatever the poll has told: nothing else may come to tell.
+        listener.pending = true;
+        self.make_ready(balancer);
+        self.closing.push(Closing { balancer, next: self.now, give_up_at: self.now + PATIENCE });
+    }
+
+    /// When to look again for connections that are on their way.
+    pub(in crate::event_loop) fn closing_deadline(&self) -> Option<Instant> {
+        self.closing.iter().map(|closing| closing.next).min()
+    }
+
+    /// Looks whether anything is left of what was on its way.
+    pub(in crate::event_loop) fn look_at_doors(&mut self) {
+        let mut emptied = Vec::new();
+        let now = self.now;
+        let Self { closing, listeners, ready, .. } = self;
+        closing.retain_mut(|door| {
+            let Some(listener) = listeners.get_mut(&door.balancer) else {
+                emptied.push(door.balancer);
+                return false;
+            };
+            if door.next > now {
+                return true;
+            }
+            door.next = now + STEP;
+            // What the loop has yet to accept is not looked for.
+            if listener.pending && now < door.give_up_at {
+                if !ready.contains(&door.balancer) {
+                    ready.push_back(door.balancer);
+                }
+                return true;
+            }
+            match syn_filter::is_empty(listener.as_fd()) {
+                Ok(false) if now < door.give_up_at => {
+                    listener.pending = true;
+                    ready.push_back(door.balancer);
+                    true
+                }
+                Ok(_) => {
+                    emptied.push(door.balancer);
+                    false
+                }
+                Err(error) => {
+                    log::debug!("{}: who is on the way cannot be told: {error}", listener.address);
+                    emptied.push(door.balancer);
+                    false
+                }
+            }
+        });
+        for balancer in emptied {
+            self.input(Input::Emptied { balancer });
+        }
+    }
+}

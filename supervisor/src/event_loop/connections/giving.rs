@@ -1,0 +1,107 @@
+//! A connection given to a lane, and how much waits there: the second half of the connection path where the supervisor accepts.
+//! `accepting` is the first half; who is given it is the core's to say.
+
+use super::super::Shell;
+use crate::ids::{ConnId, LaneId};
+use crate::io::events::source::Source;
+use crate::io::lanes::lane::Lane;
+use crate::pool::Input;
+use clustermon_protocol::address::Address;
+use mio::unix::SourceFd;
+use mio::{Interest, Poll};
+use std::hash::{DefaultHasher, Hasher};
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+
+impl Shell {
+    /// The connection path: one sendmsg, one close, and word that the copy is closed.
+    pub(in crate::event_loop) fn dispatch(&mut self, conn: ConnId, id: LaneId) {
+        self.mark_given(id);
+        let Some(connection) = self.conns.get(conn) else { return };
+        let balancer = connection.balancer;
+        let given = match self.lanes.get_mut(&id) {
+            Some(lane) => lane.give(connection),
+            None => Err(io::ErrorKind::NotConnected.into()),
+        };
+        let error = match given {
+            Ok(ticket) => {
+                if let (Some(open), Some(lane)) = (&mut self.open, self.lanes.get(&id)) {
+                    open.given(connection.fd.as_fd(), connection.peer.family(), lane.worker, self.now);
+                }
+                self.conns.close(conn);
+                self.releases.release(ticket);
+                return;
+            }
+            Err(error) => error,
+        };
+        let source = source_of(&connection.peer);
+        let full = error.kind() == io::ErrorKind::WouldBlock
+            || error.raw_os_error() == Some(libc::ETOOMANYREFS)
+            || error.raw_os_error() == Some(libc::ENOBUFS);
+        let input = match self.lanes.get(&id) {
+            Some(lane) if full => {
+                let waiting = lane.waiting().max(self.config.settings.balancing.window());
+                Input::Measured { lane: id, waiting }
+            }
+            _ => {
+                log::warn!("a lane broke: {error}");
+                Input::LaneClosed { lane: id }
+            }
+        };
+        self.pool.handle(self.now, input);
+        self.pool.handle(self.now, Input::Returned { conn, balancer, source });
+    }
+
+    pub(in crate::event_loop) fn measure(&mut self, id: LaneId) {
+        let waiting = self.lanes.get(&id).map_or(0, |lane| self.waiting(lane));
+        self.pool.handle(self.now, Input::Measured { lane: id, waiting });
+    }
+
+    /// Arming tells at once if there is room; once armed, each receive of the worker's is an event.
+    pub(in crate::event_loop) fn watch(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        lane.watched = true;
+        if self.watch_thread(id) || self.watch_credits(id) {
+            return;
+        }
+        if let Some(lane) = self.lanes.get_mut(&id).filter(|lane| !lane.armed) {
+            match arm(&self.poll, id, lane, true) {
+                Ok(()) => lane.armed = true,
+                Err(error) => log::error!("cannot watch a lane: {error}"),
+            }
+        }
+    }
+
+    /// The worker has said something on its lane, or has taken from it.
+    pub(in crate::event_loop) fn on_lane(&mut self, id: LaneId, readable: bool, writable: bool) {
+        if readable {
+            self.on_upward(id);
+        }
+        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| writable && lane.armed) else { return };
+        if lane.watched {
+            lane.watched = false;
+            let waiting = lane.waiting();
+            self.input(Input::Measured { lane: id, waiting });
+        } else if arm(&self.poll, id, lane, false).is_ok() {
+            // Nobody waits for this any more: a worker that keeps up need not wake the supervisor.
+            lane.armed = false;
+        }
+    }
+}
+
+/// Registers a lane for what the worker says and, if `write`, for room in it.
+pub(super) fn arm(poll: &Poll, id: LaneId, lane: &Lane, write: bool) -> io::Result<()> {
+    let interest = if write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+    let fd = lane.as_fd().as_raw_fd();
+    poll.registry().reregister(&mut SourceFd(&fd), Source::Lane(id).into(), interest)
+}
+
+/// Stands for a peer: its address without the port, as a number that is always the same.
+pub(in crate::event_loop) fn source_of(peer: &Address) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match peer.port() {
+        Some(_) => hasher.write(peer.with_port(0).as_bytes()),
+        None => hasher.write(peer.as_bytes()),
+    }
+    hasher.finish()
+}

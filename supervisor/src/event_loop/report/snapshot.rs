@@ -1,0 +1,193 @@
+//! Describes the cluster as it is: what the core knows, with the names, pids and times that the shell has. It changes
+//! nothing.
+
+use super::super::Shell;
+use super::announce::{because, shown};
+use super::rollouts;
+use crate::api;
+use crate::config::Config;
+use crate::ids::WorkerId;
+use crate::io::kernel::sockopt::queue_length;
+use crate::io::lanes::pulse::monotonic;
+use crate::io::machine::wall_clock::milliseconds;
+use crate::io::output::log::file;
+use crate::io::sockets::listener::Listener;
+use crate::pool::{self, Phase, State, Stop};
+use std::ffi::OsStr;
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+
+/// A cluster that does not run.
+pub(crate) fn resting(config: &Config) -> api::Inspection {
+    api::Inspection {
+        name: config.name.clone(),
+        state: api::ClusterState::Standby,
+        pid: std::process::id(),
+        started_at: None,
+        workers: Vec::new(),
+        load_balancers: Vec::new(),
+        launch: Box::default(),
+        rollout: None,
+        last_reload: None,
+    }
+}
+
+impl Shell {
+    pub(in crate::event_loop) fn inspection(&self) -> api::Inspection {
+        let mut listeners: Vec<&Listener> = self.listeners.values().collect();
+        listeners.sort_by_key(|listener| listener.id);
+        api::Inspection {
+            name: self.config.name.clone(),
+            state: match self.pool.phase() {
+                Phase::Serving if self.pool.is_closing() => api::ClusterState::Stopping,
+                Phase::Serving => api::ClusterState::Running,
+                Phase::Stopping => api::ClusterState::Stopping,
+                Phase::Idle | Phase::Done(_) => api::ClusterState::Standby,
+            },
+            pid: std::process::id(),
+            started_at: Some(self.epoch.wall(self.started)),
+            workers: self.pool.workers().map(|worker| self.describe(worker)).collect(),
+            load_balancers: listeners.into_iter().map(|listener| self.describe_balancer(listener)).collect(),
+            launch: Box::new(self.launch()),
+            rollout: self.pool.rollout().map(|rollout| {
+                let purpose = rollouts::purpose(rollout.purpose());
+                let pool::Progress { done, under_way, waiting, draining } = rollout.progress();
+                api::Rollout { purpose, done, under_way, waiting, draining }
+            }),
+            last_reload: self.reloads.latest.clone(),
+        }
+    }
+
+    fn launch(&self) -> api::Launch {
+        let shown = |text: &OsStr| text.to_string_lossy().into_owned();
+        let path = |path: PathBuf| shown(path.as_os_str());
+        let template = self.templates.values().last();
+        let moved = template.and_then(|template| template.recipe.cwd.clone());
+        api::Launch {
+            command: self.config.argv().iter().map(|word| shown(word)).collect(),
+            directory: moved.or_else(|| std::env::current_dir().ok()).map(path),
+            log: file::place().map(path),
+        }
+    }
+
+    pub(in crate::event_loop) fn describe(&self, worker: pool::Worker<'_>) -> api::Worker {
+        let wall = |moment| self.epoch.wall(moment);
+        let life = self.lives.get(worker.id());
+        let mut described = api::Worker {
+            id: self.logical_id(worker.id()).to_owned(),
+            state: shown(&worker.state()).0,
+            pid: worker.pid(),
+            members: Vec::new(),
+            started_at: None,
+            starting_at: None,
+            reason: None,
+            stop_requested_at: None,
+            force_stop_at: None,
+            forced_stop: false,
+            is_debugging: false,
+            draining: None,
+            beside: self.beside(worker.id().slot),
+            cordoned: worker.is_cordoned(),
+            restarts: worker.restarts(),
+            last_exit: self.causes.last(worker.id()).map(|cause| cause.text.clone()),
+            last_cause: self.causes.last(worker.id()).map(|cause| cause.kind),
+            out_of_rotation: self.why_out(worker.id()),
+            connections: worker.dispatched(),
+            one_by_one: self.lanes.values().any(|lane| lane.worker == worker.id() && lane.one_by_one),
+            direct: self.lanes.values().any(|lane| lane.worker == worker.id() && lane.is_direct()),
+            lag_ms: None,
+            health: life.and_then(|life| life.health.health()),
+            pss: None,
+            open_connections: worker.open_connections(),
+            suspended: life.and_then(|life| life.suspended.describe()),
+            status_text: life.and_then(|life| life.ear.as_ref()?.status()).map(str::to_owned),
+        };
+        if let Some(process) = life.map(|life| &life.process) {
+            described.pid = described.pid.map(|_| process.shown_pid());
+            described.members = process.members.values().map(|member| member.pid).collect();
+            described.members.sort_unstable();
+            let now = monotonic();
+            let readings = process.pulses.iter().filter_map(|pulse| pulse.read(now));
+            let lags = readings.filter(|reading| reading.serving > 0).map(|reading| reading.lag);
+            described.lag_ms = lags.min().map(milliseconds);
+        }
+        match worker.state() {
+            State::Standby { due, reason } => {
+                described.starting_at = due.map(wall);
+                described.reason = Some(because(reason).to_owned());
+            }
+            State::Starting { since, .. } | State::Running { since, .. } => {
+                described.started_at = Some(wall(since));
+            }
+            State::Stopping(stop) => {
+                described.started_at = Some(wall(stop.since));
+                described.stop_requested_at = Some(wall(stop.asked));
+                described.force_stop_at = stop.force_at.map(wall);
+                described.forced_stop = stop.forced();
+                described.is_debugging = stop.debugging;
+                described.draining = self.draining(worker.id(), &stop);
+            }
+        }
+        described
+    }
+
+    fn draining(&self, worker: WorkerId, stop: &Stop) -> Option<api::Draining> {
+        let until = self.epoch.wall(stop.drain_until?);
+        let (connections, busy) = self.connections_of(worker).unzip();
+        Some(api::Draining { until, connections, busy })
+    }
+
+    /// The processes of a slot that are not its own.
+    fn beside(&self, slot: u32) -> Vec<api::Beside> {
+        let wall = |moment| Some(self.epoch.wall(moment));
+        let coming = self.pool.successors().filter(|worker| worker.id().slot == slot);
+        let coming = coming.map(|worker| api::Beside {
+            pid: worker.pid(),
+            state: shown(&worker.state()).0,
+            started_at: worker.since().and_then(wall),
+            draining: None,
+        });
+        let going = self.pool.retiring().filter(|(id, _)| id.slot == slot);
+        let going = going.map(|(id, stop)| api::Beside {
+            pid: self.lives.process(id).map(|process| process.shown_pid()).or(stop.pid),
+            state: api::WorkerState::Stopping,
+            started_at: wall(stop.since),
+            draining: self.draining(id, &stop),
+        });
+        coming.chain(going).collect()
+    }
+
+    /// Connections in the queue of a socket from which workers accept by credit.
+    fn queued_in(&self, listener: &Listener) -> u64 {
+        let waiting = queue_length(listener.as_fd()).filter(|_| listener.by_credit());
+        waiting.unwrap_or(0).into()
+    }
+
+    fn describe_balancer(&self, listener: &Listener) -> api::Balancer {
+        let known = self.pool.balancer(listener.id);
+        let by_credit = listener.by_credit() && !known.is_some_and(pool::Balancer::is_handed_over);
+        let name = |lane| Some(self.logical_id(self.pool.lane(lane)?.worker()).to_owned());
+        api::Balancer {
+            state: known.map_or(api::BalancerState::Stopping, |balancer| match balancer.state() {
+                pool::BalancerState::Standby { .. } => api::BalancerState::Standby,
+                pool::BalancerState::Starting => api::BalancerState::Starting,
+                pool::BalancerState::Running => api::BalancerState::Running,
+                pool::BalancerState::Stopping => api::BalancerState::Stopping,
+            }),
+            address: listener.address.to_string(),
+            backlog: listener.backlog,
+            queued: known.map_or(0, |balancer| balancer.held() as u64) + self.queued_in(listener),
+            dispatch: if by_credit { "credit" } else { "handoff" }.to_owned(),
+            dispatch_reason: listener
+                .handoff_because
+                .or_else(|| known.and_then(pool::Balancer::handoff_because))
+                .map(str::to_owned),
+            policy: self.config.settings.balancing.policy.to_string(),
+            connections: known.map_or(0, pool::Balancer::dispatched),
+            late: known.map_or(0, pool::Balancer::late),
+            rotation: known
+                .map(|balancer| balancer.rotation().filter_map(name).collect())
+                .unwrap_or_default(),
+        }
+    }
+}
