@@ -33,6 +33,8 @@ pub(super) enum Role {
 pub(super) struct Process {
     id: WorkerId,
     pub(super) role: Role,
+    /// It was named for a process that has not been ordered yet.
+    has_own_name: bool,
     /// Which of the cluster's versions it is made of.
     pub(super) version: u32,
     state: State,
@@ -53,6 +55,7 @@ impl Process {
         Self {
             id,
             role,
+            has_own_name: matches!(role, Role::Successor { .. }),
             version,
             state,
             told: state,
@@ -210,10 +213,10 @@ impl Process {
         effect
     }
 
-    /// It is ordered. What stands for a slot becomes the slot's next process and gets a new name; a successor got its name when it
-    /// was made.
+    /// It is ordered. What stands for a slot becomes the slot's next process and gets a new name. A successor got its name when it
+    /// was made, and keeps it if it has been given the slot before it could be ordered: the rollout knows it by that.
     pub(super) fn order(&mut self, now: Instant, slot: &mut Slot, settings: &Settings) {
-        if self.is_current() {
+        if !std::mem::take(&mut self.has_own_name) {
             self.id = slot.name_next();
             slot.keep(self.load.take_dispatched(), self.recycle.footprint);
         }

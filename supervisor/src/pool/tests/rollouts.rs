@@ -395,3 +395,22 @@ fn who_is_down_for_want_of_luck_is_tried_again() {
     sim.advance(ms(1_050));
     assert_eq!(sim.reloads, [(1, done(2))]);
 }
+
+#[test]
+fn a_successor_that_gets_the_slot_before_it_could_be_ordered_is_the_one_that_is_waited_for() {
+    let (mut sim, balancer, _) = Sim::serving(Settings { max_starting: 1, ..rolling(2) });
+    // One boots for as long as it takes, so that nobody else may.
+    sim.exit(1);
+    sim.advance(ms(200));
+    reload(&mut sim, 7);
+    assert_eq!(sim.alive.len(), 2, "the successor waits for its turn to boot");
+    // Its slot is empty, and it gets it as it is.
+    sim.exit(0);
+    assert_eq!(sim.alive.len(), 1);
+    sim.listen(1, balancer);
+    sim.listen(0, balancer);
+    sim.advance(ms(1_100));
+    succeed(&mut sim, 1, balancer);
+    assert_eq!(sim.reloads, [(7, done(2))]);
+    assert!(sim.alive.iter().all(|id| sim.versions[id] == 1), "{:?}", sim.versions);
+}
