@@ -12,14 +12,16 @@ pub(crate) use clustermon::pool::*;
 mod sim;
 
 use crate::bytes::Bytes;
-use sim::history::History;
+use sim::history::{Dispatch, History};
 
 /// The target.
 pub fn pool(data: &[u8]) {
     let mut bytes = Bytes(data);
     let settings = choices::settings(&mut bytes);
-    let (listening, by_credit, is_honest) = (bytes.below(6), !bytes.once_in(4), bytes.once_in(2));
-    let mut history = History::new(settings, listening, by_credit);
+    let (listening, is_honest) = (bytes.below(6), bytes.once_in(2));
+    let by =
+        [Dispatch::Handoff, Dispatch::Credit, Dispatch::AtTheQueue, Dispatch::AtTheQueue][bytes.below(4)];
+    let mut history = History::new(settings, listening, by);
     while let Some(what) = bytes.next() {
         let Some(act) = choices::act(what, &mut bytes, is_honest) else { continue };
         history.act(act);

@@ -23,6 +23,7 @@ const BOOT_SLOT: Duration = Duration::from_secs(10);
 const HANG_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// From the dump signal to the stop signal.
 pub(crate) const DUMP_TIME: Duration = Duration::from_secs(1);
+const STEADY_AFTER: u64 = 1_000;
 const LOOK_AFTER: Duration = Duration::from_millis(20);
 
 /// One cluster: what runs, how many times, and by which rules. Made by a [`Builder`].
@@ -105,6 +106,7 @@ impl Config {
             hang_explicit: health.replaces_blocked(),
             health_max_unavailable: health.max_unavailable(workers),
             hang_stop_timeout: HANG_STOP_TIMEOUT + health.dump_signal.map_or(Duration::ZERO, |_| DUMP_TIME),
+            steady_after: STEADY_AFTER,
             look_after: LOOK_AFTER,
             seed,
         }

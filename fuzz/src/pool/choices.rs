@@ -51,6 +51,7 @@ pub(super) fn settings(bytes: &mut Bytes<'_>) -> Settings {
         hang_explicit: bytes.once_in(2),
         health_max_unavailable: bytes.below(3) as u32,
         hang_stop_timeout: bytes.ms(&[0, 300, 2_000]),
+        steady_after: 8,
         look_after: bytes.ms(&[0, 20]),
         seed: bytes.byte().into(),
     }

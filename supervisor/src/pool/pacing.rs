@@ -46,7 +46,7 @@ impl Pool {
             let empty = std::mem::take(&mut storm.empty);
             storm.stands = taken == 0 && waiting > 0;
             let steady = &mut balancer.queue.steady;
-            if steady.has_lasted(now, covered.takers) {
+            if steady.has_lasted(now, covered.takers, &self.settings) {
                 storm.until = None;
                 return false;
             }
@@ -69,7 +69,7 @@ impl Pool {
         }
         let is_storm = storm.until.is_some_and(|until| now < until);
         if !is_storm {
-            balancer.queue.steady.fades();
+            balancer.queue.steady.fades(&self.settings);
         }
         is_storm
     }
@@ -109,8 +109,9 @@ impl Pool {
 
     /// It begins here and now, if traffic has been steady, and everybody can wait at the queue itself.
     pub(super) fn steady_begins(&mut self, now: Instant, id: BalancerId) -> bool {
-        let is_due =
-            |balancer: &super::balancer::Balancer| balancer.queue.steady.is_due() && balancer.held() == 0;
+        let is_due = |balancer: &super::balancer::Balancer| {
+            balancer.queue.steady.is_due(&self.settings) && balancer.held() == 0
+        };
         if !self.balancers.get(&id).is_some_and(is_due) || !self.open_fits() || !self.all_may_watch(id) {
             return false;
         }

@@ -81,6 +81,8 @@ pub struct Settings {
     pub health_max_unavailable: u32,
     /// From the verdict to the kill signal for a worker that hangs.
     pub hang_stop_timeout: Duration,
+    /// So many connections in a row make steady traffic.
+    pub steady_after: u64,
     /// When what waits in a lane is first looked at.
     pub look_after: Duration,
     /// Seeds the jitter.

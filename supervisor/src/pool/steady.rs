@@ -1,17 +1,16 @@
 //! What a balancer knows of steady traffic: connections have come one after the other for long, and workers that can wait at the queue
 //! itself all do. The kernel wakes them by turns, each accepts one, and nobody is told of single connections. It gives nothing itself.
 
+use super::Settings;
 use super::deadlines::after;
 use std::time::{Duration, Instant};
 
-/// So many connections make it steady, if they come
-const MANY: u64 = 1_000;
-/// with no longer time between two of them.
+/// `Settings::steady_after` connections make it steady, if they come with no longer time between two of them.
 const GAP: Duration = Duration::from_millis(100);
 /// It ends when none has come for so long, and begins again
 pub(super) const SILENCE: Duration = Duration::from_millis(20);
-/// after so many.
-const AGAIN: u64 = 500;
+/// after this part of them.
+const AGAIN: u64 = 2;
 /// When it has lasted for long enough, each lane has its turn so many times before it begins again.
 const ROUNDS: u64 = 4;
 
@@ -41,8 +40,8 @@ impl Steady {
         }
     }
 
-    pub(super) fn is_due(&self) -> bool {
-        self.in_a_row >= MANY
+    pub(super) fn is_due(&self, settings: &Settings) -> bool {
+        self.in_a_row >= settings.steady_after
     }
 
     /// The kernel wakes workers by turns.
@@ -56,18 +55,18 @@ impl Steady {
     }
 
     /// It does so no longer, because nobody comes.
-    pub(super) fn fades(&mut self) {
+    pub(super) fn fades(&mut self, settings: &Settings) {
         if self.until.take().is_some() {
-            self.in_a_row = self.in_a_row.min(MANY - AGAIN);
+            self.in_a_row = self.in_a_row.min(settings.steady_after - settings.steady_after / AGAIN);
         }
     }
 
     /// It has done so for long enough. What has come so far counts for the next time, but for a few turns of each of these lanes.
-    pub(super) fn has_lasted(&mut self, now: Instant, lanes: u32) -> bool {
+    pub(super) fn has_lasted(&mut self, now: Instant, lanes: u32, settings: &Settings) -> bool {
         let is_over = self.until.is_some_and(|until| until <= now);
         if is_over {
             self.until = None;
-            self.in_a_row = MANY.saturating_sub(ROUNDS * u64::from(lanes));
+            self.in_a_row = settings.steady_after.saturating_sub(ROUNDS * u64::from(lanes));
         }
         is_over
     }

@@ -145,6 +145,9 @@ impl Pool {
         }
         if let Some(lane) = self.lanes.get_mut(&id) {
             lane.one_by_one = on;
+            // It has room for what is held.
+            let balancer = lane.balancer();
+            self.pump(now, balancer);
         }
     }
 

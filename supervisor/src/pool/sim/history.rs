@@ -64,6 +64,15 @@ pub(in crate::pool) enum Act {
     Nonsense(u8, u32, u64),
 }
 
+/// How the workers of a history get connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) enum Dispatch {
+    Handoff,
+    Credit,
+    /// By credit, and who has an open one waits at the queue itself.
+    AtTheQueue,
+}
+
 /// A simulator and what it has been told, to tell again.
 pub(in crate::pool) struct History {
     pub(super) sim: Sim,
@@ -72,9 +81,10 @@ pub(in crate::pool) struct History {
 
 impl History {
     /// A cluster of which this many workers listen already.
-    pub(in crate::pool) fn new(settings: Settings, listening: usize, by_credit: bool) -> Self {
+    pub(in crate::pool) fn new(settings: Settings, listening: usize, by: Dispatch) -> Self {
         let mut history = Self { sim: Sim::new(settings), told: Vec::new() };
-        history.sim.by_credit = by_credit;
+        history.sim.by_credit = by != Dispatch::Handoff;
+        history.sim.direct = by == Dispatch::AtTheQueue;
         history.tell(Input::Start);
         if listening > 0 {
             history.sim.open();

@@ -58,6 +58,7 @@ pub(super) fn settings(workers: u32) -> Settings {
         hang_explicit: false,
         health_max_unavailable: 1,
         hang_stop_timeout: ms(2_000),
+        steady_after: 1_000,
         look_after: ms(20),
         seed: 7,
     }

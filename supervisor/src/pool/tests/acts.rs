@@ -188,6 +188,7 @@ pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
                 start_timeout: ms(start),
                 stop_timeout: stop.map(ms),
                 lag_limit: lag.map(ms),
+                steady_after: 1 + seed % 12,
                 look_after: ms(look),
                 restart_delay: ms(delay),
                 seed,

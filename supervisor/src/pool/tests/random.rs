@@ -2,7 +2,7 @@
 //! Invariants are checked after every input, and the simulator accounts for every connection.
 
 use super::acts::{any_settings, dishonest, honest};
-use crate::pool::sim::history::History;
+use crate::pool::sim::history::{Dispatch, History};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 
@@ -19,6 +19,10 @@ pub(super) fn config() -> Config {
     Config { cases: config.cases.max(4_096), failure_persistence: None, rng_seed, ..config }
 }
 
+fn dispatch() -> impl Strategy<Value = Dispatch> {
+    prop_oneof![Just(Dispatch::Handoff), Just(Dispatch::Credit), Just(Dispatch::AtTheQueue)]
+}
+
 proptest! {
     #![proptest_config(config())]
 
@@ -26,10 +30,10 @@ proptest! {
     fn nothing_is_lost_whatever_happens(
         settings in any_settings(),
         listening in 0usize..6,
-        by_credit: bool,
+        by in dispatch(),
         acts in prop::collection::vec(dishonest(), 1..150),
     ) {
-        let mut history = History::new(settings, listening, by_credit);
+        let mut history = History::new(settings, listening, by);
         for act in acts {
             history.act(act);
         }
@@ -40,10 +44,10 @@ proptest! {
     fn no_connection_waits_beside_a_lane_with_room(
         settings in any_settings(),
         listening in 0usize..6,
-        by_credit: bool,
+        by in dispatch(),
         acts in prop::collection::vec(honest(), 1..150),
     ) {
-        let mut history = History::new(settings, listening, by_credit);
+        let mut history = History::new(settings, listening, by);
         for act in acts {
             history.act(act);
             history.is_honest();
