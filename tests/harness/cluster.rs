@@ -12,7 +12,10 @@ use crate::wait::{PATIENCE, wait_for, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::process::ExitStatus;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// For how long programs may start: a busy machine starts several of them at a time, and how quick that is says nothing.
+const BOOT: Duration = Duration::from_secs(150);
 
 /// One supervisor and its workers; all are killed on drop.
 #[derive(Debug)]
@@ -58,7 +61,7 @@ impl Cluster {
     /// Waits until so many workers have become ready, counted from the start of the log.
     #[track_caller]
     pub fn wait_ready(&mut self, count: usize) {
-        wait_until(&format!("{count} workers have become ready"), PATIENCE, || {
+        wait_until(&format!("{count} workers have become ready"), BOOT, || {
             let ended = self.running.exited();
             assert!(ended.is_none(), "the supervisor has ended: {ended:?}");
             self.ready_count() >= count

@@ -4,7 +4,7 @@
 pub(super) mod announce;
 pub(super) mod causes;
 mod endings;
-mod notes;
+mod log_lines;
 pub(super) mod rollouts;
 pub(super) mod snapshot;
 mod span;

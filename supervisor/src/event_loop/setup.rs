@@ -101,7 +101,7 @@ impl Shell {
         let now = clock();
         let mut notifier = ServiceManager::default();
         if owns_process {
-            crate::io::launch::child::become_subreaper();
+            crate::io::launch::worker_processes::become_subreaper();
             notifier = ServiceManager::from_environment(now);
         }
         let template = Template {

@@ -1,7 +1,7 @@
 //! bind and listen: how a listener joins the cluster. What is not a shared TCP or unix stream listener is the kernel's.
 
 use super::any_port::{bind_any, is_tcp};
-use super::{names, options};
+use super::{options, socket_names};
 use crate::abi::*;
 use crate::log::{Errno, tell};
 use crate::owned::{self, CLUSTER_PORT, OWN_PORT, OWNED, PORTLESS};
@@ -21,7 +21,7 @@ pub(crate) unsafe extern "C-unwind" fn bind(fd: c_int, address: *const c_void, l
     // SAFETY: the program's own arguments.
     let kernel = || unsafe { real::bind(fd, address, len) };
     let errno = real::errno();
-    if names::is_tcp_lane(fd) {
+    if socket_names::is_tcp_lane(fd) {
         // The kernel would take the lane for a unix socket.
         let is_memory = sys::is_readable(address, (len as usize).min(MAX));
         return real::fail(if is_memory { EINVAL } else { EFAULT });
@@ -80,7 +80,7 @@ fn shared_bind(fd: c_int, address: *const c_void, len: u32) -> Option<(Settings,
     let settings = Settings::read()?;
     if let Some(cookie) = PORTLESS.has(fd) {
         // A second bind: it fails once the first is complete.
-        if names::address(fd).is_none_or(|bound| !bind_any(&settings, fd, &bound)) {
+        if socket_names::address(fd).is_none_or(|bound| !bind_any(&settings, fd, &bound)) {
             PORTLESS.forget(cookie);
         }
     }
@@ -171,7 +171,7 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
         tell!("listen({fd}): it is a lane already");
         return Outcome::Done;
     }
-    let Some(mut address) = names::address(fd) else { return Outcome::Kernel };
+    let Some(mut address) = socket_names::address(fd) else { return Outcome::Kernel };
     if !is_stream(fd, address.family()) || is_connected(fd, address.family()) {
         return Outcome::Kernel;
     }
@@ -187,7 +187,7 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
                 owned_here = Some(cookie);
                 address = name;
             }
-            Unbound::Bound => match names::address(fd) {
+            Unbound::Bound => match socket_names::address(fd) {
                 Some(bound) => address = bound,
                 None => return Outcome::Kernel,
             },

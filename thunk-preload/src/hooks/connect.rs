@@ -1,7 +1,7 @@
 //! connect. It never starts from a socket whose bind was only in name; and while its worker boots, a process finds nobody at
 //! an address that only others of the cluster serve, as it would alone. Every other one is the kernel's.
 
-use super::{bind_listen, names};
+use super::{bind_listen, socket_names};
 use crate::abi::*;
 use crate::log::{Errno, tell};
 use crate::owned::OWNED;
@@ -23,7 +23,7 @@ pub(crate) unsafe extern "C-unwind" fn connect(fd: c_int, to: *const c_void, len
     }
     if let Some(cookie) = OWNED.may_have(fd) {
         let errno = real::errno();
-        match names::owned_name(cookie) {
+        match socket_names::owned_name(cookie) {
             Some(name) => {
                 if let Err(error) = sys::bind(fd, name.as_bytes())
                     && error != EINVAL
@@ -41,7 +41,11 @@ pub(crate) unsafe extern "C-unwind" fn connect(fd: c_int, to: *const c_void, len
     }
     // SAFETY: the program's own arguments.
     let result = unsafe { real::connect(fd, to, len) };
-    if result < 0 && !matches!(real::errno(), EINPROGRESS | EINTR) && len >= 2 && names::is_tcp_lane(fd) {
+    if result < 0
+        && !matches!(real::errno(), EINPROGRESS | EINTR)
+        && len >= 2
+        && socket_names::is_tcp_lane(fd)
+    {
         return real::fail(EISCONN);
     }
     result

@@ -6,7 +6,7 @@ mod bind_listen;
 mod connect;
 mod data;
 mod epoll;
-mod names;
 mod options;
+mod socket_names;
 mod unlink;
 mod wait;

@@ -6,7 +6,7 @@ use super::finding::{self, Seen};
 use crate::config::DUMP_TIME;
 use crate::ids::WorkerId;
 use crate::io::lanes::pulse::Pulse;
-use crate::io::launch::child::Process;
+use crate::io::launch::worker_processes::Process;
 use crate::io::process::procfs::{self, Spent, Thread};
 use crate::pool::{Finding, Input};
 use nix::sys::signal::Signal;

@@ -6,7 +6,7 @@ use super::examine::LOOKS_A_LIMIT;
 use crate::api::{Event, Health};
 use crate::ids::WorkerId;
 use crate::io::lanes::pulse::{Reading, monotonic};
-use crate::io::launch::child::Process;
+use crate::io::launch::worker_processes::Process;
 use crate::io::process::procfs;
 use crate::pool::Input;
 use std::time::{Duration, Instant};

@@ -14,7 +14,7 @@ use super::suspended::Suspended;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::drain::handover::Handover;
 use crate::io::events::source::Source;
-use crate::io::launch::child::{Member, Process};
+use crate::io::launch::worker_processes::{Member, Process};
 use crate::io::process::leftovers::Seen;
 use clustermon_protocol::message::Token;
 use mio::unix::SourceFd;
@@ -258,8 +258,8 @@ fn leave(registry: &Registry, pidfd: &OwnedFd) {
 mod tests {
     use super::*;
     use crate::io::kernel::pidfd;
-    use crate::io::launch::child::Kind;
     use crate::io::launch::spawn::Spawned;
+    use crate::io::launch::worker_processes::Kind;
     use mio::Poll;
 
     #[test]

@@ -6,7 +6,7 @@ use super::life::{Life, watch};
 use super::notices::Ear;
 use crate::ids::WorkerId;
 use crate::io::kernel::{descriptors, pidfd, random};
-use crate::io::launch::child::{self, Ended, Heirs, Kind, Member, Process};
+use crate::io::launch::worker_processes::{self, Ended, Heirs, Kind, Member, Process};
 use crate::io::process::leftovers::digits;
 use crate::io::process::process_tree::children;
 use crate::io::ready::s6_ready::Told;
@@ -183,7 +183,7 @@ impl Shell {
             return true;
         }
         let known = |pid| self.lives.by_pid(pid).is_some();
-        let Heirs { mut pids, mut doubtful } = child::heirs(process.pid, &process.token, known);
+        let Heirs { mut pids, mut doubtful } = worker_processes::heirs(process.pid, &process.token, known);
         let served = process.served;
         if served {
             // What has listened and is gone is missed only where another has its listener: it went into the background.

@@ -3,7 +3,7 @@
 
 use super::super::Shell;
 use crate::ids::WorkerId;
-use crate::io::launch::child::{Ended, Kind};
+use crate::io::launch::worker_processes::{Ended, Kind};
 use crate::pool::{Exit, Input};
 use std::time::Duration;
 

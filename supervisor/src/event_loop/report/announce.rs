@@ -2,7 +2,7 @@
 //! the cluster is ready for whoever started it. It changes nothing in the cluster.
 
 use super::super::Shell;
-use super::notes;
+use super::log_lines;
 use crate::api::{BalancerState, CauseKind, Event, WorkerState};
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::control::server::Control;
@@ -106,7 +106,7 @@ impl Shell {
 
     /// Writes a note to the log and tells it to those who follow.
     pub(in crate::event_loop) fn on_note(&mut self, note: &Note) {
-        let (level, text) = notes::describe(self, note);
+        let (level, text) = log_lines::describe(self, note);
         log::log!(level, "{text}");
         self.learn(note);
         if let Note::Dropped { balancers, .. } = note {

@@ -1,6 +1,5 @@
 //! What a worker is started from, starting it, and the processes that come of it. It restarts nothing.
 
-pub(crate) mod child;
 mod elf;
 pub(crate) mod env_file;
 pub(crate) mod host_checks;
@@ -8,3 +7,4 @@ pub(crate) mod launch_spec;
 pub(crate) mod program;
 pub(crate) mod spawn;
 pub(crate) mod thunk_file;
+pub(crate) mod worker_processes;
