@@ -1,6 +1,7 @@
 //! The rule that modules beside each other name each other in one direction only. It reads paths in shipped code, and follows what a
 //! module re-exports to where it stands; a module and the one that it is in may name each other.
 
+use super::paths::{expand, module, named};
 use super::{Fault, code, tree::Source, tree::Tree};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +18,11 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
 }
 
 fn of_crate(tree: &Tree, root: &str) -> Vec<Fault> {
-    let sources: Vec<(&Source, Path)> =
-        tree.rust().filter_map(|source| Some((source, module(source.path.strip_prefix(root)?)))).collect();
+    let sources: Vec<(&Source, Path)> = tree
+        .rust()
+        .filter(|source| source.path.starts_with(root))
+        .map(|source| (source, own(source)))
+        .collect();
     let known: BTreeSet<Path> = sources.iter().map(|(_, module)| module.clone()).collect();
     let mut exports: BTreeMap<(Path, String), Path> = BTreeMap::new();
     for (source, module) in &sources {
@@ -28,7 +32,7 @@ fn of_crate(tree: &Tree, root: &str) -> Vec<Fault> {
     }
     let mut folders: BTreeMap<Path, Arrows> = BTreeMap::new();
     for (source, from) in &sources {
-        for (path, line) in named(&source.shipped, from) {
+        for (path, line) in named(source) {
             let Some(to) = resolve(path, &known, &exports) else { continue };
             let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
             if let (Some(a), Some(b)) = (from.get(shared), to.get(shared)) {
@@ -40,64 +44,14 @@ fn of_crate(tree: &Tree, root: &str) -> Vec<Fault> {
     folders.values().flat_map(circles).collect()
 }
 
-/// The path of the module in a file, from the root of its crate.
-fn module(file: &str) -> Path {
-    let name = file.trim_end_matches(".rs").trim_end_matches("/mod");
-    if matches!(name, "lib" | "main" | "mod") {
+/// The module of a file, where the root of the crate is the empty path.
+fn own(source: &Source) -> Path {
+    let own = module(&source.path);
+    if matches!(own.as_slice(), [root] if matches!(root.as_str(), "lib" | "main" | "mod")) {
         Vec::new()
     } else {
-        name.split('/').map(str::to_owned).collect()
+        own
     }
-}
-
-/// What the code of the module names by `crate::` and `super::`: absolute paths, and where.
-fn named(code: &str, module: &Path) -> Vec<(Path, usize)> {
-    let mut found = Vec::new();
-    for (at, line) in code::words(code, "crate::") {
-        found.extend(expand(&code[at + "crate::".len()..]).into_iter().map(|path| (path, line)));
-    }
-    for (at, line) in code::words(code, "super::") {
-        if code[..at].ends_with("super::") {
-            continue;
-        }
-        let (mut rest, mut up) = (&code[at..], 0);
-        while let Some(next) = rest.strip_prefix("super::") {
-            (rest, up) = (next, up + 1);
-        }
-        // A `super` of a module within the file leads no further than to the file.
-        let Some(depth) = module.len().checked_sub(up) else { continue };
-        let base = &module[..depth];
-        found.extend(expand(rest).into_iter().map(|path| ([base, &path].concat(), line)));
-    }
-    found
-}
-
-/// The paths that a path stands for, which may end in groups.
-fn expand(text: &str) -> Vec<Path> {
-    let name: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-    if !name.is_empty() {
-        let rest = &text[name.len()..];
-        let below = rest.strip_prefix("::").map(expand).filter(|below| !below.is_empty());
-        let below = below.unwrap_or_else(|| vec![Vec::new()]);
-        return below.into_iter().map(|path| [vec![name.clone()], path].concat()).collect();
-    }
-    let Some(group) = text.strip_prefix('{') else { return Vec::new() };
-    let (mut paths, mut depth, mut start) = (Vec::new(), 0, 0);
-    for (at, c) in group.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth > 0 => depth -= 1,
-            ',' | '}' if depth == 0 => {
-                paths.extend(expand(group[start..at].trim_start()));
-                start = at + 1;
-                if c == '}' {
-                    break;
-                }
-            }
-            _ => {}
-        }
-    }
-    paths
 }
 
 /// The names that the module re-exports, and what they stand for.
@@ -110,10 +64,10 @@ fn exported(source: &Source, module: &Path, known: &BTreeSet<Path>) -> Vec<(Stri
         }
         let text = &source.shipped[at + "use ".len()..];
         let paths = match text.split_once("::").map(|(first, _)| first) {
-            Some("crate") => expand(&text["crate::".len()..]),
-            Some("self") => below(module, expand(&text["self::".len()..])),
+            Some("crate") => expand(&[], &text["crate::".len()..]),
+            Some("self") => expand(module, &text["self::".len()..]),
             Some("super") => continue,
-            _ => below(module, expand(text)),
+            _ => expand(module, text),
         };
         for path in paths {
             if let Some((name, parent)) = path.split_last()
@@ -125,10 +79,6 @@ fn exported(source: &Source, module: &Path, known: &BTreeSet<Path>) -> Vec<(Stri
         }
     }
     names
-}
-
-fn below(module: &Path, paths: Vec<Path>) -> Vec<Path> {
-    paths.into_iter().map(|path| [module.clone(), path].concat()).collect()
 }
 
 /// The module in which a name stands; `None` if it is none of the crate's.
@@ -208,6 +158,19 @@ mod tests {
             ("supervisor/src/pool/b/c.rs", "use super::Name;\nuse super::super::Own;\n"),
         ];
         assert_eq!(faults(check, &files), []);
+    }
+
+    #[test]
+    fn one_over_three_modules_is_found_and_who_only_uses_it_is_not_in_it() {
+        let files = [
+            ("supervisor/src/io/lanes/credit.rs", "\n\nuse super::probe;\n"),
+            ("supervisor/src/io/lanes/lane.rs", "mod child;\nuse crate::io::lanes::credit;\n"),
+            ("supervisor/src/io/lanes/lane/child.rs", "use super::Lane;\nuse crate::io::lanes::lane;\n"),
+            ("supervisor/src/io/lanes/probe.rs", "use super::lane;\nuse super::credit::Credits;\n"),
+            ("supervisor/src/io/lanes/user.rs", "use super::{credit, lane, probe};\n"),
+        ];
+        let at = |name: &str, line| (format!("supervisor/src/io/lanes/{name}.rs"), line);
+        assert_eq!(faults(check, &files), [at("credit", 3), at("lane", 2), at("probe", 2), at("probe", 1)]);
     }
 
     #[test]

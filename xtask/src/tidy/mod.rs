@@ -69,7 +69,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "the rooms of io/ stand in an order",
-        reason: "what uses each other in a circle can only be read, tested and changed as one thing",
+        reason: "what is below can be read, tested and changed without what is above",
         check: rooms::check,
     },
     Rule {

@@ -12,7 +12,8 @@ pub(super) type Named = (Vec<String>, usize);
 pub(super) fn named(source: &Source) -> Vec<Named> {
     let mut found = Vec::new();
     for (at, line) in code::words(&source.shipped, "crate::") {
-        expand(Vec::new(), &source.shipped[at + "crate::".len()..], line, &mut found);
+        let paths = expand(&[], &source.shipped[at + "crate::".len()..]);
+        found.extend(paths.into_iter().map(|path| (path, line)));
     }
     let own = module(&source.path);
     for (at, line) in code::words(&source.shipped, "super::") {
@@ -25,7 +26,7 @@ pub(super) fn named(source: &Source) -> Vec<Named> {
             rest = next;
             base.pop();
         }
-        expand(base, rest, line, &mut found);
+        found.extend(expand(&base, rest).into_iter().map(|path| (path, line)));
     }
     found
 }
@@ -37,24 +38,18 @@ pub(super) fn module(path: &str) -> Vec<String> {
     module.split('/').map(str::to_owned).collect()
 }
 
-fn expand(mut base: Vec<String>, text: &str, line: usize, found: &mut Vec<Named>) {
+/// The paths below `base` for which the text stands that begins with a path.
+pub(super) fn expand(base: &[String], text: &str) -> Vec<Vec<String>> {
     if let Some(group) = text.strip_prefix('{') {
-        for part in parts(group) {
-            expand(base.clone(), part.trim_start(), line, found);
-        }
-        return;
+        return parts(group).into_iter().flat_map(|part| expand(base, part.trim_start())).collect();
     }
     let name: String = text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     if name.is_empty() || name == "self" {
-        found.push((base, line));
-        return;
+        return vec![base.to_vec()];
     }
     let rest = text[name.len()..].strip_prefix("::");
-    base.push(name);
-    match rest {
-        Some(rest) => expand(base, rest, line, found),
-        None => found.push((base, line)),
-    }
+    let path = [base, &[name]].concat();
+    rest.map_or_else(|| vec![path.clone()], |rest| expand(&path, rest))
 }
 
 /// What stands between the commas of a group of which the opening brace has been read.

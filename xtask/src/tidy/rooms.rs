@@ -1,37 +1,25 @@
-//! The rule on the rooms of io/: a room uses those below it, in the order in which `io/mod.rs` names them, and none above; the
-//! modules of one room do not use each other in a circle; and a room is small enough to be seen at once.
+//! The rule on the rooms of io/: a room uses those below it, in the order in which `io/mod.rs` names them, and none above; and a room
+//! is small enough to be seen at once.
 
 use super::paths::{module, named};
 use super::{Fault, code, tree::Source, tree::Tree};
-use std::collections::{HashMap, HashSet};
 
 const ROOT: &str = "supervisor/src/io/mod.rs";
 const FOLDER: &str = "supervisor/src/io/";
 /// Modules of one room.
 const MOST: usize = 12;
 
-/// What one module names of another in its room, and where.
-struct Use<'a> {
-    from: (String, String),
-    to: (String, String),
-    source: &'a Source,
-    line: usize,
-}
-
 pub(super) fn check(tree: &Tree) -> Vec<Fault> {
     let Some(root) = tree.get(ROOT) else { return Vec::new() };
     let order = declared(root);
     let place = |room: &str| order.iter().position(|other| other == room);
     let mut faults = Vec::new();
-    let mut uses = Vec::new();
-    let mut rooms: HashMap<String, Vec<String>> = HashMap::new();
     for room in &order {
         if let Some(source) = tree.get(&format!("{FOLDER}{room}/mod.rs")) {
             let modules = declared(source);
             if modules.len() > MOST {
                 faults.push(source.fault(1, format!("{} modules in one room", modules.len())));
             }
-            rooms.insert(room.clone(), modules);
         }
     }
     for source in tree.module(FOLDER) {
@@ -46,19 +34,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
                 faults
                     .push(source.fault(line, format!("`{room}` must not use `{other}`, which is above it")));
             }
-            let is_module = |name: &&String| rooms.get(room).is_some_and(|modules| modules.contains(name));
-            if let (Some(from), Some(to)) = (own.get(2), path.get(2).filter(is_module))
-                && other == room
-                && from != to
-            {
-                let (from, to) = ((room.clone(), from.clone()), (room.clone(), to.clone()));
-                uses.push(Use { from, to, source, line });
-            }
         }
-    }
-    for one in uses.iter().filter(|one| leads(&uses, &one.to, &one.from)) {
-        let what = format!("`{}` uses `{}`, which leads back to it", one.from.1, one.to.1);
-        faults.push(one.source.fault(one.line, what));
     }
     faults
 }
@@ -71,20 +47,6 @@ fn declared(source: &Source) -> Vec<String> {
         name.chars().all(|c| c.is_alphanumeric() || c == '_').then(|| name.to_owned())
     };
     code::words(&source.shipped, "mod").iter().filter_map(name).collect()
-}
-
-/// Whether one module uses the other, directly or by way of others.
-fn leads(uses: &[Use<'_>], from: &(String, String), to: &(String, String)) -> bool {
-    let (mut seen, mut next) = (HashSet::from([from]), vec![from]);
-    while let Some(at) = next.pop() {
-        if at == to {
-            return true;
-        }
-        next.extend(
-            uses.iter().filter(|one| one.from == *at).map(|one| &one.to).filter(|to| seen.insert(to)),
-        );
-    }
-    false
 }
 
 #[cfg(test)]
@@ -128,23 +90,6 @@ mod tests {
         assert_eq!(broken(&[(deep, text)]), [(deep.to_owned(), 1)]);
         let talk = "//! Not crate::io::lanes.\n#[cfg(test)]\nmod tests { use crate::io::lanes::lane; }\n";
         assert_eq!(broken(&[(deep, talk)]), []);
-    }
-
-    #[test]
-    fn modules_of_a_room_do_not_lead_back_to_themselves() {
-        let [lane, credit, probe] =
-            ["lane", "credit", "probe"].map(|name| format!("supervisor/src/io/lanes/{name}.rs"));
-        let one_way = [
-            (&*probe, "use super::lane;\nuse super::credit::Credits;\n"),
-            (&*lane, "mod child;\nuse crate::io::lanes::credit;\n"),
-            ("supervisor/src/io/lanes/lane/child.rs", "use super::Lane;\nuse crate::io::lanes::lane;\n"),
-        ];
-        assert_eq!(broken(&one_way), []);
-        let circle = [one_way[0], one_way[1], (&*credit, "\n\nuse super::probe;\n")];
-        assert_eq!(
-            broken(&circle),
-            [(credit.clone(), 3), (lane.clone(), 2), (probe.clone(), 1), (probe.clone(), 2)]
-        );
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Shell {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         match lane.grant() {
             Ok(()) => self.note_granted(id),
-            Err(error) => self.credit_failed(id, &error),
+            Err(error) => self.not_sent(id, &error),
         }
     }
 
@@ -125,7 +125,7 @@ impl Shell {
             }
             Err(error) => {
                 self.pool.handle(self.now, Input::Shut { lane: id });
-                self.credit_failed(id, &error);
+                self.not_sent(id, &error);
             }
         }
     }
@@ -142,22 +142,6 @@ impl Shell {
         if let Some(lane) = self.lanes.get(&id) {
             lane.wake();
         }
-    }
-
-    /// The lane does not take a record: it is full of what nobody receives, or broken.
-    fn credit_failed(&mut self, id: LaneId, error: &io::Error) {
-        let Some(lane) = self.lanes.get(&id) else { return };
-        let input = match error.kind() {
-            io::ErrorKind::WouldBlock => {
-                let waiting = lane.waiting().max(self.config.settings.balancing.window());
-                Input::Measured { lane: id, waiting }
-            }
-            _ => {
-                log::warn!("a lane broke: {error}");
-                Input::LaneClosed { lane: id }
-            }
-        };
-        self.pool.handle(self.now, input);
     }
 
     fn note_granted(&mut self, id: LaneId) {

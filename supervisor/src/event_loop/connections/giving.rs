@@ -35,9 +35,14 @@ impl Shell {
             Err(error) => error,
         };
         let source = source_of(&connection.peer);
+        self.not_sent(id, &error);
+        self.pool.handle(self.now, Input::Returned { conn, balancer, source });
+    }
+
+    /// The lane did not take a record: it is full of what nobody receives, the kernel has no room at the moment, or it is broken.
+    pub(super) fn not_sent(&mut self, id: LaneId, error: &io::Error) {
         let full = error.kind() == io::ErrorKind::WouldBlock
-            || error.raw_os_error() == Some(libc::ETOOMANYREFS)
-            || error.raw_os_error() == Some(libc::ENOBUFS);
+            || matches!(error.raw_os_error(), Some(libc::ETOOMANYREFS | libc::ENOBUFS));
         let input = match self.lanes.get(&id) {
             Some(lane) if full => {
                 let waiting = lane.waiting().max(self.config.settings.balancing.window());
@@ -49,7 +54,6 @@ impl Shell {
             }
         };
         self.pool.handle(self.now, input);
-        self.pool.handle(self.now, Input::Returned { conn, balancer, source });
     }
 
     pub(in crate::event_loop) fn measure(&mut self, id: LaneId) {
