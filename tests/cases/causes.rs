@@ -1,7 +1,7 @@
 //! Why workers end and why they get no connections: one cause each, the same in the log, in `status`, in `inspect` and in
 //! events.
 
-use crate::health::{crowd, keep_busy};
+use crate::health::{crowd_until, keep_busy};
 use harness::{
     Cluster, Conn, Log, Options, PATIENCE, app, cli_command, pause, rust_program, signal, wait_for,
     wait_until,
@@ -85,7 +85,9 @@ fn of_an_end_are_told_everywhere() {
     assert_eq!(follower.event("worker", "commanded")["cause"], "told to stop");
     cluster.wait_ready(4);
     pause(cluster.started()["1"]);
-    let waiting = crowd(&cluster, 6);
+    let waiting = crowd_until(&cluster, "worker 1 is out of rotation", || {
+        cluster.log().count("worker 1 has taken nothing on ") > 0
+    });
     assert_eq!(follower.event_of("1", "rotation", "stuck")["in_rotation"], false);
     let cause = follower.event_of("1", "worker", "hung")["cause"].clone();
     assert!(cause.as_str().is_some_and(|text| text.starts_with("hung for ") && text.ends_with("s, stopped")));

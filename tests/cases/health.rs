@@ -82,6 +82,20 @@ pub(crate) fn crowd(cluster: &Cluster, count: usize) -> Vec<Conn> {
     (0..count).map(ask).collect()
 }
 
+/// Connections that come until this is so, a few at a time. A worker that is stopped in its wait is only missed while
+/// somebody comes whom it could serve: the others may have taken all that came before.
+#[track_caller]
+pub(crate) fn crowd_until(cluster: &Cluster, what: &str, mut done: impl FnMut() -> bool) -> Vec<Conn> {
+    let mut waiting = Vec::new();
+    wait_until(what, PATIENCE, || {
+        if waiting.iter().all(Conn::is_readable) {
+            waiting.extend(crowd(cluster, 12));
+        }
+        done()
+    });
+    waiting
+}
+
 /// All of them are answered, by nobody who has this process. Returns how long that took.
 #[track_caller]
 pub(crate) fn answered_by_others(crowd: Vec<Conn>, not: u32) -> Duration {

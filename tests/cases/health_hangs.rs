@@ -1,8 +1,8 @@
 //! Workers that hang: looked at closely, told of with evidence, replaced and then killed; and those that only look so.
 
 use crate::health::{
-    answered_by_others, ask_others, assert_nobody_ended, assert_order, crowd, keep_busy, measured, pass,
-    suspicions,
+    answered_by_others, ask_others, assert_nobody_ended, assert_order, crowd, crowd_until, keep_busy,
+    measured, pass, suspicions,
 };
 use harness::{
     App, Cluster, Conn, Options, PATIENCE, app, conn_to, interpreter, pause, require, wait_for_ids,
@@ -81,10 +81,9 @@ fn a_stopped_worker_is_replaced() {
     let old = cluster.started()["1"];
     pause(old);
     let start = Instant::now();
-    let waiting = crowd(&cluster, 12);
     // In the words for who is stopped in its wait, or for who is stopped between two.
     let words = ["worker 1 has taken nothing on ", "worker 1 has been busy for "];
-    wait_until("worker 1 is out of rotation", PATIENCE, || {
+    let waiting = crowd_until(&cluster, "worker 1 is out of rotation", || {
         words.iter().any(|words| cluster.log().count(words) > 0)
     });
     let out = start.elapsed();
@@ -274,8 +273,10 @@ fn a_debugger_is_not_disturbed() {
         .expect("gdb starts");
     wait_until("gdb has stopped it", PATIENCE, || harness::state(pid) == Some('t'));
     let start = Instant::now();
-    answered_by_others(crowd(&cluster, 12), pid);
-    cluster.log().wait_for("worker 1 has taken nothing on ");
+    let waiting = crowd_until(&cluster, "worker 1 is out of rotation", || {
+        cluster.log().count("worker 1 has taken nothing on ") > 0
+    });
+    answered_by_others(waiting, pid);
     pass(Duration::from_secs(3));
     assert_nobody_ended(&cluster);
     let held = start.elapsed();
