@@ -85,9 +85,8 @@ fn of_an_end_are_told_everywhere() {
     assert_eq!(follower.event("worker", "commanded")["cause"], "told to stop");
     cluster.wait_ready(4);
     pause(cluster.started()["1"]);
-    let waiting = crowd_until(&cluster, "worker 1 is out of rotation", || {
-        cluster.log().count("worker 1 has taken nothing on ") > 0
-    });
+    let waiting =
+        crowd_until(&cluster, "worker 1 is missed", || cluster.log().count("worker 1 has hung for ") > 0);
     assert_eq!(follower.event_of("1", "rotation", "stuck")["in_rotation"], false);
     let cause = follower.event_of("1", "worker", "hung")["cause"].clone();
     assert!(cause.as_str().is_some_and(|text| text.starts_with("hung for ") && text.ends_with("s, stopped")));

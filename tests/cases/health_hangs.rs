@@ -34,6 +34,12 @@ fn replaced(cluster: &mut Cluster, old: u32, how: &str, workers: usize) -> Strin
     line.split_once(" worker ").map_or(line.clone(), |(_, rest)| rest.to_owned())
 }
 
+/// Asks until somebody is found to hang: whom nobody misses is not.
+#[track_caller]
+fn until_it_is_found(cluster: &Cluster) {
+    ask_others(cluster, "", || cluster.log().count(" has hung for ") > 0);
+}
+
 fn endless_loop(app: App, options: Options, how_ended: &str) {
     let mut cluster = Cluster::start(&app, options);
     wait_for_ids(&cluster.target(), &app, 4);
@@ -88,6 +94,7 @@ fn a_stopped_worker_is_replaced() {
     });
     let out = start.elapsed();
     let stranded = answered_by_others(waiting, old);
+    until_it_is_found(&cluster);
     let line = replaced(&mut cluster, old, ", stopped; stopped", 4);
     // It is told to go on, so that it can end when it is asked to.
     cluster.log().wait_for("worker 1 exited: signal SIGTERM");
@@ -108,6 +115,7 @@ fn deadlock(app: App) {
     let locked = keep_busy(&cluster, &app, "/lock", "locking");
     let waiting = crowd(&cluster, 12);
     answered_by_others(waiting, old);
+    until_it_is_found(&cluster);
     let line = replaced(&mut cluster, old, "waiting for a lock", 4);
     let gone = start.elapsed();
     wait_for_ids(&cluster.target(), &app, 4);
