@@ -33,8 +33,8 @@ impl Bytes<'_> {
         self.below(many) == many - 1
     }
 
-    pub(crate) fn of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.below(choices.len())]
+    pub(crate) fn of<T: Clone>(&mut self, choices: &[T]) -> T {
+        choices[self.below(choices.len())].clone()
     }
 
     /// One of these in milliseconds.

@@ -19,13 +19,6 @@ use crate::pool;
 use std::ffi::OsString;
 use std::time::Duration;
 
-const BOOT_SLOT: Duration = Duration::from_secs(10);
-const HANG_STOP_TIMEOUT: Duration = Duration::from_secs(2);
-/// From the dump signal to the stop signal.
-pub(crate) const DUMP_TIME: Duration = Duration::from_secs(1);
-const STEADY_AFTER: u64 = 1_000;
-const LOOK_AFTER: Duration = Duration::from_millis(20);
-
 /// One cluster: what runs, how many times, and by which rules. Made by a [`Builder`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -61,54 +54,8 @@ impl Config {
     }
 
     /// What the core needs of this. `seed` seeds the jitter of the delays.
-    pub fn pool_settings(&self, seed: u64) -> pool::Settings {
-        let Settings { listeners, balancing, readiness, restart, stop, rollout, recycle, health, .. } =
-            &self.settings;
+    pub(crate) fn pool_settings(&self, seed: u64) -> pool::Settings {
         let workers = u32::try_from(self.logical_ids.len()).unwrap_or(MAX_WORKERS);
-        pool::Settings {
-            workers,
-            max_starting: self.max_starting,
-            boot_slot: BOOT_SLOT,
-            start_timeout: readiness.start_timeout,
-            ready_by_lane: readiness.by_listening(),
-            ready_explicit: readiness.ready.is_some(),
-            ready_without_listening: match readiness.ready {
-                Some(Ready::Delay(delay)) => Some(delay),
-                _ => None,
-            },
-            respawn: restart.limit(),
-            exit_codes_ok: restart.exit_codes_ok.clone(),
-            keep_trying: restart.keep_trying,
-            min_uptime: restart.min_uptime,
-            restart_delay: restart.restart_delay,
-            max_restart_delay: restart.max_restart_delay,
-            server_restart_delay: listeners.server_restart_delay,
-            stop_timeout: stop.timeout(),
-            drain_timeout: (stop.drain != Drain::None).then_some(stop.drain_timeout()),
-            drain_delay: stop.drain_delay,
-            shutdown_timeout: stop.shutdown_within(),
-            max_surge: rollout.max_surge,
-            max_unavailable: rollout.max_unavailable,
-            min_healthy_time: rollout.min_healthy_time,
-            listen_settle: rollout.listen_settle,
-            rollback_all: rollout.rollback == Rollback::All,
-            // A share is known once the machine has been asked.
-            memory_limit: recycle.memory_bytes(),
-            memory_samples: recycle.memory_samples,
-            max_lifetime: recycle.max_lifetime,
-            recycle_after_connections: recycle.recycle_after_connections,
-            policy: balancing.policy,
-            window: balancing.window(),
-            max_connections: balancing.max_connections,
-            when_no_worker: balancing.when_no_worker,
-            lag_limit: health.lag_limit,
-            hang_limit: health.hang_limit(),
-            hang_explicit: health.replaces_blocked(),
-            health_max_unavailable: health.max_unavailable(workers),
-            hang_stop_timeout: HANG_STOP_TIMEOUT + health.dump_signal.map_or(Duration::ZERO, |_| DUMP_TIME),
-            steady_after: STEADY_AFTER,
-            look_after: LOOK_AFTER,
-            seed,
-        }
+        pool::Settings::new(workers, self.max_starting, &self.settings, seed)
     }
 }

@@ -37,7 +37,7 @@ use crate::io::output::detach_pipe::DetachPipe;
 use crate::io::output::streams::Outputs;
 use crate::io::output::throttle::Throttle;
 use crate::io::process::memory_gauge::MemoryGauge;
-use crate::io::ready::service_manager::ServiceManager;
+use crate::io::readiness::service_manager::ServiceManager;
 use crate::io::sockets::close_events::CloseEvents;
 use crate::io::sockets::listener::{Key, Listener};
 use crate::io::sockets::pending::Pending;

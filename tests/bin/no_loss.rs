@@ -3,11 +3,11 @@
 #![allow(clippy::disallowed_methods, reason = "it starts programs and gives them a deadline")]
 
 use harness::loss::{CASES, Case, Extent, HEAD, Row};
-use harness::{TempDir, marked, signal};
+use harness::{PATIENCE, TempDir, ends_within, marked, pidfd, signal, wait_or_kill};
 use std::io::{Read, Write};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 const USAGE: &str = "usage: no-loss [CASE...] [--quick] [--table] [--list]";
 /// Carried by every process of a case.
@@ -127,10 +127,10 @@ fn run_apart(case: &Case, quick: bool) -> Result<Option<Row>, String> {
     command.env(MARK, &mark).env("TMPDIR", temp.path()).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("cannot start it: {error}"))?;
     let output = collect(&mut child);
-    let ended = wait(&mut child, case.limit);
+    let ended = wait_or_kill(&mut child, case.limit);
     end_marked(&mark);
     let output = output.join().unwrap_or_default();
-    match ended {
+    match ended.map_err(|error| format!("cannot wait for it: {error}"))? {
         None => Err(format!("it took more than {:?}", case.limit)),
         Some(status) if !status.success() => Err(format!("the case ended with {status}")),
         Some(_) => {
@@ -153,30 +153,17 @@ fn collect(child: &mut Child) -> thread::JoinHandle<String> {
     })
 }
 
-/// `None`, and it is killed, if it takes longer.
-fn wait(child: &mut Child, limit: Duration) -> Option<std::process::ExitStatus> {
-    let begun = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) if begun.elapsed() < limit => thread::sleep(Duration::from_millis(20)),
-            _ => {
-                let _ = child.kill();
-                let _ = child.wait();
-                return None;
-            }
-        }
-    }
-}
-
+/// Kills what carries the mark, until nothing does.
 fn end_marked(mark: &str) {
     loop {
         let left = marked(MARK, mark);
         if left.is_empty() {
             return;
         }
-        left.into_iter().for_each(|pid| signal(pid, libc::SIGKILL));
-        thread::sleep(Duration::from_millis(20));
+        // One that is gone already is no error.
+        let held: Vec<_> = left.into_iter().filter_map(|pid| Some((pid, pidfd(pid).ok()?))).collect();
+        held.iter().for_each(|(pid, _)| signal(*pid, libc::SIGKILL));
+        held.iter().for_each(|(_, process)| _ = ends_within(process, PATIENCE));
     }
 }
 

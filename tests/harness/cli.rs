@@ -2,8 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::programs::clustermon;
-use crate::wait::{PATIENCE, wait_until};
-use std::collections::BTreeMap;
+use crate::wait::PATIENCE;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -73,45 +72,6 @@ impl Cluster {
     #[track_caller]
     pub fn inspect(&self) -> serde_json::Value {
         serde_json::from_str(&self.order("inspect")).expect("inspect prints JSON")
-    }
-
-    /// How often a worker was not given a processor within its turn, and so lost it.
-    #[track_caller]
-    pub fn late_turns(&self) -> u64 {
-        let balancers = self.inspect()["load_balancers"].clone();
-        balancers.as_array().into_iter().flatten().filter_map(|one| one["late"].as_u64()).sum()
-    }
-
-    /// That workers have their turns exactly: in one of several rounds all shares are equal but for one. Only on a busy machine the
-    /// first may be otherwise: where a turn was late, or a worker was passed over that is given one connection at a time and was
-    /// not back in its wait. A round begins when nobody waits at the queue itself any more, as workers do for a moment after many
-    /// connections have come at once; on a busy machine that moment is longer.
-    #[track_caller]
-    pub fn assert_even<K: std::fmt::Debug>(
-        &self,
-        workers: usize,
-        mut round: impl FnMut() -> BTreeMap<K, usize>,
-    ) {
-        wait_until("each worker has exactly its share", PATIENCE, || {
-            if self.is_any("direct") {
-                return false;
-            }
-            let before = self.late_turns();
-            let shares = round();
-            let most_and_least = shares.values().max().zip(shares.values().min());
-            let even =
-                most_and_least.is_some_and(|(most, least)| shares.len() == workers && most - least <= 1);
-            let says_nothing =
-                || self.late_turns() > before || self.is_any("one_by_one") || self.is_any("direct");
-            assert!(even || says_nothing(), "{shares:?}");
-            even
-        });
-    }
-
-    /// This is so of some worker: `one_by_one`, because its requests are long, or `direct`, because it waits at the queue itself.
-    fn is_any(&self, what: &str) -> bool {
-        let workers = self.inspect()["workers"].clone();
-        workers.as_array().into_iter().flatten().any(|worker| worker[what] == true)
     }
 
     /// A worker in the answer of `clustermon inspect`.

@@ -21,6 +21,7 @@ mod options;
 mod ports;
 mod process;
 mod programs;
+mod rotation;
 mod running;
 mod spread;
 mod temp;
@@ -39,10 +40,12 @@ pub use log::Log;
 pub use native::Native;
 pub use options::{Listen, Options, Via};
 pub use ports::Port;
-pub use process::{Pid, fd_count, is_alive, marked, pause, resume, signal, state};
+pub use process::{
+    Pid, ends_within, fd_count, is_alive, marked, pause, pidfd, resume, signal, state, wait_or_kill,
+};
 pub use programs::{
     app_dir, c_library, c_program, clustermon, interpreter, require, rust_program, setuid_program, thunk,
 };
 pub use spread::{ask_in_turn, conn_to, shares, wait_for_ids};
 pub use temp::TempDir;
-pub use wait::{PATIENCE, wait_for, wait_until};
+pub use wait::{PATIENCE, wait_for, wait_for_ok, wait_until};

@@ -2,6 +2,10 @@
 
 use crate::wait::{PATIENCE, wait_until};
 use std::fs;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
 
 /// A process id.
 pub type Pid = u32;
@@ -22,7 +26,7 @@ pub fn marked(variable: &str, value: &str) -> Vec<Pid> {
 pub fn signal(pid: Pid, number: libc::c_int) {
     // SAFETY: kill() takes two integers and touches no memory of ours.
     let result = unsafe { libc::kill(pid as libc::pid_t, number) };
-    let error = std::io::Error::last_os_error();
+    let error = io::Error::last_os_error();
     assert!(result == 0 || error.raw_os_error() == Some(libc::ESRCH), "kill({pid}, {number}): {error}");
 }
 
@@ -38,6 +42,12 @@ pub fn is_alive(pid: Pid) -> bool {
     !matches!(state(pid), None | Some('Z' | 'X'))
 }
 
+/// The threads of the process, or none if it is gone.
+pub(crate) fn threads(pid: Pid) -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
 /// Stops the process with SIGSTOP and waits until it has stopped.
 pub fn pause(pid: Pid) {
     signal(pid, libc::SIGSTOP);
@@ -51,4 +61,43 @@ pub fn resume(pid: Pid) {
 /// How many descriptors the process has open.
 pub fn fd_count(pid: Pid) -> usize {
     fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, Iterator::count)
+}
+
+/// A descriptor of the process, by which the system tells when the last of its threads has ended.
+pub fn pidfd(pid: Pid) -> io::Result<OwnedFd> {
+    // SAFETY: the call takes two integers and returns a descriptor.
+    let raw = unsafe { libc::syscall(libc::SYS_pidfd_open, pid as libc::pid_t, 0) };
+    if raw < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(raw as libc::c_int) })
+}
+
+/// Waits no longer than this for the end of the process; whether it has come.
+pub fn ends_within(process: &OwnedFd, limit: Duration) -> bool {
+    let begun = Instant::now();
+    loop {
+        // Rounded up: a rest below a millisecond is no reason to ask without a pause.
+        let left = limit.saturating_sub(begun.elapsed()).as_nanos().div_ceil(1_000_000);
+        let left = libc::c_int::try_from(left).unwrap_or(libc::c_int::MAX);
+        let mut polled = libc::pollfd { fd: process.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: `polled` is one valid entry.
+        match unsafe { libc::poll(&raw mut polled, 1, left) } {
+            1 => return true,
+            // A signal, or a limit that is longer than the call can take.
+            _ if begun.elapsed() < limit => {}
+            _ => return false,
+        }
+    }
+}
+
+/// How the child ended. One that takes longer than this is killed: `None`.
+pub fn wait_or_kill(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+    let in_time = ends_within(&pidfd(child.id())?, limit);
+    if !in_time {
+        child.kill()?;
+    }
+    let status = child.wait()?;
+    Ok(in_time.then_some(status))
 }

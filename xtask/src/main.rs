@@ -5,6 +5,7 @@
     reason = "a tool that starts programs and times them, outside the event loop"
 )]
 
+mod api;
 mod bench;
 mod build;
 mod ci;
@@ -28,7 +29,9 @@ const USAGE: &str = "\
 cargo xtask build [--release]                  build clustermon and libclustermon_thunk.so, side by side
 cargo xtask run [OPTIONS] [-- COMMAND ARGS]    build (release), then run COMMAND in a cluster; without one, a demo worker
 cargo xtask test [FILTER...]                   build what the tests start, then run the tests
-cargo xtask ci                                 what CI does: formatting, clippy, tidy, fuzz, loom, tests
+cargo xtask ci                                 what CI does: formatting, clippy, documentation, the public interface, tidy, fuzz,
+                                               loom, tests
+cargo xtask api [--update]                     compare the public interface of the library with supervisor/api.txt, or write that
 cargo xtask loom                               try all orders that the memory model permits in the page of a lane
 cargo xtask fuzz [TARGET... --seconds N]       build the harness of the fuzz targets, or run targets by cargo-fuzz
 cargo xtask tidy                               the rules of this repository that no compiler knows
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         "run" => run::main(&args),
         "test" => test::main(&args),
         "ci" => ci::main(&args),
+        "api" => api::main(&args),
         "fuzz" => fuzz::main(&args),
         "loom" => loom::main(&args),
         "tidy" => tidy::main(&args),

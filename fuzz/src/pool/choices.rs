@@ -1,60 +1,50 @@
 //! What the bytes of an input choose: settings, and what happens next.
 
 use super::sim::history::Act;
-use super::sim::ms;
-use super::{Command, Finding, Policy, Settings, WhenNoWorker};
+use super::sim::{self, ms, with};
+use super::{Command, Drain, Finding, MemoryLimit, Policy, Ready, Rollback, Settings, WhenNoWorker};
 use crate::bytes::Bytes;
 
 /// Without those that make a cluster which starts processes without a pause: no history of that comes to an end.
 pub(super) fn settings(bytes: &mut Bytes<'_>) -> Settings {
     let hold = |refuse_after| WhenNoWorker::Hold { refuse_after };
-    let (max_surge, max_unavailable) = bytes.of(&[(1, 0), (2, 0), (0, 1), (1, 1)]);
-    Settings {
-        workers: 1 + bytes.below(5) as u32,
-        max_starting: 1 + bytes.below(3) as u32,
-        boot_slot: bytes.ms(&[0, 50, 5_000]),
-        start_timeout: bytes.ms(&[0, 800, 30_000]),
-        ready_by_lane: !bytes.once_in(3),
-        ready_explicit: bytes.once_in(2),
-        ready_without_listening: bytes.maybe_ms(&[700]),
-        respawn: bytes.of(&[None, Some(0), Some(1), Some(3)]),
-        exit_codes_ok: bytes.of::<&[i32]>(&[&[], &[0], &[0, 2]]).to_vec(),
-        keep_trying: bytes.once_in(2),
-        min_uptime: ms(10_000),
-        restart_delay: bytes.ms(&[0, 100]),
-        max_restart_delay: ms(30_000),
-        server_restart_delay: ms(1_000),
-        stop_timeout: bytes.maybe_ms(&[0, 700, 10_000]),
-        drain_timeout: bytes.maybe_ms(&[0, 700, 20_000]),
-        drain_delay: bytes.ms(&[0, 300]),
-        shutdown_timeout: bytes.maybe_ms(&[0, 900, 25_000]),
-        max_surge,
-        max_unavailable,
-        min_healthy_time: bytes.ms(&[0, 400]),
-        listen_settle: bytes.ms(&[0, 400]),
-        rollback_all: bytes.once_in(2),
-        memory_limit: bytes.of(&[None, None, Some(30_000)]),
-        memory_samples: 1 + bytes.below(2) as u32,
-        max_lifetime: bytes.maybe_ms(&[9_000]),
-        recycle_after_connections: bytes.of(&[None, None, Some(1), Some(5)]),
-        policy: bytes.of(&[
-            Policy::RoundRobin,
-            Policy::RoundRobin,
-            Policy::LeastConnections,
-            Policy::SourceHash,
-        ]),
-        window: 1 + bytes.below(3) as u32,
-        max_connections: bytes.of(&[None, None, None, Some(1), Some(2), Some(5)]),
-        when_no_worker: bytes.of(&[hold(None), hold(Some(ms(0))), hold(Some(ms(900))), WhenNoWorker::Refuse]),
-        lag_limit: bytes.maybe_ms(&[0, 200, 1_000]),
-        hang_limit: bytes.maybe_ms(&[0, 1_500, 30_000]),
-        hang_explicit: bytes.once_in(2),
-        health_max_unavailable: bytes.below(3) as u32,
-        hang_stop_timeout: bytes.ms(&[0, 300, 2_000]),
-        steady_after: 8,
-        look_after: bytes.ms(&[0, 20]),
-        seed: bytes.byte().into(),
-    }
+    with(sim::settings(1 + bytes.below(5) as u32), |s| {
+        s.max_starting = 1 + bytes.below(3) as u32;
+        s.boot_slot = bytes.ms(&[0, 50, 5_000]);
+        s.readiness.start_timeout = bytes.ms(&[0, 800, 30_000]);
+        s.readiness.ready =
+            bytes.of(&[None, None, Some(Ready::Listen), Some(Ready::Notify), Some(Ready::Delay(ms(700)))]);
+        s.restart.respawn = bytes.of(&[-1, 0, 1, 3]);
+        s.restart.exit_codes_ok = bytes.of::<&[i32]>(&[&[], &[0], &[0, 2]]).to_vec();
+        s.restart.keep_trying = bytes.once_in(2);
+        s.restart.restart_delay = bytes.ms(&[0, 100]);
+        s.stop.stop_timeout = Some(bytes.maybe_ms(&[0, 700, 10_000]));
+        s.stop.drain_timeout = bytes.maybe_ms(&[0, 700, 20_000]);
+        s.stop.drain = if s.stop.drain_timeout.is_some() { Drain::Quiet } else { Drain::None };
+        s.stop.drain_delay = bytes.ms(&[0, 300]);
+        s.stop.shutdown_timeout = bytes.maybe_ms(&[0, 900, 25_000]);
+        (s.rollout.max_surge, s.rollout.max_unavailable) = bytes.of(&[(1, 0), (2, 0), (0, 1), (1, 1)]);
+        s.rollout.min_healthy_time = bytes.ms(&[0, 400]);
+        s.rollout.listen_settle = bytes.ms(&[0, 400]);
+        s.rollout.rollback = bytes.of(&[Rollback::None, Rollback::All]);
+        s.recycle.memory_limit = bytes.of(&[None, None, Some(MemoryLimit::Bytes(30_000))]);
+        s.recycle.memory_samples = 1 + bytes.below(2) as u32;
+        s.recycle.max_lifetime = bytes.maybe_ms(&[9_000]);
+        s.recycle.recycle_after_connections = bytes.of(&[None, None, Some(1), Some(5)]);
+        s.balancing.policy =
+            bytes.of(&[Policy::RoundRobin, Policy::RoundRobin, Policy::LeastConnections, Policy::SourceHash]);
+        s.balancing.window = Some(1 + bytes.below(3) as u32);
+        s.balancing.max_connections = bytes.of(&[None, None, None, Some(1), Some(2), Some(5)]);
+        s.balancing.when_no_worker =
+            bytes.of(&[hold(None), hold(Some(ms(0))), hold(Some(ms(900))), WhenNoWorker::Refuse]);
+        s.health.lag_limit = bytes.maybe_ms(&[0, 200, 1_000]);
+        s.health.hang_limit = bytes.of(&[None, Some(None), Some(Some(ms(0))), Some(Some(ms(1_500)))]);
+        s.health.health_max_unavailable = Some(bytes.below(3) as u32);
+        s.hang_stop_timeout = bytes.ms(&[0, 300, 2_000]);
+        s.steady_after = 8;
+        s.look_after = bytes.ms(&[0, 20]);
+        s.seed = bytes.byte().into();
+    })
 }
 
 /// One thing that happens. `None` for what only a dishonest shell does, of an honest one.

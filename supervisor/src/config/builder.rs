@@ -199,6 +199,7 @@ mod tests {
         assert_eq!(fault(|b| b.ready(Ready::Delay(Duration::MAX))), "--ready: this is longer than 365d");
         assert!(fault(|b| b.logical_ids(["a\nb"])).contains(r#""a\nb""#));
         assert!(fault(|b| b.respawn(i64::from(u32::MAX) + 1)).contains("--respawn 4294967296"));
+        assert_eq!(fault(|b| b.recycle_jitter(91)), "--recycle-jitter 91: give 0 to 90 percent");
         assert!(fault(|b| b.window(257)).contains("--window 257: give 1 to 256"));
         assert!(fault(|b| b.workers(Workers::Auto).logical_ids(["a"])).contains("give one of them"));
     }
@@ -224,11 +225,15 @@ mod tests {
         let listeners = &config.settings.listeners;
         assert_eq!((listeners.share.len(), listeners.private.len()), (1, 1));
         let settings = config.pool_settings(42);
-        assert_eq!((settings.workers, settings.max_starting, settings.window, settings.seed), (3, 2, 3, 42));
-        assert_eq!((settings.respawn, settings.stop_timeout, settings.lag_limit), (Some(0), None, None));
-        assert_eq!(settings.restart_delay, Duration::from_millis(7));
-        assert_eq!(settings.max_restart_delay, Duration::from_secs(8));
-        assert_eq!(settings.min_uptime, Duration::from_secs(9));
+        assert_eq!(
+            (settings.workers, settings.max_starting, settings.balancing.window(), settings.seed),
+            (3, 2, 3, 42)
+        );
+        assert_eq!((settings.stop.timeout(), settings.health.lag_limit), (None, None));
+        assert_eq!(settings.restart.limit(), Some(0));
+        assert_eq!(settings.restart.restart_delay, Duration::from_millis(7));
+        assert_eq!(settings.restart.max_restart_delay, Duration::from_secs(8));
+        assert_eq!(settings.restart.min_uptime, Duration::from_secs(9));
     }
 
     #[test]
@@ -237,7 +242,7 @@ mod tests {
         let told = |change: fn(Builder) -> Builder| {
             let builder = change(Builder::new(["x"]).handle_signals(true).patience(ten));
             let config = builder.build_for(3).unwrap();
-            (config.patience, config.pool_settings(1).shutdown_timeout.unwrap().as_secs())
+            (config.patience, config.pool_settings(1).stop.shutdown_within().unwrap().as_secs())
         };
         assert_eq!(told(|b| b), (ten, 8));
         assert_eq!(told(|b| b.handle_signals(false)), (None, 25));

@@ -36,7 +36,7 @@ use crate::io::output::detach_pipe::DetachPipe;
 use crate::io::output::streams::Outputs;
 use crate::io::output::throttle::Throttle;
 use crate::io::process::memory_gauge::MemoryGauge;
-use crate::io::ready::service_manager::ServiceManager;
+use crate::io::readiness::service_manager::ServiceManager;
 use crate::io::sockets::pending::Pending;
 use crate::link::Inbox;
 use crate::pool::{Pool, Requests, Settings};
@@ -120,7 +120,7 @@ impl Shell {
         };
         let ids = config.logical_ids.clone();
         let settings = settings_of(&config, seed);
-        let open = settings.counts().then(OpenConnections::default);
+        let open = settings.balancing.counts().then(OpenConnections::default);
         let monitor = Monitor::new(
             now,
             config.settings.health.lag_limit.map(|limit| limit / 5),
@@ -194,13 +194,13 @@ impl Shell {
 
 /// What the core is told; a share of the memory is known only here.
 fn settings_of(config: &Config, seed: u64) -> Settings {
-    let settings = config.pool_settings(seed);
+    let mut settings = config.pool_settings(seed);
     let share = |percent| {
         let bytes = memory_share::available()? / 100 * u64::from(percent);
         Some((bytes / u64::from(settings.workers.max(1))).max(1))
     };
-    match config.settings.recycle.memory_limit {
-        Some(MemoryLimit::Percent(percent)) => Settings { memory_limit: share(percent), ..settings },
-        Some(MemoryLimit::Bytes(_)) | None => settings,
+    if let Some(MemoryLimit::Percent(percent)) = settings.recycle.memory_limit {
+        settings.recycle.memory_limit = share(percent).map(MemoryLimit::Bytes);
     }
+    settings
 }

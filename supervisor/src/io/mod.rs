@@ -8,7 +8,7 @@ pub(crate) mod drain;
 pub(crate) mod launch;
 
 /// How somebody says that it is ready: a worker to the supervisor, and the supervisor to the service manager.
-pub(crate) mod ready;
+pub(crate) mod readiness;
 
 /// Lanes, the pages that are shared with workers, and the socket at which these ask.
 pub(crate) mod lanes;

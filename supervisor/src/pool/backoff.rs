@@ -1,8 +1,11 @@
 //! When a worker that died is started again: its restart budget, the doubling delay and the jitter.
 //! It rolls no dice: the jitter comes from a seed, so the same inputs give the same delays.
 
-use super::{JITTER, Settings};
+use super::Settings;
 use std::time::Duration;
+
+/// Fraction of a delay by which the jitter may lengthen or shorten it.
+const JITTER: f64 = 0.2;
 
 /// What is left of one worker's patience.
 #[derive(Clone, Debug)]
@@ -19,12 +22,12 @@ impl Backoff {
         // Slots differ so that workers which died together do not come back together.
         let jitter =
             SplitMix64(settings.seed.wrapping_add(u64::from(slot).wrapping_mul(0xA076_1D64_78BD_642F)));
-        Self { left: settings.respawn, delay: first_delay(settings), jitter }
+        Self { left: settings.restart.limit(), delay: first_delay(settings), jitter }
     }
 
     /// How long to wait before the worker starts again after it lived for `uptime`; `None` when the budget is spent.
     pub(super) fn retry(&mut self, uptime: Duration, settings: &Settings) -> Option<Duration> {
-        let lived = uptime >= settings.min_uptime;
+        let lived = uptime >= settings.restart.min_uptime;
         if lived {
             self.refill(settings);
         }
@@ -35,13 +38,13 @@ impl Backoff {
             return Some(Duration::ZERO);
         }
         let delay = self.delay;
-        self.delay = delay.saturating_mul(2).min(settings.max_restart_delay);
+        self.delay = delay.saturating_mul(2).min(settings.restart.max_restart_delay);
         Some(self.jittered(delay))
     }
 
     /// As if nothing had happened yet.
     pub(super) fn refill(&mut self, settings: &Settings) {
-        self.left = settings.respawn;
+        self.left = settings.restart.limit();
         self.delay = first_delay(settings);
     }
 
@@ -57,7 +60,7 @@ impl Backoff {
 }
 
 fn first_delay(settings: &Settings) -> Duration {
-    settings.restart_delay.min(settings.max_restart_delay)
+    settings.restart.restart_delay.min(settings.restart.max_restart_delay)
 }
 
 /// Steele, Lea and Flood's generator: eight bytes of state, any seed is good.
@@ -83,7 +86,7 @@ impl SplitMix64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::sim::settings;
+    use crate::pool::sim::{settings, with};
 
     fn ms(n: u64) -> Duration {
         Duration::from_millis(n)
@@ -97,39 +100,45 @@ mod tests {
 
     #[test]
     fn the_delay_doubles_up_to_its_limit_and_starts_anew_after_a_long_life() {
-        let settings = Settings { restart_delay: ms(100), max_restart_delay: ms(500), ..settings(1) };
+        let settings = with(settings(1), |s| {
+            s.restart.restart_delay = ms(100);
+            s.restart.max_restart_delay = ms(500)
+        });
         let mut backoff = Backoff::new(0, &settings);
         for nominal in [100, 200, 400, 500, 500] {
             assert_near(backoff.retry(ms(1), &settings), ms(nominal));
         }
-        assert_eq!(backoff.retry(settings.min_uptime, &settings), Some(Duration::ZERO));
-        assert_near(backoff.retry(settings.min_uptime - ms(1), &settings), ms(100));
+        assert_eq!(backoff.retry(settings.restart.min_uptime, &settings), Some(Duration::ZERO));
+        assert_near(backoff.retry(settings.restart.min_uptime - ms(1), &settings), ms(100));
         assert_near(backoff.retry(ms(1), &settings), ms(200));
     }
 
     #[test]
     fn the_budget_counts_every_restart_and_is_refilled_by_a_long_life() {
-        let settings = Settings { respawn: Some(2), ..settings(1) };
+        let settings = with(settings(1), |s| s.restart.respawn = 2);
         let mut backoff = Backoff::new(0, &settings);
         assert!(backoff.retry(ms(1), &settings).is_some());
         assert!(backoff.retry(ms(1), &settings).is_some());
         assert_eq!(backoff.left(), Some(0));
         assert_eq!(backoff.retry(ms(1), &settings), None);
-        assert_eq!(backoff.retry(settings.min_uptime, &settings), Some(Duration::ZERO));
+        assert_eq!(backoff.retry(settings.restart.min_uptime, &settings), Some(Duration::ZERO));
         assert_eq!(backoff.left(), Some(1));
     }
 
     #[test]
     fn a_budget_of_nothing_never_restarts() {
-        let settings = Settings { respawn: Some(0), ..settings(1) };
+        let settings = with(settings(1), |s| s.restart.respawn = 0);
         let mut backoff = Backoff::new(0, &settings);
         assert_eq!(backoff.retry(ms(1), &settings), None);
-        assert_eq!(backoff.retry(settings.min_uptime, &settings), None);
+        assert_eq!(backoff.retry(settings.restart.min_uptime, &settings), None);
     }
 
     #[test]
     fn the_jitter_uses_its_whole_range_differs_by_slot_and_repeats_with_the_seed() {
-        let settings = Settings { restart_delay: ms(1000), max_restart_delay: ms(1000), ..settings(2) };
+        let settings = with(settings(2), |s| {
+            s.restart.restart_delay = ms(1000);
+            s.restart.max_restart_delay = ms(1000)
+        });
         let delays = |slot| {
             let mut backoff = Backoff::new(slot, &settings);
             (0..200).map(|_| backoff.retry(ms(1), &settings).expect("no limit")).collect::<Vec<_>>()
@@ -143,8 +152,10 @@ mod tests {
 
     #[test]
     fn absurd_delays_do_not_overflow() {
-        let settings =
-            Settings { restart_delay: Duration::MAX, max_restart_delay: Duration::MAX, ..settings(1) };
+        let settings = with(settings(1), |s| {
+            s.restart.restart_delay = Duration::MAX;
+            s.restart.max_restart_delay = Duration::MAX
+        });
         let mut backoff = Backoff::new(0, &settings);
         for _ in 0..20 {
             assert!(backoff.retry(ms(1), &settings).expect("no limit") > Duration::MAX / 2);

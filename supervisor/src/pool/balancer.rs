@@ -1,14 +1,17 @@
-//! One load balancer: its socket's state, its rotation of lanes, the connections held for it, and the picking of a lane
-//! for each. It owns no lane and decides nothing about workers.
+//! One load balancer: its socket's state, its rotation of lanes, and the connections held for it, which
+//! `dispatching` gives out. It owns no lane and decides nothing about workers.
+
+mod dispatching;
+mod policy;
+
+pub(super) use policy::preference;
 
 use super::admission::Admission;
-use super::covered::is_coming;
 use super::deadlines::after;
-use super::lane::{Lane, Lanes};
-use super::processes::Processes;
+use super::lane::Lane;
 use super::queue::Queue;
 use super::socket::{BalancerState, Door};
-use super::{Deadline, Output, Policy, Settings, Timer};
+use super::{Deadline, Output, Settings, Timer};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -186,7 +189,7 @@ impl Balancer {
     /// When it begins to refuse connections, if nobody comes.
     pub(super) fn refuse_at(&self, settings: &Settings) -> Option<Deadline> {
         let since = self.no_worker_since.filter(|_| !self.refusing)?;
-        Some(after(since, settings.when_no_worker.patience()?))
+        Some(after(since, settings.balancing.when_no_worker.patience()?))
     }
 
     /// The lane joins the rotation where its turn puts it. One that was never dispatched to (0) thus comes first, behind
@@ -223,77 +226,6 @@ impl Balancer {
         self.returned.drain(..).chain(self.accepted.drain(..)).map(|held| held.conn)
     }
 
-    /// Dispatches what is held as far as it goes, and tells when `may_accept` has turned true.
-    pub(super) fn pump(
-        &mut self,
-        now: Instant,
-        settings: &Settings,
-        lanes: &mut Lanes,
-        processes: &mut Processes,
-        outbox: &mut VecDeque<Output>,
-    ) -> Pumped {
-        let mut look = None;
-        let mut spent = false;
-        while self.measuring.is_none()
-            && let Some((conn, source)) = self.next_up()
-            && let Some(place) = self.pick(source, settings.policy, processes)
-        {
-            if conn.is_none()
-                && settings.policy == Policy::LeastConnections
-                && self.is_fewer_coming(now, place, lanes, processes)
-            {
-                self.forget_queue();
-                continue;
-            }
-            let Some(&given) = self.rotation.get(place) else { break };
-            let Place { lane: id, worker, .. } = given;
-            let Some(lane) = lanes.get_mut(&id).filter(|lane| lane.is_ready()) else {
-                self.rotation.remove(place);
-                continue;
-            };
-            if lane.may_be_full(settings) {
-                self.measuring = Some(id);
-                outbox.push_back(Output::Measure { lane: id });
-                break;
-            }
-            let by_credit = conn.is_none() && lane.credit;
-            match conn {
-                Some(_) if self.returned.pop_front().is_some() => {}
-                Some(_) => drop(self.accepted.pop_front()),
-                None => self.queue.queued -= 1,
-            }
-            lane.turn = self.last_turn();
-            self.rotation.remove(place);
-            self.rotation.push_back(Place { turn: lane.turn, lane: id, worker });
-            let sooner = match conn {
-                Some(conn) => lane.dispatch(now, conn, settings),
-                None => lane.grant(now, settings),
-            };
-            look = look.into_iter().chain(sooner).min();
-            outbox.push_back(match conn {
-                Some(conn) => Output::Dispatch { conn, lane: id },
-                None if by_credit => Output::Grant { lane: id },
-                None => Output::TakeFor { lane: id },
-            });
-            self.note_missed(given, source, settings, lanes, processes);
-            if !by_credit {
-                self.dispatched += 1;
-            }
-            if let Some(process) = processes.active_mut(worker) {
-                process.load.add(1);
-                if !by_credit {
-                    process.load.took(1);
-                }
-                spent |= process.recycle.is_spent(process.load.dispatched());
-                if process.load.is_full(settings) {
-                    return Pumped { look, at_limit: Some(worker), spent };
-                }
-            }
-        }
-        self.tell_room(outbox);
-        Pumped { look, at_limit: None, spent }
-    }
-
     /// Tells when `may_accept` has turned true.
     pub(super) fn tell_room(&mut self, outbox: &mut VecDeque<Output>) {
         if std::mem::take(&mut self.queue.has_joined) && self.by_credit && self.queue.waiting > 0 {
@@ -306,39 +238,4 @@ impl Balancer {
         }
         self.accepting = may_accept;
     }
-
-    /// Somebody who has fewer connections than the one at this place is about to take one, and may take the next as well.
-    fn is_fewer_coming(&self, now: Instant, place: usize, lanes: &Lanes, processes: &Processes) -> bool {
-        let open = |worker| processes.active(worker).map_or(u64::MAX, |process| process.load.open());
-        let least = self.rotation.get(place).map_or(0, |place| open(place.worker));
-        let mut own = lanes.values().filter(|lane| lane.balancer() == self.id);
-        own.any(|lane| is_coming(now, lane) && open(lane.worker()) < least)
-    }
-
-    /// The place in the rotation of the lane that the connection is for. All in it are ready, so that a hash which
-    /// prefers one that is not spills over to the next it prefers.
-    fn pick(&self, source: u64, policy: Policy, processes: &Processes) -> Option<usize> {
-        // Of several equal ones, `min_by_key` returns the first.
-        let best = |key: &dyn Fn(&Place) -> u64| {
-            let places = self.rotation.iter().enumerate();
-            places.min_by_key(|(_, place)| key(place)).map(|(place, _)| place)
-        };
-        match policy {
-            Policy::RoundRobin => (!self.rotation.is_empty()).then_some(0),
-            Policy::LeastConnections => {
-                best(&|place| processes.active(place.worker).map_or(u64::MAX, |process| process.load.open()))
-            }
-            Policy::SourceHash => best(&|place| preference(source, place.worker.slot)),
-        }
-    }
-}
-
-/// How much a source prefers a slot: less is more. Does not depend on which other slots there are, so that a worker
-/// that goes or comes moves no source but its own.
-pub(super) fn preference(source: u64, slot: u32) -> u64 {
-    // The finaliser of SplitMix64, which changes half of the bits of the result for each bit of the argument.
-    let mut z = source ^ (u64::from(slot) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }

@@ -76,12 +76,16 @@ impl Boot {
         missing: impl Iterator<Item = &'a Wanted>,
         settings: &Settings,
     ) -> Option<Deadline> {
-        let settle = settings.listen_settle;
+        let settle = settings.rollout.listen_settle;
         let last = self.last_listen().max(self.ready)?;
         let first = self.first()?;
         let due =
             missing.map(|wanted| after(first, wanted.delay.saturating_mul(SLOWER).saturating_add(settle)));
-        let limit = if settings.start_timeout.is_zero() { LONGEST } else { settings.start_timeout };
+        let limit = if settings.readiness.start_timeout.is_zero() {
+            LONGEST
+        } else {
+            settings.readiness.start_timeout
+        };
         let due = due.max().map(|due| due.min(after(since, limit)));
         Some(after(last, settle).max(due?))
     }

@@ -3,12 +3,12 @@
 
 use super::balancer::Balancer;
 use super::closing::{Closing, Stage};
-use super::deadlines::after;
+use super::deadlines::{Deadlines, after};
 use super::pool::{Phase, Pool};
 use super::process::Process;
 use super::socket::{BalancerState, Door};
 use super::state::Event;
-use super::{Deadline, Lane, Note, Output, Timer};
+use super::{Deadline, Lane, Note, Outcome, Output, Timer};
 use crate::ids::BalancerId;
 use std::time::{Duration, Instant};
 
@@ -19,14 +19,15 @@ impl Pool {
             Phase::Idle | Phase::Serving if self.closing.is_none() => {}
             Phase::Idle | Phase::Serving | Phase::Stopping | Phase::Done(_) => return,
         }
-        let Some(told_within) = self.settings.told_within().filter(|_| self.phase == Phase::Serving) else {
+        let Some(told_within) = self.settings.stop.told_within().filter(|_| self.phase == Phase::Serving)
+        else {
             return self.halt(now);
         };
         self.abandon(now);
-        let kill_in = self.settings.shutdown_timeout;
+        let kill_in = self.settings.stop.shutdown_within();
         let workers = self.processes.active_ones().filter(|worker| worker.is_live()).count() as u32;
-        self.note(Note::Stopping { workers, kill_in: kill_in.or(self.settings.stop_timeout) });
-        let begin = after(now, self.settings.drain_delay);
+        self.note(Note::Stopping { workers, kill_in: kill_in.or(self.settings.stop.timeout()) });
+        let begin = after(now, self.settings.stop.drain_delay);
         let drain_by = after(now, told_within);
         self.closing = Some(Closing {
             stage: Stage::Waiting(begin.min(drain_by)),
@@ -39,7 +40,7 @@ impl Pool {
     pub(super) fn halt(&mut self, now: Instant) {
         match self.phase {
             Phase::Idle | Phase::Serving => {
-                let times = [self.settings.stop_timeout, self.settings.shutdown_timeout];
+                let times = [self.settings.stop.timeout(), self.settings.stop.shutdown_within()];
                 self.begin_stopping(now, times.into_iter().flatten().min());
                 self.limit_stop(now);
             }
@@ -96,8 +97,9 @@ impl Pool {
 
     /// All stop at once, and have no longer than the whole stop may take.
     pub(super) fn limit_stop(&mut self, now: Instant) {
-        let limit = self.settings.shutdown_timeout.filter(|_| self.closing.is_none());
-        if let Some(limit) = limit.filter(|limit| self.settings.stop_timeout.is_none_or(|stop| *limit < stop))
+        let limit = self.settings.stop.shutdown_within().filter(|_| self.closing.is_none());
+        if let Some(limit) =
+            limit.filter(|limit| self.settings.stop.timeout().is_none_or(|stop| *limit < stop))
         {
             let (stage, kill_at) = (Stage::Draining, Some(after(now, limit)));
             self.closing = Some(Closing { stage, drain_by: now, kill_at });
@@ -175,5 +177,29 @@ impl Pool {
     pub fn count_processes(&self) -> usize {
         let active = self.processes.active_ones().filter(|process: &&Process| process.is_live()).count();
         active + self.processes.retiring().count()
+    }
+
+    /// When nothing runs any more and nothing will, what is left is closed and `Done` said. Only once the outbox is
+    /// empty: carrying it out may give connections back.
+    pub(super) fn come_to_rest(&mut self) {
+        let is_over = |process: &Process| process.is_over(self.is_unwanted(process));
+        let outcome = match self.phase {
+            _ if self.processes.retiring().next().is_some() => return,
+            Phase::Stopping if !self.processes.active_ones().any(Process::is_live) => self.outcome,
+            Phase::Serving if self.processes.active_ones().all(is_over) => {
+                let is_done = |process: &Process| process.is_finished() || self.is_unwanted(process);
+                let finished = self.processes.currents().all(is_done);
+                if finished { Outcome::Finished } else { Outcome::Exhausted }
+            }
+            Phase::Idle | Phase::Serving | Phase::Stopping | Phase::Done(_) => return,
+        };
+        self.end_rollouts();
+        self.phase = Phase::Done(outcome);
+        while let Some((&id, _)) = self.balancers.first_key_value() {
+            self.close_balancer(id);
+        }
+        self.deadlines = Deadlines::default();
+        self.outbox.push_back(Output::Done(outcome));
+        self.check();
     }
 }

@@ -70,7 +70,7 @@ impl Pool {
         let given = || self.lanes.values().any(|lane| lane.worker() == id && lane.was_given_any());
         let settled = |worker: &Process| {
             let last = worker.boot.last_listen();
-            last.is_none_or(|at| after(at, self.settings.listen_settle) <= now)
+            last.is_none_or(|at| after(at, self.settings.rollout.listen_settle) <= now)
         };
         self.processes.active(id).is_some_and(|worker| worker.is_running() && (given() || settled(worker)))
     }

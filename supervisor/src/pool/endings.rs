@@ -111,7 +111,7 @@ impl Pool {
     /// A reload has come to nothing: what it had replaced goes back, if it is to.
     fn fell_through(&mut self, ticket: u64, failed: Failed, done: Vec<(u32, u32)>) {
         let replaced = done.len() as u32;
-        if self.settings.rollback_all && replaced > 0 {
+        if self.settings.rollout.takes_all_back() && replaced > 0 {
             self.note(Note::RollingBack { failed: failed.clone(), workers: replaced });
             self.start_rollout(Purpose::Rollback { ticket, failed }, self.version, done.into());
         } else {

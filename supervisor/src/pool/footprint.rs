@@ -74,7 +74,7 @@ struct Rest {
 impl Footprint {
     /// A sample of its resident memory.
     pub(super) fn sample(&mut self, resident: u64, settings: &Settings) {
-        let over = settings.memory_limit.is_some_and(|limit| resident > limit);
+        let over = settings.recycle.memory_bytes().is_some_and(|limit| resident > limit);
         self.over = if over { self.over.saturating_add(1) } else { 0 };
         self.resident = resident;
         // What was measured before is old news: if it could not be acted on, it is measured again when it can.
@@ -85,7 +85,7 @@ impl Footprint {
     pub(super) fn wants_measure(&mut self, now: Instant, settings: &Settings) -> bool {
         self.began.get_or_insert(now);
         let rests = self.rest.is_some_and(|rest| now < rest.until && self.resident <= rest.unless_over);
-        let wants = self.over >= settings.memory_samples.max(1) && !self.asked && !rests;
+        let wants = self.over >= settings.recycle.memory_samples.max(1) && !self.asked && !rests;
         self.asked |= wants;
         wants
     }
@@ -98,7 +98,7 @@ impl Footprint {
         settings: &Settings,
     ) -> Option<Spared> {
         self.asked = false;
-        let limit = settings.memory_limit.filter(|_| self.over > 0)?;
+        let limit = settings.recycle.memory_bytes().filter(|_| self.over > 0)?;
         let measure = if proportional.is_some() { Measure::Proportional } else { Measure::Resident };
         let bytes = proportional.unwrap_or(self.resident);
         if bytes <= limit {

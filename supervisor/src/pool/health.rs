@@ -18,7 +18,7 @@ impl Pool {
 
     /// So long has the worker been away from its wait.
     pub(super) fn lagged(&mut self, now: Instant, id: WorkerId, lag: Duration) {
-        let Some(limit) = self.settings.lag_limit else { return };
+        let Some(limit) = self.settings.health.lag_limit else { return };
         if self.late == Some(now) || !self.is_running(id) {
             return;
         }
@@ -93,7 +93,7 @@ impl Pool {
     pub(super) fn is_guilty(&self, finding: Finding) -> bool {
         match finding {
             Finding::Busy | Finding::Stopped | Finding::Lock => true,
-            Finding::Blocked | Finding::Unknown => self.settings.hang_explicit,
+            Finding::Blocked | Finding::Unknown => self.settings.health.replaces_blocked(),
             Finding::Starved | Finding::Traced => false,
         }
     }
@@ -116,7 +116,7 @@ impl Pool {
     /// For how long the worker has hung, as far as its lag and its lanes tell: beyond the limit, and connections have
     /// waited for it. A suspect, or the only one that serves: nobody could take over from that one, so it stays in.
     fn hangs_for(&self, now: Instant, id: WorkerId) -> Option<Duration> {
-        let limit = self.settings.hang_limit?;
+        let limit = self.settings.health.hang_limit()?;
         let worker =
             self.processes.active(id).filter(|worker| !self.is_cordoned(id) && worker.pid().is_some())?;
         let alone = self.serves_alone(id);
@@ -145,11 +145,11 @@ impl Pool {
     /// The shell is to tell of the worker at each look, be its lag zero: it is a suspect, or lagged when it was last told
     /// of, or it serves alone and has taken nothing for too long.
     pub fn is_in_question(&self, now: Instant, id: WorkerId) -> bool {
-        let idle = |lane: &Lane| lane.idle_for(now) >= self.settings.lag_limit;
+        let idle = |lane: &Lane| lane.idle_for(now) >= self.settings.health.lag_limit;
         let lagged = |worker: &Process| self.lags(worker.health.lag());
         self.is_suspect(id)
             || self.processes.active(id).is_some_and(lagged)
-            || self.settings.lag_limit.is_some()
+            || self.settings.health.lag_limit.is_some()
                 && self.lanes.values().any(|lane| lane.worker() == id && idle(lane))
                 && self.serves_alone(id)
     }
@@ -185,7 +185,7 @@ impl Pool {
 
     /// How many serve, if all of them are beyond the limit or about to be.
     pub(super) fn count_starving(&self, now: Instant) -> Option<u32> {
-        let (hang_limit, lag_limit) = (self.settings.hang_limit?, self.settings.lag_limit?);
+        let (hang_limit, lag_limit) = (self.settings.health.hang_limit()?, self.settings.health.lag_limit?);
         // What slows down everybody does not do so in the same moment.
         let limit = hang_limit.saturating_sub(lag_limit);
         let mut serving = 0;
@@ -205,7 +205,7 @@ impl Pool {
 
     fn may_take_down(&self) -> bool {
         let down = self.processes.currents().filter(|process| process.health.replacing).count();
-        down < self.settings.health_max_unavailable as usize
+        down < self.settings.health.max_unavailable(self.settings.workers) as usize
     }
 
     /// Tells the shell whether the worker is a suspect, if it takes it to be otherwise.

@@ -1,6 +1,6 @@
 //! What the pool is told: facts of the operating system, and what people command. Plain data.
 
-use super::{Activity, Exit};
+use super::{Activity, Command, Exit};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ pub enum Input {
     BalancerReopened { balancer: BalancerId, anew: bool },
     /// A process that holds the lane has got the socket from which it accepts by itself.
     SocketGiven { lane: LaneId },
-    /// A process of the worker listens on the balancer's address through this lane. With `ready_by_lane` the first one
+    /// A process of the worker listens on the balancer's address through this lane. With `Readiness::by_listening` the first one
     /// makes the worker ready.
     LaneOpened { lane: LaneId, worker: WorkerId, balancer: BalancerId },
     /// A process that shared the lane `from` has got `to`, whose `LaneOpened` has been told: who else receives from
@@ -140,29 +140,4 @@ pub enum Finding {
     Traced,
     /// It cannot be told.
     Unknown,
-}
-
-/// What can be wanted of one worker.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Run: now if it is down, and again if it stops.
-    Start,
-    /// Stop, and stay down until commanded.
-    Stop,
-    /// Stop and start again, or start if it is down. Needs no budget and no delay.
-    Restart,
-    /// SIGHUP; where nothing runs, start.
-    HangUp,
-    /// SIGKILL, and stay down.
-    ForceStop,
-    /// SIGABRT, and stay down.
-    Dump,
-    /// SIGUSR1 and no kill: somebody debugs it and ends it.
-    Debug,
-    /// This signal, whatever it does.
-    Signal(i32),
-    /// Out of rotation, whatever processes come and go.
-    Cordon,
-    /// Back into rotation, at its end.
-    Uncordon,
 }

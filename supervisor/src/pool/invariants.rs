@@ -153,7 +153,10 @@ fn workers(pool: &Pool) {
 
 fn retiring(pool: &Pool) {
     let down = pool.processes.currents().filter(|process| process.health.replacing).count();
-    assert!(down <= pool.settings.health_max_unavailable as usize, "{down} were taken down for their health");
+    assert!(
+        down <= pool.settings.health.max_unavailable(pool.settings.workers) as usize,
+        "{down} were taken down for their health"
+    );
     let mut seen = HashSet::new();
     for process in pool.processes.retiring() {
         let id = process.id();
@@ -161,7 +164,7 @@ fn retiring(pool: &Pool) {
         assert!(seen.insert(id), "{id} retires twice");
         assert!(stop.pid.is_some() || process.keeps_lanes(), "{id} retires and cannot be ended: {stop:?}");
         let timers = u32::from(stop.forced()) + u32::from(stop.force_at.is_some()) + u32::from(stop.drains());
-        let endless = stop.debugging || pool.settings.stop_timeout.is_none();
+        let endless = stop.debugging || pool.settings.stop.timeout().is_none();
         assert!(timers == 1 || endless && timers == 0, "{id} is never killed, or twice: {stop:?}");
         let has_lane = pool.lanes.values().any(|lane| lane.worker() == id);
         assert!(!has_lane || process.keeps_lanes(), "{id} retires and has a lane");
@@ -225,7 +228,7 @@ fn phase(pool: &Pool) {
 }
 
 fn check_rollout(pool: &Pool, rollout: &Rollout) {
-    let surge = pool.settings.max_surge as usize;
+    let surge = pool.settings.rollout.max_surge as usize;
     let steps = rollout.steps.iter().map(|step| step.slot);
     let mut slots: Vec<_> = steps.chain(rollout.todo.iter().map(|(slot, _)| *slot)).collect();
     slots.sort_unstable();

@@ -1,9 +1,12 @@
-//! One lane: what is believed to wait in it, whether it is moving, and when it is looked at next.
-//! It holds no connection: it counts them.
+//! One lane: what is known of its process and what is believed to wait in it. It holds no connection: it counts them.
+
+mod looks;
+mod status;
+
+pub use status::LaneStatus;
+pub(super) use status::{Eligibility, LaneState};
 
 use super::deadlines::after;
-pub use super::lane_status::LaneStatus;
-pub(super) use super::lane_status::{Eligibility, LaneState};
 use super::spread::Storm;
 use super::{Deadline, Settings};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
@@ -12,10 +15,6 @@ use std::time::{Duration, Instant};
 
 /// All lanes, oldest first.
 pub(super) type Lanes = BTreeMap<LaneId, Lane>;
-
-/// A lane that keeps something waiting is looked at this often at least, a suspect always.
-const LOOK_AT_MOST: Duration = Duration::from_secs(1);
-const LOOK_AT_LEAST: Duration = Duration::from_millis(1);
 
 /// What the pool knows of a lane.
 #[derive(Clone, Debug)]
@@ -174,33 +173,6 @@ impl Lane {
         self.balancer
     }
 
-    /// Whether it may be given connections.
-    pub fn status(&self) -> LaneStatus {
-        match (self.eligibility, self.state) {
-            (Eligibility::Stopping, _) => LaneStatus::Stopping,
-            (Eligibility::Cordoned, _) => LaneStatus::Cordoned,
-            (Eligibility::Waiting, _) => LaneStatus::Waiting,
-            (Eligibility::Suspect, _) | (Eligibility::Open | Eligibility::AtLimit, LaneState::Suspect) => {
-                LaneStatus::Suspect
-            }
-            (Eligibility::Open | Eligibility::AtLimit, LaneState::Left) => LaneStatus::Left,
-            (Eligibility::AtLimit, LaneState::Ready | LaneState::Full) => LaneStatus::AtLimit,
-            (Eligibility::Open, LaneState::Full) => LaneStatus::Full,
-            (Eligibility::Open, LaneState::Ready) => LaneStatus::Ready,
-        }
-    }
-
-    /// It may be given a connection now.
-    pub(super) fn is_ready(&self) -> bool {
-        self.eligibility == Eligibility::Open && self.state == LaneState::Ready && !self.open && !self.rests
-    }
-
-    /// It will be given connections: now, or once it has room or its worker has fewer.
-    pub fn may_take(&self) -> bool {
-        matches!(self.eligibility, Eligibility::Open | Eligibility::AtLimit)
-            && matches!(self.state, LaneState::Ready | LaneState::Full)
-    }
-
     /// It may accept until its queue is empty.
     pub fn has_open_credit(&self) -> bool {
         self.open
@@ -211,17 +183,12 @@ impl Lane {
         self.rests
     }
 
-    /// It may be given connections as soon as it takes those it has.
-    pub(super) fn is_usable(&self) -> bool {
-        matches!(self.eligibility, Eligibility::Open | Eligibility::AtLimit | Eligibility::Suspect)
-    }
-
     /// So many connections may wait in it; or, one by one, be served or wait.
     pub(super) fn window(&self, settings: &Settings) -> u32 {
         match (self.one_by_one, self.credit) {
             (true, _) => 1,
             (false, true) => self.threads,
-            (false, false) => settings.window,
+            (false, false) => settings.balancing.window(),
         }
     }
 
@@ -266,33 +233,6 @@ impl Lane {
     /// A connection may wait in it, or was taken back when it became a suspect.
     pub(super) fn is_waited_in(&self) -> bool {
         self.wanted || self.passed_over || self.stuck.is_some_and(|stuck| stuck.wanted)
-    }
-
-    /// For how long a suspect has taken nothing.
-    pub fn suspect_for(&self, now: Instant) -> Option<Duration> {
-        self.stuck.map(|stuck| now.saturating_duration_since(stuck.since))
-    }
-
-    /// Since when a suspect has taken nothing.
-    pub(super) fn stuck_since(&self) -> Option<Instant> {
-        self.stuck.map(|stuck| stuck.since)
-    }
-
-    /// For how long nothing has been taken from it though something waits.
-    pub(super) fn idle_for(&self, now: Instant) -> Option<Duration> {
-        let waited = self.waiting_since.map(|since| now.saturating_duration_since(since));
-        waited.max(self.suspect_for(now))
-    }
-
-    /// Something was taken again.
-    pub(super) fn recover(&mut self) {
-        self.state = LaneState::Ready;
-        self.stuck = None;
-        self.missed = false;
-    }
-
-    pub(super) fn look_at(&self) -> Option<Deadline> {
-        self.look.map(|look| look.at)
     }
 
     /// One more waits in it. Returns when to look, if that is sooner than it was.
@@ -350,119 +290,6 @@ impl Lane {
         self.sent = self.taken.max(self.sent - 1);
         GaveBack::LookAt(self.look_soon(now, settings))
     }
-
-    /// So many wait in it. Returns when to look, if that is sooner than it was.
-    pub(super) fn observe(
-        &mut self,
-        now: Instant,
-        waiting: u32,
-        count: Count,
-        settings: &Settings,
-    ) -> Option<Deadline> {
-        let taken = self.sent.saturating_sub(u64::from(waiting));
-        let moved = taken > self.taken;
-        self.taken = match count {
-            Count::Exact => taken,
-            Count::AtMost => taken.max(self.taken),
-        };
-        if waiting == 0 {
-            self.waiting_since = None;
-            self.wanted = false;
-            // One that is watched for its thread to wait may be missed.
-            if count == Count::Exact && !(self.state == LaneState::Full && self.is_busy()) {
-                self.look = None;
-            }
-            return None;
-        }
-        if !self.keeps_void() && (moved || self.waiting_since.is_none()) {
-            self.waiting_since = Some(now);
-        }
-        match &mut self.look {
-            None => self.look_soon(now, settings),
-            Some(look) => {
-                let sooner = no_later_than_lag(look.at, now, self.waiting_since, settings);
-                let moved = sooner < look.at;
-                look.at = sooner;
-                moved.then_some(sooner)
-            }
-        }
-    }
-
-    /// Is it time to look? If so, the next look is set.
-    pub(super) fn look_due(&mut self, now: Instant, settings: &Settings) -> bool {
-        let Some(look) = self.look.filter(|look| look.at <= now) else { return false };
-        // A supervisor that comes this late was itself not running: that says nothing about the worker.
-        let late = now.saturating_duration_since(look.at);
-        if settings.lag_limit.is_some_and(|limit| late > limit / 2) {
-            self.waiting_since = self.waiting_since.map(|_| now);
-            self.stuck = self.stuck.map(|stuck| Stuck { since: (stuck.since + late).min(now), ..stuck });
-        }
-        let step = look.step.saturating_mul(2).clamp(LOOK_AT_LEAST, LOOK_AT_MOST);
-        let at = no_later_than_lag(after(now, step), now, self.waiting_since, settings);
-        self.look = Some(Look { at, step });
-        true
-    }
-
-    /// For how long nothing has been taken, if that is too long.
-    pub(super) fn stuck_for(&self, now: Instant, settings: &Settings) -> Option<Duration> {
-        let waited = now.saturating_duration_since(self.waiting_since?);
-        (waited >= settings.lag_limit?).then_some(waited)
-    }
-
-    /// What waited in it is taken back, and a void record waits instead.
-    pub(super) fn become_suspect(&mut self, now: Instant) {
-        self.state = LaneState::Suspect;
-        (self.open, self.rests) = (false, false);
-        self.stuck = Some(Stuck { since: self.waiting_since.unwrap_or(now), wanted: self.wanted });
-        self.empty();
-        self.look = Some(Look { at: now + LOOK_AT_MOST, step: LOOK_AT_MOST });
-    }
-
-    /// What waited in it is taken back, and a void record waits for whoever comes to receive from it.
-    pub(super) fn leave_to_others(&mut self, now: Instant) -> Deadline {
-        self.state = LaneState::Left;
-        (self.open, self.rests) = (false, false);
-        self.stuck = None;
-        self.empty();
-        let at = now + LOOK_AT_MOST;
-        self.look = Some(Look { at, step: LOOK_AT_MOST });
-        at
-    }
-
-    /// Those who shared it have lanes of their own: a void record waits in it for whoever comes.
-    pub fn is_left(&self) -> bool {
-        self.state == LaneState::Left
-    }
-
-    /// What waits in it is a void record, and nothing is to be concluded from that.
-    pub(super) fn keeps_void(&self) -> bool {
-        matches!(self.state, LaneState::Suspect | LaneState::Left)
-    }
-
-    /// The same, though it may well move. Returns when to look, if that is sooner than it was.
-    pub(super) fn yield_up(&mut self, now: Instant, settings: &Settings) -> Option<Deadline> {
-        self.state = LaneState::Ready;
-        self.empty();
-        self.look_soon(now, settings)
-    }
-
-    fn empty(&mut self) {
-        self.sent = self.taken + 1;
-        self.last = None;
-        self.waiting_since = None;
-        self.wanted = false;
-    }
-
-    fn look_soon(&mut self, now: Instant, settings: &Settings) -> Option<Deadline> {
-        let step = settings.look_after.min(LOOK_AT_MOST);
-        let mut at = no_later_than_lag(after(now, step), now, self.waiting_since, settings);
-        if let Some(look) = self.look {
-            at = at.min(look.at);
-        }
-        let sooner = self.look.is_none_or(|look| at < look.at);
-        self.look = Some(Look { at, step });
-        sooner.then_some(at)
-    }
 }
 
 /// What became of a connection that came back.
@@ -470,15 +297,4 @@ impl Lane {
 pub(super) enum GaveBack {
     No,
     LookAt(Option<Deadline>),
-}
-
-/// A look at the moment a lane may become a suspect, not up to a second after it.
-fn no_later_than_lag(at: Instant, now: Instant, since: Option<Instant>, settings: &Settings) -> Deadline {
-    match (since, settings.lag_limit) {
-        (Some(since), Some(limit)) => {
-            let verdict = after(since, limit);
-            if verdict > now { at.min(verdict) } else { at }
-        }
-        (None, _) | (_, None) => at,
-    }
 }

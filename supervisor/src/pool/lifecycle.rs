@@ -64,7 +64,7 @@ impl Pool {
         let place = self.processes.find(id);
         // Only of one that has the slot does it matter whether its work is done.
         let may_finish = place.and_then(|place| self.processes.at(place)).is_some_and(Process::is_current);
-        let ok = matches!(exit, Exit::Code(code) if self.settings.exit_codes_ok.contains(&code));
+        let ok = matches!(exit, Exit::Code(code) if self.settings.restart.exit_codes_ok.contains(&code));
         let event = if ok && may_finish { Event::Finished } else { Event::Exited };
         self.act_at(now, place, event, Cause::Exit(exit));
     }
@@ -87,7 +87,7 @@ impl Pool {
 
     /// A cluster of which no worker has ever been ready, and each has died, is more likely wrong than unlucky.
     pub(super) fn give_up_on_a_bad_start(&mut self, now: Instant, worker: WorkerId, exit: Option<Exit>) {
-        let hopeless = !self.settings.keep_trying
+        let hopeless = !self.settings.restart.keep_trying
             && !self.ever_ready
             && self.phase == Phase::Serving
             && self.slots.iter().all(|slot| slot.has_died || slot.removed);

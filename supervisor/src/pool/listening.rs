@@ -32,7 +32,7 @@ impl Pool {
     }
 
     pub(super) fn balancer_failed(&mut self, now: Instant, id: BalancerId, error: String) {
-        let retry_in = self.settings.server_restart_delay;
+        let retry_in = self.settings.listeners.server_restart_delay;
         match self.balancers.get(&id).map(Balancer::state) {
             Some(state @ (BalancerState::Starting | BalancerState::Running)) => {
                 self.note(Note::BalancerFailed { balancer: id, error, retry_in });

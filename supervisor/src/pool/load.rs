@@ -51,7 +51,7 @@ impl Load {
     }
 
     pub(super) fn is_full(&self, settings: &Settings) -> bool {
-        settings.max_connections.is_some_and(|max| self.open() >= u64::from(max))
+        settings.balancing.max_connections.is_some_and(|max| self.open() >= u64::from(max))
     }
 
     /// It has been given so many, or the right to accept them.

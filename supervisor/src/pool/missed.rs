@@ -34,7 +34,7 @@ impl Balancer {
             else {
                 continue;
             };
-            let first = match settings.policy {
+            let first = match settings.balancing.policy {
                 Policy::RoundRobin => lane.turn < given.turn,
                 Policy::LeastConnections => {
                     let open = processes.active(given.worker).map_or(u64::MAX, |other| other.load.open());

@@ -16,7 +16,7 @@
 //!   a lane by `Retire`, a balancer that is not known or opens once the cluster stops by `CloseBalancer`.
 //! - `Late` comes before the `Lag`s of its look and with the same `now`. `Lag` comes at each look for who is at or above
 //!   half of `lag_limit` and for every `Pool::is_in_question`, be it zero: who is not told of stays a suspect.
-//! - Without `ready_by_lane` only `Ready` makes a worker ready, and its lanes get nothing before; what the shell puts into
+//! - Without `Readiness::by_listening` only `Ready` makes a worker ready, and its lanes get nothing before; what the shell puts into
 //!   such a lane to try the worker is its own, and not told of.
 //! - Two processes of one slot may live for a while: one found hung, not ready in time or replaced retires while the slot
 //!   goes on with the next, and a successor starts before it has the slot.
@@ -35,11 +35,13 @@ mod booting;
 mod closing;
 mod cluster_stop;
 mod command;
+mod commanding;
 mod completeness;
 mod covered;
 mod credit;
 mod deadlines;
 mod early_connects;
+mod eligibility;
 mod endings;
 mod exit;
 mod follow;
@@ -49,11 +51,13 @@ mod input;
 #[cfg(any(test, debug_assertions))]
 mod invariants;
 mod lane;
-mod lane_status;
+mod lane_lifecycle;
 mod lifecycle;
 mod listening;
 mod load;
 mod missed;
+mod note;
+mod open_credit;
 mod output;
 mod pacing;
 #[expect(clippy::module_inception, reason = "a file is named after its one noun, and this one is the pool")]
@@ -61,6 +65,7 @@ mod pool;
 mod process;
 mod processes;
 mod queue;
+mod queue_looks;
 mod readiness;
 mod recycle;
 mod recycling;
@@ -82,6 +87,7 @@ mod spread;
 mod spreading;
 mod state;
 mod steady;
+mod stop_rules;
 mod successor;
 mod suspects;
 mod suspicion;
@@ -95,18 +101,20 @@ mod worker;
 
 pub use balancer::Balancer;
 pub use booting::{Activity, BootEnd};
+pub use command::Command;
 pub use deadlines::Timer;
 pub use early_connects::Connecting;
 pub use exit::{Exit, Signal, Then};
 pub use footprint::Measure;
-pub use input::{Command, Finding, Input};
+pub use input::{Finding, Input};
 pub use lane::{Lane, LaneStatus};
-pub use output::{Change, Note, Outcome, Output};
+pub use note::Note;
+pub use output::{Change, Outcome, Output};
 pub use pool::{Phase, Pool};
 pub use recycle::RecycleReason;
 pub use requests::{Meaning, Request, Requests};
 pub use rollout::{Failed, Progress, Purpose, Reloaded, Rollout};
-pub use settings::{JITTER, Policy, Settings, WhenNoWorker};
+pub use settings::{Drain, MemoryLimit, Options, Policy, Ready, Rollback, Settings, WhenNoWorker};
 pub use socket::BalancerState;
 pub use state::{Next, Reason, State, Stop};
 pub(crate) use trust::{Kin, User, speaks_for};

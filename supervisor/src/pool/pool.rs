@@ -1,19 +1,18 @@
 //! The pool: what is known of the cluster, and where each input goes.
 //! It performs no IO and reads no clock; the contract is in the parent module.
 
-use super::balancer::{Balancer, Held, Pumped};
+use super::balancer::{Balancer, Held};
 use super::closing::Closing;
 use super::deadlines::Deadlines;
-use super::lane::{Eligibility, Lanes};
+use super::lane::Lanes;
 use super::process::{Process, Role};
 use super::processes::Processes;
 use super::refusals::Refusals;
 use super::rollout::Rollout;
 use super::slot::Slot;
-use super::{Deadline, Input, Note, Outcome, Output, Settings, Timer};
-use crate::ids::{BalancerId, WorkerId};
+use super::{Deadline, Input, Note, Outcome, Output, Settings};
+use crate::ids::BalancerId;
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::Bound;
 use std::time::Instant;
 
 /// The pure core of one cluster.
@@ -69,14 +68,14 @@ pub enum Phase {
 
 impl Pool {
     /// A cluster that has not been started. Settings that must be at least 1 count as 1 when they are 0.
-    pub fn new(settings: Settings) -> Self {
-        let settings = Settings {
-            workers: settings.workers.max(1),
-            max_starting: settings.max_starting.max(1),
-            window: settings.window.max(1),
-            max_connections: settings.max_connections.map(|max| max.max(1)),
-            ..settings
-        };
+    pub fn new(mut settings: Settings) -> Self {
+        settings.workers = settings.workers.max(1);
+        settings.max_starting = settings.max_starting.max(1);
+        let Settings { workers, balancing, health, .. } = &mut settings;
+        balancing.window = Some(balancing.window().max(1));
+        balancing.max_connections = balancing.max_connections.map(|max| max.max(1));
+        // By the number of workers at the start, whatever it becomes.
+        health.health_max_unavailable = Some(health.max_unavailable(*workers));
         Self {
             phase: Phase::Idle,
             outcome: Outcome::Stopped,
@@ -250,16 +249,6 @@ impl Pool {
         self.deadlines.next().map(|(at, _)| at)
     }
 
-    /// The slot of this process gets no connections because somebody said so.
-    pub(super) fn is_cordoned(&self, id: WorkerId) -> bool {
-        self.slots.get(id.slot as usize).is_some_and(|slot| slot.cordoned)
-    }
-
-    /// What the lanes of the process may be given.
-    pub(super) fn eligibility_of(&self, process: &Process) -> Eligibility {
-        process.eligibility(self.is_cordoned(process.id()), &self.settings)
-    }
-
     /// It is not to be started again.
     pub(super) fn is_unwanted(&self, process: &Process) -> bool {
         match process.role {
@@ -273,76 +262,8 @@ impl Pool {
         self.outbox.push_back(Output::Note(note));
     }
 
-    /// Dispatches what is held for the balancer as far as it goes.
-    pub(super) fn pump(&mut self, now: Instant, id: BalancerId) {
-        if let Some(worker) = self.pump_until_limit(now, id) {
-            self.update_eligibility(now, worker);
-            // Others may have counted on the worker as well.
-            self.pump_all(now);
-        }
-    }
-
-    pub(super) fn pump_all(&mut self, now: Instant) {
-        let mut next = self.balancers.keys().next().copied();
-        while let Some(id) = next {
-            next = match self.pump_until_limit(now, id) {
-                Some(worker) => {
-                    self.update_eligibility(now, worker);
-                    self.balancers.keys().next().copied()
-                }
-                None => {
-                    self.balancers.range((Bound::Excluded(id), Bound::Unbounded)).next().map(|(id, _)| *id)
-                }
-            };
-        }
-    }
-
-    /// Dispatches until a worker has as many connections as it may, and tells which.
-    fn pump_until_limit(&mut self, now: Instant, id: BalancerId) -> Option<WorkerId> {
-        let Self { balancers, lanes, processes, settings, outbox, .. } = self;
-        let Pumped { look, at_limit, spent } =
-            balancers.get_mut(&id)?.pump(now, settings, lanes, processes, outbox);
-        self.look_at(look);
-        if spent && self.spent.is_none() && self.may_roll() {
-            // Looked into once what is under way here is done.
-            self.spent = Some(now);
-            self.deadlines.lower(now, Timer::Recycle);
-        }
-        at_limit
-    }
-
-    pub(super) fn look_at(&mut self, look: Option<Deadline>) {
-        if let Some(at) = look {
-            self.deadlines.lower(at, Timer::Look);
-        }
-    }
-
-    /// When nothing runs any more and nothing will, what is left is closed and `Done` said. Only once the outbox is
-    /// empty: carrying it out may give connections back.
-    fn come_to_rest(&mut self) {
-        let is_over = |process: &Process| process.is_over(self.is_unwanted(process));
-        let outcome = match self.phase {
-            _ if self.processes.retiring().next().is_some() => return,
-            Phase::Stopping if !self.processes.active_ones().any(Process::is_live) => self.outcome,
-            Phase::Serving if self.processes.active_ones().all(is_over) => {
-                let is_done = |process: &Process| process.is_finished() || self.is_unwanted(process);
-                let finished = self.processes.currents().all(is_done);
-                if finished { Outcome::Finished } else { Outcome::Exhausted }
-            }
-            Phase::Idle | Phase::Serving | Phase::Stopping | Phase::Done(_) => return,
-        };
-        self.end_rollouts();
-        self.phase = Phase::Done(outcome);
-        while let Some((&id, _)) = self.balancers.first_key_value() {
-            self.close_balancer(id);
-        }
-        self.deadlines = Deadlines::default();
-        self.outbox.push_back(Output::Done(outcome));
-        self.check();
-    }
-
     /// Debug builds check every invariant after every input, so that all tests do, those of the shell too.
-    fn check(&self) {
+    pub(super) fn check(&self) {
         #[cfg(any(test, debug_assertions))]
         self.check_invariants();
     }

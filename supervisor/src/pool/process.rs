@@ -242,7 +242,7 @@ impl Process {
 
     /// The moments it waits for.
     pub(super) fn timers(&self, settings: &Settings) -> impl Iterator<Item = (Deadline, Timer)> + use<> {
-        let start_timeout = settings.start_timeout;
+        let start_timeout = settings.readiness.start_timeout;
         let (first, second) = match self.state {
             State::Standby { due, .. } => (due.map(|at| (at, Timer::Restart)), None),
             State::Starting { pid, since, slot_until } => (

@@ -45,7 +45,8 @@ impl Pool {
     /// One that is not ready in time has failed: it is known when it would be, or that its like listen. No time at all is
     /// no limit: nobody could keep it.
     pub(super) fn must_be_ready(&self) -> bool {
-        !self.settings.start_timeout.is_zero() && (self.settings.ready_explicit || self.ever_listened)
+        !self.settings.readiness.start_timeout.is_zero()
+            && (self.settings.readiness.is_chosen() || self.ever_listened)
     }
 
     /// What the worker does: the answer to `LookAtBoot`. `None` is not known, which is never taken for waiting.
@@ -112,7 +113,7 @@ impl Process {
 
     /// From when on it is ready though it does not listen, once its boot is over.
     pub(super) fn alone_since(&self, since: Instant, settings: &Settings) -> Option<Deadline> {
-        let delay = settings.ready_without_listening.filter(|_| !self.boot.has_listened())?;
+        let delay = settings.readiness.without_listening().filter(|_| !self.boot.has_listened())?;
         Some(after(since, delay))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::deadlines::after;
 use super::footprint::{Excess, Footprint, Measure};
-use super::{Deadline, JITTER, Settings};
+use super::{Deadline, Settings};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 
@@ -29,12 +29,12 @@ pub(super) struct Recycle {
 }
 
 impl Recycle {
-    /// Limits are shortened by up to a fifth, differently for each process, so that those which began together do not end
-    /// together.
+    /// Limits are shortened differently for each process, so that those which began together do not end together.
     pub(super) fn new(now: Instant, id: WorkerId, settings: &Settings) -> Self {
-        let factor = 1.0 - JITTER * fraction(settings.seed, id);
-        let life = settings.max_lifetime.map(|limit| limit.mul_f64(factor));
-        let serve = settings.recycle_after_connections.map(|limit| ((limit as f64 * factor) as u64).max(1));
+        let factor = 1.0 - settings.recycle.jitter() * fraction(settings.seed, id);
+        let life = settings.recycle.max_lifetime.map(|limit| limit.mul_f64(factor));
+        let serve =
+            settings.recycle.recycle_after_connections.map(|limit| ((limit as f64 * factor) as u64).max(1));
         Self {
             since: Some(now),
             lives_until: life.map(|life| after(now, life)),
@@ -61,7 +61,7 @@ impl Recycle {
         if self.again_at.is_some() {
             return None;
         }
-        let excess = settings.memory_limit.zip(self.footprint.excess());
+        let excess = settings.recycle.memory_bytes().zip(self.footprint.excess());
         let memory =
             excess.map(|(limit, Excess { bytes, measure })| RecycleReason::Memory { bytes, limit, measure });
         let old = self.lives_until.filter(|until| *until <= now).and(self.since);

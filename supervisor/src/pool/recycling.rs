@@ -29,7 +29,8 @@ impl Pool {
     /// So many bytes are the worker's own or its part of what it shares; `None` if that cannot be read.
     pub(super) fn memory_measured(&mut self, now: Instant, id: WorkerId, proportional: Option<u64>) {
         let Self { processes, settings, .. } = self;
-        let Some((Process { recycle, .. }, limit)) = processes.active_mut(id).zip(settings.memory_limit)
+        let Some((Process { recycle, .. }, limit)) =
+            processes.active_mut(id).zip(settings.recycle.memory_bytes())
         else {
             return;
         };

@@ -29,7 +29,7 @@ impl Pool {
     /// An event for those of the slot that retire, or for all that do.
     pub(super) fn act_on_retiring(&mut self, now: Instant, slot: Option<u32>, event: Event) {
         // Whoever stops a cluster that has no time to stop waits for nobody.
-        let at_once = self.settings.stop_timeout == Some(Duration::ZERO);
+        let at_once = self.settings.stop.timeout() == Some(Duration::ZERO);
         let event = if event == Event::Shutdown && at_once { Event::Kill } else { event };
         for id in self.processes.retiring().map(Process::id).collect::<Vec<_>>() {
             if slot.is_none_or(|slot| slot == id.slot) {

@@ -134,7 +134,7 @@ impl Pool {
 
     /// Begins with as many slots as may be at it at a time. True if there was one.
     fn next_slots(&mut self, now: Instant) -> bool {
-        let (surge, unavailable) = (self.settings.max_surge, self.settings.max_unavailable);
+        let (surge, unavailable) = (self.settings.rollout.max_surge, self.settings.rollout.max_unavailable);
         let Some(rollout) = self.rollout.as_ref().filter(|rollout| rollout.prepared) else { return false };
         let count =
             |which: &dyn Fn(&Step) -> bool| rollout.steps.iter().filter(|step| which(step)).count() as u32;
@@ -205,7 +205,7 @@ impl Pool {
                 Some(_) | None => None,
             },
             Stage::Coming if self.is_complete(now, place) => {
-                Some(Stage::Proving(after(now, self.settings.min_healthy_time)))
+                Some(Stage::Proving(after(now, self.settings.rollout.min_healthy_time)))
             }
             Stage::Proving(until) if until <= now && self.is_well(process) => {
                 let old = self.processes.current(slot).map(Process::id).filter(|old| *old != process);
@@ -217,7 +217,7 @@ impl Pool {
             }
             // It is to be well all the time: that begins anew.
             Stage::Proving(until) if until <= now => {
-                Some(Stage::Proving(after(now, self.settings.min_healthy_time.max(PROVE_AGAIN))))
+                Some(Stage::Proving(after(now, self.settings.rollout.min_healthy_time.max(PROVE_AGAIN))))
             }
             Stage::Draining(old) if self.processes.find_retiring(old).is_none() => None,
             Stage::Coming | Stage::Proving(_) | Stage::Draining(_) => return false,

@@ -66,14 +66,14 @@ impl Pool {
 
     /// One of several processes that takes nothing is looked at closely: whether the others are well says nothing of it.
     pub(super) fn examine_holder(&mut self, id: LaneId) {
-        if self.settings.hang_limit.is_some() && self.is_suspect_alone(id) {
+        if self.settings.health.hang_limit().is_some() && self.is_suspect_alone(id) {
             self.outbox.push_back(Output::ExamineHolder { lane: id });
         }
     }
 
     /// The answer: one that hangs beyond the limit, and was wanted, is ended. Its parent starts another, if it likes.
     pub(super) fn holder_examined(&mut self, now: Instant, id: LaneId, finding: Finding, evidence: String) {
-        let Some(limit) = self.settings.hang_limit else { return };
+        let Some(limit) = self.settings.health.hang_limit() else { return };
         if self.late == Some(now) || !self.is_guilty(finding) || !self.is_suspect_alone(id) {
             return;
         }

@@ -57,19 +57,19 @@ impl Pool {
     fn behind(&self, now: Instant, worker: &Process) -> Duration {
         let own = self.lanes.values().filter(|lane| lane.worker() == worker.id());
         let stuck = own.filter_map(|lane| lane.idle_for(now)).max().unwrap_or_default();
-        let fresh = self.settings.lag_limit.unwrap_or_default();
+        let fresh = self.settings.health.lag_limit.unwrap_or_default();
         worker.health.lag_now(now, fresh).max(stuck)
     }
 
     /// It is beyond the limit, or may soon be: what slows down everybody does not do so in the same moment.
     pub(super) fn lags(&self, lag: Duration) -> bool {
-        self.settings.lag_limit.is_some_and(|limit| lag >= limit / 2)
+        self.settings.health.lag_limit.is_some_and(|limit| lag >= limit / 2)
     }
 
     /// So long that it is of no use in rotation, whatever others do.
     fn lags_for_long(&self, lag: Duration) -> bool {
-        let long = self.settings.lag_limit.map(|limit| limit.saturating_mul(LONG));
-        let limit = long.into_iter().chain(self.settings.hang_limit).min();
+        let long = self.settings.health.lag_limit.map(|limit| limit.saturating_mul(LONG));
+        let limit = long.into_iter().chain(self.settings.health.hang_limit()).min();
         limit.is_some_and(|limit| lag >= limit)
     }
 

@@ -1,78 +1,56 @@
-//! The part of the pool that knows lanes and connections: what may be dispatched where, and which lanes are not moving.
-//! It touches no connection: it names them.
+//! The part of the pool that knows connections that the shell holds, and lanes that are counted: what may be dispatched where, and which
+//! lanes are not moving. It touches no connection: it names them.
 
-use super::balancer::{Balancer, Held};
+use super::balancer::{Balancer, Held, Pumped};
 use super::lane::{Count, Eligibility, GaveBack, Lane, LaneState};
-use super::pool::{Phase, Pool};
-use super::process::Process;
-use super::state::Event;
-use super::{LaneStatus, Note, Output, Timer};
+use super::pool::Pool;
+use super::{Deadline, LaneStatus, Note, Output, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
+use std::ops::Bound;
 use std::time::Instant;
 
 impl Pool {
-    pub(super) fn lane_opened(&mut self, now: Instant, id: LaneId, worker: WorkerId, to: BalancerId) {
-        if self.lanes.contains_key(&id) {
-            return;
+    /// Dispatches what is held for the balancer as far as it goes.
+    pub(super) fn pump(&mut self, now: Instant, id: BalancerId) {
+        if let Some(worker) = self.pump_until_limit(now, id) {
+            self.update_eligibility(now, worker);
+            // Others may have counted on the worker as well.
+            self.pump_all(now);
         }
-        let live = self.processes.active(worker).is_some_and(Process::is_live) || self.keeps_lanes(worker);
-        if !live || !self.balancers.contains_key(&to) {
-            // Nobody of ours receives from it; and if it was to be the first of its balancer, there is none.
-            self.outbox.push_back(Output::Retire { lane: id });
-            if let Some(balancer) = self.balancers.get_mut(&to) {
-                balancer.served = true;
-                self.close_unserved();
-            }
-            return;
-        }
-        let first = !self.serves(worker, to);
-        if first {
-            self.note(Note::Listening { worker, balancer: to });
-        }
-        self.ever_listened = true;
-        self.note_opened(now, worker, to);
-        self.refusals.listened(worker, to);
-        if self.settings.ready_by_lane {
-            self.act_on(now, worker, Event::Ready);
-        }
-        let eligibility = self
-            .processes
-            .active(worker)
-            .map_or(Eligibility::Stopping, |process| self.eligibility_of(process));
-        let lane = Lane::new(worker, to, eligibility);
-        if let Some(balancer) = self.balancers.get_mut(&to) {
-            balancer.served = true;
-            if lane.is_ready() {
-                balancer.enter(id, &lane);
-            }
-        }
-        self.lanes.insert(id, lane);
-        self.pump(now, to);
-        self.launch(now);
-        self.close_unserved();
     }
 
-    pub(super) fn lane_closed(&mut self, now: Instant, id: LaneId) {
-        let Some(lane) = self.lanes.remove(&id) else { return };
-        let (worker, balancer) = (lane.worker(), lane.balancer());
-        let was_given = lane.credit && (lane.open || lane.in_flight() > 0);
-        if let Some(balancer) = self.balancers.get_mut(&balancer) {
-            balancer.leave(id);
+    pub(super) fn pump_all(&mut self, now: Instant) {
+        let mut next = self.balancers.keys().next().copied();
+        while let Some(id) = next {
+            next = match self.pump_until_limit(now, id) {
+                Some(worker) => {
+                    self.update_eligibility(now, worker);
+                    self.balancers.keys().next().copied()
+                }
+                None => {
+                    self.balancers.range((Bound::Excluded(id), Bound::Unbounded)).next().map(|(id, _)| *id)
+                }
+            };
         }
-        self.outbox.push_back(Output::Retire { lane: id });
-        self.count_anew(now, worker);
-        self.return_to_left(worker, balancer);
-        self.tell_suspicion(worker);
-        if !self.serves(worker, balancer) {
-            self.note(Note::StoppedListening { worker, balancer });
+    }
+
+    /// Dispatches until a worker has as many connections as it may, and tells which.
+    fn pump_until_limit(&mut self, now: Instant, id: BalancerId) -> Option<WorkerId> {
+        let Self { balancers, lanes, processes, settings, outbox, .. } = self;
+        let Pumped { look, at_limit, spent } =
+            balancers.get_mut(&id)?.pump(now, settings, lanes, processes, outbox);
+        self.look_at(look);
+        if spent && self.spent.is_none() && self.may_roll() {
+            // Looked into once what is under way here is done.
+            self.spent = Some(now);
+            self.deadlines.lower(now, Timer::Recycle);
         }
-        if self.is_unserved(balancer) && !self.is_anyone_coming() {
-            self.close_balancer(balancer);
-        } else {
-            self.pump(now, balancer);
-            if was_given {
-                self.look_again(balancer);
-            }
+        at_limit
+    }
+
+    pub(super) fn look_at(&mut self, look: Option<Deadline>) {
+        if let Some(at) = look {
+            self.deadlines.lower(at, Timer::Look);
         }
     }
 
@@ -270,131 +248,5 @@ impl Pool {
 
     fn rotates(&self, balancer: BalancerId) -> bool {
         self.balancers.get(&balancer).is_some_and(|balancer| !balancer.rotation.is_empty())
-    }
-
-    pub(super) fn open_connections(&mut self, now: Instant, id: WorkerId, open: u64) {
-        let Some(worker) = self.processes.active_mut(id) else { return };
-        if worker.is_live() {
-            // Whoever counted did so before what they have not heard of.
-            let coming = self.lanes.values().filter(|lane| lane.worker() == id);
-            worker.load.report(open, coming.map(|lane| u64::from(lane.unpolled())).sum());
-            self.update_eligibility(now, id);
-            self.pump_all(now);
-        }
-    }
-
-    /// The worker may have fewer connections than is believed, though none has ended: another count may show that it has room.
-    pub(super) fn count_anew(&mut self, now: Instant, id: WorkerId) {
-        let Some(worker) = self.processes.active_mut(id) else { return };
-        worker.load.count_anew(now);
-        if let Some(at) = worker.load.count_at() {
-            self.deadlines.lower(at, Timer::Count);
-        }
-    }
-
-    /// What a worker's lanes may be given follows from its state, its cordon and its connections, all of which may have
-    /// changed: they leave the rotation or come back.
-    pub(super) fn update_eligibility(&mut self, now: Instant, id: WorkerId) {
-        let Self { slots, processes, lanes, balancers, settings, .. } = self;
-        let (mut watched, mut watch, mut eligibility) = (None, None, Eligibility::Stopping);
-        let cordoned = slots.get(id.slot as usize).is_some_and(|slot| slot.cordoned);
-        if let Some(worker) = processes.active_mut(id) {
-            eligibility = worker.eligibility(cordoned, settings);
-            watched = worker.load.count_at();
-            worker.load.watch(now, eligibility == Eligibility::AtLimit);
-            watch = worker.load.count_at();
-        }
-        let mut shut = false;
-        for (&lane_id, lane) in
-            lanes.iter_mut().filter(|(_, lane)| lane.worker() == id && lane.eligibility != eligibility)
-        {
-            let Some(balancer) = balancers.get_mut(&lane.balancer()) else { continue };
-            let was_ready = lane.is_ready();
-            if matches!(lane.eligibility, Eligibility::Cordoned | Eligibility::Suspect) {
-                lane.turn = balancer.last_turn();
-            }
-            if eligibility == Eligibility::Suspect {
-                balancer.has_suspects();
-            }
-            lane.missed = false;
-            lane.eligibility = eligibility;
-            match (was_ready, lane.is_ready()) {
-                (true, false) => balancer.leave(lane_id),
-                (false, true) => balancer.enter(lane_id, lane),
-                (true, true) | (false, false) => {}
-            }
-            balancer.tell_room(&mut self.outbox);
-            shut |= !lane.is_usable() || eligibility == Eligibility::Suspect;
-        }
-        match (watched, watch) {
-            (None, Some(at)) => self.deadlines.lower(at, Timer::Count),
-            (Some(_), None) => self.deadlines = self.earliest(),
-            (None, None) | (Some(_), Some(_)) => {}
-        }
-        if shut && self.phase == Phase::Serving {
-            self.yield_lanes_of(now, id);
-        }
-    }
-
-    /// Takes back what waits in the lanes of a worker that is to get nothing more, where another worker serves the address.
-    /// That the others have no room at this moment is no reason to leave it: the worker would accept it after it was said
-    /// to be out of rotation. It waits for them in front of the kernel's queue.
-    fn yield_lanes_of(&mut self, now: Instant, worker: WorkerId) {
-        let takers: Vec<BalancerId> = self
-            .lanes
-            .values()
-            .filter(|lane| lane.worker() != worker && lane.may_take())
-            .map(Lane::balancer)
-            .collect();
-        let by_credit =
-            |lane: &Lane| lane.worker() == worker && lane.credit && lane.eligibility != Eligibility::AtLimit;
-        let credits: Vec<LaneId> =
-            self.lanes.iter().filter(|(_, lane)| by_credit(lane)).map(|(id, _)| *id).collect();
-        for lane in credits {
-            self.revoke(now, lane);
-        }
-        let Self { lanes, settings, outbox, deadlines, .. } = self;
-        for (&id, lane) in lanes.iter_mut().filter(|(_, lane)| lane.worker() == worker && !lane.credit) {
-            // A suspect's are taken back in any case: they are the next to be given.
-            let stay = lane.eligibility != Eligibility::Suspect && !takers.contains(&lane.balancer());
-            if stay || lane.in_flight() == 0 || matches!(lane.state, LaneState::Suspect | LaneState::Left) {
-                continue;
-            }
-            if let Some(at) = lane.yield_up(now, settings) {
-                deadlines.lower(at, Timer::Look);
-            }
-            // It has room again, which nobody may come to tell: what is taken back was not taken by the worker.
-            if lane.state == LaneState::Full && lane.in_flight() < u64::from(lane.window(settings)) {
-                lane.state = LaneState::Ready;
-            }
-            outbox.push_back(Output::TakeBack { lane: id });
-        }
-    }
-
-    /// The worker is gone: its lanes are closed, and what waits in them comes back.
-    pub(super) fn retire_lanes_of(&mut self, worker: WorkerId) {
-        let Self { lanes, balancers, outbox, .. } = self;
-        lanes.retain(|&id, lane| {
-            if lane.worker() != worker {
-                return true;
-            }
-            if let Some(balancer) = balancers.get_mut(&lane.balancer()) {
-                balancer.leave(id);
-                if lane.credit && lane.open {
-                    // The kernel may have woken it for a connection.
-                    balancer.queue.storm.right_ended();
-                    outbox.push_back(Output::LookAtQueue { balancer: balancer.id() });
-                }
-            }
-            outbox.push_back(Output::Retire { lane: id });
-            if lane.credit && (lane.open || lane.in_flight() > 0) {
-                outbox.push_back(Output::LookAtQueue { balancer: lane.balancer() });
-            }
-            false
-        });
-    }
-
-    fn serves(&self, worker: WorkerId, balancer: BalancerId) -> bool {
-        self.lanes.values().any(|lane| lane.worker() == worker && lane.balancer() == balancer)
     }
 }

@@ -1,10 +1,11 @@
-//! The one table that changes the state of a process: every state by every event, without a wildcard; and the rules by which a
-//! process that stops is drained, told and killed. It performs nothing: the effect of a cell is told.
+//! The one table that changes the state of a process: every state by every event, without a wildcard. It performs nothing:
+//! the effect of a cell is told.
 
 use super::deadlines::after;
 use super::state::{Effect, Event, Next, Reason, State, Stop};
+use super::stop_rules::{after_stop, asked, asked_to_drain, cut, debugged, forced, killed, leave, signalled};
 use super::{Settings, Signal};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The table. Each cell is written down, so that a new state or event does not compile until it has been thought of.
 pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Settings) -> (State, Effect) {
@@ -150,24 +151,24 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         }
         (Starting { pid, since, .. }, E::Stop | E::Close(_) | E::Shutdown)
         | (Running { pid, since, .. }, E::Shutdown) => {
-            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
+            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop.timeout()) };
             (Stopping(stop), signalled(pid, stop.signal))
         }
         (Starting { pid, since, .. }, E::Restart) => {
-            let stop = Stop { pid, since, ..asked(now, Next::Restart, settings.stop_timeout) };
+            let stop = Stop { pid, since, ..asked(now, Next::Restart, settings.stop.timeout()) };
             (Stopping(stop), signalled(pid, stop.signal))
         }
         (Starting { pid, since, .. } | Running { pid, since, .. }, E::ForceStop | E::Kill) => {
-            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
+            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop.timeout()) };
             (Stopping(killed(stop)), signalled(pid, Signal::Kill))
         }
         (Starting { pid, since, .. } | Running { pid, since, .. }, E::Dump) => {
-            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
+            let stop = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop.timeout()) };
             // Even where there is no time to stop: it takes some to write a core.
             (Stopping(Stop { signal: Signal::Abort, ..stop }), signalled(pid, Signal::Abort))
         }
         (Starting { pid, since, .. } | Running { pid, since, .. }, E::Debug) => {
-            let stop = debugged(Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) });
+            let stop = debugged(Stop { pid, since, ..asked(now, Next::Nothing, settings.stop.timeout()) });
             (Stopping(stop), signalled(pid, Signal::Debug))
         }
 
@@ -184,8 +185,8 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         }
         // Nobody waits for a debugger when all is to end, and what had no time to stop gets it now.
         (Stopping(stop @ Stop { pid, since, .. }), E::Shutdown | E::Close(_)) => {
-            let end = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop_timeout) };
-            let endless = !stop.forced() && stop.force_at.is_none() && settings.stop_timeout.is_some();
+            let end = Stop { pid, since, ..asked(now, Next::Nothing, settings.stop.timeout()) };
+            let endless = !stop.forced() && stop.force_at.is_none() && settings.stop.timeout().is_some();
             if stop.debugging || stop.drains() || endless {
                 (Stopping(end), signalled(pid, end.signal))
             } else {
@@ -207,7 +208,7 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
         // Who has been killed neither dumps nor waits for a debugger.
         (Stopping(stop), E::Dump | E::Debug) if stop.forced() => (state, Effect::Nothing),
         (Stopping(stop @ Stop { pid, since, next, .. }), E::Dump) if stop.drains() => {
-            let stop = Stop { pid, since, ..asked(now, next, settings.stop_timeout) };
+            let stop = Stop { pid, since, ..asked(now, next, settings.stop.timeout()) };
             (Stopping(Stop { signal: Signal::Abort, ..stop }), signalled(pid, Signal::Abort))
         }
         (Stopping(stop), E::Dump) => {
@@ -220,91 +221,4 @@ pub(super) fn transition(state: State, event: Event, now: Instant, settings: &Se
             (state, signalled(pid, Signal::Number(number)))
         }
     }
-}
-
-/// Told to stop now, by the stop signal or, where there is no time for it, the kill signal.
-fn asked(now: Instant, next: Next, timeout: Option<Duration>) -> Stop {
-    let at_once = timeout == Some(Duration::ZERO);
-    Stop {
-        pid: None,
-        since: now,
-        asked: now,
-        drain_until: None,
-        force_at: timeout.filter(|_| !at_once).map(|wait| after(now, wait)),
-        signal: if at_once { Signal::Kill } else { Signal::Stop },
-        debugging: false,
-        next,
-    }
-}
-
-fn killed(stop: Stop) -> Stop {
-    Stop { drain_until: None, force_at: None, signal: Signal::Kill, debugging: false, ..stop }
-}
-
-fn debugged(stop: Stop) -> Stop {
-    Stop { drain_until: None, force_at: None, signal: Signal::Debug, debugging: true, ..stop }
-}
-
-/// The standby of a worker that was asked to stop.
-fn after_stop(next: Next, now: Instant) -> State {
-    match next {
-        Next::Nothing => State::Standby { due: None, reason: Reason::Stopped },
-        Next::Restart | Next::Start => State::Standby { due: Some(now), reason: Reason::Restart },
-    }
-}
-
-/// A process that does not exist yet is signalled when it does.
-fn signalled(pid: Option<u32>, signal: Signal) -> Effect {
-    pid.map_or(Effect::Nothing, |_| Effect::Signal(signal))
-}
-
-fn forced(stop: &Stop, after: Duration) -> Effect {
-    stop.pid.map_or(Effect::Nothing, |_| Effect::Forced(after))
-}
-
-/// Out of rotation, until quiet if it may drain; `by` is when draining ends at the latest.
-fn leave(
-    pid: Option<u32>,
-    since: Instant,
-    next: Next,
-    by: Option<Instant>,
-    now: Instant,
-    settings: &Settings,
-) -> (State, Effect) {
-    let stop = asked_to_drain(pid, since, next, by, now, settings);
-    let effect = if stop.drains() { Effect::Drain } else { signalled(pid, stop.signal) };
-    (State::Stopping(stop), effect)
-}
-
-/// How it stops if it may drain first.
-fn asked_to_drain(
-    pid: Option<u32>,
-    since: Instant,
-    next: Next,
-    by: Option<Instant>,
-    now: Instant,
-    settings: &Settings,
-) -> Stop {
-    let stop = Stop { pid, since, ..asked(now, next, settings.stop_timeout) };
-    let until = settings.drain_timeout.map(|limit| after(now, limit));
-    let until = until.map(|until| by.map_or(until, |by| until.min(by))).filter(|until| *until > now);
-    match until {
-        Some(until) if pid.is_some() => {
-            Stop { drain_until: Some(until), force_at: None, signal: Signal::Stop, ..stop }
-        }
-        Some(_) | None => stop,
-    }
-}
-
-/// It has drained, or had its time to: now it is told to stop.
-fn cut(stop: Stop, quiet: bool, now: Instant, settings: &Settings) -> (State, Effect) {
-    if !stop.drains() {
-        return (State::Stopping(stop), Effect::Nothing);
-    }
-    let Stop { force_at, signal, .. } = asked(now, stop.next, settings.stop_timeout);
-    let after = now.saturating_duration_since(stop.asked);
-    (
-        State::Stopping(Stop { drain_until: None, force_at, signal, ..stop }),
-        Effect::Drained { after, quiet, signal },
-    )
 }

@@ -35,6 +35,11 @@ impl Balancing {
         self.window.unwrap_or(2)
     }
 
+    /// How many connections a worker has decides what it is given.
+    pub(crate) fn counts(&self) -> bool {
+        self.max_connections.is_some() || self.policy == Policy::LeastConnections
+    }
+
     /// Why workers may not accept by themselves, as far as the options say it.
     pub(crate) fn handoff_because(&self) -> Option<&'static str> {
         match (self.dispatch, self.policy) {

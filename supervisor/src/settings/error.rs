@@ -8,6 +8,9 @@ pub const MAX_WINDOW: u32 = 256;
 /// More workers than this on one machine is a mistake.
 pub const MAX_WORKERS: u32 = 1024;
 
+/// What a descriptor's number may be, for who gave another.
+pub(super) const FD: &str = "a worker can be given the descriptors 3 to 1023";
+
 /// An option is wrong, or contradicts another. The names are those of the flags; the methods of
 /// [`Builder`](crate::config::Builder) have the same with `_` for `-`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -129,6 +132,16 @@ pub enum ConfigError {
     /// A worker that would never begin.
     #[error("--recycle-after-connections 0: give at least 1")]
     RecycleAfter,
+    /// A number that makes no sense for the option.
+    #[error("--{option} {given}: give {allowed}")]
+    OutOfRange {
+        /// The option, without dashes in front.
+        option: &'static str,
+        /// What was given.
+        given: u64,
+        /// What can be given.
+        allowed: &'static str,
+    },
     /// A path that is none.
     #[error("--{option}: the path is empty")]
     EmptyPath {
@@ -136,7 +149,7 @@ pub enum ConfigError {
         option: &'static str,
     },
     /// No descriptor that a worker can be given.
-    #[error("--ready fd:{0}: {range}", range = super::ready::FD)]
+    #[error("--ready fd:{0}: {range}", range = FD)]
     ReadyFd(u16),
     /// No process exits with it.
     #[error("--exit-codes-ok {0}: an exit code is 0 to 255")]

@@ -6,6 +6,9 @@ use nix::sys::signal::Signal;
 use std::time::Duration;
 
 const HANG_LIMIT: Duration = Duration::from_secs(30);
+const HANG_STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// From the dump signal to the stop signal.
+pub(crate) const DUMP_TIME: Duration = Duration::from_secs(1);
 
 /// When a worker is slow, and when it hangs.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
@@ -45,6 +48,11 @@ impl Health {
     /// Somebody chose that limit: a worker that is blocked for so long hangs too.
     pub fn replaces_blocked(&self) -> bool {
         self.hang_limit.is_some()
+    }
+
+    /// From the verdict to the kill signal for a worker that hangs, the time for its dump included.
+    pub fn stop_timeout(&self) -> Duration {
+        HANG_STOP_TIMEOUT + self.dump_signal.map_or(Duration::ZERO, |_| DUMP_TIME)
     }
 
     /// How many of so many workers may be taken down for their health at a time.

@@ -5,6 +5,9 @@ use super::{ConfigError, OrNever, check_lengths, default_as_shown};
 use std::fmt;
 use std::str::FromStr;
 
+/// With all of it a process could be replaced as soon as it has begun.
+const MAX_JITTER: i64 = 90;
+
 /// When a worker that works is replaced all the same.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Recycling")]
@@ -17,17 +20,26 @@ pub struct Recycle {
     /// How many pulses in a row must find too much
     #[arg(long, value_name = "N", default_value_t = 3)]
     pub memory_samples: u32,
-    /// Replace a worker after this, with up to 20 % jitter: a duration, or off
+    /// Replace a worker after this, or up to --recycle-jitter earlier: a duration, or off
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = duration::or_off, default_value = "off")]
     pub max_lifetime: OrNever,
-    /// Replace a worker after so many connections, with up to 20 % jitter
+    /// Replace a worker after so many connections, or up to --recycle-jitter fewer
     #[arg(long, value_name = "N")]
     pub recycle_after_connections: Option<u64>,
+    /// By how much --max-lifetime and --recycle-after-connections are shortened at most, differently for each process, so that
+    /// those that began together do not end together: percent, 0 to 90
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(..=MAX_JITTER), default_value_t = 20)]
+    pub recycle_jitter: u8,
 }
 
 default_as_shown!(Recycle);
 
 impl Recycle {
+    /// The largest fraction by which time and connections are shortened.
+    pub fn jitter(&self) -> f64 {
+        f64::from(self.recycle_jitter) / 100.0
+    }
+
     /// The limit in bytes; `None` also where it is a share of what the machine has, which is not known here.
     pub fn memory_bytes(&self) -> Option<u64> {
         match self.memory_limit {
@@ -50,6 +62,14 @@ impl Recycle {
         }
         if self.recycle_after_connections == Some(0) {
             return Err(ConfigError::RecycleAfter);
+        }
+        if i64::from(self.recycle_jitter) > MAX_JITTER {
+            let given = self.recycle_jitter.into();
+            return Err(ConfigError::OutOfRange {
+                option: "recycle-jitter",
+                given,
+                allowed: "0 to 90 percent",
+            });
         }
         Ok(())
     }

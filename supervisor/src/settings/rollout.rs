@@ -31,6 +31,11 @@ pub struct Rollout {
 default_as_shown!(Rollout);
 
 impl Rollout {
+    /// A reload that fails also takes back what it had replaced.
+    pub fn takes_all_back(&self) -> bool {
+        self.rollback == Rollback::All
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         check_lengths([
             ("min-healthy-time", Some(self.min_healthy_time)),

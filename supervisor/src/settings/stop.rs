@@ -58,10 +58,25 @@ impl Stop {
         self.drain_timeout.unwrap_or(DRAIN_TIMEOUT)
     }
 
+    /// How long a worker drains, out of rotation and at work on what it has, before the stop signal; `None` is not at all.
+    pub fn drains_for(&self) -> Option<Duration> {
+        (self.drain != Drain::None).then(|| self.drain_timeout())
+    }
+
     /// When all that is left is killed, after the order to stop the cluster. `None` is never: whoever gives workers
     /// for ever means it.
     pub fn shutdown_within(&self) -> OrNever {
         self.shutdown_timeout.or_else(|| Some(self.timeout()?.max(SHUTDOWN_TIMEOUT)))
+    }
+
+    /// From the order to stop the cluster until each worker is told to stop, at the latest: its time to drain, but so that
+    /// the stop signal is not the last thing that it hears. Of the time for everything, half at most is for what follows
+    /// that signal. `None` where nobody drains.
+    pub(crate) fn told_within(&self) -> Option<Duration> {
+        let drain = self.drain_delay.saturating_add(self.drains_for()?);
+        let Some(limit) = self.shutdown_within() else { return Some(drain) };
+        let stop = self.timeout().unwrap_or(Duration::MAX).min(limit / 2);
+        Some(drain.min(limit.saturating_sub(stop)))
     }
 
     /// Somebody chose how long a stop takes.
@@ -154,5 +169,27 @@ mod tests {
         assert_eq!(within(Some(Some(s(60))), None), Some(s(60)));
         assert_eq!(within(Some(None), None), None);
         assert_eq!(within(Some(None), Some(s(5))), Some(s(5)));
+    }
+
+    #[test]
+    fn the_shorter_the_stop_the_shorter_the_drain() {
+        let ms = Duration::from_millis;
+        let told = |drain, delay, stop: Option<u64>, shutdown: Option<u64>| {
+            Stop {
+                drain_timeout: Some(ms(drain)),
+                drain_delay: ms(delay),
+                stop_timeout: Some(stop.map(ms)),
+                shutdown_timeout: shutdown.map(ms),
+                ..Stop::default()
+            }
+            .told_within()
+        };
+        assert_eq!(told(20_000, 0, Some(10_000), Some(25_000)), Some(ms(15_000)));
+        assert_eq!(told(20_000, 0, Some(10_000), Some(8_000)), Some(ms(4_000)));
+        assert_eq!(told(20_000, 5_000, Some(1_000), Some(8_000)), Some(ms(7_000)));
+        assert_eq!(told(1_000, 500, Some(10_000), Some(8_000)), Some(ms(1_500)));
+        assert_eq!(told(20_000, 0, None, Some(8_000)), Some(ms(4_000)));
+        assert_eq!(told(20_000, 1_000, None, None), Some(ms(21_000)));
+        assert_eq!(Stop { drain: Drain::None, ..Stop::default() }.told_within(), None);
     }
 }

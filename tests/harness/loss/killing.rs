@@ -7,8 +7,8 @@ use super::row::Row;
 use super::subject::{Subject, server};
 use super::tally::{End, Incident};
 use super::traffic::Traffic;
-use crate::process::{Pid, pause, signal};
-use crate::wait::{PATIENCE, wait_until};
+use crate::process::{Pid, ends_within, pause, pidfd, signal};
+use crate::wait::PATIENCE;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
@@ -96,18 +96,13 @@ fn is_explained(incident: &Incident, kills: &[Kill]) -> bool {
 }
 
 fn look_and_kill(worker: Pid) -> io::Result<Kill> {
-    // SAFETY: the call takes two integers and returns a descriptor.
-    let process = owned(unsafe { libc::syscall(libc::SYS_pidfd_open, worker as libc::pid_t, 0) })?;
+    let process = pidfd(worker)?;
     let stopped = Instant::now();
     pause(worker);
     let ports = peers(worker, &process)?;
     signal(worker, libc::SIGKILL);
     // Its first thread is a zombie before the last one has closed the descriptors; the system reports the end of all.
-    let mut polled = libc::pollfd { fd: process.as_raw_fd(), events: libc::POLLIN, revents: 0 };
-    wait_until("the killed worker is gone", PATIENCE, || {
-        // SAFETY: `polled` is one valid entry.
-        unsafe { libc::poll(&raw mut polled, 1, 100) == 1 }
-    });
+    assert!(ends_within(&process, PATIENCE), "the killed worker {worker} is still there");
     Ok(Kill { ports, stopped, gone: Instant::now() })
 }
 

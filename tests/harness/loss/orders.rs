@@ -3,7 +3,7 @@
 use super::row::Row;
 use crate::cli::{Said, cli_command};
 use crate::cluster::Cluster;
-use crate::process::Pid;
+use crate::process::{Pid, wait_or_kill};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::process::Stdio;
@@ -26,17 +26,7 @@ pub(super) fn order(cluster: &Cluster, words: &str, limit: Duration) -> (Said, D
     };
     let out = read(child.stdout.take().map(|pipe| Box::new(pipe) as _));
     let err = read(child.stderr.take().map(|pipe| Box::new(pipe) as _));
-    let status = loop {
-        match child.try_wait().expect("nobody else waits for our child") {
-            None if begun.elapsed() < limit => thread::sleep(Duration::from_millis(2)),
-            None => {
-                let _ = child.kill();
-                let _ = child.wait();
-                break None;
-            }
-            status => break status,
-        }
-    };
+    let status = wait_or_kill(&mut child, limit).expect("it is our child, and nobody else waits for it");
     let took = begun.elapsed();
     let text = |reader: thread::JoinHandle<String>| reader.join().expect("a reader never panics");
     (Said { code: status.and_then(|status| status.code()), out: text(out), err: text(err) }, took)

@@ -48,7 +48,7 @@ fn foreign_crates(tree: &Tree) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{faults, lines};
+    use super::super::sample::{NONE, faults, lines};
     use super::check;
 
     #[test]
@@ -56,14 +56,14 @@ mod tests {
         let pool = "supervisor/src/pool/worker.rs";
         assert_eq!(
             lines(check, pool, "use crate::ids::LaneId;\nuse crate::pool::Input;\nuse super::Output;\n"),
-            []
+            NONE
         );
         assert_eq!(lines(check, pool, "use crate::{ids::LaneId, io::{lane, spawn}, pool};\n"), [1]);
         assert_eq!(lines(check, pool, "use super::super::event_loop::run;\n"), [1]);
         assert_eq!(lines(check, "supervisor/src/pool/mod.rs", "fn f() { super::config::g(); }\n"), [1]);
         assert_eq!(
             lines(check, pool, "//! Not crate::io.\n#[cfg(test)]\nmod tests { use crate::io; }\n"),
-            []
+            NONE
         );
         let manifest =
             ("supervisor/Cargo.toml", "[dependencies]\nclustermon-protocol.workspace = true\nnix = \"0\"\n");
@@ -76,7 +76,7 @@ mod tests {
         let io = "supervisor/src/io/lanes/lane.rs";
         assert_eq!(
             lines(check, io, "use crate::ids::LaneId;\nuse super::credit::Credits;\nuse nix::sys;\n"),
-            []
+            NONE
         );
         assert_eq!(lines(check, io, "\nuse crate::pool::Output;\n"), [2]);
         assert_eq!(lines(check, io, "use super::super::super::pool;\n"), [1]);
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(lines(check, "supervisor/src/config.rs", "use crate::io::launch::spawn;\n"), [1]);
         assert_eq!(lines(check, "supervisor/src/config/builder.rs", "use crate::{error, io};\n"), [1]);
         assert_eq!(lines(check, "supervisor/src/settings/stop.rs", "use crate::config::Builder;\n"), [1]);
-        assert_eq!(lines(check, "supervisor/src/settings/stop.rs", "use super::OrNever;\n"), []);
-        assert_eq!(lines(check, "supervisor/src/config.rs", "use crate::error::Error;\n"), []);
+        assert_eq!(lines(check, "supervisor/src/settings/stop.rs", "use super::OrNever;\n"), NONE);
+        assert_eq!(lines(check, "supervisor/src/config.rs", "use crate::error::Error;\n"), NONE);
     }
 }

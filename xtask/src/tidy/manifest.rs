@@ -50,7 +50,7 @@ pub(super) fn dependencies(source: &Source) -> Vec<(String, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::lines;
+    use super::super::sample::{NONE, lines};
     use super::check;
 
     #[test]
@@ -58,18 +58,18 @@ mod tests {
         let protocol = "protocol/Cargo.toml";
         assert_eq!(
             lines(check, protocol, "[package]\nname = \"x\"\n[dev-dependencies]\nproptest = \"1\"\n"),
-            []
+            NONE
         );
         assert_eq!(lines(check, protocol, "[dependencies]\n# none\nlibc.workspace = true\n"), [3]);
         assert_eq!(lines(check, protocol, "[target.'cfg(unix)'.dependencies]\nlibc = \"1\"\n"), [2]);
         assert_eq!(lines(check, protocol, "[build-dependencies.cc]\nversion = \"1\"\n"), [1]);
-        assert_eq!(lines(check, protocol, "[dev-dependencies.libc]\nversion = \"1\"\n"), []);
+        assert_eq!(lines(check, protocol, "[dev-dependencies.libc]\nversion = \"1\"\n"), NONE);
     }
 
     #[test]
     fn each_package_has_its_own_limit() {
         let ours = "[dependencies]\nclustermon-protocol.workspace = true\n";
-        assert_eq!(lines(check, "thunk-preload/Cargo.toml", ours), []);
+        assert_eq!(lines(check, "thunk-preload/Cargo.toml", ours), NONE);
         assert_eq!(lines(check, "xtask/Cargo.toml", ours), [2]);
         let supervisor = "[dependencies]\nclustermon = { path = \"../supervisor\" }\n";
         for path in

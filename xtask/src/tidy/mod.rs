@@ -122,6 +122,9 @@ mod sample {
         check(&Tree::of(files)).into_iter().map(|fault| (fault.path, fault.line)).collect()
     }
 
+    /// No line: an empty array by itself would not say of what.
+    pub(super) const NONE: [usize; 0] = [];
+
     /// The same for one file, by line alone.
     pub(super) fn lines(check: fn(&Tree) -> Vec<Fault>, path: &str, text: &str) -> Vec<usize> {
         faults(check, &[(path, text)]).into_iter().map(|(_, line)| line).collect()

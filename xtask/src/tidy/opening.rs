@@ -9,14 +9,14 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::lines;
+    use super::super::sample::{NONE, lines};
     use super::check;
 
     #[test]
     fn the_first_line_counts() {
-        assert_eq!(lines(check, "a.rs", "//! What it is.\n"), []);
+        assert_eq!(lines(check, "a.rs", "//! What it is.\n"), NONE);
         assert_eq!(lines(check, "a.rs", "use std::io;\n//! Late.\n"), [1]);
         assert_eq!(lines(check, "a.rs", "// Plain.\n"), [1]);
-        assert_eq!(lines(check, "a.c", "int x;\n"), []);
+        assert_eq!(lines(check, "a.c", "int x;\n"), NONE);
     }
 }

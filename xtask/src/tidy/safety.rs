@@ -55,7 +55,7 @@ fn is_argued(raw: &[&str], blanked: &[&str], at: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::lines;
+    use super::super::sample::{NONE, lines};
     use super::check;
 
     #[test]
@@ -68,7 +68,7 @@ mod tests {
             "type F = unsafe fn(i32);\n",
             "// unsafe { f() }\nlet x = \"unsafe { f() }\";\n",
         ] {
-            assert_eq!(lines(check, "a.rs", text), [], "{text}");
+            assert_eq!(lines(check, "a.rs", text), NONE, "{text}");
         }
     }
 

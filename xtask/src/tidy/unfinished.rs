@@ -32,7 +32,7 @@ fn may_print(path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::lines;
+    use super::super::sample::{NONE, lines};
     use super::check;
 
     #[test]
@@ -40,15 +40,15 @@ mod tests {
         for mark in ["todo!()", "unimplemented!(\"x\")", "dbg!(x)", "#[ignore]", "#[ignore = \"slow\"]"] {
             assert_eq!(lines(check, "tests/a.rs", &format!("\n{mark}\n")), [2], "{mark}");
         }
-        assert_eq!(lines(check, "a.rs", "// todo!()\n\"dbg!\";\n"), []);
+        assert_eq!(lines(check, "a.rs", "// todo!()\n\"dbg!\";\n"), NONE);
     }
 
     #[test]
     fn printing_is_for_the_command_line() {
         let print = "fn f() { eprintln!(); }\n";
         assert_eq!(lines(check, "supervisor/src/io/lanes/lane.rs", print), [1]);
-        assert_eq!(lines(check, "supervisor/src/cli/mod.rs", print), []);
-        assert_eq!(lines(check, "supervisor/src/main.rs", print), []);
-        assert_eq!(lines(check, "tests/harness/lib.rs", print), []);
+        assert_eq!(lines(check, "supervisor/src/cli/mod.rs", print), NONE);
+        assert_eq!(lines(check, "supervisor/src/main.rs", print), NONE);
+        assert_eq!(lines(check, "tests/harness/lib.rs", print), NONE);
     }
 }

@@ -25,7 +25,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Fault> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::lines;
+    use super::super::sample::{NONE, lines};
     use super::{WORDS, check};
 
     #[test]
@@ -33,6 +33,6 @@ mod tests {
         for word in WORDS {
             assert_eq!(lines(check, "README.md", &format!("\na {} b\n", word.to_uppercase())), [2]);
         }
-        assert_eq!(lines(check, "README.md", "a worker\n"), []);
+        assert_eq!(lines(check, "README.md", "a worker\n"), NONE);
     }
 }

@@ -134,15 +134,22 @@ impl Builder {
         self
     }
 
-    /// A worker is replaced after this, or up to a fifth earlier; `None` or zero is never.
+    /// A worker is replaced after this, or up to `recycle_jitter` earlier; `None` or zero is never.
     pub fn max_lifetime(mut self, lifetime: impl Into<Option<Duration>>) -> Self {
         self.settings.recycle.max_lifetime = lifetime.into().filter(|lifetime| !lifetime.is_zero());
         self
     }
 
-    /// A worker is replaced after so many connections, or up to a fifth fewer; `None` is never.
+    /// A worker is replaced after so many connections, or up to `recycle_jitter` fewer; `None` is never.
     pub fn recycle_after_connections(mut self, connections: impl Into<Option<u64>>) -> Self {
         self.settings.recycle.recycle_after_connections = connections.into();
+        self
+    }
+
+    /// By how many percent these two are shortened at most, differently for each process, so that those that began together do not
+    /// end together; 20 by default, 90 at most.
+    pub fn recycle_jitter(mut self, percent: u8) -> Self {
+        self.settings.recycle.recycle_jitter = percent;
         self
     }
 

@@ -8,9 +8,9 @@ use nix::sys::signal::Signal;
 impl Shell {
     /// Says at the start what the time for a stop means for workers, where it is shorter than they would take.
     pub(in crate::event_loop) fn say_how_it_stops(&self) {
-        let settings = self.pool.settings();
-        let (Some(limit), Some(told)) = (settings.shutdown_timeout, settings.told_within()) else { return };
-        let full = settings.drain_delay.saturating_add(settings.drain_timeout.unwrap_or_default());
+        let stop = &self.config.settings.stop;
+        let (Some(limit), Some(told)) = (stop.shutdown_within(), stop.told_within()) else { return };
+        let full = stop.drain_delay.saturating_add(stop.drains_for().unwrap_or_default());
         if let Some(patience) = self.config.patience {
             log::info!(
                 "in a container, which may be killed {} after it is told to stop: workers are told within {}, and what is left is killed after {}; --shutdown-timeout sets another time",
@@ -18,7 +18,7 @@ impl Shell {
                 Human(told),
                 Human(limit)
             );
-        } else if told < full && self.config.settings.stop.shutdown_timeout.is_some() {
+        } else if told < full && stop.shutdown_timeout.is_some() {
             log::info!(
                 "a stop may take {} (--shutdown-timeout): workers are told within {}, and drain no longer than that",
                 Human(limit),

@@ -104,7 +104,7 @@ impl Shell {
             };
             match listener.accept() {
                 Ok(connection) => {
-                    let source = match self.pool.settings().policy {
+                    let source = match self.pool.settings().balancing.policy {
                         Policy::SourceHash => source_of(&connection.peer),
                         Policy::RoundRobin | Policy::LeastConnections => 0,
                     };

@@ -16,7 +16,7 @@ impl Shell {
     /// for `late` or longer is not waited for: that it lags says more than that it is in a request.
     pub(in crate::event_loop) fn look_at_requests(&mut self, late: Duration) {
         // Where the source says who is meant, nobody else may be given it because that one is busy.
-        if self.pool.settings().policy == Policy::SourceHash {
+        if self.pool.settings().balancing.policy == Policy::SourceHash {
             return;
         }
         let now = monotonic();

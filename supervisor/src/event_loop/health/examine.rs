@@ -3,12 +3,12 @@
 
 use super::super::Shell;
 use super::finding::{self, Seen};
-use crate::config::DUMP_TIME;
 use crate::ids::WorkerId;
 use crate::io::lanes::pulse::Pulse;
 use crate::io::launch::worker_processes::Process;
 use crate::io::process::procfs::{self, Spent, Thread};
 use crate::pool::{Finding, Input};
+use crate::settings::DUMP_TIME;
 use nix::sys::signal::Signal;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};

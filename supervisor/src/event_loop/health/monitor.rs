@@ -143,7 +143,7 @@ impl Shell {
             if self.has_audience() {
                 self.publish(&Event::Health { id: id.clone(), health });
             }
-            if self.pool.settings().memory_limit.is_some() {
+            if self.pool.settings().recycle.memory_limit.is_some() {
                 self.input(crate::pool::Input::Memory { worker, bytes: rss });
             }
             if unfit {

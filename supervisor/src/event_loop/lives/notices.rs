@@ -6,7 +6,7 @@ use super::super::report::Span;
 use crate::config::Ready;
 use crate::ids::WorkerId;
 use crate::io::events::source::Source;
-use crate::io::ready::worker_notify::{Heard, Message, Word, WorkerNotify};
+use crate::io::readiness::worker_notify::{Heard, Message, Word, WorkerNotify};
 use crate::pool::{Input, State};
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};

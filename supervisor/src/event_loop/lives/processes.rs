@@ -9,7 +9,7 @@ use crate::io::kernel::{descriptors, pidfd, random};
 use crate::io::launch::worker_processes::{self, Ended, Heirs, Kind, Member, Process};
 use crate::io::process::leftovers::digits;
 use crate::io::process::process_tree::children;
-use crate::io::ready::s6_ready::Told;
+use crate::io::readiness::s6_ready::Told;
 use crate::pool::{Exit, Input, Signal as Ordered};
 use clustermon_protocol::env;
 use nix::sys::signal::Signal;

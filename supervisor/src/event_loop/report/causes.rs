@@ -2,8 +2,7 @@
 //! it is wanted. One cause for each; it decides nothing.
 
 use super::super::Shell;
-use super::endings::{ending, found};
-use super::rollouts;
+use super::endings::{ending, found, recycle_reason};
 use super::span::Span;
 use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
@@ -134,7 +133,7 @@ impl Shell {
                     RecycleReason::Lifetime { .. } => CauseKind::Lifetime,
                     RecycleReason::Connections { .. } => CauseKind::Connections,
                 };
-                self.will_end_for(*worker, Cause::new(kind, rollouts::recycle_reason(reason)));
+                self.will_end_for(*worker, Cause::new(kind, recycle_reason(reason)));
             }
             Note::NotReplaced { .. } => {
                 // One is replaced at a time, and this one goes on.

@@ -1,7 +1,8 @@
-//! Words for the end of a process, for what follows it, and for what a worker that hangs was found to be doing. It decides nothing.
+//! Words for the end of a process, for what follows it, for why one that works is replaced, and for what a worker that hangs was found to
+//! be doing. It decides nothing.
 
 use super::span::Span;
-use crate::pool::{Exit, Finding, Then};
+use crate::pool::{Exit, Finding, Measure, RecycleReason, Then};
 use nix::sys::signal::Signal;
 use std::fmt;
 use std::time::Duration;
@@ -9,6 +10,21 @@ use std::time::Duration;
 /// How a process ended, for people.
 pub(in crate::event_loop) fn ending(exit: &Exit) -> String {
     Ending(exit).to_string()
+}
+
+/// Why a process that works is replaced.
+pub(super) fn recycle_reason(reason: &RecycleReason) -> String {
+    match reason {
+        RecycleReason::Memory { bytes, limit, measure } => {
+            let how = match measure {
+                Measure::Proportional => "",
+                Measure::Resident => ", all that it shares included, as its part of that cannot be read",
+            };
+            format!("memory: it holds {} MB{how}; the limit is {} MB", bytes >> 20, limit >> 20)
+        }
+        RecycleReason::Lifetime { after } => format!("lifetime: it is {} old", Span(*after)),
+        RecycleReason::Connections { given } => format!("connections: it was given {given}"),
+    }
 }
 
 /// What a worker that hangs was found to be doing.

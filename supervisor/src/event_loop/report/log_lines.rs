@@ -1,7 +1,7 @@
 //! Turns the core's notes into log lines that a person can follow, with names, pids and addresses.
 
 use super::super::Shell;
-use super::endings::{Ending, Next, found};
+use super::endings::{Ending, Next, found, recycle_reason};
 use super::rollouts;
 use super::span::Span;
 use crate::ids::{BalancerId, WorkerId};
@@ -150,7 +150,7 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             rollouts::cause(shell, failed)
         ),
         Note::Recycled { worker, reason } => {
-            say!(Info, "worker {} is replaced: {}", name(worker), rollouts::recycle_reason(reason))
+            say!(Info, "worker {} is replaced: {}", name(worker), recycle_reason(reason))
         }
         Note::SharesMemory { worker, resident, own, limit } => say!(
             Info,
@@ -165,13 +165,13 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
             "worker {} took the place of one that was replaced for its memory, is over the limit too ({}) and is left alone \
              for {} unless it grows: the limit may be too low",
             name(worker),
-            rollouts::recycle_reason(reason),
+            recycle_reason(reason),
             Span(*pause)
         ),
         Note::NotReplaced { reason, failed } => say!(
             Error,
             "{}, but it could not be replaced: {}; the old process goes on",
-            rollouts::recycle_reason(reason),
+            recycle_reason(reason),
             rollouts::cause(shell, failed)
         ),
         Note::Stopping { workers: 0, .. } => say!(Info, "stopping at once: no worker is left"),

@@ -1,11 +1,10 @@
-//! Words for reloads and other rollouts: how one ended, why a new process came to nothing, and why one that works is replaced. It decides
-//! nothing.
+//! Words for reloads and other rollouts: how one ended, and why a new process came to nothing. It decides nothing.
 
 use super::super::Shell;
-use super::endings::ending;
+use super::endings::{ending, recycle_reason};
 use super::span::Span;
 use crate::ids::{BalancerId, WorkerId};
-use crate::pool::{Failed, Measure, Purpose, RecycleReason, Reloaded};
+use crate::pool::{Failed, Purpose, Reloaded};
 use log::Level;
 
 /// How a reload ended, and how loud that is.
@@ -69,20 +68,5 @@ pub(in crate::event_loop) fn purpose(purpose: &Purpose) -> String {
         Purpose::Reload { .. } => "reload".to_owned(),
         Purpose::Rollback { .. } => "rollback".to_owned(),
         Purpose::Replace { reason, .. } => recycle_reason(reason),
-    }
-}
-
-/// Why a process that works is replaced.
-pub(super) fn recycle_reason(reason: &RecycleReason) -> String {
-    match reason {
-        RecycleReason::Memory { bytes, limit, measure } => {
-            let how = match measure {
-                Measure::Proportional => "",
-                Measure::Resident => ", all that it shares included, as its part of that cannot be read",
-            };
-            format!("memory: it holds {} MB{how}; the limit is {} MB", bytes >> 20, limit >> 20)
-        }
-        RecycleReason::Lifetime { after } => format!("lifetime: it is {} old", Span(*after)),
-        RecycleReason::Connections { given } => format!("connections: it was given {given}"),
     }
 }

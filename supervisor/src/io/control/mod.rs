@@ -2,10 +2,10 @@
 
 pub(crate) mod address;
 mod bucket;
+mod command_text;
 mod connection;
 pub(crate) mod place;
 pub(crate) mod runtime_dir;
 pub(crate) mod server;
 mod socket;
-mod told;
 pub(crate) mod wire;

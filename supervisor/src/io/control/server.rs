@@ -1,10 +1,10 @@
 //! The control socket: who may asks, one JSON object a line, and is answered in the order of the requests. It carries
 //! nothing out and never waits.
 
+use super::command_text::{CommandText, changes};
 use super::connection::{Connection, Gone, Step};
 use super::place::{ControlError, Place};
 use super::socket::Socket;
-use super::told::{Told, changes};
 use super::wire::{self, Fault};
 use crate::api::{Action, Command, Event, Failure, Reply};
 use crate::io::events::source::Source;
@@ -248,7 +248,7 @@ impl Control {
             Step::Idle | Step::Paused => {}
             Step::Gone => self.remove(place),
             Step::Asked(command) => {
-                let told = Told(&command);
+                let told = CommandText(&command);
                 let level = if changes(&command.action) { log::Level::Info } else { log::Level::Debug };
                 log::log!(level, "control: {told}, asked by process {} of user {}", client.pid, client.uid);
                 if command.action != Action::Events {

@@ -25,7 +25,7 @@ impl History {
         if self.sim.done.is_none() {
             let debugged = |state| matches!(state, State::Stopping(stop) if stop.debugging);
             assert!(
-                self.sim.pool.settings().stop_timeout.is_none()
+                self.sim.pool.settings().stop.timeout().is_none()
                     || self.sim.pool.workers().any(|worker| debugged(worker.state())),
                 "it takes a kill only without a time to stop, or when somebody debugs"
             );
@@ -114,7 +114,7 @@ impl History {
             self.sim.lanes.keys().copied().filter(|id| self.may_take(*id)).collect();
         // One that has been full is found to have room only when it is counted again.
         let workers: Vec<WorkerId> = self.sim.alive.iter().copied().collect();
-        if self.sim.pool.settings().max_connections.is_some() {
+        if self.sim.pool.settings().balancing.max_connections.is_some() {
             workers.iter().for_each(|worker| self.sim.count_connections(*worker));
         }
         let each_in_turn = ms(self.sim.lanes.len() as u64 * 2 + 2);
@@ -122,7 +122,7 @@ impl History {
         // Lanes may have ended meanwhile, and with them what they were given: for that the core counts once more by itself.
         let had_room: BTreeSet<WorkerId> =
             workers.into_iter().filter(|worker| self.has_room(*worker)).collect();
-        if self.sim.pool.settings().max_connections.is_some() {
+        if self.sim.pool.settings().balancing.max_connections.is_some() {
             self.sim.advance(each_in_turn);
         }
         for (id, lane) in &self.sim.lanes {
@@ -141,7 +141,7 @@ impl History {
     /// The worker has fewer connections, with those that it may accept as it is, than it may have.
     fn has_room(&self, worker: WorkerId) -> bool {
         let has = || self.sim.open_connections(worker) + self.sim.rights(worker);
-        self.sim.pool.settings().max_connections.is_none_or(|max| has() < max.into())
+        self.sim.pool.settings().balancing.max_connections.is_none_or(|max| has() < max.into())
     }
 
     /// By credit: the lane may be given one, and what waits in its queue is given out.
@@ -162,11 +162,11 @@ impl History {
             let by_choice = matches!(finding, Finding::Blocked | Finding::Unknown);
             assert!(
                 !matches!(finding, Finding::Starved | Finding::Traced)
-                    && (!by_choice || settings.hang_explicit),
+                    && (!by_choice || settings.health.replaces_blocked()),
                 "{worker}: {note:?}"
             );
-            assert!(settings.hang_limit.is_some_and(|limit| *lag >= limit), "{worker}: {note:?}");
-            assert!(settings.health_max_unavailable > 0, "{worker}: {note:?}");
+            assert!(settings.health.hang_limit().is_some_and(|limit| *lag >= limit), "{worker}: {note:?}");
+            assert!(settings.health.max_unavailable(settings.workers) > 0, "{worker}: {note:?}");
         }
         let mut suspects = BTreeSet::new();
         for change in &self.sim.changes {
@@ -186,8 +186,8 @@ impl History {
     /// Of an honest and prompt shell: lanes and workers hold no more than they may, and no connection waits beside a
     /// lane with room.
     fn is_work_conserving(&self) {
-        let window = self.sim.pool.settings().window as usize;
-        if let Some(max) = self.sim.pool.settings().max_connections {
+        let window = self.sim.pool.settings().balancing.window() as usize;
+        if let Some(max) = self.sim.pool.settings().balancing.max_connections {
             for worker in self.sim.pool.workers().map(|worker| worker.id()) {
                 let (open, rights) = (self.sim.open_connections(worker), self.sim.rights(worker));
                 assert!(
@@ -199,7 +199,7 @@ impl History {
         for balancer in self.sim.pool.balancers() {
             let overdue = matches!(balancer.state(), BalancerState::Standby { due } if due < self.sim.now);
             assert!(!overdue, "{:?} is not opened again", balancer.id());
-            let patience = match self.sim.pool.settings().when_no_worker {
+            let patience = match self.sim.pool.settings().balancing.when_no_worker {
                 WhenNoWorker::Hold { refuse_after } => refuse_after,
                 WhenNoWorker::Refuse => Some(ms(0)),
             };

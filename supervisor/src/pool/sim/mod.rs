@@ -8,8 +8,8 @@ mod judge;
 mod shell;
 
 use super::{
-    Activity, Change, Command, Exit, Finding, Input, Note, Outcome, Output, Policy, Pool, Reloaded, Settings,
-    WhenNoWorker, Worker,
+    Activity, Change, Command, Drain, Exit, Finding, Input, Note, Options, Outcome, Output, Pool, Reloaded,
+    Settings, WhenNoWorker, Worker,
 };
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -19,49 +19,22 @@ pub(super) fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// Settings that do not get in the way of a test: all workers boot at once, the window is 2.
+/// Settings that do not get in the way of a test: all workers boot at once and none drains, the window is 2.
 pub(super) fn settings(workers: u32) -> Settings {
-    Settings {
-        workers,
-        max_starting: workers,
-        boot_slot: ms(5_000),
-        start_timeout: ms(30_000),
-        ready_by_lane: true,
-        ready_explicit: false,
-        ready_without_listening: None,
-        respawn: None,
-        exit_codes_ok: Vec::new(),
-        keep_trying: true,
-        min_uptime: ms(10_000),
-        restart_delay: ms(100),
-        max_restart_delay: ms(30_000),
-        server_restart_delay: ms(1_000),
-        stop_timeout: Some(ms(10_000)),
-        drain_timeout: None,
-        drain_delay: Duration::ZERO,
-        shutdown_timeout: None,
-        max_surge: 1,
-        max_unavailable: 0,
-        min_healthy_time: ms(1_000),
-        listen_settle: ms(1_000),
-        rollback_all: false,
-        memory_limit: None,
-        memory_samples: 3,
-        max_lifetime: None,
-        recycle_after_connections: None,
-        policy: Policy::RoundRobin,
-        window: 2,
-        max_connections: None,
-        when_no_worker: WhenNoWorker::Hold { refuse_after: None },
-        lag_limit: Some(ms(1_000)),
-        hang_limit: Some(ms(30_000)),
-        hang_explicit: false,
-        health_max_unavailable: 1,
-        hang_stop_timeout: ms(2_000),
-        steady_after: 1_000,
-        look_after: ms(20),
-        seed: 7,
-    }
+    with(Settings::new(workers, workers, &Options::default(), 7), |s| {
+        s.boot_slot = ms(5_000);
+        s.readiness.start_timeout = ms(30_000);
+        s.restart.keep_trying = true;
+        s.stop.drain = Drain::None;
+        s.balancing.when_no_worker = WhenNoWorker::Hold { refuse_after: None };
+        s.health.health_max_unavailable = Some(1);
+    })
+}
+
+/// Settings that differ from these.
+pub(super) fn with(mut settings: Settings, change: impl FnOnce(&mut Settings)) -> Settings {
+    change(&mut settings);
+    settings
 }
 
 /// Where a connection is.
@@ -203,7 +176,7 @@ impl Sim {
     #[expect(clippy::disallowed_methods, reason = "a virtual clock has to begin at some real instant")]
     pub(super) fn new(settings: Settings) -> Self {
         Self {
-            capacity: settings.window as usize,
+            capacity: settings.balancing.window() as usize,
             pool: Pool::new(settings),
             now: Instant::now(),
             orders: Vec::new(),

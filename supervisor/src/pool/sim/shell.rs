@@ -222,7 +222,7 @@ impl Sim {
     }
 
     fn window(&self) -> u32 {
-        self.pool.settings().window
+        self.pool.settings().balancing.window()
     }
 
     pub(super) fn count(&mut self, id: LaneId, at_least: u32) {

@@ -1,8 +1,9 @@
 //! What happens to a cluster, and the settings that it has, by chance, for random histories.
 
 use crate::pool::sim::history::Act;
-use crate::pool::sim::{ms, settings};
+use crate::pool::sim::{ms, settings, with};
 use crate::pool::{Command, Finding, Policy, Settings, WhenNoWorker};
+use crate::settings::{Drain, MemoryLimit, Ready, Rollback};
 use proptest::prelude::*;
 
 pub(super) fn honest() -> impl Strategy<Value = Act> {
@@ -97,7 +98,7 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
-    let limits = (1u32..6, 1u32..4, 1u32..4, prop_oneof![Just(None), (0u32..4).prop_map(Some)]);
+    let limits = (1u32..6, 1u32..4, 1u32..4, -1i64..4);
     let times = (
         prop_oneof![Just(0), Just(50), Just(5_000)],
         prop_oneof![Just(0), Just(800), Just(30_000)],
@@ -115,12 +116,21 @@ pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
     ];
     let max_connections = prop_oneof![2 => Just(None), 1 => (1u32..5).prop_map(Some)];
     let health = (
-        prop_oneof![1 => Just(None), 4 => Just(Some(1_500)), 1 => Just(Some(0))],
-        any::<bool>(),
+        prop_oneof![
+            3 => Just(None),
+            1 => Just(Some(None)),
+            4 => Just(Some(Some(ms(1_500)))),
+            1 => Just(Some(Some(ms(0)))),
+        ],
         0u32..3,
         prop_oneof![Just(0), Just(300), Just(2_000)],
     );
-    let ready = (prop::bool::weighted(0.7), any::<bool>());
+    let ready = prop_oneof![
+        2 => Just(None),
+        2 => Just(Some(Ready::Listen)),
+        2 => Just(Some(Ready::Notify)),
+        1 => Just(Some(Ready::Delay(ms(700)))),
+    ];
     let drains = (
         prop_oneof![Just(None), Just(Some(0)), Just(Some(700)), Just(Some(20_000))],
         prop_oneof![Just(0), Just(300)],
@@ -130,10 +140,10 @@ pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
         prop_oneof![Just((1, 0)), Just((2, 0)), Just((0, 1)), Just((1, 1))],
         prop_oneof![Just(0), Just(400)],
         prop_oneof![Just(0), Just(400)],
-        any::<bool>(),
+        prop_oneof![Just(Rollback::None), Just(Rollback::All)],
     );
     let wears = (
-        prop_oneof![2 => Just(None), 1 => Just(Some(30_000))],
+        prop_oneof![2 => Just(None), 1 => Just(Some(MemoryLimit::Bytes(30_000)))],
         1u32..3,
         prop_oneof![2 => Just(None), 1 => Just(Some(9_000))],
         prop_oneof![2 => Just(None), 1 => (1u64..9).prop_map(Some)],
@@ -141,58 +151,44 @@ pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
     let changes = (drains, rolls, wears);
     let ends = (any::<bool>(), prop_oneof![Just(vec![]), Just(vec![0]), Just(vec![0, 2])]);
     (limits, times, any::<u64>(), (policy, when_no_worker, max_connections), (ends, health, ready, changes))
-        .prop_map(
-            |(
-                (workers, max_starting, window, respawn),
-                (boot, start, stop, lag, look, delay),
-                seed,
-                (policy, when_no_worker, max_connections),
-                (
-                    (keep_trying, exit_codes_ok),
-                    (hang, hang_explicit, health_max_unavailable, hang_stop),
-                    (ready_by_lane, ready_explicit),
-                    (
-                        (drain, delay_of_drain, shutdown),
-                        ((max_surge, max_unavailable), healthy, settle, rollback_all),
-                        (memory_limit, memory_samples, lifetime, recycle_after_connections),
-                    ),
-                ),
-            )| Settings {
-                drain_timeout: drain.map(ms),
-                drain_delay: ms(delay_of_drain),
-                shutdown_timeout: shutdown.map(ms),
-                max_surge,
-                max_unavailable,
-                min_healthy_time: ms(healthy),
-                listen_settle: ms(settle),
-                rollback_all,
-                memory_limit,
-                memory_samples,
-                max_lifetime: lifetime.map(ms),
-                recycle_after_connections,
-                hang_limit: hang.map(ms),
-                ready_by_lane,
-                ready_explicit,
-                hang_explicit,
-                health_max_unavailable,
-                hang_stop_timeout: ms(hang_stop),
-                policy,
-                when_no_worker,
-                max_connections,
-                keep_trying,
-                exit_codes_ok,
-                max_starting,
-                window,
-                respawn,
-                boot_slot: ms(boot),
-                start_timeout: ms(start),
-                stop_timeout: stop.map(ms),
-                lag_limit: lag.map(ms),
-                steady_after: 1 + seed % 12,
-                look_after: ms(look),
-                restart_delay: ms(delay),
-                seed,
-                ..settings(workers)
-            },
-        )
+        .prop_map(|(limits, times, seed, balancing, (ends, health, ready, (drains, rolls, wears)))| {
+            let (workers, max_starting, window, respawn) = limits;
+            let (boot, start, stop, lag, look, delay) = times;
+            with(settings(workers), |s| {
+                s.max_starting = max_starting;
+                s.boot_slot = ms(boot);
+                s.steady_after = 1 + seed % 12;
+                s.look_after = ms(look);
+                s.seed = seed;
+                s.balancing.window = Some(window);
+                (s.balancing.policy, s.balancing.when_no_worker, s.balancing.max_connections) = balancing;
+                s.readiness.ready = ready;
+                s.readiness.start_timeout = ms(start);
+                s.restart.respawn = respawn;
+                s.restart.restart_delay = ms(delay);
+                (s.restart.keep_trying, s.restart.exit_codes_ok) = ends;
+                let (drain, drain_delay, shutdown) = drains;
+                s.stop.stop_timeout = Some(stop.map(ms));
+                s.stop.drain = if drain.is_some() { Drain::Quiet } else { Drain::None };
+                s.stop.drain_timeout = drain.map(ms);
+                s.stop.drain_delay = ms(drain_delay);
+                s.stop.shutdown_timeout = shutdown.map(ms);
+                let ((max_surge, max_unavailable), healthy, settle, rollback) = rolls;
+                s.rollout.max_surge = max_surge;
+                s.rollout.max_unavailable = max_unavailable;
+                s.rollout.min_healthy_time = ms(healthy);
+                s.rollout.listen_settle = ms(settle);
+                s.rollout.rollback = rollback;
+                let (memory_limit, memory_samples, lifetime, recycle_after_connections) = wears;
+                s.recycle.memory_limit = memory_limit;
+                s.recycle.memory_samples = memory_samples;
+                s.recycle.max_lifetime = lifetime.map(ms);
+                s.recycle.recycle_after_connections = recycle_after_connections;
+                s.health.lag_limit = lag.map(ms);
+                let (hang_limit, health_max_unavailable, hang_stop) = health;
+                s.health.hang_limit = hang_limit;
+                s.health.health_max_unavailable = Some(health_max_unavailable);
+                s.hang_stop_timeout = ms(hang_stop);
+            })
+        })
 }

@@ -1,8 +1,9 @@
 //! When a boot is over without a listen: looks that find a process waiting, or one that has had its time on the processor;
 //! and the delay after which a program that does not listen is ready.
 
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::sim::{Sim, ms, settings, with};
 use crate::pool::{Activity, BootEnd, Input, Note, Output, Settings, Timer};
+use crate::settings::Ready;
 use std::time::Duration;
 
 fn spawned(sim: &mut Sim) -> Vec<u32> {
@@ -27,7 +28,7 @@ fn computing(spent: u64) -> Option<Activity> {
 
 /// A cluster of which one worker boots and the others wait for that.
 fn one_by_one(workers: u32) -> Sim {
-    let mut sim = Sim::new(Settings { max_starting: 1, ..settings(workers) });
+    let mut sim = Sim::new(with(settings(workers), |s| s.max_starting = 1));
     sim.input(Input::Start);
     sim
 }
@@ -134,8 +135,7 @@ fn nobody_is_looked_at_while_nobody_waits() {
 }
 
 fn by_delay() -> Settings {
-    let ready_without_listening = Some(ms(2_000));
-    Settings { ready_by_lane: false, ready_explicit: true, ready_without_listening, ..settings(1) }
+    with(settings(1), |s| s.readiness.ready = Some(Ready::Delay(ms(2_000))))
 }
 
 fn ready_after(sim: &mut Sim) -> Option<Duration> {

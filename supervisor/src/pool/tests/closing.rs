@@ -1,10 +1,14 @@
 //! The cluster's stop where workers drain: what was let in is served, nobody new is, and all of it has its time.
 
-use crate::pool::sim::{Fate, Sim, ms, settings};
+use crate::pool::sim::{Fate, Sim, ms, settings, with};
 use crate::pool::{Input, Note, Outcome, Output, Phase, Settings, Signal};
+use crate::settings::Drain;
 
 fn draining(workers: u32) -> Settings {
-    Settings { drain_timeout: Some(ms(20_000)), shutdown_timeout: Some(ms(25_000)), ..settings(workers) }
+    with(settings(workers), |s| {
+        s.stop.drain = Drain::Quiet;
+        s.stop.shutdown_timeout = Some(ms(25_000))
+    })
 }
 
 fn count(sim: &mut Sim, wanted: impl Fn(&Output) -> bool) -> usize {
@@ -49,7 +53,7 @@ fn everything_in_the_queue_is_served() {
 
 #[test]
 fn the_address_is_served_for_a_while() {
-    let (mut sim, balancer, lanes) = Sim::serving(Settings { drain_delay: ms(3_000), ..draining(1) });
+    let (mut sim, balancer, lanes) = Sim::serving(with(draining(1), |s| s.stop.drain_delay = ms(3_000)));
     sim.input(Input::Stop);
     sim.advance(ms(2_999));
     assert_eq!(count(&mut sim, |order| matches!(order, Output::CloseDoor { .. })), 0);
@@ -104,32 +108,13 @@ fn the_whole_has_its_time() {
 }
 
 #[test]
-fn the_shorter_the_stop_the_shorter_the_drain() {
-    let told = |drain: u64, delay: u64, stop: Option<u64>, shutdown: Option<u64>| {
-        Settings {
-            drain_timeout: Some(ms(drain)),
-            drain_delay: ms(delay),
-            stop_timeout: stop.map(ms),
-            shutdown_timeout: shutdown.map(ms),
-            ..settings(1)
-        }
-        .told_within()
-    };
-    assert_eq!(told(20_000, 0, Some(10_000), Some(25_000)), Some(ms(15_000)));
-    assert_eq!(told(20_000, 0, Some(10_000), Some(8_000)), Some(ms(4_000)));
-    assert_eq!(told(20_000, 5_000, Some(1_000), Some(8_000)), Some(ms(7_000)));
-    assert_eq!(told(1_000, 500, Some(10_000), Some(8_000)), Some(ms(1_500)));
-    assert_eq!(told(20_000, 0, None, Some(8_000)), Some(ms(4_000)));
-    assert_eq!(told(20_000, 1_000, None, None), Some(ms(21_000)));
-    assert_eq!(settings(1).told_within(), None);
-}
-
-#[test]
 fn a_stop_without_a_drain_has_no_longer_than_the_whole_may_take() {
-    for (order, drain) in [(Input::Halt, Some(ms(20_000))), (Input::Stop, None)] {
+    for (order, drain) in [(Input::Halt, Drain::Quiet), (Input::Stop, Drain::None)] {
         let shutdown_timeout = Some(ms(8_000));
-        let (mut sim, _, _) =
-            Sim::serving(Settings { drain_timeout: drain, shutdown_timeout, ..settings(1) });
+        let (mut sim, _, _) = Sim::serving(with(settings(1), |s| {
+            s.stop.drain = drain;
+            s.stop.shutdown_timeout = shutdown_timeout
+        }));
         sim.polite = false;
         sim.input(order);
         assert!(sim.notes.contains(&Note::Stopping { workers: 1, kill_in: Some(ms(8_000)) }));
@@ -167,7 +152,7 @@ fn halt_waits_for_nobody() {
 
 #[test]
 fn a_worker_that_dies_meanwhile_is_replaced_for_what_is_left() {
-    let (mut sim, balancer, lanes) = Sim::serving(Settings { restart_delay: ms(0), ..draining(1) });
+    let (mut sim, balancer, lanes) = Sim::serving(with(draining(1), |s| s.restart.restart_delay = ms(0)));
     for _ in 0..4 {
         sim.connect(balancer);
     }

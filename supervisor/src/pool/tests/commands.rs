@@ -1,9 +1,7 @@
 //! What people command a worker to do, from the command to the process and what follows it. The table has the cells.
 
-use crate::pool::sim::{Fate, Sim, ms, settings};
-use crate::pool::{
-    Change, Command, Exit, Input, Next, Note, Outcome, Output, Reason, Settings, Signal, State, Then,
-};
+use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::{Change, Command, Exit, Input, Next, Note, Outcome, Output, Reason, Signal, State, Then};
 
 fn signals(orders: &[Output]) -> Vec<(u32, Signal)> {
     let signals = orders.iter().filter_map(|order| match order {
@@ -79,7 +77,7 @@ fn what_is_said_to_a_process_that_there_is_not_has_no_effect() {
 
 #[test]
 fn a_restart_needs_no_budget_and_no_delay() {
-    let (mut sim, balancer, _) = Sim::serving(Settings { respawn: Some(0), ..settings(1) });
+    let (mut sim, balancer, _) = Sim::serving(with(settings(1), |s| s.restart.respawn = 0));
     for incarnation in 2..5 {
         sim.command(0, Command::Restart);
         let orders = sim.take_orders();
@@ -273,7 +271,7 @@ fn a_process_that_was_told_to_restart_and_never_came_is_ordered_again() {
 
 #[test]
 fn a_worker_with_no_restart_left_has_all_of_them_when_it_is_started() {
-    let (mut sim, _, _) = Sim::serving(Settings { respawn: Some(2), ..settings(2) });
+    let (mut sim, _, _) = Sim::serving(with(settings(2), |s| s.restart.respawn = 2));
     for _ in 0..3 {
         sim.exit(0);
         sim.advance(ms(1_000));

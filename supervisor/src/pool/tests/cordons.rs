@@ -1,8 +1,8 @@
 //! Workers that are to get no connections because somebody said so.
 
 use crate::ids::LaneId;
-use crate::pool::sim::{Fate, Sim, ms, settings};
-use crate::pool::{Change, Command, Input, LaneStatus, Note, Output, Settings};
+use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::{Change, Command, Input, LaneStatus, Note, Output};
 
 fn status(sim: &Sim, lane: LaneId) -> LaneStatus {
     sim.pool.lane(lane).expect("open").status()
@@ -117,7 +117,7 @@ fn a_worker_can_be_cordoned_before_the_cluster_starts() {
 
 #[test]
 fn a_full_lane_comes_back_only_when_it_has_room() {
-    let (mut sim, balancer, lanes) = Sim::serving(Settings { lag_limit: None, ..settings(1) });
+    let (mut sim, balancer, lanes) = Sim::serving(with(settings(1), |s| s.health.lag_limit = None));
     (0..3).for_each(|_| sim.connect(balancer));
     assert_eq!(status(&sim, lanes[0]), LaneStatus::Full);
     sim.command(0, Command::Cordon);
@@ -133,7 +133,7 @@ fn a_full_lane_comes_back_only_when_it_has_room() {
 
 #[test]
 fn a_full_lane_that_was_emptied_has_room() {
-    let (mut sim, balancer, lanes) = Sim::serving(Settings { lag_limit: None, ..settings(2) });
+    let (mut sim, balancer, lanes) = Sim::serving(with(settings(2), |s| s.health.lag_limit = None));
     (0..5).for_each(|_| sim.connect(balancer));
     sim.take(lanes[1]);
     assert_eq!((status(&sim, lanes[0]), sim.pool.held()), (LaneStatus::Full, 0));

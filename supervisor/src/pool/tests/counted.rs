@@ -3,16 +3,16 @@
 
 use super::credits::{accept_all, connect, has_single};
 use crate::ids::{BalancerId, LaneId};
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::sim::{Sim, ms, settings, with};
 use crate::pool::{Command, Input, LaneStatus, Output, Policy, Settings};
 use std::time::Duration;
 
 fn limited(workers: u32, max: u32) -> Settings {
-    Settings { max_connections: Some(max), ..settings(workers) }
+    with(settings(workers), |s| s.balancing.max_connections = Some(max))
 }
 
 fn least(workers: u32) -> Settings {
-    Settings { policy: Policy::LeastConnections, ..settings(workers) }
+    with(settings(workers), |s| s.balancing.policy = Policy::LeastConnections)
 }
 
 fn status(sim: &Sim, lane: LaneId) -> Option<LaneStatus> {
@@ -93,7 +93,7 @@ fn what_is_taken_back_is_counted_soon() {
 
 #[test]
 fn a_place_that_nothing_was_found_for_goes_to_who_waits_elsewhere() {
-    let by_hash = Settings { policy: Policy::SourceHash, ..limited(1, 1) };
+    let by_hash = with(limited(1, 1), |s| s.balancing.policy = Policy::SourceHash);
     let (mut sim, one, lanes) = Sim::on_credit(by_hash);
     let two = sim.open();
     let other = sim.listen(0, two);

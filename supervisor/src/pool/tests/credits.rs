@@ -1,6 +1,6 @@
 //! Credits in virtual time: who may accept next, what holds nothing up, when many may be taken at once, and what is revoked.
 
-use super::super::sim::{Record, Sim, ms, settings};
+use super::super::sim::{Record, Sim, ms, settings, with};
 use super::super::{Command, Output};
 use crate::ids::{BalancerId, LaneId};
 use std::time::Duration;
@@ -135,7 +135,7 @@ fn idle_workers_get_singles_however_deep_the_queue() {
 
 #[test]
 fn who_blocks_or_has_a_limit_gets_singles_only() {
-    let limited = super::super::Settings { max_connections: Some(64), ..settings(2) };
+    let limited = with(settings(2), |s| s.balancing.max_connections = Some(64));
     for (settings, may_open) in [(settings(2), false), (limited, true)] {
         let mut sim = Sim::new(settings);
         (sim.by_credit, sim.may_open) = (true, may_open);

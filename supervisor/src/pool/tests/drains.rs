@@ -1,10 +1,11 @@
 //! Draining: out of rotation for good, told to stop once nothing is under way, or once it has had its time.
 
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::sim::{Sim, ms, settings, with};
 use crate::pool::{Command, Input, Note, Output, Settings, Signal, State, Timer};
+use crate::settings::Drain;
 
 fn draining(workers: u32) -> Settings {
-    Settings { drain_timeout: Some(ms(20_000)), ..settings(workers) }
+    with(settings(workers), |s| s.stop.drain = Drain::Quiet)
 }
 
 fn signals(sim: &mut Sim) -> Vec<Signal> {
@@ -57,7 +58,7 @@ fn what_waited_goes_to_others_first() {
 
 #[test]
 fn what_waited_is_taken_back_though_the_others_have_no_room_yet() {
-    let (mut sim, balancer, lanes) = Sim::serving(Settings { window: 2, ..draining(2) });
+    let (mut sim, balancer, lanes) = Sim::serving(with(draining(2), |s| s.balancing.window = Some(2)));
     for _ in 0..4 {
         sim.connect(balancer);
     }

@@ -1,7 +1,7 @@
 //! Workers that boot: which of their own connections are refused, and which ports that the system chooses are their own.
 
 use crate::ids::{BalancerId, WorkerId};
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::sim::{Sim, ms, settings, with};
 use crate::pool::{Connecting, Exit, Input};
 
 const FIRST: Connecting = Connecting::Refused { first: true };
@@ -9,7 +9,7 @@ const AGAIN: Connecting = Connecting::Refused { first: false };
 
 /// Three workers, of which the first listens and the others start.
 fn booting() -> (Sim, BalancerId) {
-    let mut sim = Sim::new(crate::pool::Settings { max_starting: 3, ..settings(3) });
+    let mut sim = Sim::new(with(settings(3), |s| s.max_starting = 3));
     sim.input(Input::Start);
     let balancer = sim.open();
     sim.listen(0, balancer);

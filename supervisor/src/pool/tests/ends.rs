@@ -1,11 +1,14 @@
 //! The ends that a cluster comes to by itself: its work is done, its budgets are spent, or it never began.
 
 use crate::ids::WorkerId;
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::sim::{Sim, ms, settings, with};
 use crate::pool::{Command, Exit, Input, Note, Outcome, Output, Reason, Settings, Signal, State, Then};
 
 fn finishing(workers: u32) -> Settings {
-    Settings { exit_codes_ok: vec![0, 7], respawn: Some(0), ..settings(workers) }
+    with(settings(workers), |s| {
+        s.restart.exit_codes_ok = vec![0, 7];
+        s.restart.respawn = 0
+    })
 }
 
 #[test]
@@ -84,12 +87,12 @@ fn an_exit_that_was_asked_for_is_no_finish() {
 }
 
 fn impatient(workers: u32) -> Settings {
-    Settings { keep_trying: false, ..settings(workers) }
+    with(settings(workers), |s| s.restart.keep_trying = false)
 }
 
 #[test]
 fn when_each_worker_has_died_before_any_was_ready_the_cluster_gives_up() {
-    let mut sim = Sim::new(Settings { max_starting: 2, ..impatient(3) });
+    let mut sim = Sim::new(with(impatient(3), |s| s.max_starting = 2));
     sim.polite = false;
     sim.input(Input::Start);
     sim.exit(0);
@@ -144,7 +147,7 @@ fn a_cluster_that_was_once_ready_or_is_told_to_keep_trying_does_not_give_up() {
 
 #[test]
 fn who_was_stopped_or_has_finished_has_not_died() {
-    let mut sim = Sim::new(Settings { exit_codes_ok: vec![0], ..impatient(2) });
+    let mut sim = Sim::new(with(impatient(2), |s| s.restart.exit_codes_ok = vec![0]));
     sim.input(Input::Start);
     sim.exit_by(0, Exit::Code(0));
     sim.exit(1);

@@ -1,13 +1,14 @@
 //! Memory that processes share is no reason to replace them, and neither is memory that the next process would hold too.
 
 use crate::ids::{BalancerId, WorkerId};
-use crate::pool::sim::{Sim, ms, settings};
-use crate::pool::{Input, Measure, Note, Output, RecycleReason, Settings};
+use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::{Input, Measure, Note, Output, RecycleReason};
+use crate::settings::MemoryLimit;
 
 const LIMIT: u64 = 1_000;
 
 fn serving(workers: u32) -> (Sim, BalancerId) {
-    let limited = Settings { memory_limit: Some(LIMIT), ..settings(workers) };
+    let limited = with(settings(workers), |s| s.recycle.memory_limit = Some(MemoryLimit::Bytes(LIMIT)));
     let (sim, balancer, _) = Sim::serving(limited);
     (sim, balancer)
 }

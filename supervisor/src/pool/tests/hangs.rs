@@ -1,7 +1,7 @@
 //! Suspects that take far too long: who is examined, who hangs, how it is replaced, and how the old process leaves.
 
 use crate::ids::{BalancerId, WorkerId};
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::sim::{Sim, ms, settings, with};
 use crate::pool::{
     Change, Command, Exit, Finding, Input, Note, Outcome, Output, Reason, Settings, State, Then,
 };
@@ -105,7 +105,10 @@ fn what_was_found_decides() {
         (Traced, false, false),
     ] {
         for (hang_explicit, expected) in [(false, by_default), (true, by_choice)] {
-            let (mut sim, _, _) = hanging(Settings { hang_explicit, ..settings(2) }, 29_800);
+            let (mut sim, _, _) = hanging(
+                with(settings(2), |s| s.health.hang_limit = hang_explicit.then_some(Some(ms(30_000)))),
+                29_800,
+            );
             sim.finding = finding;
             for lag in [30_000, 30_200, 30_400] {
                 sim.advance(ms(200));
@@ -265,7 +268,7 @@ fn who_is_said_to_be_unwell_is_restarted_and_counts_with_those_that_hang() {
     sim.listen(0, balancer);
     assert!(say(&mut sim, 1));
     // None at all.
-    let (mut sim, _, _) = Sim::serving(Settings { health_max_unavailable: 0, ..settings(4) });
+    let (mut sim, _, _) = Sim::serving(with(settings(4), |s| s.health.health_max_unavailable = Some(0)));
     assert!(!say(&mut sim, 0));
 }
 
@@ -302,7 +305,7 @@ fn a_late_look_and_an_answer_nobody_asked_for_take_nobody_down() {
 
 #[test]
 fn the_budget_counts_it_and_the_back_off_too() {
-    let (sim, _, worker) = hanging(Settings { respawn: Some(0), ..settings(2) }, 30_000);
+    let (sim, _, worker) = hanging(with(settings(2), |s| s.restart.respawn = 0), 30_000);
     assert!(matches!(
         sim.notes.iter().find(|note| matches!(note, Note::Hung { .. })),
         Some(Note::Hung { retry_in: None, .. })
@@ -311,7 +314,7 @@ fn the_budget_counts_it_and_the_back_off_too() {
     let spent = |note: &Note| matches!(note, Note::Exited { worker: by, then: Then::BudgetSpent, .. } if *by == worker);
     assert!(sim.notes.iter().any(spent), "{:?}", sim.notes);
     // An early end waits like any other.
-    let quick = Settings { min_uptime: ms(100_000), ..settings(2) };
+    let quick = with(settings(2), |s| s.restart.min_uptime = ms(100_000));
     let (mut sim, _, worker) = hanging(quick, 30_000);
     assert!(matches!(sim.slot(0).state(), State::Standby { due: Some(_), .. }));
     sim.advance(ms(200));
@@ -380,6 +383,6 @@ fn a_slot_that_is_scaled_away_stays_until_who_leaves_it_is_gone() {
 
 #[test]
 fn without_a_limit_nobody_hangs() {
-    let (mut sim, _, _) = hanging(Settings { hang_limit: None, ..settings(2) }, 60_000);
+    let (mut sim, _, _) = hanging(with(settings(2), |s| s.health.hang_limit = Some(None)), 60_000);
     assert_eq!((examined(&mut sim), hung(&sim)), (0, vec![]));
 }

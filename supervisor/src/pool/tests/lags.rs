@@ -1,8 +1,8 @@
 //! Workers that lag: when they are suspects, how many may be, and how they come back.
 
 use crate::ids::LaneId;
-use crate::pool::sim::{Record, Sim, ms, settings};
-use crate::pool::{Change, Command, Input, LaneStatus, Note, Output, Settings};
+use crate::pool::sim::{Record, Sim, ms, settings, with};
+use crate::pool::{Change, Command, Input, LaneStatus, Note, Output};
 
 fn status(sim: &Sim, lane: LaneId) -> LaneStatus {
     sim.pool.lane(lane).expect("open").status()
@@ -201,7 +201,7 @@ fn a_late_look_neither_accuses_nor_acquits() {
 
 #[test]
 fn without_a_limit_nobody_lags() {
-    let (mut sim, _, _) = Sim::serving(Settings { lag_limit: None, ..settings(2) });
+    let (mut sim, _, _) = Sim::serving(with(settings(2), |s| s.health.lag_limit = None));
     looks(&mut sim, 3, &[(0, 100_000)]);
     assert!(suspects(&sim).is_empty());
 }

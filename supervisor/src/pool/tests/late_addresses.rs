@@ -2,8 +2,9 @@
 
 use super::rollouts::{reload, rolling, successor};
 use crate::ids::BalancerId;
-use crate::pool::sim::{Sim, ms};
+use crate::pool::sim::{Sim, ms, with};
 use crate::pool::{Input, Note, Reloaded, Settings};
+use crate::settings::Ready;
 
 /// A cluster of one, whose process opened its second address this long after its first.
 fn opened_after(delay: u64, settings: Settings) -> (Sim, [BalancerId; 2]) {
@@ -26,7 +27,7 @@ fn dropped(sim: &Sim) -> Vec<BalancerId> {
 #[test]
 fn the_old_one_serves_it_until_the_new_one_does() {
     for explicit in [false, true] {
-        let settings = Settings { ready_by_lane: !explicit, ready_explicit: explicit, ..rolling(1) };
+        let settings = with(rolling(1), |s| s.readiness.ready = explicit.then_some(Ready::Notify));
         let (mut sim, [first, second]) = opened_after(8_000, settings);
         let old = sim.worker(0);
         sim.input(Input::Ready { worker: old });
@@ -141,7 +142,10 @@ fn lanes_of_forked_children_say_nothing_of_a_boot() {
 
 #[test]
 fn without_room_for_two_it_is_waited_for_all_the_same() {
-    let settings = Settings { max_surge: 0, max_unavailable: 1, ..rolling(2) };
+    let settings = with(rolling(2), |s| {
+        s.rollout.max_surge = 0;
+        s.rollout.max_unavailable = 1
+    });
     let (mut sim, first, _) = Sim::serving(settings);
     sim.advance(ms(8_000));
     let second = sim.open();

@@ -1,10 +1,14 @@
 //! A bound on the open connections of a worker.
 
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::sim::{Sim, ms, settings, with};
 use crate::pool::{Command, Input, LaneStatus, Output, Settings};
 
 fn limited(workers: u32, max: u32) -> Settings {
-    Settings { max_connections: Some(max), window: 8, lag_limit: None, ..settings(workers) }
+    with(settings(workers), |s| {
+        s.balancing.max_connections = Some(max);
+        s.balancing.window = Some(8);
+        s.health.lag_limit = None
+    })
 }
 
 #[test]

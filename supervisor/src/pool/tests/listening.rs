@@ -1,12 +1,12 @@
 //! How balancers come and go: workers that stop listening, and addresses that nobody serves any more.
 
 use crate::ids::LaneId;
-use crate::pool::sim::{Fate, Sim, ms, settings};
-use crate::pool::{Input, Note, Output, Settings};
+use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::{Input, Note, Output};
 
 #[test]
 fn what_waits_in_a_lane_is_looked_at_until_it_is_taken() {
-    let (mut sim, balancer, lanes) = Sim::serving(Settings { lag_limit: None, ..settings(1) });
+    let (mut sim, balancer, lanes) = Sim::serving(with(settings(1), |s| s.health.lag_limit = None));
     sim.connect(balancer);
     sim.take_orders();
     let mut looks = Vec::new();
@@ -26,7 +26,10 @@ fn what_waits_in_a_lane_is_looked_at_until_it_is_taken() {
 
 #[test]
 fn a_new_connection_in_an_emptied_lane_is_looked_at_soon() {
-    let (mut sim, balancer, lanes) = Sim::serving(Settings { window: 1, lag_limit: None, ..settings(1) });
+    let (mut sim, balancer, lanes) = Sim::serving(with(settings(1), |s| {
+        s.balancing.window = Some(1);
+        s.health.lag_limit = None
+    }));
     sim.connect(balancer);
     sim.advance(ms(700));
     sim.take(lanes[0]);
@@ -109,7 +112,7 @@ fn a_restarted_worker_has_its_time_to_listen_on_all_it_served() {
 
 #[test]
 fn a_balancer_whose_only_worker_has_no_restart_left_closes() {
-    let mut sim = Sim::new(Settings { respawn: Some(0), ..settings(2) });
+    let mut sim = Sim::new(with(settings(2), |s| s.restart.respawn = 0));
     sim.input(Input::Start);
     let (one, two) = (sim.open(), sim.open());
     sim.listen(0, one);
@@ -132,7 +135,7 @@ fn one_of_several_lanes_of_a_worker_may_close_unnoticed() {
 
 #[test]
 fn a_balancer_whose_first_lane_came_too_late_closes() {
-    let mut sim = Sim::new(Settings { respawn: Some(0), ..settings(2) });
+    let mut sim = Sim::new(with(settings(2), |s| s.restart.respawn = 0));
     sim.input(Input::Start);
     sim.advance(ms(40_000));
     let dead = sim.worker(0);

@@ -1,7 +1,7 @@
 //! Suspects whose clients have gone elsewhere: which connections count as missed, and what follows for who hangs.
 
 use crate::ids::{BalancerId, LaneId};
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::sim::{Sim, ms, settings, with};
 use crate::pool::{Note, Policy, Settings};
 
 /// So long it takes until a worker is found to hang.
@@ -70,7 +70,7 @@ fn what_was_missed_before_it_came_back_counts_no_more() {
 fn a_policy_says_whose_connection_it_would_have_been() {
     let mut missed = Vec::new();
     for source in 0..64 {
-        let by_hash = Settings { policy: Policy::SourceHash, ..settings(2) };
+        let by_hash = with(settings(2), |s| s.balancing.policy = Policy::SourceHash);
         let (mut sim, balancer, lanes) = Sim::serving(by_hash);
         sim.advance(ms(1_000));
         sim.connect_from(balancer, source);
@@ -84,7 +84,7 @@ fn a_policy_says_whose_connection_it_would_have_been() {
     }
     assert!(missed.contains(&true) && missed.contains(&false));
 
-    let fewest = Settings { policy: Policy::LeastConnections, ..settings(2) };
+    let fewest = with(settings(2), |s| s.balancing.policy = Policy::LeastConnections);
     let (mut sim, balancer, lanes) = out_of_rotation(fewest);
     sim.connect(balancer);
     lag(&mut sim, &lanes, 2_000, 2 * HANG);
@@ -96,7 +96,7 @@ fn a_policy_says_whose_connection_it_would_have_been() {
 
 #[test]
 fn a_worker_that_may_have_no_more_connections_misses_none() {
-    let full = Settings { max_connections: Some(1), ..settings(3) };
+    let full = with(settings(3), |s| s.balancing.max_connections = Some(1));
     let (mut sim, balancer, lanes) = out_of_rotation(full);
     // Which of them is open is not the point: the suspect has one.
     (0..2).for_each(|_| sim.connect(balancer));

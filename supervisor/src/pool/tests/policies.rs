@@ -1,8 +1,8 @@
 //! Whom a connection is given, other than in rotation.
 
 use crate::ids::{BalancerId, LaneId};
-use crate::pool::sim::{Sim, settings};
-use crate::pool::{Command, Output, Policy, Settings};
+use crate::pool::sim::{Sim, settings, with};
+use crate::pool::{Command, Output, Policy};
 
 /// Connects and has it taken; tells the index of the lane it went to.
 fn connect(sim: &mut Sim, balancer: BalancerId, lanes: &[LaneId], source: u64) -> usize {
@@ -18,7 +18,7 @@ fn connect(sim: &mut Sim, balancer: BalancerId, lanes: &[LaneId], source: u64) -
 }
 
 fn serving(policy: Policy, workers: u32) -> (Sim, BalancerId, Vec<LaneId>) {
-    Sim::serving(Settings { policy, ..settings(workers) })
+    Sim::serving(with(settings(workers), |s| s.balancing.policy = policy))
 }
 
 #[test]

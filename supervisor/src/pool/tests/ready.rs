@@ -1,11 +1,12 @@
 //! When a worker is ready: by a lane or by its word, not in time, later than it had to be, and no longer.
 
 use crate::ids::LaneId;
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::sim::{Sim, ms, settings, with};
 use crate::pool::{Input, LaneStatus, Note, Output, Settings, Signal, State};
+use crate::settings::Ready;
 
 fn by_word(workers: u32) -> Settings {
-    Settings { ready_by_lane: false, ready_explicit: true, ..settings(workers) }
+    with(settings(workers), |s| s.readiness.ready = Some(Ready::Notify))
 }
 
 fn status(sim: &Sim, lane: LaneId) -> LaneStatus {
@@ -47,7 +48,7 @@ fn a_word_counts_where_a_lane_does_too() {
 
 #[test]
 fn who_is_not_ready_in_time_is_killed_and_that_is_an_early_death() {
-    let mut sim = Sim::new(Settings { respawn: Some(1), ..by_word(1) });
+    let mut sim = Sim::new(with(by_word(1), |s| s.restart.respawn = 1));
     sim.input(Input::Start);
     let balancer = sim.open();
     let lane = sim.listen(0, balancer);

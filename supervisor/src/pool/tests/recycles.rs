@@ -1,10 +1,11 @@
 //! Workers that have served for long enough: another is ready before they go, one at a time, and never during a reload.
 
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::sim::{Sim, ms, settings, with};
 use crate::pool::{Exit, Input, Measure, Note, RecycleReason, Settings};
+use crate::settings::{Drain, MemoryLimit};
 
 fn wearing(workers: u32) -> Settings {
-    Settings { drain_timeout: Some(ms(20_000)), ..settings(workers) }
+    with(settings(workers), |s| s.stop.drain = Drain::Quiet)
 }
 
 /// What is shared could not be told apart.
@@ -14,7 +15,8 @@ fn resident(bytes: u64, limit: u64) -> RecycleReason {
 
 #[test]
 fn too_much_memory_for_too_long() {
-    let (mut sim, balancer, _) = Sim::serving(Settings { memory_limit: Some(1_000), ..wearing(2) });
+    let (mut sim, balancer, _) =
+        Sim::serving(with(wearing(2), |s| s.recycle.memory_limit = Some(MemoryLimit::Bytes(1_000))));
     let worker = sim.worker(0);
     for bytes in [1_001, 1_001, 1_000, 1_001, 1_500] {
         sim.input(Input::Memory { worker, bytes });
@@ -36,7 +38,8 @@ fn too_much_memory_for_too_long() {
 
 #[test]
 fn lives_end_one_at_a_time_and_not_together() {
-    let (mut sim, balancer, _) = Sim::serving(Settings { max_lifetime: Some(ms(100_000)), ..wearing(4) });
+    let (mut sim, balancer, _) =
+        Sim::serving(with(wearing(4), |s| s.recycle.max_lifetime = Some(ms(100_000))));
     let mut born = Vec::new();
     let begin = sim.now;
     for _ in 0..100 {
@@ -55,10 +58,28 @@ fn lives_end_one_at_a_time_and_not_together() {
 }
 
 #[test]
+fn without_jitter_a_life_lasts_as_long_as_was_said() {
+    let life = |percent| {
+        let (mut sim, _, _) = Sim::serving(with(wearing(1), |s| {
+            s.recycle.max_lifetime = Some(ms(100_000));
+            s.recycle.recycle_jitter = percent;
+        }));
+        let begin = sim.now;
+        while sim.alive.len() == 1 {
+            assert!(sim.now - begin < ms(101_000), "it is never replaced");
+            sim.advance(ms(10));
+        }
+        (sim.now - begin).as_millis()
+    };
+    assert!((99_000..=100_010).contains(&life(0)), "{}", life(0));
+    assert!((9_000..90_000).contains(&life(90)), "{}", life(90));
+}
+
+#[test]
 fn so_many_connections_are_enough() {
     let limit = Some(20);
     let (mut sim, balancer, lanes) =
-        Sim::serving(Settings { recycle_after_connections: limit, ..wearing(1) });
+        Sim::serving(with(wearing(1), |s| s.recycle.recycle_after_connections = limit));
     let worker = sim.worker(0);
     let mut given = 0;
     while sim.alive.len() == 1 {
@@ -91,7 +112,10 @@ fn so_many_connections_are_enough() {
 
 #[test]
 fn one_that_cannot_be_replaced_goes_on_for_a_while() {
-    let (mut sim, _, _) = Sim::serving(Settings { memory_limit: Some(1), memory_samples: 1, ..wearing(1) });
+    let (mut sim, _, _) = Sim::serving(with(wearing(1), |s| {
+        s.recycle.memory_limit = Some(MemoryLimit::Bytes(1));
+        s.recycle.memory_samples = 1
+    }));
     let worker = sim.worker(0);
     sim.input(Input::Memory { worker, bytes: 2 });
     let new = *sim.alive.iter().find(|id| **id != worker).unwrap();
@@ -110,8 +134,10 @@ fn one_that_cannot_be_replaced_goes_on_for_a_while() {
 
 #[test]
 fn never_during_a_reload() {
-    let (mut sim, balancer, _) =
-        Sim::serving(Settings { memory_limit: Some(1), memory_samples: 1, ..wearing(2) });
+    let (mut sim, balancer, _) = Sim::serving(with(wearing(2), |s| {
+        s.recycle.memory_limit = Some(MemoryLimit::Bytes(1));
+        s.recycle.memory_samples = 1
+    }));
     sim.input(Input::Reload { ticket: 1 });
     let worker = sim.worker(1);
     sim.input(Input::Memory { worker, bytes: 2 });

@@ -1,12 +1,12 @@
 //! What becomes of connections for which there is no worker at all.
 
-use crate::pool::sim::{Fate, Sim, ms, settings};
+use crate::pool::sim::{Fate, Sim, ms, settings, with};
 use crate::pool::{Command, Input, Note, Settings, Timer, WhenNoWorker};
 use std::time::Duration;
 
 fn holding(workers: u32, refuse_after: impl Into<Option<Duration>>) -> Settings {
     let refuse_after = refuse_after.into();
-    Settings { when_no_worker: WhenNoWorker::Hold { refuse_after }, ..settings(workers) }
+    with(settings(workers), |s| s.balancing.when_no_worker = WhenNoWorker::Hold { refuse_after })
 }
 
 fn refused(sim: &Sim) -> usize {
@@ -61,7 +61,7 @@ fn a_worker_that_is_back_in_time_finds_what_waited() {
 
 #[test]
 fn it_may_be_refused_at_once_or_never() {
-    let at_once = Settings { when_no_worker: WhenNoWorker::Refuse, ..settings(1) };
+    let at_once = with(settings(1), |s| s.balancing.when_no_worker = WhenNoWorker::Refuse);
     for (settings, expected) in [(at_once, 2), (holding(1, ms(0)), 2), (holding(1, None), 0)] {
         let (mut sim, balancer, _) = Sim::serving(settings);
         sim.connect(balancer);
@@ -75,7 +75,7 @@ fn it_may_be_refused_at_once_or_never() {
 
 #[test]
 fn full_and_suspect_workers_and_such_at_their_limit_are_workers() {
-    let settings = Settings { max_connections: Some(2), ..holding(2, ms(100)) };
+    let settings = with(holding(2, ms(100)), |s| s.balancing.max_connections = Some(2));
     let (mut sim, balancer, _) = Sim::serving(settings);
     (0..5).for_each(|_| sim.connect(balancer));
     sim.advance(ms(50_000));
@@ -102,7 +102,7 @@ fn cordoned_workers_are_none() {
 
 #[test]
 fn a_balancer_that_never_had_a_worker_waits_for_its_first() {
-    let mut sim = Sim::new(Settings { when_no_worker: WhenNoWorker::Refuse, ..settings(1) });
+    let mut sim = Sim::new(with(settings(1), |s| s.balancing.when_no_worker = WhenNoWorker::Refuse));
     sim.input(Input::Start);
     let balancer = sim.open();
     sim.connect(balancer);
@@ -128,7 +128,7 @@ fn each_address_has_its_own_time() {
 #[test]
 fn while_refusing_what_comes_back_is_refused_and_a_broken_socket_accepts_nothing() {
     let (mut sim, balancer, _) =
-        Sim::serving(Settings { when_no_worker: WhenNoWorker::Refuse, ..settings(1) });
+        Sim::serving(with(settings(1), |s| s.balancing.when_no_worker = WhenNoWorker::Refuse));
     (0..2).for_each(|_| sim.connect(balancer));
     sim.command(0, Command::Stop);
     assert_eq!((refused(&sim), sim.pool.held()), (2, 0));

@@ -1,8 +1,9 @@
 //! Reloads over one another, aborted ones, and what a slot is made of after one that came to nothing.
 
 use super::rollouts::{busy, done, reload, rolling, succeed, successor};
-use crate::pool::sim::{Sim, ms};
-use crate::pool::{Exit, Failed, Input, Outcome, Progress, Reloaded, Settings};
+use crate::pool::sim::{Sim, ms, with};
+use crate::pool::{Exit, Failed, Input, Outcome, Progress, Reloaded};
+use crate::settings::{MemoryLimit, Rollback};
 
 fn aborted(replaced: u32, rolled_back: bool) -> Reloaded {
     Reloaded::Failed { failed: Failed::Aborted, replaced, rolled_back }
@@ -52,7 +53,10 @@ fn what_drains_yet_counts_for_the_newer_one() {
 
 #[test]
 fn a_worn_process_is_not_replaced_twice() {
-    let settings = Settings { memory_limit: Some(100), memory_samples: 1, ..rolling(1) };
+    let settings = with(rolling(1), |s| {
+        s.recycle.memory_limit = Some(MemoryLimit::Bytes(100));
+        s.recycle.memory_samples = 1
+    });
     let (mut sim, balancer, _) = Sim::serving(settings);
     let worker = sim.worker(0);
     sim.input(Input::Memory { worker, bytes: 200 });
@@ -102,7 +106,7 @@ fn one_that_is_aborted_leaves_the_old_ones() {
 
 #[test]
 fn one_that_is_aborted_goes_back_where_it_is_to() {
-    let (mut sim, balancer, _) = Sim::serving(Settings { rollback_all: true, ..rolling(2) });
+    let (mut sim, balancer, _) = Sim::serving(with(rolling(2), |s| s.rollout.rollback = Rollback::All));
     reload(&mut sim, 1);
     succeed(&mut sim, 0, balancer);
     sim.advance(ms(20));
@@ -117,7 +121,7 @@ fn one_that_is_aborted_goes_back_where_it_is_to() {
 #[test]
 fn a_return_that_hangs_gives_way_too() {
     for abort in [false, true] {
-        let (mut sim, balancer, _) = Sim::serving(Settings { rollback_all: true, ..rolling(2) });
+        let (mut sim, balancer, _) = Sim::serving(with(rolling(2), |s| s.rollout.rollback = Rollback::All));
         reload(&mut sim, 1);
         succeed(&mut sim, 0, balancer);
         sim.advance(ms(20));
@@ -141,7 +145,10 @@ fn a_return_that_hangs_gives_way_too() {
 #[test]
 fn a_slot_that_the_new_version_has_alone_gets_the_old_one_back() {
     for surge in [0, 1] {
-        let settings = Settings { max_surge: surge, max_unavailable: 1, ..rolling(1) };
+        let settings = with(rolling(1), |s| {
+            s.rollout.max_surge = surge;
+            s.rollout.max_unavailable = 1
+        });
         let (mut sim, balancer, _) = Sim::serving(settings);
         reload(&mut sim, 1);
         if surge == 1 {
@@ -175,7 +182,7 @@ fn slots_that_come_after_a_failure_are_of_the_version_that_works() {
 
 #[test]
 fn slots_that_come_during_a_reload_have_their_turn() {
-    let (mut sim, balancer, _) = Sim::serving(Settings { max_starting: 2, ..rolling(1) });
+    let (mut sim, balancer, _) = Sim::serving(with(rolling(1), |s| s.max_starting = 2));
     reload(&mut sim, 1);
     sim.input(Input::Scale { workers: 2 });
     sim.advance(ms(20));

@@ -1,8 +1,8 @@
 //! Starting and replacing workers: boot slots, delays, budgets, and names of the past.
 
 use crate::ids::WorkerId;
-use crate::pool::sim::{Fate, Sim, ms, settings};
-use crate::pool::{Exit, Input, Note, Outcome, Output, Reason, Settings, State, Then, Timer};
+use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::{Exit, Input, Note, Outcome, Output, Reason, State, Then, Timer};
 
 fn spawned(sim: &mut Sim) -> Vec<u32> {
     let spawns = |order| match order {
@@ -14,7 +14,7 @@ fn spawned(sim: &mut Sim) -> Vec<u32> {
 
 #[test]
 fn no_more_workers_boot_at_once_than_there_are_slots() {
-    let mut sim = Sim::new(Settings { max_starting: 2, ..settings(4) });
+    let mut sim = Sim::new(with(settings(4), |s| s.max_starting = 2));
     sim.input(Input::Start);
     assert_eq!(spawned(&mut sim), [0, 1]);
     // One that is ready leaves its slot to the next; one that exits to the one after it.
@@ -33,7 +33,7 @@ fn no_more_workers_boot_at_once_than_there_are_slots() {
 
 #[test]
 fn a_boot_slot_is_given_up_after_a_while() {
-    let mut sim = Sim::new(Settings { max_starting: 1, ..settings(2) });
+    let mut sim = Sim::new(with(settings(2), |s| s.max_starting = 1));
     sim.input(Input::Start);
     assert_eq!(spawned(&mut sim), [0]);
     assert_eq!(sim.pool.next_timer().map(|(_, timer)| timer), Some(Timer::Boot));
@@ -46,7 +46,7 @@ fn a_boot_slot_is_given_up_after_a_while() {
 
 #[test]
 fn who_has_waited_longest_gets_the_next_boot_slot() {
-    let mut sim = Sim::new(Settings { max_starting: 1, ..settings(3) });
+    let mut sim = Sim::new(with(settings(3), |s| s.max_starting = 1));
     sim.input(Input::Start);
     let balancer = sim.open();
     for slot in 0..3 {
@@ -123,7 +123,7 @@ fn an_early_death_is_followed_by_a_doubling_delay_and_a_late_one_by_none() {
 
 #[test]
 fn a_failed_spawn_counts_as_an_early_death() {
-    let mut sim = Sim::new(Settings { respawn: Some(1), ..settings(1) });
+    let mut sim = Sim::new(with(settings(1), |s| s.restart.respawn = 1));
     sim.prompt = false;
     sim.input(Input::Start);
     let fail = |sim: &mut Sim| {
@@ -143,7 +143,7 @@ fn a_failed_spawn_counts_as_an_early_death() {
 
 #[test]
 fn when_every_budget_is_spent_the_cluster_ends_and_refuses_what_it_holds() {
-    let (mut sim, balancer, _) = Sim::serving(Settings { respawn: Some(0), ..settings(2) });
+    let (mut sim, balancer, _) = Sim::serving(with(settings(2), |s| s.restart.respawn = 0));
     for _ in 0..5 {
         sim.connect(balancer);
     }

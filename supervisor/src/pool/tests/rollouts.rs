@@ -1,11 +1,15 @@
 //! Rolling reloads: a successor first, then the old one drains; what happens when any step of it fails.
 
 use crate::ids::{BalancerId, LaneId, WorkerId};
-use crate::pool::sim::{Fate, Sim, ms, settings};
+use crate::pool::sim::{Fate, Sim, ms, settings, with};
 use crate::pool::{Command, Exit, Failed, Input, Note, Outcome, Output, Reloaded, Settings, State, Then};
+use crate::settings::{Drain, Rollback};
 
 pub(super) fn rolling(workers: u32) -> Settings {
-    Settings { drain_timeout: Some(ms(20_000)), restart_delay: ms(100), ..settings(workers) }
+    with(settings(workers), |s| {
+        s.stop.drain = Drain::Quiet;
+        s.restart.restart_delay = ms(100)
+    })
 }
 
 /// The successor of the slot, once it has been spawned.
@@ -110,7 +114,7 @@ fn the_old_one_drains_and_the_next_waits_for_it() {
 
 #[test]
 fn more_at_a_time_where_there_is_room() {
-    let (mut sim, balancer, _) = Sim::serving(Settings { max_surge: 2, ..rolling(3) });
+    let (mut sim, balancer, _) = Sim::serving(with(rolling(3), |s| s.rollout.max_surge = 2));
     reload(&mut sim, 1);
     assert_eq!(sim.alive.len(), 5);
     let first = [successor(&sim, 0), successor(&sim, 1)].map(Option::unwrap);
@@ -124,7 +128,10 @@ fn more_at_a_time_where_there_is_room() {
 
 #[test]
 fn without_room_for_two_one_stops_first() {
-    let (mut sim, balancer, _) = Sim::serving(Settings { max_surge: 0, max_unavailable: 1, ..rolling(2) });
+    let (mut sim, balancer, _) = Sim::serving(with(rolling(2), |s| {
+        s.rollout.max_surge = 0;
+        s.rollout.max_unavailable = 1
+    }));
     reload(&mut sim, 1);
     for slot in 0..2 {
         assert_eq!(sim.alive.len(), 2);
@@ -195,7 +202,10 @@ fn a_new_one_that_never_listens_ends_it() {
 
 #[test]
 fn a_new_one_that_hangs_ends_it() {
-    let settings = Settings { hang_limit: Some(ms(2_000)), min_healthy_time: ms(60_000), ..rolling(2) };
+    let settings = with(rolling(2), |s| {
+        s.health.hang_limit = Some(Some(ms(2_000)));
+        s.rollout.min_healthy_time = ms(60_000)
+    });
     let (mut sim, balancer, lanes) = Sim::serving(settings);
     reload(&mut sim, 1);
     let new = successor(&sim, 0).unwrap();
@@ -217,7 +227,7 @@ fn a_new_one_that_hangs_ends_it() {
 
 #[test]
 fn all_may_go_back() {
-    let (mut sim, balancer, new) = half_way(Settings { rollback_all: true, ..rolling(2) });
+    let (mut sim, balancer, new) = half_way(with(rolling(2), |s| s.rollout.rollback = Rollback::All));
     sim.end(new, Exit::Code(1));
     sim.drain();
     assert!(sim.reloads.is_empty());
@@ -233,7 +243,7 @@ fn all_may_go_back() {
 #[test]
 fn each_goes_back_to_what_it_had() {
     // The first is of version 1 since a reload that failed half way, the second of version 0.
-    let (mut sim, balancer, new) = half_way(Settings { max_surge: 3, ..rolling(3) });
+    let (mut sim, balancer, new) = half_way(with(rolling(3), |s| s.rollout.max_surge = 3));
     sim.end(new, Exit::Code(1));
     sim.drain();
     let versions = |sim: &Sim| [0, 1, 2].map(|slot| sim.versions[&sim.worker(slot)]);
@@ -270,7 +280,10 @@ fn who_is_down_is_not_brought_to_a_version_that_fails() {
 #[test]
 fn a_version_that_cannot_be_run_changes_nothing() {
     for surge in [0, 1] {
-        let (mut sim, _, _) = Sim::serving(Settings { max_surge: surge, max_unavailable: 1, ..rolling(2) });
+        let (mut sim, _, _) = Sim::serving(with(rolling(2), |s| {
+            s.rollout.max_surge = surge;
+            s.rollout.max_unavailable = 1
+        }));
         sim.fit = false;
         let before = sim.alive.clone();
         reload(&mut sim, 1);
@@ -383,7 +396,7 @@ fn a_version_may_listen_elsewhere() {
 
 #[test]
 fn who_is_down_for_want_of_luck_is_tried_again() {
-    let (mut sim, balancer, _) = Sim::serving(Settings { respawn: Some(0), ..rolling(2) });
+    let (mut sim, balancer, _) = Sim::serving(with(rolling(2), |s| s.restart.respawn = 0));
     sim.exit(0);
     assert!(!sim.slot(0).is_live());
     reload(&mut sim, 1);
@@ -398,7 +411,7 @@ fn who_is_down_for_want_of_luck_is_tried_again() {
 
 #[test]
 fn a_successor_that_gets_the_slot_before_it_could_be_ordered_is_the_one_that_is_waited_for() {
-    let (mut sim, balancer, _) = Sim::serving(Settings { max_starting: 1, ..rolling(2) });
+    let (mut sim, balancer, _) = Sim::serving(with(rolling(2), |s| s.max_starting = 1));
     // One boots for as long as it takes, so that nobody else may.
     sim.exit(1);
     sim.advance(ms(200));

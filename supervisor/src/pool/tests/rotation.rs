@@ -45,7 +45,7 @@ fn lanes_that_open_after_a_connection_come_before_the_one_that_had_it() {
 fn a_restarted_worker_gets_one_connection_and_no_burst() {
     let (mut sim, balancer, lanes) = Sim::serving(settings(3));
     sequence(&mut sim, balancer, 5);
-    sim.advance(sim.pool.settings().min_uptime);
+    sim.advance(sim.pool.settings().restart.min_uptime);
     sim.exit(0);
     let fresh = sim.listen(0, balancer);
     assert_eq!(sequence(&mut sim, balancer, 6), [fresh, lanes[2], lanes[1], fresh, lanes[2], lanes[1]]);

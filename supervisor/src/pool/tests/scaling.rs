@@ -1,8 +1,9 @@
 //! More workers and fewer: which slots come and go, and what becomes of those in between.
 
 use crate::ids::WorkerId;
-use crate::pool::sim::{Sim, ms, settings};
-use crate::pool::{Change, Command, Input, Next, Note, Outcome, Output, Settings, Signal, State};
+use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::{Change, Command, Input, Next, Note, Outcome, Output, Signal, State};
+use crate::settings::Drain;
 
 fn scale(sim: &mut Sim, workers: u32) -> Vec<Output> {
     sim.take_orders();
@@ -20,7 +21,7 @@ fn slots(orders: &[Output]) -> Vec<u32> {
 
 #[test]
 fn more_workers_start_at_once_as_far_as_there_are_boot_slots() {
-    let (mut sim, balancer, _) = Sim::serving(Settings { max_starting: 2, ..settings(1) });
+    let (mut sim, balancer, _) = Sim::serving(with(settings(1), |s| s.max_starting = 2));
     assert_eq!(slots(&scale(&mut sim, 4)), [1, 2]);
     assert_eq!((sim.pool.count_workers(), sim.pool.wanted_workers()), (4, 4));
     sim.listen(1, balancer);
@@ -144,7 +145,7 @@ fn before_the_start_a_number_is_a_number_and_after_the_end_it_is_nothing() {
 
 #[test]
 fn when_only_workers_without_a_restart_are_left_the_cluster_ends() {
-    let (mut sim, _, _) = Sim::serving(Settings { respawn: Some(0), ..settings(2) });
+    let (mut sim, _, _) = Sim::serving(with(settings(2), |s| s.restart.respawn = 0));
     sim.exit(0);
     sim.polite = false;
     scale(&mut sim, 1);
@@ -170,7 +171,10 @@ fn the_address_of_a_worker_that_was_scaled_away_closes() {
 
 #[test]
 fn a_slot_stays_until_its_successor_is_gone_too() {
-    let rolling = Settings { drain_timeout: Some(ms(20_000)), max_surge: 2, ..settings(2) };
+    let rolling = with(settings(2), |s| {
+        s.stop.drain = Drain::Quiet;
+        s.rollout.max_surge = 2
+    });
     let (mut sim, balancer, _) = Sim::serving(rolling);
     sim.input(Input::Reload { ticket: 1 });
     let successor = WorkerId { slot: 1, incarnation: 2 };

@@ -1,8 +1,8 @@
 //! Lanes that several processes share: who gets one of its own, and what becomes of the shared one.
 
 use crate::ids::LaneId;
-use crate::pool::sim::{Record, Sim, ms, settings};
-use crate::pool::{Command, Finding, LaneStatus, Output, Settings};
+use crate::pool::sim::{Record, Sim, ms, settings, with};
+use crate::pool::{Command, Finding, LaneStatus, Output};
 
 fn status(sim: &Sim, lane: LaneId) -> LaneStatus {
     sim.pool.lane(lane).expect("open").status()
@@ -81,7 +81,7 @@ fn when_all_who_had_their_own_are_gone_the_next_finds_what_waits_in_the_shared_o
 
 #[test]
 fn one_of_several_that_hangs_is_out_alone_and_the_worker_does_not_hang() {
-    let settings = Settings { hang_limit: Some(ms(5_000)), hang_explicit: true, ..settings(2) };
+    let settings = with(settings(2), |s| s.health.hang_limit = Some(Some(ms(5_000))));
     let (mut sim, balancer, lanes) = Sim::serving(settings);
     sim.finding = Finding::Starved;
     let (stuck, well) = (sim.share(lanes[0]), sim.share(lanes[0]));
@@ -141,17 +141,19 @@ fn one_stuck(sim: &mut Sim, balancer: crate::ids::BalancerId, well: LaneId, step
 
 #[test]
 fn one_of_several_that_hangs_is_ended_and_nobody_else() {
-    let settings = Settings { hang_limit: Some(ms(5_000)), ..settings(1) };
-    for (finding, ends) in [
-        (Finding::Lock, true),
-        (Finding::Blocked, false),
-        (Finding::Starved, false),
-        (Finding::Traced, false),
+    // By the limit that nobody chose, 30 s, who is blocked does not hang.
+    for (chosen, steps, finding, ends) in [
+        (None, 3_000, Finding::Lock, true),
+        (None, 3_000, Finding::Blocked, false),
+        (Some(Some(ms(5_000))), 500, Finding::Blocked, true),
+        (Some(Some(ms(5_000))), 500, Finding::Starved, false),
+        (Some(Some(ms(5_000))), 500, Finding::Traced, false),
     ] {
-        let (mut sim, balancer, lanes) = Sim::serving(settings.clone());
+        let settings = with(settings(1), |s| s.health.hang_limit = chosen);
+        let (mut sim, balancer, lanes) = Sim::serving(settings);
         sim.finding = finding;
         let (stuck, well) = (sim.share(lanes[0]), sim.share(lanes[0]));
-        one_stuck(&mut sim, balancer, well, 490);
+        one_stuck(&mut sim, balancer, well, steps - 10);
         assert!(!sim.take_orders().contains(&Output::EndHolder { lane: stuck }), "not before the limit");
         one_stuck(&mut sim, balancer, well, 300);
         let orders = sim.take_orders();

@@ -111,7 +111,7 @@ fn while_one_is_suspect_it_goes_by_turns() {
     let (mut sim, balancer, lanes) = cluster(3);
     one_after_the_other(&mut sim, balancer, &lanes, 1_100);
     assert!(is_steady(&sim, &lanes));
-    let (worker, lag) = (sim.worker(0), sim.pool.settings().lag_limit.unwrap_or_default() * 2);
+    let (worker, lag) = (sim.worker(0), sim.pool.settings().health.lag_limit.unwrap_or_default() * 2);
     sim.input(Input::Lag { worker, lag });
     sim.advance(ms(20));
     assert!(!sim.lanes[&lanes[0]].open, "{:?}", sim.lanes);

@@ -1,8 +1,8 @@
 //! The ways to the end: stop, force, kill, and what is refused on the way.
 
 use crate::ids::{BalancerId, LaneId, WorkerId};
-use crate::pool::sim::{Fate, Sim, ms, settings};
-use crate::pool::{Input, Note, Outcome, Output, Phase, Settings, Signal};
+use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::{Input, Note, Outcome, Output, Phase, Signal};
 use std::time::Duration;
 
 fn signals(orders: &[Output]) -> Vec<(u32, Signal)> {
@@ -48,7 +48,8 @@ fn a_worker_that_does_not_stop_is_killed_in_time() {
 
 #[test]
 fn a_stop_timeout_of_nothing_kills_at_once() {
-    let (mut sim, _, _) = Sim::serving(Settings { stop_timeout: Some(Duration::ZERO), ..settings(1) });
+    let (mut sim, _, _) =
+        Sim::serving(with(settings(1), |s| s.stop.stop_timeout = Some(Some(Duration::ZERO))));
     sim.input(Input::Stop);
     assert_eq!(signals(&sim.take_orders()), [(0, Signal::Kill)]);
     assert_eq!(sim.done, Some(Outcome::Stopped));
@@ -56,7 +57,7 @@ fn a_stop_timeout_of_nothing_kills_at_once() {
 
 #[test]
 fn without_a_stop_timeout_only_kill_ends_it() {
-    let (mut sim, _, _) = Sim::serving(Settings { stop_timeout: None, ..settings(2) });
+    let (mut sim, _, _) = Sim::serving(with(settings(2), |s| s.stop.stop_timeout = Some(None)));
     sim.polite = false;
     sim.input(Input::Stop);
     sim.drive_bounded();
@@ -121,7 +122,7 @@ fn a_process_that_appears_after_the_time_to_stop_is_killed_and_one_that_does_not
 
 #[test]
 fn nothing_starts_once_the_cluster_stops() {
-    let mut sim = Sim::new(Settings { max_starting: 1, ..settings(3) });
+    let mut sim = Sim::new(with(settings(3), |s| s.max_starting = 1));
     sim.input(Input::Start);
     sim.exit(0);
     sim.polite = false;

@@ -1,13 +1,17 @@
 //! Workers whose first process ends while others of theirs live.
 
-use crate::pool::sim::{Sim, ms, settings};
-use crate::pool::{Exit, Input, Note, Output, Settings, Signal, Then};
+use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::{Exit, Input, Note, Output, Signal, Then};
+use crate::settings::Drain;
 
 const KILLED: Exit = Exit::Signal { signal: 9, core_dumped: false, oom_killed: false };
 
 #[test]
 fn another_is_started_beside_those_that_live_and_these_drain() {
-    let settings = Settings { drain_timeout: Some(ms(5_000)), ..settings(2) };
+    let settings = with(settings(2), |s| {
+        s.stop.drain = Drain::Quiet;
+        s.stop.drain_timeout = Some(ms(5_000))
+    });
     let (mut sim, balancer, lanes) = Sim::serving(settings);
     let worker = sim.worker(0);
     sim.input(Input::MainEnded { worker, exit: KILLED });

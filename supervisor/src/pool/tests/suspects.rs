@@ -1,8 +1,8 @@
 //! Lanes from which nothing is taken: when they are suspects, how many may be, and how they come back.
 
 use crate::ids::{BalancerId, LaneId};
-use crate::pool::sim::{Record, Sim, ms, settings};
-use crate::pool::{LaneStatus, Note, Output, Settings};
+use crate::pool::sim::{Record, Sim, ms, settings, with};
+use crate::pool::{LaneStatus, Note, Output};
 use std::time::Duration;
 
 /// Keeps the lanes busy for so long, taking from all but the stuck ones.
@@ -126,7 +126,7 @@ fn a_slow_lane_that_moves_is_no_suspect() {
 
 #[test]
 fn a_lane_that_took_nothing_of_a_small_buffer_is_a_suspect_in_time() {
-    let (mut sim, balancer, lanes) = Sim::serving(Settings { window: 3, ..settings(2) });
+    let (mut sim, balancer, lanes) = Sim::serving(with(settings(2), |s| s.balancing.window = Some(3)));
     sim.capacity = 1;
     busy(&mut sim, balancer, &[], ms(200));
     busy(&mut sim, balancer, &[lanes[0]], ms(1_100));
@@ -148,7 +148,7 @@ fn a_supervisor_that_was_not_running_itself_blames_nobody() {
 
 #[test]
 fn without_a_limit_there_are_no_suspects() {
-    let (mut sim, balancer, lanes) = Sim::serving(Settings { lag_limit: None, ..settings(2) });
+    let (mut sim, balancer, lanes) = Sim::serving(with(settings(2), |s| s.health.lag_limit = None));
     sim.connect(balancer);
     sim.advance(ms(100_000));
     assert_eq!(status(&sim, lanes[0]), LaneStatus::Ready);

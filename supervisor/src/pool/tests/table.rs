@@ -4,6 +4,7 @@ use crate::pool::sim::{ms, settings};
 use crate::pool::state::{Effect, Event};
 use crate::pool::transition::transition;
 use crate::pool::{Next, Reason, Settings, Signal, State, Stop};
+use crate::settings::Drain;
 use std::time::{Duration, Instant};
 
 /// All events; `at` is what those are about that carry a moment.
@@ -290,7 +291,8 @@ fn stopping() {
 #[test]
 fn draining() {
     let mut row = Row::new();
-    row.settings.drain_timeout = Some(ms(4_000));
+    row.settings.stop.drain = Drain::Quiet;
+    row.settings.stop.drain_timeout = Some(ms(4_000));
     let (pid, asked) = (Some(3), row.born + ms(200));
     for next in [Next::Nothing, Next::Restart, Next::Start] {
         let told = Stop { next, ..row.stop(pid, asked) };
@@ -327,7 +329,8 @@ fn draining() {
 #[test]
 fn who_runs_drains_first_where_there_is_time_for_it() {
     let mut row = Row::new();
-    row.settings.drain_timeout = Some(ms(4_000));
+    row.settings.stop.drain = Drain::Quiet;
+    row.settings.stop.drain_timeout = Some(ms(4_000));
     let told = |state, event| transition(state, event, row.now, &row.settings);
     for settled in [false, true] {
         let (pid, since) = (Some(3), row.born);
@@ -357,7 +360,7 @@ fn who_runs_drains_first_where_there_is_time_for_it() {
 fn the_stop_timeout_may_be_nothing() {
     let mut row = Row::new();
     let pid = Some(3);
-    row.settings.stop_timeout = Some(Duration::ZERO);
+    row.settings.stop.stop_timeout = Some(Some(Duration::ZERO));
     let stop = Stop { force_at: None, ..row.stop(pid, row.now) };
     let told = |event| transition(row.starting(pid), event, row.now, &row.settings);
     for event in [Event::Stop, Event::Shutdown] {
@@ -379,7 +382,7 @@ fn the_stop_timeout_may_be_nothing() {
 fn the_stop_timeout_may_be_for_ever() {
     let mut row = Row::new();
     let pid = Some(3);
-    row.settings.stop_timeout = None;
+    row.settings.stop.stop_timeout = Some(None);
     let stop = Stop { force_at: None, ..row.stop(pid, row.now) };
     let told = |state, event| transition(state, event, row.now, &row.settings);
     assert_eq!(told(row.starting(pid), Event::Stop), (State::Stopping(stop), Effect::Signal(Signal::Stop)));

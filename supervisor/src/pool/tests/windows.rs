@@ -1,8 +1,8 @@
 //! Back-pressure: windows, measures, watches, and what is held in the meantime.
 
 use crate::ids::{BalancerId, ConnId, LaneId};
-use crate::pool::sim::{Fate, Record, Sim, ms, settings};
-use crate::pool::{Input, LaneStatus, Output, Settings};
+use crate::pool::sim::{Fate, Record, Sim, ms, settings, with};
+use crate::pool::{Input, LaneStatus, Output};
 
 fn dispatches(orders: &[Output]) -> Vec<LaneId> {
     orders
@@ -197,7 +197,7 @@ fn without_a_lane_nothing_is_accepted() {
 
 #[test]
 fn a_connection_for_a_stranger_is_refused_and_a_lane_of_a_stranger_closed() {
-    let (mut sim, balancer, lanes) = Sim::serving(Settings { respawn: None, ..settings(1) });
+    let (mut sim, balancer, lanes) = Sim::serving(with(settings(1), |s| s.restart.respawn = -1));
     let (conn, nowhere) = (ConnId(999), BalancerId(999));
     sim.conns.insert(conn, Fate::Held);
     sim.input(Input::Accepted { conn, balancer: nowhere, source: 0 });

@@ -1,7 +1,7 @@
 //! Random commands to random workers: whatever came in between, in the end everybody is as they were last told to be.
 
-use crate::pool::sim::{Sim, ms, settings};
-use crate::pool::{Command, Input, Settings, State};
+use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::{Command, Input, State};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug)]
@@ -82,7 +82,7 @@ proptest! {
         max_starting in 1u32..4,
         steps in prop::collection::vec(step(), 1..60),
     ) {
-        let mut sim = Sim::new(Settings { max_starting, boot_slot: ms(500), ..settings(3) });
+        let mut sim = Sim::new(with(settings(3), |s| { s.max_starting = max_starting; s.boot_slot = ms(500) }));
         sim.input(Input::Start);
         let balancer = sim.open();
         let mut wishes = Wishes { runs: vec![true; 3], cordoned: vec![false; 3] };

@@ -25,9 +25,9 @@ pub(super) fn changes(action: &Action) -> bool {
 }
 
 /// A command as the log names it.
-pub(super) struct Told<'a>(pub(super) &'a Command);
+pub(super) struct CommandText<'a>(pub(super) &'a Command);
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for CommandText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let whom = |target: &Target| match target {
             Target::Cluster => "the cluster".to_owned(),
