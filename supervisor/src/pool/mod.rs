@@ -82,6 +82,7 @@ mod spread;
 mod spreading;
 mod state;
 mod steady;
+mod steering;
 mod successor;
 mod suspects;
 mod suspicion;
