@@ -2,8 +2,8 @@
 //! forced by the variable `CLUSTERMON_STEERING` of the supervisor: `program`, `random` or `shared`.
 
 use harness::{
-    App, Cluster, Conn, Listen, Load, Options, PATIENCE, Target, app, ask_in_turn, cli, each, is_alive,
-    pause, resume, shares, signal, wait_for, wait_for_ids, wait_until, who,
+    App, Cluster, Conn, Listen, Load, Options, PATIENCE, Target, app, ask_in_turn, c_program, cli, each,
+    is_alive, pause, resume, shares, signal, wait_for, wait_for_ids, wait_until, who,
 };
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -180,25 +180,79 @@ fn what_waits_for_a_worker_that_is_killed_is_answered() {
     }
 }
 
+/// Only what a worker that serves one at a time had accepted may be lost.
+#[test]
+fn kills_under_load_cost_only_what_was_accepted() {
+    let Some(app) = app("python-blocking") else { return };
+    for level in SPLIT.into_iter().filter(|level| has(level)) {
+        let mut cluster = Cluster::start(&app, options(3, level).flags(AT_ONCE));
+        let load = Load::start(&cluster.target(), 12, "/slow?ms=2");
+        let kills = 6;
+        for round in 0..kills {
+            let goal = load.done() + 30;
+            wait_until("some more are answered", PATIENCE, || load.done() >= goal);
+            signal(cluster.started()[&(round % 3).to_string()], libc::SIGKILL);
+            cluster.wait_ready(3 + round + 1);
+        }
+        let samples = load.finish();
+        assert!(samples.iter().all(|sample| sample.connected), "a connection was refused");
+        let failures: Vec<_> = samples.iter().filter_map(|sample| sample.result.as_ref().err()).collect();
+        assert!(
+            failures.len() <= kills,
+            "{level}: {} of {} failed: {failures:?}",
+            failures.len(),
+            samples.len()
+        );
+        wait_for_ids(&cluster.target(), &app, 3);
+        cluster.stop();
+    }
+}
+
+#[test]
+fn children_that_accept_from_their_parents_socket_belong_to_the_worker() {
+    for level in SPLIT.into_iter().filter(|level| has(level)) {
+        let cluster = Cluster::start_command(&[c_program("prefork", &[])], options(1, level));
+        let load = Load::start(&cluster.target(), 4, "/");
+        wait_until("some children are members", PATIENCE, || {
+            let worker = cluster.inspect_worker("0");
+            worker["members"].as_array().is_some_and(|members| members.len() >= 2)
+        });
+        load.finish_unharmed();
+        cluster.stop();
+    }
+}
+
 #[test]
 fn who_is_stopped_gets_nothing_and_what_waited_moves() {
+    for listen in [Listen::Host("127.0.0.1"), Listen::Zero("0.0.0.0")] {
+        for victim in ["0", "1"] {
+            stopped(listen, victim);
+        }
+    }
+}
+
+/// Of two sockets with a port that the system has chosen, one was bound without naming it.
+#[track_caller]
+fn stopped(listen: Listen, victim: &str) {
     let Some(app) = app("c-epoll").filter(|_| has("program")) else { return };
-    let cluster = Cluster::start(&app, options(2, "program").flags("--lag-limit 300ms --hang-limit 0"));
+    let flags = "--lag-limit 300ms --hang-limit 0";
+    let cluster = Cluster::start(&app, options(2, "program").flags(flags).listen(listen));
     wait_for_ids(&cluster.target(), &app, 2);
-    let victim = cluster.started()["0"];
+    let other = if victim == "0" { "1" } else { "0" }.to_owned();
+    let victim = cluster.started()[victim];
     pause(victim);
     let since = Instant::now();
     let clients = burst(&cluster.target(), 20);
     // It never goes on, and half of them were for it.
-    assert_eq!(answers(clients), BTreeSet::from(["1".to_owned()]));
+    assert_eq!(answers(clients), BTreeSet::from([other.clone()]));
     eprintln!(
         "what waited for a stopped worker was answered after {:?}, at a limit of 300 ms",
         since.elapsed()
     );
     wait_until("it is out of rotation", PATIENCE, || {
-        cluster.inspect()["load_balancers"][0]["rotation"] == serde_json::json!(["1"])
+        cluster.inspect()["load_balancers"][0]["rotation"] == serde_json::json!([other])
     });
-    assert_eq!(answers(burst(&cluster.target(), 20)), BTreeSet::from(["1".to_owned()]));
+    assert_eq!(answers(burst(&cluster.target(), 20)), BTreeSet::from([other]));
     resume(victim);
     wait_for_ids(&cluster.target(), &app, 2);
     cluster.stop();

@@ -4,6 +4,7 @@
 use super::super::Shell;
 use crate::event_loop::health::monitor::joined;
 use crate::ids::{LaneId, WorkerId};
+use crate::io::kernel::pidfd;
 use crate::io::lanes::lane_owner_probe::{Found, Question, Wanted};
 use crate::io::lanes::pulse::monotonic;
 use crate::io::steering::member::Member;
@@ -50,6 +51,7 @@ impl Shell {
                 }
             }
         }
+        self.join_children();
         self.look_for_idle();
         for fact in facts {
             self.input(fact);
@@ -66,6 +68,21 @@ impl Shell {
             }
         }
         self.carry_out();
+    }
+
+    /// Children that accept from a socket of their parent's belong to the worker: their end is seen, and they end with it.
+    fn join_children(&mut self) {
+        let mut found = Vec::new();
+        for (worker, life) in
+            self.lives.iter().filter(|(worker, _)| self.steering.of(*worker).next().is_some())
+        {
+            let process = &life.process;
+            let serves = process.pulses.iter().filter(|pulse| pulse.serves() && !process.knows(pulse.pid));
+            found.extend(serves.filter(|pulse| pidfd::is_there(pulse.pid)).map(|pulse| (worker, pulse.pid)));
+        }
+        for (worker, pid) in found {
+            self.join_forked(worker, pid);
+        }
     }
 
     /// Shows the program which thread accepts for each member, where there is one alone in a process of its own: whether that is idle it sees
