@@ -42,7 +42,8 @@ pub struct Place<'a> {
 /// What a thunk asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request<'a> {
-    /// `listen(fd, backlog)` was called; carries the socket. Answered by `Lane` (with the worker's end) or `Errno`.
+    /// `listen(fd, backlog)` was called; carries the socket. Answered by `Lane` (with the worker's end),
+    /// `Member` (perhaps with a socket) or `Errno`.
     Listen { fd: i32, backlog: i32, place: Place<'a> },
     /// `bind()` to port 0 of a shared address; carries the socket, which the supervisor binds. Answered by `Errno`, or by
     /// `NotOwned` where the port is to be this process's own.
@@ -96,6 +97,9 @@ pub enum Reply<'a> {
     Page,
     /// Carries the shared listening socket.
     Listener,
+    /// The process accepts by itself, without credits: from its own socket, which listens now, or from the one that this carries, which
+    /// takes its place. The kernel chooses among the sockets of the workers.
+    Member,
 }
 
 const LISTEN: u16 = 1;
@@ -121,6 +125,7 @@ const NAME: u16 = 5;
 const VALUE: u16 = 6;
 const PAGE_REPLY: u16 = 7;
 const LISTENER_REPLY: u16 = 8;
+const MEMBER: u16 = 9;
 
 fn write_place(out: &mut Writer<'_>, place: &Place<'_>) {
     out.u64(place.device);
@@ -297,6 +302,7 @@ impl<'a> Reply<'a> {
             }
             Self::Page => out.u16(PAGE_REPLY),
             Self::Listener => out.u16(LISTENER_REPLY),
+            Self::Member => out.u16(MEMBER),
         }
         out.finish()
     }
@@ -316,6 +322,7 @@ impl<'a> Reply<'a> {
             VALUE => Self::Value(input.bytes()?),
             PAGE_REPLY => Self::Page,
             LISTENER_REPLY => Self::Listener,
+            MEMBER => Self::Member,
             _ => return None,
         })
     }

@@ -51,6 +51,9 @@ fn golden_replies() {
     assert_eq!(&buffer[..len], b"clmR\x02\x00\x01\x00\x62\x00\x00\x00");
     let len = Reply::Lane { lane: 1 }.encode(&mut buffer).unwrap();
     assert_eq!(&buffer[..len], b"clmR\x02\x00\x02\x00\x01\0\0\0\0\0\0\0");
+    let len = Reply::Member.encode(&mut buffer).unwrap();
+    assert_eq!(&buffer[..len], b"clmR\x02\x00\x09\x00");
+    assert_eq!(Reply::decode(&buffer[..len]), Some(Reply::Member));
 }
 
 #[test]

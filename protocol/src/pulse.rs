@@ -21,11 +21,12 @@ pub const THREADS: usize = 63;
 /// Size of the page, in bytes.
 pub const SIZE: usize = 4096;
 
-const WAITING: u32 = 1;
+/// What `state` says of a thread that waits.
+pub const WAITING: u32 = 1;
 const RUNNING: u32 = 2;
 
 /// What of a thread's `state` the reader looks at; above it stands its way.
-const STATE: u32 = 0xff;
+pub const STATE: u32 = 0xff;
 const IN_WAITS: u32 = 1 << 8;
 const IN_ACCEPT: u32 = 2 << 8;
 const UNSEEN: u32 = 3 << 8;
@@ -80,6 +81,12 @@ pub fn ran_between(before: u32, after: u32) -> Duration {
     Duration::from_nanos(u64::from(after.wrapping_sub(before)) << RAN_UNIT)
 }
 
+/// Where in a thread's record are how many connections it has accepted, and its state, for a reader that does not speak this language.
+pub const ACCEPTED_AT: usize = core::mem::offset_of!(Record, accepted);
+pub const STATE_AT: usize = core::mem::offset_of!(Record, state);
+/// The bits that a place of a record in the page may have.
+pub const PLACES: u32 = (SIZE - size_of::<Record>()) as u32;
+
 /// One look at one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
@@ -130,6 +137,15 @@ impl Page {
     pub fn is_begun(&self) -> bool {
         let layout = self.layout.load(Ordering::Relaxed);
         self.magic.load(Ordering::Acquire) == MAGIC && (1..=LAYOUT).contains(&layout)
+    }
+
+    /// Where in the page the record of this thread is, in bytes.
+    pub fn place(&self, tid: u32) -> Option<u32> {
+        let has = |record: &Record| {
+            record.key.load(Ordering::Relaxed) != 0 && record.tid.load(Ordering::Relaxed) == tid
+        };
+        let at = self.records.iter().position(has)?;
+        Some((core::mem::offset_of!(Self, records) + at * size_of::<Record>()) as u32)
     }
 
     /// The record of the thread with this key; a free one becomes its own, with the tid that `tid` tells.

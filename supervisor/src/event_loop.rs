@@ -11,6 +11,7 @@ mod orders;
 mod report;
 mod requests;
 mod setup;
+mod steering;
 mod timers;
 
 pub(crate) use report::snapshot::resting;
@@ -113,6 +114,7 @@ struct Shell {
     /// Who was named last for what no program does.
     last_accused: Option<(u32, Option<WorkerId>)>,
     lanes: BTreeMap<LaneId, Lane>,
+    steering: steering::Steering,
     /// Lanes that their workers may not have taken in yet.
     deliveries: Vec<(LaneId, Delivery)>,
     conns: Pending,

@@ -85,6 +85,17 @@ impl Settings {
         self.rollout.check()?;
         self.health.check()?;
         self.recycle.check(self.health.pulse)?;
+        if self.balancing.dispatch == Dispatch::Kernel {
+            // A probe cannot be sent to one worker, nor a connection to another process.
+            let fault = match (&self.readiness.ready, self.stop.drain) {
+                (Some(Ready::Tcp | Ready::Http(_)), _) => Some("ready"),
+                (_, Drain::Move) => Some("drain"),
+                (_, Drain::Quiet | Drain::Signal | Drain::None) => None,
+            };
+            if let Some(option) = fault {
+                return Err(ConfigError::KernelDispatch { option });
+            }
+        }
         self.output.check()
     }
 }

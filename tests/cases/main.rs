@@ -162,6 +162,8 @@ mod silent_clients;
 mod sockets;
 /// What tests start does not depend on what started the tests.
 mod started_alike;
+/// The kernel chooses among the workers' own sockets.
+mod steering;
 /// Signals, wrappers, nothing left behind.
 mod stop;
 /// Ports held by somebody else.

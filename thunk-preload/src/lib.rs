@@ -28,6 +28,7 @@ mod hooks;
 mod lane;
 mod link;
 mod log;
+mod member;
 mod memory;
 mod owned;
 mod peer;

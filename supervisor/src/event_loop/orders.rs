@@ -24,6 +24,7 @@ impl Shell {
                 Output::Pace { lane, one_each } => self.pace(lane, one_each),
                 Output::TakeFor { lane } => self.take_for(lane),
                 Output::LookAtQueue { balancer } => self.make_ready(balancer),
+                Output::Steer { balancer } => self.steer(balancer),
                 Output::Refuse { conn } => self.conns.refuse(conn),
                 Output::Measure { lane } => self.measure(lane),
                 Output::Watch { lane } => self.watch(lane),

@@ -178,12 +178,15 @@ impl Shell {
             return Err(full());
         }
         let most = (self.share_of_one() / 3).clamp(LEAST_PULSES, MAX_PULSES);
+        let is_steered = self.steering.of(worker).next().is_some();
         let process = self.lives.process_mut(worker).ok_or_else(full)?;
         process.pulses.retain(|pulse| pulse.pid != pid && pidfd::is_there(pulse.pid));
         if process.pulses.len() >= most {
             return Err(full());
         }
-        process.pulses.push(Pulse::new(pid)?);
+        // One that the kernel can look at is the same to the process.
+        let for_kernel = if is_steered { Pulse::for_kernel(pid).ok() } else { None };
+        process.pulses.push(for_kernel.map_or_else(|| Pulse::new(pid), Ok)?);
         process.pulses.last().ok_or_else(full)
     }
 

@@ -165,6 +165,7 @@ impl Shell {
             complaints: Throttle::default(),
             last_accused: None,
             lanes: BTreeMap::new(),
+            steering: super::steering::Steering::default(),
             deliveries: Vec::new(),
             conns: Pending::default(),
             releases: Releases::new().map_err(os("cannot make the release page"))?,

@@ -10,6 +10,9 @@ pub(crate) mod launch;
 /// How somebody says that it is ready: a worker to the supervisor, and the supervisor to the service manager.
 pub(crate) mod readiness;
 
+/// The kernel chooses which of several listening sockets at one address a connection goes to.
+pub(crate) mod steering;
+
 /// Lanes, the pages that are shared with workers, and the socket at which these ask.
 pub(crate) mod lanes;
 

@@ -31,6 +31,10 @@ pub struct Balancer {
     pub(super) accepted: VecDeque<Held>,
     /// Its queue can be seen, and workers that take credit accept from it by themselves.
     by_credit: bool,
+    /// The kernel chooses among those in rotation: nothing is given out here.
+    pub(super) steered: bool,
+    /// What it may choose among has changed, and the shell has yet to be told.
+    pub(super) has_changed: bool,
     pub(super) queue: Queue,
     pub(super) admission: Admission,
     /// The lane whose `Measured` the held connections wait for.
@@ -87,6 +91,8 @@ impl Balancer {
             returned: VecDeque::new(),
             accepted: VecDeque::new(),
             by_credit,
+            steered: false,
+            has_changed: false,
             queue: Queue::default(),
             admission: Admission::default(),
             measuring: None,
@@ -171,7 +177,7 @@ impl Balancer {
 
     /// It could do something with one more connection at once. Once the cluster stops, no lane is in rotation.
     pub(super) fn has_room(&self) -> bool {
-        let room = !self.by_credit && self.held() == 0 && !self.rotation.is_empty();
+        let room = !self.by_credit && !self.steered && self.held() == 0 && !self.rotation.is_empty();
         self.state == BalancerState::Running && (room || self.refusing)
     }
 
@@ -196,7 +202,7 @@ impl Balancer {
     /// others like it: after n lanes have opened, the next n connections go to n lanes, and none gets two.
     pub(super) fn enter(&mut self, id: LaneId, lane: &Lane) {
         let place = Place { turn: lane.turn, lane: id, worker: lane.worker() };
-        self.queue.has_joined = true;
+        (self.queue.has_joined, self.has_changed) = (true, true);
         self.rotation.insert(self.rotation.partition_point(|other| other.turn <= place.turn), place);
     }
 
@@ -215,6 +221,7 @@ impl Balancer {
     pub(super) fn leave(&mut self, lane: LaneId) {
         if let Some(place) = self.rotation.iter().position(|place| place.lane == lane) {
             self.rotation.remove(place);
+            self.has_changed = true;
         }
         if self.measuring == Some(lane) {
             self.measuring = None;

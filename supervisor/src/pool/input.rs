@@ -16,6 +16,10 @@ pub enum Input {
     /// A new shared address is being listened on.
     /// `by_credit`: its queue can be seen, and workers may accept from it by themselves.
     BalancerOpened { balancer: BalancerId, by_credit: bool },
+    /// A new shared address at which each worker listens on a socket of its own, and the kernel chooses among those of the rotation.
+    GroupOpened { balancer: BalancerId },
+    /// So many connections wait in the queue of the lane's own socket: told at each look while there are any.
+    QueuedAt { lane: LaneId, waiting: u32 },
     /// The listening socket of the balancer does not work any more, or could not be opened again: nothing is
     /// accepted until `Reopen` has been carried out. Its lanes stay.
     BalancerFailed { balancer: BalancerId, error: String },

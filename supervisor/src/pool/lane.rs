@@ -148,6 +148,11 @@ impl Lane {
         }
     }
 
+    /// Somebody waits for it at a socket of its own.
+    pub(super) fn is_waited_at(&mut self) {
+        self.wanted = true;
+    }
+
     /// It has no open credit for so long.
     pub(super) fn gets_singles(&mut self, now: Instant, time: Duration) {
         self.singles_until = self.singles_until.max(Some(after(now, time)));

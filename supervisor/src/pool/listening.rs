@@ -115,6 +115,7 @@ impl Pool {
                     self.outbox.extend(balancer.drain_held().map(|conn| Output::Refuse { conn }));
                 }
             }
+            balancer.has_changed |= balancer.refusing != was_refusing;
             balancer.tell_room(&mut self.outbox);
         }
         told.into_iter().for_each(|note| self.note(note));

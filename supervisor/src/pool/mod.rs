@@ -88,6 +88,7 @@ mod spreading;
 mod state;
 mod steady;
 mod stop_rules;
+mod steering;
 mod successor;
 mod suspects;
 mod suspicion;

@@ -33,6 +33,8 @@ pub enum Output {
     TakeFor { lane: LaneId },
     /// Tell how many connections wait in the queue of the balancer's socket, and before that what its lanes have done.
     LookAtQueue { balancer: BalancerId },
+    /// The rotation of the balancer has changed, by which the kernel chooses, or whether it refuses connections.
+    Steer { balancer: BalancerId },
     /// Close the connection: there is nobody to serve it.
     Refuse { conn: ConnId },
     /// Answer how many connections wait in the lane.

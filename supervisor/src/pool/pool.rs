@@ -110,6 +110,11 @@ impl Pool {
             Input::Spawned { worker, pid } => self.spawned(now, worker, pid),
             Input::SpawnFailed { worker, error } => self.spawn_failed(now, worker, error),
             Input::BalancerOpened { balancer, by_credit } => self.balancer_opened(balancer, by_credit),
+            Input::GroupOpened { balancer } => self.group_opened(balancer),
+            Input::QueuedAt { lane, waiting } => {
+                self.queued_at(lane, waiting);
+                recount = false;
+            }
             Input::BalancerFailed { balancer, error } => self.balancer_failed(now, balancer, error),
             Input::BalancerReopened { balancer, anew } => self.balancer_reopened(now, balancer, anew),
             Input::SocketGiven { lane } => self.socket_given(now, lane),
@@ -200,6 +205,7 @@ impl Pool {
             self.review(now);
             self.deadlines = self.earliest();
         }
+        self.tell_steering();
         self.check();
     }
 
@@ -220,6 +226,7 @@ impl Pool {
             self.review(now);
             self.deadlines = self.earliest();
         }
+        self.tell_steering();
         self.check();
         debug_assert!(self.next_deadline().is_none_or(|at| at > now), "a deadline that has come was kept");
     }

@@ -9,7 +9,8 @@ use super::{ConfigError, Dispatch, Policy, WhenNoWorker, default_as_shown};
 #[non_exhaustive]
 pub struct Balancing {
     /// How connections reach workers: credit (a worker accepts by itself when it is its turn), handoff (the supervisor accepts and
-    /// passes each connection on), auto (credit where that can be)
+    /// passes each connection on), kernel (each worker has a listening socket of its own, and the kernel chooses among these), auto (credit
+    /// where that can be)
     #[arg(long, value_name = "HOW", default_value_t)]
     pub dispatch: Dispatch,
     /// Whom a connection is given, of the workers that are ready: round-robin (the least recently connected),
@@ -56,6 +57,17 @@ impl Balancing {
         }
         if self.max_connections == Some(0) {
             return Err(ConfigError::MaxConnections);
+        }
+        if self.dispatch == Dispatch::Kernel {
+            // The kernel chooses before anybody can count, and by rotation.
+            let fault = match (self.max_connections, self.policy) {
+                (Some(_), _) => Some("max-connections"),
+                (None, Policy::LeastConnections | Policy::SourceHash) => Some("policy"),
+                (None, Policy::RoundRobin) => None,
+            };
+            if let Some(option) = fault {
+                return Err(ConfigError::KernelDispatch { option });
+            }
         }
         Ok(())
     }

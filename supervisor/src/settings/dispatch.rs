@@ -15,17 +15,24 @@ pub enum Dispatch {
     Credit,
     /// The supervisor accepts each connection and hands it to a worker.
     Handoff,
+    /// Each worker listens on a socket of its own, and the kernel chooses among these: by an eBPF program where the supervisor may load
+    /// one, else at random.
+    Kernel,
 }
 
-const NAMES: [(&str, Dispatch); 3] =
-    [("auto", Dispatch::Auto), ("credit", Dispatch::Credit), ("handoff", Dispatch::Handoff)];
+const NAMES: [(&str, Dispatch); 4] = [
+    ("auto", Dispatch::Auto),
+    ("credit", Dispatch::Credit),
+    ("handoff", Dispatch::Handoff),
+    ("kernel", Dispatch::Kernel),
+];
 
 impl FromStr for Dispatch {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let found = NAMES.iter().find(|(name, _)| *name == text).map(|(_, dispatch)| *dispatch);
-        found.ok_or_else(|| "is none of auto, credit, handoff".to_owned())
+        found.ok_or_else(|| "is none of auto, credit, handoff, kernel".to_owned())
     }
 }
 
@@ -44,6 +51,6 @@ mod tests {
         for (text, dispatch) in NAMES {
             assert_eq!((text.parse(), dispatch.to_string().as_str()), (Ok(dispatch), text));
         }
-        assert!("kernel".parse::<Dispatch>().is_err());
+        assert!("shared".parse::<Dispatch>().is_err());
     }
 }

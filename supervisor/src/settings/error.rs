@@ -108,6 +108,12 @@ pub enum ConfigError {
     /// No connection could be given to any worker.
     #[error("--max-connections 0: give at least 1, the open connections that one worker may have")]
     MaxConnections,
+    /// The kernel gives out connections before anything else can be looked at.
+    #[error("--dispatch kernel does not go with this --{option}: leave that away, or give --dispatch credit")]
+    KernelDispatch {
+        /// The option, without dashes in front.
+        option: &'static str,
+    },
     /// No such signal.
     #[error("--dump-signal {0}: there is no such signal")]
     DumpSignal(i32),

@@ -49,8 +49,7 @@ static int serve(int fd) {
 
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
-    int listener = listen_on(argc, argv, SOCK_NONBLOCK);
-    fork_workers();
+    int listener = listen_and_fork(argc, argv, SOCK_NONBLOCK);
     const char *wish = getenv("ONE");
     int one = wish && atoi(wish);
     int ep = epoll_create1(EPOLL_CLOEXEC);

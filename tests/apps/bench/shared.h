@@ -1,5 +1,6 @@
 /* What both servers of the bench begin with: a listening socket on 127.0.0.1, and, with FORK=N in the environment,
- * N processes that share it. FORK is the rival that needs no supervisor: it never replaces a process that died. */
+ * N processes that share it, or with REUSEPORT=1 too N processes with a socket each. FORK is the rival that needs no
+ * supervisor: it never replaces a process that died. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
@@ -27,6 +28,7 @@ static int listen_on(int argc, char **argv, int type) {
     if (fd < 0) die("socket");
     int on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (getenv("REUSEPORT")) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((unsigned short)atoi(port))};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) die("bind");
@@ -52,6 +54,17 @@ static void fork_workers(void) {
     while (wait(NULL) > 0) {
     }
     exit(0);
+}
+
+/* The socket of this process, in every process that is to serve. */
+static int listen_and_fork(int argc, char **argv, int type) {
+    if (getenv("REUSEPORT")) {
+        fork_workers();
+        return listen_on(argc, argv, type);
+    }
+    int listener = listen_on(argc, argv, type);
+    fork_workers();
+    return listener;
 }
 
 /* An answer whose body is `pid=N`. Returns its length. */

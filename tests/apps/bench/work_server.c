@@ -48,8 +48,7 @@ static void serve(int fd) {
 
 int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
-    int listener = listen_on(argc, argv, 0);
-    fork_workers();
+    int listener = listen_and_fork(argc, argv, 0);
     for (;;) {
         int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
         if (fd < 0) continue;

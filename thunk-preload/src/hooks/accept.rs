@@ -3,7 +3,7 @@
 use crate::abi::{EBADF, EINVAL, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
 use crate::call::Call;
 use crate::take;
-use crate::{lane, real, stand_in};
+use crate::{lane, member, real, stand_in};
 use core::ffi::{c_int, c_void};
 
 #[unsafe(no_mangle)]
@@ -28,6 +28,7 @@ pub(crate) unsafe extern "C-unwind" fn accept4(
 fn noted(connection: c_int) -> c_int {
     if connection >= 0 {
         lane::is_new(connection);
+        member::is_new(connection);
     }
     connection
 }
@@ -56,7 +57,7 @@ unsafe fn dispatch(fd: c_int, call: &Call, kernel: impl Fn() -> c_int) -> c_int 
         real::set_errno(before);
         return kernel();
     }
-    let accepted = kernel();
+    let accepted = if member::is(fd) { member::accept(fd, &kernel) } else { kernel() };
     // EOPNOTSUPP: what stands in the place of a lane whose supervisor is gone.
     if accepted >= 0 || !matches!(real::errno(), EINVAL | EOPNOTSUPP) {
         return accepted;

@@ -6,7 +6,7 @@ use crate::abi::*;
 use crate::log::{Errno, tell};
 use crate::owned::{self, CLUSTER_PORT, OWN_PORT, OWNED, PORTLESS};
 use crate::settings::{Settings, remembered};
-use crate::{credit, lane, link, place, pulse, real, release, settled, swap, sys};
+use crate::{credit, lane, link, member, place, pulse, real, release, settled, swap, sys};
 use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
 use clustermon_protocol::message::{Reply, Request};
 use core::ffi::{c_int, c_void};
@@ -140,10 +140,14 @@ fn or_owned(settings: &Settings, fd: c_int, address: &Address, before: c_int) ->
 pub(crate) unsafe extern "C-unwind" fn listen(fd: c_int, backlog: c_int) -> c_int {
     let errno = real::errno();
     let outcome = join(fd, backlog);
-    if matches!(outcome, Outcome::Done) {
-        credit::prepare(fd);
-        pulse::attach();
-        release::prepare();
+    match outcome {
+        Outcome::Done => {
+            credit::prepare(fd);
+            pulse::attach();
+            release::prepare();
+        }
+        Outcome::Member => pulse::attach(),
+        Outcome::Kernel | Outcome::Failed(_) => {}
     }
     real::set_errno(errno);
     match outcome {
@@ -151,7 +155,7 @@ pub(crate) unsafe extern "C-unwind" fn listen(fd: c_int, backlog: c_int) -> c_in
             // SAFETY: the program's own arguments.
             unsafe { real::listen(fd, backlog) }
         }
-        Outcome::Done => 0,
+        Outcome::Done | Outcome::Member => 0,
         Outcome::Failed(error) => real::fail(error),
     }
 }
@@ -159,6 +163,8 @@ pub(crate) unsafe extern "C-unwind" fn listen(fd: c_int, backlog: c_int) -> c_in
 enum Outcome {
     Kernel,
     Done,
+    /// It listens, on a socket of its own.
+    Member,
     Failed(c_int),
 }
 
@@ -251,6 +257,19 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
             owned_here.inspect(|&cookie| OWNED.forget(cookie));
             tell!("listen({fd}) on {address}: managed, by lane {lane}");
             Outcome::Done
+        }
+        (Some(Reply::Member), instead) => {
+            let replaced = instead.map(|instead| swap::replace(fd, instead, flags));
+            if replaced.is_some_and(|replaced| replaced.is_err()) {
+                tell_alone(fd, &address, false);
+                return Outcome::Kernel;
+            }
+            member::own(fd);
+            tell!(
+                "listen({fd}) on {address}: managed, by {}",
+                if replaced.is_some() { "a socket of the cluster's" } else { "its own socket" }
+            );
+            Outcome::Member
         }
         (Some(Reply::Errno(error @ 1..)), None) => {
             tell!("listen({fd}) on {address}: the supervisor says {}", Errno(error));

@@ -19,6 +19,7 @@ mod spread;
 mod stall;
 pub(crate) mod stalls;
 mod stats;
+mod steering;
 mod table;
 mod tail;
 mod window;
@@ -94,6 +95,11 @@ const CASES: &[Case] = &[
         name: "spread",
         title: "connections by worker: at saturation, and of 10,000 kept ones that come at once",
         run: spread::run,
+    },
+    Case {
+        name: "steering",
+        title: "--dispatch kernel against plain reuseport and one shared socket, C servers",
+        run: steering::run,
     },
     Case { name: "many", title: "64 workers against 2, and 256 of them, C epoll server", run: many::run },
 ];

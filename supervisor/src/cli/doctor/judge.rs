@@ -89,6 +89,7 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<Check> {
     checks.extend([processes(facts), cpus(facts), memory(facts)]);
     checks.extend(facts.longest_queue.map(queue));
     checks.extend(facts.tells_queue.map(dispatch));
+    checks.push(steering(&facts.steering));
     checks.push(control(&facts.control));
     checks
 }
@@ -149,7 +150,7 @@ fn ptrace(facts: &HostChecks) -> Check {
 
 /// Whether a program could be loaded into the kernel.
 fn bpf(facts: &HostChecks) -> Check {
-    let without = "connections are handed over by the supervisor, which needs no BPF";
+    let without = "only --dispatch kernel has a use for it";
     match facts.bpf {
         Ok(()) => ok("bpf", format!("it is let through; {without}")),
         Err(errno) => {
@@ -246,6 +247,12 @@ fn dispatch(tells_queue: bool) -> Check {
     }
     let found = "handoff: the kernel does not tell how many wait at a listening socket";
     note("dispatch", found, "nothing need be done; it costs some processor time a connection")
+}
+
+/// What `--dispatch kernel` would be. Nothing else needs more than there is.
+fn steering((is_exact, found): &(bool, String)) -> Check {
+    let more = if *is_exact { "" } else { "; with CAP_BPF --dispatch kernel rotates exactly" };
+    ok("steering", format!("{found}{more}"))
 }
 
 fn control(place: &Result<PathBuf, String>) -> Check {

@@ -64,7 +64,11 @@ impl Shell {
             }
         }
         let idle_grace = self.config.settings.stop.idle_grace;
-        Watched { worker, pids, lanes, ports, names, idle_grace }
+        let members = self.steering.of(worker).filter(|(_, member)| {
+            self.steering.group(member.balancer).is_none_or(crate::io::steering::group::Group::is_split)
+        });
+        let queues = members.filter_map(|(_, member)| member.copy().ok()).collect();
+        Watched { worker, pids, lanes, queues, ports, names, idle_grace }
     }
 
     /// Lanes of the worker but those that are left: the void record in one of these is for nobody to take.
@@ -90,7 +94,7 @@ impl Shell {
                     self.logical_id(worker)
                 );
             }
-            if is_quiet && self.taking_lanes(worker).any(Lane::may_follow) {
+            if is_quiet && (self.taking_lanes(worker).any(Lane::may_follow) || self.may_still_come(worker)) {
                 // A thread that was allowed to accept is about to.
                 let watched = self.watched(worker);
                 self.quiet.watch(watched);
@@ -103,7 +107,9 @@ impl Shell {
     /// Tells of those that have taken all that waited for them.
     pub(in crate::event_loop) fn look_at_lanes(&mut self) {
         for worker in self.lives.due(self.now, |life| life.drain.look_at) {
-            let is_busy = self.taking_lanes(worker).any(|lane| lane.waiting() > 0 || lane.may_follow());
+            let is_busy = self.taking_lanes(worker).any(|lane| lane.waiting() > 0 || lane.may_follow())
+                || self.has_queue(worker)
+                || self.may_still_come(worker);
             if let Some(life) = self.lives.get_mut(worker) {
                 life.drain.look_at = is_busy.then(|| self.now + STEP);
             }

@@ -94,6 +94,13 @@ impl Shell {
 
     /// True if there is more and the core wants it.
     fn accept_some(&mut self, balancer: BalancerId) -> bool {
+        if self.steering.has(balancer) {
+            // Its sockets are the workers', who accept.
+            if self.pool.may_accept(balancer) {
+                self.refuse_waiting(balancer);
+            }
+            return false;
+        }
         self.keep_nonblocking(balancer);
         for _ in 0..BUDGET {
             if !self.pool.may_accept(balancer) {

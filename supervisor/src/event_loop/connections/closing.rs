@@ -25,10 +25,15 @@ impl Shell {
         let Some(listener) = self.listeners.get_mut(&balancer) else {
             return self.pool.handle(self.now, Input::Emptied { balancer });
         };
+        listener.closing = true;
+        if self.steering.has(balancer) {
+            self.steering.close_door(balancer);
+            self.closing.push(Closing { balancer, next: self.now, give_up_at: self.now + PATIENCE });
+            return;
+        }
         if let Err(error) = syn_filter::close(listener.as_fd()) {
             log::debug!("{}: whoever comes now may be let in: {error}", listener.address);
         }
-        listener.closing = true;
         // Once more, whatever the poll has told: nothing else may come to tell.
         listener.pending = true;
         self.make_ready(balancer);
@@ -44,7 +49,7 @@ impl Shell {
     pub(in crate::event_loop) fn look_at_doors(&mut self) {
         let mut emptied = Vec::new();
         let now = self.now;
-        let Self { closing, listeners, ready, .. } = self;
+        let Self { closing, listeners, ready, steering, .. } = self;
         closing.retain_mut(|door| {
             let Some(listener) = listeners.get_mut(&door.balancer) else {
                 emptied.push(door.balancer);
@@ -61,10 +66,15 @@ impl Shell {
                 }
                 return true;
             }
-            match syn_filter::is_empty(listener.as_fd()) {
+            // Where workers accept by themselves there is nothing to be done but to look.
+            let group = steering.is_empty(door.balancer);
+            let is_group = group.is_some();
+            match group.unwrap_or_else(|| syn_filter::is_empty(listener.as_fd())) {
                 Ok(false) if now < door.give_up_at => {
-                    listener.pending = true;
-                    ready.push_back(door.balancer);
+                    if !is_group {
+                        listener.pending = true;
+                        ready.push_back(door.balancer);
+                    }
                     true
                 }
                 Ok(_) => {

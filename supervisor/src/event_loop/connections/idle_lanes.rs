@@ -65,11 +65,15 @@ impl IdleLanes {
 impl Shell {
     /// Has the scout look for the lanes of all workers that are not stopping.
     pub(in crate::event_loop) fn look_at_idle_lanes(&mut self) {
-        self.idle_lanes.begin(self.now, self.lanes.len());
+        let members = self.wanted_members();
+        self.idle_lanes.begin(self.now, self.lanes.len() + members.len());
         let mut asked: BTreeMap<WorkerId, Vec<Wanted>> = BTreeMap::new();
         for (&lane, its) in self.lanes.iter().filter(|(id, _)| !self.is_coming(**id)) {
             let wanted = Wanted { lane, inode: its.inode, seen_at: its.seen_at };
             asked.entry(its.worker).or_default().push(wanted);
+        }
+        for (worker, wanted) in members.into_iter().filter(|(_, wanted)| !self.is_coming(wanted.lane)) {
+            asked.entry(worker).or_default().push(wanted);
         }
         // A worker that is stopping closes its listeners, and all its lanes are closed when it has ended.
         let stops = |worker: &WorkerId| self.lives.process(*worker).is_none_or(|process| process.stopping);
@@ -100,7 +104,10 @@ impl Shell {
     /// Takes in what the scout has found.
     pub(in crate::event_loop) fn on_scout(&mut self) {
         while let Some(Answer { lane: id, found, idle }) = self.scout.next() {
-            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            let Some(lane) = self.lanes.get_mut(&id) else {
+                self.on_member_found(id, found, idle);
+                continue;
+            };
             if let Found::At(place) = found {
                 lane.seen_at = place;
             }
@@ -117,7 +124,7 @@ impl Shell {
     }
 
     /// The scout has found the lane in no process of its worker: whether it is to be closed.
-    fn is_idle_lane_closed(&mut self, lane: LaneId) -> bool {
+    pub(in crate::event_loop) fn is_idle_lane_closed(&mut self, lane: LaneId) -> bool {
         !self.is_coming(lane) && self.idle_lanes.is_closed(lane, self.now)
     }
 

@@ -33,23 +33,7 @@ impl Shell {
         balancer: BalancerId,
         address: &Address,
     ) -> io::Result<LaneId> {
-        if descriptors::are_scarce(self.releases.as_fd()) {
-            if let Some(hushed) = self.complaints.ask(self.now) {
-                let (id, limit) = (self.logical_id(worker), descriptors::limit());
-                log::error!(
-                    "worker {id} cannot listen on {address}: of the {limit} descriptors that the supervisor may have \
-                     the last are kept for connections; raise its limit (ulimit -n, LimitNOFILE=){hushed}"
-                );
-            }
-            return Err(io::Error::from_raw_os_error(libc::ENFILE));
-        }
-        let most = self.share_of_one() / LANE_COST;
-        if self.lanes.values().filter(|lane| lane.worker == worker).count() >= most.max(LEAST_LANES) {
-            let what =
-                format!("gets no lane for {address}: it has its share of the supervisor's descriptors");
-            self.accuse_worker(worker, holder.pid, what);
-            return Err(io::Error::from_raw_os_error(libc::ENFILE));
-        }
+        self.may_open_another(worker, holder, address)?;
         let id = LaneId(self.next_lane);
         self.next_lane += 1;
         let place = (worker, balancer, holder);
@@ -73,6 +57,35 @@ impl Shell {
         self.lanes.insert(id, lane);
         self.idle_lanes.opened(self.now);
         Ok(id)
+    }
+
+    /// An error where the worker has all the listeners that it may have.
+    pub(in crate::event_loop) fn may_open_another(
+        &mut self,
+        worker: WorkerId,
+        holder: Holder,
+        address: &Address,
+    ) -> io::Result<()> {
+        if descriptors::are_scarce(self.releases.as_fd()) {
+            if let Some(hushed) = self.complaints.ask(self.now) {
+                let (id, limit) = (self.logical_id(worker), descriptors::limit());
+                log::error!(
+                    "worker {id} cannot listen on {address}: of the {limit} descriptors that the supervisor may have \
+                     the last are kept for connections; raise its limit (ulimit -n, LimitNOFILE=){hushed}"
+                );
+            }
+            return Err(io::Error::from_raw_os_error(libc::ENFILE));
+        }
+        let most = self.share_of_one() / LANE_COST;
+        let lanes = self.lanes.values().filter(|lane| lane.worker == worker).count();
+        let count = lanes + self.steering.of(worker).count();
+        if count >= most.max(LEAST_LANES) {
+            let what =
+                format!("gets no lane for {address}: it has its share of the supervisor's descriptors");
+            self.accuse_worker(worker, holder.pid, what);
+            return Err(io::Error::from_raw_os_error(libc::ENFILE));
+        }
+        Ok(())
     }
 
     /// Forgets a lane that the core has not heard of.
@@ -158,7 +171,7 @@ impl Shell {
     }
 
     pub(in crate::event_loop) fn retire(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.remove(&id) else { return };
+        let Some(lane) = self.lanes.remove(&id) else { return self.retire_member(id) };
         self.releases.close(lane.ticket);
         let _ = self.poll.registry().deregister(&mut SourceFd(&lane.as_fd().as_raw_fd()));
         self.empty(lane);

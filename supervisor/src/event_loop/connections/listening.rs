@@ -14,6 +14,7 @@ use crate::io::sockets::listener::{self, Facts, Key, Listener};
 use crate::io::sockets::reach::Reach;
 use crate::io::sockets::sock_diag;
 use crate::pool::Input;
+use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
 use clustermon_protocol::message::{Place, Reply};
 use mio::Interest;
@@ -31,6 +32,9 @@ impl Shell {
         place: &Place<'_>,
         caller: Answerer,
     ) {
+        if self.may_join(&socket) {
+            return self.listen_as_member(worker, holder, socket, backlog, place, caller);
+        }
         let (id, balancer) = match self.place(worker, holder, socket, backlog, place) {
             Ok(placed) => placed,
             Err(error) => {
@@ -126,25 +130,13 @@ impl Shell {
         facts: Facts,
         backlog: i32,
     ) -> io::Result<()> {
-        let address = facts.address;
         let others = self.others_who_listen(worker, &socket, &facts);
-        let taken = |shell: &mut Self, own: u64| -> io::Result<()> {
-            let ours = |inode: &u64| {
-                *inode == own || shell.listeners.values().any(|listener| listener.inode == *inode)
-            };
-            let mut strangers = others()?;
-            strangers.retain(|inode| !ours(inode));
-            if strangers.is_empty() {
-                return Ok(());
-            }
-            shell.tell_taken(worker, &address, Some(&strangers));
-            Err(io::Error::from_raw_os_error(libc::EADDRINUSE))
-        };
+        let address = facts.address;
         // A supervisor that is a worker of another's cluster cannot tell that one's sockets from a stranger's before it
         // has listened, which that one may take over.
         let nested = std::env::var_os(env::SOCKET).is_some();
         if !nested {
-            taken(self, 0)?;
+            self.refuse_strangers(worker, &address, 0, &others)?;
         }
         let file = match &facts.key {
             // Without its file, clients find another socket at the path, whose turn comes when that listens.
@@ -156,7 +148,7 @@ impl Shell {
         let mut listener = Listener::open(id, socket, facts, file, backlog)?;
         listener.handoff_because = self.handoff_because(&listener);
         if nested && !listener.is_taken_over()? {
-            taken(self, listener.inode)?;
+            self.refuse_strangers(worker, &address, listener.inode, &others)?;
         }
         let fd = listener.as_fd().as_raw_fd();
         self.poll.registry().register(&mut SourceFd(&fd), Source::Listener(id).into(), Interest::READABLE)?;
@@ -175,6 +167,39 @@ impl Shell {
         self.input(Input::BalancerOpened { balancer: id, by_credit });
         self.make_ready(id);
         Ok(())
+    }
+
+    /// An error where somebody else listens at the address of a socket that is to open a group.
+    pub(in crate::event_loop) fn refuse_taken(
+        &mut self,
+        worker: WorkerId,
+        socket: &Foreign,
+        facts: &Facts,
+    ) -> io::Result<()> {
+        let others = self.others_who_listen(worker, socket, facts);
+        self.refuse_strangers(worker, &facts.address, 0, &others)
+    }
+
+    /// An error where a socket that is not the cluster's, nor this one, would get some of the clients.
+    fn refuse_strangers(
+        &mut self,
+        worker: WorkerId,
+        address: &Address,
+        own: u64,
+        others: &dyn Fn() -> io::Result<Vec<u64>>,
+    ) -> io::Result<()> {
+        let ours = |inode: &u64| {
+            *inode == own
+                || self.listeners.values().any(|listener| listener.inode == *inode)
+                || self.steering.has_socket(*inode)
+        };
+        let mut strangers = others()?;
+        strangers.retain(|inode| !ours(inode));
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        self.tell_taken(worker, address, Some(&strangers));
+        Err(io::Error::from_raw_os_error(libc::EADDRINUSE))
     }
 
     /// Why the supervisor has to accept from this socket itself, if it has to.
@@ -236,6 +261,10 @@ impl Shell {
         }
         self.by_key.remove(&listener.key);
         self.ready.retain(|ready| *ready != balancer);
+        if self.steering.has(balancer) {
+            // Its sockets are the workers', and were never watched here.
+            return self.close_group(balancer);
+        }
         let _ = self.poll.registry().deregister(&mut SourceFd(&listener.as_fd().as_raw_fd()));
         listener.stop_listening();
         listener.remove_file();

@@ -51,7 +51,7 @@ impl Watched {
 }
 
 /// All serving threads of the worker as one.
-pub(super) fn joined(process: &Process, now: u64) -> Reading {
+pub(in crate::event_loop) fn joined(process: &Process, now: u64) -> Reading {
     let readings = process.pulses.iter().filter_map(|pulse| pulse.read(now));
     let mut joined = Reading::default();
     let mut lag: Option<Duration> = None;
@@ -79,6 +79,7 @@ impl Shell {
             if self.now.saturating_duration_since(at) > look {
                 self.input(Input::Late);
             }
+            self.look_at_members();
             self.look_at_requests(look * LOOKS_A_LIMIT);
             self.look_at_pages(look);
             self.look_for_bypasses(look * LOOKS_A_LIMIT);
@@ -107,6 +108,7 @@ impl Shell {
             if lag >= limit && !self.pool.is_suspect(worker) && self.recognise(worker) {
                 lag = self.lives.process(worker).map_or(lag, |process| joined(process, now).lag);
             }
+            lag = lag.max(self.stuck_for(worker));
             if let Some(life) = self.lives.get_mut(worker) {
                 life.health.worst = life.health.worst.max(lag);
             }
@@ -123,7 +125,8 @@ impl Shell {
     /// Looks whether other threads than those that have accepted wait for connections. True if there were any.
     pub(super) fn recognise(&self, worker: WorkerId) -> bool {
         let lanes = self.lanes.values().filter(|lane| lane.worker == worker);
-        let inodes: Vec<u64> = lanes.map(|lane| lane.inode).collect();
+        let members = self.steering.of(worker).map(|(_, member)| member.inode);
+        let inodes: Vec<u64> = lanes.map(|lane| lane.inode).chain(members).collect();
         let pulses = self.lives.process(worker).into_iter().flat_map(|process| &process.pulses);
         pulses.filter(|pulse| pulse.recognise(|pid, set| procfs::epoll_holds(pid, set, &inodes))).count() > 0
     }

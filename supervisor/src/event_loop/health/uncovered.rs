@@ -33,7 +33,7 @@ impl Shell {
     }
 
     fn has_lane(&self, worker: WorkerId) -> bool {
-        self.lanes.values().any(|lane| lane.worker == worker)
+        self.lanes.values().any(|lane| lane.worker == worker) || self.steering.of(worker).next().is_some()
     }
 
     /// Asks of each worker for which it is time.

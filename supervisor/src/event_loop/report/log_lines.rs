@@ -87,9 +87,14 @@ pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
         }
         Note::Lagging { worker, lag } => say!(
             Warn,
-            "worker {} has been busy for {}: out of rotation, what waited goes to others",
+            "worker {} has been busy for {}: out of rotation, {}",
             name(worker),
-            Span(*lag)
+            Span(*lag),
+            if shell.may_move_queue(*worker) {
+                "what waited goes to others"
+            } else {
+                "what waited waits for it"
+            }
         ),
         Note::CaughtUp { worker, after } => {
             say!(Info, "worker {} keeps up again after {}: back in rotation", name(worker), Span(*after))

@@ -6,12 +6,13 @@ use super::announce::{because, shown};
 use super::rollouts;
 use crate::api;
 use crate::config::Config;
-use crate::ids::WorkerId;
+use crate::ids::{BalancerId, WorkerId};
 use crate::io::kernel::sockopt::queue_length;
 use crate::io::lanes::pulse::monotonic;
 use crate::io::machine::wall_clock::milliseconds;
 use crate::io::output::log::file;
 use crate::io::sockets::listener::Listener;
+use crate::io::steering::group::Group;
 use crate::pool::{self, Phase, State, Stop};
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
@@ -157,15 +158,37 @@ impl Shell {
         coming.chain(going).collect()
     }
 
-    /// Connections in the queue of a socket from which workers accept by credit.
+    /// Connections in the queue of sockets from which workers accept by themselves.
     fn queued_in(&self, listener: &Listener) -> u64 {
+        if self.steering.has(listener.id) {
+            return self.steering.waiting(listener.id);
+        }
         let waiting = queue_length(listener.as_fd()).filter(|_| listener.by_credit());
         waiting.unwrap_or(0).into()
+    }
+
+    /// What chooses, why nothing better does, and who waits where nothing can be moved.
+    fn how_it_chooses(&self, balancer: BalancerId, group: &Group) -> String {
+        let mut text = group.reason().to_owned();
+        if !group.is_split() || group.migrates() {
+            return text;
+        }
+        for (id, member) in self.steering.members().filter(|(_, member)| member.balancer == balancer) {
+            let suspect = |lane: &pool::Lane| lane.status() == pool::LaneStatus::Suspect;
+            let waiting = member.waiting().unwrap_or(0);
+            if waiting > 0 && self.pool.lane(id).is_some_and(suspect) {
+                let worker = self.logical_id(member.worker);
+                text +=
+                    &format!("; {waiting} wait for worker {worker}, which takes none, and cannot be moved");
+            }
+        }
+        text
     }
 
     fn describe_balancer(&self, listener: &Listener) -> api::Balancer {
         let known = self.pool.balancer(listener.id);
         let by_credit = listener.by_credit() && !known.is_some_and(pool::Balancer::is_handed_over);
+        let group = self.steering.group(listener.id);
         let name = |lane| Some(self.logical_id(self.pool.lane(lane)?.worker()).to_owned());
         api::Balancer {
             state: known.map_or(api::BalancerState::Stopping, |balancer| match balancer.state() {
@@ -177,11 +200,13 @@ impl Shell {
             address: listener.address.to_string(),
             backlog: listener.backlog,
             queued: known.map_or(0, |balancer| balancer.held() as u64) + self.queued_in(listener),
-            dispatch: if by_credit { "credit" } else { "handoff" }.to_owned(),
-            dispatch_reason: listener
-                .handoff_because
-                .or_else(|| known.and_then(pool::Balancer::handoff_because))
-                .map(str::to_owned),
+            dispatch: group
+                .map_or(if by_credit { "credit" } else { "handoff" }, |group| group.level().name())
+                .to_owned(),
+            dispatch_reason: group
+                .map(|group| self.how_it_chooses(listener.id, group))
+                .or_else(|| listener.handoff_because.map(str::to_owned))
+                .or_else(|| known.and_then(pool::Balancer::handoff_because).map(str::to_owned)),
             policy: self.config.settings.balancing.policy.to_string(),
             connections: known.map_or(0, pool::Balancer::dispatched),
             late: known.map_or(0, pool::Balancer::late),

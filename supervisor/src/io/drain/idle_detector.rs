@@ -25,6 +25,8 @@ pub(crate) struct Watched {
     pub(crate) pids: Vec<u32>,
     /// Copies of the supervisor ends of its lanes: what waits in one is not quiet.
     pub(crate) lanes: Vec<OwnedFd>,
+    /// Copies of listening sockets that are the worker's alone: who waits in the queue of one is not served.
+    pub(crate) queues: Vec<OwnedFd>,
     /// Ports that the cluster serves. Those on which a process of the worker itself listens count too.
     pub(crate) ports: Vec<u16>,
     /// Names of the unix sockets that the cluster serves: a path without its terminating NUL, or an abstract name with its
@@ -60,7 +62,7 @@ pub(crate) struct IdleDetector {
 
 #[derive(Debug)]
 enum Command {
-    Watch(Watched),
+    Watch(Box<Watched>),
     Update(WorkerId, Vec<u32>),
     Forget(WorkerId),
 }
@@ -82,7 +84,7 @@ impl IdleDetector {
     /// Looks at the worker at once, and again until it is quiet.
     pub(crate) fn watch(&mut self, watched: Watched) {
         self.watched.insert(watched.worker);
-        self.send(Command::Watch(watched));
+        self.send(Command::Watch(Box::new(watched)));
     }
 
     /// Gives a watched worker other processes.

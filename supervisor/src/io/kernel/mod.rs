@@ -1,6 +1,7 @@
 //! What other rooms need of the kernel itself: descriptors and what closes them, messages with descriptors, shared memory,
 //! options of sockets, signals and scheduling. It knows nothing of workers, lanes or the cluster.
 
+pub(super) mod bpf;
 pub(crate) mod descriptors;
 pub(crate) mod dispositions;
 pub(crate) mod foreign;

@@ -57,7 +57,7 @@ pub(crate) fn bind_raw(fd: BorrowedFd<'_>, address: &[u8]) -> io::Result<()> {
 }
 
 /// `listen` with a backlog as programs give it.
-pub(in crate::io) fn listen(fd: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
+pub(crate) fn listen(fd: BorrowedFd<'_>, backlog: i32) -> io::Result<()> {
     // SAFETY: no memory is involved.
     if unsafe { libc::listen(fd.as_raw_fd(), backlog) } < 0 {
         Err(io::Error::last_os_error())

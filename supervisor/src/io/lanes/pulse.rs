@@ -4,10 +4,12 @@
 mod requests;
 
 use self::requests::Requests;
+use crate::io::kernel::bpf::{self, ARRAY, MMAPABLE, Shape};
 use crate::io::kernel::memory::{Memory, Writers};
 use clustermon_protocol::pulse::{Look, Page, SIZE, THREADS, WaitsOn};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// One process's page.
@@ -46,6 +48,25 @@ impl Pulse {
     pub(crate) fn new(pid: u32) -> io::Result<Self> {
         let memory = Memory::new(c"clustermon-pulse", SIZE, Writers::Anybody)?;
         Ok(Self { pid, requests: Requests::default(), memory })
+    }
+
+    /// A page that the kernel can look at as well, if this process may make one.
+    pub(crate) fn for_kernel(pid: u32) -> io::Result<Self> {
+        let size = NonZeroUsize::new(SIZE).ok_or(io::ErrorKind::InvalidInput)?;
+        let memory = Memory::of(Self::map()?, size)?;
+        Ok(Self { pid, requests: Requests::default(), memory })
+    }
+
+    /// Memory for such a page.
+    pub(in crate::io) fn map() -> io::Result<OwnedFd> {
+        let shape = Shape { kind: ARRAY, value_size: SIZE as u32, entries: 1, flags: MMAPABLE };
+        bpf::create_map("clm_pulse", shape, None)
+    }
+
+    /// The only serving thread: where its record is, and how many connections it has accepted.
+    pub(crate) fn sole_place(&self) -> Option<(u32, u64)> {
+        let look = self.sole()?;
+        Some((self.page()?.place(look.tid)?, look.accepted))
     }
 
     /// Looks at the page; `now` is CLOCK_MONOTONIC in nanoseconds. `None` if the process has not begun to write.

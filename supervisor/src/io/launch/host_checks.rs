@@ -6,6 +6,7 @@ use crate::io::kernel::pidfd;
 use crate::io::kernel::sockopt::queue_length;
 use crate::io::machine::{cpus, memory_share};
 use crate::io::sockets::sock_diag;
+use crate::io::steering::level::{Best, Level};
 use clustermon_protocol::address::{Address, INET};
 use nix::errno::Errno;
 use nix::sys::memfd::{MFdFlags, memfd_create};
@@ -46,6 +47,8 @@ pub(crate) struct HostChecks {
     pub(crate) longest_queue: Option<u64>,
     /// The kernel tells how many wait at a listening TCP socket; `None` if there could be none to ask of.
     pub(crate) tells_queue: Option<bool>,
+    /// The kernel can be given a program that chooses among workers' sockets, and what it means if it can or cannot.
+    pub(crate) steering: (bool, String),
     /// Where a control socket would be, or why there is no such place.
     pub(crate) control: Result<PathBuf, String>,
     /// What is preloaded anyway.
@@ -56,6 +59,12 @@ pub(crate) struct HostChecks {
 fn tells_queue() -> Option<bool> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).ok()?;
     Some(queue_length(listener.as_fd()).is_some())
+}
+
+/// What `--dispatch kernel` would be here.
+fn steering() -> (bool, String) {
+    let best = Best::find();
+    (best.level == Level::Program, format!("{}: {}", best.level, best.reason))
 }
 
 impl HostChecks {
@@ -83,6 +92,7 @@ impl HostChecks {
             memory: (memory_share::available(), memory_share::of_machine()),
             longest_queue: setting("net/core/somaxconn"),
             tells_queue: tells_queue(),
+            steering: steering(),
             control: control(),
             preload: preload.map(|value| value.to_string_lossy().into_owned()),
         }

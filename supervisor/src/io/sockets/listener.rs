@@ -141,8 +141,12 @@ impl Listener {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         set_nonblocking(socket.as_fd())?;
+        Ok(Self::with(id, socket, facts, file, backlog))
+    }
+
+    fn with(id: BalancerId, socket: Foreign, facts: Facts, file: Option<(u64, u64)>, backlog: i32) -> Self {
         let Facts { address, key, inode, .. } = facts;
-        Ok(Self {
+        Self {
             id,
             address,
             key,
@@ -158,7 +162,17 @@ impl Listener {
             nonblock: false,
             socket: socket.into_owned().into(),
             older: Vec::new(),
-        })
+        }
+    }
+
+    /// One of several that listen at the address, each a worker's own: what the program set of it stays as it is, and nothing is
+    /// accepted from it here.
+    pub(crate) fn of_group(id: BalancerId, socket: Foreign, facts: Facts, backlog: i32) -> io::Result<Self> {
+        sockopt::listen(socket.as_fd(), backlog)?;
+        let mut listener = Self::with(id, socket, facts, None, backlog);
+        listener.pending = false;
+        listener.handoff_because = Some("the kernel chooses");
+        Ok(listener)
     }
 
     /// Workers may accept from it by themselves.

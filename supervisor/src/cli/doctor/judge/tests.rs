@@ -19,6 +19,7 @@ fn facts() -> HostChecks {
         memory: (Some(8 << 30), Some(8 << 30)),
         longest_queue: Some(4096),
         tells_queue: Some(true),
+        steering: (false, "kernel:random: at random".to_owned()),
         control: Ok("/run/user/1000/clustermon".into()),
         preload: None,
     }
@@ -177,7 +178,7 @@ fn bpf_is_not_needed() {
         let (grade, told) =
             changed("bpf", |facts| (facts.bpf, facts.unprivileged_bpf_disabled) = (bpf, disabled));
         assert_eq!(grade, Grade::Ok);
-        assert!(told.contains(expected) && told.contains("needs no BPF"), "{told}");
+        assert!(told.contains(expected) && told.contains("only --dispatch kernel"), "{told}");
     }
 }
 
@@ -197,6 +198,9 @@ fn limits() {
     assert_eq!(changed("memory", |facts| facts.memory = (None, None)).0, Grade::Ok);
     assert_eq!(changed("queue", |facts| facts.longest_queue = Some(128)).0, Grade::Note);
     assert_eq!(changed("dispatch", |facts| facts.tells_queue = Some(false)).0, Grade::Note);
+    assert!(changed("steering", |_| ()).1.contains("with CAP_BPF"));
+    let (_, told) = changed("steering", |facts| facts.steering = (true, "kernel:program".to_owned()));
+    assert!(!told.contains("CAP_BPF"), "{told}");
     let (grade, told) = changed("control", |facts| facts.control = Err("\"/tmp/x\" (full)".to_owned()));
     assert_eq!((grade, told.contains("--control PATH")), (Grade::Note, true), "{told}");
 }

@@ -116,6 +116,7 @@ impl Server {
             worker: WorkerId { slot: 0, incarnation: 1 },
             pids: vec![self.child.id()],
             lanes: Vec::new(),
+            queues: Vec::new(),
             ports: vec![port],
             names: Vec::new(),
             idle_grace: Duration::from_secs(2),

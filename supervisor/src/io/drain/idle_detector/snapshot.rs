@@ -76,7 +76,12 @@ pub(super) fn at_all(entries: &mut [Entry], now: Instant) -> Vec<Outcome> {
 
 impl Sight {
     fn begin(watched: &Watched) -> Self {
-        let waiting = watched.lanes.iter().filter(|lane| something_waits(lane)).count() as u32;
+        let lanes = watched.lanes.iter().filter(|lane| something_waits(lane)).count();
+        let queues = watched
+            .queues
+            .iter()
+            .filter(|queue| sockopt::queue_length(queue.as_fd()).is_some_and(|length| length > 0));
+        let waiting = (lanes + queues.count()) as u32;
         Self {
             family: HashSet::new(),
             sockets: HashSet::new(),

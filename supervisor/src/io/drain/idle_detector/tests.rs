@@ -95,7 +95,15 @@ impl Watch {
 fn watched(process: &Process, ports: &[u16], idle_grace: Duration) -> Watched {
     let pids = vec![process.0.id()];
     let ports = ports.to_vec();
-    Watched { worker: WORKER, pids, lanes: Vec::new(), ports, names: Vec::new(), idle_grace }
+    Watched {
+        worker: WORKER,
+        pids,
+        lanes: Vec::new(),
+        queues: Vec::new(),
+        ports,
+        names: Vec::new(),
+        idle_grace,
+    }
 }
 
 fn report(connections: u32, busy: u32, quiet: bool) -> Report {

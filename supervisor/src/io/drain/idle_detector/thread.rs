@@ -68,7 +68,7 @@ fn apply(command: Command, entries: &mut Vec<Entry>) -> bool {
     match command {
         Command::Watch(watched) => {
             entries.retain(|entry| entry.watched.worker != watched.worker);
-            entries.push(Entry::new(watched));
+            entries.push(Entry::new(*watched));
             return true;
         }
         Command::Update(worker, pids) => {

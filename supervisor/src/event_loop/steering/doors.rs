@@ -1,0 +1,53 @@
+//! The end of an address whose workers accept by themselves: nobody new is let in, and who was let in is waited for. Where there is no
+//! worker, who waits is refused.
+
+use super::super::Shell;
+use super::Steering;
+use crate::ids::BalancerId;
+use std::io;
+
+impl Steering {
+    /// Lets nobody new in at any socket of the address.
+    pub(in crate::event_loop) fn close_door(&self, balancer: BalancerId) {
+        for member in self.sockets(balancer) {
+            if let Err(error) = member.close_door() {
+                log::debug!("whoever comes now may be let in: {error}");
+            }
+        }
+    }
+
+    /// Nobody is left in any queue of the address, nor about to come to one. `None` if it is not that of a group.
+    pub(in crate::event_loop) fn is_empty(&self, balancer: BalancerId) -> Option<io::Result<bool>> {
+        self.groups.get(&balancer)?;
+        let mut all = true;
+        for member in self.sockets(balancer).filter(|member| member.waiting().is_some()) {
+            match member.is_empty() {
+                Ok(empty) => all &= empty,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        Some(Ok(all))
+    }
+}
+
+impl Shell {
+    /// Refuses those who wait where no worker is.
+    pub(in crate::event_loop) fn refuse_waiting(&mut self, balancer: BalancerId) {
+        let Self { steering, conns, .. } = self;
+        for member in steering.orphans.values().filter(|member| member.balancer == balancer) {
+            // Nobody else accepts from it, so that these are there.
+            for _ in 0..member.waiting().unwrap_or(0) {
+                match member.accept() {
+                    Ok(connection) => {
+                        let conn = conns.insert(connection);
+                        conns.refuse(conn);
+                    }
+                    Err(error) => {
+                        log::debug!("a connection cannot be refused: {error}");
+                        break;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! A group: the listening sockets of one address between which the kernel chooses, with what makes it choose. Who is live is told; it says
+//! what a change means for sockets that are not.
+
+use super::classic;
+use super::level::{self, Best, Level};
+use super::program::Program;
+use super::table::MOST;
+use crate::ids::LaneId;
+use std::io;
+use std::os::fd::BorrowedFd;
+
+/// The sockets of one address.
+#[derive(Debug)]
+pub(crate) struct Group {
+    level: Level,
+    reason: String,
+    program: Option<Program>,
+    /// Each member that listens has a slot, which it keeps.
+    slots: Vec<Option<LaneId>>,
+    /// The same in the kernel's order: a new one comes last, and the last takes the place of one that goes
+    /// (`__reuseport_detach_sock` in net/core/sock_reuseport.c).
+    order: Vec<LaneId>,
+    /// Who is live.
+    live: Vec<LaneId>,
+    /// By classic BPF: the places that were last attached.
+    attached: Option<Vec<u32>>,
+    /// What the kernel does with the queue of a socket that closes, where no program says so.
+    moves_by_itself: bool,
+}
+
+impl Group {
+    /// A group of the socket, which listens and whose member it is not yet. Where the kernel refuses what was to choose there is less.
+    pub(crate) fn open(best: Best, socket: BorrowedFd<'_>) -> Self {
+        let Best { level, reason, program } = best;
+        let mut group = Self {
+            level,
+            reason,
+            program: None,
+            slots: Vec::new(),
+            order: Vec::new(),
+            live: Vec::new(),
+            attached: None,
+            moves_by_itself: level::moves_by_itself(),
+        };
+        match program.map(|program| program.attach(socket).map(|()| program)) {
+            Some(Ok(program)) => group.program = Some(program),
+            Some(Err(error)) => group.fall_to(Level::Classic, &format!("the program is refused ({error})")),
+            None => {}
+        }
+        if group.level == Level::Classic
+            && let Err(error) = classic::attach(socket, &[0])
+        {
+            group.fall_to(Level::Shared, &format!("the kernel refuses classic BPF ({error})"));
+        }
+        group
+    }
+
+    fn fall_to(&mut self, level: Level, why: &str) {
+        self.level = level;
+        self.reason = level::reason(level, why);
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        self.level
+    }
+
+    /// What the level means, and why it is no better.
+    pub(crate) fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Members have sockets of their own.
+    pub(crate) fn is_split(&self) -> bool {
+        self.level != Level::Shared
+    }
+
+    /// What waits in the queue of a socket that closes goes to others; else those clients are reset.
+    pub(crate) fn migrates(&self) -> bool {
+        self.is_split() && self.program.as_ref().map_or(self.moves_by_itself, Program::migrates)
+    }
+
+    /// Somebody is live.
+    pub(crate) fn has_live(&self) -> bool {
+        !self.live.is_empty()
+    }
+
+    pub(crate) fn is_live(&self, member: LaneId) -> bool {
+        self.live.contains(&member)
+    }
+
+    /// The socket, which listens, is the member's. It is given nothing before it is live.
+    pub(crate) fn join(&mut self, member: LaneId, socket: BorrowedFd<'_>) -> io::Result<()> {
+        if !self.is_split() {
+            return Ok(());
+        }
+        let slot = match self.slots.iter().position(Option::is_none) {
+            Some(free) => free,
+            None if self.slots.len() < MOST => {
+                self.slots.push(None);
+                self.slots.len() - 1
+            }
+            None => return Err(io::Error::from_raw_os_error(libc::ENFILE)),
+        };
+        if let Some(program) = &self.program {
+            program.table.forget(slot as u32);
+            program.insert(slot as u32, socket)?;
+        }
+        self.slots[slot] = Some(member);
+        self.order.push(member);
+        Ok(())
+    }
+
+    /// The member's socket has stopped to listen, and listens again: the kernel has taken it out of the map, and put it behind all others.
+    pub(crate) fn rejoin(&mut self, member: LaneId, socket: BorrowedFd<'_>) -> io::Result<()> {
+        self.leave_order(member);
+        self.order.push(member);
+        match (&self.program, self.slot(member)) {
+            (Some(program), Some(slot)) => program.insert(slot, socket),
+            (None, _) | (_, None) => Ok(()),
+        }
+    }
+
+    /// The member's socket does not listen any more.
+    pub(crate) fn leave(&mut self, member: LaneId) {
+        self.leave_order(member);
+        if let Some(slot) = self.slot(member) {
+            self.slots[slot as usize] = None;
+            if let Some(program) = &self.program {
+                program.remove(slot);
+            }
+        }
+    }
+
+    /// The member goes by another name.
+    pub(crate) fn rename(&mut self, from: LaneId, to: LaneId) {
+        let names = self.slots.iter_mut().flatten().chain(&mut self.order);
+        names.filter(|name| **name == from).for_each(|name| *name = to);
+    }
+
+    /// From now on these are given connections. `socket` is any that listens in the group.
+    pub(crate) fn steer(&mut self, live: &[LaneId], socket: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        self.live = live.iter().copied().filter(|id| self.slot(*id).is_some() || !self.is_split()).collect();
+        match (&mut self.program, self.level) {
+            (Some(program), _) => {
+                let slots: Vec<u32> = self.live.iter().filter_map(|id| slot_of(&self.slots, *id)).collect();
+                program.table.set_live(&slots);
+                Ok(())
+            }
+            (None, Level::Classic) => {
+                let place = |id: &LaneId| self.order.iter().position(|other| other == id);
+                let places: Vec<u32> = self.live.iter().filter_map(place).map(|place| place as u32).collect();
+                if self.attached.as_ref() == Some(&places) {
+                    return Ok(());
+                }
+                let Some(socket) = socket else { return Ok(()) };
+                classic::attach(socket, &places)?;
+                self.attached = Some(places);
+                Ok(())
+            }
+            (None, Level::Program | Level::Shared) => Ok(()),
+        }
+    }
+
+    /// Whoever connects is refused at once. False where that cannot be.
+    pub(crate) fn refuse(&self, on: bool) -> bool {
+        self.program.as_ref().map(|program| program.table.refuse(on)).is_some()
+    }
+
+    /// How many connections the member has been given, where that is counted.
+    pub(crate) fn given(&self, member: LaneId) -> Option<u64> {
+        Some(self.program.as_ref()?.table.given(self.slot(member)?))
+    }
+
+    /// The program looks at this page for whether the member's worker is idle; or at none. False where it cannot.
+    pub(crate) fn watch(&self, member: LaneId, page: Option<BorrowedFd<'_>>) -> bool {
+        let (Some(program), Some(slot)) = (&self.program, self.slot(member)) else { return false };
+        match page.map(|page| program.watch_pulse(slot, page)) {
+            Some(Ok(())) => true,
+            // A page that was made before, or elsewhere, is none that the kernel can look at.
+            Some(Err(_)) | None => {
+                program.forget_pulse(slot);
+                false
+            }
+        }
+    }
+
+    /// The thread that accepts for the member has its record there, and so many of what it was given did not come to it.
+    pub(crate) fn see(&self, member: LaneId, place: u32, elsewhere: u32) {
+        if let (Some(program), Some(slot)) = (&self.program, self.slot(member)) {
+            program.table.see(slot, place, elsewhere);
+        }
+    }
+
+    fn slot(&self, member: LaneId) -> Option<u32> {
+        slot_of(&self.slots, member)
+    }
+
+    fn leave_order(&mut self, member: LaneId) {
+        if let Some(place) = self.order.iter().position(|other| *other == member) {
+            self.order.swap_remove(place);
+        }
+    }
+}
+
+fn slot_of(slots: &[Option<LaneId>], member: LaneId) -> Option<u32> {
+    slots.iter().position(|slot| *slot == Some(member)).map(|slot| slot as u32)
+}
