@@ -197,10 +197,10 @@ pub struct Balancer {
     pub backlog: u32,
     /// Connections that wait for a worker: held by the supervisor, or in the queue of the socket where workers accept by credit.
     pub queued: u64,
-    /// How connections reach workers: `credit` or `handoff`.
+    /// How connections reach workers: `credit`, `handoff`, or `kernel`, which gives them to workers without asking anybody.
     #[serde(default)]
     pub dispatch: String,
-    /// Why it is not by credit.
+    /// Why it is not by credit, and what does not hold then.
     #[serde(default)]
     pub dispatch_reason: Option<String>,
     pub policy: String,

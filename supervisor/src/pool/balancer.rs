@@ -8,9 +8,9 @@ use super::lane::{Lane, Lanes};
 use super::processes::Processes;
 use super::queue::Queue;
 use super::socket::{BalancerState, Door};
-use super::{Deadline, Output, Policy, Settings, Timer};
+use super::{Deadline, Output, Policy, Route, Settings, Timer};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Instant;
 
 /// A shared address and what it hands out next to whom.
@@ -26,8 +26,9 @@ pub struct Balancer {
     /// Came back from a lane: go before all that was accepted.
     pub(super) returned: VecDeque<Held>,
     pub(super) accepted: VecDeque<Held>,
-    /// Its queue can be seen, and workers that take credit accept from it by themselves.
-    by_credit: bool,
+    route: Route,
+    /// The lanes that the shell was last told to let take part, where the kernel brings connections.
+    steered: BTreeSet<LaneId>,
     pub(super) queue: Queue,
     pub(super) admission: Admission,
     /// The lane whose `Measured` the held connections wait for.
@@ -74,7 +75,7 @@ pub(super) struct Pumped {
 }
 
 impl Balancer {
-    pub(super) fn new(id: BalancerId, by_credit: bool) -> Self {
+    pub(super) fn new(id: BalancerId, route: Route) -> Self {
         Self {
             id,
             state: BalancerState::Running,
@@ -83,7 +84,8 @@ impl Balancer {
             dispatched: 0,
             returned: VecDeque::new(),
             accepted: VecDeque::new(),
-            by_credit,
+            route,
+            steered: BTreeSet::new(),
             queue: Queue::default(),
             admission: Admission::default(),
             measuring: None,
@@ -98,7 +100,18 @@ impl Balancer {
 
     /// It gives credits: workers accept from its queue by themselves.
     pub fn is_by_credit(&self) -> bool {
-        self.by_credit
+        self.route == Route::Credit
+    }
+
+    /// How its connections reach workers.
+    pub fn route(&self) -> Route {
+        self.route
+    }
+
+    /// The shell has been told who takes part.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) fn is_steered(&self) -> bool {
+        self.route != Route::Kernel || self.rotation().collect::<BTreeSet<_>>() == self.steered
     }
 
     /// Why not every worker that could accepts by itself: somebody has shut its socket down.
@@ -129,6 +142,11 @@ impl Balancer {
         let held = self.returned.front().or_else(|| self.accepted.front());
         let held = held.map(|held| (Some(held.conn), held.source));
         held.or_else(|| (self.queue.queued > 0).then_some((None, 0)))
+    }
+
+    /// Connections wait that any worker of it might take: held, or in the queue where the kernel brings them.
+    pub(super) fn is_waited_at(&self) -> bool {
+        self.held() > 0 || self.route == Route::Kernel && self.queue.waiting > 0
     }
 
     /// Its name.
@@ -168,7 +186,7 @@ impl Balancer {
 
     /// It could do something with one more connection at once. Once the cluster stops, no lane is in rotation.
     pub(super) fn has_room(&self) -> bool {
-        let room = !self.by_credit && self.held() == 0 && !self.rotation.is_empty();
+        let room = self.route == Route::Handoff && self.held() == 0 && !self.rotation.is_empty();
         self.state == BalancerState::Running && (room || self.refusing)
     }
 
@@ -296,15 +314,27 @@ impl Balancer {
 
     /// Tells when `may_accept` has turned true.
     pub(super) fn tell_room(&mut self, outbox: &mut VecDeque<Output>) {
-        if std::mem::take(&mut self.queue.has_joined) && self.by_credit && self.queue.waiting > 0 {
+        if std::mem::take(&mut self.queue.has_joined) && self.is_by_credit() && self.queue.waiting > 0 {
             // What waits may be for a lane that has just come back.
             outbox.push_back(Output::LookAtQueue { balancer: self.id });
         }
+        self.tell_steered(outbox);
         let may_accept = self.has_room();
         if may_accept && !self.accepting {
             outbox.push_back(Output::Resume { balancer: self.id });
         }
         self.accepting = may_accept;
+    }
+
+    /// Tells who takes part from now on and who does not any more, where the kernel brings connections.
+    fn tell_steered(&mut self, outbox: &mut VecDeque<Output>) {
+        if self.route != Route::Kernel {
+            return;
+        }
+        let now: BTreeSet<LaneId> = self.rotation().collect();
+        let changes = self.steered.symmetric_difference(&now);
+        outbox.extend(changes.map(|&lane| Output::Steer { lane, takes_part: now.contains(&lane) }));
+        self.steered = now;
     }
 
     /// Somebody who has fewer connections than the one at this place is about to take one, and may take the next as well.

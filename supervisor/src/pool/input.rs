@@ -1,6 +1,6 @@
 //! What the pool is told: facts of the operating system, and what people command. Plain data.
 
-use super::{Activity, Exit};
+use super::{Activity, Exit, Route};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
 
@@ -14,8 +14,7 @@ pub enum Input {
     /// No process came of the order to spawn.
     SpawnFailed { worker: WorkerId, error: String },
     /// A new shared address is being listened on.
-    /// `by_credit`: its queue can be seen, and workers may accept from it by themselves.
-    BalancerOpened { balancer: BalancerId, by_credit: bool },
+    BalancerOpened { balancer: BalancerId, route: Route },
     /// The listening socket of the balancer does not work any more, or could not be opened again: nothing is
     /// accepted until `Reopen` has been carried out. Its lanes stay.
     BalancerFailed { balancer: BalancerId, error: String },
@@ -43,7 +42,8 @@ pub enum Input {
     /// So many threads accept by the lane, and whether an open credit fits the way in which they do, and whether they can wait at the
     /// queue itself meanwhile.
     Accepters { lane: LaneId, threads: u32, may_open: bool, may_watch: bool },
-    /// So many connections wait in the queue of a balancer that works by credit. Told after what is known of its lanes.
+    /// So many connections wait in the queue of a balancer that works by credit, told after what is known of its lanes; or of one
+    /// whose connections the kernel brings, told at each look.
     Queued { balancer: BalancerId, waiting: u32 },
     /// The lane's open credit has ended: its worker found the queue empty.
     Shut { lane: LaneId },

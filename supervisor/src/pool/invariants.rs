@@ -98,6 +98,7 @@ fn balancers(pool: &Pool) {
         for held_one in balancer.returned.iter().chain(&balancer.accepted) {
             assert!(held.insert(held_one.conn), "{held_one:?} is held twice");
         }
+        assert!(balancer.is_steered(), "{id:?}: the shell was not told who takes part");
         let usable = |lane: &Lane| lane.balancer() == *id && lane.is_usable();
         let no_worker_since =
             pool.phase == Phase::Serving && balancer.served && !pool.lanes.values().any(usable);

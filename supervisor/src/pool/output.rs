@@ -30,6 +30,9 @@ pub enum Output {
     Wake { lane: LaneId },
     /// While the lane's worker waits at the queue itself it is to accept one connection in each round, or as many as it likes.
     Pace { lane: LaneId, one_each: bool },
+    /// The worker of the lane, to which the kernel brings connections, is to get some from now on, or none any more. The lane may be
+    /// gone already.
+    Steer { lane: LaneId, takes_part: bool },
     /// Accept one connection and hand it to the lane, which takes no credit; answered by `NoneTaken` if there is none.
     TakeFor { lane: LaneId },
     /// Tell how many connections wait in the queue of the balancer's socket, and before that what its lanes have done.

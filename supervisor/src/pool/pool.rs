@@ -110,7 +110,7 @@ impl Pool {
             Input::Start => self.start(now),
             Input::Spawned { worker, pid } => self.spawned(now, worker, pid),
             Input::SpawnFailed { worker, error } => self.spawn_failed(now, worker, error),
-            Input::BalancerOpened { balancer, by_credit } => self.balancer_opened(balancer, by_credit),
+            Input::BalancerOpened { balancer, route } => self.balancer_opened(balancer, route),
             Input::BalancerFailed { balancer, error } => self.balancer_failed(now, balancer, error),
             Input::BalancerReopened { balancer, anew } => self.balancer_reopened(now, balancer, anew),
             Input::SocketGiven { lane } => self.socket_given(now, lane),

@@ -30,7 +30,7 @@ impl Shell {
         }
         listener.closing = true;
         // Once more, whatever the poll has told: nothing else may come to tell.
-        listener.pending = true;
+        listener.pending = !listener.by_kernel;
         self.make_ready(balancer);
         self.closing.push(Closing { balancer, next: self.now, give_up_at: self.now + PATIENCE });
     }
@@ -63,7 +63,7 @@ impl Shell {
             }
             match syn_filter::is_empty(listener.as_fd()) {
                 Ok(false) if now < door.give_up_at => {
-                    listener.pending = true;
+                    listener.pending = !listener.by_kernel;
                     ready.push_back(door.balancer);
                     true
                 }

@@ -16,6 +16,7 @@ const LONGEST: Duration = Duration::from_millis(100);
 #[derive(Debug, Default)]
 pub(in crate::event_loop) struct Suspended {
     by: Option<Signal>,
+    since: Option<Instant>,
     pushes: u32,
     push_at: Option<Instant>,
 }
@@ -23,6 +24,11 @@ pub(in crate::event_loop) struct Suspended {
 impl Suspended {
     pub(in crate::event_loop) fn next_deadline(&self) -> Option<Instant> {
         self.push_at
+    }
+
+    /// For how long it has been stopped.
+    pub(in crate::event_loop) fn age(&self, now: Instant) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
     }
 
     /// `stopped by the terminal (SIGTTIN)`, of a worker that is.
@@ -48,13 +54,14 @@ impl Shell {
             match news {
                 Suspension::Stopped(signal) => {
                     state.by = Some(signal);
+                    state.since = Some(self.now);
                     if life.process.stopping && is_of_terminal(signal) {
                         state.push_at = Some(self.now + (PAUSE * state.pushes).min(LONGEST));
                     } else {
                         self.tell_of_suspended(worker, signal);
                     }
                 }
-                Suspension::Continued => state.by = None,
+                Suspension::Continued => (state.by, state.since) = (None, None),
             }
         }
     }

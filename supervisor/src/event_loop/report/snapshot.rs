@@ -2,6 +2,7 @@
 //! nothing.
 
 use super::super::Shell;
+use super::super::intercepted::steering::SHARED;
 use super::announce::{because, shown};
 use super::rollouts;
 use crate::api;
@@ -67,6 +68,8 @@ impl Shell {
             command: self.config.argv().iter().map(|word| shown(word)).collect(),
             directory: moved.or_else(|| std::env::current_dir().ok()).map(path),
             log: file::place().map(path),
+            intercept: template.map(|template| template.recipe.interception.how.to_string()),
+            intercept_reason: template.map(|template| template.recipe.interception.because.to_owned()),
         }
     }
 
@@ -159,7 +162,7 @@ impl Shell {
 
     /// Connections in the queue of a socket from which workers accept by credit.
     fn queued_in(&self, listener: &Listener) -> u64 {
-        let waiting = queue_length(listener.as_fd()).filter(|_| listener.by_credit());
+        let waiting = queue_length(listener.as_fd()).filter(|_| listener.by_credit() || listener.by_kernel);
         waiting.unwrap_or(0).into()
     }
 
@@ -177,9 +180,15 @@ impl Shell {
             address: listener.address.to_string(),
             backlog: listener.backlog,
             queued: known.map_or(0, |balancer| balancer.held() as u64) + self.queued_in(listener),
-            dispatch: if by_credit { "credit" } else { "handoff" }.to_owned(),
+            dispatch: match by_credit {
+                _ if listener.by_kernel => "kernel",
+                true => "credit",
+                false => "handoff",
+            }
+            .to_owned(),
             dispatch_reason: listener
                 .handoff_because
+                .or_else(|| listener.by_kernel.then_some(SHARED))
                 .or_else(|| known.and_then(pool::Balancer::handoff_because))
                 .map(str::to_owned),
             policy: self.config.settings.balancing.policy.to_string(),

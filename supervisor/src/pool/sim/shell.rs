@@ -98,6 +98,13 @@ impl Sim {
             Output::LookAtQueue { balancer } => {
                 self.to_look_at.insert(balancer);
             }
+            Output::Steer { lane, takes_part } => {
+                let changed = match takes_part {
+                    true => self.steered.insert(lane),
+                    false => self.steered.remove(&lane),
+                };
+                assert!(changed, "{lane:?} was told twice");
+            }
             Output::Refuse { conn } => self.moved(conn, Fate::Held, Fate::Refused),
             Output::Measure { lane } => self.count(lane, 0),
             Output::Watch { lane } => {

@@ -31,6 +31,7 @@ mod rotation;
 mod scaling;
 mod sharing;
 mod steady;
+mod steering;
 mod stopping;
 mod storms;
 mod survivors;
