@@ -9,13 +9,13 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 /// A server that is statically linked and finishes what it has when it is told to stop.
-fn fixed() -> Option<PathBuf> {
+pub(crate) fn fixed() -> Option<PathBuf> {
     require("cc").then(|| c_program("leaves", &["-static"]))
 }
 
 /// Waits until so many workers have answered; who they are.
 #[track_caller]
-fn all_answer(target: &Target, count: usize) -> BTreeSet<String> {
+pub(crate) fn all_answer(target: &Target, count: usize) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
     // Several clients at a time: the kernel wakes who sleeps, and one after the other may all reach the same.
     wait_until(&format!("{count} workers answer"), PATIENCE, || {

@@ -53,6 +53,8 @@ mod env_file;
 mod few_descriptors;
 /// Programs whose listeners come by a seccomp filter.
 mod filtered;
+/// On which terms they are workers.
+mod filtered_terms;
 mod footprints;
 mod ghosts;
 /// Slow workers: out of rotation and back.
