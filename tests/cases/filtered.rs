@@ -108,6 +108,24 @@ fn all_get_the_port_that_the_system_chooses_once() {
 }
 
 #[test]
+fn listeners_by_mptcp_are_shared_like_those_by_tcp() {
+    let Some(program) = fixed() else { return };
+    // SAFETY: makes a descriptor, and closes it.
+    let has_mptcp = unsafe { libc::close(libc::socket(libc::AF_INET, libc::SOCK_STREAM, 262)) == 0 };
+    if !has_mptcp {
+        eprintln!("skipped: this kernel has no MPTCP");
+        return;
+    }
+    for listen in [Listen::Host("127.0.0.1"), Listen::Host("::1"), Listen::Zero("0.0.0.0")] {
+        let options = Options::workers(2).env("MPTCP", "1").listen(listen);
+        let cluster = Cluster::start_command(&[&program], options);
+        assert_eq!(cluster.addresses().len(), 1, "{:?}", cluster.addresses());
+        assert_eq!(all_answer(&cluster.target(), 2).len(), 2, "{listen:?}");
+        cluster.stop();
+    }
+}
+
+#[test]
 fn a_private_address_is_the_first_ones_alone() {
     let Some(program) = fixed() else { return };
     let options = Options::workers(2).flags("--private *:1-65535 --respawn 0 --keep-trying").at_once();

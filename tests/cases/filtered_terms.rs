@@ -2,7 +2,11 @@
 //! share.
 
 use crate::filtered::{all_answer, fixed};
-use harness::{Cluster, Conn, Options, PATIENCE, c_program, command, require, signal, wait_until, who};
+use harness::{
+    Cluster, Conn, Listen, Options, PATIENCE, c_program, command, require, signal, wait_until, who,
+};
+use std::fs;
+use std::os::unix::fs::symlink;
 
 /// One number of what the kernel tells of a process.
 fn told(pid: u32, name: &str) -> Option<u64> {
@@ -128,4 +132,52 @@ fn what_cannot_hold_is_said_or_refused() {
     let said = harness::cli_command(folder.path(), "run --ready http:/health --").arg(&program).output();
     let said = String::from_utf8_lossy(&said.expect("it starts").stderr).into_owned();
     assert!(said.contains("--ready http:/health: a worker cannot be asked alone"), "{said}");
+}
+
+#[test]
+fn a_reload_to_a_program_of_the_other_kind_changes_nothing() {
+    let Some(program) = fixed() else { return };
+    let folder = harness::TempDir::new();
+    let (one, two, current) =
+        (folder.path().join("one"), folder.path().join("two"), folder.path().join("current"));
+    for (place, built) in [(&one, program), (&two, c_program("epoll", &[]))] {
+        fs::create_dir(place).expect("it is writable");
+        fs::copy(built, place.join("serve")).expect("it is writable");
+    }
+    symlink(&one, &current).expect("it is writable");
+    let options = Options::workers(1).flags(&format!("--cwd {}", current.display()));
+    let cluster = Cluster::start_command(&["./serve"], options);
+    let before = cluster.started();
+    fs::remove_file(&current).expect("it is there");
+    symlink(&two, &current).expect("it is writable");
+    let said = cluster.cli("reload --wait");
+    let why = "listeners come by seccomp so far and would come by preload now";
+    assert!(said.code == Some(5) && said.err.contains(why), "{said:?}");
+    assert_eq!((cluster.started(), who(&cluster.target()).expect("it serves on").id), (before, "0".into()));
+    cluster.stop();
+}
+
+#[test]
+fn a_unix_socket_is_its_workers_own_and_that_is_said() {
+    let Some(program) = fixed() else { return };
+    let options = Options::workers(1).listen(Listen::Path("own.sock")).at_once();
+    let cluster = Cluster::start_command(&[&program], options);
+    cluster
+        .log()
+        .wait_for("own.sock by itself: unix sockets of programs with a seccomp filter are not shared");
+    wait_until("it serves", PATIENCE, || who(&cluster.target()).is_ok());
+    cluster.signal(libc::SIGINT);
+}
+
+#[test]
+fn a_cluster_of_such_programs_is_no_worker_of_another_and_says_why() {
+    let Some(program) = fixed() else { return };
+    let inner = ["run", "-n", "1", "--control", "none", "--"].map(str::to_owned);
+    let command = [vec![harness::clustermon().display().to_string()], inner.to_vec()].concat();
+    let command = [command, vec![program.display().to_string()]].concat();
+    let options = Options::workers(1).flags("--intercept seccomp --respawn 0").at_once();
+    let mut cluster = Cluster::start_command(&command, options);
+    cluster.log().wait_for("a seccomp filter that asks another process is in force here already");
+    cluster.signal(libc::SIGINT);
+    cluster.wait_exit();
 }

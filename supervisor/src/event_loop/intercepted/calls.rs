@@ -12,7 +12,7 @@ use crate::io::seccomp::notifier::{Call, Kind, Next, Notifier};
 use crate::io::seccomp::target::Target;
 use crate::io::sockets::listener::Facts;
 use crate::pool::Input;
-use clustermon_protocol::address::{INET, INET6};
+use clustermon_protocol::address::{Address, INET, INET6};
 use clustermon_protocol::rules;
 use mio::Interest;
 use mio::unix::SourceFd;
@@ -135,6 +135,20 @@ impl Shell {
         }
     }
 
+    /// A unix socket is its worker's own: the path is in memory when it is bound, and the next worker finds it taken.
+    fn tell_unix(&mut self, worker: WorkerId, address: &Address) {
+        if !rules::shared(&self.config.settings.listeners.rules(), address, &[]) {
+            return;
+        }
+        if let Some(hushed) = self.complaints.ask(self.now) {
+            let id = self.logical_id(worker);
+            log::warn!(
+                "worker {id} listens on {address} by itself: unix sockets of programs with a seccomp filter are not shared; give \
+                 each worker a path of its own, by PROCESS_LOGICAL_ID{hushed}"
+            );
+        }
+    }
+
     /// Prepares a TCP socket for an address that others of the cluster have too. Which one that will be is not known yet; where it turns
     /// out to be private `listen` takes that back.
     fn on_bind(&mut self, worker: WorkerId, socket: &Foreign) -> Answer {
@@ -161,6 +175,9 @@ impl Shell {
 
     fn on_listen(&mut self, worker: WorkerId, holder: Holder, socket: Foreign, backlog: i32) -> Answer {
         let Ok(address) = own_address(socket.as_fd()) else { return Answer::Proceed };
+        if address.port().is_none() {
+            self.tell_unix(worker, &address);
+        }
         if !is_tcp(&socket) || !may_listen(&socket) {
             return Answer::Proceed;
         }

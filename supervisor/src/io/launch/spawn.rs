@@ -22,6 +22,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+/// The kernel says EBUSY.
+const TWO_FILTERS: &str = "a seccomp filter that asks another process is in force here already (of a cluster around this one, or of the container), and \
+     there can be only one";
+
 /// What every worker of one version gets.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
@@ -161,7 +165,10 @@ impl Template {
                 theirs.as_ref().map_or(Ok(()), TheirEnd::install)
             });
         }
-        let mut child = command.spawn()?;
+        let mut child = command.spawn().map_err(|error| match error.raw_os_error() {
+            Some(libc::EBUSY) if ours.is_some() => io::Error::new(error.kind(), TWO_FILTERS),
+            _ => error,
+        })?;
         let pid = child.id();
         let filter = ours.map(|ours| ours.take()).transpose();
         match filter.and_then(|filter| Ok((pidfd::open(pid)?, filter))) {
