@@ -6,6 +6,7 @@ mod commands;
 mod connections;
 mod due;
 mod health;
+mod intercepted;
 mod lives;
 mod orders;
 mod report;
@@ -52,6 +53,7 @@ use connections::early_connects;
 use connections::idle_lanes::IdleLanes;
 use health::holders::Holders;
 use health::monitor::Monitor;
+use intercepted::queues::Queues;
 use lives::life::Lives;
 use lives::remains::Remains;
 use mio::{Events, Poll, Waker};
@@ -138,6 +140,7 @@ struct Shell {
     ids: Vec<String>,
     waits: Waits,
     monitor: Monitor,
+    queues: Queues,
     causes: Causes,
     holders: Holders,
     told: announce::Told,
@@ -154,6 +157,7 @@ struct Shell {
 pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> {
     let mut shell = Shell::new(setup)?;
     shell.say_how_it_stops();
+    shell.say_what_has_no_effect();
     shell.input(Input::Start);
     began();
     let outcome = shell.turn_until_done()?;
@@ -238,6 +242,7 @@ impl Shell {
             Source::Lane(lane) => self.on_lane(lane, readable, writable),
             Source::Child(worker) => self.on_child(worker),
             Source::Member(place) => self.on_member(place),
+            Source::Calls(worker) => self.on_calls(worker),
             Source::Control | Source::Client(_) => self.on_control(source, readable, writable),
             Source::Notified(place) => self.on_notified(place),
             Source::Closings => self.on_closings(),

@@ -41,6 +41,7 @@ fn of_the_command_line() {
         ("--max-restart-delay -1s", "max-restart-delay"),
         ("--min-uptime 1parsec", "min-uptime"),
         ("--stop-timeout soon", "stop-timeout"),
+        ("--intercept ptrace", "none of auto, preload, seccomp"),
         ("--window 0", "window"),
         ("--backlog 99999999999", "backlog"),
         ("--share nowhere", "nowhere"),
@@ -104,7 +105,7 @@ fn of_a_program_that_the_thunk_cannot_enter() {
     let by_script = script(&folder, "by-script", &format!("#!{}\n", fixed.display()));
     let by_env = script(&folder, "by-env", &format!("#!/usr/bin/env {}\n", fixed.display()));
     for command in [fixed.into_os_string(), by_script, by_env] {
-        let told = refusal(&["--".into(), command.clone()]);
+        let told = refusal(&["--intercept".into(), "preload".into(), "--".into(), command.clone()]);
         assert!(told.contains("static"), "{command:?}: {told}");
     }
     let told = refusal(&["--".into(), foreign(&folder, &c_program("epoll", &[]))]);

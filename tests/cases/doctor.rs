@@ -72,23 +72,28 @@ fn what_works_is_well_in_every_way() {
 }
 
 #[test]
-fn what_no_thunk_can_enter_is_refused_by_both() {
+fn what_no_thunk_can_enter_comes_by_the_filter_unless_that_is_not_wanted() {
     if !require("cc") {
         return;
     }
     let folder = TempDir::new();
     for (program, word) in [
         (c_program("epoll", &["-static"]), "statically linked"),
-        (c_program("looks_like_go", &["-static"]), "is a Go program"),
+        (c_program("looks_like_go", &["-static"]), "Go"),
     ] {
         let told = doctor(folder.path(), &program);
-        assert!(!told.works, "{:#}", told.report);
-        let (grade, line) = told.check("program");
-        assert!(grade == "no" && line.contains(word) && line.contains("refuses"), "{line}");
-        assert!(run_anyway(folder.path(), &program).contains(word), "the same reason");
-        let table = cli_command(folder.path(), "doctor --").arg(&program).output().expect("it starts");
-        let table = String::from_utf8_lossy(&table.stdout).into_owned();
-        assert_eq!(table.lines().filter(|line| line.starts_with("no ")).count(), 1, "{table}");
+        assert!(told.works, "{:#}", told.report);
+        assert!(told.check("program").1.contains(word), "{:#}", told.report);
+        let (grade, line) = told.check("intercept");
+        assert!(grade != "no" && line.starts_with("seccomp: the program is "), "{line}");
+        assert!(told.check("dispatch").1.starts_with("kernel: "), "{:#}", told.report);
+        let words = "doctor --json --intercept preload --";
+        let output = cli_command(folder.path(), words).arg(&program).output().expect("it starts");
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let refused = cli_command(folder.path(), "run --intercept preload --").arg(&program).output();
+        let refused = refused.expect("it starts");
+        let line = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && line.contains("--intercept auto"), "{line}");
     }
 }
 
@@ -108,7 +113,8 @@ fn a_script_is_followed_to_its_interpreter() {
     let fixed = c_program("epoll", &["-static"]);
     let bad = script(&folder, "bad", &format!("#!/usr/bin/env {}\n", fixed.display()));
     let told = doctor(folder.path(), &bad);
-    assert!(!told.works && told.check("program").1.contains("statically linked"), "{:#}", told.report);
+    assert!(told.works && told.check("program").1.contains("statically linked"), "{:#}", told.report);
+    assert!(told.check("intercept").1.starts_with("seccomp"), "{:#}", told.report);
     let shell = doctor(folder.path(), script(&folder, "shell", "#!/bin/sh\nexec server\n"));
     assert!(shell.works && shell.check("program").0 == "note", "{:#}", shell.report);
 }

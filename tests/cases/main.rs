@@ -51,6 +51,10 @@ mod early_bytes;
 mod env_file;
 /// A connection that a worker closes is closed.
 mod few_descriptors;
+/// Programs whose listeners come by a seccomp filter.
+mod filtered;
+/// On which terms they are workers.
+mod filtered_terms;
 mod footprints;
 mod ghosts;
 /// Slow workers: out of rotation and back.

@@ -60,9 +60,12 @@ rows! {
     php: "php",
     memcached: "memcached",
     redis: "redis",
-    refused_static: "refused-static",
+    c_static: "c-static",
+    go_static: "go-static",
+    go_cgo: "go-cgo",
+    go_mptcp: "go-mptcp",
+    caddy: "caddy",
     refused_setuid: "refused-setuid",
-    refused_go: "refused-go",
 }
 
 #[test]

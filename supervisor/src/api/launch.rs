@@ -15,4 +15,10 @@ pub struct Launch {
     /// The file that the log goes to, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// How listeners come to the cluster: `preload` or `seccomp`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intercept: Option<String>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub intercept_reason: Option<String>,
 }

@@ -6,7 +6,9 @@ mod judge;
 use super::failed::{Failed, USAGE};
 use super::out;
 use super::table::{Cell, Column, Tone, render};
+use crate::config::Intercept;
 use crate::io::launch::host_checks::HostChecks;
+use crate::io::launch::interception::Interception;
 use crate::io::launch::program::Program;
 use crate::io::launch::thunk_file;
 use crate::io::output::plain;
@@ -39,6 +41,9 @@ pub(super) struct Args {
     /// Thunk to preload, as for `run`
     #[arg(long, value_name = "PATH")]
     thunk: Option<PathBuf>,
+    /// How listeners come to the cluster, as for `run`
+    #[arg(long, value_name = "HOW", default_value_t)]
+    intercept: Intercept,
     /// The server program and its arguments
     #[arg(value_name = "COMMAND", trailing_var_arg = true)]
     command: Vec<OsString>,
@@ -64,7 +69,9 @@ impl Args {
         };
         let linker_is_there = program.linker.as_ref().map(|linker| linker.exists());
         let facts = HostChecks::read();
-        let checks = judge(&Case { facts: &facts, program: &program, linker_is_there, thunk: &thunk });
+        let interception = Interception::of(&program, self.intercept);
+        let case = Case { facts: &facts, program: &program, interception, linker_is_there, thunk: &thunk };
+        let checks = judge(&case);
         let works = checks.iter().all(|check| check.grade != Grade::No);
         if self.json {
             let command = self.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();

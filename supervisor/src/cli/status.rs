@@ -17,6 +17,9 @@ use crate::io::process::pss::pss;
 use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// Nobody but the kernel sees connections of such a balancer.
+const KERNEL: &str = "kernel";
+
 const REDRAW: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
@@ -179,6 +182,7 @@ fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> Strin
         }
         text.extend(inspection.last_reload.as_ref().and_then(|last| last_reload(last, now)));
     }
+    let is_seen = !inspection.load_balancers.iter().any(|balancer| balancer.dispatch == KERNEL);
     let counted = inspection.workers.iter().any(|worker| worker.open_connections.is_some());
     let mut columns: Vec<Column> = vec![
         ("ID", false),
@@ -196,7 +200,7 @@ fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> Strin
     columns.push(("LAST EXIT", false));
     let mut rows = Vec::new();
     for worker in &inspection.workers {
-        rows.push(worker_row(worker, [counted, measured, sampled], now));
+        rows.push(worker_row(worker, [is_seen, counted, measured, sampled], now));
         let empty = columns.len() - 5;
         rows.extend(worker.beside.iter().map(|beside| beside_row(worker, beside, empty, now)));
     }
@@ -227,9 +231,9 @@ fn last_reload(last: &LastReload, now: u64) -> Option<String> {
     Some(format!("last reload, {ago} ago: {cause}\n"))
 }
 
-/// Of the columns that are not always there, `optional` says which are.
-fn worker_row(worker: &Worker, optional: [bool; 3], now: u64) -> Vec<Cell> {
-    let [counted, measured, sampled] = optional;
+/// Of what is not always known, and the columns for it, `optional` says what is.
+fn worker_row(worker: &Worker, optional: [bool; 4], now: u64) -> Vec<Cell> {
+    let [is_seen, counted, measured, sampled] = optional;
     let tone = match worker.state {
         WorkerState::Running if worker.cordoned => Tone::Changing,
         WorkerState::Running => Tone::Good,
@@ -243,7 +247,7 @@ fn worker_row(worker: &Worker, optional: [bool; 3], now: u64) -> Vec<Cell> {
         Cell::maybe(worker.pid),
         Cell::maybe(uptime),
         Cell::new(worker.restarts),
-        Cell::new(worker.connections),
+        Cell::maybe(is_seen.then_some(worker.connections)),
     ];
     row.extend(counted.then(|| Cell::maybe(worker.open_connections)));
     row.extend(measured.then(|| Cell::maybe(worker.pss.map(|bytes| format!("{} MiB", bytes >> 20)))));
@@ -324,7 +328,7 @@ fn balancer_row(balancer: &Balancer) -> Vec<Cell> {
         Cell::new(&balancer.dispatch),
         Cell::new(&balancer.policy),
         Cell::new(balancer.queued),
-        Cell::new(balancer.connections),
+        Cell::maybe((balancer.dispatch != KERNEL).then_some(balancer.connections)),
     ]
 }
 

@@ -2,7 +2,7 @@
 //! right to accept. It carries out and tells; whose turn it is, is the core's to say.
 
 mod accepters;
-mod accepting;
+pub(super) mod accepting;
 mod adopting;
 pub(super) mod closing;
 mod counting;

@@ -38,7 +38,7 @@ impl Shell {
                 Output::TakeBack { lane } => self.take_back(lane),
                 Output::Vacate { lane } => self.vacate(lane),
                 Output::Retire { lane } => self.retire(lane),
-                Output::Resume { balancer } => self.make_ready(balancer),
+                Output::Resume { balancer } => self.resume(balancer),
                 Output::Reopen { balancer } => self.reopen(balancer),
                 Output::CloseBalancer { balancer } => self.close_balancer(balancer),
                 Output::Signal { worker, signal } => self.signal(worker, signal),

@@ -197,7 +197,7 @@ impl Shell {
 
     /// Binds to the port that the cluster has for the i-th socket of this kind, which the first one gets from the kernel.
     /// False if the socket is to get one of its own.
-    fn bind_any(
+    pub(super) fn bind_any(
         &mut self,
         worker: WorkerId,
         pid: u32,

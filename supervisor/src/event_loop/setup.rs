@@ -6,6 +6,7 @@ use super::connections::early_connects;
 use super::connections::idle_lanes::IdleLanes;
 use super::health::holders::Holders;
 use super::health::monitor::Monitor;
+use super::intercepted::queues::Queues;
 use super::lives::life::Lives;
 use super::lives::remains::Remains;
 use super::report::announce::Told;
@@ -182,6 +183,7 @@ impl Shell {
             ids,
             waits: Waits::default(),
             monitor,
+            queues: Queues::default(),
             causes: Causes::default(),
             holders: Holders::default(),
             told: Told::default(),

@@ -71,6 +71,9 @@ impl Steering {
 impl Shell {
     /// The kernel chooses among the rotation of the balancer from now on.
     pub(in crate::event_loop) fn steer(&mut self, balancer: BalancerId) {
+        if !self.steering.has(balancer) {
+            return self.steer_shared(balancer);
+        }
         let Some(known) = self.pool.balancer(balancer) else { return };
         let refusing = known.is_refusing();
         let mut live: Vec<LaneId> = known.rotation().collect();

@@ -7,6 +7,9 @@ pub(crate) mod drain;
 /// What a worker is started from, its start, and the processes that come of it.
 pub(crate) mod launch;
 
+/// Interception in the kernel, for programs that the library cannot enter.
+pub(crate) mod seccomp;
+
 /// How somebody says that it is ready: a worker to the supervisor, and the supervisor to the service manager.
 pub(crate) mod readiness;
 

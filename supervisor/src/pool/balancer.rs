@@ -11,7 +11,7 @@ use super::deadlines::after;
 use super::lane::Lane;
 use super::queue::Queue;
 use super::socket::{BalancerState, Door};
-use super::{Deadline, Output, Settings, Timer};
+use super::{Deadline, Output, Route, Settings, Timer};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -29,11 +29,8 @@ pub struct Balancer {
     /// Came back from a lane: go before all that was accepted.
     pub(super) returned: VecDeque<Held>,
     pub(super) accepted: VecDeque<Held>,
-    /// Its queue can be seen, and workers that take credit accept from it by themselves.
-    by_credit: bool,
-    /// The kernel chooses among those in rotation: nothing is given out here.
-    pub(super) steered: bool,
-    /// What it may choose among has changed, and the shell has yet to be told.
+    route: Route,
+    /// What the kernel may choose among has changed, and the shell has yet to be told.
     pub(super) has_changed: bool,
     pub(super) queue: Queue,
     pub(super) admission: Admission,
@@ -81,7 +78,7 @@ pub(super) struct Pumped {
 }
 
 impl Balancer {
-    pub(super) fn new(id: BalancerId, by_credit: bool) -> Self {
+    pub(super) fn new(id: BalancerId, route: Route) -> Self {
         Self {
             id,
             state: BalancerState::Running,
@@ -90,8 +87,7 @@ impl Balancer {
             dispatched: 0,
             returned: VecDeque::new(),
             accepted: VecDeque::new(),
-            by_credit,
-            steered: false,
+            route,
             has_changed: false,
             queue: Queue::default(),
             admission: Admission::default(),
@@ -107,7 +103,12 @@ impl Balancer {
 
     /// It gives credits: workers accept from its queue by themselves.
     pub fn is_by_credit(&self) -> bool {
-        self.by_credit
+        self.route == Route::Credit
+    }
+
+    /// How its connections reach workers.
+    pub fn route(&self) -> Route {
+        self.route
     }
 
     /// Why not every worker that could accepts by itself: somebody has shut its socket down.
@@ -138,6 +139,11 @@ impl Balancer {
         let held = self.returned.front().or_else(|| self.accepted.front());
         let held = held.map(|held| (Some(held.conn), held.source));
         held.or_else(|| (self.queue.queued > 0).then_some((None, 0)))
+    }
+
+    /// Connections wait that any worker of it might take: held, or in the queue where the kernel brings them.
+    pub(super) fn is_waited_at(&self) -> bool {
+        self.held() > 0 || self.route == Route::Kernel && self.queue.waiting > 0
     }
 
     /// Its name.
@@ -177,7 +183,7 @@ impl Balancer {
 
     /// It could do something with one more connection at once. Once the cluster stops, no lane is in rotation.
     pub(super) fn has_room(&self) -> bool {
-        let room = !self.by_credit && !self.steered && self.held() == 0 && !self.rotation.is_empty();
+        let room = self.route == Route::Handoff && self.held() == 0 && !self.rotation.is_empty();
         self.state == BalancerState::Running && (room || self.refusing)
     }
 
@@ -235,7 +241,7 @@ impl Balancer {
 
     /// Tells when `may_accept` has turned true.
     pub(super) fn tell_room(&mut self, outbox: &mut VecDeque<Output>) {
-        if std::mem::take(&mut self.queue.has_joined) && self.by_credit && self.queue.waiting > 0 {
+        if std::mem::take(&mut self.queue.has_joined) && self.is_by_credit() && self.queue.waiting > 0 {
             // What waits may be for a lane that has just come back.
             outbox.push_back(Output::LookAtQueue { balancer: self.id });
         }

@@ -1,6 +1,7 @@
 //! The part of the pool that judges health: who is a suspect for its lag, who is examined, and who hangs and is replaced.
 //! It looks at no process: it is told what was found.
 
+use super::balancer::Balancer;
 use super::follow::Cause;
 use super::lane::Lane;
 use super::pool::{Phase, Pool};
@@ -156,7 +157,7 @@ impl Pool {
 
     fn is_wanted(&self, id: WorkerId) -> bool {
         self.lanes.values().filter(|lane| lane.worker() == id).any(|lane| {
-            lane.is_wanted() || self.balancers.get(&lane.balancer()).is_some_and(|other| other.held() > 0)
+            lane.is_wanted() || self.balancers.get(&lane.balancer()).is_some_and(Balancer::is_waited_at)
         })
     }
 

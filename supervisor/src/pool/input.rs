@@ -1,6 +1,6 @@
 //! What the pool is told: facts of the operating system, and what people command. Plain data.
 
-use super::{Activity, Command, Exit};
+use super::{Activity, Command, Exit, Route};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
 
@@ -14,10 +14,8 @@ pub enum Input {
     /// No process came of the order to spawn.
     SpawnFailed { worker: WorkerId, error: String },
     /// A new shared address is being listened on.
-    /// `by_credit`: its queue can be seen, and workers may accept from it by themselves.
-    BalancerOpened { balancer: BalancerId, by_credit: bool },
-    /// A new shared address at which each worker listens on a socket of its own, and the kernel chooses among those of the rotation.
-    GroupOpened { balancer: BalancerId },
+    /// Of one that the kernel brings connections to, each lane is a socket that a worker listens on.
+    BalancerOpened { balancer: BalancerId, route: Route },
     /// So many connections wait in the queue of the lane's own socket: told at each look while there are any.
     QueuedAt { lane: LaneId, waiting: u32 },
     /// The listening socket of the balancer does not work any more, or could not be opened again: nothing is
@@ -47,7 +45,8 @@ pub enum Input {
     /// So many threads accept by the lane, and whether an open credit fits the way in which they do, and whether they can wait at the
     /// queue itself meanwhile.
     Accepters { lane: LaneId, threads: u32, may_open: bool, may_watch: bool },
-    /// So many connections wait in the queue of a balancer that works by credit. Told after what is known of its lanes.
+    /// So many connections wait in the queue of a balancer that works by credit, told after what is known of its lanes; or of one
+    /// whose connections the kernel brings, told at each look.
     Queued { balancer: BalancerId, waiting: u32 },
     /// The lane's open credit has ended: its worker found the queue empty.
     Shut { lane: LaneId },

@@ -1,6 +1,5 @@
 //! What is true of the pool after every input. Tests and debug builds check it; it changes nothing.
 
-use super::Output;
 use super::balancer::Place;
 use super::lane::{Eligibility, Lane, LaneState, LaneStatus};
 use super::pool::{Phase, Pool};
@@ -9,6 +8,7 @@ use super::rollout::Rollout;
 use super::slot::Slot;
 use super::socket::BalancerState;
 use super::state::{Reason, State};
+use super::{Output, Route};
 use crate::ids::ConnId;
 use std::collections::HashSet;
 
@@ -98,6 +98,10 @@ fn balancers(pool: &Pool) {
         for held_one in balancer.returned.iter().chain(&balancer.accepted) {
             assert!(held.insert(held_one.conn), "{held_one:?} is held twice");
         }
+        assert!(
+            balancer.route() != Route::Kernel || !balancer.has_changed,
+            "{id:?}: the shell was not told who takes part"
+        );
         let usable = |lane: &Lane| lane.balancer() == *id && lane.is_usable();
         let no_worker_since =
             pool.phase == Phase::Serving && balancer.served && !pool.lanes.values().any(usable);

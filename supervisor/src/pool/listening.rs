@@ -5,12 +5,12 @@ use super::deadlines::after;
 use super::pool::{Phase, Pool};
 use super::process::Process;
 use super::socket::{BalancerState, Door};
-use super::{Change, Note, Output};
+use super::{Change, Note, Output, Route};
 use crate::ids::BalancerId;
 use std::time::Instant;
 
 impl Pool {
-    pub(super) fn balancer_opened(&mut self, id: BalancerId, by_credit: bool) {
+    pub(super) fn balancer_opened(&mut self, id: BalancerId, route: Route) {
         if let Some(known) = self.balancers.get(&id) {
             // Its socket has been closed, so this is another.
             if known.door == Door::Gone {
@@ -20,7 +20,7 @@ impl Pool {
         }
         match self.phase {
             Phase::Idle | Phase::Serving => {
-                let balancer = Balancer::new(id, by_credit);
+                let balancer = Balancer::new(id, route);
                 let state = balancer.state;
                 self.balancers.insert(id, balancer);
                 self.outbox.push_back(Output::Changed(Change::Balancer { balancer: id, state }));

@@ -109,8 +109,7 @@ impl Pool {
             Input::Start => self.start(now),
             Input::Spawned { worker, pid } => self.spawned(now, worker, pid),
             Input::SpawnFailed { worker, error } => self.spawn_failed(now, worker, error),
-            Input::BalancerOpened { balancer, by_credit } => self.balancer_opened(balancer, by_credit),
-            Input::GroupOpened { balancer } => self.group_opened(balancer),
+            Input::BalancerOpened { balancer, route } => self.balancer_opened(balancer, route),
             Input::QueuedAt { lane, waiting } => {
                 self.queued_at(lane, waiting);
                 recount = false;

@@ -8,7 +8,7 @@ use super::pool::Pool;
 use super::queue::{DEEP, LATE};
 use super::socket::BalancerState;
 use super::spread::LOOK;
-use super::{Deadline, Output, Policy, Timer};
+use super::{Deadline, Output, Policy, Route, Timer};
 use crate::ids::{BalancerId, LaneId};
 use std::time::{Duration, Instant};
 /// Unless its thread has been woken and has yet to get a processor, for so long at most: another's would have to wait for one, too.
@@ -17,6 +17,12 @@ const WOKEN: Duration = Duration::from_millis(20);
 impl Pool {
     /// So many wait in the queue. Credits are given for those that are not yet covered by one.
     pub(super) fn queued(&mut self, now: Instant, id: BalancerId, waiting: u32) {
+        if let Some(balancer) =
+            self.balancers.get_mut(&id).filter(|balancer| balancer.route() == Route::Kernel)
+        {
+            balancer.queue.waiting = waiting;
+            return;
+        }
         if !self.wants_queue(id) {
             return;
         }

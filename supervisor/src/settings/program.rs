@@ -1,6 +1,6 @@
 //! Options on what is run, and where.
 
-use super::{ConfigError, default_as_shown};
+use super::{ConfigError, Intercept, default_as_shown};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,10 @@ pub struct Program {
     /// Thunk to preload [default: CLUSTERMON_THUNK, else the one beside this program, in ../lib/clustermon, or inside it]
     #[arg(long, value_name = "PATH")]
     pub thunk: Option<PathBuf>,
+    /// How listeners come to the cluster: preload (by the thunk), seccomp (by a filter that has bind and listen wait for the
+    /// supervisor), auto (preload; seccomp for static programs and those in Go)
+    #[arg(long, value_name = "HOW", default_value_t)]
+    pub intercept: Intercept,
 }
 
 default_as_shown!(Program);

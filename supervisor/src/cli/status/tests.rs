@@ -67,6 +67,8 @@ pub(crate) fn inspection() -> Inspection {
             command: vec!["node".to_owned(), "server.js".to_owned()],
             directory: Some("/srv/web".to_owned()),
             log: None,
+            intercept: None,
+            intercept_reason: None,
         }),
         rollout: None,
         last_reload: None,

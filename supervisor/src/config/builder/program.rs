@@ -1,7 +1,7 @@
 //! The methods of the builder for options on what is run and where its output goes, one for each option, under the flag's name.
 
 use super::Builder;
-use crate::config::{Capture, Encoding, LogFormat, LogTime};
+use crate::config::{Capture, Encoding, Intercept, LogFormat, LogTime};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -9,6 +9,12 @@ impl Builder {
     /// The thunk to preload.
     pub fn thunk(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings.program.thunk = Some(path.into());
+        self
+    }
+
+    /// How the listeners of workers come to the cluster; by default as the program needs it.
+    pub fn intercept(mut self, intercept: Intercept) -> Self {
+        self.settings.program.intercept = intercept;
         self
     }
 

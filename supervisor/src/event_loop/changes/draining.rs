@@ -30,6 +30,10 @@ impl Drain {
 
 impl Shell {
     pub(in crate::event_loop) fn drain(&mut self, worker: WorkerId) {
+        if !self.can_be_left_out(worker) {
+            // It would be given new connections all the while: its program stops accepting when it is told to stop.
+            return self.pool.handle(self.now, Input::Quiet { worker });
+        }
         let Some(life) = self.lives.get_mut(worker) else { return };
         if self.config.settings.stop.drain == How::Signal {
             life.drain.look_at = Some(self.now);

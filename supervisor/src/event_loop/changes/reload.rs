@@ -6,6 +6,7 @@ use super::super::report::rollouts::{describe, done};
 use crate::api::{Event, Failure, LastReload, Reply};
 use crate::config::OnSupervisorDeath;
 use crate::ids::{BalancerId, WorkerId};
+use crate::io::launch::interception::Interception;
 use crate::io::launch::launch_spec::LaunchSpec;
 use crate::pool::{Failed, Input, Progress, Purpose, Reloaded};
 use std::collections::HashMap;
@@ -52,8 +53,13 @@ impl Shell {
             Ok(recipe) => {
                 let used = self.pool.versions_in_use();
                 self.templates.retain(|version, _| used.contains(version));
-                match self.templates.values().next().map(|old| old.with(recipe)) {
-                    Some(template) => {
+                match self.templates.values().next() {
+                    Some(old) if old.recipe.interception.how != recipe.interception.how => {
+                        let error = changed(old.recipe.interception, recipe.interception);
+                        Input::Unfit { ticket, error }
+                    }
+                    Some(old) => {
+                        let template = old.with(recipe);
                         self.templates.insert(version, template);
                         Input::Prepared { ticket }
                     }
@@ -151,6 +157,14 @@ impl Shell {
         let extra = dropped.len().saturating_sub(MOST_DROPPED);
         dropped.drain(..extra);
     }
+}
+
+/// Why workers of both ways cannot be workers of one cluster: one address has one socket.
+fn changed(old: Interception, new: Interception) -> String {
+    format!(
+        "listeners come by {} so far and would come by {} now ({}): restart the cluster, or say --intercept {} there",
+        old.how, new.how, new.because, old.how
+    )
 }
 
 /// The process that came to nothing.

@@ -48,6 +48,10 @@ impl Shell {
             return;
         };
         let address = listener.address;
+        if listener.by_kernel {
+            // Its workers may wait in accept(); now there is none.
+            return;
+        }
         if let Some(hushed) = self.complaints.ask(self.now) {
             log::warn!("{address}: a worker has cleared O_NONBLOCK of the shared socket: set again{hushed}");
         }
@@ -158,7 +162,7 @@ impl Shell {
 
 /// Whether the poll reports what comes. Registering anew reports what has come meanwhile; that somebody shuts the socket
 /// down is reported all the time.
-pub(super) fn mute(poll: &Poll, listener: &mut Listener, mute: bool) {
+pub(in crate::event_loop) fn mute(poll: &Poll, listener: &mut Listener, mute: bool) {
     if listener.muted == mute {
         return;
     }

@@ -35,7 +35,7 @@ impl Shell {
             log::debug!("{}: whoever comes now may be let in: {error}", listener.address);
         }
         // Once more, whatever the poll has told: nothing else may come to tell.
-        listener.pending = true;
+        listener.pending = !listener.by_kernel;
         self.make_ready(balancer);
         self.closing.push(Closing { balancer, next: self.now, give_up_at: self.now + PATIENCE });
     }
@@ -72,7 +72,7 @@ impl Shell {
             match group.unwrap_or_else(|| syn_filter::is_empty(listener.as_fd())) {
                 Ok(false) if now < door.give_up_at => {
                     if !is_group {
-                        listener.pending = true;
+                        listener.pending = !listener.by_kernel;
                         ready.push_back(door.balancer);
                     }
                     true

@@ -26,7 +26,7 @@ const LEAST_LANES: usize = 32;
 
 impl Shell {
     /// A lane that the core has yet to hear of, within what one worker may have.
-    pub(super) fn open_lane(
+    pub(in crate::event_loop) fn open_lane(
         &mut self,
         worker: WorkerId,
         holder: Holder,

@@ -13,7 +13,7 @@ use crate::io::lanes::thunk_socket::Answerer;
 use crate::io::sockets::listener::{self, Facts, Key, Listener};
 use crate::io::sockets::reach::Reach;
 use crate::io::sockets::sock_diag;
-use crate::pool::Input;
+use crate::pool::{Input, Route};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
 use clustermon_protocol::message::{Place, Reply};
@@ -68,6 +68,12 @@ impl Shell {
         let owned = process.and_then(|process| process.owned.remove(&cookie));
         let facts = Facts::of(socket.as_fd(), owned, place.path)?;
         match self.by_key.get(&facts.key).copied() {
+            Some(balancer) if self.listeners.get(&balancer).is_some_and(|listener| listener.by_kernel) => {
+                // No process that has the filter needs the library.
+                let what = format!("asks by the library for {}, which the kernel serves", facts.address);
+                self.accuse_worker(worker, holder.pid, what);
+                Err(io::Error::from_raw_os_error(libc::EADDRINUSE))
+            }
             Some(balancer) => {
                 if self.listens_already(worker, holder, balancer, &facts) {
                     let what = format!("listens on {} twice", facts.address);
@@ -86,7 +92,7 @@ impl Shell {
                 let balancer = BalancerId(self.next_balancer);
                 self.next_balancer += 1;
                 let lane = self.open_lane(worker, holder, balancer, &facts.address)?;
-                let opened = self.open_balancer(worker, balancer, socket, facts, backlog);
+                let opened = self.open_balancer(worker, balancer, socket, facts, backlog, false);
                 opened.inspect_err(|_| self.abandon(lane))?;
                 Ok((lane, balancer))
             }
@@ -94,7 +100,13 @@ impl Shell {
     }
 
     /// A process that listens again on what it holds made a mistake, unless it set SO_REUSEPORT itself.
-    fn listens_already(&self, worker: WorkerId, holder: Holder, balancer: BalancerId, facts: &Facts) -> bool {
+    pub(in crate::event_loop) fn listens_already(
+        &self,
+        worker: WorkerId,
+        holder: Holder,
+        balancer: BalancerId,
+        facts: &Facts,
+    ) -> bool {
         let meant =
             self.lives.process(worker).is_some_and(|process| process.reuse_port.contains(&facts.cookie));
         !meant
@@ -122,13 +134,15 @@ impl Shell {
         move || reach.map_or_else(|| sock_diag::listening_on(&address), |reach| reach.listeners())
     }
 
-    fn open_balancer(
+    /// `by_kernel`: workers accept from it as they like.
+    pub(in crate::event_loop) fn open_balancer(
         &mut self,
         worker: WorkerId,
         id: BalancerId,
         socket: Foreign,
         facts: Facts,
         backlog: i32,
+        by_kernel: bool,
     ) -> io::Result<()> {
         let others = self.others_who_listen(worker, &socket, &facts);
         let address = facts.address;
@@ -145,13 +159,17 @@ impl Shell {
         };
         let backlog = backlog.max(i32::try_from(self.config.settings.listeners.backlog).unwrap_or(i32::MAX));
         let key = facts.key.clone();
-        let mut listener = Listener::open(id, socket, facts, file, backlog)?;
-        listener.handoff_because = self.handoff_because(&listener);
+        let mut listener = Listener::open(id, socket, facts, file, backlog, by_kernel)?;
+        listener.handoff_because = (!by_kernel).then(|| self.handoff_because(&listener)).flatten();
         if nested && !listener.is_taken_over()? {
             self.refuse_strangers(worker, &address, listener.inode, &others)?;
         }
         let fd = listener.as_fd().as_raw_fd();
-        self.poll.registry().register(&mut SourceFd(&fd), Source::Listener(id).into(), Interest::READABLE)?;
+        self.poll.registry().register(
+            &mut SourceFd(&fd),
+            Source::Listener(id).into(),
+            interest(by_kernel),
+        )?;
         let by_credit = listener.by_credit();
         if self.config.settings.balancing.dispatch == Dispatch::Credit
             && let Some(why) = listener.handoff_because
@@ -164,7 +182,12 @@ impl Shell {
         }
         self.by_key.insert(key, id);
         self.listeners.insert(id, listener);
-        self.input(Input::BalancerOpened { balancer: id, by_credit });
+        let route = match by_kernel {
+            true => Route::Kernel,
+            false if by_credit => Route::Credit,
+            false => Route::Handoff,
+        };
+        self.input(Input::BalancerOpened { balancer: id, route });
         self.make_ready(id);
         Ok(())
     }
@@ -243,7 +266,8 @@ impl Shell {
         let _ = registry.deregister(&mut SourceFd(&listener.as_fd().as_raw_fd()));
         let opened = listener.reopen().and_then(|anew| {
             let source = Source::Listener(balancer).into();
-            registry.register(&mut SourceFd(&listener.as_fd().as_raw_fd()), source, Interest::READABLE)?;
+            let wanted = interest(listener.by_kernel);
+            registry.register(&mut SourceFd(&listener.as_fd().as_raw_fd()), source, wanted)?;
             Ok(anew)
         });
         let input = match opened {
@@ -266,7 +290,15 @@ impl Shell {
             return self.close_group(balancer);
         }
         let _ = self.poll.registry().deregister(&mut SourceFd(&listener.as_fd().as_raw_fd()));
-        listener.stop_listening();
+        // Of those to which the kernel brings connections each closes it when it is told to stop: shut down, it would look broken.
+        if !listener.by_kernel || !self.lanes.values().any(|lane| lane.balancer == balancer) {
+            listener.stop_listening();
+        }
         listener.remove_file();
     }
+}
+
+/// What the poll is to tell of a socket: that somebody connects, or only that it was shut down.
+fn interest(by_kernel: bool) -> Interest {
+    if by_kernel { Interest::PRIORITY } else { Interest::READABLE }
 }

@@ -102,11 +102,15 @@ impl Shell {
                 pulse.free_ended(procfs::threads);
             }
         }
-        let lags: Vec<(WorkerId, Duration)> =
-            self.lives.iter().map(|(worker, life)| (worker, joined(&life.process, now).lag)).collect();
+        let ages = self.look_at_kernel_queues();
+        let lags = self.lives.iter().map(|(worker, life)| {
+            (worker, joined(&life.process, now).lag.max(self.lag_without_pulse(worker, &ages)))
+        });
+        let lags: Vec<(WorkerId, Duration)> = lags.collect();
         for (worker, mut lag) in lags {
             if lag >= limit && !self.pool.is_suspect(worker) && self.recognise(worker) {
-                lag = self.lives.process(worker).map_or(lag, |process| joined(process, now).lag);
+                let paged = self.lives.process(worker).map_or(lag, |process| joined(process, now).lag);
+                lag = paged.max(self.lag_without_pulse(worker, &ages));
             }
             lag = lag.max(self.stuck_for(worker));
             if let Some(life) = self.lives.get_mut(worker) {

@@ -85,7 +85,7 @@ impl Shell {
     fn tell_uncovered(&mut self, worker: WorkerId, found: &UnmanagedListener) {
         let why = format!(
             "process {} listens on {} outside the cluster: it does not have the preloaded library; was its environment \
-             cleared? Keep LD_PRELOAD and the CLUSTERMON_ variables in it, or declare the address --private",
+             cleared? Keep LD_PRELOAD and the CLUSTERMON_ variables in it, run the cluster with --intercept seccomp, or declare the address --private",
             found.pid,
             found.addresses.join(", ")
         );

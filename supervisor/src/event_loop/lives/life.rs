@@ -16,6 +16,7 @@ use crate::io::drain::handover::Handover;
 use crate::io::events::source::Source;
 use crate::io::launch::worker_processes::{Member, Process};
 use crate::io::process::leftovers::Seen;
+use crate::io::seccomp::notifier::Notifier;
 use clustermon_protocol::message::Token;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
@@ -23,7 +24,7 @@ use slab::Slab;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::time::Instant;
 
 /// The process of a worker that was started, its members, and what is known of them.
@@ -55,6 +56,10 @@ pub(in crate::event_loop) struct Life {
     pub(in crate::event_loop) drain: Drain,
     /// Its connections are being taken.
     pub(in crate::event_loop) moving: Option<Handover>,
+    /// Its listeners come by a seccomp filter.
+    pub(in crate::event_loop) has_filter: bool,
+    /// Where its bind and listen are read and answered, if they come by a seccomp filter and some process of it has that yet.
+    pub(in crate::event_loop) calls: Option<Notifier>,
     pub(in crate::event_loop) causes: OfLife,
 }
 
@@ -84,6 +89,8 @@ impl Life {
             uncovered: Some(Watch::new(now, library)),
             drain: Drain::default(),
             moving: None,
+            has_filter: false,
+            calls: None,
             causes: OfLife::default(),
         }
     }
@@ -98,7 +105,15 @@ impl Life {
         if let Some(ear) = &self.ear {
             ears.close(ear, registry);
         }
+        if let Some(calls) = &self.calls {
+            let _ = registry.deregister(&mut SourceFd(&calls.as_fd().as_raw_fd()));
+        }
         self.readiness.release(registry);
+    }
+
+    /// The process has the seccomp filter, and no library that others could lack.
+    pub(in crate::event_loop) fn with_filter(self, calls: Notifier) -> Self {
+        Self { has_filter: true, calls: Some(calls), uncovered: None, ..self }
     }
 }
 
@@ -271,7 +286,7 @@ mod tests {
         let pid = std::process::id();
         let mut lives = Lives::default();
         let ear = lives.ears.open(worker, u64::from(pid) << 32, registry).unwrap();
-        let process = Process::new(Spawned { pid, pidfd: pidfd::open(pid).unwrap() }, token);
+        let process = Process::new(Spawned { pid, pidfd: pidfd::open(pid).unwrap(), filter: None }, token);
         watch(registry, worker, &process.pidfd).unwrap();
         let life = Life::new(process, OsString::new(), Some(ear), Readiness::default(), Instant::now());
         lives.begin(worker, life);

@@ -6,15 +6,18 @@ use super::life::{Life, watch};
 use super::notices::Ear;
 use crate::ids::WorkerId;
 use crate::io::kernel::{descriptors, pidfd, random};
+use crate::io::launch::interception::How;
 use crate::io::launch::worker_processes::{self, Ended, Heirs, Kind, Member, Process};
 use crate::io::process::leftovers::digits;
 use crate::io::process::process_tree::children;
 use crate::io::readiness::s6_ready::Told;
+use crate::io::seccomp::notifier::Notifier;
 use crate::pool::{Exit, Input, Signal as Ordered};
 use clustermon_protocol::env;
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 /// How long a process may take to end after it was killed.
@@ -22,6 +25,15 @@ const SWEEP: Duration = Duration::from_secs(2);
 /// A process that executes another program cannot be told whose it is; when to look again, and how often.
 const SEARCH_AGAIN: Duration = Duration::from_millis(2);
 const SEARCHES: u32 = 50;
+
+/// What a start came to.
+struct Begun {
+    process: Process,
+    /// The file name of the library that it has.
+    library: OsString,
+    /// Where its calls are answered, if it has the seccomp filter instead.
+    calls: Option<Notifier>,
+}
 
 impl Shell {
     pub(in crate::event_loop) fn logical_id(&self, worker: WorkerId) -> &str {
@@ -40,9 +52,14 @@ impl Shell {
         let (readiness, told) = self.newline_for(worker)?;
         let ear = self.ear_for(worker)?;
         match self.start(worker, version, ear.as_ref(), told) {
-            Ok((process, library)) => {
+            Ok(Begun { process, library, calls }) => {
                 let pid = process.pid;
-                self.lives.begin(worker, Life::new(process, library, ear, readiness, self.now));
+                let life = Life::new(process, library, ear, readiness, self.now);
+                let life = match calls {
+                    Some(calls) => life.with_filter(calls),
+                    None => life,
+                };
+                self.lives.begin(worker, life);
                 self.oom_kills.watch(pid, self.now);
                 Ok(pid)
             }
@@ -55,14 +72,13 @@ impl Shell {
         }
     }
 
-    /// The process, and the file name of the library that it has.
     fn start(
         &mut self,
         worker: WorkerId,
         version: u32,
         ear: Option<&Ear>,
         told: Option<Told>,
-    ) -> io::Result<(Process, OsString)> {
+    ) -> io::Result<Begun> {
         let token = random::bytes()?;
         let mut own = self.notify_variables(ear);
         own.extend([(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, digits(&token))]);
@@ -71,16 +87,24 @@ impl Shell {
         let on_trial = self.is_on_trial(version);
         let output = self.outputs.attach(worker, &id, on_trial, self.poll.registry())?;
         // A worker without it would listen outside of the cluster.
-        let thunk = self.thunk.ensure()?;
-        let library = thunk.file_name().unwrap_or_default().to_owned();
         let template = self.templates.get(&version).ok_or(io::ErrorKind::NotFound)?;
-        let spawned = template.spawn(thunk, &own, wanted, output, told)?;
-        watch(self.poll.registry(), worker, &spawned.pidfd).inspect_err(|_| {
+        let thunk = match template.recipe.interception.how {
+            How::Preload => Some(self.thunk.ensure()?),
+            How::Seccomp => None,
+        };
+        let library = thunk.and_then(Path::file_name).unwrap_or_default().to_owned();
+        let mut spawned = template.spawn(thunk, &own, wanted, output, told)?;
+        let calls = spawned.filter.take().map(|filter| {
+            log::debug!("worker {id}: the seccomp filter is on: {:?}", filter.terms);
+            Notifier::new(filter.notifier)
+        });
+        let heard = calls.as_ref().map_or(Ok(()), |calls| self.hear_calls(worker, calls));
+        heard.and_then(|()| watch(self.poll.registry(), worker, &spawned.pidfd)).inspect_err(|_| {
             pidfd::send(&spawned.pidfd, Signal::SIGKILL);
             pidfd::wait(&spawned.pidfd, SWEEP);
             pidfd::reap(spawned.pid);
         })?;
-        Ok((Process::new(spawned, token), library))
+        Ok(Begun { process: Process::new(spawned, token), library, calls })
     }
 
     /// The processes of a worker that are known: its first and its members.

@@ -61,7 +61,7 @@ impl Shell {
                         self.tell_of_suspended(worker, signal);
                     }
                 }
-                Suspension::Continued => state.by = None,
+                Suspension::Continued => (state.by, state.since) = (None, None),
             }
         }
     }

@@ -2,6 +2,7 @@
 //! nothing.
 
 use super::super::Shell;
+use super::super::intercepted::shared_socket::SHARED;
 use super::announce::{because, shown};
 use super::rollouts;
 use crate::api;
@@ -13,6 +14,7 @@ use crate::io::machine::wall_clock::milliseconds;
 use crate::io::output::log::file;
 use crate::io::sockets::listener::Listener;
 use crate::io::steering::group::Group;
+use crate::io::steering::level::Level;
 use crate::pool::{self, Phase, State, Stop};
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
@@ -68,6 +70,8 @@ impl Shell {
             command: self.config.argv().iter().map(|word| shown(word)).collect(),
             directory: moved.or_else(|| std::env::current_dir().ok()).map(path),
             log: file::place().map(path),
+            intercept: template.map(|template| template.recipe.interception.how.to_string()),
+            intercept_reason: template.map(|template| template.recipe.interception.because.to_owned()),
         }
     }
 
@@ -163,7 +167,7 @@ impl Shell {
         if self.steering.has(listener.id) {
             return self.steering.waiting(listener.id);
         }
-        let waiting = queue_length(listener.as_fd()).filter(|_| listener.by_credit());
+        let waiting = queue_length(listener.as_fd()).filter(|_| listener.by_credit() || listener.by_kernel);
         waiting.unwrap_or(0).into()
     }
 
@@ -200,12 +204,17 @@ impl Shell {
             address: listener.address.to_string(),
             backlog: listener.backlog,
             queued: known.map_or(0, |balancer| balancer.held() as u64) + self.queued_in(listener),
-            dispatch: group
-                .map_or(if by_credit { "credit" } else { "handoff" }, |group| group.level().name())
-                .to_owned(),
+            dispatch: match (group, by_credit) {
+                (Some(group), _) => group.level().name(),
+                (None, _) if listener.by_kernel => Level::Shared.name(),
+                (None, true) => "credit",
+                (None, false) => "handoff",
+            }
+            .to_owned(),
             dispatch_reason: group
                 .map(|group| self.how_it_chooses(listener.id, group))
                 .or_else(|| listener.handoff_because.map(str::to_owned))
+                .or_else(|| listener.by_kernel.then(|| SHARED.to_owned()))
                 .or_else(|| known.and_then(pool::Balancer::handoff_because).map(str::to_owned)),
             policy: self.config.settings.balancing.policy.to_string(),
             connections: known.map_or(0, pool::Balancer::dispatched),

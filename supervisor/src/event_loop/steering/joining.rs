@@ -13,7 +13,7 @@ use crate::io::sockets::listener::{Facts, Key, Listener};
 use crate::io::steering::group::Group;
 use crate::io::steering::level::Best;
 use crate::io::steering::member::Member;
-use crate::pool::Input;
+use crate::pool::{Input, Route};
 use clustermon_protocol::env;
 use clustermon_protocol::message::{Place, Reply};
 use std::io;
@@ -181,7 +181,7 @@ impl Shell {
         self.steering.groups.insert(id, group);
         self.by_key.insert(facts.key.clone(), id);
         self.listeners.insert(id, listener);
-        self.input(Input::GroupOpened { balancer: id });
+        self.input(Input::BalancerOpened { balancer: id, route: Route::Kernel });
         Ok(id)
     }
 

@@ -20,6 +20,8 @@ pub(crate) enum Source {
     Child(WorkerId),
     /// A further process of a worker that listens: its place in the table.
     Member(usize),
+    /// Calls of a worker wait at the seccomp filter.
+    Calls(WorkerId),
     /// Another thread has something to say.
     Waker,
     /// What a worker writes to a captured stream: the key of its pipe.
@@ -60,6 +62,7 @@ impl From<Source> for Token {
             Source::Notified(place) => (11, place as u64),
             Source::Probe(worker) => (12, u64::from(worker.slot) << SLOT | u64::from(worker.incarnation)),
             Source::Closings => (14, 0),
+            Source::Calls(worker) => (15, u64::from(worker.slot) << SLOT | u64::from(worker.incarnation)),
             Source::Newline(worker) => (13, u64::from(worker.slot) << SLOT | u64::from(worker.incarnation)),
         };
         Self((kind << KIND | value & MASK) as usize)
@@ -86,6 +89,7 @@ impl Source {
             12 => Self::Probe(WorkerId { slot: (value >> SLOT) as u32, incarnation: value as u32 }),
             13 => Self::Newline(WorkerId { slot: (value >> SLOT) as u32, incarnation: value as u32 }),
             14 => Self::Closings,
+            15 => Self::Calls(WorkerId { slot: (value >> SLOT) as u32, incarnation: value as u32 }),
             _ => return None,
         })
     }
@@ -111,6 +115,7 @@ mod tests {
             Source::Output(2048),
             Source::Notified(5),
             Source::Closings,
+            Source::Calls(WorkerId { slot: 5, incarnation: 2 }),
             Source::Probe(WorkerId { slot: 7, incarnation: 9 }),
             Source::Newline(WorkerId { slot: 7, incarnation: 9 }),
         ] {

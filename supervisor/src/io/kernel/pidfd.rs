@@ -15,6 +15,13 @@ pub(crate) fn open(pid: u32) -> io::Result<OwnedFd> {
     owned(unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) })
 }
 
+/// The same of one thread. EINVAL before Linux 6.9.
+pub(in crate::io) fn open_thread(tid: u32) -> io::Result<OwnedFd> {
+    const PIDFD_THREAD: i32 = libc::O_EXCL;
+    // SAFETY: no memory is involved.
+    owned(unsafe { libc::syscall(libc::SYS_pidfd_open, tid, PIDFD_THREAD) })
+}
+
 /// A copy of a descriptor of that process.
 pub(in crate::io) fn copy_descriptor(pidfd: &OwnedFd, fd: i32) -> io::Result<OwnedFd> {
     // SAFETY: no memory is involved.

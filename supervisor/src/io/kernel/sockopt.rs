@@ -107,6 +107,14 @@ pub(crate) fn set_nonblocking(socket: BorrowedFd<'_>) -> io::Result<()> {
     Ok(())
 }
 
+/// Takes O_NONBLOCK away, for all who have the socket.
+pub(crate) fn set_blocking(socket: BorrowedFd<'_>) {
+    if let Ok(flags) = fcntl(socket, FcntlArg::F_GETFL) {
+        let flags = OFlag::from_bits_retain(flags) - OFlag::O_NONBLOCK;
+        let _ = fcntl(socket, FcntlArg::F_SETFL(flags));
+    }
+}
+
 /// Bytes that could be read.
 pub(crate) fn unread(socket: BorrowedFd<'_>) -> io::Result<u32> {
     let mut bytes: libc::c_int = 0;

@@ -1,6 +1,7 @@
 //! What there is to know of this machine and this process before a cluster is started. It reads and tries; it judges
 //! nothing, and whatever it opens is closed again.
 
+use super::interception::filter_is_there;
 use crate::io::control::runtime_dir::{self, Purpose};
 use crate::io::kernel::pidfd;
 use crate::io::kernel::sockopt::queue_length;
@@ -53,6 +54,8 @@ pub(crate) struct HostChecks {
     pub(crate) control: Result<PathBuf, String>,
     /// What is preloaded anyway.
     pub(crate) preload: Option<String>,
+    /// A seccomp filter could ask this process, or what that lacks.
+    pub(crate) filter: Result<(), String>,
 }
 
 /// Tried at a port of the loopback that nobody knows.
@@ -95,6 +98,7 @@ impl HostChecks {
             steering: steering(),
             control: control(),
             preload: preload.map(|value| value.to_string_lossy().into_owned()),
+            filter: filter_is_there(),
         }
     }
 }

@@ -2,8 +2,9 @@
 //! starts and again by each reload, so that a link to the current version leads to what it points to then.
 
 use super::env_file::{self, EnvFault, Variable};
+use super::interception::{How, Interception};
 use super::program::{self, Program, ProgramError};
-use crate::config::Config;
+use crate::config::{Config, Ready};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -20,6 +21,8 @@ pub(crate) struct LaunchSpec {
     /// The file mode creation mask; `None` is that of this process.
     pub(crate) umask: Option<u32>,
     pub(crate) variables: Vec<Variable>,
+    /// How its listeners come to the cluster.
+    pub(crate) interception: Interception,
 }
 
 /// Why there is none. One line each.
@@ -29,6 +32,16 @@ pub enum RecipeError {
     /// The command cannot be run, or not as a worker.
     #[error(transparent)]
     Program(#[from] ProgramError),
+    /// It cannot be found out in this way whether such a program is ready.
+    #[error(
+        "--ready {ready}: a worker cannot be asked alone where listeners come by a seccomp filter ({because}); take listen, notify, fd:N or a delay"
+    )]
+    Ready {
+        /// As it was given.
+        ready: Ready,
+        /// Why it is by a filter.
+        because: &'static str,
+    },
     /// No directory to run in.
     #[error("--cwd {path:?}: {error}")]
     Cwd {
@@ -64,13 +77,20 @@ impl LaunchSpec {
         let script = config.command.first().map(OsString::as_os_str).unwrap_or_default();
         let name = config.settings.program.interpreter().next().map_or(script, OsString::as_os_str);
         let program = Program::resolve(&placed(name, cwd.as_deref()))?;
-        program.check()?;
+        let interception = Interception::of(&program, config.settings.program.intercept)?;
+        interception.check()?;
+        if let (How::Seccomp, Some(ready @ (Ready::Tcp | Ready::Http(_)))) =
+            (interception.how, &config.settings.readiness.ready)
+        {
+            return Err(RecipeError::Ready { ready: ready.clone(), because: interception.because });
+        }
         if config.settings.program.interpreter.is_some() {
             program::check_script(&cwd.as_deref().unwrap_or(Path::new("")).join(script).into_os_string())?;
         }
         let variables = config.settings.program.env_file.as_deref().map(read_variables).transpose()?;
         let umask = config.settings.program.umask;
-        Ok(Self { program: program.path, cwd, umask, variables: variables.unwrap_or_default() })
+        let variables = variables.unwrap_or_default();
+        Ok(Self { program: program.path, cwd, umask, variables, interception })
     }
 }
 

@@ -3,6 +3,7 @@
 mod elf;
 pub(crate) mod env_file;
 pub(crate) mod host_checks;
+pub(crate) mod interception;
 pub(crate) mod launch_spec;
 pub(crate) mod program;
 pub(crate) mod spawn;

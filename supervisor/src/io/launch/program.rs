@@ -151,11 +151,6 @@ impl Program {
         self.verdict == Verdict::Ok && is_wrapper(self.subject.file_name().unwrap_or_default())
     }
 
-    /// An error for a program that the thunk cannot enter.
-    pub(crate) fn check(&self) -> Result<(), ProgramError> {
-        self.explain().map_or(Ok(()), |why| Err(ProgramError::CannotEnter(why)))
-    }
-
     /// Why the thunk cannot enter it, in one line; `None` if it can.
     pub(crate) fn explain(&self) -> Option<String> {
         let fault = match &self.verdict {
@@ -174,10 +169,14 @@ impl Program {
         };
         let via =
             if self.subject == self.path { String::new() } else { format!(" (by way of {:?})", self.path) };
-        Some(format!(
-            "{:?}{via} {fault}: its listeners cannot be intercepted; interception in the kernel for such programs is not there yet",
-            self.subject
-        ))
+        let meaning = match &self.verdict {
+            // A filter would take from it the rights that it is to gain.
+            Verdict::SetId | Verdict::FileCaps => {
+                ", and with a seccomp filter it would gain none of its rights: its listeners cannot be intercepted"
+            }
+            _ => ": the library cannot intercept its listeners",
+        };
+        Some(format!("{:?}{via} {fault}{meaning}", self.subject))
     }
 }
 

@@ -2,6 +2,7 @@
 //! given them. The only place where processes are started.
 
 use super::env_file::Variable;
+use super::interception::How;
 use super::launch_spec::LaunchSpec;
 use crate::api::Environment;
 use crate::config::OnSupervisorDeath;
@@ -11,6 +12,7 @@ use crate::io::output::detach_pipe;
 use crate::io::output::streams::Ends;
 use crate::io::readiness::s6_ready::Told;
 use crate::io::readiness::service_manager;
+use crate::io::seccomp::filter::{Installed, TheirEnd, Way};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -19,6 +21,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+
+/// The kernel says EBUSY.
+const TWO_FILTERS: &str = "a seccomp filter that asks another process is in force here already (of a cluster around this one, or of the container), and \
+     there can be only one";
 
 /// What every worker of one version gets.
 #[derive(Clone, Debug)]
@@ -45,6 +51,8 @@ pub(crate) struct Limits {
 pub(crate) struct Spawned {
     pub(crate) pid: u32,
     pub(crate) pidfd: OwnedFd,
+    /// Of one whose listeners come by a seccomp filter.
+    pub(crate) filter: Option<Installed>,
 }
 
 impl Limits {
@@ -90,12 +98,12 @@ impl Template {
         std::env::var_os("LD_PRELOAD").or_else(|| in_file().map(|(_, value)| value.clone()))
     }
 
-    /// Starts one, with this thunk in it. `own` are this worker's own variables, `wanted` the environment that the user makes for it, `output`
+    /// Starts one, with this thunk in it if there is one, else with the seccomp filter. `own` are this worker's own variables, `wanted` the environment that the user makes for it, `output`
     /// its standard output and error where they are read, `told` the descriptor on which it says that it is ready.
     #[expect(clippy::disallowed_methods, reason = "the one place where processes are started")]
     pub(crate) fn spawn(
         &self,
-        thunk: &Path,
+        thunk: Option<&Path>,
         own: &[(&'static str, String)],
         wanted: Option<Environment>,
         output: Option<Ends>,
@@ -130,12 +138,16 @@ impl Template {
         };
         let given = variables.iter().rfind(|(name, _)| name == "LD_PRELOAD").map(|(_, value)| value.clone());
         command.envs(variables);
-        command.env("LD_PRELOAD", preload(thunk, given.or(inherited).as_deref()));
+        if let Some(thunk) = thunk {
+            command.env("LD_PRELOAD", preload(thunk, given.or(inherited).as_deref()));
+        }
         command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
         command.envs(own.iter().map(|(name, value)| (*name, value)));
         let (dispositions, limits) = (self.dispositions, self.limits);
         let stop = self.orphans == OnSupervisorDeath::Stop;
         let umask = self.recipe.umask;
+        let way = (self.recipe.interception.how == How::Seccomp).then(Way::open).transpose()?;
+        let (ours, theirs) = way.map(Way::split).unzip();
         // SAFETY: runs between fork and exec, where only system calls are made and nothing is allocated.
         unsafe {
             command.pre_exec(move || {
@@ -148,13 +160,19 @@ impl Template {
                 if stop {
                     libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
                 }
-                dispositions.give()
+                dispositions.give()?;
+                // Last: from here on bind and listen wait for an answer.
+                theirs.as_ref().map_or(Ok(()), TheirEnd::install)
             });
         }
-        let mut child = command.spawn()?;
+        let mut child = command.spawn().map_err(|error| match error.raw_os_error() {
+            Some(libc::EBUSY) if ours.is_some() => io::Error::new(error.kind(), TWO_FILTERS),
+            _ => error,
+        })?;
         let pid = child.id();
-        match pidfd::open(pid) {
-            Ok(pidfd) => Ok(Spawned { pid, pidfd }),
+        let filter = ours.map(|ours| ours.take()).transpose();
+        match filter.and_then(|filter| Ok((pidfd::open(pid)?, filter))) {
+            Ok((pidfd, filter)) => Ok(Spawned { pid, pidfd, filter }),
             Err(error) => {
                 // Nobody would ever see its end: another would be started beside it.
                 let _ = child.kill();

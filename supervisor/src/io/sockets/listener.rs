@@ -43,15 +43,29 @@ pub(crate) struct Facts {
 impl Facts {
     /// Asks the kernel about a socket that a worker sent; `address` is set where the bind was in name only.
     pub(crate) fn of(socket: BorrowedFd<'_>, address: Option<Address>, place: &[u8]) -> io::Result<Self> {
+        Self::read(socket, address, place, &[libc::IPPROTO_TCP])
+    }
+
+    /// The same of a socket from which workers are to accept as the kernel gives: it may be one of MPTCP, as Go makes them.
+    pub(crate) fn of_kernel_socket(socket: BorrowedFd<'_>) -> io::Result<Self> {
+        Self::read(socket, None, &[], &[libc::IPPROTO_TCP, libc::IPPROTO_MPTCP])
+    }
+
+    fn read(
+        socket: BorrowedFd<'_>,
+        address: Option<Address>,
+        place: &[u8],
+        protocols: &[i32],
+    ) -> io::Result<Self> {
         let address = match address {
             Some(address) => address,
             None => own_address(socket)?,
         };
         let number = |name| int_option(socket, libc::SOL_SOCKET, name);
-        let mptcp_or_udp = address.family() != UNIX && number(libc::SO_PROTOCOL)? != libc::IPPROTO_TCP;
+        let is_other = address.family() != UNIX && !protocols.contains(&number(libc::SO_PROTOCOL)?);
         // Without a port it would listen on a random one.
         let unbound = address.is_unnamed() || address.port() == Some(0);
-        if number(libc::SO_TYPE)? != libc::SOCK_STREAM || mptcp_or_udp || unbound {
+        if number(libc::SO_TYPE)? != libc::SOCK_STREAM || is_other || unbound {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
         let key = if let Some(name) = address.abstract_name() {
@@ -110,6 +124,10 @@ pub(crate) struct Listener {
     pub(crate) pending: bool,
     /// The poll does not report what comes.
     pub(crate) muted: bool,
+    /// Workers accept from it as they like, and this process does not, unless there is no worker.
+    pub(crate) by_kernel: bool,
+    /// Their accept() may wait: the first one's socket had no O_NONBLOCK.
+    blocks: bool,
     /// Why workers may not accept from it by themselves.
     pub(crate) handoff_because: Option<&'static str>,
     /// The poll does not report what arrives, because all who may accept have open credits.
@@ -134,14 +152,18 @@ impl Listener {
         facts: Facts,
         file: Option<(u64, u64)>,
         backlog: i32,
+        by_kernel: bool,
     ) -> io::Result<Self> {
+        let blocks = by_kernel && !is_nonblocking(socket.as_fd());
         if facts.address.family() != UNIX {
             sockopt::listen(socket.as_fd(), backlog)?;
         } else if !facts.listening {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
         }
-        set_nonblocking(socket.as_fd())?;
-        Ok(Self::with(id, socket, facts, file, backlog))
+        if !by_kernel {
+            set_nonblocking(socket.as_fd())?;
+        }
+        Ok(Self { muted: by_kernel, by_kernel, blocks, ..Self::with(id, socket, facts, file, backlog) })
     }
 
     fn with(id: BalancerId, socket: Foreign, facts: Facts, file: Option<(u64, u64)>, backlog: i32) -> Self {
@@ -155,6 +177,8 @@ impl Listener {
             backlog: backlog.unsigned_abs(),
             pending: true,
             muted: false,
+            by_kernel: false,
+            blocks: false,
             handoff_because: None,
             hushed: false,
             granted: Vec::new(),
@@ -177,7 +201,26 @@ impl Listener {
 
     /// Workers may accept from it by themselves.
     pub(crate) fn by_credit(&self) -> bool {
-        self.handoff_because.is_none()
+        self.handoff_because.is_none() && !self.by_kernel
+    }
+
+    /// Workers have the socket.
+    fn is_given_out(&self) -> bool {
+        self.by_credit() || self.by_kernel
+    }
+
+    /// A worker must not wait in its accept(): from now on none does. True if that is new.
+    pub(crate) fn must_not_block(&mut self, own: BorrowedFd<'_>) -> bool {
+        let is_new = self.blocks && is_nonblocking(own) && set_nonblocking(self.socket.as_fd()).is_ok();
+        self.blocks &= !is_new;
+        is_new
+    }
+
+    /// Workers wait in accept() again, if that is how they have it: this process accepts no more.
+    pub(crate) fn let_block(&self) {
+        if self.blocks {
+            sockopt::set_blocking(self.socket.as_fd());
+        }
     }
 
     /// Moves to a newer socket of the same address; what waits at the old one is accepted first.
@@ -205,6 +248,8 @@ impl Listener {
     pub(crate) fn reopen(&mut self) -> io::Result<bool> {
         let backlog = i32::try_from(self.backlog).unwrap_or(i32::MAX);
         let twin = match self.key {
+            // Workers would stay at the old one.
+            Key::Inet { .. } if self.by_kernel => Err(io::ErrorKind::Unsupported.into()),
             Key::Inet { .. } => twin::of(self.socket.as_fd(), &self.address, backlog),
             Key::Path(_) | Key::Abstract(_) => self.another(backlog),
         };
@@ -224,7 +269,7 @@ impl Listener {
         } else {
             twin?;
         }
-        (self.pending, self.muted, self.hushed) = (true, false, false);
+        (self.pending, self.muted, self.hushed) = (true, self.by_kernel, false);
         Ok(is_another)
     }
 
@@ -268,7 +313,7 @@ impl Listener {
     /// Nobody is to connect here any more: workers that accept by themselves have the socket too, so that it would go on to let
     /// clients in after the supervisor has closed it.
     pub(crate) fn stop_listening(&self) {
-        if self.by_credit() {
+        if self.is_given_out() {
             // SAFETY: no memory is involved.
             unsafe { libc::shutdown(self.socket.as_raw_fd(), libc::SHUT_RDWR) };
         }

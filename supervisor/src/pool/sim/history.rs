@@ -3,7 +3,7 @@
 
 use super::{Fate, Sim, ms};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
-use crate::pool::{Command, Exit, Finding, Input, Settings};
+use crate::pool::{Command, Exit, Finding, Input, Route, Settings};
 
 /// What happens next; numbers choose among what exists.
 #[derive(Clone, Debug)]
@@ -314,7 +314,7 @@ impl History {
             3 => self.tell(Input::Measured { lane, waiting: small }),
             4 => self.tell(Input::Looked { lane, waiting: small, held: what < 200 }),
             5 => self.tell(Input::Exited { worker, exit: Exit::Code(0) }),
-            6 => self.tell(Input::BalancerOpened { balancer, by_credit: false }),
+            6 => self.tell(Input::BalancerOpened { balancer, route: Route::Handoff }),
             7 => {
                 self.sim.conns.insert(conn, Fate::Held);
                 self.tell(Input::Accepted { conn, balancer, source: 0 });

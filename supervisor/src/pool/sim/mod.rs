@@ -9,7 +9,7 @@ mod shell;
 
 use super::{
     Activity, Change, Command, Drain, Exit, Finding, Input, Note, Options, Outcome, Output, Pool, Reloaded,
-    Settings, WhenNoWorker, Worker,
+    Route, Settings, WhenNoWorker, Worker,
 };
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -153,6 +153,10 @@ pub(super) struct Sim {
     pub(super) done: Option<Outcome>,
     /// Balancers work by credit.
     pub(super) by_credit: bool,
+    /// The kernel brings connections to the lanes of all balancers.
+    pub(super) by_kernel: bool,
+    /// Balancers whose rotation has changed then.
+    pub(super) steered: BTreeSet<BalancerId>,
     /// Open credits fit all lanes.
     pub(super) may_open: bool,
     /// Workers wait at the queue by open credits.
@@ -166,6 +170,11 @@ impl Sim {
     /// As [`Sim::serving`], by credit.
     pub(super) fn on_credit(settings: Settings) -> (Self, BalancerId, Vec<LaneId>) {
         Self { by_credit: true, ..Self::new(settings) }.serve()
+    }
+
+    /// As [`Sim::serving`], and the kernel brings the connections.
+    pub(super) fn on_kernel(settings: Settings) -> (Self, BalancerId, Vec<LaneId>) {
+        Self { by_kernel: true, ..Self::new(settings) }.serve()
     }
 
     /// As [`Sim::on_credit`], and the workers can wait at the queue itself.
@@ -201,6 +210,8 @@ impl Sim {
             finding: Finding::Busy,
             done: None,
             by_credit: false,
+            by_kernel: false,
+            steered: BTreeSet::new(),
             may_open: true,
             direct: false,
             to_look_at: BTreeSet::new(),
@@ -262,7 +273,12 @@ impl Sim {
     pub(super) fn open(&mut self) -> BalancerId {
         let balancer = BalancerId(self.id());
         self.kernel.insert(balancer, SimListener { sound: true, ..SimListener::default() });
-        self.input(Input::BalancerOpened { balancer, by_credit: self.by_credit });
+        let route = match self.by_credit {
+            _ if self.by_kernel => Route::Kernel,
+            true => Route::Credit,
+            false => Route::Handoff,
+        };
+        self.input(Input::BalancerOpened { balancer, route });
         balancer
     }
 

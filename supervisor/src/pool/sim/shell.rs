@@ -98,8 +98,10 @@ impl Sim {
             Output::LookAtQueue { balancer } => {
                 self.to_look_at.insert(balancer);
             }
-            // Who is live is read from the rotation.
-            Output::Steer { .. } => {}
+            Output::Steer { balancer } => {
+                // Who is live is read from the rotation.
+                self.steered.insert(balancer);
+            }
             Output::Refuse { conn } => self.moved(conn, Fate::Held, Fate::Refused),
             Output::Measure { lane } => self.count(lane, 0),
             Output::Watch { lane } => {

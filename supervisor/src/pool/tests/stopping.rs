@@ -2,7 +2,7 @@
 
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::pool::sim::{Fate, Sim, ms, settings, with};
-use crate::pool::{Input, Note, Outcome, Output, Phase, Signal};
+use crate::pool::{Input, Note, Outcome, Output, Phase, Route, Signal};
 use std::time::Duration;
 
 fn signals(orders: &[Output]) -> Vec<(u32, Signal)> {
@@ -161,7 +161,7 @@ fn what_opens_while_stopping_is_closed_again() {
     sim.input(Input::Stop);
     sim.take_orders();
     let (balancer, lane, worker) = (BalancerId(999), LaneId(999), sim.worker(0));
-    sim.input(Input::BalancerOpened { balancer, by_credit: false });
+    sim.input(Input::BalancerOpened { balancer, route: Route::Handoff });
     sim.input(Input::LaneOpened { lane, worker, balancer });
     assert_eq!(sim.take_orders(), [Output::CloseBalancer { balancer }, Output::Retire { lane }]);
     // A lane of a balancer that is still open is kept out of rotation, and goes with its worker.

@@ -1,6 +1,8 @@
 //! The verdicts on the command itself: what it names, whether the thunk can enter it, what loads it. Reads nothing.
 
-use super::{Case, Check, no, note, ok};
+use super::{CAP_SYS_ADMIN, Case, Check, no, note, ok};
+use crate::io::launch::host_checks::HostChecks;
+use crate::io::launch::interception::{How, Interception};
 use crate::io::launch::program::{Program, Verdict};
 use std::path::{Path, PathBuf};
 
@@ -18,9 +20,13 @@ pub(super) fn shown(path: &Path) -> String {
     path.display().to_string()
 }
 
-/// Whether the thunk can enter it.
-pub(super) fn program(program: &Program) -> Check {
-    let refused = program.explain().unwrap_or_default();
+/// Whether its listeners can be intercepted.
+pub(super) fn program(case: &Case<'_>) -> Check {
+    let program = case.program;
+    let refused = match &case.interception {
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
     let advice = match program.verdict {
         Verdict::Ok if program.is_wrapper() => {
             return note(
@@ -39,8 +45,11 @@ pub(super) fn program(program: &Program) -> Check {
                 ),
             };
         }
-        Verdict::Static => "link it dynamically; `clustermon run` refuses it as it is",
-        Verdict::Go => "run it by itself; `clustermon run` refuses it",
+        Verdict::Static if case.interception.is_ok() => {
+            return ok("program", "64-bit ELF for this machine, statically linked");
+        }
+        Verdict::Go if case.interception.is_ok() => return ok("program", "a Go program for this machine"),
+        Verdict::Static | Verdict::Go => "leave --intercept preload away",
         Verdict::SetId => {
             "start clustermon as that user, and a copy of the program without the bit; `clustermon run` refuses it as it is"
         }
@@ -51,6 +60,23 @@ pub(super) fn program(program: &Program) -> Check {
         Verdict::NotElf => "`clustermon run` refuses it as it is",
     };
     no("program", refused, advice)
+}
+
+/// How its listeners come to the cluster.
+pub(super) fn interception(facts: &HostChecks, found: Interception) -> Check {
+    let told = format!("{}: {}", found.how, found.because);
+    match (found.how, &facts.filter) {
+        (How::Preload, _) => ok("intercept", told),
+        (How::Seccomp, Err(lacks)) => no("intercept", told, lacks.clone()),
+        (How::Seccomp, Ok(())) if facts.no_new_privs || facts.capabilities & 1 << CAP_SYS_ADMIN != 0 => {
+            ok("intercept", told)
+        }
+        (How::Seccomp, Ok(())) => {
+            let advice = "the filter needs no_new_privs here: sudo, ping and other setuid programs that workers start gain \
+                          nothing; with CAP_SYS_ADMIN it does not";
+            note("intercept", told, advice)
+        }
+    }
 }
 
 /// Which C library loads it, by the name of the dynamic linker.

@@ -1,6 +1,7 @@
 //! Machines and programs of every kind.
 
 use super::*;
+use crate::config::Intercept;
 use crate::io::launch::program::Verdict;
 
 fn facts() -> HostChecks {
@@ -22,6 +23,7 @@ fn facts() -> HostChecks {
         steering: (false, "kernel:random: at random".to_owned()),
         control: Ok("/run/user/1000/clustermon".into()),
         preload: None,
+        filter: Ok(()),
     }
 }
 
@@ -37,7 +39,8 @@ fn a_program(verdict: Verdict) -> Program {
 
 fn all(facts: &HostChecks, program: &Program) -> Vec<Check> {
     let thunk = Ok("/usr/lib/clustermon/libclustermon_thunk.so".into());
-    judge(&Case { facts, program, linker_is_there: Some(true), thunk: &thunk })
+    let interception = Interception::of(program, Intercept::Auto);
+    judge(&Case { facts, program, interception, linker_is_there: Some(true), thunk: &thunk })
 }
 
 fn one<'a>(checks: &'a [Check], name: &str) -> &'a Check {
@@ -69,8 +72,6 @@ fn an_ordinary_machine() {
 #[test]
 fn programs_that_the_thunk_cannot_enter() {
     for (verdict, told) in [
-        (Verdict::Static, "link it dynamically"),
-        (Verdict::Go, "Go program"),
         (Verdict::SetId, "without the bit"),
         (Verdict::FileCaps, "ambient"),
         (Verdict::OtherArch("32-bit x86".to_owned()), "32-bit x86"),
@@ -106,7 +107,14 @@ fn c_libraries() {
         ("/system/bin/linker64", true, Grade::Note, "neither glibc nor musl"),
     ] {
         let program = Program { linker: Some(linker.into()), ..a_program(Verdict::Ok) };
-        let case = Case { facts: &facts, program: &program, linker_is_there: Some(is_there), thunk: &thunk };
+        let interception = Interception::of(&program, Intercept::Auto);
+        let case = Case {
+            facts: &facts,
+            program: &program,
+            interception,
+            linker_is_there: Some(is_there),
+            thunk: &thunk,
+        };
         let check = libc(&case).unwrap();
         assert_eq!(check.grade, grade, "{check:?}");
         assert!(check.found.contains(told), "{check:?}");
@@ -117,7 +125,10 @@ fn c_libraries() {
 fn no_thunk() {
     let program = a_program(Verdict::Ok);
     let thunk = Err("no thunk can be used: \"/tmp/t\" (it cannot be mapped executable)".to_owned());
-    let checks = judge(&Case { facts: &facts(), program: &program, linker_is_there: None, thunk: &thunk });
+    let interception = Interception::of(&program, Intercept::Auto);
+    let facts = facts();
+    let case = Case { facts: &facts, program: &program, interception, linker_is_there: None, thunk: &thunk };
+    let checks = judge(&case);
     assert_eq!(one(&checks, "thunk").grade, Grade::No);
     assert!(one(&checks, "thunk").found.contains("executable"));
 }
@@ -211,4 +222,27 @@ fn what_is_preloaded_anyway() {
         changed("preload", |facts| facts.preload = Some("/usr/lib/libjemalloc.so".to_owned()));
     assert_eq!(grade, Grade::Ok);
     assert!(told.contains("libjemalloc"), "{told}");
+}
+
+#[test]
+fn programs_that_need_the_filter() {
+    let case = |verdict: Verdict, change: fn(&mut HostChecks)| {
+        let mut facts = facts();
+        change(&mut facts);
+        let checks = all(&facts, &a_program(verdict));
+        let check = one(&checks, "intercept");
+        let line = format!("{}; {}", check.found, check.advice.as_deref().unwrap_or_default());
+        (check.grade, line, one(&checks, "program").grade, one(&checks, "dispatch").found.clone())
+    };
+    for verdict in [Verdict::Static, Verdict::Go] {
+        let (grade, line, program, dispatch) = case(verdict.clone(), |_| {});
+        assert!(grade == Grade::Note && line.contains("no_new_privs"), "{line}");
+        assert!(program == Grade::Ok && dispatch.starts_with("kernel"), "{dispatch}");
+        let (grade, line, ..) = case(verdict.clone(), |facts| facts.capabilities = 1 << CAP_SYS_ADMIN);
+        assert!(grade == Grade::Ok && line.starts_with("seccomp: the program is "), "{line}");
+        let (grade, line, ..) = case(verdict, |facts| facts.filter = Err("grant it".to_owned()));
+        assert!(grade == Grade::No && line.ends_with("; grant it"), "{line}");
+    }
+    let (grade, line, _, dispatch) = case(Verdict::Ok, |facts| facts.filter = Err("grant it".to_owned()));
+    assert!(grade == Grade::Ok && line.starts_with("preload: ") && dispatch.starts_with("credit"), "{line}");
 }

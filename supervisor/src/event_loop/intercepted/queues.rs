@@ -1,0 +1,80 @@
+//! How workers do to whom the kernel brings connections, and who have no pulse page: for how long somebody has waited in the queue that they
+//! share, and whether they are stopped. It looks; the core judges.
+
+use super::super::Shell;
+use crate::ids::{BalancerId, WorkerId};
+use crate::io::kernel::sockopt::queue_length;
+use crate::io::sockets::sock_diag::tcp;
+use crate::pool::Input;
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+/// For how long the one that has waited longest has waited, by balancer; none where nobody waits.
+pub(in crate::event_loop) type Ages = BTreeMap<BalancerId, Duration>;
+
+/// Queues in which somebody waited at the last look.
+#[derive(Debug, Default)]
+pub(in crate::event_loop) struct Queues(BTreeSet<BalancerId>);
+
+impl Shell {
+    /// Looks at the queues. Where nobody waited at the look before this one nobody can have waited for long.
+    pub(in crate::event_loop) fn look_at_kernel_queues(&mut self) -> Ages {
+        let (mut ages, mut waiting, mut told) = (Ages::new(), BTreeSet::new(), Vec::new());
+        for (&id, listener) in self.listeners.iter().filter(|(_, listener)| listener.by_kernel) {
+            let count = queue_length(listener.as_fd()).unwrap_or(0);
+            told.push(Input::Queued { balancer: id, waiting: count });
+            if count == 0 {
+                continue;
+            }
+            waiting.insert(id);
+            if let Some(port) = listener.address.port().filter(|_| self.queues.0.contains(&id)) {
+                ages.insert(id, longest_wait(port));
+            }
+        }
+        self.queues.0 = waiting;
+        told.into_iter().for_each(|input| self.input(input));
+        ages
+    }
+
+    /// For how long the worker has taken nothing, as far as that shows without its pulse: of a shared queue that is so of all.
+    pub(in crate::event_loop) fn lag_without_pulse(&self, worker: WorkerId, ages: &Ages) -> Duration {
+        let Some(life) = self.lives.get(worker).filter(|life| life.has_filter) else { return Duration::ZERO };
+        let own = self.lanes.values().filter(|lane| lane.worker == worker);
+        let waited = own.filter_map(|lane| ages.get(&lane.balancer)).max().copied().unwrap_or_default();
+        waited.max(life.suspended.lasts(self.now).unwrap_or_default())
+    }
+}
+
+/// A connection that nobody has accepted has no inode, and nothing was sent over it: so long ago it was made.
+fn longest_wait(port: u16) -> Duration {
+    let mut longest = Duration::ZERO;
+    let looked = tcp::each(&[tcp::ESTABLISHED], Some(&[port]), |socket| {
+        let age = socket.traffic.sent_ago.filter(|_| socket.inode == 0 && socket.traffic.sent == Some(0));
+        longest = longest.max(age.unwrap_or_default());
+    });
+    if let Err(error) = looked {
+        log::debug!("port {port}: who waits there cannot be seen: {error}");
+    }
+    longest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn only_who_has_not_been_accepted_waits() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        assert_eq!(longest_wait(address.port()), Duration::ZERO);
+        let _client = TcpStream::connect(address).unwrap();
+        let mut seen = Duration::ZERO;
+        while seen < Duration::from_millis(20) {
+            seen = longest_wait(address.port());
+        }
+        let _accepted = listener.accept().unwrap();
+        assert_eq!(longest_wait(address.port()), Duration::ZERO);
+    }
+}
