@@ -1,15 +1,15 @@
 //! Addresses at which the kernel chooses: the shell is told when those have changed between which it may, and gives out nothing.
 
 use crate::ids::{BalancerId, LaneId};
-use crate::pool::sim::{Sim, ms, settings};
-use crate::pool::{Command, Input, Output, Settings};
+use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::{Command, Input, Output, Route, Settings, WhenNoWorker};
 
 const GROUP: BalancerId = BalancerId(900);
 
 /// Two workers with a socket each, of which the shell has been told.
 fn group(settings: Settings) -> (Sim, [LaneId; 2]) {
     let (mut sim, _, _) = Sim::serving(settings);
-    sim.input(Input::GroupOpened { balancer: GROUP });
+    sim.input(Input::BalancerOpened { balancer: GROUP, route: Route::Kernel });
     let lanes = [LaneId(901), LaneId(902)];
     for (slot, lane) in lanes.into_iter().enumerate() {
         sim.take_orders();
@@ -68,4 +68,32 @@ fn a_socket_that_is_gone_is_retired_and_chosen_no_more() {
     assert!(orders.contains(&Output::Retire { lane: one }), "{orders:?}");
     assert!(orders.contains(&Output::Steer { balancer: GROUP }), "{orders:?}");
     assert_eq!(live(&sim), [other]);
+}
+
+#[test]
+fn one_that_dies_is_replaced_and_the_next_is_chosen() {
+    let (mut sim, balancer, lanes) = Sim::on_kernel(settings(2));
+    let live = |sim: &Sim| sim.pool.balancer(balancer).map(|known| known.rotation().collect::<Vec<_>>());
+    sim.exit(0);
+    assert_eq!(live(&sim), Some(vec![lanes[1]]));
+    sim.advance(ms(200));
+    let next = sim.listen(0, balancer);
+    assert!(live(&sim).is_some_and(|live| live.len() == 2 && live.contains(&next)));
+    assert!(sim.steered.contains(&balancer));
+}
+
+#[test]
+fn what_comes_while_there_is_no_worker_is_refused_in_the_end() {
+    let settings = with(settings(1), |settings| {
+        settings.balancing.when_no_worker = WhenNoWorker::Hold { refuse_after: Some(ms(1_000)) };
+        settings.restart.restart_delay = ms(10_000);
+    });
+    let (mut sim, balancer, _) = Sim::on_kernel(settings);
+    sim.exit(0);
+    assert!(!sim.pool.may_accept(balancer));
+    sim.advance(ms(1_100));
+    assert!(sim.pool.may_accept(balancer), "to refuse it");
+    sim.advance(ms(15_000));
+    sim.listen(0, balancer);
+    assert!(!sim.pool.may_accept(balancer));
 }
