@@ -98,6 +98,10 @@ impl Shell {
 
     /// True if there is more and the core wants it.
     fn accept_some(&mut self, balancer: BalancerId) -> bool {
+        if !self.pool.may_accept(balancer) {
+            // The socket is left as it is: its workers may wait in accept().
+            return false;
+        }
         self.keep_nonblocking(balancer);
         for _ in 0..BUDGET {
             if !self.pool.may_accept(balancer) {
