@@ -98,11 +98,13 @@ impl Shell {
 
     /// True if there is more and the core wants it.
     fn accept_some(&mut self, balancer: BalancerId) -> bool {
+        if !self.pool.may_accept(balancer) {
+            // The socket is left as it is: its workers may wait in accept().
+            return false;
+        }
         if self.steering.has(balancer) {
             // Its sockets are the workers', who accept.
-            if self.pool.may_accept(balancer) {
-                self.refuse_waiting(balancer);
-            }
+            self.refuse_waiting(balancer);
             return false;
         }
         self.keep_nonblocking(balancer);
