@@ -61,7 +61,7 @@ impl Config {
     }
 
     /// What the core needs of this. `seed` seeds the jitter of the delays.
-    pub fn pool_settings(&self, seed: u64) -> pool::Settings {
+    pub(crate) fn pool_settings(&self, seed: u64) -> pool::Settings {
         let Settings { listeners, balancing, readiness, restart, stop, rollout, recycle, health, .. } =
             &self.settings;
         let workers = u32::try_from(self.logical_ids.len()).unwrap_or(MAX_WORKERS);

@@ -14,6 +14,7 @@ mod matrix;
 mod no_loss;
 mod project;
 mod run;
+mod simulate;
 mod test;
 mod tidy;
 mod torture;
@@ -28,9 +29,12 @@ const USAGE: &str = "\
 cargo xtask build [--release]                  build clustermon and libclustermon_thunk.so, side by side
 cargo xtask run [OPTIONS] [-- COMMAND ARGS]    build (release), then run COMMAND in a cluster; without one, a demo worker
 cargo xtask test [FILTER...]                   build what the tests start, then run the tests
-cargo xtask ci                                 what CI does: formatting, clippy, tidy, fuzz, loom, tests
+cargo xtask ci                                 what CI does: formatting, clippy, tidy, fuzz, loom, simulate, tests
 cargo xtask loom                               try all orders that the memory model permits in the page of a lane
 cargo xtask fuzz [TARGET... --seconds N]       build the harness of the fuzz targets, or run targets by cargo-fuzz
+cargo xtask simulate [--seed N | --from N --histories N]
+                                               go through histories of the event loop under a simulated operating system: one
+                                               that has failed, or many (without numbers 10,000, as the tests do)
 cargo xtask tidy                               the rules of this repository that no compiler knows
 cargo xtask bench [NAME...] [--seconds S] [--runs N] [--against CLUSTERMON]
                                                measure against rivals on this machine, table on stdout; `older` against
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         "ci" => ci::main(&args),
         "fuzz" => fuzz::main(&args),
         "loom" => loom::main(&args),
+        "simulate" => simulate::main(&args),
         "tidy" => tidy::main(&args),
         "bench" => bench::main(&args),
         "stalls" => bench::stalls::main(&args),

@@ -28,7 +28,7 @@ impl Settings {
     /// From the order to stop the cluster until each worker is told to stop, at the latest: its time to drain, but so that
     /// the stop signal is not the last thing that it hears. Of the time for everything, half at most is for what follows
     /// that signal. `None` where nobody drains.
-    pub fn told_within(&self) -> Option<Duration> {
+    pub(crate) fn told_within(&self) -> Option<Duration> {
         let drain = self.drain_delay.saturating_add(self.drain_timeout?);
         let Some(limit) = self.shutdown_timeout else { return Some(drain) };
         let stop = self.stop_timeout.unwrap_or(Duration::MAX).min(limit / 2);

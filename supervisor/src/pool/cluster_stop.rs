@@ -5,7 +5,6 @@ use super::balancer::Balancer;
 use super::closing::{Closing, Stage};
 use super::deadlines::after;
 use super::pool::{Phase, Pool};
-use super::process::Process;
 use super::socket::{BalancerState, Door};
 use super::state::Event;
 use super::{Deadline, Lane, Note, Output, Timer};
@@ -167,13 +166,7 @@ impl Pool {
     }
 
     /// The cluster stops, and its workers still serve.
-    pub fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         self.closing.is_some()
-    }
-
-    /// Processes that run, successors and those that retire too.
-    pub fn count_processes(&self) -> usize {
-        let active = self.processes.active_ones().filter(|process: &&Process| process.is_live()).count();
-        active + self.processes.retiring().count()
     }
 }

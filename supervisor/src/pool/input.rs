@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A fact the shell reports, or something somebody wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
+pub(crate) enum Input {
     /// Begin: every worker is to run.
     Start,
     /// The process exists.
@@ -125,7 +125,7 @@ pub enum Input {
 
 /// What a suspect that takes far too long was found to be doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub(crate) enum Finding {
     /// It has wanted nothing but the CPU ever since it became a suspect, and had it for most of the hang limit.
     Busy,
     /// It is stopped, as by SIGSTOP.
@@ -144,7 +144,7 @@ pub enum Finding {
 
 /// What can be wanted of one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run: now if it is down, and again if it stops.
     Start,
     /// Stop, and stay down until commanded.

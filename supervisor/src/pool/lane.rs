@@ -2,7 +2,7 @@
 //! It holds no connection: it counts them.
 
 use super::deadlines::after;
-pub use super::lane_status::LaneStatus;
+pub(crate) use super::lane_status::LaneStatus;
 pub(super) use super::lane_status::{Eligibility, LaneState};
 use super::spread::Storm;
 use super::{Deadline, Settings};
@@ -19,7 +19,7 @@ const LOOK_AT_LEAST: Duration = Duration::from_millis(1);
 
 /// What the pool knows of a lane.
 #[derive(Clone, Debug)]
-pub struct Lane {
+pub(crate) struct Lane {
     worker: WorkerId,
     balancer: BalancerId,
     pub(super) state: LaneState,
@@ -165,17 +165,17 @@ impl Lane {
     }
 
     /// The incarnation that receives from it.
-    pub fn worker(&self) -> WorkerId {
+    pub(crate) fn worker(&self) -> WorkerId {
         self.worker
     }
 
     /// The shared address it stands for.
-    pub fn balancer(&self) -> BalancerId {
+    pub(crate) fn balancer(&self) -> BalancerId {
         self.balancer
     }
 
     /// Whether it may be given connections.
-    pub fn status(&self) -> LaneStatus {
+    pub(crate) fn status(&self) -> LaneStatus {
         match (self.eligibility, self.state) {
             (Eligibility::Stopping, _) => LaneStatus::Stopping,
             (Eligibility::Cordoned, _) => LaneStatus::Cordoned,
@@ -196,18 +196,20 @@ impl Lane {
     }
 
     /// It will be given connections: now, or once it has room or its worker has fewer.
-    pub fn may_take(&self) -> bool {
+    pub(crate) fn may_take(&self) -> bool {
         matches!(self.eligibility, Eligibility::Open | Eligibility::AtLimit)
             && matches!(self.state, LaneState::Ready | LaneState::Full)
     }
 
     /// It may accept until its queue is empty.
-    pub fn has_open_credit(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn has_open_credit(&self) -> bool {
         self.open
     }
 
     /// It is to take nothing for a moment, because it is far ahead of others.
-    pub fn is_resting(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_resting(&self) -> bool {
         self.rests
     }
 
@@ -231,7 +233,7 @@ impl Lane {
     }
 
     /// One by one: its thread is not known to wait.
-    pub fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.one_by_one && self.busy
     }
 
@@ -244,17 +246,17 @@ impl Lane {
     }
 
     /// Connections that may wait in it: an upper bound between two looks.
-    pub fn in_flight(&self) -> u64 {
+    pub(crate) fn in_flight(&self) -> u64 {
         self.sent - self.taken
     }
 
     /// The same without the void record that it is left with.
-    pub fn holds(&self) -> u64 {
+    pub(crate) fn holds(&self) -> u64 {
         self.in_flight().saturating_sub(u64::from(self.keeps_void()))
     }
 
     /// Since when something has waited in it without anything being taken.
-    pub fn waiting_since(&self) -> Option<Instant> {
+    pub(crate) fn waiting_since(&self) -> Option<Instant> {
         self.waiting_since
     }
 
@@ -269,11 +271,12 @@ impl Lane {
     }
 
     /// For how long a suspect has taken nothing.
-    pub fn suspect_for(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn suspect_for(&self, now: Instant) -> Option<Duration> {
         self.stuck.map(|stuck| now.saturating_duration_since(stuck.since))
     }
 
     /// Since when a suspect has taken nothing.
+    #[cfg(test)]
     pub(super) fn stuck_since(&self) -> Option<Instant> {
         self.stuck.map(|stuck| stuck.since)
     }
@@ -430,7 +433,7 @@ impl Lane {
     }
 
     /// Those who shared it have lanes of their own: a void record waits in it for whoever comes.
-    pub fn is_left(&self) -> bool {
+    pub(crate) fn is_left(&self) -> bool {
         self.state == LaneState::Left
     }
 

@@ -2,7 +2,7 @@
 
 /// May a lane be given connections?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LaneStatus {
+pub(crate) enum LaneStatus {
     /// In rotation.
     Ready,
     /// As many wait in it as may: watched until it drains.

@@ -93,24 +93,27 @@ mod transition;
 mod trust;
 mod worker;
 
-pub use balancer::Balancer;
-pub use booting::{Activity, BootEnd};
-pub use deadlines::Timer;
-pub use early_connects::Connecting;
-pub use exit::{Exit, Signal, Then};
-pub use footprint::Measure;
-pub use input::{Command, Finding, Input};
-pub use lane::{Lane, LaneStatus};
-pub use output::{Change, Note, Outcome, Output};
-pub use pool::{Phase, Pool};
-pub use recycle::RecycleReason;
-pub use requests::{Meaning, Request, Requests};
-pub use rollout::{Failed, Progress, Purpose, Reloaded, Rollout};
-pub use settings::{JITTER, Policy, Settings, WhenNoWorker};
-pub use socket::BalancerState;
-pub use state::{Next, Reason, State, Stop};
+pub(crate) use balancer::Balancer;
+pub(crate) use booting::{Activity, BootEnd};
+pub(crate) use deadlines::Timer;
+pub(crate) use early_connects::Connecting;
+pub(crate) use exit::{Exit, Signal, Then};
+pub(crate) use footprint::Measure;
+pub(crate) use input::{Command, Finding, Input};
+pub(crate) use lane::{Lane, LaneStatus};
+pub use output::Outcome;
+pub(crate) use output::{Change, Note, Output};
+pub(crate) use pool::{Phase, Pool};
+pub(crate) use recycle::RecycleReason;
+pub(crate) use requests::{Meaning, Request, Requests};
+pub(crate) use rollout::{Failed, Progress, Purpose, Reloaded};
+#[cfg(test)]
+pub(crate) use settings::WhenNoWorker;
+pub(crate) use settings::{JITTER, Policy, Settings};
+pub(crate) use socket::BalancerState;
+pub(crate) use state::{Next, Reason, State, Stop};
 pub(crate) use trust::{Kin, User, speaks_for};
-pub use worker::Worker;
+pub(crate) use worker::Worker;
 
 /// A moment after which `Pool::handle_timeout` has something to do.
-pub type Deadline = std::time::Instant;
+pub(crate) type Deadline = std::time::Instant;

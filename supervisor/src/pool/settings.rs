@@ -1,11 +1,11 @@
 //! What the pool is told once: limits, times and policies. Plain data.
 
-pub use crate::settings::{Policy, WhenNoWorker};
+pub(crate) use crate::settings::{Policy, WhenNoWorker};
 use std::time::Duration;
 
 /// What the core is told once.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Number of workers, at least 1.
     pub workers: u32,
     /// How many workers may be starting (spawned, not yet ready) at a time, at least 1.
@@ -91,10 +91,10 @@ pub struct Settings {
 
 impl Settings {
     /// How many connections a worker has decides what it is given.
-    pub fn counts(&self) -> bool {
+    pub(crate) fn counts(&self) -> bool {
         self.max_connections.is_some() || self.policy == Policy::LeastConnections
     }
 }
 
 /// Fraction of a delay by which the jitter may lengthen or shorten it.
-pub const JITTER: f64 = 0.2;
+pub(crate) const JITTER: f64 = 0.2;

@@ -2,6 +2,7 @@
 //! what follows.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::config::Drain as How;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::drain::idle_detector::{Report, Watched};
@@ -28,7 +29,7 @@ impl Drain {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn drain(&mut self, worker: WorkerId) {
         let Some(life) = self.lives.get_mut(worker) else { return };
         if self.config.settings.stop.drain == How::Signal {
@@ -39,7 +40,7 @@ impl Shell {
         if self.config.settings.stop.drain == How::Move {
             self.begin_moving(watched);
         } else {
-            self.quiet.watch(watched);
+            self.idle_detector.watch(watched);
         }
     }
 
@@ -77,8 +78,8 @@ impl Shell {
     }
 
     /// What was found out about those that drain.
-    pub(in crate::event_loop) fn on_quiet(&mut self) {
-        while let Some((worker, report)) = self.quiet.next() {
+    pub(in crate::event_loop) fn on_drained(&mut self) {
+        while let Some((worker, report)) = self.idle_detector.next() {
             self.is_news = true;
             let is_quiet = report.quiet;
             let Some(life) = self.lives.get_mut(worker) else { continue };
@@ -93,7 +94,7 @@ impl Shell {
             if is_quiet && self.taking_lanes(worker).any(Lane::may_follow) {
                 // A thread that was allowed to accept is about to.
                 let watched = self.watched(worker);
-                self.quiet.watch(watched);
+                self.idle_detector.watch(watched);
             } else if is_quiet {
                 self.input(Input::Quiet { worker });
             }
@@ -118,7 +119,7 @@ impl Shell {
         if let Some(life) = self.lives.get_mut(worker) {
             self.is_news |= std::mem::take(&mut life.drain).seen.is_some();
         }
-        self.quiet.forget(worker);
+        self.idle_detector.forget(worker);
         self.end_move(worker);
     }
 

@@ -2,10 +2,9 @@
 //! here; what follows from it is the core's to say.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::BalancerId;
-use crate::io::sockets::syn_filter;
 use crate::pool::Input;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Handshakes under way are looked for this often, and no longer than this.
@@ -20,12 +19,12 @@ pub(in crate::event_loop) struct Closing {
     give_up_at: Instant,
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn close_door(&mut self, balancer: BalancerId) {
         let Some(listener) = self.listeners.get_mut(&balancer) else {
             return self.pool.handle(self.now, Input::Emptied { balancer });
         };
-        if let Err(error) = syn_filter::close(listener.as_fd()) {
+        if let Err(error) = self.os.close_door(listener) {
             log::debug!("{}: whoever comes now may be let in: {error}", listener.address);
         }
         listener.closing = true;
@@ -44,7 +43,7 @@ impl Shell {
     pub(in crate::event_loop) fn look_at_doors(&mut self) {
         let mut emptied = Vec::new();
         let now = self.now;
-        let Self { closing, listeners, ready, .. } = self;
+        let Self { os, closing, listeners, ready, .. } = self;
         closing.retain_mut(|door| {
             let Some(listener) = listeners.get_mut(&door.balancer) else {
                 emptied.push(door.balancer);
@@ -61,7 +60,7 @@ impl Shell {
                 }
                 return true;
             }
-            match syn_filter::is_empty(listener.as_fd()) {
+            match os.is_door_empty(listener) {
                 Ok(false) if now < door.give_up_at => {
                     listener.pending = true;
                     ready.push_back(door.balancer);

@@ -2,11 +2,13 @@
 //! the end. Restarts are the core's to order.
 
 use super::super::Shell;
+use super::super::os::{self, Os, Start};
 use super::life::{Life, watch};
 use super::notices::Ear;
 use crate::ids::WorkerId;
-use crate::io::kernel::{descriptors, pidfd, random};
-use crate::io::launch::worker_processes::{self, Ended, Heirs, Kind, Member, Process};
+use crate::io::kernel::{descriptors, pidfd};
+use crate::io::launch::process_calls::Ended;
+use crate::io::launch::worker_processes::{self, Heirs, Kind, Member, Process};
 use crate::io::process::leftovers::digits;
 use crate::io::process::process_tree::children;
 use crate::io::ready::s6_ready::Told;
@@ -23,7 +25,7 @@ const SWEEP: Duration = Duration::from_secs(2);
 const SEARCH_AGAIN: Duration = Duration::from_millis(2);
 const SEARCHES: u32 = 50;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn logical_id(&self, worker: WorkerId) -> &str {
         self.ids.get(worker.slot as usize).map_or("?", String::as_str)
     }
@@ -63,7 +65,7 @@ impl Shell {
         ear: Option<&Ear>,
         told: Option<Told>,
     ) -> io::Result<(Process, OsString)> {
-        let token = random::bytes()?;
+        let token = self.os.token()?;
         let mut own = self.notify_variables(ear);
         own.extend([(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, digits(&token))]);
         let wanted = self.hooks.environment.as_ref().map(|make| make(self.logical_id(worker)));
@@ -71,16 +73,16 @@ impl Shell {
         let on_trial = self.is_on_trial(version);
         let output = self.outputs.attach(worker, &id, on_trial, self.poll.registry())?;
         // A worker without it would listen outside of the cluster.
-        let thunk = self.thunk.ensure()?;
-        let library = thunk.file_name().unwrap_or_default().to_owned();
+        let library = self.os.library(&mut self.thunk)?;
+        let name = os::name_of(library);
         let template = self.templates.get(&version).ok_or(io::ErrorKind::NotFound)?;
-        let spawned = template.spawn(thunk, &own, wanted, output, told)?;
+        let spawned = self.os.spawn(library, Start { template, own: &own, wanted, output, told })?;
         watch(self.poll.registry(), worker, &spawned.pidfd).inspect_err(|_| {
-            pidfd::send(&spawned.pidfd, Signal::SIGKILL);
+            self.os.send(spawned.pid, &spawned.pidfd, Signal::SIGKILL);
             pidfd::wait(&spawned.pidfd, SWEEP);
-            pidfd::reap(spawned.pid);
+            let _ = self.os.end_of(spawned.pid, &spawned.pidfd, true);
         })?;
-        Ok((Process::new(spawned, token), library))
+        Ok((Process::new(spawned, token), name))
     }
 
     /// The processes of a worker that are known: its first and its members.
@@ -118,13 +120,13 @@ impl Shell {
         };
         if self.lives.join(worker, Member { pid, pidfd, kind }, self.poll.registry()) {
             let pids = self.pids(worker);
-            self.quiet.update(worker, pids);
+            self.idle_detector.update(worker, pids);
         }
     }
 
     pub(in crate::event_loop) fn on_child(&mut self, worker: WorkerId) {
         if let Some(process) = self.lives.process_mut(worker).filter(|process| process.ended.is_none()) {
-            process.look();
+            process.look(&self.os);
             let (pid, ended) = (process.pid, process.ended.is_some());
             self.bury_if_gone(worker);
             if ended {
@@ -138,8 +140,8 @@ impl Shell {
         let stop = self.stop_signal();
         let Some((worker, member)) = self.lives.part(place, self.poll.registry()) else { return };
         if let Some(process) = self.lives.process_mut(worker) {
-            process.member_ended(&member);
-            process.member_gone(stop);
+            process.member_ended(&self.os, &member);
+            process.member_gone(&self.os, stop);
         }
         self.bury_if_gone(worker);
         self.has_ended(worker, member.pid);
@@ -152,7 +154,7 @@ impl Shell {
         // Everybody else who is to hear of the end hears of it here: with the record goes the rest.
         self.no_longer_drains(worker);
         let Some(mut life) = self.lives.take(worker, self.poll.registry()) else { return };
-        life.process.bury();
+        life.process.bury(&self.os);
         self.look_for_remains_of(worker, life.process.token, std::mem::take(&mut life.below));
         self.outputs.exited(worker, self.poll.registry());
         let exit = self.exit_of(&life.process);
@@ -252,13 +254,13 @@ impl Shell {
         }
         let Some(process) = self.lives.process_mut(worker) else { return };
         match signal {
-            Ordered::Stop => process.stop(stop),
-            Ordered::Kill => process.kill(),
-            Ordered::HangUp => process.send(Signal::SIGHUP),
-            Ordered::Abort => process.stop(Signal::SIGABRT),
-            Ordered::Debug => process.send(Signal::SIGUSR1),
+            Ordered::Stop => process.stop(&self.os, stop),
+            Ordered::Kill => process.kill(&self.os),
+            Ordered::HangUp => process.send(&self.os, Signal::SIGHUP),
+            Ordered::Abort => process.stop(&self.os, Signal::SIGABRT),
+            Ordered::Debug => process.send(&self.os, Signal::SIGUSR1),
             Ordered::Number(number) => match Signal::try_from(number) {
-                Ok(signal) => process.send(signal),
+                Ok(signal) => process.send(&self.os, signal),
                 Err(_) => log::error!("worker {worker}: there is no signal {number}"),
             },
         }

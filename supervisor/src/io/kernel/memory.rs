@@ -33,16 +33,21 @@ impl Memory {
         let size = NonZeroUsize::new(size).ok_or(io::ErrorKind::InvalidInput)?;
         let file = memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         ftruncate(&file, size.get() as i64)?;
-        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: a new shared mapping at an address of the kernel's choice; nothing else is touched.
-        let map = unsafe { mmap(None, size, access, MapFlags::MAP_SHARED, &file, 0) }?;
-        let memory = Self { file, map, size };
+        let memory = Self::map(file, size)?;
         let mut seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
         if writers == Writers::Supervisor {
             seals |= SealFlag::F_SEAL_FUTURE_WRITE;
         }
         fcntl(&memory.file, FcntlArg::F_ADD_SEALS(seals | SealFlag::F_SEAL_SEAL))?;
         Ok(memory)
+    }
+
+    /// Maps a file of this size for writing.
+    pub(crate) fn map(file: OwnedFd, size: NonZeroUsize) -> io::Result<Self> {
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: a new shared mapping at an address of the kernel's choice; nothing else is touched.
+        let map = unsafe { mmap(None, size, access, MapFlags::MAP_SHARED, &file, 0) }?;
+        Ok(Self { file, map, size })
     }
 
     /// The memory at an offset, as a `T`; `None` if it does not lie within or is not aligned.

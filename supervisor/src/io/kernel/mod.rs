@@ -4,8 +4,8 @@
 pub(crate) mod descriptors;
 pub(crate) mod dispositions;
 pub(crate) mod foreign;
-pub(super) mod memory;
-pub(super) mod message;
+pub(crate) mod memory;
+pub(crate) mod message;
 pub(super) mod packet_filter;
 pub(crate) mod pidfd;
 pub(crate) mod random;
