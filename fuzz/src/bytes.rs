@@ -1,7 +1,5 @@
 //! The bytes of an input as a sequence of choices; when they have run out, zeros. It never fails.
 
-use std::time::Duration;
-
 /// What is left of the input.
 #[derive(Debug)]
 pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
@@ -18,11 +16,6 @@ impl Bytes<'_> {
         self.next().unwrap_or(0)
     }
 
-    /// Two of them.
-    pub(crate) fn word(&mut self) -> u16 {
-        u16::from_le_bytes([self.byte(), self.byte()])
-    }
-
     /// A number below the limit.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         usize::from(self.byte()) % limit.max(1)
@@ -35,18 +28,5 @@ impl Bytes<'_> {
 
     pub(crate) fn of<T: Clone>(&mut self, choices: &[T]) -> T {
         choices[self.below(choices.len())].clone()
-    }
-
-    /// One of these in milliseconds.
-    pub(crate) fn ms(&mut self, choices: &[u64]) -> Duration {
-        Duration::from_millis(self.of(choices))
-    }
-
-    /// One of these in milliseconds, or nothing.
-    pub(crate) fn maybe_ms(&mut self, choices: &[u64]) -> Option<Duration> {
-        match self.below(choices.len() + 1) {
-            0 => None,
-            n => choices.get(n - 1).map(|ms| Duration::from_millis(*ms)),
-        }
     }
 }

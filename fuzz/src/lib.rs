@@ -10,18 +10,17 @@
 mod api;
 mod bytes;
 mod control;
-mod ids;
 mod io;
 mod page;
-mod pool;
+mod simulation;
 mod wire;
 
 pub use control::control;
-pub use pool::pool;
+pub use simulation::simulation;
 pub use wire::wire;
 
 /// A target: something that takes any bytes and panics if what they lead to is wrong.
 pub type Target = fn(&[u8]);
 
 /// All of them, by name.
-pub const TARGETS: [(&str, Target); 3] = [("wire", wire), ("control", control), ("pool", pool)];
+pub const TARGETS: [(&str, Target); 3] = [("wire", wire), ("control", control), ("simulation", simulation)];

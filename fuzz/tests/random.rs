@@ -9,8 +9,12 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 const INPUTS: u32 = 500;
 
 fn run(target: clustermon_fuzz::Target, input: impl Strategy<Value = Vec<u8>>) {
+    run_some(INPUTS, target, input);
+}
+
+fn run_some(inputs: u32, target: clustermon_fuzz::Target, input: impl Strategy<Value = Vec<u8>>) {
     let config =
-        Config { cases: INPUTS, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
+        Config { cases: inputs, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
     let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
     let mut runner = TestRunner::new_with_rng(config, rng);
     let outcome = runner.run(&input, |bytes| {
@@ -62,6 +66,7 @@ fn control_takes_any_bytes() {
 }
 
 #[test]
-fn pool_takes_any_bytes() {
-    run(target("pool"), prop::collection::vec(any::<u8>(), 0..250));
+fn simulation_takes_any_bytes() {
+    // Each is a whole history.
+    run_some(INPUTS / 10, target("simulation"), prop::collection::vec(any::<u8>(), 0..250));
 }

@@ -119,7 +119,7 @@ impl Cluster {
         if let Some(last) = life.running.take() {
             join(last.thread);
         }
-        let (recipe, home, thunk) = crate::prepare(&self.inner.config)?;
+        let (launch_spec, home, thunk) = crate::prepare(&self.inner.config)?;
         // Once for all starts: afterwards the mask from before is no longer to be seen.
         if life.signals.is_none() {
             life.signals = crate::take_signals(&self.inner.config)?;
@@ -128,7 +128,7 @@ impl Cluster {
         let (orders, inbox) = unbounded();
         let setup = Setup {
             config: self.inner.config.clone(),
-            recipe,
+            launch_spec,
             home,
             thunk,
             signals,

@@ -9,9 +9,12 @@ mod health;
 mod intercepted;
 mod lives;
 mod orders;
+mod os;
 mod report;
 mod requests;
 mod setup;
+#[cfg(feature = "simulation")]
+pub(crate) mod simulation;
 mod steering;
 mod timers;
 
@@ -57,6 +60,7 @@ use intercepted::queues::Queues;
 use lives::life::Lives;
 use lives::remains::Remains;
 use mio::{Events, Poll, Waker};
+use os::{Kernel, Os};
 use report::announce;
 use report::causes::Causes;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -67,11 +71,12 @@ use std::time::{Duration, Instant};
 use timers::Timers;
 
 /// Everything the supervisor holds.
-struct Shell {
+struct Shell<O> {
+    os: O,
     now: Instant,
     started: Instant,
     timers: Timers,
-    epoch: WallClock,
+    wall_clock: WallClock,
     poll: Poll,
     pool: Pool,
     config: Config,
@@ -91,12 +96,12 @@ struct Shell {
     notifier: ServiceManager,
     /// Whoever started this process in the background waits for a word.
     detached: DetachPipe,
-    intercept: ThunkSocket,
-    scout: LaneOwnerProbe,
-    gauge: MemoryGauge,
+    thunk_socket: ThunkSocket,
+    lane_owner_probe: LaneOwnerProbe,
+    memory_gauge: MemoryGauge,
     remains: Remains,
     idle_lanes: IdleLanes,
-    quiet: IdleDetector,
+    idle_detector: IdleDetector,
     waker: Arc<Waker>,
     /// Sockets that let nobody new in.
     closing: Vec<Closing>,
@@ -119,7 +124,7 @@ struct Shell {
     steering: steering::Steering,
     /// Lanes that their workers may not have taken in yet.
     deliveries: Vec<(LaneId, Delivery)>,
-    conns: Pending,
+    pending: Pending,
     releases: Releases,
     lives: Lives,
     /// The ports given out for port 0, by address, V6ONLY and index of the call.
@@ -155,7 +160,7 @@ struct Shell {
 /// Runs the cluster in the calling thread until it comes to rest. `began` is called once the first workers were
 /// spawned; if it was not, nothing was started.
 pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> {
-    let mut shell = Shell::new(setup)?;
+    let mut shell = Shell::new(Kernel, setup)?;
     shell.say_how_it_stops();
     shell.say_what_has_no_effect();
     shell.input(Input::Start);
@@ -167,49 +172,55 @@ pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> 
     Ok(outcome)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
+/// The clock of the loop, for who waits beside one.
 pub(crate) fn clock() -> Instant {
-    Instant::now()
+    Kernel.now()
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     fn turn_until_done(&mut self) -> Result<Outcome, Error> {
         let mut events = Events::with_capacity(256);
         loop {
             if let Some(outcome) = self.outcome {
                 return Ok(outcome);
             }
-            let timeout = self.timeout();
-            match self.poll.poll(&mut events, timeout) {
-                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                    return Err(Error::os("cannot wait for events", error));
-                }
-                _ => self.now = clock(),
-            }
-            for event in &events {
-                let source = Source::of(event.token());
-                if !matches!(source, Some(Source::Listener(_) | Source::Lane(_))) {
-                    self.timers.changed();
-                }
-                match source {
-                    // A unix socket that was shut down does not say so to who accepts without waiting.
-                    Some(Source::Listener(balancer)) if event.is_read_closed() => self.on_shut(balancer),
-                    Some(source) => self.on_event(source, event.is_readable(), event.is_writable()),
-                    None => {}
-                }
-            }
-            if self.pool.next_deadline().is_some_and(|deadline| deadline <= self.now) {
-                self.pool.handle_timeout(self.now);
-                self.carry_out();
-            }
-            if self.timers.is_due(self.now) {
-                self.do_what_is_due();
-            }
-            self.deliveries.retain(|(_, delivery)| delivery.is_under_way());
-            self.serve();
-            self.answer_waiting();
-            self.tell_news();
+            self.turn(&mut events)?;
         }
+    }
+
+    /// Waits once, and does all that follows from what has come by then.
+    fn turn(&mut self, events: &mut Events) -> Result<(), Error> {
+        let timeout = self.timeout();
+        match self.os.wait(&mut self.poll, events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                return Err(Error::os("cannot wait for events", error));
+            }
+            _ => self.now = self.os.now(),
+        }
+        for event in &*events {
+            let source = Source::of(event.token());
+            if !matches!(source, Some(Source::Listener(_) | Source::Lane(_))) {
+                self.timers.changed();
+            }
+            match source {
+                // A unix socket that was shut down does not say so to who accepts without waiting.
+                Some(Source::Listener(balancer)) if event.is_read_closed() => self.on_shut(balancer),
+                Some(source) => self.on_event(source, event.is_readable(), event.is_writable()),
+                None => {}
+            }
+        }
+        if self.pool.next_deadline().is_some_and(|deadline| deadline <= self.now) {
+            self.pool.handle_timeout(self.now);
+            self.carry_out();
+        }
+        if self.timers.is_due(self.now) {
+            self.do_what_is_due();
+        }
+        self.deliveries.retain(|(_, delivery)| delivery.is_under_way());
+        self.serve();
+        self.answer_waiting();
+        self.tell_news();
+        Ok(())
     }
 
     fn timeout(&mut self) -> Option<Duration> {
@@ -233,11 +244,13 @@ impl Shell {
         match source {
             Source::Signals => self.on_signals(),
             Source::Requests => {
-                self.on_requests(|intercept, now, poll, asked| intercept.accept(now, poll.registry(), asked));
+                self.on_requests(|thunk_socket, now, poll, asked| {
+                    thunk_socket.accept(now, poll.registry(), asked)
+                });
             }
-            Source::Request(key) => {
-                self.on_requests(|intercept, _, poll, asked| intercept.readable(key, poll.registry(), asked))
-            }
+            Source::Request(key) => self.on_requests(|thunk_socket, _, poll, asked| {
+                thunk_socket.readable(key, poll.registry(), asked)
+            }),
             Source::Listener(balancer) => self.on_pending(balancer),
             Source::Lane(lane) => self.on_lane(lane, readable, writable),
             Source::Child(worker) => self.on_child(worker),
@@ -250,10 +263,10 @@ impl Shell {
             Source::Newline(worker) => self.on_newline(worker),
             Source::Output(key) => self.outputs.readable(key, self.now, self.poll.registry()),
             Source::Waker => {
-                self.on_scout();
+                self.on_lane_owners();
                 self.on_uncovered();
                 self.on_measured();
-                self.on_quiet();
+                self.on_drained();
                 self.on_moved();
                 self.on_orders();
             }
@@ -288,7 +301,7 @@ impl Shell {
 
     fn on_requests(&mut self, take: impl FnOnce(&mut ThunkSocket, Instant, &Poll, &mut Vec<Asked>)) {
         let mut asked = Vec::new();
-        take(&mut self.intercept, self.now, &self.poll, &mut asked);
+        take(&mut self.thunk_socket, self.now, &self.poll, &mut asked);
         self.accuse_silent();
         for asked in asked {
             self.answer(asked);

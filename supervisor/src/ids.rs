@@ -13,15 +13,15 @@ pub struct WorkerId {
 
 /// A shared listening address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct BalancerId(pub u32);
+pub(crate) struct BalancerId(pub u32);
 
 /// A lane; never used twice in the life of a supervisor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct LaneId(pub u64);
+pub(crate) struct LaneId(pub u64);
 
 /// An accepted connection that the shell holds until it is dispatched or refused; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ConnId(pub u64);
+pub(crate) struct ConnId(pub u64);
 
 impl fmt::Display for WorkerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -66,13 +66,28 @@ pub mod config;
 pub mod error;
 mod event_loop;
 mod hooks;
-#[doc(hidden)]
-pub mod ids;
+mod ids;
 mod io;
 mod link;
-#[doc(hidden)]
-pub mod pool;
+mod pool;
 mod settings;
+
+/// The shell under a simulated operating system, for who drives it from outside: see `event_loop/simulation.rs`.
+#[cfg(feature = "simulation")]
+#[doc(hidden)]
+pub mod simulation {
+    use crate::event_loop::simulation;
+
+    /// Goes through the history of this seed.
+    pub fn run_seed(seed: u64) {
+        simulation::run_seed(seed);
+    }
+
+    /// Goes through the history that these bytes choose.
+    pub fn run_bytes(bytes: &[u8]) {
+        simulation::run_bytes(bytes);
+    }
+}
 
 pub use api::Environment;
 pub use cluster::{Cluster, ExitReport, WorkerHandle};
@@ -98,10 +113,13 @@ impl config::Builder {
 ///
 /// Whatever is wrong with the command or the thunk is found before anything is started.
 pub fn run(config: Config) -> Result<pool::Outcome, Error> {
-    let (recipe, home, thunk) = prepare(&config)?;
+    let (launch_spec, home, thunk) = prepare(&config)?;
     let signals = take_signals(&config)?;
     let hooks = hooks::Hooks::default();
-    event_loop::run(event_loop::Setup { config, recipe, home, thunk, signals, hooks, inbox: None }, || {})
+    event_loop::run(
+        event_loop::Setup { config, launch_spec, home, thunk, signals, hooks, inbox: None },
+        || {},
+    )
 }
 
 /// Blocks the signals that the cluster is to read, if any, before the first thread is started.
@@ -115,7 +133,7 @@ fn prepare(config: &Config) -> Result<(LaunchSpec, Option<PathBuf>, PathBuf), Er
     // First of all: where descriptors are missing every later error would blame what it could not open.
     descriptors::check(config.handle_signals).map_err(|error| Error::os("nothing can be started", error))?;
     let home = launch_spec::home();
-    let recipe = LaunchSpec::read(config, home.as_deref())?;
+    let launch_spec = LaunchSpec::read(config, home.as_deref())?;
     let thunk = thunk_file::locate(config.settings.program.thunk.as_deref())?;
-    Ok((recipe, home, thunk))
+    Ok((launch_spec, home, thunk))
 }

@@ -4,9 +4,9 @@
 
 mod common;
 
+use clustermon::Outcome;
 use clustermon::api::{Action, Event, Failure, Reply, Target, WorkerState};
 use clustermon::config::Builder;
-use clustermon::pool::Outcome;
 use clustermon::{Cluster, Environment};
 use common::{LIMIT, demo, port};
 use std::collections::BTreeSet;

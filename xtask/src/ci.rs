@@ -1,13 +1,13 @@
 //! `cargo xtask ci`: every check in order, the cheap ones first. All run even if one fails, and the tests come last,
 //! so that the closing lines are theirs.
 
-use crate::{Result, api, complain, fuzz, loom, project, test, tidy};
+use crate::{Result, api, complain, fuzz, loom, project, simulate, test, tidy};
 use std::process::ExitCode;
 use std::time::Instant;
 
 type Step = (&'static str, fn() -> Result<ExitCode>);
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     ("fmt", fmt),
     ("clippy", clippy),
     ("doc", doc),
@@ -15,6 +15,7 @@ const STEPS: [Step; 9] = [
     ("tidy", || tidy::main(&[])),
     ("fuzz", || fuzz::main(&[])),
     ("loom", || loom::main(&[])),
+    ("simulate", || simulate::main(&[])),
     ("hand-off", test::by_handoff),
     ("test", || test::main(&[])),
 ];

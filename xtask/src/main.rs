@@ -15,6 +15,7 @@ mod matrix;
 mod no_loss;
 mod project;
 mod run;
+mod simulate;
 mod test;
 mod tidy;
 mod torture;
@@ -30,10 +31,13 @@ cargo xtask build [--release]                  build clustermon and libclustermo
 cargo xtask run [OPTIONS] [-- COMMAND ARGS]    build (release), then run COMMAND in a cluster; without one, a demo worker
 cargo xtask test [FILTER...]                   build what the tests start, then run the tests
 cargo xtask ci                                 what CI does: formatting, clippy, documentation, the public interface, tidy, fuzz,
-                                               loom, tests
+                                               loom, simulate, tests
 cargo xtask api [--update]                     compare the public interface of the library with supervisor/api.txt, or write that
 cargo xtask loom                               try all orders that the memory model permits in the page of a lane
 cargo xtask fuzz [TARGET... --seconds N]       build the harness of the fuzz targets, or run targets by cargo-fuzz
+cargo xtask simulate [--seed N | --from N --histories N]
+                                               go through histories of the event loop under a simulated operating system: one
+                                               that has failed, or many (without numbers 10,000, as the tests do)
 cargo xtask tidy                               the rules of this repository that no compiler knows
 cargo xtask bench [NAME...] [--seconds S] [--runs N] [--against CLUSTERMON]
                                                measure against rivals on this machine, table on stdout; `older` against
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         "api" => api::main(&args),
         "fuzz" => fuzz::main(&args),
         "loom" => loom::main(&args),
+        "simulate" => simulate::main(&args),
         "tidy" => tidy::main(&args),
         "bench" => bench::main(&args),
         "stalls" => bench::stalls::main(&args),

@@ -6,6 +6,7 @@ mod log_file;
 pub(super) mod waits;
 
 use super::Shell;
+use super::os::Os;
 use crate::api::{Action, Command, Failure, NO_LIMIT, Reply, ScaleTo, Target};
 use crate::config::MAX_WORKERS;
 use crate::io::control::server::Control;
@@ -20,7 +21,7 @@ use waits::{Asker, Goal, Wait};
 /// So long at most it is waited until a worker that was cordoned has ended the accept that it may be in.
 const SETTLES: Duration = Duration::from_millis(10);
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Takes in what other threads have ordered.
     pub(super) fn on_orders(&mut self) {
         while let Some(Order { command, answer }) =

@@ -2,84 +2,90 @@
 //! be forgotten. It decides nothing.
 
 use super::Shell;
+use super::os::Os;
 use crate::io::control::server::Control;
 use crate::io::lanes::open_connections::OpenConnections;
 use std::time::Instant;
 
 /// A part of the shell that waits for a time.
-struct Part {
+struct Part<O> {
     /// When something is due, if anything is.
-    next: fn(&Shell) -> Option<Instant>,
+    next: fn(&Shell<O>) -> Option<Instant>,
     /// Does what is due by now.
-    due: fn(&mut Shell),
+    due: fn(&mut Shell<O>),
 }
 
-/// All of them, in the order in which they are looked at.
-const PARTS: [Part; 20] = [
-    Part {
-        next: |shell| shell.intercept.next_deadline(),
-        due: |shell| {
-            shell.on_requests(|intercept, now, poll, asked| intercept.expire(now, poll.registry(), asked))
+impl<O: Os> Shell<O> {
+    /// All of them, in the order in which they are looked at.
+    const PARTS: [Part<O>; 20] = [
+        Part {
+            next: |shell| shell.thunk_socket.next_deadline(),
+            due: |shell| {
+                shell.on_requests(|thunk_socket, now, poll, asked| {
+                    thunk_socket.expire(now, poll.registry(), asked)
+                })
+            },
         },
-    },
-    Part {
-        next: |shell| shell.control.as_ref().and_then(Control::next_deadline),
-        due: Shell::expire_clients,
-    },
-    Part { next: |shell| shell.lives.earliest(|life| life.search_at), due: Shell::search_heirs },
-    Part {
-        next: |shell| shell.lives.earliest(|life| life.bereaved.next_deadline()),
-        due: Shell::look_at_bereaved,
-    },
-    Part {
-        next: |shell| shell.lives.earliest(|life| Some(life.uncovered.as_ref()?.next)),
-        due: Shell::look_for_uncovered,
-    },
-    Part {
-        next: |shell| shell.lives.earliest(|life| life.suspended.next_deadline()),
-        due: Shell::push_suspended,
-    },
-    Part { next: |shell| shell.remains.next_deadline(), due: Shell::look_at_remains },
-    Part { next: |shell| shell.idle_lanes.next_deadline(), due: Shell::look_at_idle_lanes },
-    Part { next: Shell::closing_deadline, due: Shell::look_at_doors },
-    Part { next: |shell| shell.lives.earliest(|life| life.drain.next_deadline()), due: Shell::look_at_lanes },
-    Part { next: |shell| shell.monitor.next_deadline(), due: Shell::monitor },
-    Part { next: |shell| shell.lives.earliest(|life| life.dumps_until), due: Shell::stop_dumped },
-    Part { next: |shell| shell.holders.next_deadline(), due: Shell::kill_holders },
-    Part { next: |shell| shell.lives.earliest(|life| life.survivors_at), due: Shell::stop_survivors },
-    Part {
-        next: |shell| shell.outputs.next_deadline(),
-        due: |shell| shell.outputs.look(shell.now, shell.poll.registry()),
-    },
-    Part {
-        next: |shell| shell.lives.earliest(|life| life.ear.as_ref()?.alive_by()),
-        due: Shell::look_at_watchdogs,
-    },
-    Part {
-        next: |shell| shell.lives.earliest(|life| life.readiness.next_deadline()),
-        due: Shell::try_workers,
-    },
-    Part {
-        next: |shell| shell.notifier.next_deadline(),
-        due: |shell| shell.notifier.handle_timeout(shell.now),
-    },
-    Part {
-        next: |shell| shell.open.as_ref().and_then(OpenConnections::next_deadline),
-        due: Shell::count_open,
-    },
-    // They are looked at in every turn as well, since what has just happened may be what somebody waits for.
-    Part { next: |shell| shell.waits.next_deadline(shell.now), due: Shell::answer_waiting },
-];
+        Part {
+            next: |shell| shell.control.as_ref().and_then(Control::next_deadline),
+            due: Self::expire_clients,
+        },
+        Part { next: |shell| shell.lives.earliest(|life| life.search_at), due: Self::search_heirs },
+        Part {
+            next: |shell| shell.lives.earliest(|life| life.bereaved.next_deadline()),
+            due: Self::look_at_bereaved,
+        },
+        Part {
+            next: |shell| shell.lives.earliest(|life| Some(life.uncovered.as_ref()?.next)),
+            due: Self::look_for_uncovered,
+        },
+        Part {
+            next: |shell| shell.lives.earliest(|life| life.suspended.next_deadline()),
+            due: Self::push_suspended,
+        },
+        Part { next: |shell| shell.remains.next_deadline(), due: Self::look_at_remains },
+        Part { next: |shell| shell.idle_lanes.next_deadline(), due: Self::look_at_idle_lanes },
+        Part { next: Self::closing_deadline, due: Self::look_at_doors },
+        Part {
+            next: |shell| shell.lives.earliest(|life| life.drain.next_deadline()),
+            due: Self::look_at_lanes,
+        },
+        Part { next: |shell| shell.monitor.next_deadline(), due: Self::monitor },
+        Part { next: |shell| shell.lives.earliest(|life| life.dumps_until), due: Self::stop_dumped },
+        Part { next: |shell| shell.holders.next_deadline(), due: Self::kill_holders },
+        Part { next: |shell| shell.lives.earliest(|life| life.survivors_at), due: Self::stop_survivors },
+        Part {
+            next: |shell| shell.outputs.next_deadline(),
+            due: |shell| shell.outputs.look(shell.now, shell.poll.registry()),
+        },
+        Part {
+            next: |shell| shell.lives.earliest(|life| life.ear.as_ref()?.alive_by()),
+            due: Self::look_at_watchdogs,
+        },
+        Part {
+            next: |shell| shell.lives.earliest(|life| life.readiness.next_deadline()),
+            due: Self::try_workers,
+        },
+        Part {
+            next: |shell| shell.notifier.next_deadline(),
+            due: |shell| shell.notifier.handle_timeout(shell.now),
+        },
+        Part {
+            next: |shell| shell.open.as_ref().and_then(OpenConnections::next_deadline),
+            due: Self::count_open,
+        },
+        // They are looked at in every turn as well, since what has just happened may be what somebody waits for.
+        Part { next: |shell| shell.waits.next_deadline(shell.now), due: Self::answer_waiting },
+    ];
 
-impl Shell {
     /// When something is due for anybody but the core.
     pub(super) fn next_deadline_of_others(&self) -> Option<Instant> {
-        PARTS.iter().filter_map(|part| (part.next)(self)).min()
+        Self::PARTS.iter().filter_map(|part| (part.next)(self)).min()
     }
 
     /// Does what is due for everybody but the core.
     pub(super) fn do_what_is_due(&mut self) {
-        for part in &PARTS {
+        for part in &Self::PARTS {
             if (part.next)(self).is_some_and(|at| at <= self.now) {
                 (part.due)(self);
             }

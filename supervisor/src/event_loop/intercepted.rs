@@ -6,14 +6,15 @@ pub(super) mod queues;
 pub(super) mod shared_socket;
 
 use super::Shell;
+use super::os::Os;
 use crate::config::{Dispatch, Drain, Policy};
 use crate::io::launch::interception::How;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Options that somebody chose and that have no effect where the kernel brings connections.
     pub(super) fn say_what_has_no_effect(&self) {
         let template = self.templates.values().next();
-        if template.is_none_or(|template| template.recipe.interception.how != How::Seccomp) {
+        if template.is_none_or(|template| template.launch_spec.interception.how != How::Seccomp) {
             return;
         }
         let settings = &self.config.settings;

@@ -2,9 +2,10 @@
 //! It decides nothing.
 
 use super::Shell;
+use super::os::Os;
 use crate::pool::Output;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Drains the core's orders.
     pub(super) fn carry_out(&mut self) {
         while let Some(output) = self.pool.poll_output() {
@@ -25,7 +26,7 @@ impl Shell {
                 Output::TakeFor { lane } => self.take_for(lane),
                 Output::LookAtQueue { balancer } => self.make_ready(balancer),
                 Output::Steer { balancer } => self.steer(balancer),
-                Output::Refuse { conn } => self.conns.refuse(conn),
+                Output::Refuse { conn } => self.pending.refuse(conn),
                 Output::Measure { lane } => self.measure(lane),
                 Output::Watch { lane } => self.watch(lane),
                 Output::Look { lane } => self.look(lane),

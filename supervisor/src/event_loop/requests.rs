@@ -2,11 +2,10 @@
 //! rules are the kernel's and the wire's; whether a worker is to be served is the core's.
 
 use super::Shell;
+use super::os::Os;
 use crate::ids::{LaneId, WorkerId};
-use crate::io::kernel::descriptors;
 use crate::io::kernel::foreign::Foreign;
-use crate::io::kernel::pidfd;
-use crate::io::kernel::sockopt::{bind_raw, get_option, int_option, own_address, queue_length, set_option};
+use crate::io::kernel::sockopt::{bind_raw, get_option, int_option, own_address, set_option};
 use crate::io::lanes::lane::Holder;
 use crate::io::lanes::pulse::Pulse;
 use crate::io::lanes::thunk_socket::{Answerer, Asked};
@@ -31,9 +30,10 @@ pub(super) fn errno(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(libc::EIO)
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     pub(super) fn answer(&mut self, asked: Asked) {
-        let Asked { frame, len, pid, uid, caller } = asked;
+        let (pid, uid) = self.os.asker(&asked);
+        let Asked { frame, len, caller, .. } = asked;
         let Some((hello, request)) = Request::decode(&frame[..len]) else {
             self.accuse(pid, uid, "sent something that is no request");
             return;
@@ -137,7 +137,7 @@ impl Shell {
                 // It has been shut down, or others come first: the process asks again when it may accept.
                 Some(listener)
                     if !self.pool.may_have_socket(LaneId(lane))
-                        || queue_length(listener.as_fd()).is_none() =>
+                        || self.os.queue_length(listener).is_none() =>
                 {
                     Reply::Errno(libc::EAGAIN)
                 }
@@ -174,13 +174,13 @@ impl Shell {
     /// A pulse page for one more process of the worker.
     fn attach(&mut self, worker: WorkerId, pid: u32) -> io::Result<&Pulse> {
         let full = || io::Error::from_raw_os_error(libc::ENOBUFS);
-        if descriptors::are_scarce(self.releases.as_fd()) {
+        if self.os.are_descriptors_scarce(self.releases.as_fd()) {
             return Err(full());
         }
         let most = (self.share_of_one() / 3).clamp(LEAST_PULSES, MAX_PULSES);
         let is_steered = self.steering.of(worker).next().is_some();
         let process = self.lives.process_mut(worker).ok_or_else(full)?;
-        process.pulses.retain(|pulse| pulse.pid != pid && pidfd::is_there(pulse.pid));
+        process.pulses.retain(|pulse| pulse.pid != pid && self.os.is_there(pulse.pid));
         if process.pulses.len() >= most {
             return Err(full());
         }

@@ -1,5 +1,6 @@
 //! What a loop is given, and how the shell of a cluster is made of it. Starts no process.
 
+use super::Shell;
 use super::changes::reload::Reloads;
 use super::commands::waits::Waits;
 use super::connections::early_connects;
@@ -9,21 +10,18 @@ use super::health::monitor::Monitor;
 use super::intercepted::queues::Queues;
 use super::lives::life::Lives;
 use super::lives::remains::Remains;
+use super::os::Os;
 use super::report::announce::Told;
 use super::report::causes::Causes;
-use super::{Shell, clock};
 use crate::config::{Config, MemoryLimit};
 use crate::error::Error;
 use crate::hooks::Hooks;
 use crate::io::control::place::Place;
 use crate::io::control::server::Control;
-use crate::io::drain::idle_detector::IdleDetector;
 use crate::io::events::signals::{Blocked, Signals};
 use crate::io::events::source::Source;
 use crate::io::kernel::dispositions::Dispositions;
-use crate::io::kernel::random;
 use crate::io::lanes::lane;
-use crate::io::lanes::lane_owner_probe::LaneOwnerProbe;
 use crate::io::lanes::open_connections::OpenConnections;
 use crate::io::lanes::release::Releases;
 use crate::io::lanes::thunk_socket::ThunkSocket;
@@ -51,7 +49,7 @@ use std::sync::Arc;
 /// What a loop is given.
 pub(crate) struct Setup {
     pub(crate) config: Config,
-    pub(crate) recipe: LaunchSpec,
+    pub(crate) launch_spec: LaunchSpec,
     /// Where workers run, if that may be somewhere else the next time.
     pub(crate) home: Option<PathBuf>,
     pub(crate) thunk: PathBuf,
@@ -62,27 +60,27 @@ pub(crate) struct Setup {
     pub(crate) inbox: Option<Inbox>,
 }
 
-impl Shell {
-    pub(super) fn new(setup: Setup) -> Result<Self, Error> {
-        let Setup { mut config, recipe, home, thunk, signals, hooks, inbox } = setup;
-        let os = |what: &'static str| move |error: io::Error| Error::os(what, error);
-        let poll = Poll::new().map_err(os("cannot create the poll"))?;
-        let nonce = random::number().map_err(os("cannot get random bytes"))?;
-        let seed = random::number().map_err(os("cannot get random bytes"))?;
+impl<O: Os> Shell<O> {
+    pub(super) fn new(mut os: O, setup: Setup) -> Result<Self, Error> {
+        let Setup { mut config, launch_spec, home, thunk, signals, hooks, inbox } = setup;
+        let failed = |what: &'static str| move |error: io::Error| Error::os(what, error);
+        let poll = Poll::new().map_err(failed("cannot create the poll"))?;
+        let nonce = os.random().map_err(failed("cannot get random bytes"))?;
+        let seed = os.random().map_err(failed("cannot get random bytes"))?;
         let owns_process = signals.is_some();
         let signals = signals.map(|blocked| Signals::open(blocked, poll.registry())).transpose();
-        let signals = signals.map_err(os("cannot take over the signals"))?;
-        let limits = Limits::take(owns_process).map_err(os("cannot raise the limit on descriptors"))?;
-        let intercept =
-            ThunkSocket::open(nonce, poll.registry()).map_err(os("cannot open the request socket"))?;
+        let signals = signals.map_err(failed("cannot take over the signals"))?;
+        let limits = Limits::take(owns_process).map_err(failed("cannot raise the limit on descriptors"))?;
+        let thunk_socket =
+            ThunkSocket::open(nonce, poll.registry()).map_err(failed("cannot open the request socket"))?;
         let waker =
-            Waker::new(poll.registry(), Source::Waker.into()).map_err(os("cannot create the waker"))?;
+            Waker::new(poll.registry(), Source::Waker.into()).map_err(failed("cannot create the waker"))?;
         let waker = Arc::new(waker);
         if let Some(inbox) = &inbox {
             inbox.board.set_waker(Some(waker.clone()));
         }
-        let scout = LaneOwnerProbe::start(waker.clone()).map_err(os("cannot start a thread"))?;
-        let quiet = IdleDetector::start(waker.clone()).map_err(os("cannot start a thread"))?;
+        let lane_owner_probe = os.lane_owner_probe(waker.clone()).map_err(failed("cannot start a thread"))?;
+        let idle_detector = os.idle_detector(waker.clone()).map_err(failed("cannot start a thread"))?;
         let control = match Place::of(&config).map(|place| Control::open(&place, poll.registry())) {
             // Nobody asked for it in so many words, and a container may have nowhere to put it.
             Some(Err(error)) if !error.is_input() => {
@@ -97,20 +95,20 @@ impl Shell {
             }
             log::debug!("controlled at {}", control.path().display());
         }
-        let outputs = Outputs::new(&config).map_err(os("cannot start a thread"))?;
-        let record_cost = lane::record_cost().map_err(os("cannot make a socket pair"))?;
-        let now = clock();
+        let outputs = Outputs::new(&config).map_err(failed("cannot start a thread"))?;
+        let record_cost = lane::record_cost().map_err(failed("cannot make a socket pair"))?;
+        let now = os.now();
         let mut notifier = ServiceManager::default();
         if owns_process {
             crate::io::launch::worker_processes::become_subreaper();
             notifier = ServiceManager::from_environment(now);
         }
         let template = Template {
-            recipe,
+            launch_spec,
             command: config.argv(),
             environment: vec![
-                (env::SOCKET, intercept.name().into()),
-                (env::SUPERVISOR, intercept.owner().into()),
+                (env::SOCKET, thunk_socket.name().into()),
+                (env::SUPERVISOR, thunk_socket.owner().into()),
                 (env::RULES, config.settings.listeners.rules().into()),
                 (env::BACKLOG, config.settings.listeners.backlog.to_string().into()),
                 (env::ON_SUPERVISOR_DEATH, config.settings.stop.on_supervisor_death.to_string().into()),
@@ -128,10 +126,11 @@ impl Shell {
             config.settings.health.pulse,
         );
         Ok(Self {
+            os,
             now,
             started: now,
             timers: super::timers::Timers::default(),
-            epoch: WallClock::at(now),
+            wall_clock: WallClock::at(now),
             pool: Pool::new(settings),
             poll,
             config,
@@ -147,13 +146,13 @@ impl Shell {
             outputs,
             notifier,
             detached: DetachPipe::from_env(),
-            intercept,
-            scout,
-            gauge: MemoryGauge::new(waker.clone()),
+            thunk_socket,
+            lane_owner_probe,
+            memory_gauge: MemoryGauge::new(waker.clone()),
             remains: Remains::default(),
             idle_lanes: IdleLanes::default(),
             told_early: early_connects::Told::default(),
-            quiet,
+            idle_detector,
             waker,
             closing: Vec::new(),
             closed: Vec::new(),
@@ -168,8 +167,8 @@ impl Shell {
             lanes: BTreeMap::new(),
             steering: super::steering::Steering::default(),
             deliveries: Vec::new(),
-            conns: Pending::default(),
-            releases: Releases::new().map_err(os("cannot make the release page"))?,
+            pending: Pending::default(),
+            releases: Releases::new().map_err(failed("cannot make the release page"))?,
             lives: Lives::default(),
             any_ports: HashMap::new(),
             last_taken: None,

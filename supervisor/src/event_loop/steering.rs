@@ -7,6 +7,7 @@ mod leaving;
 mod watching;
 
 use super::Shell;
+use super::os::Os;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::steering::group::Group;
 use crate::io::steering::member::Member;
@@ -68,7 +69,7 @@ impl Steering {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// The kernel chooses among the rotation of the balancer from now on.
     pub(in crate::event_loop) fn steer(&mut self, balancer: BalancerId) {
         if !self.steering.has(balancer) {

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 impl Pool {
     /// A worker may have the socket by which it accepts for this lane.
-    pub fn may_have_socket(&self, id: LaneId) -> bool {
+    pub(crate) fn may_have_socket(&self, id: LaneId) -> bool {
         let Some(lane) = self.lanes.get(&id) else { return false };
         let balancer = self.balancers.get(&lane.balancer());
         balancer.is_some_and(|balancer| balancer.admission.may_have(id, lane.worker()))

@@ -49,6 +49,7 @@ impl Backoff {
     }
 
     /// Restarts left; `None` is no limit.
+    #[cfg(test)]
     pub(super) fn left(&self) -> Option<u32> {
         self.left
     }

@@ -18,7 +18,7 @@ use std::time::Instant;
 
 /// A shared address and what it hands out next to whom.
 #[derive(Clone, Debug)]
-pub struct Balancer {
+pub(crate) struct Balancer {
     id: BalancerId,
     pub(super) state: BalancerState,
     /// The lanes that may be given a connection, least recently connected first.
@@ -102,22 +102,22 @@ impl Balancer {
     }
 
     /// It gives credits: workers accept from its queue by themselves.
-    pub fn is_by_credit(&self) -> bool {
+    pub(crate) fn is_by_credit(&self) -> bool {
         self.route == Route::Credit
     }
 
     /// How its connections reach workers.
-    pub fn route(&self) -> Route {
+    pub(crate) fn route(&self) -> Route {
         self.route
     }
 
     /// Why not every worker that could accepts by itself: somebody has shut its socket down.
-    pub fn handoff_because(&self) -> Option<&'static str> {
+    pub(crate) fn handoff_because(&self) -> Option<&'static str> {
         self.admission.reason()
     }
 
     /// No worker has its socket any more.
-    pub fn is_handed_over(&self) -> bool {
+    pub(crate) fn is_handed_over(&self) -> bool {
         self.admission.is_nobody()
     }
 
@@ -147,37 +147,38 @@ impl Balancer {
     }
 
     /// Its name.
-    pub fn id(&self) -> BalancerId {
+    pub(crate) fn id(&self) -> BalancerId {
         self.id
     }
 
     /// The current state.
-    pub fn state(&self) -> BalancerState {
+    pub(crate) fn state(&self) -> BalancerState {
         self.state
     }
 
     /// Connections that the shell holds for it now.
-    pub fn held(&self) -> usize {
+    pub(crate) fn held(&self) -> usize {
         self.returned.len() + self.accepted.len()
     }
 
     /// Connections dispatched so far, counting again those that came back.
-    pub fn dispatched(&self) -> u64 {
+    pub(crate) fn dispatched(&self) -> u64 {
         self.dispatched
     }
 
     /// Lanes in rotation, the least recently connected first.
-    pub fn rotation(&self) -> impl Iterator<Item = LaneId> + '_ {
+    pub(crate) fn rotation(&self) -> impl Iterator<Item = LaneId> + '_ {
         self.rotation.iter().map(|place| place.lane)
     }
 
     /// Since when there has been no worker for it, if there is none.
-    pub fn no_worker_since(&self) -> Option<Instant> {
+    #[cfg(test)]
+    pub(crate) fn no_worker_since(&self) -> Option<Instant> {
         self.no_worker_since
     }
 
     /// There has been no worker for it for so long that connections are refused.
-    pub fn is_refusing(&self) -> bool {
+    pub(crate) fn is_refusing(&self) -> bool {
         self.refusing
     }
 
@@ -213,7 +214,7 @@ impl Balancer {
     }
 
     /// Singles that were not used in time.
-    pub fn late(&self) -> u64 {
+    pub(crate) fn late(&self) -> u64 {
         self.queue.late
     }
 

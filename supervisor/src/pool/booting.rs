@@ -12,7 +12,7 @@ const BUDGET: Duration = Duration::from_secs(5);
 
 /// What all processes of a worker have done so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Activity {
+pub(crate) struct Activity {
     /// Processor time, that of children which have ended included.
     pub spent: Duration,
     /// Processor time of the threads that live, as exactly as the kernel counts it: it changes whenever one has run.
@@ -23,7 +23,7 @@ pub struct Activity {
 
 /// Why a boot is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BootEnd {
+pub(crate) enum BootEnd {
     /// It waits.
     Waits,
     /// It has used so much processor time.

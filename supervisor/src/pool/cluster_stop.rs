@@ -169,14 +169,8 @@ impl Pool {
     }
 
     /// The cluster stops, and its workers still serve.
-    pub fn is_closing(&self) -> bool {
+    pub(crate) fn is_closing(&self) -> bool {
         self.closing.is_some()
-    }
-
-    /// Processes that run, successors and those that retire too.
-    pub fn count_processes(&self) -> usize {
-        let active = self.processes.active_ones().filter(|process: &&Process| process.is_live()).count();
-        active + self.processes.retiring().count()
     }
 
     /// When nothing runs any more and nothing will, what is left is closed and `Done` said. Only once the outbox is

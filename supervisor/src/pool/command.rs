@@ -2,7 +2,7 @@
 
 /// What can be wanted of one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
+pub(crate) enum Command {
     /// Run: now if it is down, and again if it stops.
     Start,
     /// Stop, and stay down until commanded.

@@ -65,7 +65,7 @@ impl Pool {
     }
 
     /// The addresses that processes which are ready have yet to open, each with the worker.
-    pub fn awaited(&self) -> Vec<(WorkerId, BalancerId)> {
+    pub(crate) fn awaited(&self) -> Vec<(WorkerId, BalancerId)> {
         let steps = self.rollout.iter().flat_map(|rollout| &rollout.steps);
         let ready = steps.filter(|step| self.complete_at(step).is_some() && step.is_coming());
         ready.flat_map(|step| self.missing(step).map(|wanted| (step.process, wanted.balancer))).collect()

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Timer {
+pub(crate) enum Timer {
     /// A worker in standby is to be started.
     Restart,
     /// A starting worker gives up its boot slot.

@@ -16,7 +16,7 @@ const TIMES: u32 = 4;
 
 /// What becomes of a connection that a worker makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Connecting {
+pub(crate) enum Connecting {
     /// Refused, as if the worker ran alone. `first` of this process to this address.
     Refused { first: bool },
     /// As any other.
@@ -28,7 +28,7 @@ pub enum Connecting {
 impl Pool {
     /// A process of the worker connects to the address of `to`, or to no address of the cluster. Programs test by that
     /// whether their address is free before they bind it; alone they find nobody there.
-    pub fn connects(&mut self, now: Instant, id: WorkerId, to: Option<BalancerId>) -> Connecting {
+    pub(crate) fn connects(&mut self, now: Instant, id: WorkerId, to: Option<BalancerId>) -> Connecting {
         let Some(worker) = self.processes.active(id).filter(|worker| self.is_booting(now, worker)) else {
             return Connecting::Booted;
         };
@@ -66,7 +66,7 @@ impl Pool {
     /// Whether a port that the system chooses now is for this worker alone. One that a program opens as it starts is the
     /// same in every worker; one that it opens while it serves is told to one client, who is to find this very worker. It
     /// serves once it is ready and has been given a connection, or has listened on nothing more for a while.
-    pub fn opens_for_itself(&self, now: Instant, id: WorkerId) -> bool {
+    pub(crate) fn opens_for_itself(&self, now: Instant, id: WorkerId) -> bool {
         let given = || self.lanes.values().any(|lane| lane.worker() == id && lane.was_given_any());
         let settled = |worker: &Process| {
             let last = worker.boot.last_listen();

@@ -2,7 +2,7 @@
 
 /// What the core asks to be sent; the shell knows the numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// The stop signal (SIGTERM).
     Stop,
     /// SIGKILL.
@@ -28,7 +28,7 @@ pub enum Exit {
 
 /// What follows when a worker has exited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
+pub(crate) enum Then {
     /// It is started again, because it was not asked to exit.
     Restart,
     /// It is started again, because somebody said so.

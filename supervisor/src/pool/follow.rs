@@ -172,7 +172,7 @@ impl Pool {
             return;
         };
         let wanted = effect == Effect::NotSpawned;
-        let failed = Failed::SpawnFailed { worker, error: error.clone() };
+        let failed = Failed::NotSpawned { worker, error: error.clone() };
         match role {
             Role::Current => {
                 let retry_in = if wanted {

@@ -16,7 +16,7 @@ const LONGEST_SPARED: Duration = Duration::from_secs(3600);
 
 /// How the memory of a process was measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Measure {
+pub(crate) enum Measure {
     /// Its own, and its part of what it shares with others.
     Proportional,
     /// Its own, and all that it shares: the other could not be read.

@@ -145,7 +145,7 @@ impl Pool {
 
     /// The shell is to tell of the worker at each look, be its lag zero: it is a suspect, or lagged when it was last told
     /// of, or it serves alone and has taken nothing for too long.
-    pub fn is_in_question(&self, now: Instant, id: WorkerId) -> bool {
+    pub(crate) fn is_in_question(&self, now: Instant, id: WorkerId) -> bool {
         let idle = |lane: &Lane| lane.idle_for(now) >= self.settings.health.lag_limit;
         let lagged = |worker: &Process| self.lags(worker.health.lag());
         self.is_suspect(id)

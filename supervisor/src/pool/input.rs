@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A fact the shell reports, or something somebody wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
+pub(crate) enum Input {
     /// Begin: every worker is to run.
     Start,
     /// The process exists.
@@ -128,7 +128,7 @@ pub enum Input {
 
 /// What a suspect that takes far too long was found to be doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Finding {
+pub(crate) enum Finding {
     /// It has wanted nothing but the CPU ever since it became a suspect, and had it for most of the hang limit.
     Busy,
     /// It is stopped, as by SIGSTOP.

@@ -3,7 +3,7 @@
 mod looks;
 mod status;
 
-pub use status::LaneStatus;
+pub(crate) use status::LaneStatus;
 pub(super) use status::{Eligibility, LaneState};
 
 use super::deadlines::after;
@@ -18,7 +18,7 @@ pub(super) type Lanes = BTreeMap<LaneId, Lane>;
 
 /// What the pool knows of a lane.
 #[derive(Clone, Debug)]
-pub struct Lane {
+pub(crate) struct Lane {
     worker: WorkerId,
     balancer: BalancerId,
     pub(super) state: LaneState,
@@ -169,22 +169,24 @@ impl Lane {
     }
 
     /// The incarnation that receives from it.
-    pub fn worker(&self) -> WorkerId {
+    pub(crate) fn worker(&self) -> WorkerId {
         self.worker
     }
 
     /// The shared address it stands for.
-    pub fn balancer(&self) -> BalancerId {
+    pub(crate) fn balancer(&self) -> BalancerId {
         self.balancer
     }
 
     /// It may accept until its queue is empty.
-    pub fn has_open_credit(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn has_open_credit(&self) -> bool {
         self.open
     }
 
     /// It is to take nothing for a moment, because it is far ahead of others.
-    pub fn is_resting(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn is_resting(&self) -> bool {
         self.rests
     }
 
@@ -203,7 +205,7 @@ impl Lane {
     }
 
     /// One by one: its thread is not known to wait.
-    pub fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.one_by_one && self.busy
     }
 
@@ -216,17 +218,17 @@ impl Lane {
     }
 
     /// Connections that may wait in it: an upper bound between two looks.
-    pub fn in_flight(&self) -> u64 {
+    pub(crate) fn in_flight(&self) -> u64 {
         self.sent - self.taken
     }
 
     /// The same without the void record that it is left with.
-    pub fn holds(&self) -> u64 {
+    pub(crate) fn holds(&self) -> u64 {
         self.in_flight().saturating_sub(u64::from(self.keeps_void()))
     }
 
     /// Since when something has waited in it without anything being taken.
-    pub fn waiting_since(&self) -> Option<Instant> {
+    pub(crate) fn waiting_since(&self) -> Option<Instant> {
         self.waiting_since
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// A log line, as data. The shell adds names, pids and addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
+pub(crate) enum Note {
     Started {
         worker: WorkerId,
         pid: u32,

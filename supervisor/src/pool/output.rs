@@ -5,7 +5,7 @@ use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 
 /// An order the shell carries out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
+pub(crate) enum Output {
     /// Start a process of this version for this worker; answered by `Spawned` or `SpawnFailed`.
     Spawn { worker: WorkerId, version: u32 },
     /// Read anew what a process is made of, as this version; answered by `Prepared` or `Unfit`.
@@ -86,7 +86,7 @@ pub enum Output {
 
 /// A worker or a balancer that is not as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub(crate) enum Change {
     /// The worker is in this state now. Moments that only the pool cares about (boot slot, settling) are no change.
     Worker { worker: WorkerId, state: State },
     /// The worker was cordoned or is not any more.
@@ -116,7 +116,7 @@ pub enum Outcome {
 
 impl Outcome {
     /// The exit code of a supervisor that comes to rest like this.
-    pub fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Self::Stopped | Self::Finished => 0,
             Self::Exhausted | Self::NeverStarted { .. } => 1,

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 /// The pure core of one cluster.
 #[derive(Debug)]
-pub struct Pool {
+pub(crate) struct Pool {
     pub(super) settings: Settings,
     pub(super) phase: Phase,
     /// What is told when it comes to rest.
@@ -55,7 +55,7 @@ pub struct Pool {
 
 /// Where the cluster is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub(crate) enum Phase {
     /// Not started.
     Idle,
     /// Every worker is to run.
@@ -68,7 +68,7 @@ pub enum Phase {
 
 impl Pool {
     /// A cluster that has not been started. Settings that must be at least 1 count as 1 when they are 0.
-    pub fn new(mut settings: Settings) -> Self {
+    pub(crate) fn new(mut settings: Settings) -> Self {
         settings.workers = settings.workers.max(1);
         settings.max_starting = settings.max_starting.max(1);
         let Settings { workers, balancing, health, .. } = &mut settings;
@@ -102,7 +102,7 @@ impl Pool {
     }
 
     /// Takes in a fact. Drain `poll_output` afterwards.
-    pub fn handle(&mut self, now: Instant, input: Input) {
+    pub(crate) fn handle(&mut self, now: Instant, input: Input) {
         // Inputs of the connection path only ever add a deadline, and lower it themselves; the others look again.
         let mut recount = true;
         match input {
@@ -209,7 +209,7 @@ impl Pool {
     }
 
     /// Does what is due at `now`. Drain `poll_output` afterwards.
-    pub fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
         if self.next_deadline().is_some_and(|at| at <= now) {
             self.process_timers(now);
             self.launch(now);
@@ -231,7 +231,7 @@ impl Pool {
     }
 
     /// The next order to carry out.
-    pub fn poll_output(&mut self) -> Option<Output> {
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
         if self.outbox.is_empty() {
             self.come_to_rest();
         }
@@ -246,12 +246,12 @@ impl Pool {
     }
 
     /// Whether a connection should be taken out of the balancer's accept queue now. Where not, `Resume` tells when.
-    pub fn may_accept(&self, balancer: BalancerId) -> bool {
+    pub(crate) fn may_accept(&self, balancer: BalancerId) -> bool {
         self.balancers.get(&balancer).is_some_and(Balancer::has_room)
     }
 
     /// When to call `handle_timeout`, at the latest.
-    pub fn next_deadline(&self) -> Option<Deadline> {
+    pub(crate) fn next_deadline(&self) -> Option<Deadline> {
         self.deadlines.next().map(|(at, _)| at)
     }
 

@@ -142,7 +142,7 @@ impl Pool {
     }
 
     /// Every lane that may take from the balancer has an open credit: nobody need hear of what arrives.
-    pub fn is_hushed(&self, id: BalancerId) -> bool {
+    pub(crate) fn is_hushed(&self, id: BalancerId) -> bool {
         let mut any = false;
         for lane in self.lanes.values().filter(|lane| lane.balancer() == id && lane.may_take()) {
             if !lane.open && !lane.rests {
@@ -154,7 +154,7 @@ impl Pool {
     }
 
     /// What waits in the balancer's queue is given out by credit now.
-    pub fn wants_queue(&self, id: BalancerId) -> bool {
+    pub(crate) fn wants_queue(&self, id: BalancerId) -> bool {
         self.balancers.get(&id).is_some_and(|balancer| {
             balancer.is_by_credit() && !balancer.refusing && balancer.state == BalancerState::Running
         })
@@ -171,7 +171,7 @@ impl Pool {
 
     /// Singles of the balancer's lanes that are late now, and not by far: whether their threads have been woken is to be told before the queue is
     /// looked at.
-    pub fn late_lanes(&self, now: Instant, id: BalancerId) -> impl Iterator<Item = LaneId> + '_ {
+    pub(crate) fn late_lanes(&self, now: Instant, id: BalancerId) -> impl Iterator<Item = LaneId> + '_ {
         let is_recent =
             move |lane: &Lane| lane.waiting_since().is_some_and(|since| now < after(since, WOKEN));
         let of_it = move |lane: &Lane| lane.balancer() == id && is_late(now, lane) && is_recent(lane);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Why a process is to be replaced though it works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RecycleReason {
+pub(crate) enum RecycleReason {
     /// It has held more than the limit, in bytes, in each of the last samples, and holds so many by this measure.
     Memory { bytes: u64, limit: u64, measure: Measure },
     /// It has lived for so long.

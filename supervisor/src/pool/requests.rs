@@ -10,7 +10,7 @@ const ONE: Duration = Duration::from_secs(1);
 
 /// What somebody asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Request {
+pub(crate) enum Request {
     /// Stop when the connections are done with.
     Stop,
     /// Stop without waiting for connections.
@@ -19,7 +19,7 @@ pub enum Request {
 
 /// What is to be done about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Meaning {
+pub(crate) enum Meaning {
     /// Do what it says.
     Begin,
     /// It is under way.
@@ -30,14 +30,14 @@ pub enum Meaning {
 
 /// The requests so far.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Requests {
+pub(crate) struct Requests {
     /// When the first came, and the most that was asked for since.
     under_way: Option<(Instant, Request)>,
 }
 
 impl Requests {
     /// One more has come.
-    pub fn take(&mut self, now: Instant, request: Request) -> Meaning {
+    pub(crate) fn take(&mut self, now: Instant, request: Request) -> Meaning {
         match self.under_way {
             Some((first, _)) if now >= after(first, ONE) => Meaning::Kill,
             Some((_, most)) if request <= most => Meaning::Same,
@@ -53,7 +53,7 @@ impl Requests {
     }
 
     /// Somebody has asked.
-    pub fn any(&self) -> bool {
+    pub(crate) fn any(&self) -> bool {
         self.under_way.is_some()
     }
 }

@@ -193,6 +193,11 @@ impl Pool {
             return false;
         };
         let (slot, process, stage) = (step.slot, step.process, step.stage);
+        if let (Stage::Coming | Stage::Proving(_), Some(next)) = (stage, self.came_instead(slot, process)) {
+            self.set_process(place, next);
+            self.set_stage(place, Some(Stage::Coming));
+            return true;
+        }
         let stage = match stage {
             Stage::Clearing => match self.processes.current(slot) {
                 Some(worker) if worker.id() != process => {
@@ -224,6 +229,14 @@ impl Pool {
         };
         self.set_stage(place, stage);
         true
+    }
+
+    /// The process of a step was restarted by command, so that its end says nothing against the version: its slot has gone on with this one.
+    fn came_instead(&self, slot: u32, process: WorkerId) -> Option<WorkerId> {
+        let fails = self.rollout.as_ref().is_none_or(|rollout| rollout.failed.is_some());
+        let is_gone = !fails && self.processes.active(process).is_none();
+        let current = self.processes.current(slot).filter(|current| is_gone && current.is_live())?;
+        Some(current.id())
     }
 
     fn set_process(&mut self, place: usize, process: WorkerId) {
@@ -264,12 +277,12 @@ impl Pool {
     }
 
     /// What is being rolled out.
-    pub fn rollout(&self) -> Option<&Rollout> {
+    pub(crate) fn rollout(&self) -> Option<&Rollout> {
         self.rollout.as_ref()
     }
 
     /// The versions of which a process runs or may yet be started.
-    pub fn versions_in_use(&self) -> Vec<u32> {
+    pub(crate) fn versions_in_use(&self) -> Vec<u32> {
         let own = self.processes.active_ones().map(|worker| worker.version);
         let rollout = self.rollout.iter().flat_map(|rollout| {
             let before = rollout.steps.iter().map(|step| step.before);

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// A rollout under way.
 #[derive(Clone, Debug)]
-pub struct Rollout {
+pub(crate) struct Rollout {
     pub(super) purpose: Purpose,
     /// What slots are brought to.
     pub(super) version: u32,
@@ -28,7 +28,7 @@ pub struct Rollout {
 
 /// What a rollout is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Purpose {
+pub(crate) enum Purpose {
     /// Somebody asked, and is told of the end under this number.
     Reload { ticket: u64 },
     /// A reload failed in this way, and those that it had replaced go back.
@@ -39,7 +39,7 @@ pub enum Purpose {
 
 /// Why a rollout failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Failed {
+pub(crate) enum Failed {
     /// The new process ended.
     Exited { worker: WorkerId, exit: Exit },
     /// It was not ready in time.
@@ -47,7 +47,7 @@ pub enum Failed {
     /// It hung.
     Hung { worker: WorkerId },
     /// No process came of the order to spawn.
-    SpawnFailed { worker: WorkerId, error: String },
+    NotSpawned { worker: WorkerId, error: String },
     /// The new version cannot be run at all.
     Unfit { error: String },
     /// Somebody ended it.
@@ -56,7 +56,7 @@ pub enum Failed {
 
 /// How a reload ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Reloaded {
+pub(crate) enum Reloaded {
     /// So many workers have a new process. On the addresses in `dropped` the old ones listened, and nobody does now.
     Done { workers: u32, dropped: Vec<BalancerId> },
     /// It stopped; so many workers had a new process by then, and have it still unless they were `rolled_back`.
@@ -93,7 +93,7 @@ pub(super) enum Stage {
 
 /// How many slots have their new process, are getting it, and wait for their turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub(crate) struct Progress {
     pub done: usize,
     pub under_way: usize,
     pub waiting: usize,
@@ -115,17 +115,17 @@ impl Step {
 
 impl Rollout {
     /// What it is for.
-    pub fn purpose(&self) -> &Purpose {
+    pub(crate) fn purpose(&self) -> &Purpose {
         &self.purpose
     }
 
     /// What slots are brought to.
-    pub fn version(&self) -> u32 {
+    pub(crate) fn version(&self) -> u32 {
         self.version
     }
 
     /// How far it is. Each slot counts once.
-    pub fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> Progress {
         let draining = self.steps.iter().filter(|step| step.is_draining()).count();
         let (done, under_way) = (self.done.len(), self.steps.len() - draining);
         Progress { done, under_way, waiting: self.todo.len(), draining }

@@ -2,7 +2,7 @@
 
 /// How connections reach the workers of a balancer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Route {
+pub(crate) enum Route {
     /// The shell accepts them, and hands each to a lane.
     Handoff,
     /// The queue of its socket can be seen, and workers may accept from it by themselves, on credit.

@@ -1,7 +1,9 @@
 //! What the pool is told once: how many workers, the groups of options that it goes by, and times that nobody chooses. Plain data.
 
 use crate::settings::{Balancing, Health, Listeners, Readiness, Recycle, Restart, Rollout, Stop};
-pub use crate::settings::{Drain, MemoryLimit, Policy, Ready, Rollback, Settings as Options, WhenNoWorker};
+#[cfg(test)]
+pub(crate) use crate::settings::{Drain, WhenNoWorker};
+pub(crate) use crate::settings::{Policy, Settings as Options};
 use std::time::Duration;
 
 const BOOT_SLOT: Duration = Duration::from_secs(10);
@@ -10,7 +12,7 @@ const LOOK_AFTER: Duration = Duration::from_millis(20);
 
 /// What the core is told once. The groups are those of the command line, so a new option is here as soon as it is in its group.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Number of workers, at least 1.
     pub workers: u32,
     /// How many workers may be starting (spawned, not yet ready) at a time, at least 1.
@@ -45,7 +47,7 @@ pub struct Settings {
 
 impl Settings {
     /// For so many workers of a cluster with these options.
-    pub fn new(workers: u32, max_starting: u32, options: &Options, seed: u64) -> Self {
+    pub(crate) fn new(workers: u32, max_starting: u32, options: &Options, seed: u64) -> Self {
         let Options { listeners, balancing, readiness, restart, stop, rollout, recycle, health, .. } =
             options.clone();
         Self {

@@ -16,7 +16,7 @@ pub(super) enum Door {
 
 /// Where a load balancer is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BalancerState {
+pub(crate) enum BalancerState {
     /// Its socket has failed; it is opened again at `due`.
     Standby { due: Instant },
     /// Its socket is being opened again.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 /// Where a process is in its life. `pid` is `None` until the shell has told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     /// No process. It starts at `due`, or as soon after as a boot slot is free.
     Standby { due: Option<Instant>, reason: Reason },
     /// Spawned at `since` (ordered then, while `pid` is unknown), not yet listening; holds a boot slot while
@@ -19,7 +19,7 @@ pub enum State {
 
 /// Why a slot has no process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub(crate) enum Reason {
     /// It has not been started yet.
     Unstarted,
     /// Another process follows.
@@ -34,7 +34,7 @@ pub enum Reason {
 
 /// How a process stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stop {
+pub(crate) struct Stop {
     /// The first process, once known.
     pub pid: Option<u32>,
     /// When it was spawned.
@@ -55,19 +55,19 @@ pub struct Stop {
 
 impl Stop {
     /// It finishes what it has and has not been told to stop.
-    pub fn drains(&self) -> bool {
+    pub(crate) fn drains(&self) -> bool {
         self.drain_until.is_some()
     }
 
     /// It has been killed.
-    pub fn forced(&self) -> bool {
+    pub(crate) fn forced(&self) -> bool {
         self.signal == Signal::Kill
     }
 }
 
 /// What follows when a stopping worker is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Next {
+pub(crate) enum Next {
     /// It stays down.
     Nothing,
     /// It starts again, as part of a restart.

@@ -49,7 +49,7 @@ impl Pool {
     }
 
     /// For how long the worker has been away from its wait, or has taken nothing though something waits, by now.
-    pub fn behind_for(&self, now: Instant, id: WorkerId) -> Duration {
+    pub(crate) fn behind_for(&self, now: Instant, id: WorkerId) -> Duration {
         self.processes.active(id).map_or(Duration::ZERO, |worker| self.behind(now, worker))
     }
 

@@ -66,6 +66,7 @@ impl Health {
     }
 
     /// Since when it has been a suspect for its lag.
+    #[cfg(test)]
     pub(super) fn suspect_since(&self) -> Option<Instant> {
         self.suspicion.map(|suspicion| suspicion.since)
     }

@@ -1,11 +1,12 @@
 //! The cluster is told to stop, by a signal or by a command: what the request means is asked of the core and carried out.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::pool::{Input, Meaning, Request};
 use crate::settings::duration::Human;
 use nix::sys::signal::Signal;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Says at the start what the time for a stop means for workers, where it is shorter than they would take.
     pub(in crate::event_loop) fn say_how_it_stops(&self) {
         let stop = &self.config.settings.stop;

@@ -2,6 +2,7 @@
 //! what follows.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::config::Drain as How;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::drain::idle_detector::{Report, Watched};
@@ -28,7 +29,7 @@ impl Drain {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn drain(&mut self, worker: WorkerId) {
         if !self.can_be_left_out(worker) {
             // It would be given new connections all the while: its program stops accepting when it is told to stop.
@@ -43,7 +44,7 @@ impl Shell {
         if self.config.settings.stop.drain == How::Move {
             self.begin_moving(watched);
         } else {
-            self.quiet.watch(watched);
+            self.idle_detector.watch(watched);
         }
     }
 
@@ -85,8 +86,8 @@ impl Shell {
     }
 
     /// What was found out about those that drain.
-    pub(in crate::event_loop) fn on_quiet(&mut self) {
-        while let Some((worker, report)) = self.quiet.next() {
+    pub(in crate::event_loop) fn on_drained(&mut self) {
+        while let Some((worker, report)) = self.idle_detector.next() {
             self.is_news = true;
             let is_quiet = report.quiet;
             let Some(life) = self.lives.get_mut(worker) else { continue };
@@ -101,7 +102,7 @@ impl Shell {
             if is_quiet && (self.taking_lanes(worker).any(Lane::may_follow) || self.may_still_come(worker)) {
                 // A thread that was allowed to accept is about to.
                 let watched = self.watched(worker);
-                self.quiet.watch(watched);
+                self.idle_detector.watch(watched);
             } else if is_quiet {
                 self.input(Input::Quiet { worker });
             }
@@ -128,7 +129,7 @@ impl Shell {
         if let Some(life) = self.lives.get_mut(worker) {
             self.is_news |= std::mem::take(&mut life.drain).seen.is_some();
         }
-        self.quiet.forget(worker);
+        self.idle_detector.forget(worker);
         self.end_move(worker);
     }
 

@@ -3,6 +3,7 @@
 
 use super::super::Shell;
 use super::super::connections::giving::source_of;
+use super::super::os::Os;
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::drain::handover::{Handover, Left, Moved, Taken};
 use crate::io::drain::idle_detector::Watched;
@@ -10,11 +11,11 @@ use crate::io::sockets::listener::Connection;
 use crate::pool::Input;
 use clustermon_protocol::address::Address;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Where no move is to be had, the worker drains like any other. When all stop, nobody is left to be given anything.
     pub(super) fn begin_moving(&mut self, watched: Watched) {
         if self.stop_requests.any() {
-            return self.quiet.watch(watched);
+            return self.idle_detector.watch(watched);
         }
         let worker = watched.worker;
         match Handover::start(watched, self.config.settings.stop.drain_timeout(), self.waker.clone()) {
@@ -30,7 +31,7 @@ impl Shell {
     fn cannot_move(&mut self, worker: WorkerId, why: &str) {
         self.warn_of_move(worker, why);
         let watched = self.watched(worker);
-        self.quiet.watch(watched);
+        self.idle_detector.watch(watched);
     }
 
     fn warn_of_move(&self, worker: WorkerId, why: &str) {
@@ -55,7 +56,7 @@ impl Shell {
                 // It may have others, which cannot be taken.
                 Err(left) if left.connections == 0 && left.effort.stops == 0 => {
                     let watched = self.watched(worker);
-                    self.quiet.watch(watched);
+                    self.idle_detector.watch(watched);
                 }
                 Err(left) => self.cannot_move(worker, &describe(&left)),
             }
@@ -83,7 +84,7 @@ impl Shell {
                 continue;
             };
             let source = source_of(&peer);
-            let conn = self.conns.insert(Connection { fd, peer, nonblock, balancer });
+            let conn = self.pending.insert(Connection { fd, peer, nonblock, balancer });
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });
         }
     }

@@ -2,6 +2,7 @@
 //! is.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::super::report::rollouts::{describe, done};
 use crate::api::{Event, Failure, LastReload, Reply};
 use crate::config::OnSupervisorDeath;
@@ -26,7 +27,7 @@ pub(in crate::event_loop) struct Reloads {
     dropped: Vec<(BalancerId, String)>,
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Asks the core for a new process for every worker; returns the number under which it tells the end.
     pub(in crate::event_loop) fn reload(&mut self) -> u64 {
         self.reloads.last += 1;
@@ -50,16 +51,16 @@ impl Shell {
     /// Reads anew what a worker is made of.
     pub(in crate::event_loop) fn prepare(&mut self, ticket: u64, version: u32) {
         let input = match LaunchSpec::read(&self.config, self.home.as_deref()) {
-            Ok(recipe) => {
+            Ok(launch_spec) => {
                 let used = self.pool.versions_in_use();
                 self.templates.retain(|version, _| used.contains(version));
                 match self.templates.values().next() {
-                    Some(old) if old.recipe.interception.how != recipe.interception.how => {
-                        let error = changed(old.recipe.interception, recipe.interception);
+                    Some(old) if old.launch_spec.interception.how != launch_spec.interception.how => {
+                        let error = changed(old.launch_spec.interception, launch_spec.interception);
                         Input::Unfit { ticket, error }
                     }
                     Some(old) => {
-                        let template = old.with(recipe);
+                        let template = old.with(launch_spec);
                         self.templates.insert(version, template);
                         Input::Prepared { ticket }
                     }
@@ -110,7 +111,7 @@ impl Shell {
             Reloaded::Failed { .. } => ("failed", Some(text.clone()), Err(failure(&text))),
         };
         if matches!(reloaded, Reloaded::Done { .. } | Reloaded::Failed { .. }) {
-            let ended_at = self.epoch.wall(self.now);
+            let ended_at = self.wall_clock.wall(self.now);
             let (outcome, cause) = (outcome.to_owned(), cause.clone());
             self.reloads.latest = Some(LastReload { ended_at, outcome, cause });
         }
@@ -173,7 +174,7 @@ fn culprit(failed: &Failed) -> Option<WorkerId> {
         Failed::Exited { worker, .. }
         | Failed::NotReady { worker, .. }
         | Failed::Hung { worker }
-        | Failed::SpawnFailed { worker, .. } => Some(*worker),
+        | Failed::NotSpawned { worker, .. } => Some(*worker),
         Failed::Unfit { .. } | Failed::Aborted => None,
     }
 }

@@ -2,11 +2,12 @@
 //! themselves hold the old one; nothing here can change that.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::api::Failure;
 use crate::config::Capture;
 use crate::io::output::log::file;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Opens the file anew; refused if there is none.
     pub(super) fn reopen_log(&mut self) -> Result<(), Failure> {
         let refused = |what: String| Failure::Refused { what };

@@ -1,6 +1,7 @@
 //! Who waits for the outcome of a command, and for what. Looked at once a turn; nobody is kept longer than he asked for.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::api::{Failure, Reply};
 use crate::ids::WorkerId;
 use crate::io::control::server::ClientId;
@@ -77,7 +78,7 @@ impl Waits {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Answers those whose goal is reached, or cannot be, or whose time is up.
     pub(in crate::event_loop) fn answer_waiting(&mut self) {
         if self.waits.0.is_empty() {

@@ -2,14 +2,15 @@
 //! credit.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::LaneId;
 use crate::io::lanes::lane::Lane;
 use crate::io::lanes::pulse::Pulse;
-use crate::io::lanes::trigger::{Known, Trigger};
+use crate::io::lanes::trigger::Trigger;
 use crate::pool::Input;
 use clustermon_protocol::credit::NOTES;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Tells the core how many threads accept by the lane, and whether open credits fit them.
     pub(super) fn tell_accepters(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get(&id).filter(|lane| lane.takes_credit()) else { return };
@@ -39,7 +40,7 @@ impl Shell {
             return;
         }
         let is_sole = pulse.and_then(Pulse::sole).is_some();
-        let found = wait.map(|set| Known::read(pid, set, others, lane.inode, credits.own_set()));
+        let found = wait.map(|set| self.os.registration(pid, set, others, lane.inode, credits.own_set()));
         if let Some(lane) = self.lanes.get_mut(&id) {
             let trigger = lane.registered.keep(self.now, found, changes);
             let registration = trigger.and_then(Trigger::registration).filter(|_| is_sole);

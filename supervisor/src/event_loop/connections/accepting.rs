@@ -2,6 +2,7 @@
 //! as far as the core wants it. `giving` is the second half.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::giving::source_of;
 use crate::ids::BalancerId;
 use crate::io::events::source::Source;
@@ -18,7 +19,7 @@ const BUDGET: u32 = 64;
 /// After running out of descriptors, when to try again.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
 
-impl Shell {
+impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn on_pending(&mut self, balancer: BalancerId) {
         // While requests are short there is room again in no time, and it is not worth two calls.
         let is_full = !self.pool.wants_queue(balancer) && !self.pool.may_accept(balancer);
@@ -115,13 +116,13 @@ impl Shell {
             let Some(listener) = self.listeners.get_mut(&balancer).filter(|listener| listener.pending) else {
                 return false;
             };
-            match listener.accept() {
+            match self.os.accept(listener) {
                 Ok(connection) => {
                     let source = match self.pool.settings().balancing.policy {
                         Policy::SourceHash => source_of(&connection.peer),
                         Policy::RoundRobin | Policy::LeastConnections => 0,
                     };
-                    let conn = self.conns.insert(connection);
+                    let conn = self.pending.insert(connection);
                     self.input(Input::Accepted { conn, balancer, source });
                 }
                 // A unix socket that lets nobody in says so once its queue is empty.

@@ -2,12 +2,13 @@
 //! worker, which its parent stops, and gets a lane of its own once two of them are seen to wait at the same time.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::super::requests::errno;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::kernel::pidfd;
 use crate::io::lanes::lane::Holder;
 use crate::io::lanes::thunk_socket::Answerer;
-use crate::io::process::{epoll_sets, procfs};
+use crate::io::process::epoll_sets;
 use crate::pool::Input;
 use clustermon_protocol::message::Reply;
 use clustermon_protocol::pulse::{Look, WaitsOn};
@@ -16,7 +17,7 @@ use std::io;
 /// Most lanes of one worker's forked processes, and most of these that are members; more share what they came by.
 const MAX_ADOPTED: usize = 256;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Answers a process that accepts from a lane which it did not get by listening. `unsure`: it could not see whether
     /// its parent has the epoll set as well in which it has the lane.
     pub(in crate::event_loop) fn adopt(
@@ -94,7 +95,7 @@ impl Shell {
         let inodes: Vec<u64> = lanes().map(|lane| lane.inode).collect();
         let waits = |pid: u32, look: Look| match look.waits_on {
             Some(WaitsOn::Lanes(mask)) => lanes().any(|lane| mask.may_hold(lane.holder.fd)),
-            Some(WaitsOn::Set(set)) => procfs::epoll_holds(pid, set, &inodes),
+            Some(WaitsOn::Set(set)) => self.os.set_holds(pid, set, &inodes),
             None => false,
         };
         process.pulses.iter().filter(|pulse| pulse.pid != asks).any(|pulse| {

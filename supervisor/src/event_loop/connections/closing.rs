@@ -2,10 +2,9 @@
 //! here; what follows from it is the core's to say.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::BalancerId;
-use crate::io::sockets::syn_filter;
 use crate::pool::Input;
-use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Handshakes under way are looked for this often, and no longer than this.
@@ -20,7 +19,7 @@ pub(in crate::event_loop) struct Closing {
     give_up_at: Instant,
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn close_door(&mut self, balancer: BalancerId) {
         let Some(listener) = self.listeners.get_mut(&balancer) else {
             return self.pool.handle(self.now, Input::Emptied { balancer });
@@ -31,7 +30,7 @@ impl Shell {
             self.closing.push(Closing { balancer, next: self.now, give_up_at: self.now + PATIENCE });
             return;
         }
-        if let Err(error) = syn_filter::close(listener.as_fd()) {
+        if let Err(error) = self.os.close_door(listener) {
             log::debug!("{}: whoever comes now may be let in: {error}", listener.address);
         }
         // Once more, whatever the poll has told: nothing else may come to tell.
@@ -49,7 +48,7 @@ impl Shell {
     pub(in crate::event_loop) fn look_at_doors(&mut self) {
         let mut emptied = Vec::new();
         let now = self.now;
-        let Self { closing, listeners, ready, steering, .. } = self;
+        let Self { os, closing, listeners, ready, steering, .. } = self;
         closing.retain_mut(|door| {
             let Some(listener) = listeners.get_mut(&door.balancer) else {
                 emptied.push(door.balancer);
@@ -69,7 +68,7 @@ impl Shell {
             // Where workers accept by themselves there is nothing to be done but to look.
             let group = steering.is_empty(door.balancer);
             let is_group = group.is_some();
-            match group.unwrap_or_else(|| syn_filter::is_empty(listener.as_fd())) {
+            match group.unwrap_or_else(|| os.is_door_empty(listener)) {
                 Ok(false) if now < door.give_up_at => {
                     if !is_group {
                         listener.pending = !listener.by_kernel;

@@ -2,6 +2,7 @@
 //! some worker may have no more.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::io::events::source::Source;
 use crate::io::sockets::close_events::CloseEvents;
 use crate::pool::Input;
@@ -9,7 +10,7 @@ use mio::Interest;
 use mio::unix::SourceFd;
 use std::os::fd::AsRawFd;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// A worker has as many connections as it may, or is believed to.
     pub(in crate::event_loop) fn count_soon(&mut self) {
         if let Some(open) = &mut self.open {

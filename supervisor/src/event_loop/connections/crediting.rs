@@ -4,10 +4,9 @@
 mod stalled;
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::accepting::mute;
 use crate::ids::{BalancerId, LaneId, WorkerId};
-use crate::io::kernel::descriptors;
-use crate::io::kernel::sockopt::queue_length;
 use crate::io::lanes::credit::Credits;
 use crate::io::sockets::listener::Listener;
 use crate::pool::Input;
@@ -15,7 +14,7 @@ use clustermon_protocol::record::Upward;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Tells the core how long the queue is, and what follows from it.
     pub(super) fn look_at_queue(&mut self, id: BalancerId) {
         self.tell_what_was_done(id);
@@ -23,7 +22,7 @@ impl Shell {
         let Some(listener) = self.listeners.get_mut(&id) else { return };
         // Connections may have been handed over before, to nobody who had room.
         mute(&self.poll, listener, false);
-        let Some(waiting) = queue_length(listener.as_fd()) else {
+        let Some(waiting) = self.os.queue_length(listener) else {
             listener.pending = false;
             // It has been shut down: that is told by the poll.
             return;
@@ -109,7 +108,7 @@ impl Shell {
     pub(in crate::event_loop) fn grant(&mut self, id: LaneId) {
         self.mark_given(id);
         let Some(lane) = self.lanes.get_mut(&id) else { return };
-        match lane.grant() {
+        match self.os.grant(lane) {
             Ok(()) => self.note_granted(id),
             Err(error) => self.not_sent(id, &error),
         }
@@ -117,7 +116,7 @@ impl Shell {
 
     pub(in crate::event_loop) fn open_credit(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
-        match lane.open() {
+        match self.os.open_credit(lane) {
             Ok(()) => {
                 lane.open = true;
                 lane.seen = None;
@@ -157,9 +156,9 @@ impl Shell {
         let Some(balancer) = self.lanes.get(&id).map(|lane| lane.balancer) else { return };
         self.keep_nonblocking(balancer);
         let Some(listener) = self.listeners.get_mut(&balancer) else { return };
-        match listener.accept() {
+        match self.os.accept(listener) {
             Ok(connection) => {
-                let conn = self.conns.insert(connection);
+                let conn = self.pending.insert(connection);
                 self.dispatch(conn, id);
             }
             Err(error) => {
@@ -225,7 +224,7 @@ fn set_reports(poll: &mio::Poll, listener: &mut Listener, on: bool) -> io::Resul
     Ok(())
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// What a worker says of its credits.
     pub(super) fn on_credit_word(&mut self, id: LaneId, word: Upward) {
         match word {
@@ -251,7 +250,7 @@ impl Shell {
         self.credit_listener(worker, id)?;
         let lane = self.lanes.get_mut(&id)?;
         if lane.credits.is_none() {
-            if descriptors::are_scarce(self.releases.as_fd()) {
+            if self.os.are_descriptors_scarce(self.releases.as_fd()) {
                 return None;
             }
             let made = Credits::new(self.open.is_some());

@@ -2,6 +2,7 @@
 //! them. The core decides what is refused and what is shared; here it is found out which address is meant, and told once.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::sockets::listener::{Key, Listener};
 use crate::pool::Connecting;
@@ -18,7 +19,7 @@ pub(in crate::event_loop) struct Told {
     own_port: BTreeSet<u32>,
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Answers a process that is about to connect. `Errno` refuses, `NotOwned` lets it go on, and `Owned` says that it need
     /// not ask again.
     pub(in crate::event_loop) fn on_connect(

@@ -2,6 +2,7 @@
 //! `accepting` is the first half; who is given it is the core's to say.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::{ConnId, LaneId};
 use crate::io::events::source::Source;
 use crate::io::lanes::lane::Lane;
@@ -13,14 +14,14 @@ use std::hash::{DefaultHasher, Hasher};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// The connection path: one sendmsg, one close, and word that the copy is closed.
     pub(in crate::event_loop) fn dispatch(&mut self, conn: ConnId, id: LaneId) {
         self.mark_given(id);
-        let Some(connection) = self.conns.get(conn) else { return };
+        let Some(connection) = self.pending.get(conn) else { return };
         let balancer = connection.balancer;
         let given = match self.lanes.get_mut(&id) {
-            Some(lane) => lane.give(connection),
+            Some(lane) => self.os.give(lane, connection),
             None => Err(io::ErrorKind::NotConnected.into()),
         };
         let error = match given {
@@ -28,7 +29,7 @@ impl Shell {
                 if let (Some(open), Some(lane)) = (&mut self.open, self.lanes.get(&id)) {
                     open.given(connection.fd.as_fd(), connection.peer.family(), lane.worker, self.now);
                 }
-                self.conns.close(conn);
+                self.pending.close(conn);
                 self.releases.release(ticket);
                 return;
             }

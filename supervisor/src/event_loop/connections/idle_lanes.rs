@@ -3,6 +3,7 @@
 //! looks in a row did not find it. Where a client waits, the core orders a look at once (`Output::Look`).
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::lanes::lane_owner_probe::{Answer, Found, Question, Wanted};
 use crate::io::lanes::thunk_socket::Delivery;
@@ -62,8 +63,8 @@ impl IdleLanes {
     }
 }
 
-impl Shell {
-    /// Has the scout look for the lanes of all workers that are not stopping.
+impl<O: Os> Shell<O> {
+    /// Has the lane owner probe look for the lanes of all workers that are not stopping.
     pub(in crate::event_loop) fn look_at_idle_lanes(&mut self) {
         let members = self.wanted_members();
         self.idle_lanes.begin(self.now, self.lanes.len() + members.len());
@@ -80,7 +81,7 @@ impl Shell {
         asked.retain(|worker, _| !stops(worker));
         for (worker, lanes) in asked {
             let pids = self.possible_holders(worker);
-            self.scout.ask(Question { lanes, pids, idle: true });
+            self.lane_owner_probe.ask(Question { lanes, pids, idle: true });
         }
     }
 
@@ -92,18 +93,18 @@ impl Shell {
         }
         let Some(lane) = self.lanes.get(&id) else { return };
         let waiting = lane.waiting();
-        if waiting == 0 || self.is_coming(id) || lane.is_where_it_was() {
+        if waiting == 0 || self.is_coming(id) || self.os.is_at(lane.seen_at, lane.inode) {
             self.pool.handle(self.now, Input::Looked { lane: id, waiting, held: true });
             return;
         }
         let (worker, wanted) = (lane.worker, Wanted { lane: id, inode: lane.inode, seen_at: lane.seen_at });
         let pids = self.possible_holders(worker);
-        self.scout.ask(Question { lanes: vec![wanted], pids, idle: false });
+        self.lane_owner_probe.ask(Question { lanes: vec![wanted], pids, idle: false });
     }
 
-    /// Takes in what the scout has found.
-    pub(in crate::event_loop) fn on_scout(&mut self) {
-        while let Some(Answer { lane: id, found, idle }) = self.scout.next() {
+    /// Takes in what the lane owner probe has found.
+    pub(in crate::event_loop) fn on_lane_owners(&mut self) {
+        while let Some(Answer { lane: id, found, idle }) = self.lane_owner_probe.next() {
             let Some(lane) = self.lanes.get_mut(&id) else {
                 self.on_member_found(id, found, idle);
                 continue;
@@ -112,10 +113,10 @@ impl Shell {
                 lane.seen_at = place;
             }
             let (waiting, holder, worker) = (lane.waiting(), lane.holder.pid, lane.worker);
-            // It may have been put in its place while the scout looked. And who has ended has closed nothing: what becomes
+            // It may have been put in its place while the lane owner probe looked. And who has ended has closed nothing: what becomes
             // of its lanes follows from its end, of which the loop may not have heard yet.
             let held = found != Found::Nobody
-                || lane.is_where_it_was()
+                || self.os.is_at(lane.seen_at, lane.inode)
                 || self.lives.process(worker).is_some_and(|process| process.has_ended_unheard(holder));
             if !idle || (!held && self.is_idle_lane_closed(id)) {
                 self.input(Input::Looked { lane: id, waiting, held });
@@ -123,7 +124,7 @@ impl Shell {
         }
     }
 
-    /// The scout has found the lane in no process of its worker: whether it is to be closed.
+    /// The lane owner probe has found the lane in no process of its worker: whether it is to be closed.
     pub(in crate::event_loop) fn is_idle_lane_closed(&mut self, lane: LaneId) -> bool {
         !self.is_coming(lane) && self.idle_lanes.is_closed(lane, self.now)
     }

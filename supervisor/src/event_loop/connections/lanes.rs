@@ -2,6 +2,7 @@
 //! that is the core's to say.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::giving::{arm, source_of};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::events::source::Source;
@@ -24,7 +25,7 @@ const LANE_COST: usize = 4;
 /// So many every worker may have, however few descriptors there are.
 const LEAST_LANES: usize = 32;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// A lane that the core has yet to hear of, within what one worker may have.
     pub(in crate::event_loop) fn open_lane(
         &mut self,
@@ -157,7 +158,7 @@ impl Shell {
         }
         for connection in taken {
             let source = source_of(&connection.peer);
-            let conn = self.conns.insert(connection);
+            let conn = self.pending.insert(connection);
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });
         }
     }
@@ -188,7 +189,7 @@ impl Shell {
         }
         for connection in taken.into_iter().filter(|_| !tried) {
             let source = source_of(&connection.peer);
-            let conn = self.conns.insert(connection);
+            let conn = self.pending.insert(connection);
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });
         }
         if !all {

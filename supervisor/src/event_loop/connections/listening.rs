@@ -2,17 +2,17 @@
 //! kernel's; whether a worker is to be served is the core's.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::super::requests::errno;
 use crate::config::Dispatch;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::events::source::Source;
 use crate::io::kernel::foreign::Foreign;
-use crate::io::kernel::sockopt::{cookie, queue_length};
+use crate::io::kernel::sockopt::cookie;
 use crate::io::lanes::lane::Holder;
 use crate::io::lanes::thunk_socket::Answerer;
 use crate::io::sockets::listener::{self, Facts, Key, Listener};
 use crate::io::sockets::reach::Reach;
-use crate::io::sockets::sock_diag;
 use crate::pool::{Input, Route};
 use clustermon_protocol::address::Address;
 use clustermon_protocol::env;
@@ -22,7 +22,7 @@ use mio::unix::SourceFd;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
-impl Shell {
+impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn listen(
         &mut self,
         worker: WorkerId,
@@ -66,7 +66,7 @@ impl Shell {
         let cookie = cookie(socket.as_fd())?;
         let process = self.lives.process_mut(worker);
         let owned = process.and_then(|process| process.owned.remove(&cookie));
-        let facts = Facts::of(socket.as_fd(), owned, place.path)?;
+        let facts = self.os.facts(&socket, owned, place.path)?;
         match self.by_key.get(&facts.key).copied() {
             Some(balancer) if self.listeners.get(&balancer).is_some_and(|listener| listener.by_kernel) => {
                 // No process that has the filter needs the library.
@@ -115,23 +115,16 @@ impl Shell {
                 lane.balancer == balancer
                     && lane.worker == worker
                     && lane.holder.pid == holder.pid
-                    && lane.is_where_it_was()
+                    && self.os.is_at(lane.seen_at, lane.inode)
             })
     }
 
-    /// How to find the sockets that would get some of this one's clients: those that bind() fails for, alone, though the library
-    /// has set SO_REUSEPORT. If the program has set it itself, those of exactly the address.
-    fn others_who_listen(
-        &self,
-        worker: WorkerId,
-        socket: &Foreign,
-        facts: &Facts,
-    ) -> impl Fn() -> io::Result<Vec<u64>> + use<> {
+    /// How far the socket's clients reach, if bind() failed, alone, where another socket had some of them, though the library has set
+    /// SO_REUSEPORT. `None` if the program has set it itself: then only sockets of exactly the address count.
+    fn reach(&self, worker: WorkerId, socket: &Foreign, facts: &Facts) -> Option<Reach> {
         let meant =
             self.lives.process(worker).is_some_and(|process| process.reuse_port.contains(&facts.cookie));
-        let reach = Reach::of(socket.as_fd(), facts).filter(|_| !meant);
-        let address = facts.address;
-        move || reach.map_or_else(|| sock_diag::listening_on(&address), |reach| reach.listeners())
+        Reach::of(socket.as_fd(), facts).filter(|_| !meant)
     }
 
     /// `by_kernel`: workers accept from it as they like.
@@ -144,13 +137,13 @@ impl Shell {
         backlog: i32,
         by_kernel: bool,
     ) -> io::Result<()> {
-        let others = self.others_who_listen(worker, &socket, &facts);
         let address = facts.address;
+        let reach = self.reach(worker, &socket, &facts);
         // A supervisor that is a worker of another's cluster cannot tell that one's sockets from a stranger's before it
         // has listened, which that one may take over.
         let nested = std::env::var_os(env::SOCKET).is_some();
         if !nested {
-            self.refuse_strangers(worker, &address, 0, &others)?;
+            self.refuse_strangers(worker, &address, 0, reach)?;
         }
         let file = match &facts.key {
             // Without its file, clients find another socket at the path, whose turn comes when that listens.
@@ -159,10 +152,10 @@ impl Shell {
         };
         let backlog = backlog.max(i32::try_from(self.config.settings.listeners.backlog).unwrap_or(i32::MAX));
         let key = facts.key.clone();
-        let mut listener = Listener::open(id, socket, facts, file, backlog, by_kernel)?;
+        let mut listener = self.os.listen(id, socket, facts, file, backlog, by_kernel)?;
         listener.handoff_because = (!by_kernel).then(|| self.handoff_because(&listener)).flatten();
         if nested && !listener.is_taken_over()? {
-            self.refuse_strangers(worker, &address, listener.inode, &others)?;
+            self.refuse_strangers(worker, &address, listener.inode, reach)?;
         }
         let fd = listener.as_fd().as_raw_fd();
         self.poll.registry().register(
@@ -199,8 +192,8 @@ impl Shell {
         socket: &Foreign,
         facts: &Facts,
     ) -> io::Result<()> {
-        let others = self.others_who_listen(worker, socket, facts);
-        self.refuse_strangers(worker, &facts.address, 0, &others)
+        let reach = self.reach(worker, socket, facts);
+        self.refuse_strangers(worker, &facts.address, 0, reach)
     }
 
     /// An error where a socket that is not the cluster's, nor this one, would get some of the clients.
@@ -209,14 +202,14 @@ impl Shell {
         worker: WorkerId,
         address: &Address,
         own: u64,
-        others: &dyn Fn() -> io::Result<Vec<u64>>,
+        reach: Option<Reach>,
     ) -> io::Result<()> {
         let ours = |inode: &u64| {
             *inode == own
                 || self.listeners.values().any(|listener| listener.inode == *inode)
                 || self.steering.has_socket(*inode)
         };
-        let mut strangers = others()?;
+        let mut strangers = self.os.listeners_beside(reach, address)?;
         strangers.retain(|inode| !ours(inode));
         if strangers.is_empty() {
             return Ok(());
@@ -233,7 +226,7 @@ impl Shell {
             Some("a unix socket")
         } else if listener.is_taken_over().unwrap_or(true) {
             Some("the socket is that of an outer cluster")
-        } else if queue_length(listener.as_fd()).is_none() {
+        } else if self.os.queue_length(listener).is_none() {
             Some("the kernel does not tell the length of its queue")
         } else {
             None

@@ -2,16 +2,16 @@
 //! and who is in one, asks threads to say when they wait again, and hears them. What follows from that is the core's.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::giving::arm;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::lanes::lane::Lane;
-use crate::io::lanes::pulse::{Pulse, monotonic};
-use crate::io::process::procfs;
+use crate::io::lanes::pulse::Pulse;
 use crate::pool::{Input, Policy};
 use std::collections::HashMap;
 use std::time::Duration;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Looks how long requests are, and tells the core where that has changed. A thread that has been away from its wait
     /// for `late` or longer is not waited for: that it lags says more than that it is in a request.
     pub(in crate::event_loop) fn look_at_requests(&mut self, late: Duration) {
@@ -19,12 +19,12 @@ impl Shell {
         if self.pool.settings().balancing.policy == Policy::SourceHash {
             return;
         }
-        let now = monotonic();
+        let now = self.os.monotonic();
         for pulse in self.lives.iter_mut().flat_map(|(_, life)| &mut life.process.pulses) {
             let pid = pulse.pid;
             match pulse.sole() {
                 Some(look) if Duration::from_nanos(look.away(now)) < late => {
-                    pulse.requests.look(&look, now, || procfs::account(pid, look.tid));
+                    pulse.requests.look(&look, now, || self.os.spent(pid, look.tid));
                 }
                 Some(_) | None => pulse.requests.forget(),
             }

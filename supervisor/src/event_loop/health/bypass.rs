@@ -2,10 +2,10 @@
 //! library. It finds out why and says so, once for each process of a worker; it takes nobody out of rotation.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::monitor::joined;
 use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
-use crate::io::lanes::pulse::monotonic;
 use crate::io::process::procfs;
 use std::collections::HashMap;
 use std::io;
@@ -42,7 +42,7 @@ impl Bypass {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// A process of the worker says that the kernel does not let it receive.
     pub(in crate::event_loop) fn on_barred(&mut self, worker: WorkerId, pid: u32, errno: u8) {
         let filtered = match procfs::filters(pid) {
@@ -100,13 +100,13 @@ impl Shell {
     /// One of its threads waits on an epoll set that holds one of its lanes.
     fn waits_for_lane(&self, worker: WorkerId) -> bool {
         self.recognise(worker);
-        self.lives.process(worker).is_some_and(|process| joined(process, monotonic()).serving > 0)
+        self.lives.process(worker).is_some_and(|process| joined(process, self.os.monotonic()).serving > 0)
     }
 
     /// Connections that it has taken, waits that it has entered, ticks that it has used.
     fn activity(&self, worker: WorkerId) -> Option<(u64, u64, (u64, u64))> {
         let process = self.lives.process(worker)?;
-        let reading = joined(process, monotonic());
+        let reading = joined(process, self.os.monotonic());
         let mut pids = self.pids(worker);
         pids.extend(process.pulses.iter().map(|pulse| pulse.pid));
         pids.sort_unstable();

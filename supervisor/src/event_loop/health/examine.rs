@@ -2,6 +2,7 @@
 //! finds facts and their evidence; whether they amount to a hang is the core's to say.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::finding::{self, Seen};
 use crate::ids::WorkerId;
 use crate::io::lanes::pulse::Pulse;
@@ -27,13 +28,13 @@ pub(in crate::event_loop) struct Baseline {
 }
 
 /// The serving threads of a worker: process, thread, and what it is doing.
-fn serving(process: &Process) -> Vec<(u32, u32, Thread)> {
+fn serving(os: &impl Os, process: &Process) -> Vec<(u32, u32, Thread)> {
     let threads = |pulse: &Pulse| {
         let pid = pulse.pid;
         pulse
             .serving()
             .into_iter()
-            .filter_map(move |tid| Some((pid, tid, procfs::thread(pid, tid)?)))
+            .filter_map(move |tid| Some((pid, tid, os.thread(pid, tid)?)))
             .collect::<Vec<_>>()
     };
     process.pulses.iter().flat_map(threads).collect()
@@ -56,7 +57,7 @@ impl Baseline {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// A suspect in a debugger's hands is told of at every look: the moment after it is let go it is no worse.
     pub(super) fn excuse_traced(&mut self, worker: WorkerId) {
         if self.lives.process(worker).is_some_and(is_traced) {
@@ -83,7 +84,7 @@ impl Shell {
             lag >= look * LOOKS_A_LIMIT && away.is_some_and(|away| away > since)
         };
         if life.baseline.as_ref().is_none_or(|baseline| is_over(baseline.since)) {
-            life.baseline = Some(Baseline::begin(self.now, &serving(&life.process)));
+            life.baseline = Some(Baseline::begin(self.now, &serving(&self.os, &life.process)));
         }
     }
 
@@ -101,7 +102,7 @@ impl Shell {
             (self.config.settings.health.dump_signal, self.lives.get_mut(worker))
             && let Ok(signal) = Signal::try_from(signal)
         {
-            life.process.send(signal);
+            life.process.send(&self.os, signal);
             life.dumps_until.get_or_insert(self.now + DUMP_TIME);
         }
     }
@@ -116,7 +117,7 @@ impl Shell {
         let (now, stop) = (self.now, self.stop_signal());
         for (_, life) in self.lives.iter_mut() {
             if life.dumps_until.take_if(|due| *due <= now).is_some() {
-                life.process.stop(stop);
+                life.process.stop(&self.os, stop);
             }
         }
     }
@@ -129,7 +130,7 @@ impl Shell {
         pids.sort_unstable();
         pids.dedup();
         let threads: Option<Vec<_>> =
-            pids.into_iter().map(|pid| Some((pid, pid, procfs::thread(pid, pid)?))).collect();
+            pids.into_iter().map(|pid| Some((pid, pid, self.os.thread(pid, pid)?))).collect();
         threads.filter(|all| all.iter().all(|(_, _, thread)| thread.is_stopped())).unwrap_or_default()
     }
 
@@ -137,7 +138,7 @@ impl Shell {
     pub(in crate::event_loop) fn examine(&mut self, worker: WorkerId) {
         self.recognise(worker);
         let Some(life) = self.lives.get(worker) else { return };
-        let mut threads = serving(&life.process);
+        let mut threads = serving(&self.os, &life.process);
         if threads.is_empty() {
             threads = self.stopped(worker);
         }

@@ -2,9 +2,9 @@
 //! core's to say; starting another is its parent's.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::examine::Baseline;
 use crate::ids::LaneId;
-use crate::io::kernel::pidfd;
 use crate::io::process::procfs;
 use crate::pool::Input;
 use nix::sys::signal::Signal;
@@ -18,16 +18,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug, Default)]
 pub(in crate::event_loop) struct Holders {
     /// When they are killed.
-    ending: Vec<(Instant, OwnedFd)>,
+    ending: Vec<(Instant, u32, OwnedFd)>,
 }
 
 impl Holders {
     pub(in crate::event_loop) fn next_deadline(&self) -> Option<Instant> {
-        self.ending.iter().map(|(due, _)| *due).min()
+        self.ending.iter().map(|(due, _, _)| *due).min()
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Carries out the order to examine the process that holds a lane. At the first look only the counting begins.
     pub(in crate::event_loop) fn examine_holder(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get(&id) else { return };
@@ -40,7 +40,7 @@ impl Shell {
             tids.push(pid);
         }
         let threads: Vec<_> =
-            tids.into_iter().filter_map(|tid| Some((pid, tid, procfs::thread(pid, tid)?))).collect();
+            tids.into_iter().filter_map(|tid| Some((pid, tid, self.os.thread(pid, tid)?))).collect();
         if threads.is_empty() {
             return;
         }
@@ -62,18 +62,19 @@ impl Shell {
         // Its number may be another's by now, its descriptor not.
         let process = self.lives.process(lane.worker);
         let Some(pidfd) = process.and_then(|process| process.pidfd_of(lane.holder.pid)) else { return };
-        pidfd::send(pidfd, self.stop_signal());
+        let pid = lane.holder.pid;
+        self.os.send(pid, pidfd, self.stop_signal());
         match pidfd.try_clone() {
-            Ok(pidfd) => self.holders.ending.push((self.now + PATIENCE, pidfd)),
-            Err(_) => pidfd::send(pidfd, Signal::SIGKILL),
+            Ok(pidfd) => self.holders.ending.push((self.now + PATIENCE, pid, pidfd)),
+            Err(_) => self.os.send(pid, pidfd, Signal::SIGKILL),
         }
     }
 
     /// Kills those that have had their time.
     pub(in crate::event_loop) fn kill_holders(&mut self) {
         let now = self.now;
-        for (_, pidfd) in self.holders.ending.extract_if(.., |(due, _)| *due <= now) {
-            pidfd::send(&pidfd, Signal::SIGKILL);
+        for (_, pid, pidfd) in self.holders.ending.extract_if(.., |(due, _, _)| *due <= now) {
+            self.os.send(pid, &pidfd, Signal::SIGKILL);
         }
     }
 }

@@ -2,10 +2,11 @@
 //! the core and to whoever asked; it judges nobody.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::examine::LOOKS_A_LIMIT;
 use crate::api::{Event, Health};
 use crate::ids::WorkerId;
-use crate::io::lanes::pulse::{Reading, monotonic};
+use crate::io::lanes::pulse::Reading;
 use crate::io::launch::worker_processes::Process;
 use crate::io::process::procfs;
 use crate::pool::Input;
@@ -67,7 +68,7 @@ pub(in crate::event_loop) fn joined(process: &Process, now: u64) -> Reading {
     joined
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Looks and samples, as far as it is time.
     pub(in crate::event_loop) fn monitor(&mut self) {
         let due = |at: Option<Instant>, now: Instant| at.is_some_and(|at| at <= now);
@@ -96,7 +97,7 @@ impl Shell {
 
     /// The core is told of whoever lags by half of the limit or more, and of those it asks about.
     fn look_at_pages(&mut self, look: Duration) {
-        let (limit, now) = (look * LOOKS_A_LIMIT, monotonic());
+        let (limit, now) = (look * LOOKS_A_LIMIT, self.os.monotonic());
         for pulse in self.lives.processes().flat_map(|process| &process.pulses) {
             if pulse.away(now) >= limit / 2 {
                 pulse.free_ended(procfs::threads);
@@ -132,7 +133,7 @@ impl Shell {
         let members = self.steering.of(worker).map(|(_, member)| member.inode);
         let inodes: Vec<u64> = lanes.map(|lane| lane.inode).chain(members).collect();
         let pulses = self.lives.process(worker).into_iter().flat_map(|process| &process.pulses);
-        pulses.filter(|pulse| pulse.recognise(|pid, set| procfs::epoll_holds(pid, set, &inodes))).count() > 0
+        pulses.filter(|pulse| pulse.recognise(|pid, set| self.os.set_holds(pid, set, &inodes))).count() > 0
     }
 
     fn take_pulses(&mut self) {
@@ -166,7 +167,7 @@ impl Shell {
         for pulse in process.pulses.iter().filter(|pulse| pulse.serving().len() > 1) {
             pulse.free_ended(procfs::threads);
         }
-        let reading = joined(process, monotonic());
+        let reading = joined(process, self.os.monotonic());
         let total = process.counted().into_iter().filter_map(procfs::sample).fold(
             procfs::Sample::default(),
             |sum, one| procfs::Sample {
@@ -187,7 +188,7 @@ impl Shell {
         let spent = total.ticks.saturating_sub(watched.ticks) * 1_000_000 / procfs::ticks_a_second();
         let worst = watched.worst.max(reading.lag);
         let health = Health {
-            reported_at: self.epoch.wall(self.now),
+            reported_at: self.wall_clock.wall(self.now),
             lag_ms: milliseconds(reading.lag),
             worst_lag_ms: milliseconds(worst),
             serving_threads: reading.serving,

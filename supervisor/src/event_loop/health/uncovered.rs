@@ -4,6 +4,7 @@
 mod watch;
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
 use crate::io::sockets::unmanaged_listener::{Look, Suspects, UnmanagedListener};
@@ -11,7 +12,7 @@ use crate::pool::Input;
 use watch::Verdict;
 pub(in crate::event_loop) use watch::Watch;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// The worker says that it is ready. One that has no lane is looked at first: whoever listens without the library is
     /// not where connections come.
     pub(in crate::event_loop) fn says_ready(&mut self, worker: WorkerId) {
@@ -48,7 +49,7 @@ impl Shell {
             if let Some(watch) = self.uncovered(worker) {
                 watch.looks(now);
                 let library = watch.library.clone();
-                self.scout.ask_unmanaged(
+                self.lane_owner_probe.ask_unmanaged(
                     worker,
                     Suspects { pids, rules: self.config.settings.listeners.rules(), library },
                 );
@@ -67,7 +68,7 @@ impl Shell {
 
     /// Takes in what was found.
     pub(in crate::event_loop) fn on_uncovered(&mut self) {
-        while let Some((worker, look)) = self.scout.next_unmanaged() {
+        while let Some((worker, look)) = self.lane_owner_probe.next_unmanaged() {
             if self.has_lane(worker) {
                 self.is_covered(worker);
                 continue;

@@ -2,6 +2,7 @@
 //! themselves, of which it has copies; never the program's memory. Whatever is not for the cluster goes on in the kernel.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::super::requests::errno;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::events::source::Source;
@@ -38,7 +39,7 @@ enum Answer {
     Fail(i32),
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Has the poll tell of calls of the worker.
     pub(in crate::event_loop) fn hear_calls(&self, worker: WorkerId, notifier: &Notifier) -> io::Result<()> {
         let fd = notifier.as_fd().as_raw_fd();

@@ -2,12 +2,11 @@
 //! share, and whether they are stopped. It looks; the core judges.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::{BalancerId, WorkerId};
-use crate::io::kernel::sockopt::queue_length;
 use crate::io::sockets::sock_diag::tcp;
 use crate::pool::Input;
 use std::collections::{BTreeMap, BTreeSet};
-use std::os::fd::AsFd;
 use std::time::Duration;
 
 /// For how long the one that has waited longest has waited, by balancer; none where nobody waits.
@@ -17,12 +16,12 @@ pub(in crate::event_loop) type Ages = BTreeMap<BalancerId, Duration>;
 #[derive(Debug, Default)]
 pub(in crate::event_loop) struct Queues(BTreeSet<BalancerId>);
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Looks at the queues. Where nobody waited at the look before this one nobody can have waited for long.
     pub(in crate::event_loop) fn look_at_kernel_queues(&mut self) -> Ages {
         let (mut ages, mut waiting, mut told) = (Ages::new(), BTreeSet::new(), Vec::new());
         for (&id, listener) in self.listeners.iter().filter(|(_, listener)| listener.by_kernel) {
-            let count = queue_length(listener.as_fd()).unwrap_or(0);
+            let count = self.os.queue_length(listener).unwrap_or(0);
             told.push(Input::Queued { balancer: id, waiting: count });
             if count == 0 {
                 continue;

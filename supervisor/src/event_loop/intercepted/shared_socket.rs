@@ -3,6 +3,7 @@
 
 use super::super::Shell;
 use super::super::connections::accepting::mute;
+use super::super::os::Os;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::kernel::foreign::Foreign;
 use crate::io::lanes::lane::{Holder, Lane};
@@ -13,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// What `status` says of the level.
 pub(in crate::event_loop) const SHARED: &str = "workers share one listening socket: one that is cordoned, lags or is told to stop takes part until it closes it";
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// The socket that is to stand where a worker's own, which is about to listen on the balancer's address, stands. The first worker's
     /// own has become the balancer's, and is this one.
     pub(super) fn socket_for(&self, balancer: BalancerId) -> Option<BorrowedFd<'_>> {
@@ -50,7 +51,7 @@ impl Shell {
             .ok_or_else(gone)?;
         let is_its = |lane: &Lane| {
             (lane.worker, lane.balancer, lane.holder.pid) == (worker, balancer, holder.pid)
-                && !lane.is_where_it_was()
+                && !self.os.is_at(lane.seen_at, lane.inode)
         };
         if let Some((id, lane)) = self.lanes.iter_mut().find(|(_, lane)| is_its(lane)) {
             (lane.holder, lane.seen_at) = (holder, holder);

@@ -2,6 +2,7 @@
 //! comes to wait there, and its descriptors are free again. It ends no process.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::WorkerId;
 use crate::io::lanes::lane_owner_probe::{Question, Wanted};
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ impl Bereaved {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// A process of the worker has ended.
     pub(in crate::event_loop) fn has_ended(&mut self, worker: WorkerId, pid: u32) {
         let held = self.lanes.values().any(|lane| lane.worker == worker && lane.holder.pid == pid);
@@ -55,7 +56,7 @@ impl Shell {
                 continue;
             }
             let pids = self.possible_holders(worker);
-            self.scout.ask(Question { lanes, pids, idle: false });
+            self.lane_owner_probe.ask(Question { lanes, pids, idle: false });
             if let (Some(pause), Some(life)) = (PAUSES.get(looks + 1), self.lives.get_mut(worker)) {
                 life.bereaved.0.push(Look { due: now + *pause, pid, looks: looks + 1 });
             }

@@ -182,6 +182,13 @@ impl Lives {
         self.get_mut(worker).map(|life| &mut life.process)
     }
 
+    /// Nothing is kept, of anybody.
+    #[cfg(feature = "simulation")]
+    pub(in crate::event_loop) fn is_bare(&self) -> bool {
+        let is_nobody = self.living.is_empty() && self.ending.is_none();
+        is_nobody && self.tokens.is_empty() && self.members.is_empty() && self.ears.is_empty()
+    }
+
     pub(in crate::event_loop) fn contains(&self, worker: WorkerId) -> bool {
         self.living.contains_key(&worker)
     }

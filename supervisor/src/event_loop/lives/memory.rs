@@ -1,13 +1,14 @@
 //! Has the memory of a worker measured off the loop when the core wants to know, and tells it what was found.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::WorkerId;
 use crate::pool::Input;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn measure_memory(&mut self, worker: WorkerId) {
         let Some(process) = self.lives.process(worker) else { return };
-        if let Err(error) = self.gauge.ask(worker, process.counted()) {
+        if let Err(error) = self.memory_gauge.ask(worker, process.counted()) {
             log::warn!("memory cannot be measured: cannot start a thread: {error}");
             self.pool.handle(self.now, Input::MemoryMeasured { worker, bytes: None });
         }
@@ -15,7 +16,7 @@ impl Shell {
 
     /// Takes in what was measured.
     pub(in crate::event_loop) fn on_measured(&mut self) {
-        while let Some((worker, bytes)) = self.gauge.next() {
+        while let Some((worker, bytes)) = self.memory_gauge.next() {
             self.input(Input::MemoryMeasured { worker, bytes });
         }
     }

@@ -2,6 +2,7 @@
 //! worker had promised to say that it lives.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::super::report::Span;
 use crate::config::Ready;
 use crate::ids::WorkerId;
@@ -62,7 +63,7 @@ impl Ears {
         self.workers.try_remove(ear.place);
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "simulation"))]
     pub(in crate::event_loop) fn is_empty(&self) -> bool {
         self.workers.is_empty()
     }
@@ -84,7 +85,7 @@ impl Ear {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Somebody has written to the socket at this place.
     pub(in crate::event_loop) fn on_notified(&mut self, place: usize) {
         if let Some(&worker) = self.lives.ears.workers.get(place) {

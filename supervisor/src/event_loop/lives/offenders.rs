@@ -2,11 +2,12 @@
 //! counts what each may have of what is everybody's; it ends nobody.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::WorkerId;
 use crate::io::kernel::descriptors;
 use std::fmt::Display;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Says what a process has done that no thunk does; of each worker only so often.
     pub(in crate::event_loop) fn accuse(&mut self, pid: u32, uid: u32, what: impl Display) {
         let worker = match self.last_accused {
@@ -38,7 +39,7 @@ impl Shell {
 
     /// Tells of those who have connected and asked nothing.
     pub(in crate::event_loop) fn accuse_silent(&mut self) {
-        while let Some((pid, uid)) = self.intercept.next_silent() {
+        while let Some((pid, uid)) = self.thunk_socket.next_silent() {
             self.accuse(pid, uid, "connected and asked nothing");
         }
     }

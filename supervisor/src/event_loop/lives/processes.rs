@@ -2,12 +2,14 @@
 //! the end. Restarts are the core's to order.
 
 use super::super::Shell;
+use super::super::os::{self, Os, Start};
 use super::life::{Life, watch};
 use super::notices::Ear;
 use crate::ids::WorkerId;
-use crate::io::kernel::{descriptors, pidfd, random};
+use crate::io::kernel::{descriptors, pidfd};
 use crate::io::launch::interception::How;
-use crate::io::launch::worker_processes::{self, Ended, Heirs, Kind, Member, Process};
+use crate::io::launch::process_calls::Ended;
+use crate::io::launch::worker_processes::{self, Heirs, Kind, Member, Process};
 use crate::io::process::leftovers::digits;
 use crate::io::process::process_tree::children;
 use crate::io::readiness::s6_ready::Told;
@@ -17,7 +19,6 @@ use clustermon_protocol::env;
 use nix::sys::signal::Signal;
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
 use std::time::Duration;
 
 /// How long a process may take to end after it was killed.
@@ -35,7 +36,7 @@ struct Begun {
     calls: Option<Notifier>,
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn logical_id(&self, worker: WorkerId) -> &str {
         self.ids.get(worker.slot as usize).map_or("?", String::as_str)
     }
@@ -79,7 +80,7 @@ impl Shell {
         ear: Option<&Ear>,
         told: Option<Told>,
     ) -> io::Result<Begun> {
-        let token = random::bytes()?;
+        let token = self.os.token()?;
         let mut own = self.notify_variables(ear);
         own.extend([(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, digits(&token))]);
         let wanted = self.hooks.environment.as_ref().map(|make| make(self.logical_id(worker)));
@@ -88,21 +89,22 @@ impl Shell {
         let output = self.outputs.attach(worker, &id, on_trial, self.poll.registry())?;
         // A worker without it would listen outside of the cluster.
         let template = self.templates.get(&version).ok_or(io::ErrorKind::NotFound)?;
-        let thunk = match template.recipe.interception.how {
-            How::Preload => Some(self.thunk.ensure()?),
+        let thunk = match template.launch_spec.interception.how {
+            How::Preload => Some(self.os.library(&mut self.thunk)?),
             How::Seccomp => None,
         };
-        let library = thunk.and_then(Path::file_name).unwrap_or_default().to_owned();
-        let mut spawned = template.spawn(thunk, &own, wanted, output, told)?;
+        let library = thunk.map(os::name_of).unwrap_or_default();
+        let start = Start { template, own: &own, wanted, output, told };
+        let mut spawned = self.os.spawn(thunk, start)?;
         let calls = spawned.filter.take().map(|filter| {
             log::debug!("worker {id}: the seccomp filter is on: {:?}", filter.terms);
             Notifier::new(filter.notifier)
         });
         let heard = calls.as_ref().map_or(Ok(()), |calls| self.hear_calls(worker, calls));
         heard.and_then(|()| watch(self.poll.registry(), worker, &spawned.pidfd)).inspect_err(|_| {
-            pidfd::send(&spawned.pidfd, Signal::SIGKILL);
+            self.os.send(spawned.pid, &spawned.pidfd, Signal::SIGKILL);
             pidfd::wait(&spawned.pidfd, SWEEP);
-            pidfd::reap(spawned.pid);
+            let _ = self.os.end_of(spawned.pid, &spawned.pidfd, true);
         })?;
         Ok(Begun { process: Process::new(spawned, token), library, calls })
     }
@@ -142,13 +144,13 @@ impl Shell {
         };
         if self.lives.join(worker, Member { pid, pidfd, kind }, self.poll.registry()) {
             let pids = self.pids(worker);
-            self.quiet.update(worker, pids);
+            self.idle_detector.update(worker, pids);
         }
     }
 
     pub(in crate::event_loop) fn on_child(&mut self, worker: WorkerId) {
         if let Some(process) = self.lives.process_mut(worker).filter(|process| process.ended.is_none()) {
-            process.look();
+            process.look(&self.os);
             let (pid, ended) = (process.pid, process.ended.is_some());
             self.bury_if_gone(worker);
             if ended {
@@ -162,8 +164,8 @@ impl Shell {
         let stop = self.stop_signal();
         let Some((worker, member)) = self.lives.part(place, self.poll.registry()) else { return };
         if let Some(process) = self.lives.process_mut(worker) {
-            process.member_ended(&member);
-            process.member_gone(stop);
+            process.member_ended(&self.os, &member);
+            process.member_gone(&self.os, stop);
         }
         self.bury_if_gone(worker);
         self.has_ended(worker, member.pid);
@@ -176,7 +178,7 @@ impl Shell {
         // Everybody else who is to hear of the end hears of it here: with the record goes the rest.
         self.no_longer_drains(worker);
         let Some(mut life) = self.lives.take(worker, self.poll.registry()) else { return };
-        life.process.bury();
+        life.process.bury(&self.os);
         self.look_for_remains_of(worker, life.process.token, std::mem::take(&mut life.below));
         self.outputs.exited(worker, self.poll.registry());
         let exit = self.exit_of(&life.process);
@@ -276,13 +278,13 @@ impl Shell {
         }
         let Some(process) = self.lives.process_mut(worker) else { return };
         match signal {
-            Ordered::Stop => process.stop(stop),
-            Ordered::Kill => process.kill(),
-            Ordered::HangUp => process.send(Signal::SIGHUP),
-            Ordered::Abort => process.stop(Signal::SIGABRT),
-            Ordered::Debug => process.send(Signal::SIGUSR1),
+            Ordered::Stop => process.stop(&self.os, stop),
+            Ordered::Kill => process.kill(&self.os),
+            Ordered::HangUp => process.send(&self.os, Signal::SIGHUP),
+            Ordered::Abort => process.stop(&self.os, Signal::SIGABRT),
+            Ordered::Debug => process.send(&self.os, Signal::SIGUSR1),
             Ordered::Number(number) => match Signal::try_from(number) {
-                Ok(signal) => process.send(signal),
+                Ok(signal) => process.send(&self.os, signal),
                 Err(_) => log::error!("worker {worker}: there is no signal {number}"),
             },
         }

@@ -2,6 +2,7 @@
 //! program takes a connection, by what it answers, or by a newline of it. The core is told, and decides.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::config::Ready;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::events::source::Source;
@@ -58,7 +59,7 @@ impl Readiness {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// The worker listens.
     pub(in crate::event_loop) fn may_be_ready(&mut self, worker: WorkerId) {
         let wait = match self.config.settings.readiness.ready {
@@ -210,7 +211,7 @@ impl Shell {
             let source = Source::Probe(worker).into();
             self.poll.registry().register(&mut SourceFd(&fd), source, Interest::READABLE)?;
         }
-        let ticket = lane.give(&connection)?;
+        let ticket = self.os.give(lane, &connection)?;
         drop(connection);
         self.releases.release(ticket);
         Ok((id, probe))

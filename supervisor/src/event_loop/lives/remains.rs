@@ -2,7 +2,8 @@
 //! control, would pile up, one a restart. Only what is provably a worker's is touched, and only where orphans become
 //! children of this process.
 
-use super::super::{Shell, clock};
+use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::WorkerId;
 use crate::io::kernel::pidfd;
 use crate::io::process::leftovers::{self, Seen};
@@ -60,7 +61,7 @@ impl Remains {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// The worker is about to be told to end: what is below it now is its own, whatever that does to its environment.
     pub(super) fn note_descendants(&mut self, worker: WorkerId) {
         if self.signals.is_some() {
@@ -82,16 +83,16 @@ impl Shell {
         if self.signals.is_none() {
             return;
         }
-        let kill_at = if self.remains.at_once { clock() } else { clock() + GRACE };
+        let kill_at = if self.remains.at_once { self.os.now() } else { self.os.now() + GRACE };
         let mut asked: HashSet<u32> = self.remains.asked.iter().map(|asked| asked.pid).collect();
-        while clock() < kill_at + SWEEP {
+        while self.os.now() < kill_at + SWEEP {
             let left: Vec<u32> = children().into_iter().filter(|pid| !pidfd::reap(*pid)).collect();
             if left.is_empty() {
                 break;
             }
             for pid in left {
                 let Ok(pidfd) = pidfd::open(pid) else { continue };
-                let left = kill_at.saturating_duration_since(clock());
+                let left = kill_at.saturating_duration_since(self.os.now());
                 if left.is_zero() {
                     log::warn!("process {pid} outlived its worker: killed");
                     pidfd::send(&pidfd, Signal::SIGKILL);

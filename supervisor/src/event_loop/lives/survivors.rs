@@ -2,15 +2,17 @@
 //! whose parent was told to stop, and died of it without a word to them, are told by the supervisor.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::WorkerId;
-use crate::io::launch::worker_processes::{Ended, Kind};
+use crate::io::launch::process_calls::Ended;
+use crate::io::launch::worker_processes::Kind;
 use crate::pool::{Exit, Input};
 use std::time::Duration;
 
 /// A parent may have told its children and not have waited for them: told twice, some give up at once what they finish.
 const GRACE: Duration = Duration::from_secs(1);
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// The first process of the worker has ended, and it is not gone.
     pub(super) fn first_has_ended(&mut self, worker: WorkerId) {
         let Some(life) = self.lives.get_mut(worker).filter(|life| !life.process.members.is_empty()) else {
@@ -43,7 +45,7 @@ impl Shell {
         let (now, signal) = (self.now, self.stop_signal());
         for (_, life) in self.lives.iter_mut() {
             if life.survivors_at.take_if(|due| *due <= now).is_some() {
-                life.process.send_to(Kind::Forked, signal);
+                life.process.send_to(&self.os, Kind::Forked, signal);
             }
         }
     }

@@ -2,8 +2,9 @@
 //! stopped by its terminal again goes on, so that its handler can end it.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::WorkerId;
-use crate::io::process::suspended::{Suspension, news};
+use crate::io::process::suspended::Suspension;
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
 
@@ -37,14 +38,15 @@ impl Suspended {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Asks of each worker whether it was stopped or continued.
     pub(in crate::event_loop) fn look_for_suspended(&mut self) {
         let mut changed = Vec::new();
         for (worker, life) in self.lives.iter() {
             // One whose connections are taken is stopped by us, for a moment.
             if life.process.ended.is_none() && life.moving.is_none() {
-                changed.extend(news(&life.process.pidfd).map(|news| (worker, news)));
+                let news = self.os.suspension(life.process.pid, &life.process.pidfd);
+                changed.extend(news.map(|news| (worker, news)));
             }
         }
         for (worker, news) in changed {
@@ -71,7 +73,7 @@ impl Shell {
         for (_, life) in self.lives.iter_mut() {
             if life.suspended.push_at.take_if(|at| *at <= self.now).is_some() {
                 life.suspended.pushes += 1;
-                life.process.resume();
+                life.process.resume(&self.os);
             }
         }
     }

@@ -2,6 +2,7 @@
 //! Whether its word counts is the core's to say.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::WorkerId;
 use crate::io::process::procfs;
 use crate::pool::{Kin, User, speaks_for};
@@ -9,7 +10,7 @@ use crate::pool::{Kin, User, speaks_for};
 /// Parents that are asked for before a process counts as nobody's.
 const GENERATIONS: usize = 32;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Whether what this process and user say counts as the worker's word. Pid 0 is one of another PID namespace.
     pub(in crate::event_loop) fn speaks_for(&self, worker: WorkerId, pid: u32, uid: u32) -> bool {
         let known = self.lives.process(worker).is_some_and(|process| process.knows(pid));

@@ -2,6 +2,7 @@
 //! the cluster is ready for whoever started it. It changes nothing in the cluster.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::log_lines;
 use crate::api::{BalancerState, CauseKind, Event, WorkerState};
 use crate::ids::{BalancerId, WorkerId};
@@ -40,7 +41,7 @@ impl Told {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Something changed its state.
     pub(in crate::event_loop) fn announce(&mut self, change: Change) {
         self.is_news = true;
@@ -145,7 +146,7 @@ impl Shell {
             inbox.board.publish(event);
         }
         if let Some(control) = &mut self.control {
-            control.publish(event, Some(self.epoch.wall(self.now)));
+            control.publish(event, Some(self.wall_clock.wall(self.now)));
         }
     }
 

@@ -2,6 +2,7 @@
 //! it is wanted. One cause for each; it decides nothing.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::endings::{ending, found, recycle_reason};
 use super::span::Span;
 use crate::api::{Cause, CauseKind};
@@ -65,7 +66,7 @@ impl OfLife {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// How the process ended, with the cause if that is another one.
     pub(in crate::event_loop) fn end(&self, worker: WorkerId, exit: &Exit, then: Then) -> String {
         self.cause_of_end(worker, exit, then).text

@@ -1,6 +1,7 @@
 //! Turns the core's notes into log lines that a person can follow, with names, pids and addresses.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::endings::{Ending, Next, found, recycle_reason};
 use super::rollouts;
 use super::span::Span;
@@ -13,7 +14,7 @@ macro_rules! say {
 }
 
 /// The line, and how loud it is.
-pub(super) fn describe(shell: &Shell, note: &Note) -> (Level, String) {
+pub(super) fn describe<O: Os>(shell: &Shell<O>, note: &Note) -> (Level, String) {
     let name = |worker: &WorkerId| shell.logical_id(*worker).to_owned();
     let address = |balancer: &BalancerId| shell.address_of(*balancer);
     match note {

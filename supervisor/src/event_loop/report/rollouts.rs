@@ -1,6 +1,7 @@
 //! Words for reloads and other rollouts: how one ended, and why a new process came to nothing. It decides nothing.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::endings::{ending, recycle_reason};
 use super::span::Span;
 use crate::ids::{BalancerId, WorkerId};
@@ -8,7 +9,7 @@ use crate::pool::{Failed, Purpose, Reloaded};
 use log::Level;
 
 /// How a reload ended, and how loud that is.
-pub(in crate::event_loop) fn describe(shell: &Shell, reloaded: &Reloaded) -> (Level, String) {
+pub(in crate::event_loop) fn describe<O: Os>(shell: &Shell<O>, reloaded: &Reloaded) -> (Level, String) {
     match reloaded {
         Reloaded::Done { workers, dropped } => {
             let level = if dropped.is_empty() { Level::Info } else { Level::Warn };
@@ -32,7 +33,7 @@ pub(in crate::event_loop) fn describe(shell: &Shell, reloaded: &Reloaded) -> (Le
 }
 
 /// How many have a new process, and where nobody listens any more.
-pub(in crate::event_loop) fn done(shell: &Shell, workers: u32, dropped: &[BalancerId]) -> String {
+pub(in crate::event_loop) fn done<O: Os>(shell: &Shell<O>, workers: u32, dropped: &[BalancerId]) -> String {
     let done = format!("{workers} workers have a new process");
     match dropped.is_empty() {
         true => done,
@@ -44,7 +45,7 @@ pub(in crate::event_loop) fn done(shell: &Shell, workers: u32, dropped: &[Balanc
 }
 
 /// Why a new process came to nothing.
-pub(in crate::event_loop) fn cause(shell: &Shell, failed: &Failed) -> String {
+pub(in crate::event_loop) fn cause<O: Os>(shell: &Shell<O>, failed: &Failed) -> String {
     let name = |worker: &WorkerId| shell.logical_id(*worker);
     match failed {
         Failed::Exited { worker, exit } => {
@@ -54,7 +55,7 @@ pub(in crate::event_loop) fn cause(shell: &Shell, failed: &Failed) -> String {
             format!("the new worker {} was not ready within {}", name(worker), Span(*after))
         }
         Failed::Hung { worker } => format!("the new worker {} hung", name(worker)),
-        Failed::SpawnFailed { worker, error } => {
+        Failed::NotSpawned { worker, error } => {
             format!("the new worker {} could not be started: {error}", name(worker))
         }
         Failed::Unfit { error } => error.clone(),

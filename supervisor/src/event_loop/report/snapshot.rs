@@ -3,13 +3,12 @@
 
 use super::super::Shell;
 use super::super::intercepted::shared_socket::SHARED;
+use super::super::os::Os;
 use super::announce::{because, shown};
 use super::rollouts;
 use crate::api;
 use crate::config::Config;
 use crate::ids::{BalancerId, WorkerId};
-use crate::io::kernel::sockopt::queue_length;
-use crate::io::lanes::pulse::monotonic;
 use crate::io::machine::wall_clock::milliseconds;
 use crate::io::output::log::file;
 use crate::io::sockets::listener::Listener;
@@ -17,7 +16,6 @@ use crate::io::steering::group::Group;
 use crate::io::steering::level::Level;
 use crate::pool::{self, Phase, State, Stop};
 use std::ffi::OsStr;
-use std::os::fd::AsFd;
 use std::path::PathBuf;
 
 /// A cluster that does not run.
@@ -35,7 +33,7 @@ pub(crate) fn resting(config: &Config) -> api::Inspection {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn inspection(&self) -> api::Inspection {
         let mut listeners: Vec<&Listener> = self.listeners.values().collect();
         listeners.sort_by_key(|listener| listener.id);
@@ -48,7 +46,7 @@ impl Shell {
                 Phase::Idle | Phase::Done(_) => api::ClusterState::Standby,
             },
             pid: std::process::id(),
-            started_at: Some(self.epoch.wall(self.started)),
+            started_at: Some(self.wall_clock.wall(self.started)),
             workers: self.pool.workers().map(|worker| self.describe(worker)).collect(),
             load_balancers: listeners.into_iter().map(|listener| self.describe_balancer(listener)).collect(),
             launch: Box::new(self.launch()),
@@ -65,18 +63,18 @@ impl Shell {
         let shown = |text: &OsStr| text.to_string_lossy().into_owned();
         let path = |path: PathBuf| shown(path.as_os_str());
         let template = self.templates.values().last();
-        let moved = template.and_then(|template| template.recipe.cwd.clone());
+        let moved = template.and_then(|template| template.launch_spec.cwd.clone());
         api::Launch {
             command: self.config.argv().iter().map(|word| shown(word)).collect(),
             directory: moved.or_else(|| std::env::current_dir().ok()).map(path),
             log: file::place().map(path),
-            intercept: template.map(|template| template.recipe.interception.how.to_string()),
-            intercept_reason: template.map(|template| template.recipe.interception.because.to_owned()),
+            intercept: template.map(|template| template.launch_spec.interception.how.to_string()),
+            intercept_reason: template.map(|template| template.launch_spec.interception.because.to_owned()),
         }
     }
 
     pub(in crate::event_loop) fn describe(&self, worker: pool::Worker<'_>) -> api::Worker {
-        let wall = |moment| self.epoch.wall(moment);
+        let wall = |moment| self.wall_clock.wall(moment);
         let life = self.lives.get(worker.id());
         let mut described = api::Worker {
             id: self.logical_id(worker.id()).to_owned(),
@@ -111,7 +109,7 @@ impl Shell {
             described.pid = described.pid.map(|_| process.shown_pid());
             described.members = process.members.values().map(|member| member.pid).collect();
             described.members.sort_unstable();
-            let now = monotonic();
+            let now = self.os.monotonic();
             let readings = process.pulses.iter().filter_map(|pulse| pulse.read(now));
             let lags = readings.filter(|reading| reading.serving > 0).map(|reading| reading.lag);
             described.lag_ms = lags.min().map(milliseconds);
@@ -137,14 +135,14 @@ impl Shell {
     }
 
     fn draining(&self, worker: WorkerId, stop: &Stop) -> Option<api::Draining> {
-        let until = self.epoch.wall(stop.drain_until?);
+        let until = self.wall_clock.wall(stop.drain_until?);
         let (connections, busy) = self.connections_of(worker).unzip();
         Some(api::Draining { until, connections, busy })
     }
 
     /// The processes of a slot that are not its own.
     fn beside(&self, slot: u32) -> Vec<api::Beside> {
-        let wall = |moment| Some(self.epoch.wall(moment));
+        let wall = |moment| Some(self.wall_clock.wall(moment));
         let coming = self.pool.successors().filter(|worker| worker.id().slot == slot);
         let coming = coming.map(|worker| api::Beside {
             pid: worker.pid(),
@@ -167,7 +165,7 @@ impl Shell {
         if self.steering.has(listener.id) {
             return self.steering.waiting(listener.id);
         }
-        let waiting = queue_length(listener.as_fd()).filter(|_| listener.by_credit() || listener.by_kernel);
+        let waiting = self.os.queue_length(listener).filter(|_| listener.by_credit() || listener.by_kernel);
         waiting.unwrap_or(0).into()
     }
 

@@ -2,6 +2,7 @@
 //! worker, who waits is refused.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::Steering;
 use crate::ids::BalancerId;
 use std::io;
@@ -30,17 +31,17 @@ impl Steering {
     }
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Refuses those who wait where no worker is.
     pub(in crate::event_loop) fn refuse_waiting(&mut self, balancer: BalancerId) {
-        let Self { steering, conns, .. } = self;
+        let Self { steering, pending, .. } = self;
         for member in steering.orphans.values().filter(|member| member.balancer == balancer) {
             // Nobody else accepts from it, so that these are there.
             for _ in 0..member.waiting().unwrap_or(0) {
                 match member.accept() {
                     Ok(connection) => {
-                        let conn = conns.insert(connection);
-                        conns.refuse(conn);
+                        let conn = pending.insert(connection);
+                        pending.refuse(conn);
                     }
                     Err(error) => {
                         log::debug!("a connection cannot be refused: {error}");

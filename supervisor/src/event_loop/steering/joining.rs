@@ -2,6 +2,7 @@
 //! one that it gets in its place.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::super::requests::errno;
 use super::Steering;
 use crate::ids::{BalancerId, LaneId, WorkerId};
@@ -30,7 +31,7 @@ pub(in crate::event_loop) struct Joined {
     pub(in crate::event_loop) is_new: bool,
 }
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// A socket of this kind is to be a member of a group. A supervisor that is itself a worker has no sockets of its own.
     pub(in crate::event_loop) fn may_join(&self, socket: &Foreign) -> bool {
         use crate::config::Dispatch;
@@ -82,7 +83,7 @@ impl Shell {
     ) -> io::Result<Joined> {
         let cookie = sockopt::cookie(socket.as_fd())?;
         let owned = self.lives.process_mut(worker).and_then(|process| process.owned.remove(&cookie));
-        let facts = Facts::of(socket.as_fd(), owned, place.path)?;
+        let facts = self.os.facts(&socket, owned, place.path)?;
         let in_use = || io::Error::from_raw_os_error(libc::EADDRINUSE);
         if let Some(address) = owned {
             let id = self.logical_id(worker);

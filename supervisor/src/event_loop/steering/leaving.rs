@@ -2,6 +2,7 @@
 //! somebody may come who takes it.
 
 use super::super::Shell;
+use super::super::os::Os;
 use super::Steering;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::steering::group::Group;
@@ -11,7 +12,7 @@ use std::time::Duration;
 /// A handshake that has begun ends within this, or fails.
 const HANDSHAKE: Duration = Duration::from_secs(1);
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// No process has the socket any more, or its worker is gone.
     pub(in crate::event_loop) fn retire_member(&mut self, id: LaneId) {
         let Some(member) = self.steering.members.remove(&id) else { return };

@@ -2,18 +2,17 @@
 //! judges nobody.
 
 use super::super::Shell;
+use super::super::os::Os;
 use crate::event_loop::health::monitor::joined;
 use crate::ids::{LaneId, WorkerId};
-use crate::io::kernel::pidfd;
 use crate::io::lanes::lane_owner_probe::{Found, Question, Wanted};
-use crate::io::lanes::pulse::monotonic;
 use crate::io::steering::member::Member;
 use crate::pool::Input;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Looks at all of them.
     pub(in crate::event_loop) fn look_at_members(&mut self) {
         if self.steering.members.is_empty() && self.steering.orphans.is_empty() {
@@ -22,7 +21,7 @@ impl Shell {
         let accepted: BTreeMap<WorkerId, u64> = self
             .lives
             .iter()
-            .map(|(worker, life)| (worker, joined(&life.process, monotonic()).accepted))
+            .map(|(worker, life)| (worker, joined(&life.process, self.os.monotonic()).accepted))
             .collect();
         let (mut facts, mut missing) = (Vec::new(), Vec::new());
         let groups = &self.steering.groups;
@@ -78,7 +77,7 @@ impl Shell {
         {
             let process = &life.process;
             let serves = process.pulses.iter().filter(|pulse| pulse.serves() && !process.knows(pulse.pid));
-            found.extend(serves.filter(|pulse| pidfd::is_there(pulse.pid)).map(|pulse| (worker, pulse.pid)));
+            found.extend(serves.filter(|pulse| self.os.is_there(pulse.pid)).map(|pulse| (worker, pulse.pid)));
         }
         for (worker, pid) in found {
             self.join_forked(worker, pid);
@@ -122,11 +121,11 @@ impl Shell {
         let stops = self.lives.process(worker).is_none_or(|process| process.stopping);
         if !stops && !self.is_coming(wanted.lane) {
             let pids = self.possible_holders(worker);
-            self.scout.ask(Question { lanes: vec![wanted], pids, idle: false });
+            self.lane_owner_probe.ask(Question { lanes: vec![wanted], pids, idle: false });
         }
     }
 
-    /// The scout has looked for a member in the processes of its worker.
+    /// The lane owner probe has looked for a member in the processes of its worker.
     pub(in crate::event_loop) fn on_member_found(&mut self, id: LaneId, found: Found, idle: bool) {
         let Some(member) = self.steering.member_mut(id) else { return };
         if let Found::At(place) = found {

@@ -60,8 +60,9 @@ pub(crate) struct IdleDetector {
     watched: HashSet<WorkerId>,
 }
 
+/// What is asked of it.
 #[derive(Debug)]
-enum Command {
+pub(crate) enum Command {
     Watch(Box<Watched>),
     Update(WorkerId, Vec<u32>),
     Forget(WorkerId),
@@ -77,8 +78,15 @@ impl IdleDetector {
                 found.send((worker, report)).is_ok() && waker.wake().is_ok()
             });
         };
-        let thread = std::thread::Builder::new().name("quiet".into()).spawn(run)?;
-        Ok(Self { commands: Some(commands), thread: Some(thread), reports, watched: HashSet::new() })
+        let thread = std::thread::Builder::new().name("idle-detector".into()).spawn(run)?;
+        let mut detector = Self::of(commands, reports);
+        detector.thread = Some(thread);
+        Ok(detector)
+    }
+
+    /// One whose commands somebody else carries out.
+    pub(crate) fn of(commands: Sender<Command>, reports: Receiver<(WorkerId, Report)>) -> Self {
+        Self { commands: Some(commands), thread: None, reports, watched: HashSet::new() }
     }
 
     /// Looks at the worker at once, and again until it is quiet.

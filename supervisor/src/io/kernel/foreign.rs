@@ -79,8 +79,24 @@ fn lock() -> std::sync::MutexGuard<'static, Queue> {
     QUEUE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+#[cfg(feature = "simulation")]
+thread_local! {
+    static AT_ONCE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// What this thread drops from here on it closes itself: in a simulation nothing is foreign, and when a close happens must not depend on
+/// another thread.
+#[cfg(feature = "simulation")]
+pub(crate) fn close_at_once() {
+    AT_ONCE.set(true);
+}
+
 /// Has it closed by another thread.
 fn close(fd: OwnedFd) {
+    #[cfg(feature = "simulation")]
+    if AT_ONCE.get() {
+        return drop(fd);
+    }
     let mut queue = lock();
     queue.waiting.push_back(fd);
     if queue.idle > 0 {

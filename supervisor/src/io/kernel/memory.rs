@@ -33,7 +33,7 @@ impl Memory {
         let size = NonZeroUsize::new(size).ok_or(io::ErrorKind::InvalidInput)?;
         let file = memfd_create(name, MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
         ftruncate(&file, size.get() as i64)?;
-        let memory = Self::of(file, size)?;
+        let memory = Self::map(file, size)?;
         let mut seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW;
         if writers == Writers::Supervisor {
             seals |= SealFlag::F_SEAL_FUTURE_WRITE;
@@ -43,7 +43,7 @@ impl Memory {
     }
 
     /// Maps what somebody else has made: a file, or a map of the kernel's, of at least this size and of a fixed one.
-    pub(in crate::io) fn of(file: OwnedFd, size: NonZeroUsize) -> io::Result<Self> {
+    pub(crate) fn map(file: OwnedFd, size: NonZeroUsize) -> io::Result<Self> {
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: a new shared mapping at an address of the kernel's choice; nothing else is touched.
         let map = unsafe { mmap(None, size, access, MapFlags::MAP_SHARED, &file, 0) }?;

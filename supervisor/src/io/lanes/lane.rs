@@ -289,12 +289,6 @@ impl Lane {
         Some(Upward::decode(&bytes[..incoming.len]).ok_or(Garbage))
     }
 
-    /// False if nothing of the worker end is to be seen where it was last; that it is elsewhere is the probe's to find. What
-    /// cannot be read is not taken for nothing.
-    pub(crate) fn is_where_it_was(&self) -> bool {
-        is_at(self.seen_at, self.inode)
-    }
-
     /// Whether another process has it under the same number: it was forked from the one that listened. `None` if that cannot
     /// be seen.
     pub(crate) fn is_inherited_by(&self, pid: u32) -> Option<bool> {
@@ -305,7 +299,7 @@ impl Lane {
     }
 }
 
-/// False if the process is known not to have the socket under this number.
+/// False if the process is known not to have the socket under this number. What cannot be read is not taken for nothing.
 pub(crate) fn is_at(place: Holder, inode: u64) -> bool {
     let found = descriptor_table::is_socket_at(place.pid, place.fd, inode);
     found.unwrap_or_else(|error| error.kind() != io::ErrorKind::NotFound)

@@ -57,8 +57,9 @@ pub(crate) enum Found {
     Nobody,
 }
 
+/// What is asked.
 #[derive(Debug)]
-enum Asked {
+pub(crate) enum Asked {
     Held(Question),
     Unmanaged(WorkerId, Suspects),
 }
@@ -81,7 +82,7 @@ impl LaneOwnerProbe {
         let (questions, asked) = unbounded::<Asked>();
         let (found, answers) = unbounded();
         let (judged, uncovered) = unbounded();
-        let thread = thread::Builder::new().name("scout".into()).spawn(move || {
+        let thread = thread::Builder::new().name("lane-owners".into()).spawn(move || {
             for question in asked {
                 let sent = match question {
                     Asked::Held(Question { lanes, pids, idle }) => {
@@ -97,13 +98,18 @@ impl LaneOwnerProbe {
                 }
             }
         })?;
-        Ok(Self {
-            questions: Some(questions),
-            thread: Some(thread),
-            answers,
-            uncovered,
-            asked: HashSet::new(),
-        })
+        let mut probe = Self::of(questions, answers, uncovered);
+        probe.thread = Some(thread);
+        Ok(probe)
+    }
+
+    /// One whose questions somebody else answers.
+    pub(crate) fn of(
+        questions: Sender<Asked>,
+        answers: Receiver<Answer>,
+        uncovered: Receiver<(WorkerId, Look)>,
+    ) -> Self {
+        Self { questions: Some(questions), thread: None, answers, uncovered, asked: HashSet::new() }
     }
 
     /// Asks; answered by `next`.

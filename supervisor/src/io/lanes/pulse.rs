@@ -53,7 +53,7 @@ impl Pulse {
     /// A page that the kernel can look at as well, if this process may make one.
     pub(crate) fn for_kernel(pid: u32) -> io::Result<Self> {
         let size = NonZeroUsize::new(SIZE).ok_or(io::ErrorKind::InvalidInput)?;
-        let memory = Memory::of(Self::map()?, size)?;
+        let memory = Memory::map(Self::map()?, size)?;
         Ok(Self { pid, requests: Requests::default(), memory })
     }
 

@@ -45,6 +45,12 @@ impl Releases {
         }
     }
 
+    /// How many counters are in use.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn count(&self) -> usize {
+        self.used.len()
+    }
+
     fn counter(&self, ticket: Ticket) -> Option<&AtomicU32> {
         // SAFETY: an atomic is valid for any bytes.
         unsafe { self.memory.at(ticket.offset()?) }

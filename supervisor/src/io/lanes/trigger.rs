@@ -27,7 +27,7 @@ pub(crate) enum Trigger {
 
 impl Trigger {
     /// Nothing is known.
-    const UNKNOWN: Self = Self::Edge(None);
+    pub(crate) const UNKNOWN: Self = Self::Edge(None);
 
     pub(crate) fn is_level(self) -> bool {
         matches!(self, Self::Level(_))
@@ -55,6 +55,11 @@ pub(crate) struct Known {
 }
 
 impl Known {
+    /// What is known without reading it.
+    pub(crate) fn of(set: Option<u32>, others: Vec<u32>, trigger: Trigger) -> Self {
+        Self { set, others, trigger }
+    }
+
     /// Reads how the process is told of the socket; where one of the others may be told of it as well that is not known.
     pub(crate) fn read(pid: u32, set: Option<u32>, others: Vec<u32>, inode: u64, own: Option<u32>) -> Self {
         let is_apart = others.iter().all(|other| is_apart(*other, inode));
@@ -63,7 +68,7 @@ impl Known {
             Some(set) => of_set(pid, set, inode, own),
             None => Trigger::Level(None),
         };
-        Self { set, others, trigger }
+        Self::of(set, others, trigger)
     }
 }
 

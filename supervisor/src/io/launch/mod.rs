@@ -5,6 +5,7 @@ pub(crate) mod env_file;
 pub(crate) mod host_checks;
 pub(crate) mod interception;
 pub(crate) mod launch_spec;
+pub(crate) mod process_calls;
 pub(crate) mod program;
 pub(crate) mod spawn;
 pub(crate) mod thunk_file;

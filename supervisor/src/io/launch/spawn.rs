@@ -29,7 +29,7 @@ const TWO_FILTERS: &str = "a seccomp filter that asks another process is in forc
 /// What every worker of one version gets.
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
-    pub(crate) recipe: LaunchSpec,
+    pub(crate) launch_spec: LaunchSpec,
     /// The arguments, with the name the user gave.
     pub(crate) command: Vec<OsString>,
     /// Variables beyond the supervisor's own.
@@ -88,13 +88,13 @@ impl Limits {
 
 impl Template {
     /// The same, made of something else.
-    pub(crate) fn with(&self, recipe: LaunchSpec) -> Self {
-        Self { recipe, ..self.clone() }
+    pub(crate) fn with(&self, launch_spec: LaunchSpec) -> Self {
+        Self { launch_spec, ..self.clone() }
     }
 
     /// What is preloaded anyway.
     fn preloads(&self) -> Option<OsString> {
-        let in_file = || self.recipe.variables.iter().rfind(|(name, _)| name == "LD_PRELOAD");
+        let in_file = || self.launch_spec.variables.iter().rfind(|(name, _)| name == "LD_PRELOAD");
         std::env::var_os("LD_PRELOAD").or_else(|| in_file().map(|(_, value)| value.clone()))
     }
 
@@ -110,14 +110,14 @@ impl Template {
         told: Option<Told>,
     ) -> io::Result<Spawned> {
         let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut command = Command::new(&self.recipe.program);
+        let mut command = Command::new(&self.launch_spec.program);
         command.arg0(name).args(arguments).stdin(Stdio::null()).process_group(0);
-        if let Some(cwd) = &self.recipe.cwd {
+        if let Some(cwd) = &self.launch_spec.cwd {
             command.current_dir(cwd).env("PWD", cwd);
         }
         // What is set already stays, as with other readers of such files.
         let unset = |(name, _): &&Variable| std::env::var_os(name).is_none();
-        command.envs(self.recipe.variables.iter().filter(unset).map(|(name, value)| (name, value)));
+        command.envs(self.launch_spec.variables.iter().filter(unset).map(|(name, value)| (name, value)));
         if let Some(Ends { stdout, stderr }) = output {
             command.stderr(stderr);
             if let Some(stdout) = stdout {
@@ -132,7 +132,7 @@ impl Template {
             Some(Environment::Inherited(variables)) => (self.preloads(), variables),
             Some(Environment::Exhaustive(variables)) => {
                 command.env_clear();
-                command.envs(self.recipe.variables.iter().map(|(name, value)| (name, value)));
+                command.envs(self.launch_spec.variables.iter().map(|(name, value)| (name, value)));
                 (None, variables)
             }
         };
@@ -145,8 +145,8 @@ impl Template {
         command.envs(own.iter().map(|(name, value)| (*name, value)));
         let (dispositions, limits) = (self.dispositions, self.limits);
         let stop = self.orphans == OnSupervisorDeath::Stop;
-        let umask = self.recipe.umask;
-        let way = (self.recipe.interception.how == How::Seccomp).then(Way::open).transpose()?;
+        let umask = self.launch_spec.umask;
+        let way = (self.launch_spec.interception.how == How::Seccomp).then(Way::open).transpose()?;
         let (ours, theirs) = way.map(Way::split).unzip();
         // SAFETY: runs between fork and exec, where only system calls are made and nothing is allocated.
         unsafe {

@@ -1,6 +1,7 @@
 //! The processes of one life of a worker: the first one, and the members, which are those that listen. Tells when they
 //! are gone and passes signals on; restarts nothing.
 
+use super::process_calls::{Ended, ProcessCalls};
 use super::spawn::Spawned;
 use crate::io::kernel::pidfd;
 use crate::io::lanes::pulse::Pulse;
@@ -10,11 +11,10 @@ use crate::io::process::process_tree::children;
 use crate::io::process::procfs::environment;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::message::Token;
-use nix::sys::signal::{Signal, killpg};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use std::collections::{HashMap, HashSet};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 
 /// How a process came to serve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,13 +31,6 @@ pub(crate) struct Member {
     pub(crate) pid: u32,
     pub(crate) pidfd: OwnedFd,
     pub(crate) kind: Kind,
-}
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ended {
-    Code(i32),
-    Signal { signal: Signal, core_dumped: bool },
 }
 
 /// One life of a worker.
@@ -122,10 +115,9 @@ impl Process {
     }
 
     /// Looks whether the first process has ended, without reaping it.
-    pub(crate) fn look(&mut self) {
-        let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    pub(crate) fn look(&mut self, os: &impl ProcessCalls) {
         // Somebody else reaped it: how it ended is lost, that it ended is not.
-        self.ended = end_of(&self.pidfd, flags).unwrap_or(Some(Ended::Code(0)));
+        self.ended = os.end_of(self.pid, &self.pidfd, false).unwrap_or(Some(Ended::Code(0)));
     }
 
     /// True if all that is known of it has ended, and well: a wrapper, or a program that went into the background, may have
@@ -135,41 +127,41 @@ impl Process {
     }
 
     /// Takes in how a member ended, if that is known here: a wrapper that ended well before it says nothing.
-    pub(crate) fn member_ended(&mut self, member: &Member) {
-        let ended = end_of(&member.pidfd, WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+    pub(crate) fn member_ended(&mut self, os: &impl ProcessCalls, member: &Member) {
+        let ended = os.end_of(member.pid, &member.pidfd, true);
         if let (Some(Ended::Code(0)), Ok(Some(ended))) = (self.ended, ended) {
             self.ended = Some(ended);
         }
     }
 
     /// Asks the members to stop; the wrappers are asked when these are gone.
-    pub(crate) fn stop(&mut self, signal: Signal) {
+    pub(crate) fn stop(&mut self, os: &impl ProcessCalls, signal: Signal) {
         self.stopping = true;
         for member in self.listening() {
-            pidfd::ask(&member.pidfd, signal);
+            os.ask(member.pid, &member.pidfd, signal);
         }
         if self.listens {
-            pidfd::ask(&self.pidfd, signal);
+            os.ask(self.pid, &self.pidfd, signal);
         }
         if !self.listens && self.listening().next().is_none() {
-            self.ask_group(signal);
+            self.ask_group(os, signal);
         }
     }
 
     /// Sends a signal to those who serve; where nobody is known to, to the first process.
-    pub(crate) fn send(&self, signal: Signal) {
+    pub(crate) fn send(&self, os: &impl ProcessCalls, signal: Signal) {
         for member in self.listening() {
-            pidfd::send(&member.pidfd, signal);
+            os.send(member.pid, &member.pidfd, signal);
         }
         if self.listens || self.listening().next().is_none() {
-            pidfd::send(&self.pidfd, signal);
+            os.send(self.pid, &self.pidfd, signal);
         }
     }
 
     /// Sends a signal to the members of this kind.
-    pub(crate) fn send_to(&self, kind: Kind, signal: Signal) {
+    pub(crate) fn send_to(&self, os: &impl ProcessCalls, kind: Kind, signal: Signal) {
         for member in self.members.values().filter(|member| member.kind == kind) {
-            pidfd::send(&member.pidfd, signal);
+            os.send(member.pid, &member.pidfd, signal);
         }
     }
 
@@ -189,49 +181,36 @@ impl Process {
     }
 
     /// A member has gone: the wrappers are next.
-    pub(crate) fn member_gone(&mut self, signal: Signal) {
+    pub(crate) fn member_gone(&mut self, os: &impl ProcessCalls, signal: Signal) {
         if self.stopping && self.listening().next().is_none() && !self.listens {
-            self.ask_group(signal);
+            self.ask_group(os, signal);
         }
     }
 
     /// Kills all of it.
-    pub(crate) fn kill(&self) {
+    pub(crate) fn kill(&self, os: &impl ProcessCalls) {
         for member in self.members.values() {
-            pidfd::send(&member.pidfd, Signal::SIGKILL);
+            os.send(member.pid, &member.pidfd, Signal::SIGKILL);
         }
-        self.signal_group(Signal::SIGKILL);
+        // The first process is unreaped, so the number is still its group's.
+        os.send_to_group(self.pid, Signal::SIGKILL);
     }
 
-    fn ask_group(&self, signal: Signal) {
-        self.signal_group(signal);
-        self.resume();
+    fn ask_group(&self, os: &impl ProcessCalls, signal: Signal) {
+        os.send_to_group(self.pid, signal);
+        self.resume(os);
     }
 
     /// Whoever of its group is stopped goes on.
-    pub(crate) fn resume(&self) {
-        self.signal_group(Signal::SIGCONT);
-    }
-
-    fn signal_group(&self, signal: Signal) {
-        // The first process is unreaped, so the number is still its group's.
-        let _ = killpg(Pid::from_raw(self.pid as i32), signal);
+    pub(crate) fn resume(&self, os: &impl ProcessCalls) {
+        os.send_to_group(self.pid, Signal::SIGCONT);
     }
 
     /// Ends what is left of the group and reaps the first process.
-    pub(crate) fn bury(&self) {
-        self.signal_group(Signal::SIGKILL);
-        let _ = waitid(Id::PIDFd(self.pidfd.as_fd()), WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG);
+    pub(crate) fn bury(&self, os: &impl ProcessCalls) {
+        os.send_to_group(self.pid, Signal::SIGKILL);
+        let _ = os.end_of(self.pid, &self.pidfd, true);
     }
-}
-
-/// How a child of this process ended; `None` if it lives.
-fn end_of(pidfd: &OwnedFd, flags: WaitPidFlag) -> nix::Result<Option<Ended>> {
-    Ok(match waitid(Id::PIDFd(pidfd.as_fd()), flags)? {
-        WaitStatus::Exited(_, code) => Some(Ended::Code(code)),
-        WaitStatus::Signaled(_, signal, core_dumped) => Some(Ended::Signal { signal, core_dumped }),
-        _ => None,
-    })
 }
 
 /// What a life of a worker has left behind.

@@ -40,11 +40,11 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "any moment will do")]
     fn keeps_distances_both_ways() {
         let now = Instant::now();
-        let epoch = WallClock::at(now);
-        let wall = epoch.wall(now);
-        assert_eq!(epoch.wall(now + Duration::from_secs(5)), wall + 5000);
+        let clock = WallClock::at(now);
+        let wall = clock.wall(now);
+        assert_eq!(clock.wall(now + Duration::from_secs(5)), wall + 5000);
         if let Some(before) = now.checked_sub(Duration::from_secs(1)) {
-            assert_eq!(epoch.wall(before), wall - 1000);
+            assert_eq!(clock.wall(before), wall - 1000);
         }
     }
 }

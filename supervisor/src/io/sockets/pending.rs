@@ -30,6 +30,12 @@ impl Pending {
         (u64::from(*uses) == id.0 >> 32).then_some(connection)
     }
 
+    /// How many are kept.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
     /// Closes a connection that nobody gets. Its listener may have SO_LINGER, which it then has too: nobody waits here until
     /// the client has said goodbye. What a client has sent on a unix socket may hold descriptors of its own.
     pub(crate) fn refuse(&mut self, id: ConnId) {

@@ -36,7 +36,7 @@ impl Table {
         let shape = Shape { kind: ARRAY, value_size: SIZE as u32, entries: 1, flags: MMAPABLE };
         let map = bpf::create_map("clm_table", shape, None)?;
         let size = NonZeroUsize::new(SIZE).ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(Self { memory: Memory::of(map, size)?, second: false, live: Vec::new() })
+        Ok(Self { memory: Memory::map(map, size)?, second: false, live: Vec::new() })
     }
 
     /// From now on the program rotates over these slots, in this order. The half that it does not read is filled first, and one store

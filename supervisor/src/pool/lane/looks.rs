@@ -124,11 +124,12 @@ impl Lane {
     }
 
     /// For how long a suspect has taken nothing.
-    pub fn suspect_for(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn suspect_for(&self, now: Instant) -> Option<Duration> {
         self.stuck.map(|stuck| now.saturating_duration_since(stuck.since))
     }
 
     /// Since when a suspect has taken nothing.
+    #[cfg(test)]
     pub(in crate::pool) fn stuck_since(&self) -> Option<Instant> {
         self.stuck.map(|stuck| stuck.since)
     }

@@ -4,7 +4,7 @@ use super::Lane;
 
 /// May a lane be given connections?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LaneStatus {
+pub(crate) enum LaneStatus {
     /// In rotation.
     Ready,
     /// As many wait in it as may: watched until it drains.
@@ -45,7 +45,7 @@ pub(in crate::pool) enum Eligibility {
 
 impl Lane {
     /// Whether it may be given connections.
-    pub fn status(&self) -> LaneStatus {
+    pub(crate) fn status(&self) -> LaneStatus {
         match (self.eligibility, self.state) {
             (Eligibility::Stopping, _) => LaneStatus::Stopping,
             (Eligibility::Cordoned, _) => LaneStatus::Cordoned,
@@ -66,7 +66,7 @@ impl Lane {
     }
 
     /// It will be given connections: now, or once it has room or its worker has fewer.
-    pub fn may_take(&self) -> bool {
+    pub(crate) fn may_take(&self) -> bool {
         matches!(self.eligibility, Eligibility::Open | Eligibility::AtLimit)
             && matches!(self.state, LaneState::Ready | LaneState::Full)
     }
@@ -77,7 +77,7 @@ impl Lane {
     }
 
     /// Those who shared it have lanes of their own: a void record waits in it for whoever comes.
-    pub fn is_left(&self) -> bool {
+    pub(crate) fn is_left(&self) -> bool {
         self.state == LaneState::Left
     }
 

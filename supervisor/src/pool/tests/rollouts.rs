@@ -143,6 +143,25 @@ fn without_room_for_two_one_stops_first() {
     assert_eq!(sim.reloads, [(1, done(2))]);
 }
 
+#[test]
+fn one_that_is_restarted_while_it_is_new_does_not_hold_up_the_others() {
+    for proves in [false, true] {
+        let (mut sim, balancer, _) =
+            Sim::serving(with(rolling(2), |s| (s.rollout.max_surge, s.rollout.max_unavailable) = (0, 1)));
+        reload(&mut sim, 1);
+        if proves {
+            sim.listen(0, balancer);
+        }
+        sim.command(0, Command::Restart);
+        sim.advance(ms(200));
+        for slot in 0..2 {
+            sim.listen(slot, balancer);
+            sim.advance(ms(1_000));
+        }
+        assert_eq!(sim.reloads, [(1, done(2))], "proves: {proves}");
+    }
+}
+
 /// A cluster of two in a reload of which the first is done and the second has begun.
 fn half_way(settings: Settings) -> (Sim, BalancerId, WorkerId) {
     let (mut sim, balancer, _) = Sim::serving(settings);
@@ -304,7 +323,7 @@ fn no_process_comes() {
     let Some(Input::Spawned { worker, .. }) = sim.pending.pop_front() else { panic!("{:?}", sim.pending) };
     sim.alive.remove(&worker);
     sim.input(Input::SpawnFailed { worker, error: "no memory".to_owned() });
-    assert_eq!(failed(&sim), &Failed::SpawnFailed { worker, error: "no memory".to_owned() });
+    assert_eq!(failed(&sim), &Failed::NotSpawned { worker, error: "no memory".to_owned() });
 }
 
 #[test]

@@ -2,10 +2,10 @@
 //! busy. What follows is the core's to say.
 
 use super::super::super::Shell;
+use super::super::super::os::Os;
 use crate::ids::{BalancerId, LaneId};
 use crate::io::lanes::credit::Credits;
 use crate::io::lanes::lane::Lane;
-use crate::io::process::procfs;
 use crate::pool::Input;
 use clustermon_protocol::pulse::Look;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const STALL: Duration = Duration::from_millis(1);
 /// And after so long, though its thread was woken and has yet to get a processor: it may have been woken for something else.
 const STALL_OF_WOKEN: Duration = Duration::from_millis(20);
 
-impl Shell {
+impl<O: Os> Shell<O> {
     /// Lanes with an open credit by which nothing was accepted for a while, though their thread waits: it has not been woken for
     /// each connection, as it would be by the kernel.
     pub(super) fn look_for_stalled(&mut self, id: BalancerId) {
@@ -67,7 +67,7 @@ impl Shell {
         let late: Vec<LaneId> = self.pool.late_lanes(self.now, id).collect();
         for lane in late {
             let pulse = self.lanes.get(&lane).and_then(|lane| self.serving_pulse(lane));
-            let runs = |pid: u32, look: Look| procfs::state(pid, look.tid) == Some('R');
+            let runs = |pid: u32, look: Look| self.os.thread_state(pid, look.tid) == Some('R');
             if pulse.is_some_and(|own| own.waiting().any(|look| look.serving && runs(own.pid, look))) {
                 self.pool.handle(self.now, Input::Woken { lane });
             }
@@ -85,6 +85,6 @@ impl Shell {
     fn sole_runs(&self, lane: &Lane) -> Option<bool> {
         let pulse = self.serving_pulse(lane)?;
         let look = pulse.sole().filter(|look| !look.running && look.waits_on.is_some())?;
-        Some(procfs::state(pulse.pid, look.tid) == Some('R'))
+        Some(self.os.thread_state(pulse.pid, look.tid) == Some('R'))
     }
 }

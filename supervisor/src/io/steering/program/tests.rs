@@ -168,7 +168,7 @@ const PLACE: usize = 64;
 impl Worker {
     fn new() -> Self {
         let size = std::num::NonZeroUsize::new(clustermon_protocol::pulse::SIZE).unwrap();
-        Self { page: crate::io::kernel::memory::Memory::of(Pulse::map().unwrap(), size).unwrap() }
+        Self { page: crate::io::kernel::memory::Memory::map(Pulse::map().unwrap(), size).unwrap() }
     }
 
     fn is(&self, state: u32) {

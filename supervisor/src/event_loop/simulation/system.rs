@@ -1,0 +1,336 @@
+//! The operating system of a history: gives the time of the world, starts its processes, tells what they do, and lets the world go on while
+//! the supervisor waits.
+
+use super::super::os::{Os, Start};
+use super::clients::Fate;
+use super::process::{Process, SET, Thread};
+use super::{OffLoop, World};
+use crate::ids::BalancerId;
+use crate::io::drain::idle_detector::IdleDetector;
+use crate::io::kernel::foreign::Foreign;
+use crate::io::kernel::sockopt;
+use crate::io::lanes::lane::{Holder, Lane};
+use crate::io::lanes::lane_owner_probe::LaneOwnerProbe;
+use crate::io::lanes::thunk_socket::Asked;
+use crate::io::lanes::trigger::{Known, Trigger};
+use crate::io::launch::process_calls::Ended;
+use crate::io::launch::process_calls::ProcessCalls;
+use crate::io::launch::spawn::Spawned;
+use crate::io::launch::thunk_file::Thunk;
+use crate::io::process::procfs::{self, Spent};
+use crate::io::process::suspended::Suspension;
+use crate::io::sockets::listener::{Connection, Facts, Key, Listener};
+use crate::io::sockets::reach::Reach;
+use clustermon_protocol::address::Address;
+use clustermon_protocol::credit::Registration;
+use clustermon_protocol::env;
+use clustermon_protocol::message::{Request, Token};
+use clustermon_protocol::release::Ticket;
+use crossbeam_channel::unbounded;
+use mio::{Events, Poll, Waker};
+use nix::sys::signal::Signal;
+use nix::sys::socket::{UnixAddr, getsockname};
+use std::cell::RefCell;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// It.
+#[derive(Debug)]
+pub(super) struct Simulated {
+    pub(super) world: Rc<RefCell<World>>,
+    /// Of the process that is about to be started.
+    token: Token,
+    numbers: u32,
+    detector: Option<IdleDetector>,
+}
+
+impl Simulated {
+    pub(super) fn new(world: Rc<RefCell<World>>) -> Self {
+        Self { world, token: Token::default(), numbers: 0, detector: None }
+    }
+
+    fn of<T>(&self, pid: u32, ask: impl FnOnce(&Process) -> T) -> Option<T> {
+        self.world.borrow().processes.get(&pid).filter(|process| process.is_alive()).map(ask)
+    }
+
+    /// On other processors the world goes on while the supervisor is at work.
+    fn meanwhile(&self) {
+        let mut world = self.world.borrow_mut();
+        if world.dice.once_in(3) {
+            let soon = world.now + world.dice.micros(0, 20);
+            while world.agenda.next().is_some_and(|at| at <= soon) {
+                world.go_on();
+            }
+            world.pass_to(soon);
+        }
+    }
+
+    /// The kernel has no room for a record, now and then.
+    fn room(&self) -> io::Result<()> {
+        self.meanwhile();
+        let is_full = self.world.borrow_mut().strikes(|faults| faults.record);
+        if is_full { Err(io::Error::from_raw_os_error(libc::ENOBUFS)) } else { Ok(()) }
+    }
+}
+
+impl ProcessCalls for Simulated {
+    fn send(&self, pid: u32, _: &OwnedFd, signal: Signal) {
+        self.world.borrow_mut().signal(pid, signal);
+    }
+
+    fn send_to_group(&self, group: u32, signal: Signal) {
+        self.world.borrow_mut().signal(group, signal);
+    }
+
+    fn end_of(&self, pid: u32, _: &OwnedFd, reap: bool) -> io::Result<Option<Ended>> {
+        let mut world = self.world.borrow_mut();
+        let process = world.processes.get_mut(&pid).ok_or(io::ErrorKind::NotFound)?;
+        process.is_reaped |= reap && process.ended.is_some();
+        Ok(process.ended)
+    }
+}
+
+impl Os for Simulated {
+    fn now(&self) -> Instant {
+        self.world.borrow().now
+    }
+
+    fn monotonic(&self) -> u64 {
+        self.world.borrow().monotonic()
+    }
+
+    fn wait(&mut self, poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        let mut world = self.world.borrow_mut();
+        world.turns_at_once += 1;
+        world.see();
+        // What it has done has taken a moment.
+        let moment = world.dice.micros(1, 15);
+        let until = timeout.map(|timeout| world.now + timeout);
+        let until = until.into_iter().chain(world.limit).min();
+        let soon = world.now + moment;
+        while world.agenda.next().is_some_and(|at| at <= soon) {
+            world.go_on();
+        }
+        world.pass_to(soon);
+        loop {
+            poll.poll(events, Some(Duration::ZERO))?;
+            if !events.is_empty() {
+                break;
+            }
+            match (world.agenda.next(), until) {
+                (Some(at), Some(until)) if at > until => {
+                    world.pass_to(until);
+                    break;
+                }
+                (Some(_), _) => world.go_on(),
+                (None, Some(until)) => {
+                    world.pass_to(until);
+                    break;
+                }
+                (None, None) => {
+                    world.is_asleep = true;
+                    break;
+                }
+            }
+        }
+        if world.strikes(|faults| faults.late) {
+            // Others have the processor meanwhile.
+            let late = world.now + world.dice.millis(1, 700);
+            while world.agenda.next().is_some_and(|at| at <= late) {
+                world.go_on();
+            }
+            world.pass_to(late);
+        }
+        Ok(())
+    }
+
+    fn random(&mut self) -> io::Result<u64> {
+        self.numbers += 1;
+        if self.numbers == 1 {
+            // It stands in names that nobody else may have at the same time.
+            static NEXT: AtomicU64 = AtomicU64::new(0);
+            return Ok(u64::from(std::process::id()) << 32 | NEXT.fetch_add(1, Ordering::Relaxed));
+        }
+        Ok(self.world.borrow_mut().dice.number())
+    }
+
+    fn token(&mut self) -> io::Result<Token> {
+        let mut world = self.world.borrow_mut();
+        let (high, low) = (world.dice.number(), world.dice.number());
+        self.token = (u128::from(high) << 64 | u128::from(low)).to_ne_bytes();
+        Ok(self.token)
+    }
+
+    fn lane_owner_probe(&mut self, waker: Arc<Waker>) -> io::Result<LaneOwnerProbe> {
+        let (asks, questions) = unbounded();
+        let (answers, answered) = unbounded();
+        let (unmanaged, uncovered) = unbounded();
+        let (orders, commands) = unbounded();
+        let (reports, reported) = unbounded();
+        self.world.borrow_mut().off_loop =
+            Some(OffLoop { questions, answers, unmanaged, commands, reports, waker });
+        self.detector = Some(IdleDetector::of(orders, reported));
+        Ok(LaneOwnerProbe::of(asks, answered, uncovered))
+    }
+
+    fn idle_detector(&mut self, _: Arc<Waker>) -> io::Result<IdleDetector> {
+        // It was made with the other.
+        self.detector.take().ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    fn library<'a>(&self, _: &'a mut Thunk) -> io::Result<&'a Path> {
+        Ok(Path::new("/simulated/libclustermon_thunk.so"))
+    }
+
+    fn spawn(&mut self, library: Option<&Path>, start: Start<'_>) -> io::Result<Spawned> {
+        if library.is_none() {
+            // No process of the world has a seccomp filter.
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let mut world = self.world.borrow_mut();
+        if world.strikes(|faults| faults.spawn) {
+            return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+        }
+        let variables = &start.template.environment;
+        let socket = variables.iter().find(|(name, _)| *name == env::SOCKET).map(|(_, value)| value);
+        let name = socket.ok_or(io::ErrorKind::NotFound)?.as_encoded_bytes();
+        let supervisor = UnixAddr::new_abstract(name)?;
+        // SAFETY: no memory is involved.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just made it for us.
+        let pidfd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let pid = world.start(self.token, supervisor, pidfd.try_clone()?);
+        Ok(Spawned { pid, pidfd, filter: None })
+    }
+
+    fn is_there(&self, pid: u32) -> bool {
+        self.of(pid, |_| ()).is_some()
+    }
+
+    fn suspension(&self, _: u32, _: &OwnedFd) -> Option<Suspension> {
+        None
+    }
+
+    fn asker(&self, asked: &Asked) -> (u32, u32) {
+        let pid = Request::decode(&asked.frame[..asked.len]).map_or(asked.pid, |(hello, _)| hello.pid);
+        (pid, asked.uid)
+    }
+
+    fn facts(&self, socket: &Foreign, _: Option<Address>, _: &[u8]) -> io::Result<Facts> {
+        let address = Address::v4(Ipv4Addr::LOCALHOST, 80);
+        let key = Key::Inet { address, v6_only: false, device: Vec::new() };
+        let (cookie, inode) = (sockopt::cookie(socket.as_fd())?, nix::sys::stat::fstat(socket)?.st_ino);
+        Ok(Facts { address, key, cookie, inode, listening: false })
+    }
+
+    fn listeners_beside(&self, _: Option<Reach>, _: &Address) -> io::Result<Vec<u64>> {
+        Ok(Vec::new())
+    }
+
+    fn listen(
+        &mut self,
+        id: BalancerId,
+        socket: Foreign,
+        facts: Facts,
+        file: Option<(u64, u64)>,
+        backlog: i32,
+        by_kernel: bool,
+    ) -> io::Result<Listener> {
+        let listener = Listener::open(id, socket, facts, file, backlog, by_kernel)?;
+        let mut world = self.world.borrow_mut();
+        let refused: Vec<usize> = world.queue.drain(..).collect();
+        refused.into_iter().for_each(|connection| world.become_of(connection, Fate::Refused));
+        world.address = Some(getsockname(listener.as_fd().as_raw_fd())?);
+        Ok(listener)
+    }
+
+    fn accept(&mut self, listener: &mut Listener) -> io::Result<Connection> {
+        let mut world = self.world.borrow_mut();
+        if world.strikes(|faults| faults.descriptors) {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
+        let connection = listener.accept()?;
+        let inode = nix::sys::stat::fstat(&connection.fd)?.st_ino;
+        let id = world.accepted(Fate::Held).ok_or(io::ErrorKind::NotFound)?;
+        world.held.insert(inode, id);
+        Ok(connection)
+    }
+
+    fn queue_length(&self, _: &Listener) -> Option<u32> {
+        let length = self.world.borrow().queue.len() as u32;
+        // It may be another by the time that the supervisor has it.
+        self.meanwhile();
+        Some(length)
+    }
+
+    fn close_door(&self, _: &Listener) -> io::Result<()> {
+        self.world.borrow_mut().address = None;
+        Ok(())
+    }
+
+    fn is_door_empty(&self, _: &Listener) -> io::Result<bool> {
+        Ok(self.world.borrow().queue.is_empty())
+    }
+
+    fn give(&mut self, lane: &mut Lane, connection: &Connection) -> io::Result<Ticket> {
+        self.room()?;
+        lane.give(connection)
+    }
+
+    fn grant(&mut self, lane: &mut Lane) -> io::Result<()> {
+        self.room()?;
+        lane.grant()
+    }
+
+    fn open_credit(&mut self, lane: &mut Lane) -> io::Result<()> {
+        self.room()?;
+        lane.open()
+    }
+
+    fn is_at(&self, place: Holder, inode: u64) -> bool {
+        self.of(place.pid, |process| process.holds(inode)).unwrap_or(false)
+    }
+
+    fn registration(&self, pid: u32, set: Option<u32>, others: Vec<u32>, _: u64, _: Option<u32>) -> Known {
+        let is_shown = self.of(pid, |process| !process.temper.is_opaque).unwrap_or(false);
+        let registration = Registration { set: SET, events: libc::EPOLLIN as u32, data: 9 };
+        let trigger =
+            if is_shown && set == Some(SET) { Trigger::Level(Some(registration)) } else { Trigger::UNKNOWN };
+        Known::of(set, others, trigger)
+    }
+
+    fn set_holds(&self, pid: u32, set: u32, inodes: &[u64]) -> bool {
+        let holds = |process: &Process| inodes.iter().any(|inode| process.holds(*inode));
+        set == SET && self.of(pid, holds).unwrap_or(false)
+    }
+
+    fn thread_state(&self, pid: u32, _: u32) -> Option<char> {
+        self.of(pid, |process| match process.thread {
+            Thread::Waits => 'S',
+            Thread::Boots | Thread::Woken { .. } | Thread::Runs => 'R',
+        })
+    }
+
+    fn spent(&self, pid: u32, _: u32) -> Option<Spent> {
+        let now = self.now();
+        self.of(pid, |process| Spent { running: process.ran_until(now), queued: Some(Duration::ZERO) })
+    }
+
+    fn thread(&self, pid: u32, tid: u32) -> Option<procfs::Thread> {
+        let (state, spent) = (self.thread_state(pid, tid)?, self.spent(pid, tid)?);
+        Some(procfs::Thread { state, spent, call: None, waits_in: String::new() })
+    }
+
+    fn are_descriptors_scarce(&self, _: BorrowedFd<'_>) -> bool {
+        self.world.borrow_mut().strikes(|faults| faults.descriptors)
+    }
+}
