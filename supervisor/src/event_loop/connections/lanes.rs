@@ -67,7 +67,7 @@ impl<O: Os> Shell<O> {
         holder: Holder,
         address: &Address,
     ) -> io::Result<()> {
-        if descriptors::are_scarce(self.releases.as_fd()) {
+        if self.os.are_descriptors_scarce(self.releases.as_fd()) {
             if let Some(hushed) = self.complaints.ask(self.now) {
                 let (id, limit) = (self.logical_id(worker), descriptors::limit());
                 log::error!(
