@@ -106,10 +106,13 @@ impl<O: Os> Shell<O> {
     }
 
     pub(in crate::event_loop) fn grant(&mut self, id: LaneId) {
-        self.mark_given(id);
+        let waits = self.waits_so_far(id);
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         match self.os.grant(lane) {
-            Ok(()) => self.note_granted(id),
+            Ok(()) => {
+                self.mark_given(id, waits);
+                self.note_granted(id);
+            }
             Err(error) => self.not_sent(id, &error),
         }
     }

@@ -17,7 +17,7 @@ use std::os::fd::{AsFd, AsRawFd};
 impl<O: Os> Shell<O> {
     /// The connection path: one sendmsg, one close, and word that the copy is closed.
     pub(in crate::event_loop) fn dispatch(&mut self, conn: ConnId, id: LaneId) {
-        self.mark_given(id);
+        let waits = self.waits_so_far(id);
         let Some(connection) = self.pending.get(conn) else { return };
         let balancer = connection.balancer;
         let given = match self.lanes.get_mut(&id) {
@@ -31,6 +31,7 @@ impl<O: Os> Shell<O> {
                 }
                 self.pending.close(conn);
                 self.releases.release(ticket);
+                self.mark_given(id, waits);
                 return;
             }
             Err(error) => error,

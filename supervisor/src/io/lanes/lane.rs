@@ -246,6 +246,8 @@ impl Lane {
             match message::receive(self.worker_end.as_fd(), &mut bytes) {
                 Ok(incoming) if incoming.len == 0 => return (taken, true),
                 Ok(incoming) => {
+                    // Its thread sleeps on, and has nothing.
+                    self.given_at = None;
                     match (Record::decode(&bytes), incoming.fd) {
                         (Some(Record::Connection { peer, nonblock, .. }), Some(fd)) => {
                             let fd = fd.into_owned();
