@@ -107,10 +107,13 @@ impl Shell {
     }
 
     pub(in crate::event_loop) fn grant(&mut self, id: LaneId) {
-        self.mark_given(id);
+        let waits = self.waits_so_far(id);
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         match lane.grant() {
-            Ok(()) => self.note_granted(id),
+            Ok(()) => {
+                self.mark_given(id, waits);
+                self.note_granted(id);
+            }
             Err(error) => self.not_sent(id, &error),
         }
     }

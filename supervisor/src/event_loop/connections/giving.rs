@@ -16,7 +16,7 @@ use std::os::fd::{AsFd, AsRawFd};
 impl Shell {
     /// The connection path: one sendmsg, one close, and word that the copy is closed.
     pub(in crate::event_loop) fn dispatch(&mut self, conn: ConnId, id: LaneId) {
-        self.mark_given(id);
+        let waits = self.waits_so_far(id);
         let Some(connection) = self.conns.get(conn) else { return };
         let balancer = connection.balancer;
         let given = match self.lanes.get_mut(&id) {
@@ -30,6 +30,7 @@ impl Shell {
                 }
                 self.conns.close(conn);
                 self.releases.release(ticket);
+                self.mark_given(id, waits);
                 return;
             }
             Err(error) => error,

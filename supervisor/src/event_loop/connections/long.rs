@@ -70,12 +70,17 @@ impl Shell {
             .is_none_or(|look| !look.running && Some(look.loops) != lane.given_at)
     }
 
-    /// The lane is about to be given a connection.
-    pub(super) fn mark_given(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get(&id).filter(|lane| lane.one_by_one) else { return };
-        let loops = self.pulse_of(lane).and_then(Pulse::sole).map(|look| look.loops);
-        if let Some(lane) = self.lanes.get_mut(&id) {
-            lane.given_at = loops;
+    /// How often the lane's thread has waited, if it is given one at a time: to be read before it is given something.
+    pub(super) fn waits_so_far(&self, id: LaneId) -> Option<u64> {
+        let lane = self.lanes.get(&id).filter(|lane| lane.one_by_one)?;
+        self.pulse_of(lane).and_then(Pulse::sole).map(|look| look.loops)
+    }
+
+    /// The lane was given something when its thread had waited so often. What it did not take does not count: its thread would be
+    /// taken to be busy with it for as long as it sleeps.
+    pub(super) fn mark_given(&mut self, id: LaneId, waits: Option<u64>) {
+        if let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.one_by_one) {
+            lane.given_at = waits;
         }
     }
 
@@ -110,10 +115,15 @@ impl Shell {
         }
     }
 
-    /// A lane is looked at: a thread that waits by now has not been heard.
+    /// A lane is looked at: a thread that waits by now has not been heard. Where nothing lies in the lane any more, a thread that
+    /// has waited ever since it was given something was not woken by it.
     pub(super) fn look_for_missed(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get(&id) else { return };
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
         let (worker, pid) = (lane.worker, lane.holder.pid);
+        if lane.one_by_one && lane.waiting() == 0 {
+            lane.given_at = None;
+        }
+        let Some(lane) = self.lanes.get(&id) else { return };
         if lane.one_by_one && lane.watched && self.waiting(lane) == 0 {
             if let Some(pulse) = self.pulse_mut(worker, pid) {
                 pulse.requests.missed();

@@ -246,6 +246,8 @@ impl Lane {
             match message::receive(self.worker_end.as_fd(), &mut bytes) {
                 Ok(incoming) if incoming.len == 0 => return (taken, true),
                 Ok(incoming) => {
+                    // Its thread sleeps on, and has nothing.
+                    self.given_at = None;
                     match (Record::decode(&bytes), incoming.fd) {
                         (Some(Record::Connection { peer, nonblock, .. }), Some(fd)) => {
                             let fd = fd.into_owned();
@@ -390,6 +392,18 @@ mod tests {
         assert_eq!(lane.take_back().0.len(), 1);
         lane.open().unwrap();
         assert!(!holds(&lane));
+    }
+
+    #[test]
+    fn a_thread_whose_turn_was_taken_back_has_been_given_nothing() {
+        let mut lane = lane(2);
+        lane.credits = Some(Credits::new(false).unwrap());
+        lane.given_at = Some(7);
+        lane.take_back();
+        assert_eq!(lane.given_at, Some(7), "it has taken what it was given");
+        lane.grant().unwrap();
+        lane.take_back();
+        assert_eq!(lane.given_at, None);
     }
 
     #[test]
