@@ -32,6 +32,9 @@ pub(crate) struct Balancer {
     route: Route,
     /// What the kernel may choose among has changed, and the shell has yet to be told.
     pub(super) has_changed: bool,
+    /// What it was when the shell was last told.
+    #[cfg(any(test, debug_assertions))]
+    pub(super) told: std::collections::BTreeSet<LaneId>,
     pub(super) queue: Queue,
     pub(super) admission: Admission,
     /// The lane whose `Measured` the held connections wait for.
@@ -89,6 +92,8 @@ impl Balancer {
             accepted: VecDeque::new(),
             route,
             has_changed: false,
+            #[cfg(any(test, debug_assertions))]
+            told: std::collections::BTreeSet::new(),
             queue: Queue::default(),
             admission: Admission::default(),
             measuring: None,

@@ -10,7 +10,7 @@ use super::socket::BalancerState;
 use super::state::{Reason, State};
 use super::{Output, Route};
 use crate::ids::ConnId;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 impl Pool {
     /// Panics with a sentence when something is not as it must be.
@@ -99,7 +99,8 @@ fn balancers(pool: &Pool) {
             assert!(held.insert(held_one.conn), "{held_one:?} is held twice");
         }
         assert!(
-            balancer.route() != Route::Kernel || !balancer.has_changed,
+            balancer.route() != Route::Kernel
+                || balancer.rotation().collect::<BTreeSet<_>>() == balancer.told,
             "{id:?}: the shell was not told who takes part"
         );
         let usable = |lane: &Lane| lane.balancer() == *id && lane.is_usable();

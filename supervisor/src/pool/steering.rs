@@ -19,6 +19,10 @@ impl Pool {
             self.balancers.iter_mut().filter(|(_, balancer)| balancer.route() == Route::Kernel)
         {
             if std::mem::take(&mut balancer.has_changed) {
+                #[cfg(any(test, debug_assertions))]
+                {
+                    balancer.told = balancer.rotation().collect();
+                }
                 self.outbox.push_back(Output::Steer { balancer: id });
             }
         }

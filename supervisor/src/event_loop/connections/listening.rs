@@ -107,16 +107,20 @@ impl<O: Os> Shell<O> {
         balancer: BalancerId,
         facts: &Facts,
     ) -> bool {
-        let meant =
-            self.lives.process(worker).is_some_and(|process| process.reuse_port.contains(&facts.cookie));
-        !meant
-            && matches!(facts.key, Key::Inet { .. })
+        !self.may_listen_twice(worker, facts)
             && self.lanes.values().any(|lane| {
                 lane.balancer == balancer
                     && lane.worker == worker
                     && lane.holder.pid == holder.pid
                     && self.os.is_at(lane.seen_at, lane.inode)
             })
+    }
+
+    /// Where each socket has a share of the connections: the program has set SO_REUSEPORT itself, or it is no TCP socket.
+    pub(in crate::event_loop) fn may_listen_twice(&self, worker: WorkerId, facts: &Facts) -> bool {
+        let process = self.lives.process(worker);
+        !matches!(facts.key, Key::Inet { .. })
+            || process.is_some_and(|process| process.reuse_port.contains(&facts.cookie))
     }
 
     /// How far the socket's clients reach, if bind() failed, alone, where another socket had some of them, though the library has set

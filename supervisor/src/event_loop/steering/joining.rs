@@ -10,7 +10,7 @@ use crate::io::kernel::foreign::Foreign;
 use crate::io::kernel::sockopt;
 use crate::io::lanes::lane::Holder;
 use crate::io::lanes::thunk_socket::Answerer;
-use crate::io::sockets::listener::{Facts, Key, Listener};
+use crate::io::sockets::listener::{Facts, Listener};
 use crate::io::steering::group::Group;
 use crate::io::steering::level::Best;
 use crate::io::steering::member::Member;
@@ -194,11 +194,8 @@ impl<O: Os> Shell<O> {
         balancer: BalancerId,
         facts: &Facts,
     ) -> bool {
-        let process = self.lives.process(worker);
-        let meant = process.is_some_and(|process| process.reuse_port.contains(&facts.cookie));
         let same = |member: &Member| member.balancer == balancer && member.holder.pid == holder.pid;
-        !meant
-            && matches!(facts.key, Key::Inet { .. })
+        !self.may_listen_twice(worker, facts)
             && self.steering.of(worker).any(|(_, member)| same(member) && member.is_where_it_was())
     }
 }

@@ -389,6 +389,18 @@ mod tests {
     }
 
     #[test]
+    fn a_thread_whose_turn_was_taken_back_has_been_given_nothing() {
+        let mut lane = lane(2);
+        lane.credits = Some(Credits::new(false).unwrap());
+        lane.given_at = Some(7);
+        lane.take_back();
+        assert_eq!(lane.given_at, Some(7), "it has taken what it was given");
+        lane.grant().unwrap();
+        lane.take_back();
+        assert_eq!(lane.given_at, None);
+    }
+
+    #[test]
     fn what_waits_is_counted_and_taken_back_in_order() {
         for window in [1, 2, 8, 64] {
             let mut lane = lane(window);
