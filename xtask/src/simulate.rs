@@ -1,29 +1,33 @@
 //! `cargo xtask simulate`: goes through histories of the shell under a simulated operating system: one of a seed that has failed, or many.
 //! They have a process to themselves.
 
-use crate::{Result, project};
-use std::process::ExitCode;
+use crate::{Result, project, say};
+use std::io::{BufRead, BufReader};
+use std::process::{ExitCode, Stdio};
 
+/// The tests that do it, by the beginning of their names.
+const TESTS: &str = "simulation::tests::";
 const USAGE: &str = "usage: cargo xtask simulate [--seed N | --from N --histories N]";
 
 pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
     let mut cargo = project::cargo("test");
-    cargo.args([
-        "--profile",
-        "simulation",
-        "-p",
-        "clustermon",
-        "--features",
-        "histories",
-        "--lib",
-        "simulation::tests::",
-        "--",
-        "--nocapture",
-    ]);
+    // With the feature that the fuzz targets ask for: so it is what `cargo xtask test` builds, too.
+    cargo.args(["-p", "clustermon", "--features", "simulation", "--lib", TESTS, "--", "--ignored", "--nocapture"]);
     for (variable, number) in read(args)? {
         cargo.env(variable, number.to_string());
     }
-    Ok(project::exit_code(project::status(&mut cargo)?))
+    let mut child = cargo.stdout(Stdio::piped()).spawn()?;
+    let mut has_run = false;
+    for line in child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines()) {
+        let line = line?;
+        has_run |= line.contains(TESTS);
+        say(&line);
+    }
+    let status = child.wait()?;
+    if status.success() && !has_run {
+        return Err(format!("no test is named {TESTS}").into());
+    }
+    Ok(project::exit_code(status))
 }
 
 /// The variables by which the test is told, with their numbers.

@@ -17,7 +17,7 @@ mod operator;
 mod process;
 mod setting;
 mod system;
-#[cfg(all(test, feature = "histories"))]
+#[cfg(test)]
 mod tests;
 
 use crate::ids::WorkerId;

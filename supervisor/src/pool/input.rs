@@ -28,6 +28,8 @@ pub(crate) enum Input {
     /// A process of the worker listens on the balancer's address through this lane. With `Readiness::by_listening` the first one
     /// makes the worker ready.
     LaneOpened { lane: LaneId, worker: WorkerId, balancer: BalancerId },
+    /// A process asked to listen on the balancer's address and was gone before it was answered: it has no lane.
+    Unlistened { balancer: BalancerId },
     /// A process that shared the lane `from` has got `to`, whose `LaneOpened` has been told: who else receives from
     /// `from`, if anybody does, is not known.
     LaneShared { from: LaneId, to: LaneId },

@@ -16,11 +16,7 @@ impl Pool {
         if !live || !self.balancers.contains_key(&to) {
             // Nobody of ours receives from it; and if it was to be the first of its balancer, there is none.
             self.outbox.push_back(Output::Retire { lane: id });
-            if let Some(balancer) = self.balancers.get_mut(&to) {
-                balancer.served = true;
-                self.close_unserved();
-            }
-            return;
+            return self.unlistened(to);
         }
         let first = !self.serves(worker, to);
         if first {
@@ -47,6 +43,14 @@ impl Pool {
         self.pump(now, to);
         self.launch(now);
         self.close_unserved();
+    }
+
+    /// Nobody has come to the balancer, which may have been opened for whoever was to.
+    pub(super) fn unlistened(&mut self, id: BalancerId) {
+        if let Some(balancer) = self.balancers.get_mut(&id) {
+            balancer.served = true;
+            self.close_unserved();
+        }
     }
 
     pub(super) fn lane_closed(&mut self, now: Instant, id: LaneId) {

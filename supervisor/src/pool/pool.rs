@@ -118,6 +118,7 @@ impl Pool {
             Input::BalancerReopened { balancer, anew } => self.balancer_reopened(now, balancer, anew),
             Input::SocketGiven { lane } => self.socket_given(now, lane),
             Input::LaneOpened { lane, worker, balancer } => self.lane_opened(now, lane, worker, balancer),
+            Input::Unlistened { balancer } => self.unlistened(balancer),
             Input::LaneShared { from, to } => self.lane_shared(now, from, to),
             Input::LaneClosed { lane } => self.lane_closed(now, lane),
             Input::OneByOne { lane, on } => self.one_by_one(now, lane, on),

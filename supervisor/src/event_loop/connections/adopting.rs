@@ -37,15 +37,11 @@ impl<O: Os> Shell<O> {
         };
         let Some((lane, balancer)) = self.lanes.get(&to).map(|lane| (lane, lane.balancer)) else { return };
         let told = caller.deliver(&Reply::Lane { lane: to.0 }, Some(lane.worker_end()));
+        let Some(delivery) = told else { return self.abandon(to) };
         log::debug!("worker {}: process {} has a lane of its own", self.logical_id(worker), holder.pid);
+        self.deliveries.push((to, delivery));
         self.input(Input::LaneOpened { lane: to, worker, balancer });
-        match told {
-            Some(delivery) => {
-                self.deliveries.push((to, delivery));
-                self.input(Input::LaneShared { from, to });
-            }
-            None => self.input(Input::LaneClosed { lane: to }),
-        }
+        self.input(Input::LaneShared { from, to });
     }
 
     fn own_lane(

@@ -45,12 +45,13 @@ impl<O: Os> Shell<O> {
         self.join(worker, holder.pid);
         let Some(lane) = self.lanes.get(&id) else { return };
         let told = caller.deliver(&Reply::Lane { lane: id.0 }, Some(lane.worker_end()));
+        let Some(delivery) = told else {
+            self.abandon(id);
+            return self.input(Input::Unlistened { balancer });
+        };
+        self.deliveries.push((id, delivery));
         self.input(Input::LaneOpened { lane: id, worker, balancer });
         self.may_be_ready(worker);
-        match told {
-            Some(delivery) => self.deliveries.push((id, delivery)),
-            None => self.input(Input::LaneClosed { lane: id }),
-        }
     }
 
     /// A lane to the balancer of the socket's address, which is opened on this very socket if it is the first. The lane

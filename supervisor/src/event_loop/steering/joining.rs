@@ -61,14 +61,18 @@ impl<O: Os> Shell<O> {
             };
         self.join(worker, holder.pid);
         let delivery = caller.deliver(&Reply::Member, instead.as_ref().map(AsFd::as_fd));
+        let Some(delivery) = delivery else {
+            if is_new {
+                self.retire_member(member);
+            }
+            return self.input(Input::Unlistened { balancer });
+        };
+        if instead.is_some() {
+            self.deliveries.push((member, delivery));
+        }
         if is_new {
             self.input(Input::LaneOpened { lane: member, worker, balancer });
             self.may_be_ready(worker);
-        }
-        match delivery {
-            Some(delivery) if instead.is_some() => self.deliveries.push((member, delivery)),
-            Some(_) => {}
-            None => self.input(Input::LaneClosed { lane: member }),
         }
     }
 

@@ -144,3 +144,20 @@ fn a_balancer_whose_first_lane_came_too_late_closes() {
     sim.input(Input::LaneOpened { lane: LaneId(999), worker: dead, balancer });
     assert_eq!(sim.pool.count_active_load_balancers(), 0);
 }
+
+#[test]
+fn who_is_gone_before_its_answer_takes_nothing_with_it() {
+    let (mut sim, balancer, _) = Sim::serving(settings(1));
+    sim.advance(ms(40_000));
+    sim.exit(0);
+    sim.connect(balancer);
+    sim.take_notes();
+    // The next one is killed in listen(), and is followed by another.
+    sim.input(Input::Unlistened { balancer });
+    sim.exit(0);
+    assert_eq!(sim.pool.count_active_load_balancers(), 1);
+    assert!(!sim.take_notes().contains(&Note::BalancerClosed { balancer }));
+    sim.advance(ms(10_000));
+    let lane = sim.listen(0, balancer);
+    assert!(sim.conns.values().all(|fate| *fate == Fate::InLane(lane)), "{:?}", sim.conns);
+}
