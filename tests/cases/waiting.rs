@@ -88,6 +88,26 @@ fn ctrl_c_ends_the_waiting_alone() {
     cluster.stop();
 }
 
+#[test]
+fn a_stop_is_over_when_its_process_has_ended_though_another_runs() {
+    let Some(cluster) = stubborn("web") else { return };
+    let old = pid(&cluster);
+    let mut stop = cli_command(&cluster.runtime_dir(), "stop /0");
+    let waiting = stop.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+    wait_until("it is stopping", PATIENCE, || cluster.inspect_worker("0")["state"] == "stopping");
+    assert_eq!(cluster.order("start /0 --no-wait"), "clustermon web: starting worker 0\n");
+    signal(old, libc::SIGKILL);
+    let done = waiting.wait_with_output().expect("it is ours");
+    assert_eq!(
+        (done.status.code(), done.stdout.as_slice()),
+        (Some(0), &b"clustermon web: worker 0 stopped\n"[..])
+    );
+    wait_until("another runs", PATIENCE, || cluster.inspect_worker("0")["state"] == "running");
+    assert_ne!(pid(&cluster), old);
+    cluster.order("force-stop /0");
+    cluster.stop();
+}
+
 /// Ends what a test has started in the background, should it fail.
 struct InBackground(PathBuf);
 

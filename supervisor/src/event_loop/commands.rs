@@ -162,9 +162,10 @@ impl<O: Os> Shell<O> {
     }
 
     fn take_down(&mut self, target: &Target, command: pool::Command, verb: &str) -> Result<Begun, Failure> {
-        let slots = self.command(target, command)?;
-        let count = slots.len();
-        Ok(Begun::with_workers(Goal::Down(slots), target, count, verb, "stopped"))
+        let before = self.incarnations(target)?;
+        self.command(target, command)?;
+        let count = before.len();
+        Ok(Begun::with_workers(Goal::Down(before), target, count, verb, "stopped"))
     }
 
     /// Tells every worker that is meant; returns their slots.

@@ -17,8 +17,6 @@ mod operator;
 mod process;
 mod setting;
 mod system;
-#[cfg(test)]
-mod tests;
 
 use crate::ids::WorkerId;
 use crate::io::drain::idle_detector::{self, Report, Watched};
@@ -109,6 +107,8 @@ struct World {
     given: Vec<Given>,
     /// Moments at which the supervisor ran, one after another without the time moving on.
     turns_at_once: u32,
+    /// Records that were to be sent in this turn.
+    sent_in_turn: u32,
     /// The supervisor waits for what never comes.
     is_asleep: bool,
     /// No wait goes beyond this.
@@ -156,6 +156,7 @@ impl World {
             board,
             given: Vec::new(),
             turns_at_once: 0,
+            sent_in_turn: 0,
             is_asleep: false,
             limit: None,
         }

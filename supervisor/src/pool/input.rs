@@ -36,6 +36,8 @@ pub(crate) enum Input {
     /// Nobody in the worker holds the lane any more, or it broke. What it held comes as `Returned`, on `Retire`; a
     /// lane that is no longer known needs no `Retire`.
     LaneClosed { lane: LaneId },
+    /// The lane did not take a connection, however many may wait in it: it is given none until it is counted anew.
+    NoRoom { lane: LaneId },
     /// How many connections wait in the lane now: the answer to `Measure`, and sent unasked when a watched lane drains.
     /// Of a lane that is given one by one, with the one that is being served.
     Measured { lane: LaneId, waiting: u32 },

@@ -49,7 +49,7 @@ mod footprint;
 mod health;
 mod input;
 #[cfg(any(test, debug_assertions))]
-mod invariants;
+pub(crate) mod invariants;
 mod lane;
 mod lane_lifecycle;
 mod lifecycle;

@@ -18,8 +18,7 @@ pub(crate) enum Output {
     CloseDoor { balancer: BalancerId },
     /// The reload with this number has ended.
     Reloaded { ticket: u64, reloaded: Reloaded },
-    /// Hand the connection to the lane. If the lane does not take it, the shell answers `Measured` (with what waits in
-    /// it, at least the window) and then `Returned`.
+    /// Hand the connection to the lane. If the lane does not take it, the shell answers `NoRoom` or `LaneClosed`, and then `Returned`.
     Dispatch { conn: ConnId, lane: LaneId },
     /// Give the lane a single credit: the right to accept one connection.
     Grant { lane: LaneId },

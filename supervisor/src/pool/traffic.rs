@@ -115,6 +115,20 @@ impl Pool {
         self.pump(now, balancer);
     }
 
+    /// The lane did not take a connection. Which one that was does not matter: several may be on their way to it.
+    pub(super) fn no_room(&mut self, now: Instant, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.state == LaneState::Ready) else {
+            return;
+        };
+        lane.state = LaneState::Full;
+        let balancer = lane.balancer();
+        if let Some(balancer) = self.balancers.get_mut(&balancer) {
+            balancer.leave(id);
+        }
+        self.outbox.push_back(Output::Watch { lane: id });
+        self.pump(now, balancer);
+    }
+
     /// The lane's requests are long, or no longer.
     pub(super) fn one_by_one(&mut self, now: Instant, id: LaneId, on: bool) {
         // While it has an open credit it is not told of its turns, nor is it seen whether its thread waits.

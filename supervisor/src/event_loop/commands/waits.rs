@@ -25,8 +25,8 @@ const LOOK: Duration = Duration::from_millis(1);
 pub(super) enum Goal {
     /// Each of these slots runs, in an incarnation later than this.
     Running(Vec<(u32, u32)>),
-    /// Each of these slots is in standby, or gone.
-    Down(Vec<u32>),
+    /// In each of these slots the process of this incarnation has ended. Somebody may have started another one since.
+    Down(Vec<(u32, u32)>),
     /// There are so many workers, and all run.
     Count(u32),
     /// The reload of this number has ended.
@@ -141,7 +141,10 @@ impl<O: Os> Shell<O> {
             Goal::NothingFollows => Progress::Ended(Ok(Reply::Done)),
             Goal::Rest => Progress::UnderWay("the cluster is stopping".to_owned()),
             Goal::Down(slots) => {
-                let up = workers().find(|worker| slots.contains(&worker.id().slot) && worker.is_live());
+                let is_meant = |id: WorkerId| {
+                    slots.iter().any(|(slot, last)| *slot == id.slot && id.incarnation <= *last)
+                };
+                let up = workers().find(|worker| worker.is_live() && is_meant(worker.id()));
                 match up {
                     Some(worker) => {
                         Progress::UnderWay(format!("worker {} is stopping", self.name(worker.id())))

@@ -37,23 +37,22 @@ impl<O: Os> Shell<O> {
             Err(error) => error,
         };
         let source = source_of(&connection.peer);
-        self.not_sent(id, &error);
+        let input = match is_full(&error) {
+            true => Input::NoRoom { lane: id },
+            false => broke(id, &error),
+        };
+        self.pool.handle(self.now, input);
         self.pool.handle(self.now, Input::Returned { conn, balancer, source });
     }
 
-    /// The lane did not take a record: it is full of what nobody receives, the kernel has no room at the moment, or it is broken.
+    /// The lane did not take a credit.
     pub(super) fn not_sent(&mut self, id: LaneId, error: &io::Error) {
-        let full = error.kind() == io::ErrorKind::WouldBlock
-            || matches!(error.raw_os_error(), Some(libc::ETOOMANYREFS | libc::ENOBUFS));
         let input = match self.lanes.get(&id) {
-            Some(lane) if full => {
+            Some(lane) if is_full(error) => {
                 let waiting = lane.waiting().max(self.config.settings.balancing.window());
                 Input::Measured { lane: id, waiting }
             }
-            _ => {
-                log::warn!("a lane broke: {error}");
-                Input::LaneClosed { lane: id }
-            }
+            _ => broke(id, error),
         };
         self.pool.handle(self.now, input);
     }
@@ -93,6 +92,17 @@ impl<O: Os> Shell<O> {
             lane.armed = false;
         }
     }
+}
+
+/// The lane is full of what nobody receives, or the kernel has no room at the moment.
+fn is_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || matches!(error.raw_os_error(), Some(libc::ETOOMANYREFS | libc::ENOBUFS))
+}
+
+fn broke(lane: LaneId, error: &io::Error) -> Input {
+    log::warn!("a lane broke: {error}");
+    Input::LaneClosed { lane }
 }
 
 /// Registers a lane for what the worker says and, if `write`, for room in it.

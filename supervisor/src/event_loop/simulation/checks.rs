@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 /// A connection that waits longer than this waits for nothing, if somebody could have taken it all the time.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// The same of one that came when nothing went wrong any more: nothing has to be made good by a later look.
+const CALM_PATIENCE: Duration = Duration::from_millis(400);
 /// So many turns at the same moment are a loop without an end.
 const TURNS_AT_ONCE: u32 = 5_000;
 
@@ -22,11 +24,14 @@ pub(super) struct Checks {
     due: Option<Instant>,
     /// Since when there has been somebody who could take a connection, without a break.
     able_since: Option<Instant>,
+    /// Since when nothing goes wrong.
+    calm_since: Option<Instant>,
 }
 
 impl Checks {
     pub(super) fn after_turn(&mut self, shell: &Shell<Simulated>, world: &mut World) {
         self.turns += 1;
+        world.sent_in_turn = 0;
         assert!(world.turns_at_once < TURNS_AT_ONCE, "the loop goes round without the time moving on");
         no_deadline_is_forgotten(shell);
         // What has come to be due in this turn is done in the next.
@@ -48,17 +53,22 @@ impl Checks {
             return;
         }
         let able_since = *self.able_since.get_or_insert(world.now);
-        if world.now.saturating_duration_since(able_since) < PATIENCE {
-            return;
+        if world.faults.is_none() {
+            self.calm_since.get_or_insert(world.now);
         }
-        if let Some((connection, waited)) = world.longest_wait() {
-            assert!(
-                waited < PATIENCE,
-                "a connection has waited for {waited:?} while somebody could take it: {:?}, {}",
-                world.connections[connection],
-                describe(shell, world)
-            );
-        }
+        let calm_since = self.calm_since;
+        let has_patience_left = |since: Instant| {
+            let is_calm = calm_since.is_some_and(|calm| since >= calm);
+            let patience = if is_calm { CALM_PATIENCE } else { PATIENCE };
+            world.now.saturating_duration_since(since.max(able_since)) < patience
+        };
+        let left = world.waiting().find(|(_, connection)| !has_patience_left(connection.since));
+        assert!(
+            left.is_none(),
+            "a connection has waited while somebody could take it: {left:?}, at {:?}, {}",
+            world.now,
+            describe(shell, world)
+        );
     }
 
     /// Nothing is waited for any more.

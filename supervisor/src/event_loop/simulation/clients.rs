@@ -4,7 +4,7 @@ use super::World;
 use super::agenda::Deed;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, connect, socket};
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// Where a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,11 +111,9 @@ impl World {
         self.connections.iter().enumerate().filter(move |(_, it)| is_it(it)).map(|(id, _)| id)
     }
 
-    /// The longest that a connection has waited which is nobody's yet.
-    pub(super) fn longest_wait(&self) -> Option<(usize, Duration)> {
+    /// Those that are nobody's yet.
+    pub(super) fn waiting(&self) -> impl Iterator<Item = (usize, &Connection)> {
         let waits = |it: &Connection| matches!(it.fate, Fate::Queued | Fate::Held);
-        let waiting = self.connections.iter().enumerate().filter(|(_, it)| waits(it));
-        let longest = waiting.min_by_key(|(_, it)| it.since);
-        longest.map(|(id, it)| (id, self.now.saturating_duration_since(it.since)))
+        self.connections.iter().enumerate().filter(move |(_, it)| waits(it))
     }
 }

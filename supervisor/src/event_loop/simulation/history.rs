@@ -37,6 +37,7 @@ pub(super) struct History {
 /// Goes through one.
 pub(super) fn run(mut dice: Dice) {
     foreign::close_at_once();
+    crate::pool::invariants::check_every(8);
     let mut history = History::new(&mut dice);
     history.shell.input(Input::Start);
     history.live();

@@ -63,12 +63,14 @@ impl Order {
         }
     }
 
-    /// It is over when something has ended that ends in any case; others may wait for what never comes, as for a worker that is stopped.
+    /// It is over when something has ended that ends in any case; others may wait for what never comes: a worker that is to run may be stopped by somebody else.
     pub(super) fn must_end(self) -> bool {
         matches!(
             self,
             Self::Reload
                 | Self::AbortReload
+                | Self::Stop(_)
+                | Self::ForceStop(_)
                 | Self::Inspect
                 | Self::Cordon(_)
                 | Self::Uncordon(_)

@@ -40,6 +40,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+/// More records than this in one turn of the loop are a turn without an end.
+const SENT_IN_A_TURN: u32 = 20_000;
+
 /// It.
 #[derive(Debug)]
 pub(super) struct Simulated {
@@ -74,7 +77,10 @@ impl Simulated {
     /// The kernel has no room for a record, now and then.
     fn room(&self) -> io::Result<()> {
         self.meanwhile();
-        let is_full = self.world.borrow_mut().strikes(|faults| faults.record);
+        let mut world = self.world.borrow_mut();
+        world.sent_in_turn += 1;
+        assert!(world.sent_in_turn < SENT_IN_A_TURN, "a turn of the loop does not end");
+        let is_full = world.strikes(|faults| faults.record);
         if is_full { Err(io::Error::from_raw_os_error(libc::ENOBUFS)) } else { Ok(()) }
     }
 }

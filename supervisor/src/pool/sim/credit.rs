@@ -64,7 +64,7 @@ impl Sim {
                     let empty = std::mem::take(&mut own.empty);
                     self.tell(Input::Direct { lane, empty });
                 }
-                self.count(lane, 0);
+                self.count(lane);
             }
             let waiting = self.queued(balancer) as u32;
             self.tell(Input::Queued { balancer, waiting });

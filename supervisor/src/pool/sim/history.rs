@@ -300,7 +300,8 @@ impl History {
         let (lane, balancer) = (LaneId(id), BalancerId(id as u32));
         let conn = ConnId(1_000_000 + self.sim.conns.len() as u64);
         match what % 24 {
-            23 => self.tell(Input::Unlistened { balancer }),
+            23 if small.is_multiple_of(2) => self.tell(Input::Unlistened { balancer }),
+            23 => self.tell(Input::NoRoom { lane: LaneId(100_000 + id) }),
             17 => self.tell(Input::Queued { balancer, waiting: small }),
             18 => self.tell(Input::Shut { lane: LaneId(100_000 + id) }),
             19 => self.tell(Input::Took { lane, count: small }),

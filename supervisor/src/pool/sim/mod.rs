@@ -416,7 +416,7 @@ impl Sim {
             return conn;
         }
         if rings {
-            self.count(id, 0);
+            self.count(id);
             self.drain();
         }
         Some(record)
@@ -429,7 +429,7 @@ impl Sim {
         let watched = std::mem::take(&mut lane.watched);
         self.input(Input::OneByOne { lane: id, on });
         if watched {
-            self.count(id, 0);
+            self.count(id);
             self.drain();
         }
     }
@@ -439,7 +439,7 @@ impl Sim {
         let Some(lane) = self.lanes.get_mut(&id) else { return };
         lane.away = false;
         if lane.one_by_one && std::mem::take(&mut lane.watched) {
-            self.count(id, 0);
+            self.count(id);
             self.drain();
         }
     }

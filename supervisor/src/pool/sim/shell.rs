@@ -103,7 +103,7 @@ impl Sim {
                 self.steered.insert(balancer);
             }
             Output::Refuse { conn } => self.moved(conn, Fate::Held, Fate::Refused),
-            Output::Measure { lane } => self.count(lane, 0),
+            Output::Measure { lane } => self.count(lane),
             Output::Watch { lane } => {
                 let Some(watched) = self.lanes.get_mut(&lane) else { return };
                 watched.watched = true;
@@ -111,7 +111,7 @@ impl Sim {
                 let told = if watched.one_by_one { waits } else { watched.read };
                 if told {
                     watched.watched = false;
-                    self.count(lane, 0);
+                    self.count(lane);
                 }
             }
             Output::Look { lane } => {
@@ -202,17 +202,25 @@ impl Sim {
 
     fn dispatch(&mut self, conn: ConnId, id: LaneId) {
         assert!(!self.retired.contains(&id), "{conn:?} was dispatched to {id:?}, which is closed");
-        // Where threads take singles there may be more of them than the window allows.
-        let fits = |lane: &&mut SimLane| lane.credit || lane.queue.len() < self.capacity;
+        // Where threads take singles there may be more of them than the window allows; the buffer is that of four windows.
+        let buffer = 4 * self.window() as usize;
+        let fits = |lane: &&mut SimLane| {
+            lane.queue.len() < if lane.credit { self.capacity.max(buffer) } else { self.capacity }
+        };
         match self.lanes.get_mut(&id).filter(fits) {
             Some(lane) => {
                 lane.queue.push_back(Record::Conn(conn));
                 self.moved(conn, Fate::Held, Fate::InLane(id));
             }
             None => {
-                let (balancer, window) = (self.pool.lane(id).map(|lane| lane.balancer()), self.window());
+                let balancer = self.pool.lane(id).map(|lane| lane.balancer());
                 self.moved(conn, Fate::Held, Fate::Coming);
-                self.count(id, window);
+                let is_known = self.lanes.contains_key(&id);
+                self.answer(if is_known {
+                    Input::NoRoom { lane: id }
+                } else {
+                    Input::LaneClosed { lane: id }
+                });
                 // A lane that was made up, and whose end was told since the order was given.
                 let balancer = balancer.unwrap_or(BalancerId(0));
                 let source = self.source(conn);
@@ -229,10 +237,10 @@ impl Sim {
         self.pool.settings().balancing.window()
     }
 
-    pub(super) fn count(&mut self, id: LaneId, at_least: u32) {
+    pub(super) fn count(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id) else { return self.answer(Input::LaneClosed { lane: id }) };
         lane.read = false;
-        let waiting = (lane.waiting() + u32::from(lane.away)).max(at_least);
+        let waiting = lane.waiting() + u32::from(lane.away);
         self.answer(Input::Measured { lane: id, waiting });
     }
 

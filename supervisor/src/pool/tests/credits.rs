@@ -1,8 +1,8 @@
 //! Credits in virtual time: who may accept next, what holds nothing up, when many may be taken at once, and what is revoked.
 
-use super::super::sim::{Record, Sim, ms, settings, with};
-use super::super::{Command, Output};
-use crate::ids::{BalancerId, LaneId};
+use super::super::sim::{Fate, Record, Sim, ms, settings, with};
+use super::super::{Command, Input, Output};
+use crate::ids::{BalancerId, ConnId, LaneId};
 use std::time::Duration;
 
 /// The lane's worker accepts as long as it may. How many it got.
@@ -302,4 +302,24 @@ fn a_connection_that_was_moved_waits_for_no_open_credit() {
     sim.advance(ms(2));
     connect(&mut sim, balancer, 1);
     assert!(sim.lanes[&given[0]].open, "it accepts by itself again");
+}
+
+#[test]
+fn a_lane_whose_buffer_is_full_is_not_tried_again_until_it_is_counted() {
+    let (mut sim, balancer, lanes) = Sim::on_credit(settings(1));
+    sim.input(Input::Accepters { lane: lanes[0], threads: 64, may_open: false, may_watch: false });
+    // They were accepted for another worker, which has ended. Its threads may take far more than lie in it at a time.
+    let held: Vec<ConnId> = (0..40).map(|number| ConnId(1_000_000 + number)).collect();
+    for conn in &held {
+        sim.conns.insert(*conn, Fate::Held);
+        sim.input(Input::Accepted { conn: *conn, balancer, source: 0 });
+    }
+    assert_eq!(sim.pool.held(), 40 - sim.lanes[&lanes[0]].queue.len());
+    assert!(sim.pool.held() > 0, "it has no room for all");
+    let worker = sim.worker(0);
+    for _ in 0..40 {
+        accept_all(&mut sim, lanes[0]);
+        sim.advance(ms(50));
+    }
+    assert!(held.iter().all(|conn| sim.conns[conn] == Fate::TakenBy(worker)), "{:?}", sim.conns);
 }

@@ -16,7 +16,7 @@ pub(super) fn config() -> Config {
         RngSeed::Random => RngSeed::Fixed(SEED),
         chosen @ RngSeed::Fixed(_) => chosen,
     };
-    Config { cases: config.cases.max(4_096), failure_persistence: None, rng_seed, ..config }
+    Config { cases: config.cases.max(1_024), failure_persistence: None, rng_seed, ..config }
 }
 
 fn dispatch() -> impl Strategy<Value = Dispatch> {

@@ -1,7 +1,7 @@
 //! Histories, after those that have failed before, by `cargo xtask simulate`. A history that fails tells its seed and how to go through it again, and the
 //! seed is written to `seeds.txt`, so that it comes first from then on.
 
-use super::{run_bytes, run_seed};
+use clustermon::simulation::run_seed;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
@@ -49,7 +49,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 fn place() -> PathBuf {
-    [env!("CARGO_MANIFEST_DIR"), "src/event_loop/simulation/seeds.txt"].iter().collect()
+    [env!("CARGO_MANIFEST_DIR"), "tests/seeds.txt"].iter().collect()
 }
 
 /// Seeds that have failed before.
@@ -61,7 +61,7 @@ fn kept() -> Vec<u64> {
 }
 
 #[test]
-#[ignore = "for a process of its own, by cargo xtask simulate: other tests look at all descriptors of theirs"]
+#[ignore = "for cargo xtask simulate, which has the event loop optimised: else it takes several times as long"]
 fn histories_end_well() {
     if let Some(seed) = number("CLUSTERMON_SEED") {
         // What the supervisor says on the way tells most of what there is to know.
@@ -85,12 +85,4 @@ fn histories_end_well() {
             });
         }
     });
-}
-
-#[test]
-#[ignore = "for a process of its own, by cargo xtask simulate: other tests look at all descriptors of theirs"]
-fn any_bytes_choose_a_history() {
-    for length in [0, 1, 7, 200] {
-        run_bytes(&(0..length).collect::<Vec<u8>>());
-    }
 }
