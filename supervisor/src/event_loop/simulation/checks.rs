@@ -2,7 +2,7 @@
 
 use super::super::Shell;
 use super::World;
-use super::clients::Fate;
+use super::clients::{Connection, Fate};
 use super::process::{Process, Thread};
 use super::system::Simulated;
 use crate::pool::Worker;
@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 /// A connection that waits longer than this waits for nothing, if somebody could have taken it all the time.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// The same of one that came when nothing went wrong any more: nothing has to be made good by a later look.
+/// The same of one in the queue that came when nothing went wrong any more: nothing has to be made good by a later look. What was handed to
+/// a worker waits for that one, as long as it does not lag.
 const CALM_PATIENCE: Duration = Duration::from_millis(400);
 /// So many turns at the same moment are a loop without an end.
 const TURNS_AT_ONCE: u32 = 5_000;
@@ -57,12 +58,12 @@ impl Checks {
             self.calm_since.get_or_insert(world.now);
         }
         let calm_since = self.calm_since;
-        let has_patience_left = |since: Instant| {
-            let is_calm = calm_since.is_some_and(|calm| since >= calm);
+        let has_patience_left = |waits: &Connection| {
+            let is_calm = waits.fate == Fate::Queued && calm_since.is_some_and(|calm| waits.since >= calm);
             let patience = if is_calm { CALM_PATIENCE } else { PATIENCE };
-            world.now.saturating_duration_since(since.max(able_since)) < patience
+            world.now.saturating_duration_since(waits.since.max(able_since)) < patience
         };
-        let left = world.waiting().find(|(_, connection)| !has_patience_left(connection.since));
+        let left = world.waiting().find(|(_, connection)| !has_patience_left(connection));
         assert!(
             left.is_none(),
             "a connection has waited while somebody could take it: {left:?}, at {:?}, {}",
