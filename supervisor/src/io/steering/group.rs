@@ -1,7 +1,7 @@
 //! A group: the listening sockets of one address between which the kernel chooses, with what makes it choose. Who is live is told; it says
 //! what a change means for sockets that are not.
 
-use super::classic;
+use super::classic::{self, anchor::is_mptcp};
 use super::level::{self, Best, Level};
 use super::program::Program;
 use super::table::MOST;
@@ -31,6 +31,8 @@ pub(crate) struct Group {
 impl Group {
     /// A group of the socket, which listens and whose member it is not yet. Where the kernel refuses what was to choose there is less.
     pub(crate) fn open(best: Best, socket: BorrowedFd<'_>) -> Self {
+        let is_mptcp = is_mptcp(socket);
+        let best = if is_mptcp { best.without_map() } else { best };
         let Best { level, reason, program } = best;
         let mut group = Self {
             level,
@@ -40,7 +42,8 @@ impl Group {
             order: Vec::new(),
             live: Vec::new(),
             attached: None,
-            moves_by_itself: level::moves_by_itself(),
+            // Of a queue of MPTCP that is not known.
+            moves_by_itself: !is_mptcp && level::moves_by_itself(),
         };
         match program.map(|program| program.attach(socket).map(|()| program)) {
             Some(Ok(program)) => group.program = Some(program),
@@ -72,6 +75,11 @@ impl Group {
     /// Members have sockets of their own.
     pub(crate) fn is_split(&self) -> bool {
         self.level != Level::Shared
+    }
+
+    /// A socket of this kind can be chosen: the program chooses none of MPTCP.
+    pub(crate) fn takes(&self, socket: BorrowedFd<'_>) -> bool {
+        self.program.is_none() || !is_mptcp(socket)
     }
 
     /// What waits in the queue of a socket that closes goes to others; else those clients are reset.
