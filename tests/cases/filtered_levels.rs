@@ -52,6 +52,7 @@ fn the_program_rotates_exactly_whatever_dispatch_is_asked_for() {
     for dispatch in ["auto", "kernel", "credit"] {
         let flags = format!("{PATIENT} --dispatch {dispatch}");
         let cluster = Cluster::start_command(&[&program], Options::workers(4).flags(&flags));
+        all_answer(&cluster.target(), 4);
         let answers: Vec<_> = (0..400).map(|_| who(&cluster.target()).expect("an answer")).collect();
         let shares = shares(&answers);
         assert!(shares.len() == 4 && shares.values().all(|count| *count == 100), "{shares:?}");

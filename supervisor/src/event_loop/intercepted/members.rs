@@ -10,7 +10,6 @@ use crate::io::kernel::sockopt::cookie;
 use crate::io::lanes::lane::Holder;
 use crate::io::sockets::listener::Facts;
 use crate::pool::Input;
-use clustermon_protocol::env;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -50,10 +49,6 @@ impl<O: Os> Shell<O> {
         facts: &Facts,
         backlog: i32,
     ) -> io::Result<BalancerId> {
-        if std::env::var_os(env::SOCKET).is_some() {
-            let because = "the supervisor is itself a worker, and has no sockets of its own".to_owned();
-            return self.open_shared(worker, socket, facts, backlog, because);
-        }
         let (listener, group) = self.listen_in_group(worker, socket, facts, backlog)?;
         if group.is_split() {
             return Ok(self.open_group(listener, group));

@@ -7,7 +7,10 @@ use super::program::Program;
 use super::table::MOST;
 use crate::ids::LaneId;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The name of the door in the kernel's order, which no member has.
+const DOOR: LaneId = LaneId(u64::MAX);
 
 /// The sockets of one address.
 #[derive(Debug)]
@@ -26,6 +29,8 @@ pub(crate) struct Group {
     attached: Option<Vec<u32>>,
     /// What the kernel does with the queue of a socket that closes, where no program says so.
     moves_by_itself: bool,
+    /// By classic BPF: what takes in everybody who comes, while nobody is to be let in.
+    door: Option<OwnedFd>,
 }
 
 impl Group {
@@ -44,6 +49,7 @@ impl Group {
             attached: None,
             // Of a queue of MPTCP that is not known.
             moves_by_itself: !is_mptcp && level::moves_by_itself(),
+            door: None,
         };
         match program.map(|program| program.attach(socket).map(|()| program)) {
             Some(Ok(program)) => group.program = Some(program),
@@ -154,6 +160,7 @@ impl Group {
                 program.table.set_live(&slots);
                 Ok(())
             }
+            (None, Level::Classic) if self.door.is_some() => Ok(()),
             (None, Level::Classic) => {
                 let place = |id: &LaneId| self.order.iter().position(|other| other == id);
                 let places: Vec<u32> = self.live.iter().filter_map(place).map(|place| place as u32).collect();
@@ -167,6 +174,25 @@ impl Group {
             }
             (None, Level::Program | Level::Shared) => Ok(()),
         }
+    }
+
+    /// Nobody new is let in, where the sockets themselves cannot see to that. `socket` is any that listens in the group.
+    pub(crate) fn close_door(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        if self.level != Level::Classic {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if self.door.is_none() {
+            self.door = Some(classic::anchor::beside(socket)?);
+            self.order.push(DOOR);
+        }
+        self.lead_to_door()
+    }
+
+    /// Whoever comes is led to the door, if there is one: that takes in nobody.
+    fn lead_to_door(&self) -> io::Result<()> {
+        let place = self.order.iter().position(|id| *id == DOOR);
+        let (Some(door), Some(place)) = (&self.door, place) else { return Ok(()) };
+        classic::attach(door.as_fd(), &[place as u32])
     }
 
     /// Whoever connects is refused at once. False where that cannot be.
@@ -206,6 +232,9 @@ impl Group {
     fn leave_order(&mut self, member: LaneId) {
         if let Some(place) = self.order.iter().position(|other| *other == member) {
             self.order.swap_remove(place);
+            if let Err(error) = self.lead_to_door() {
+                log::debug!("whoever comes now may be let in: {error}");
+            }
         }
     }
 }
@@ -213,3 +242,6 @@ impl Group {
 fn slot_of(slots: &[Option<LaneId>], member: LaneId) -> Option<u32> {
     slots.iter().position(|slot| *slot == Some(member)).map(|slot| slot as u32)
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ pub(in crate::io::steering) fn is_mptcp(socket: BorrowedFd<'_>) -> bool {
 }
 
 /// Joins the group of the member, which listens, as the last one. It is out again when it is dropped, and nothing is then as it was not.
-pub(super) fn beside(member: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+pub(in crate::io::steering) fn beside(member: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let address = own_address(member)?;
     let family = if address.ipv4().is_some() { AddressFamily::Inet } else { AddressFamily::Inet6 };
     let anchor = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK, None)?;
@@ -27,6 +27,11 @@ pub(super) fn beside(member: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let len = get_option(member, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, &mut device)?;
     if len > 0 {
         set_option(anchor.as_fd(), libc::SOL_SOCKET, libc::SO_BINDTODEVICE, &device[..len])?;
+    }
+    // The kernel lets sockets of one user share a port.
+    let owner = nix::sys::stat::fstat(member)?.st_uid;
+    if owner != nix::unistd::geteuid().as_raw() {
+        nix::unistd::fchown(&anchor, Some(owner.into()), None)?;
     }
     bind_raw(anchor.as_fd(), address.as_bytes())?;
     // Before anything is attached the kernel may choose it: whoever comes in that moment gets no answer, and asks again.
