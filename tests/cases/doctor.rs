@@ -86,7 +86,7 @@ fn what_no_thunk_can_enter_comes_by_the_filter_unless_that_is_not_wanted() {
         assert!(told.check("program").1.contains(word), "{:#}", told.report);
         let (grade, line) = told.check("intercept");
         assert!(grade != "no" && line.starts_with("seccomp: the program is "), "{line}");
-        assert!(told.check("dispatch").1.starts_with("kernel: "), "{:#}", told.report);
+        assert!(told.check("dispatch").1.starts_with("kernel:"), "{:#}", told.report);
         let words = "doctor --json --intercept preload --";
         let output = cli_command(folder.path(), words).arg(&program).output().expect("it starts");
         assert_eq!(output.status.code(), Some(1), "{output:?}");

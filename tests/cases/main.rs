@@ -53,6 +53,10 @@ mod env_file;
 mod few_descriptors;
 /// Programs whose listeners come by a seccomp filter.
 mod filtered;
+/// They listen more than once.
+mod filtered_again;
+/// The kernel chooses among them.
+mod filtered_levels;
 /// On which terms they are workers.
 mod filtered_terms;
 mod footprints;
@@ -77,6 +81,8 @@ mod late_addresses;
 mod later_ports;
 /// What a killed supervisor leaves listening.
 mod left_behind;
+/// What tests of kernel dispatch have in common.
+mod levels;
 /// A supervisor with few descriptors.
 mod limits;
 /// Workers that close their listener and live on.
@@ -150,6 +156,8 @@ mod remains;
 mod reopen;
 /// Delays and budgets of restarts, and the log of a life.
 mod restarts;
+/// Reloads that fail halfway, where the kernel chooses.
+mod rollback;
 /// Processes replaced one after the other, for whatever reason.
 mod rolling;
 /// Whose turn it is.

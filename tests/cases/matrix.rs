@@ -61,6 +61,7 @@ rows! {
     memcached: "memcached",
     redis: "redis",
     c_static: "c-static",
+    c_uring: "c-uring",
     go_static: "go-static",
     go_cgo: "go-cgo",
     go_mptcp: "go-mptcp",

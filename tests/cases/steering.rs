@@ -1,60 +1,20 @@
 //! Kernel dispatch: each worker has a listening socket of its own, and the kernel chooses among them. Each way in which it can choose is
 //! forced by the variable `CLUSTERMON_STEERING` of the supervisor: `program`, `random` or `shared`.
 
+use crate::levels::{LEVELS, PATIENT, SPLIT, answers, balancer, burst, has, moves_by_itself};
 use harness::{
-    App, Cluster, Conn, Listen, Load, Options, PATIENCE, Target, app, ask_in_turn, c_program, cli, each,
-    is_alive, pause, resume, shares, signal, wait_for, wait_for_ids, wait_until, who,
+    App, Cluster, Conn, Listen, Load, Options, PATIENCE, app, ask_in_turn, c_program, cli, each, is_alive,
+    pause, resume, shares, signal, wait_for, wait_for_ids, wait_until, who,
 };
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-/// Those with a socket for each worker.
-const SPLIT: [&str; 2] = ["program", "random"];
-const LEVELS: [&str; 3] = ["program", "random", "shared"];
 /// Replaced without waiting, however young.
 const AT_ONCE: &str = "--min-uptime 1ms --restart-delay 1ms";
 const SOON: &str = "--min-healthy-time 50ms --idle-grace 100ms";
-/// Nobody is slow, however slow this machine is.
-const PATIENT: &str = "--lag-limit 0 --hang-limit 0";
 
 fn options(workers: usize, level: &str) -> Options {
     Options::workers(workers).flags("--dispatch kernel").env("CLUSTERMON_STEERING", level)
-}
-
-/// Whether this process, and so its supervisor, may load a program. If not it is said; where all must be there only a process without
-/// CAP_BPF is let off.
-fn has(level: &str) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").expect("it is there");
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:")).expect("it is told");
-    let capabilities = u64::from_str_radix(line.trim(), 16).expect("a number");
-    // CAP_BPF or CAP_SYS_ADMIN.
-    let may = level != "program" || capabilities & (1 << 39 | 1 << 21) != 0;
-    if !may {
-        eprintln!("skipped: an eBPF program needs CAP_BPF");
-    }
-    may
-}
-
-fn balancer(cluster: &Cluster, field: &str) -> String {
-    let inspection = cluster.inspect();
-    inspection["load_balancers"][0][field].as_str().expect("it is told").to_owned()
-}
-
-/// So many clients that have asked, without waiting for the answers.
-fn burst(target: &Target, count: usize) -> Vec<Conn> {
-    let ask = |_| {
-        let mut conn = Conn::open(target).expect("somebody listens");
-        conn.last_request("/").expect("it is written");
-        conn
-    };
-    (0..count).map(ask).collect()
-}
-
-/// Each of these is answered.
-#[track_caller]
-fn answers(clients: Vec<Conn>) -> BTreeSet<String> {
-    let answer = |mut conn: Conn| conn.response().and_then(|response| response.who()).expect("an answer").id;
-    clients.into_iter().map(answer).collect()
 }
 
 #[test]
@@ -261,10 +221,7 @@ fn stopped(listen: Listen, victim: &str) {
 #[test]
 fn where_nothing_moves_what_waits_is_told_and_served_in_the_end() {
     let Some(app) = app("c-epoll") else { return };
-    let moves =
-        std::fs::read_to_string("/proc/sys/net/ipv4/tcp_migrate_req").is_ok_and(|on| on.trim() == "1");
-    if moves {
-        eprintln!("skipped: net.ipv4.tcp_migrate_req is set, and the kernel moves queues by itself");
+    if moves_by_itself() {
         return;
     }
     let cluster = Cluster::start(&app, options(2, "random").flags("--lag-limit 300ms --hang-limit 0"));

@@ -1,7 +1,8 @@
 //! Workers whose `bind` and `listen` come by a seccomp filter: their calls are answered, and the kernel brings them connections from
-//! then on. Which socket they get, and what is done when they are to get no more, stands in `shared_socket` alone.
+//! then on.
 
 mod calls;
+mod members;
 pub(super) mod queues;
 pub(super) mod shared_socket;
 
@@ -19,7 +20,7 @@ impl<O: Os> Shell<O> {
         }
         let settings = &self.config.settings;
         let chosen = [
-            ("--dispatch", settings.balancing.dispatch != Dispatch::Auto),
+            ("--dispatch", matches!(settings.balancing.dispatch, Dispatch::Credit | Dispatch::Handoff)),
             ("--policy", settings.balancing.policy != Policy::RoundRobin),
             ("--max-connections", settings.balancing.max_connections.is_some()),
             ("--window", settings.balancing.window.is_some()),

@@ -6,7 +6,10 @@ mod joining;
 mod leaving;
 mod watching;
 
+pub(super) use joining::Joined;
+
 use super::Shell;
+use super::health::monitor::joined;
 use super::os::Os;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::steering::group::Group;
@@ -105,6 +108,14 @@ impl<O: Os> Shell<O> {
     /// What waits at workers that take nothing goes to those that do, where the kernel moves it.
     pub(super) fn relieve_suspects(&mut self, balancer: BalancerId) {
         let Some(address) = self.listeners.get(&balancer).map(|listener| listener.address) else { return };
+        // Whose end of a stop is told, or whose pulse shows it, need not be tried.
+        let (now, clock, lives) = (self.now, self.os.monotonic(), &self.lives);
+        let to_be_tried = |worker| {
+            lives.get(worker).is_some_and(|life| {
+                let is_seen = !life.has_filter && joined(&life.process, clock).accepted > 0;
+                !is_seen && life.suspended.lasts(now).is_none()
+            })
+        };
         let Steering { groups, members, .. } = &mut self.steering;
         let Some(group) = groups.get_mut(&balancer).filter(|group| group.migrates() && group.has_live())
         else {
@@ -120,6 +131,7 @@ impl<O: Os> Shell<O> {
             // A moment of not listening moves the queue.
             member.shut();
             let again = member.listen_again(&address).and_then(|()| group.rejoin(id, member.as_fd()));
+            member.moved(now, to_be_tried(member.worker));
             match again {
                 Ok(()) => {
                     log::debug!("{address}: {waiting} connections go from a worker that takes none to others")

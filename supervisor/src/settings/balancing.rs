@@ -10,7 +10,7 @@ use super::{ConfigError, Dispatch, Policy, WhenNoWorker, default_as_shown};
 pub struct Balancing {
     /// How connections reach workers: credit (a worker accepts by itself when it is its turn), handoff (the supervisor accepts and
     /// passes each connection on), kernel (each worker has a listening socket of its own, and the kernel chooses among these), auto (credit
-    /// where that can be)
+    /// where that can be). Programs with a seccomp filter always have kernel
     #[arg(long, value_name = "HOW", default_value_t)]
     pub dispatch: Dispatch,
     /// Whom a connection is given, of the workers that are ready: round-robin (the least recently connected),

@@ -1,13 +1,24 @@
-/* Accepts through io_uring and by nothing else; each client gets one line. Says on stdout when it has a ring, or why not. */
-#include "listener.h"
+/* Accepts through io_uring and by nothing else, one connection at a time. Says on stdout when it has a ring, or why not. On SIGTERM it takes its
+ * accept back, finishes what it has accepted and ends. */
+#include "blocking.h"
 #include <linux/io_uring.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+
+enum { ACCEPT = 1, CANCEL = 2 };
 
 static unsigned *sq_tail, *sq_mask, *sq_array, *cq_head, *cq_tail, *cq_mask;
 static struct io_uring_sqe *sqes;
 static struct io_uring_cqe *cqes;
 static int ring;
+static volatile sig_atomic_t leaves;
+static int takes_back;
+static sigset_t while_waiting;
+
+static void on_term(int number) {
+    (void)number;
+    leaves = 1;
+}
 
 static char *map(size_t size, unsigned long long offset) {
     char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring, (off_t)offset);
@@ -35,36 +46,60 @@ static void open_ring(void) {
     printf("has a ring\n");
 }
 
-/* What accept4() would return. */
-static int ring_accept(void) {
+static void submit(struct io_uring_sqe wanted) {
     unsigned tail = *sq_tail, place = tail & *sq_mask;
-    memset(&sqes[place], 0, sizeof sqes[place]);
-    sqes[place].opcode = IORING_OP_ACCEPT;
-    sqes[place].fd = listener;
+    sqes[place] = wanted;
     sq_array[place] = place;
     __atomic_store_n(sq_tail, tail + 1, __ATOMIC_RELEASE);
-    while (syscall(SYS_io_uring_enter, ring, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
-        if (errno != EINTR) die("io_uring_enter");
+    int done;
+    while ((done = (int)syscall(SYS_io_uring_enter, ring, 1, 0, 0, NULL, 0)) < 0 && errno == EINTR) {}
+    if (done < 0) die("io_uring_enter");
+}
+
+/* Waits for the next result; none if a signal came first. */
+static int next(struct io_uring_cqe *result) {
     unsigned head = *cq_head;
-    while (head == __atomic_load_n(cq_tail, __ATOMIC_ACQUIRE)) {}
-    int result = cqes[head & *cq_mask].res;
+    while (head == __atomic_load_n(cq_tail, __ATOMIC_ACQUIRE)) {
+        if (syscall(SYS_io_uring_enter, ring, 0, 1, IORING_ENTER_GETEVENTS, &while_waiting, 8) >= 0) continue;
+        if (errno != EINTR) die("io_uring_enter");
+        if (leaves && !takes_back) return 0;
+    }
+    *result = cqes[head & *cq_mask];
     __atomic_store_n(cq_head, head + 1, __ATOMIC_RELEASE);
-    return result;
+    return 1;
+}
+
+static void take(int accepted) {
+    if (accepted >= 0) serve(accepted);
+    /* Such a program may well try again for ever. */
+    else if (accepted != -ECANCELED) nanosleep(&(struct timespec){0, 100000000}, NULL);
 }
 
 int main(void) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     setup();
+    struct sigaction action = {.sa_handler = on_term};
+    sigset_t term;
+    sigemptyset(&while_waiting);
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, NULL);
+    sigaction(SIGTERM, &action, NULL);
     open_ring();
     start_listening(0);
-    for (;;) {
-        int fd = ring_accept();
-        if (fd < 0) {
-            /* Such a program may well try again for ever. */
-            nanosleep(&(struct timespec){0, 100000000}, NULL);
+    struct io_uring_cqe result;
+    while (!leaves) {
+        submit((struct io_uring_sqe){.opcode = IORING_OP_ACCEPT, .fd = listener, .user_data = ACCEPT});
+        if (next(&result)) {
+            take(result.res);
             continue;
         }
-        if (write(fd, "by the ring\n", 12) != 12) die("write");
-        close(fd);
+        takes_back = 1;
+        submit((struct io_uring_sqe){.opcode = IORING_OP_ASYNC_CANCEL, .addr = ACCEPT, .user_data = CANCEL});
+        /* Of both, in whichever order. */
+        for (int count = 0; count < 2; count++)
+            if (next(&result) && result.user_data == ACCEPT) take(result.res);
+        break;
     }
+    close(listener);
 }

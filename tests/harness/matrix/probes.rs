@@ -38,7 +38,9 @@ pub(super) fn run(row: &Row, found: &mut Found) {
     found.note("serves", serves(row, &cluster, &target));
     found.note("keep-alive", keep_alive(row, &target));
     if row.filtered {
-        found.note("rotation", "by the kernel");
+        let exact = cluster.inspect()["load_balancers"][0]["dispatch"] == "kernel:program";
+        let spread = if exact { rotation(row, &cluster, &target) } else { "at random".to_owned() };
+        found.note("rotation", spread);
         found.note("lag", "no: it has no library");
     } else {
         found.note("rotation", rotation(row, &cluster, &target));

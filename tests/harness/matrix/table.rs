@@ -29,7 +29,7 @@ pub struct Row {
     pub unseen: Option<&'static str>,
     /// Reads its configuration anew at SIGHUP, with processes of its own in between.
     pub reloads_itself: bool,
-    /// Its listeners come by a seccomp filter, and the kernel spreads its connections.
+    /// Its listeners come by a seccomp filter.
     pub filtered: bool,
     /// It cannot be a worker. Then `command` puts it into the working directory, as `program`.
     pub refused: Option<Refused>,
@@ -429,6 +429,13 @@ pub const TABLE: &[Row] = &[
         made: Made::Static("leaves"),
         version: "cc --version",
         ..filtered("c-static", "C, statically linked", "exec $BUILT/leaves-static")
+    },
+    Row {
+        ci: true,
+        needs: CC,
+        made: Made::C("uring"),
+        version: "cc --version",
+        ..filtered("c-uring", "C, accepting through io_uring (`--intercept seccomp`)", "exec $BUILT/uring")
     },
     Row {
         needs: GO,

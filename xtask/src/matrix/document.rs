@@ -26,8 +26,8 @@ Each program runs unchanged as two workers, by the command line in `tests/harnes
 - *Keep-alive*: a connection stays with its process from request to request. Some programs close it after each response,
   without clustermon too.
 - *Rotation*: of 25 connections made one after the other, one worker gets 13 and the other 12. If several processes of a
-  worker accept, each has its turn in what its worker gets. *By the kernel*: the listeners come by a seccomp filter, and the kernel
-  wakes whoever waits.
+  worker accept, each has its turn in what its worker gets. *At random*: the listeners are of MPTCP, among which
+  the kernel takes any.
 - *Restart*: `clustermon restart --wait` puts a new process into each slot, and both serve.
 - *Reload*: how many requests failed during `clustermon reload --wait`, and of how many, with clients that make a connection
   for each request. For a program that can reload by itself, the same for its own reload.

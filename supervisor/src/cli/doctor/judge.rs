@@ -94,7 +94,7 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<Check> {
     checks.extend([processes(facts), cpus(facts), memory(facts)]);
     checks.extend(facts.longest_queue.map(queue));
     checks.extend(match how {
-        Some(How::Seccomp) => Some(shared()),
+        Some(How::Seccomp) => Some(by_kernel(&facts.steering)),
         Some(How::Preload) | None => facts.tells_queue.map(dispatch),
     });
     checks.push(steering(&facts.steering));
@@ -263,12 +263,14 @@ fn steering((is_exact, found): &(bool, String)) -> Check {
     ok("steering", format!("{found}{more}"))
 }
 
-/// How they do without the library.
-fn shared() -> Check {
-    let found = "kernel: workers accept from one shared listening socket";
-    let advice = "nothing need be done; --policy and --max-connections have no effect, and a worker that leaves takes part \
-                  until it closes the socket, so let the program finish what it has at the stop signal";
-    note("dispatch", found, advice)
+/// How connections reach workers without the library.
+fn by_kernel((is_exact, found): &(bool, String)) -> Check {
+    if *is_exact {
+        return ok("dispatch", format!("{found}; --policy and --max-connections have no effect"));
+    }
+    let advice = "nothing need be done; with CAP_BPF it rotates exactly, and what waits for a worker that is gone or stuck is moved to \
+                  others";
+    note("dispatch", found.clone(), advice)
 }
 
 fn control(place: &Result<PathBuf, String>) -> Check {

@@ -40,8 +40,10 @@ impl<O: Os> Shell<O> {
             life.drain.look_at = Some(self.now);
             return;
         }
+        let has_filter = life.has_filter;
         let watched = self.watched(worker);
-        if self.config.settings.stop.drain == How::Move {
+        // Nothing can be moved to a program that the library is not in.
+        if self.config.settings.stop.drain == How::Move && !has_filter {
             self.begin_moving(watched);
         } else {
             self.idle_detector.watch(watched);

@@ -148,7 +148,9 @@ impl<O: Os> Shell<O> {
         // has listened, which that one may take over.
         let nested = std::env::var_os(env::SOCKET).is_some();
         if !nested {
-            self.refuse_strangers(worker, &address, 0, reach)?;
+            // One that the kernel serves may listen already.
+            let own = if by_kernel { facts.inode } else { 0 };
+            self.refuse_strangers(worker, &address, own, reach)?;
         }
         let file = match &facts.key {
             // Without its file, clients find another socket at the path, whose turn comes when that listens.

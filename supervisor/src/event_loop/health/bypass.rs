@@ -121,7 +121,7 @@ impl<O: Os> Shell<O> {
         if let Some(pid) = pids.iter().find(|pid| procfs::has_ring(**pid)) {
             return Some(format!(
                 "process {pid} has taken no connection and has an io_uring: what a program accepts through io_uring passes \
-                 the library by; make it accept without"
+                 the library by; choose --intercept seccomp or --dispatch kernel"
             ));
         }
         let own = procfs::filters(std::process::id()).unwrap_or(0);

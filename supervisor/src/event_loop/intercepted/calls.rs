@@ -4,21 +4,20 @@
 use super::super::Shell;
 use super::super::os::Os;
 use super::super::requests::errno;
-use crate::ids::{BalancerId, LaneId, WorkerId};
+use crate::ids::{LaneId, WorkerId};
 use crate::io::events::source::Source;
 use crate::io::kernel::foreign::{self, Foreign};
 use crate::io::kernel::sockopt::{cookie, int_option, own_address, set_option, unacknowledged};
 use crate::io::lanes::lane::Holder;
 use crate::io::seccomp::notifier::{Call, Kind, Next, Notifier};
 use crate::io::seccomp::target::Target;
-use crate::io::sockets::listener::Facts;
 use crate::pool::Input;
 use clustermon_protocol::address::{Address, INET, INET6};
 use clustermon_protocol::rules;
 use mio::Interest;
 use mio::unix::SourceFd;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// So many calls of one worker are answered before others have their turn.
 const BUDGET: u32 = 32;
@@ -34,8 +33,8 @@ enum Answer {
     Proceed,
     /// It is done.
     Done,
-    /// The balancer's socket takes the place of the descriptor.
-    Replace(BalancerId, LaneId),
+    /// This socket takes the place of the descriptor, for which the lane stands.
+    Replace(OwnedFd, LaneId),
     Fail(i32),
 }
 
@@ -110,11 +109,8 @@ impl<O: Os> Shell<O> {
             Answer::Proceed => notifier.proceed(call),
             Answer::Done => notifier.succeed(call),
             Answer::Fail(errno) => notifier.fail(call, errno),
-            Answer::Replace(balancer, lane) => {
-                let put = self.socket_for(balancer).map_or(Err(io::ErrorKind::NotFound.into()), |shared| {
-                    notifier.put(call, shared, target.closes_on_exec(call.fd))
-                });
-                match put {
+            Answer::Replace(instead, lane) => {
+                match notifier.put(call, instead.as_fd(), target.closes_on_exec(call.fd)) {
                     Ok(()) => notifier.succeed(call),
                     Err(error) => {
                         self.input(Input::LaneClosed { lane });
@@ -182,9 +178,10 @@ impl<O: Os> Shell<O> {
         if !is_tcp(&socket) || !may_listen(&socket) {
             return Answer::Proceed;
         }
-        if let Some(balancer) = self.shared_socket(&socket) {
-            // A second call, perhaps of a program that has been executed since: only the length of the queue could change.
-            return self.listens_again(worker, holder, balancer);
+        match self.listens_again(worker, holder, &socket) {
+            Ok(true) => return Answer::Done,
+            Ok(false) => {}
+            Err(error) => return Answer::Fail(errno(&error)),
         }
         let shared = rules::shared(&self.config.settings.listeners.rules(), &address, &[]);
         if !shared {
@@ -201,27 +198,10 @@ impl<O: Os> Shell<O> {
             return Answer::Proceed;
         }
         match self.take_in(worker, holder, socket, backlog) {
-            Ok(answer) => answer,
+            Ok(Some((instead, lane))) => Answer::Replace(instead, lane),
+            Ok(None) => Answer::Done,
             Err(error) => Answer::Fail(errno(&error)),
         }
-    }
-
-    /// The balancer whose very socket this is.
-    fn shared_socket(&self, socket: &Foreign) -> Option<BalancerId> {
-        let inode = nix::sys::stat::fstat(socket).ok()?.st_ino;
-        let found = self.listeners.values().find(|listener| listener.by_kernel && listener.inode == inode);
-        found.map(|listener| listener.id)
-    }
-
-    fn listens_again(&mut self, worker: WorkerId, holder: Holder, balancer: BalancerId) -> Answer {
-        if !self.lanes.values().any(|lane| lane.worker == worker && lane.balancer == balancer) {
-            let lane = match self.open_kernel_lane(worker, holder, balancer) {
-                Ok(lane) => lane,
-                Err(error) => return Answer::Fail(errno(&error)),
-            };
-            self.enter(worker, holder, lane, balancer);
-        }
-        Answer::Done
     }
 
     /// The address is not the cluster's: everything is as the program made it, and the kernel refuses what is taken.
@@ -236,51 +216,6 @@ impl<O: Os> Shell<O> {
             set(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 0);
         }
         Answer::Proceed
-    }
-
-    fn take_in(
-        &mut self,
-        worker: WorkerId,
-        holder: Holder,
-        socket: Foreign,
-        backlog: i32,
-    ) -> io::Result<Answer> {
-        let facts = Facts::of_kernel_socket(socket.as_fd())?;
-        let known = self.by_key.get(&facts.key).copied();
-        let balancer = match known {
-            Some(balancer) => {
-                let by_kernel = self.listeners.get(&balancer).is_some_and(|listener| listener.by_kernel);
-                if !by_kernel || self.listens_already(worker, holder, balancer, &facts) {
-                    let what = format!("listens on {} twice", facts.address);
-                    self.accuse_worker(worker, holder.pid, what);
-                    return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
-                }
-                self.keep_way_of_waiting(balancer, &socket);
-                balancer
-            }
-            None => self.open_kernel_balancer(worker, socket, facts, backlog)?,
-        };
-        let lane = self.open_kernel_lane(worker, holder, balancer)?;
-        self.enter(worker, holder, lane, balancer);
-        Ok(if known.is_some() { Answer::Replace(balancer, lane) } else { Answer::Done })
-    }
-
-    /// The state of O_NONBLOCK is that of the open socket, which all have: an event loop must not wait in accept().
-    fn keep_way_of_waiting(&mut self, balancer: BalancerId, own: &Foreign) {
-        let Some(listener) = self.listeners.get_mut(&balancer) else { return };
-        if listener.must_not_block(own.as_fd()) {
-            log::debug!(
-                "{}: O_NONBLOCK is set for all workers, for one of them asks for it",
-                listener.address
-            );
-        }
-    }
-
-    /// The worker takes part.
-    fn enter(&mut self, worker: WorkerId, holder: Holder, lane: LaneId, balancer: BalancerId) {
-        self.join(worker, holder.pid);
-        self.input(Input::LaneOpened { lane, worker, balancer });
-        self.may_be_ready(worker);
     }
 }
 

@@ -1,10 +1,10 @@
-//! How workers do to whom the kernel brings connections, and who have no pulse page: for how long somebody has waited in the queue that they
-//! share, and whether they are stopped. It looks; the core judges.
+//! How workers do that have no pulse page: for how long somebody has waited at a port, in the queue that they share or at any of their
+//! sockets, and whether they are stopped. It looks; the core judges.
 
 use super::super::Shell;
 use super::super::os::Os;
 use crate::ids::{BalancerId, WorkerId};
-use crate::io::sockets::sock_diag::tcp;
+use crate::io::sockets::unaccepted::longest_wait;
 use crate::pool::Input;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -42,38 +42,5 @@ impl<O: Os> Shell<O> {
         let own = self.lanes.values().filter(|lane| lane.worker == worker);
         let waited = own.filter_map(|lane| ages.get(&lane.balancer)).max().copied().unwrap_or_default();
         waited.max(life.suspended.lasts(self.now).unwrap_or_default())
-    }
-}
-
-/// A connection that nobody has accepted has no inode, and nothing was sent over it: so long ago it was made.
-fn longest_wait(port: u16) -> Duration {
-    let mut longest = Duration::ZERO;
-    let looked = tcp::each(&[tcp::ESTABLISHED], Some(&[port]), |socket| {
-        let age = socket.traffic.sent_ago.filter(|_| socket.inode == 0 && socket.traffic.sent == Some(0));
-        longest = longest.max(age.unwrap_or_default());
-    });
-    if let Err(error) = looked {
-        log::debug!("port {port}: who waits there cannot be seen: {error}");
-    }
-    longest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::{TcpListener, TcpStream};
-
-    #[test]
-    fn only_who_has_not_been_accepted_waits() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        assert_eq!(longest_wait(address.port()), Duration::ZERO);
-        let _client = TcpStream::connect(address).unwrap();
-        let mut seen = Duration::ZERO;
-        while seen < Duration::from_millis(20) {
-            seen = longest_wait(address.port());
-        }
-        let _accepted = listener.accept().unwrap();
-        assert_eq!(longest_wait(address.port()), Duration::ZERO);
     }
 }

@@ -1,5 +1,5 @@
-//! Where the kernel brings connections to workers by itself: which socket stands where the program's own stood, and what is done when a
-//! worker is to take part or no more. So far there is one level: all workers of an address have one listening socket.
+//! Workers of one address that all have one listening socket, because the kernel cannot choose among several: who gets it, and what is
+//! done when a worker is to take part or no more.
 
 use super::super::Shell;
 use super::super::connections::accepting::mute;
@@ -9,29 +9,73 @@ use crate::io::kernel::foreign::Foreign;
 use crate::io::lanes::lane::{Holder, Lane};
 use crate::io::sockets::listener::Facts;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, OwnedFd};
 
 /// What `status` says of the level.
-pub(in crate::event_loop) const SHARED: &str = "workers share one listening socket: one that is cordoned, lags or is told to stop takes part until it closes it";
+const SHARED: &str = "one that is cordoned, lags or is told to stop takes part until it closes its socket";
 
 impl<O: Os> Shell<O> {
-    /// The socket that is to stand where a worker's own, which is about to listen on the balancer's address, stands. The first worker's
-    /// own has become the balancer's, and is this one.
-    pub(super) fn socket_for(&self, balancer: BalancerId) -> Option<BorrowedFd<'_>> {
-        self.listeners.get(&balancer).map(AsFd::as_fd)
+    /// The socket of all for the worker, in the place of its own.
+    pub(super) fn share(
+        &mut self,
+        worker: WorkerId,
+        holder: Holder,
+        socket: &Foreign,
+        facts: &Facts,
+        balancer: BalancerId,
+    ) -> io::Result<Option<(OwnedFd, LaneId)>> {
+        let in_use = || io::Error::from_raw_os_error(libc::EADDRINUSE);
+        let shared = self.listeners.get(&balancer).filter(|listener| listener.by_kernel);
+        let is_its_own = shared.is_some_and(|listener| listener.inode == facts.inode);
+        if shared.is_none() || !is_its_own && self.listens_already(worker, holder, balancer, facts) {
+            let what = format!("listens on {} twice", facts.address);
+            self.accuse_worker(worker, holder.pid, what);
+            return Err(in_use());
+        }
+        let instead =
+            if is_its_own { None } else { shared.map(|all| all.as_fd().try_clone_to_owned()).transpose()? };
+        if !is_its_own {
+            self.keep_way_of_waiting(balancer, socket);
+        }
+        let lane = self.open_kernel_lane(worker, holder, balancer)?;
+        self.enter(worker, holder, lane, balancer);
+        Ok(instead.map(|instead| (instead, lane)))
+    }
+
+    /// The balancer whose very socket this is.
+    pub(super) fn shared_socket(&self, socket: &Foreign) -> Option<BalancerId> {
+        let inode = nix::sys::stat::fstat(socket).ok()?.st_ino;
+        let found = self.listeners.values().find(|listener| listener.by_kernel && listener.inode == inode);
+        found.map(|listener| listener.id)
+    }
+
+    /// The state of O_NONBLOCK is that of the open socket, which all have: an event loop must not wait in accept().
+    fn keep_way_of_waiting(&mut self, balancer: BalancerId, own: &Foreign) {
+        let Some(listener) = self.listeners.get_mut(&balancer) else { return };
+        if listener.must_not_block(own.as_fd()) {
+            log::debug!(
+                "{}: O_NONBLOCK is set for all workers, for one of them asks for it",
+                listener.address
+            );
+        }
     }
 
     /// A balancer on the socket of the first worker that listens on its address.
-    pub(super) fn open_kernel_balancer(
+    pub(super) fn open_shared(
         &mut self,
         worker: WorkerId,
-        socket: Foreign,
-        facts: Facts,
+        socket: &Foreign,
+        facts: &Facts,
         backlog: i32,
+        because: String,
     ) -> io::Result<BalancerId> {
         let balancer = BalancerId(self.next_balancer);
         self.next_balancer += 1;
-        self.open_balancer(worker, balancer, socket, facts, backlog, true)?;
+        let copy = Foreign::from(socket.as_fd().try_clone_to_owned()?);
+        self.open_balancer(worker, balancer, copy, facts.clone(), backlog, true)?;
+        if let Some(listener) = self.listeners.get_mut(&balancer) {
+            listener.shared_because = format!("{because}; {SHARED}");
+        }
         Ok(balancer)
     }
 

@@ -2,7 +2,6 @@
 //! nothing.
 
 use super::super::Shell;
-use super::super::intercepted::shared_socket::SHARED;
 use super::super::os::Os;
 use super::announce::{because, shown};
 use super::rollouts;
@@ -212,7 +211,7 @@ impl<O: Os> Shell<O> {
             dispatch_reason: group
                 .map(|group| self.how_it_chooses(listener.id, group))
                 .or_else(|| listener.handoff_because.map(str::to_owned))
-                .or_else(|| listener.by_kernel.then(|| SHARED.to_owned()))
+                .or_else(|| listener.by_kernel.then(|| listener.shared_because.clone()))
                 .or_else(|| known.and_then(pool::Balancer::handoff_because).map(str::to_owned)),
             policy: self.config.settings.balancing.policy.to_string(),
             connections: known.map_or(0, pool::Balancer::dispatched),

@@ -13,7 +13,7 @@ use crate::io::lanes::thunk_socket::Answerer;
 use crate::io::sockets::listener::{Facts, Listener};
 use crate::io::steering::group::Group;
 use crate::io::steering::level::Best;
-use crate::io::steering::member::Member;
+use crate::io::steering::member::{self, Member};
 use crate::pool::{Input, Route};
 use clustermon_protocol::env;
 use clustermon_protocol::message::{Place, Reply};
@@ -51,14 +51,16 @@ impl<O: Os> Shell<O> {
         place: &Place<'_>,
         caller: Answerer,
     ) {
-        let Joined { member, balancer, instead, is_new } =
-            match self.join_group(worker, holder, socket, backlog, place) {
-                Ok(joined) => joined,
-                Err(error) => {
-                    caller.reply(&Reply::Errno(errno(&error)), None);
-                    return;
-                }
-            };
+        let joined = self
+            .facts_of(worker, &socket, place)
+            .and_then(|facts| self.join_group(worker, holder, socket, facts, backlog));
+        let Joined { member, balancer, instead, is_new } = match joined {
+            Ok(joined) => joined,
+            Err(error) => {
+                caller.reply(&Reply::Errno(errno(&error)), None);
+                return;
+            }
+        };
         self.join(worker, holder.pid);
         let delivery = caller.deliver(&Reply::Member, instead.as_ref().map(AsFd::as_fd));
         let Some(delivery) = delivery else {
@@ -76,32 +78,33 @@ impl<O: Os> Shell<O> {
         }
     }
 
-    /// Makes the socket, or another in its place, a member of the group of its address. The core is yet to be told of it.
-    pub(in crate::event_loop) fn join_group(
-        &mut self,
-        worker: WorkerId,
-        holder: Holder,
-        socket: Foreign,
-        backlog: i32,
-        place: &Place<'_>,
-    ) -> io::Result<Joined> {
+    /// What a socket is that came by the library. An error where it was bound in name only: it can be no member.
+    fn facts_of(&mut self, worker: WorkerId, socket: &Foreign, place: &Place<'_>) -> io::Result<Facts> {
         let cookie = sockopt::cookie(socket.as_fd())?;
         let owned = self.lives.process_mut(worker).and_then(|process| process.owned.remove(&cookie));
-        let facts = self.os.facts(&socket, owned, place.path)?;
-        let in_use = || io::Error::from_raw_os_error(libc::EADDRINUSE);
+        let facts = self.os.facts(socket, owned, place.path)?;
         if let Some(address) = owned {
             let id = self.logical_id(worker);
             log::warn!(
                 "worker {id} cannot listen on {address}: the kernel has not let it bind there, and with --dispatch kernel \
                  each worker needs a socket of its own; start all workers as the same user, or use --dispatch credit"
             );
-            return Err(in_use());
+            return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
         }
-        if let Some((&member, known)) = self.steering.members.iter().find(|(_, known)| known.cookie == cookie)
-        {
-            // It listens once more on what it has, perhaps with another backlog; the kernel takes that as nothing new.
-            let balancer = known.balancer;
-            return Ok(Joined { member, balancer, instead: None, is_new: false });
+        Ok(facts)
+    }
+
+    /// Makes the socket, or another in its place, a member of the group of its address. The core is yet to be told of it.
+    pub(in crate::event_loop) fn join_group(
+        &mut self,
+        worker: WorkerId,
+        holder: Holder,
+        socket: Foreign,
+        facts: Facts,
+        backlog: i32,
+    ) -> io::Result<Joined> {
+        if let Some(joined) = self.listens_once_more(holder, facts.cookie)? {
+            return Ok(joined);
         }
         self.may_open_another(worker, holder, &facts.address)?;
         let balancer = match self.by_key.get(&facts.key).copied() {
@@ -109,13 +112,40 @@ impl<O: Os> Shell<O> {
                 if self.has_member_already(worker, holder, balancer, &facts) {
                     let what = format!("listens on {} twice", facts.address);
                     self.accuse_worker(worker, holder.pid, what);
-                    return Err(in_use());
+                    return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
                 }
                 balancer
             }
-            None => self.open_group(worker, &socket, &facts, backlog)?,
+            None => {
+                let (listener, group) = self.listen_in_group(worker, &socket, &facts, backlog)?;
+                self.open_group(listener, group)
+            }
         };
-        self.add_member(worker, holder, socket, &facts, balancer)
+        let joined = self.add_member(worker, holder, socket, &facts, balancer)?;
+        self.ask_for_others(worker, holder, &joined);
+        Ok(joined)
+    }
+
+    /// The member that the socket is already. A second listen(), perhaps by a program that has been executed since, changes the length of
+    /// the queue at most, unless the program has shut its socket down before.
+    pub(in crate::event_loop) fn listens_once_more(
+        &mut self,
+        holder: Holder,
+        cookie: u64,
+    ) -> io::Result<Option<Joined>> {
+        let Self { steering: Steering { groups, members, .. }, listeners, .. } = self;
+        let Some((&id, known)) = members.iter_mut().find(|(_, known)| known.cookie == cookie) else {
+            return Ok(None);
+        };
+        let balancer = known.balancer;
+        known.seen_at = holder;
+        if let (None, Some(listener), Some(group)) =
+            (known.waiting(), listeners.get(&balancer), groups.get_mut(&balancer))
+        {
+            known.listen_again(&listener.address)?;
+            group.rejoin(id, known.as_fd())?;
+        }
+        Ok(Some(Joined { member: id, balancer, instead: None, is_new: false }))
     }
 
     fn add_member(
@@ -144,20 +174,31 @@ impl<O: Os> Shell<O> {
             members.insert(id, Member::new((worker, balancer, holder), names, backlog, copy.into()));
             return Ok(joined);
         }
-        let waits = |member: &Member| member.balancer == balancer && !group.migrates();
-        let left = orphans.iter().find(|(_, member)| waits(member)).map(|(left, _)| *left);
+        // It is the very socket, which somebody of a process that is gone has left; or what waits there can only be accepted from it.
+        let waits = |member: &Member| {
+            member.cookie == facts.cookie || member.balancer == balancer && !group.migrates()
+        };
+        let left = orphans.iter().filter(|(_, member)| waits(member));
+        let left = left.max_by_key(|(_, member)| member.cookie == facts.cookie).map(|(left, _)| *left);
         if let Some(left) = left
             && let Some(mut member) = orphans.remove(&left)
         {
-            // What waits there can only be accepted from this very socket.
-            joined.instead = Some(member.copy()?);
+            joined.instead = (member.cookie != facts.cookie).then(|| member.copy()).transpose()?;
             member.pass_to(worker, holder);
             group.rename(left, id);
             members.insert(id, member);
             return Ok(joined);
         }
-        sockopt::listen(socket.as_fd(), backlog)?;
-        let names = (facts.inode, facts.cookie);
+        let (socket, names) = if group.takes(socket.as_fd()) {
+            sockopt::listen(socket.as_fd(), backlog)?;
+            (socket, (facts.inode, facts.cookie))
+        } else {
+            // The first one's kind decides for all: of this kind the kernel could choose none.
+            let plain = Foreign::from(member::plain(socket.as_fd(), &facts.address, backlog)?);
+            joined.instead = Some(plain.as_fd().try_clone_to_owned()?);
+            let names = (nix::sys::stat::fstat(&plain)?.st_ino, sockopt::cookie(plain.as_fd())?);
+            (plain, names)
+        };
         let member = Member::new((worker, balancer, holder), names, backlog, socket);
         if let Err(error) = group.join(id, member.as_fd()) {
             member.shut();
@@ -167,14 +208,15 @@ impl<O: Os> Shell<O> {
         Ok(joined)
     }
 
-    /// A group at an address where there is none, which begins with a copy of this socket.
-    fn open_group(
+    /// Listens on a copy of the first socket at an address, and finds out how the kernel chooses there. The address is not the cluster's
+    /// yet.
+    pub(in crate::event_loop) fn listen_in_group(
         &mut self,
         worker: WorkerId,
         socket: &Foreign,
         facts: &Facts,
         backlog: i32,
-    ) -> io::Result<BalancerId> {
+    ) -> io::Result<(Listener, Group)> {
         self.refuse_taken(worker, socket, facts)?;
         let id = BalancerId(self.next_balancer);
         self.next_balancer += 1;
@@ -183,11 +225,17 @@ impl<O: Os> Shell<O> {
         let listener = Listener::of_group(id, copy, facts.clone(), backlog)?;
         let group = Group::open(Best::find(), listener.as_fd());
         log::info!("{}: {}", listener.address, group.reason());
+        Ok((listener, group))
+    }
+
+    /// A group that begins with this socket.
+    pub(in crate::event_loop) fn open_group(&mut self, listener: Listener, group: Group) -> BalancerId {
+        let id = listener.id;
         self.steering.groups.insert(id, group);
-        self.by_key.insert(facts.key.clone(), id);
+        self.by_key.insert(listener.key.clone(), id);
         self.listeners.insert(id, listener);
         self.input(Input::BalancerOpened { balancer: id, route: Route::Kernel });
-        Ok(id)
+        id
     }
 
     /// A process that listens again at an address where it does made a mistake, unless it set SO_REUSEPORT itself.

@@ -3,12 +3,15 @@
 
 use super::super::Shell;
 use super::super::os::Os;
+use super::Joined;
 use crate::event_loop::health::monitor::joined;
 use crate::ids::{LaneId, WorkerId};
+use crate::io::lanes::lane::Holder;
 use crate::io::lanes::lane_owner_probe::{Found, Question, Wanted};
-use crate::io::steering::member::Member;
+use crate::io::sockets::unaccepted::longest_wait;
+use crate::io::steering::member::{Member, Sign};
 use crate::pool::Input;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -23,8 +26,11 @@ impl<O: Os> Shell<O> {
             .iter()
             .map(|(worker, life)| (worker, joined(&life.process, self.os.monotonic()).accepted))
             .collect();
+        let without_pulse: BTreeSet<WorkerId> =
+            self.lives.iter().filter(|(_, life)| life.has_filter).map(|(worker, _)| worker).collect();
         let (mut facts, mut missing) = (Vec::new(), Vec::new());
-        let groups = &self.steering.groups;
+        let (groups, listeners) = (&self.steering.groups, &self.listeners);
+        let mut longest = BTreeMap::new();
         for (&lane, member) in &mut self.steering.members {
             let Some(group) = groups.get(&member.balancer) else { continue };
             let Some(waiting) = member.waiting() else {
@@ -34,8 +40,21 @@ impl<O: Os> Shell<O> {
             let taken = accepted.get(&member.worker).copied().unwrap_or(0);
             // Where it is counted what was given, the library need not tell what was taken.
             let given = group.given(lane);
-            let progress = given.map_or(0, |given| given.saturating_sub(waiting.into())).wrapping_add(taken);
-            member.look(self.now, waiting, progress);
+            // A program may also accept where the library does not see it.
+            let is_blind = taken == 0 || without_pulse.contains(&member.worker);
+            let sign = match given {
+                Some(given) if is_blind => Sign::Given(given),
+                None if is_blind && waiting > 0 => {
+                    let port = listeners.get(&member.balancer).and_then(|listener| listener.address.port());
+                    let age = longest.entry(member.balancer).or_insert_with(|| port.map(longest_wait));
+                    Sign::Longest(age.unwrap_or_default())
+                }
+                given => {
+                    let gone = given.map_or(0, |given| given.saturating_sub(waiting.into()));
+                    Sign::Taken(gone.wrapping_add(taken))
+                }
+            };
+            member.look(self.now, waiting, sign);
             let total = given.unwrap_or(taken);
             let more = total.saturating_sub(member.told);
             member.told = total;
@@ -114,6 +133,20 @@ impl<O: Os> Shell<O> {
             if group.watch(lane, found.map(|(pulse, _)| pulse.as_fd())) {
                 group.see(lane, at.map_or(0, |(_, place)| place), member.idle.elsewhere());
             }
+        }
+    }
+
+    /// What the process listened on before it may have closed. Nobody is to wait there meanwhile.
+    pub(super) fn ask_for_others(&mut self, worker: WorkerId, holder: Holder, joined: &Joined) {
+        let is_other = |id: LaneId, member: &Member| {
+            id != joined.member && member.balancer == joined.balancer && member.holder.pid == holder.pid
+        };
+        let others = self.steering.of(worker).filter(|(id, member)| is_other(*id, member));
+        let missing = others.filter(|(_, member)| !member.is_where_it_was());
+        let wanted =
+            |(lane, member): (LaneId, &Member)| Wanted { lane, inode: member.inode, seen_at: member.seen_at };
+        for wanted in missing.map(wanted).collect::<Vec<_>>() {
+            self.ask_for_member(worker, wanted);
         }
     }
 

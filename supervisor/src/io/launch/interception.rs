@@ -4,6 +4,7 @@
 use super::program::{Program, ProgramError, Verdict};
 use crate::config::Intercept;
 use crate::io::seccomp::{filter, target};
+use clustermon_protocol::env;
 use std::fmt;
 
 /// What it is, and why.
@@ -60,11 +61,20 @@ impl Interception {
     pub(crate) fn check(&self) -> Result<(), ProgramError> {
         match self.how {
             How::Preload => Ok(()),
-            How::Seccomp => filter_is_there().map_err(|lacks| {
+            How::Seccomp => filter_can_be_used().map_err(|lacks| {
                 ProgramError::CannotEnter(format!("{}, so a seccomp filter is needed: {lacks}", self.because))
             }),
         }
     }
+}
+
+/// Why no worker of this supervisor can have the filter, and what to do.
+fn filter_can_be_used() -> Result<(), String> {
+    if std::env::var_os(env::SOCKET).is_some() {
+        let why = "this supervisor is itself a worker, and one whose workers have the filter cannot be; start it outside of that cluster";
+        return Err(why.to_owned());
+    }
+    filter_is_there()
 }
 
 /// What a seccomp filter that asks this process lacks here, and what to do.

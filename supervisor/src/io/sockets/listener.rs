@@ -1,7 +1,7 @@
 //! The real listening socket of a balancer: what it is keyed by, and accepting from it. It never reads from a connection.
 
 mod bound;
-mod twin;
+pub(in crate::io) mod twin;
 mod unblock;
 
 use super::sock_diag;
@@ -130,6 +130,8 @@ pub(crate) struct Listener {
     blocks: bool,
     /// Why workers may not accept from it by themselves.
     pub(crate) handoff_because: Option<&'static str>,
+    /// Why all workers have it, and not each one of its own: where they accept as they like.
+    pub(crate) shared_because: String,
     /// The poll does not report what arrives, because all who may accept have open credits.
     pub(crate) hushed: bool,
     /// Lanes that have been given credits since they were last known to have none.
@@ -180,6 +182,7 @@ impl Listener {
             by_kernel: false,
             blocks: false,
             handoff_because: None,
+            shared_because: String::new(),
             hushed: false,
             granted: Vec::new(),
             closing: false,

@@ -9,4 +9,5 @@ pub(crate) mod port_owner;
 pub(crate) mod reach;
 pub(crate) mod sock_diag;
 pub(crate) mod syn_filter;
+pub(crate) mod unaccepted;
 pub(crate) mod unmanaged_listener;

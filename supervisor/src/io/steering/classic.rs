@@ -1,10 +1,12 @@
 //! The choice without an eBPF program: a random one of the live members, by classic BPF, which anybody may attach. It keeps nothing from
 //! one connection to the next, so that it cannot rotate, and is attached anew at each change.
 
+pub(super) mod anchor;
+
 use crate::io::kernel::packet_filter::step;
 use crate::io::kernel::sockopt::set_option;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// `SKF_AD_OFF + SKF_AD_RANDOM` of linux/filter.h: what is read there is a random number.
 const RANDOM: u32 = (-0x1000_i32 + 56) as u32;
@@ -29,8 +31,16 @@ fn program(live: &[u32]) -> Vec<libc::sock_filter> {
     program
 }
 
-/// From now on the group that the socket belongs to chooses among these places. Where there is none, all are chosen from.
+/// From now on the group that the socket, which listens, belongs to chooses among these places. Where there is none, all are chosen from.
 pub(super) fn attach(socket: BorrowedFd<'_>, live: &[u32]) -> io::Result<()> {
+    if !anchor::is_mptcp(socket) {
+        return attach_to(socket, live);
+    }
+    // The anchor comes last and goes again: the places of all others stay theirs.
+    attach_to(anchor::beside(socket)?.as_fd(), live)
+}
+
+fn attach_to(socket: BorrowedFd<'_>, live: &[u32]) -> io::Result<()> {
     if live.is_empty() {
         return match set_option(socket, libc::SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &[0; 4]) {
             // There was none.

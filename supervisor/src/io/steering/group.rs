@@ -1,13 +1,16 @@
 //! A group: the listening sockets of one address between which the kernel chooses, with what makes it choose. Who is live is told; it says
 //! what a change means for sockets that are not.
 
-use super::classic;
+use super::classic::{self, anchor::is_mptcp};
 use super::level::{self, Best, Level};
 use super::program::Program;
 use super::table::MOST;
 use crate::ids::LaneId;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// The name of the door in the kernel's order, which no member has.
+const DOOR: LaneId = LaneId(u64::MAX);
 
 /// The sockets of one address.
 #[derive(Debug)]
@@ -26,11 +29,15 @@ pub(crate) struct Group {
     attached: Option<Vec<u32>>,
     /// What the kernel does with the queue of a socket that closes, where no program says so.
     moves_by_itself: bool,
+    /// By classic BPF: what takes in everybody who comes, while nobody is to be let in.
+    door: Option<OwnedFd>,
 }
 
 impl Group {
     /// A group of the socket, which listens and whose member it is not yet. Where the kernel refuses what was to choose there is less.
     pub(crate) fn open(best: Best, socket: BorrowedFd<'_>) -> Self {
+        let is_mptcp = is_mptcp(socket);
+        let best = if is_mptcp { best.without_map() } else { best };
         let Best { level, reason, program } = best;
         let mut group = Self {
             level,
@@ -40,7 +47,9 @@ impl Group {
             order: Vec::new(),
             live: Vec::new(),
             attached: None,
-            moves_by_itself: level::moves_by_itself(),
+            // Of a queue of MPTCP that is not known.
+            moves_by_itself: !is_mptcp && level::moves_by_itself(),
+            door: None,
         };
         match program.map(|program| program.attach(socket).map(|()| program)) {
             Some(Ok(program)) => group.program = Some(program),
@@ -72,6 +81,11 @@ impl Group {
     /// Members have sockets of their own.
     pub(crate) fn is_split(&self) -> bool {
         self.level != Level::Shared
+    }
+
+    /// A socket of this kind can be chosen: the program chooses none of MPTCP.
+    pub(crate) fn takes(&self, socket: BorrowedFd<'_>) -> bool {
+        self.program.is_none() || !is_mptcp(socket)
     }
 
     /// What waits in the queue of a socket that closes goes to others; else those clients are reset.
@@ -146,6 +160,7 @@ impl Group {
                 program.table.set_live(&slots);
                 Ok(())
             }
+            (None, Level::Classic) if self.door.is_some() => Ok(()),
             (None, Level::Classic) => {
                 let place = |id: &LaneId| self.order.iter().position(|other| other == id);
                 let places: Vec<u32> = self.live.iter().filter_map(place).map(|place| place as u32).collect();
@@ -159,6 +174,25 @@ impl Group {
             }
             (None, Level::Program | Level::Shared) => Ok(()),
         }
+    }
+
+    /// Nobody new is let in, where the sockets themselves cannot see to that. `socket` is any that listens in the group.
+    pub(crate) fn close_door(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+        if self.level != Level::Classic {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        if self.door.is_none() {
+            self.door = Some(classic::anchor::beside(socket)?);
+            self.order.push(DOOR);
+        }
+        self.lead_to_door()
+    }
+
+    /// Whoever comes is led to the door, if there is one: that takes in nobody.
+    fn lead_to_door(&self) -> io::Result<()> {
+        let place = self.order.iter().position(|id| *id == DOOR);
+        let (Some(door), Some(place)) = (&self.door, place) else { return Ok(()) };
+        classic::attach(door.as_fd(), &[place as u32])
     }
 
     /// Whoever connects is refused at once. False where that cannot be.
@@ -198,6 +232,9 @@ impl Group {
     fn leave_order(&mut self, member: LaneId) {
         if let Some(place) = self.order.iter().position(|other| *other == member) {
             self.order.swap_remove(place);
+            if let Err(error) = self.lead_to_door() {
+                log::debug!("whoever comes now may be let in: {error}");
+            }
         }
     }
 }
@@ -205,3 +242,6 @@ impl Group {
 fn slot_of(slots: &[Option<LaneId>], member: LaneId) -> Option<u32> {
     slots.iter().position(|slot| *slot == Some(member)).map(|slot| slot as u32)
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,6 +72,15 @@ impl Best {
         Self::at_most(forced)
     }
 
+    /// The same where the kernel puts no socket of this kind into a map: the program could choose none.
+    pub(super) fn without_map(self) -> Self {
+        if self.level != Level::Program {
+            return self;
+        }
+        let why = "an eBPF program cannot choose sockets of MPTCP; Go programs listen by plain TCP with GODEBUG=multipathtcp=0";
+        Self { level: Level::Classic, reason: reason(Level::Classic, why), program: None }
+    }
+
     fn at_most(forced: Option<Level>) -> Self {
         if let Some(level @ (Level::Classic | Level::Shared)) = forced {
             return Self { level, reason: reason(level, &format!("{VARIABLE} says so")), program: None };
@@ -127,6 +136,10 @@ mod tests {
             assert_eq!(best.level, level);
             assert!(best.program.is_none() && best.reason.contains(VARIABLE), "{best:?}");
         }
+        let better = Best { level: Level::Program, reason: String::new(), program: None };
+        let best = better.without_map();
+        assert!(best.level == Level::Classic && best.reason.contains("MPTCP"), "{best:?}");
+        assert_eq!(Best::at_most(Some(Level::Shared)).without_map().level, Level::Shared);
         assert!(without_program(&io::Error::from_raw_os_error(libc::EPERM)).contains("CAP_BPF"));
     }
 }

@@ -1,14 +1,18 @@
 //! A member of a group: a listening socket that a worker has and of which the supervisor has a copy, so that nothing which waits in its
 //! queue dies with the worker. How the program came to be known is nothing to it: it needs no page and no library.
 
+mod queue;
+
 use super::idle::Idle;
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::kernel::foreign::Foreign;
-use crate::io::kernel::sockopt::{bind_raw, listen, queue_length};
+use crate::io::kernel::sockopt::{bind_raw, is_nonblocking, listen, queue_length, set_blocking};
 use crate::io::lanes::lane::{Holder, is_at};
-use crate::io::sockets::listener::{Connection, accept_from};
+use crate::io::sockets::listener::{Connection, accept_from, twin};
 use crate::io::sockets::syn_filter;
 use clustermon_protocol::address::Address;
+use queue::Queue;
+pub(crate) use queue::Sign;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -35,25 +39,6 @@ pub(crate) struct Member {
     pub(crate) told: u64,
     queue: Queue,
     socket: Foreign,
-}
-
-/// What was last seen of a queue.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Queue {
-    length: u32,
-    /// Any sign that something is taken from it; only whether it changes counts.
-    progress: u64,
-    /// Since when something has waited and nothing was taken.
-    stuck_since: Option<Instant>,
-}
-
-impl Queue {
-    fn look(&mut self, now: Instant, length: u32, progress: u64) {
-        let is_moving = length < self.length || progress != self.progress;
-        let since = self.stuck_since.filter(|_| !is_moving);
-        let stuck_since = (length > 0).then(|| since.unwrap_or(now));
-        *self = Self { length, progress, stuck_since };
-    }
 }
 
 impl Member {
@@ -106,14 +91,19 @@ impl Member {
         self.socket.as_fd().try_clone_to_owned()
     }
 
-    /// Looks at the queue; `progress` changes when connections are taken.
-    pub(crate) fn look(&mut self, now: Instant, waiting: u32, progress: u64) {
-        self.queue.look(now, waiting, progress);
+    /// Looks at the queue.
+    pub(crate) fn look(&mut self, now: Instant, waiting: u32, sign: Sign) {
+        self.queue.look(now, waiting, sign);
     }
 
     /// For how long something has waited in it without anything being taken, by the last look.
     pub(crate) fn stuck_for(&self, now: Instant) -> Duration {
-        self.queue.stuck_since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since))
+        self.queue.stuck_for(now)
+    }
+
+    /// What waited in it has gone to others. `to_be_tried`: that its worker takes something again shows only when it is given something.
+    pub(crate) fn moved(&mut self, now: Instant, to_be_tried: bool) {
+        self.queue.moved(now, to_be_tried);
     }
 
     /// It stops to listen, whoever has it: the kernel moves what waits in its queue to another member, where it does that at all.
@@ -129,7 +119,6 @@ impl Member {
             Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        self.queue = Queue::default();
         listen(self.socket.as_fd(), self.backlog)
     }
 
@@ -150,26 +139,11 @@ impl AsFd for Member {
     }
 }
 
-#[cfg(test)]
-#[expect(clippy::disallowed_methods, reason = "a time has to begin somewhere")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_queue_is_stuck_while_nothing_is_taken_from_it() {
-        let start = Instant::now();
-        let ms = |count| Duration::from_millis(count);
-        let mut queue = Queue::default();
-        let mut look = |at, length, progress| {
-            queue.look(start + ms(at), length, progress);
-            queue.stuck_since.map(|since| since - start)
-        };
-        assert_eq!(look(0, 0, 0), None);
-        assert_eq!(look(10, 2, 0), Some(ms(10)));
-        assert_eq!(look(20, 5, 0), Some(ms(10)), "more come, none is taken");
-        assert_eq!(look(30, 4, 0), Some(ms(30)), "one was taken");
-        assert_eq!(look(40, 4, 1), Some(ms(40)), "and one more, as another came");
-        assert_eq!(look(50, 4, 1), Some(ms(40)));
-        assert_eq!(look(60, 0, 1), None);
+/// A plain TCP socket that listens in the place of one of MPTCP, with its options. Connections by MPTCP go on as ones by TCP.
+pub(crate) fn plain(other: BorrowedFd<'_>, address: &Address, backlog: i32) -> io::Result<OwnedFd> {
+    let plain = twin::of(other, address, backlog)?;
+    if !is_nonblocking(other) {
+        set_blocking(plain.as_fd());
     }
+    Ok(plain)
 }

@@ -1,5 +1,5 @@
-//! A fresh TCP socket that listens on the address of another with its options. The other has been shut down, and whoever has copies
-//! of it has none of this one. It accepts nothing.
+//! A fresh TCP socket that listens on the address of another with its options. The other has been shut down, or shares its port, and
+//! whoever has copies of it has none of this one. It accepts nothing.
 
 use crate::io::kernel::sockopt::{bind_raw, get_option, int_option, listen, set_option};
 use crate::io::sockets::syn_filter;
@@ -65,7 +65,7 @@ const OPTIONS: [(i32, i32); 43] = [
 /// The longest of their values.
 const LONGEST: usize = 64;
 
-/// Listens on the address in the place of `other`, which has to be shut down. An error where that cannot be had: the port is
+/// Listens on the address in the place of `other`, which has to be shut down or to have SO_REUSEPORT. An error where that cannot be had: the port is
 /// another's, this process may not bind it, or `other` has what cannot be copied.
 pub(crate) fn of(other: BorrowedFd<'_>, address: &Address, backlog: i32) -> io::Result<OwnedFd> {
     let family = if address.ipv4().is_some() { AddressFamily::Inet } else { AddressFamily::Inet6 };
