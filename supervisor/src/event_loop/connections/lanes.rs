@@ -90,7 +90,7 @@ impl<O: Os> Shell<O> {
     }
 
     /// Forgets a lane that the core has not heard of.
-    pub(super) fn abandon(&mut self, id: LaneId) {
+    pub(in crate::event_loop) fn abandon(&mut self, id: LaneId) {
         if let Some(lane) = self.lanes.remove(&id) {
             self.releases.close(lane.ticket);
         }

@@ -4,20 +4,20 @@
 use super::super::Shell;
 use super::super::os::Os;
 use super::super::requests::errno;
-use crate::ids::{LaneId, WorkerId};
+use super::super::steering::Joined;
+use crate::ids::WorkerId;
 use crate::io::events::source::Source;
 use crate::io::kernel::foreign::{self, Foreign};
 use crate::io::kernel::sockopt::{cookie, int_option, own_address, set_option, unacknowledged};
 use crate::io::lanes::lane::Holder;
 use crate::io::seccomp::notifier::{Call, Kind, Next, Notifier};
 use crate::io::seccomp::target::Target;
-use crate::pool::Input;
 use clustermon_protocol::address::{Address, INET, INET6};
 use clustermon_protocol::rules;
 use mio::Interest;
 use mio::unix::SourceFd;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 /// So many calls of one worker are answered before others have their turn.
 const BUDGET: u32 = 32;
@@ -33,8 +33,8 @@ enum Answer {
     Proceed,
     /// It is done.
     Done,
-    /// This socket takes the place of the descriptor, for which the lane stands.
-    Replace(OwnedFd, LaneId),
+    /// The worker takes part, with this socket or with another in the place of its descriptor.
+    Join(Joined, Holder),
     Fail(i32),
 }
 
@@ -109,14 +109,18 @@ impl<O: Os> Shell<O> {
             Answer::Proceed => notifier.proceed(call),
             Answer::Done => notifier.succeed(call),
             Answer::Fail(errno) => notifier.fail(call, errno),
-            Answer::Replace(instead, lane) => {
-                match notifier.put(call, instead.as_fd(), target.closes_on_exec(call.fd)) {
-                    Ok(()) => notifier.succeed(call),
-                    Err(error) => {
-                        self.input(Input::LaneClosed { lane });
-                        notifier.fail(call, errno(&error));
-                    }
+            Answer::Join(joined, holder) => {
+                let put = joined.instead.as_ref().map_or(Ok(()), |instead| {
+                    notifier.put(call, instead.as_fd(), target.closes_on_exec(call.fd))
+                });
+                if let Err(error) = put {
+                    self.turn_away(&joined);
+                    return notifier.fail(call, errno(&error));
                 }
+                if joined.is_new {
+                    self.enter(worker, holder, joined.member, joined.balancer);
+                }
+                notifier.succeed(call);
             }
         }
     }
@@ -198,8 +202,7 @@ impl<O: Os> Shell<O> {
             return Answer::Proceed;
         }
         match self.take_in(worker, holder, socket, backlog) {
-            Ok(Some((instead, lane))) => Answer::Replace(instead, lane),
-            Ok(None) => Answer::Done,
+            Ok(joined) => Answer::Join(joined, holder),
             Err(error) => Answer::Fail(errno(&error)),
         }
     }

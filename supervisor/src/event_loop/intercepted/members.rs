@@ -11,17 +11,17 @@ use crate::io::lanes::lane::Holder;
 use crate::io::sockets::listener::Facts;
 use crate::pool::Input;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 impl<O: Os> Shell<O> {
-    /// The worker listens at an address of the cluster. The socket that is to stand where its own stood, if another is to.
+    /// The worker listens at an address of the cluster. The core is yet to be told of it.
     pub(super) fn take_in(
         &mut self,
         worker: WorkerId,
         holder: Holder,
         socket: Foreign,
         backlog: i32,
-    ) -> io::Result<Option<(OwnedFd, LaneId)>> {
+    ) -> io::Result<Joined> {
         let facts = Facts::of_kernel_socket(socket.as_fd())?;
         let balancer = match self.by_key.get(&facts.key).copied() {
             Some(balancer) => balancer,
@@ -31,12 +31,7 @@ impl<O: Os> Shell<O> {
             }
         };
         if self.steering.has(balancer) {
-            let joined = self.join_group(worker, holder, socket, facts, backlog)?;
-            let Joined { member, balancer, instead, is_new } = joined;
-            if is_new {
-                self.enter(worker, holder, member, balancer);
-            }
-            return Ok(instead.map(|instead| (instead, member)));
+            return self.join_group(worker, holder, socket, facts, backlog);
         }
         self.share(worker, holder, &socket, &facts, balancer)
     }
@@ -73,6 +68,17 @@ impl<O: Os> Shell<O> {
             self.enter(worker, holder, lane, balancer);
         }
         Ok(true)
+    }
+
+    /// The process is gone before it had its socket.
+    pub(super) fn turn_away(&mut self, joined: &Joined) {
+        let Joined { member, balancer, is_new, .. } = *joined;
+        if is_new && self.steering.has(balancer) {
+            self.retire_member(member);
+        } else if is_new {
+            self.abandon(member);
+        }
+        self.input(Input::Unlistened { balancer });
     }
 
     /// The worker takes part.

@@ -4,12 +4,13 @@
 use super::super::Shell;
 use super::super::connections::accepting::mute;
 use super::super::os::Os;
+use super::super::steering::Joined;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::kernel::foreign::Foreign;
 use crate::io::lanes::lane::{Holder, Lane};
 use crate::io::sockets::listener::Facts;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 
 /// What `status` says of the level.
 const SHARED: &str = "one that is cordoned, lags or is told to stop takes part until it closes its socket";
@@ -23,7 +24,7 @@ impl<O: Os> Shell<O> {
         socket: &Foreign,
         facts: &Facts,
         balancer: BalancerId,
-    ) -> io::Result<Option<(OwnedFd, LaneId)>> {
+    ) -> io::Result<Joined> {
         let in_use = || io::Error::from_raw_os_error(libc::EADDRINUSE);
         let shared = self.listeners.get(&balancer).filter(|listener| listener.by_kernel);
         let is_its_own = shared.is_some_and(|listener| listener.inode == facts.inode);
@@ -38,8 +39,7 @@ impl<O: Os> Shell<O> {
             self.keep_way_of_waiting(balancer, socket);
         }
         let lane = self.open_kernel_lane(worker, holder, balancer)?;
-        self.enter(worker, holder, lane, balancer);
-        Ok(instead.map(|instead| (instead, lane)))
+        Ok(Joined { member: lane, balancer, instead, is_new: self.pool.lane(lane).is_none() })
     }
 
     /// The balancer whose very socket this is.
