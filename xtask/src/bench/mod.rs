@@ -10,6 +10,7 @@ mod drain;
 mod engine;
 mod hang;
 mod many;
+mod native;
 mod older;
 mod probe;
 mod processor;
@@ -100,6 +101,11 @@ const CASES: &[Case] = &[
         name: "steering",
         title: "--dispatch kernel against plain reuseport and one shared socket, C servers",
         run: steering::run,
+    },
+    Case {
+        name: "native",
+        title: "--dispatch kernel beside nginx's reuseport, and a Go server of two workers against itself alone",
+        run: native::run,
     },
     Case { name: "many", title: "64 workers against 2, and 256 of them, C epoll server", run: many::run },
 ];

@@ -88,6 +88,40 @@ impl Bench {
         has(interpreter).then(|| Program { words: vec![interpreter.into(), self.sources.join(path)] })
     }
 
+    /// The Go program of `tests/apps/go`, built anew without C; `None` without Go.
+    pub(super) fn go(&self) -> Result<Option<Program>> {
+        if !has("go") {
+            return Ok(None);
+        }
+        let built = self.folder.join("go-server");
+        let mut build = Command::new("go");
+        build.env("CGO_ENABLED", "0").env("GO111MODULE", "off").env("GOCACHE", self.folder.join("go-cache"));
+        build.args(["build", "-o"]).arg(&built).arg(self.sources.join("go/server.go"));
+        project::check(&mut build)?;
+        Ok(Some(Program { words: vec![built] }))
+    }
+
+    /// The nginx of `tests/apps/nginx`, each of whose two workers has a listening socket of its own; `None` without nginx.
+    pub(super) fn nginx(&self) -> Result<Option<Program>> {
+        if !has("nginx") {
+            return Ok(None);
+        }
+        let own = self.folder.join("nginx");
+        std::fs::create_dir_all(&own)?;
+        let given = std::fs::read_to_string(self.sources.join("nginx/nginx.conf"))?;
+        let listen = "listen 127.0.0.1:@PORT@";
+        if !given.contains(listen) {
+            return Err(format!("the configuration of nginx has no '{listen}'").into());
+        }
+        let text = given
+            .replace(listen, &format!("{listen} reuseport"))
+            .replace("@TEMP@", &own.display().to_string());
+        std::fs::write(own.join("template"), text)?;
+        // It cannot read the environment.
+        let start = "sed \"s|@PORT@|$PORT|\" \"$0/template\" > \"$0/nginx.conf\" && exec nginx -p \"$0\" -c \"$0/nginx.conf\" -g \"pid $0/nginx.pid;\"";
+        Ok(Some(Program { words: vec!["sh".into(), "-c".into(), start.into(), own] }))
+    }
+
     /// A Python server of `tests/apps/bench`; `None` where that package is not installed.
     pub(super) fn python(&self, package: &str) -> Option<Program> {
         let mut import = Command::new("python3");
