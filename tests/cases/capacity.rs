@@ -65,10 +65,10 @@ fn a_worker_full_of_descriptors_is_looked_through_beside_the_loop() {
     let mut conn = conn_to(&cluster.target(), &app, "0");
     let load = Load::start(&cluster.target(), 4, "/");
     wait_until("the load runs", PATIENCE, || load.done() > 200);
-    let before = processor_time(&cluster, "scout");
+    let before = processor_time(&cluster, "lane-owners");
     command(&mut conn, "/close-listener");
     cluster.log().wait_for("worker 0 no longer listens on ");
-    let read = processor_time(&cluster, "scout") - before;
+    let read = processor_time(&cluster, "lane-owners") - before;
     assert!(read > 0, "another thread than the one that is there for it has read the descriptors");
     let goal = load.done() + 500;
     wait_until("the load goes on", PATIENCE, || load.done() > goal);

@@ -4,6 +4,14 @@
 use crate::{Result, project};
 use std::process::ExitCode;
 
+/// By this variable the test harness is told how many tests run at a time.
+const THREADS: &str = "RUST_TEST_THREADS";
+
+/// More than there are processors: most tests wait for something most of the time.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(2, |cpus| cpus.get() + cpus.get().div_ceil(2))
+}
+
 /// Tests are named as Rust names things; people write `no-loss`.
 fn filter(arg: &str) -> String {
     if arg.starts_with('-') { arg.to_owned() } else { arg.replace('-', "_") }
@@ -36,6 +44,9 @@ pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
     // The tests start programs that lie in the target folder; cargo builds for a test only what that very package needs.
     project::check(project::cargo("build").arg("--workspace"))?;
     let mut cargo = project::cargo("test");
+    if std::env::var_os(THREADS).is_none() {
+        cargo.env(THREADS, threads().to_string());
+    }
     cargo
         .args(["--workspace", "--no-fail-fast", "--"])
         .args(args.iter().filter(|arg| *arg != "--").map(|arg| filter(arg)));
