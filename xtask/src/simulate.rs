@@ -5,13 +5,14 @@ use crate::{Result, project};
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask simulate [--seed N | --from N --histories N]";
+const HISTORIES: &str = "CLUSTERMON_HISTORIES";
 /// With all checks of a debug build, and several times as fast.
 const OPTIMISED: &str = "profile.dev.package.clustermon.opt-level=1";
 
 pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
     let mut cargo = project::cargo("test");
     cargo.args(["-p", "clustermon-fuzz", "--test", "histories", "--config", OPTIMISED]);
-    cargo.args(["--", "--include-ignored", "--nocapture"]);
+    cargo.args(["--", "--nocapture"]).env(HISTORIES, "10000");
     for (variable, number) in read(args)? {
         cargo.env(variable, number.to_string());
     }
@@ -26,7 +27,7 @@ fn read(args: &[String]) -> Result<Vec<(&'static str, u64)>> {
         let variable = match arg.as_str() {
             "--seed" => "CLUSTERMON_SEED",
             "--from" => "CLUSTERMON_SEEDS_FROM",
-            "--histories" => "CLUSTERMON_HISTORIES",
+            "--histories" => HISTORIES,
             _ => return Err(USAGE.into()),
         };
         variables.push((variable, args.next().and_then(|number| number.parse().ok()).ok_or(USAGE)?));

@@ -24,17 +24,14 @@ pub(crate) fn check_every(inputs: u32) {
     PACE.set((inputs.max(1), 0));
 }
 
-/// Whether this is an input after which to check.
-pub(super) fn is_due() -> bool {
-    let (every, count) = PACE.get();
-    PACE.set((every, (count + 1) % every));
-    count == 0
-}
-
 impl Pool {
     /// Panics with a sentence when something is not as it must be.
     pub(super) fn check_invariants(&self) {
-        check(self);
+        let (every, count) = PACE.get();
+        PACE.set((every, (count + 1) % every));
+        if count == 0 {
+            check(self);
+        }
     }
 }
 

@@ -276,8 +276,6 @@ impl Pool {
     /// Debug builds check every invariant after every input, so that all tests do, those of the shell too.
     pub(super) fn check(&self) {
         #[cfg(any(test, debug_assertions))]
-        if super::invariants::is_due() {
-            self.check_invariants();
-        }
+        self.check_invariants();
     }
 }
