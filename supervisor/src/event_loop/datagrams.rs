@@ -76,6 +76,9 @@ impl<O: Os> Shell<O> {
         if let Err(error) = group.steer(&live, socket.map(AsFd::as_fd)) {
             log::error!("{}: the kernel keeps its choice of workers: {error}", named(group));
         }
+        for (id, member) in members.iter_mut().filter(|(_, member)| member.balancer == balancer) {
+            member.is_given_new(self.now, group.is_live(*id));
+        }
         self.settle_datagrams(balancer);
     }
 

@@ -8,12 +8,11 @@ use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::flows::group::Group;
 use crate::io::flows::member::Member;
 use crate::pool::Input;
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// What waits in the socket of a worker that is gone is kept for so long where others serve: clients have asked again by then.
 const KEPT: Duration = Duration::from_secs(10);
-/// Where flows cannot be told apart: how often it is looked whether anything waits.
-const STEP: Duration = Duration::from_millis(2);
 
 impl<O: Os> Shell<O> {
     /// A process of the worker says that it has connected a socket.
@@ -48,25 +47,31 @@ impl<O: Os> Shell<O> {
         let Datagrams { groups, members, orphans, by_key, closed, .. } = &mut self.datagrams;
         let Some(group) = groups.get_mut(&balancer) else { return };
         let own = |member: &&Member| member.balancer == balancer;
-        let members = members.values().filter(own).count();
+        let count = members.values().filter(own).count();
         let mut left = orphans.values().filter(own).count();
-        orphans.retain(|id, member| {
-            if member.balancer != balancer {
-                return true;
-            }
+        let mut is_free = |member: &Member| {
             // Somebody has to be there for whoever sends, though no worker is.
-            let others = if group.can_leave_out() { group.has_live() } else { members + left > 1 };
+            let others = if group.can_leave_out() { group.has_live() } else { count + left > 1 };
             let is_old = member.left_at.is_some_and(|since| since + KEPT <= self.now);
             // Where the kernel goes on to choose it, what comes would wait for nobody.
-            let is_free = member.is_empty() || is_old || !group.can_leave_out();
-            if !(is_over || others && is_free) {
-                return true;
-            }
+            let is_free = is_over || others && (member.is_empty() || is_old || !group.can_leave_out());
+            left -= usize::from(is_free);
+            is_free
+        };
+        let free = orphans.iter().filter(|(_, member)| own(member) && is_free(member));
+        let free: Vec<LaneId> = free.map(|(id, _)| *id).collect();
+        for id in &free {
             group.leave(*id);
-            left -= 1;
-            false
-        });
-        if is_over && members == 0 {
+            // Now, and not at some time: the places of others change with it.
+            orphans.remove(id).into_iter().for_each(Member::close);
+        }
+        if !free.is_empty() {
+            let socket = members.values().chain(orphans.values()).find(own);
+            if let Err(error) = group.steer_again(socket.map(AsFd::as_fd)) {
+                log::error!("{}: the kernel keeps its choice of workers: {error}", named(group));
+            }
+        }
+        if is_over && count == 0 {
             closed.extend(groups.remove(&balancer).map(|group| (balancer, group.address)));
             by_key.retain(|_, other| *other != balancer);
         }
@@ -82,10 +87,14 @@ impl<O: Os> Shell<O> {
     }
 
     /// The worker has been told to stop, and may close its sockets at any time: its flows go to others.
-    pub(in crate::event_loop) fn give_up_flows(&self, worker: WorkerId) {
-        for (id, member) in self.datagrams.of(worker) {
-            if let Some(group) = self.datagrams.groups.get(&member.balancer) {
-                group.give_up_flows(id);
+    pub(in crate::event_loop) fn give_up_flows(&mut self, worker: WorkerId) {
+        let Datagrams { groups, members, .. } = &mut self.datagrams;
+        for (&lane, member) in members.iter_mut().filter(|(_, member)| member.worker == worker) {
+            let Some(group) = groups.get(&member.balancer) else { continue };
+            group.give_up_flows(lane);
+            // The last that is told of it.
+            if let Some(count) = member.untold(group.given(lane).map_or(0, |(_, flows)| flows)) {
+                self.pool.handle(self.now, Input::Took { lane, count });
             }
         }
     }
@@ -97,13 +106,10 @@ impl<O: Os> Shell<O> {
         let own = members.iter_mut().filter(|(_, member)| member.worker == worker);
         let waits = own.filter_map(|(id, member)| {
             let group = groups.get(&member.balancer).filter(|group| Group::can_leave_out(group))?;
-            if group.keeps_flows() {
-                let (datagrams, _) = group.given(*id)?;
-                member.look(now, datagrams);
-                let missing = grace.saturating_sub(member.silent_for(now));
-                return (!missing.is_zero()).then_some(missing);
-            }
-            (!member.is_empty()).then_some(STEP)
+            // What it has received last it may still be answering, also where its flows have moved.
+            member.look(now, group.given(*id).map_or(0, |(datagrams, _)| datagrams));
+            let missing = grace.saturating_sub(member.silent_for(now));
+            (!missing.is_zero()).then_some(missing)
         });
         waits.max().map(|missing| now + missing)
     }

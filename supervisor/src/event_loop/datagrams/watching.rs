@@ -27,11 +27,7 @@ impl<O: Os> Shell<O> {
             }
             if let Some((datagrams, flows)) = group.given(lane) {
                 member.look(self.now, datagrams);
-                let more = flows.saturating_sub(member.told);
-                member.told = flows;
-                if let Some(count) = u32::try_from(more).ok().filter(|count| *count > 0) {
-                    facts.push(Input::Took { lane, count });
-                }
+                facts.extend(member.untold(flows).map(|count| Input::Took { lane, count }));
             }
             if !member.is_where_it_was() {
                 let wanted = Wanted { lane, inode: member.inode, seen_at: member.seen_at };

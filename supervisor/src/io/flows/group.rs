@@ -74,11 +74,6 @@ impl Group {
         &self.reason
     }
 
-    /// Known flows stay where they are when others come or go.
-    pub(crate) fn keeps_flows(&self) -> bool {
-        self.program.is_some()
-    }
-
     /// A socket of the group that is not live is given nothing new.
     pub(crate) fn can_leave_out(&self) -> bool {
         self.level != Level::Kernel
@@ -87,6 +82,10 @@ impl Group {
     /// Somebody is live.
     pub(crate) fn has_live(&self) -> bool {
         !self.live.is_empty()
+    }
+
+    pub(crate) fn is_live(&self, member: LaneId) -> bool {
+        self.live.contains(&member)
     }
 
     /// The socket, which is bound, is the member's. It is given nothing before it is live, if that can be had.
@@ -148,6 +147,12 @@ impl Group {
             }
             (None, Level::Program | Level::Kernel) => Ok(()),
         }
+    }
+
+    /// The same as before, where the places of sockets have changed.
+    pub(crate) fn steer_again(&mut self, socket: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        let live = std::mem::take(&mut self.live);
+        self.steer(&live, socket)
     }
 
     /// The flows of the member go to others, each with its next datagram.

@@ -22,16 +22,17 @@ pub(crate) struct Member {
     pub(crate) inode: u64,
     pub(crate) cookie: u64,
     /// How many flows it was given, as far as has been told.
-    pub(crate) told: u64,
+    told: u64,
     /// Since when no process has it.
     pub(crate) left_at: Option<Instant>,
     talk: Talk,
     socket: Foreign,
 }
 
-/// What was last seen of the flows of one that gets no new ones.
+/// What was last seen of its flows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Talk {
+    is_live: bool,
     datagrams: u64,
     /// Since when none has come.
     silent_since: Instant,
@@ -44,7 +45,7 @@ impl Member {
         now: Instant,
         socket: Foreign,
     ) -> Self {
-        let talk = Talk { datagrams: 0, silent_since: now };
+        let talk = Talk { is_live: false, datagrams: 0, silent_since: now };
         Self {
             worker,
             balancer,
@@ -61,6 +62,7 @@ impl Member {
 
     /// It is another worker's now; what waits in it stays there.
     pub(crate) fn pass_to(&mut self, worker: WorkerId, holder: Holder) {
+        // The slot goes on counting.
         (self.worker, self.holder, self.seen_at) = (worker, holder, holder);
         self.left_at = None;
     }
@@ -80,16 +82,36 @@ impl Member {
         socket::is_connected(self.socket.as_fd())
     }
 
+    /// How many flows it was given since this was last asked, if any; so many are there now.
+    pub(crate) fn untold(&mut self, flows: u64) -> Option<u32> {
+        let more = flows.saturating_sub(self.told);
+        self.told = flows;
+        u32::try_from(more).ok().filter(|more| *more > 0)
+    }
+
+    /// It is given new flows from now on, or no more: where its datagrams are not counted the silence begins with that.
+    pub(crate) fn is_given_new(&mut self, now: Instant, is_live: bool) {
+        if self.talk.is_live && !is_live {
+            self.talk.silent_since = now;
+        }
+        self.talk.is_live = is_live;
+    }
+
     /// One more look at how many datagrams its flows have brought.
     pub(crate) fn look(&mut self, now: Instant, datagrams: u64) {
         if datagrams != self.talk.datagrams || !self.is_empty() {
-            self.talk = Talk { datagrams, silent_since: now };
+            self.talk = Talk { datagrams, silent_since: now, ..self.talk };
         }
     }
 
     /// For how long nothing has come of its flows, by the last look.
     pub(crate) fn silent_for(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.talk.silent_since)
+    }
+
+    /// Closes it at once, which takes no time: a UDP socket waits for nobody.
+    pub(crate) fn close(self) {
+        drop(self.socket.into_owned());
     }
 
     /// False if nothing of it is to be seen where it was last.
