@@ -8,7 +8,7 @@ use harness::{
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 const LEVELS: [&str; 3] = ["program", "random", "shared"];
@@ -111,6 +111,15 @@ impl Flow {
         Self(socket)
     }
 
+    /// One from an address of its own: ports come again within seconds where clients are quick, and then it is no new flow.
+    fn from_elsewhere(server: SocketAddr) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0x7f01_0000);
+        let source = Ipv4Addr::from(NEXT.fetch_add(1, Ordering::Relaxed));
+        let socket = UdpSocket::bind((source, 0)).expect("it is an address of the loopback device");
+        socket.connect(server).expect("it is there");
+        Self(socket)
+    }
+
     fn send(&self, request: &str) {
         // What is told here is that an earlier one came to nobody.
         while self.0.send(request.as_bytes()).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
@@ -156,7 +165,7 @@ impl Flow {
     }
 }
 
-/// Clients that each ask once from a port of their own, one after the other, until told to stop; how many were answered, and not.
+/// Clients that each ask once from an address and port of their own, one after the other, until told to stop; how many were answered, and not.
 fn ask_on(
     served: &Served,
     ask: fn(&mut Flow) -> Option<Answer>,
@@ -167,7 +176,8 @@ fn ask_on(
         for _ in 0..3 {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    let answer = ask(&mut served.flow());
+                    let server = SocketAddr::new(served.host, served.port.number());
+                    let answer = ask(&mut Flow::from_elsewhere(server));
                     let count = if answer.is_some() { &done } else { &failed };
                     count.fetch_add(1, Ordering::Relaxed);
                 }
