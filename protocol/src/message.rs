@@ -74,6 +74,12 @@ pub enum Request<'a> {
     /// The listening socket behind a lane of this process's worker, to accept from it on credit. Answered by `Listener`, or by
     /// `NotOwned` where connections of this lane are handed over.
     Listener { lane: u64 },
+    /// `bind()` of a UDP socket to a port of an address that is shared; carries the socket, which the supervisor binds. `meant`: the program
+    /// itself has set SO_REUSEPORT. Answered by `Member` (perhaps with a socket that is bound already and takes its place), by `Errno`, or by
+    /// `NotOwned` where the process is to bind it.
+    BindDatagrams { fd: i32, address: Address, meant: bool },
+    /// A UDP socket that was answered `Member` has been connected. Answered by `Errno`.
+    LeaveDatagrams { cookie: u64 },
     /// The page of that lane, see [`crate::credit`]. Answered by `Page` or `NotOwned`.
     LanePage { lane: u64 },
 }
@@ -116,6 +122,8 @@ const ADOPT: u16 = 11;
 const CONNECTS: u16 = 12;
 const LISTENER: u16 = 13;
 const LANE_PAGE: u16 = 14;
+const BIND_DATAGRAMS: u16 = 15;
+const LEAVE_DATAGRAMS: u16 = 16;
 
 const ERRNO: u16 = 1;
 const LANE: u16 = 2;
@@ -181,6 +189,12 @@ impl<'a> Request<'a> {
                 out.u64(*device);
                 out.u64(*inode);
             }
+            Self::BindDatagrams { fd, address, meant } => {
+                out.i32(*fd);
+                out.address(address);
+                out.i32((*meant).into());
+            }
+            Self::LeaveDatagrams { cookie } => out.u64(*cookie),
             Self::Page | Self::Attach => {}
             Self::Listener { lane } | Self::LanePage { lane } => out.u64(*lane),
             Self::Adopt { lane, fd, unsure } => {
@@ -245,6 +259,12 @@ impl<'a> Request<'a> {
             CONNECTS => Self::Connects { address: input.address()?, place: read_place(&mut input)? },
             LISTENER => Self::Listener { lane: input.u64()? },
             LANE_PAGE => Self::LanePage { lane: input.u64()? },
+            BIND_DATAGRAMS => Self::BindDatagrams {
+                fd: input.i32()?,
+                address: input.address()?,
+                meant: !input.is_empty() && input.i32()? != 0,
+            },
+            LEAVE_DATAGRAMS => Self::LeaveDatagrams { cookie: input.u64()? },
             _ => return None,
         };
         Some((hello, request))
@@ -252,7 +272,7 @@ impl<'a> Request<'a> {
 
     /// True if the frame must carry a socket.
     pub fn carries_socket(&self) -> bool {
-        matches!(self, Self::Listen { .. } | Self::BindAny { .. })
+        matches!(self, Self::Listen { .. } | Self::BindAny { .. } | Self::BindDatagrams { .. })
     }
 
     fn kind(&self) -> u16 {
@@ -271,6 +291,8 @@ impl<'a> Request<'a> {
             Self::Connects { .. } => CONNECTS,
             Self::Listener { .. } => LISTENER,
             Self::LanePage { .. } => LANE_PAGE,
+            Self::BindDatagrams { .. } => BIND_DATAGRAMS,
+            Self::LeaveDatagrams { .. } => LEAVE_DATAGRAMS,
         }
     }
 }

@@ -45,6 +45,19 @@ fn a_newer_thunk_is_understood() {
 }
 
 #[test]
+fn what_is_asked_of_udp_sockets_carries_one_and_is_read_as_it_was_written() {
+    let address = Address::v4(Ipv4Addr::LOCALHOST, 53);
+    for meant in [true, false] {
+        let request = Request::BindDatagrams { fd: 3, address, meant };
+        assert!(request.carries_socket());
+        assert_eq!(Request::decode(&frame(&request, &HELLO)).unwrap().1, request);
+    }
+    let request = Request::LeaveDatagrams { cookie: 9 };
+    assert!(!request.carries_socket());
+    assert_eq!(Request::decode(&frame(&request, &HELLO)).unwrap().1, request);
+}
+
+#[test]
 fn golden_replies() {
     let mut buffer = [0; 64];
     let len = Reply::Errno(98).encode(&mut buffer).unwrap();

@@ -76,6 +76,22 @@ impl<'a> Rule<'a> {
         if text.starts_with('/') {
             return Some(Self(Pattern::Path(text)));
         }
+        Self::of_ports(text).filter(|rule| !rule.is_any())
+    }
+
+    /// Reads what stands behind `udp:`: as for TCP, or a port alone, or `*` for any; no port 0, at which nothing can be sent, and no path.
+    pub fn of_datagrams(text: &'a str) -> Option<Self> {
+        let alone = Ports::parse(text).map(|ports| Self(Pattern::Inet { host: Host::Any, ports }));
+        let rule = alone.or_else(|| Self::of_ports(text))?;
+        let Pattern::Inet { ports, .. } = rule.0 else { return None };
+        (ports != Ports::One(0)).then_some(rule)
+    }
+
+    fn is_any(&self) -> bool {
+        self.0 == Pattern::Inet { host: Host::Any, ports: Ports::Any }
+    }
+
+    fn of_ports(text: &'a str) -> Option<Self> {
         let (host, ports) = text.rsplit_once(':')?;
         let ports = Ports::parse(ports)?;
         let host = match host {
@@ -86,7 +102,7 @@ impl<'a> Rule<'a> {
                 None => Host::Ip(IpAddr::V4(host.parse::<Ipv4Addr>().ok()?)),
             },
         };
-        (host != Host::Any || ports != Ports::Any).then_some(Self(Pattern::Inet { host, ports }))
+        Some(Self(Pattern::Inet { host, ports }))
     }
 
     /// How exactly the rule names this address; 0 is not at all. `place` is the absolute path of a unix socket.
@@ -127,8 +143,28 @@ pub fn shared(rules: &str, address: &Address, place: &[u8]) -> bool {
     told(rules, address, place).unwrap_or_else(|| built_in(address))
 }
 
+/// True if UDP sockets at this address are shared: only where the user says so. Lines about UDP have `udp:` before the address.
+pub fn shares_datagrams(rules: &str, address: &Address) -> bool {
+    let rule = |text| Rule::of_datagrams(of_udp(text)?);
+    address.port().is_some_and(|port| port != 0) && weigh(rules, address, &[], rule) == Some(true)
+}
+
+/// What stands behind `udp:`; `None` if the text is about something else.
+pub fn of_udp(text: &str) -> Option<&str> {
+    text.strip_prefix("udp:")
+}
+
 /// What the user's rules say of it, if anything.
 pub fn told(rules: &str, address: &Address, place: &[u8]) -> Option<bool> {
+    weigh(rules, address, place, Rule::parse)
+}
+
+fn weigh<'a>(
+    rules: &'a str,
+    address: &Address,
+    place: &[u8],
+    read: impl Fn(&'a str) -> Option<Rule<'a>>,
+) -> Option<bool> {
     let mut best = 0;
     let mut share = None;
     for line in rules.lines() {
@@ -137,7 +173,7 @@ pub fn told(rules: &str, address: &Address, place: &[u8]) -> Option<bool> {
             Some(("-", text)) => (false, text),
             _ => continue,
         };
-        let Some(rule) = Rule::parse(text) else { continue };
+        let Some(rule) = read(text) else { continue };
         let exact = rule.matches(address, place);
         if exact > best || (exact == best && exact > 0 && !on) {
             best = exact;
@@ -157,6 +193,7 @@ fn built_in(address: &Address) -> bool {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
     use super::*;
 
     fn v4(text: &str, port: u16) -> Address {
@@ -220,6 +257,23 @@ mod tests {
         assert!(shared("", &relative, b"/srv/a.sock"));
         assert!(!shared("-/srv/a.sock", &relative, b"/srv/a.sock"));
         assert!(shared("-/srv/b.sock", &relative, b"/srv/a.sock"));
+    }
+
+    #[test]
+    fn datagrams_are_shared_only_where_it_is_said() {
+        let any = v4("127.0.0.1", 53);
+        assert!(!shares_datagrams("", &any) && !shares_datagrams("+*:53", &any));
+        for rule in ["53", "*:53", "127.0.0.1:53", "localhost:50-60", "127.0.0.1:*", "*", "1-60"] {
+            let rules = std::format!("+udp:{rule}");
+            assert!(shares_datagrams(&rules, &any), "{rule}");
+            assert!(!shares_datagrams(&rules, &v4("127.0.0.1", 0)), "{rule}: no port");
+            assert!(!shares_datagrams(&rules, &v4("10.0.0.1", 99)) || rule == "*", "{rule}");
+        }
+        assert!(!shares_datagrams("+udp:*\n-udp:53", &any), "the more exact rule wins");
+        assert!(shared("-udp:127.0.0.1:53", &any, b""), "TCP is another matter");
+        for text in ["", "0", "*:0", "/path", "@name", "host:53", "[::1]", "5-3", "udp:53"] {
+            assert_eq!(Rule::of_datagrams(text), None, "{text:?}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod changes;
 mod commands;
 mod connections;
+mod datagrams;
 mod due;
 mod health;
 mod intercepted;
@@ -122,6 +123,7 @@ struct Shell<O> {
     last_accused: Option<(u32, Option<WorkerId>)>,
     lanes: BTreeMap<LaneId, Lane>,
     steering: steering::Steering,
+    datagrams: datagrams::Datagrams,
     /// Lanes that their workers may not have taken in yet.
     deliveries: Vec<(LaneId, Delivery)>,
     pending: Pending,

@@ -20,7 +20,11 @@ const TIME_LIMIT: i64 = 5_000;
 fn has_limit(request: &Request<'_>) -> bool {
     let decides = matches!(
         request,
-        Request::Listen { .. } | Request::BindAny { .. } | Request::Owns { .. } | Request::OwnedName { .. }
+        Request::Listen { .. }
+            | Request::BindAny { .. }
+            | Request::BindDatagrams { .. }
+            | Request::Owns { .. }
+            | Request::OwnedName { .. }
     );
     !decides
 }

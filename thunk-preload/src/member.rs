@@ -9,34 +9,62 @@ use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Numbers that there is room for; what is accepted by others is not seen.
 const NUMBERS: usize = 4096;
-static MEMBERS: [AtomicU64; NUMBERS / 64] = [const { AtomicU64::new(0) }; NUMBERS / 64];
-static ANY: AtomicBool = AtomicBool::new(false);
 
-fn bit(fd: c_int) -> Option<(&'static AtomicU64, u64)> {
-    let fd = usize::try_from(fd).ok()?;
-    Some((MEMBERS.get(fd / 64)?, 1 << (fd % 64)))
+/// Those of descriptors of one kind.
+pub(crate) struct Numbers {
+    words: [AtomicU64; NUMBERS / 64],
+    any: AtomicBool,
+}
+
+static MEMBERS: Numbers = Numbers::new();
+/// UDP sockets that are shared: of these it is told when they are connected.
+pub(crate) static DATAGRAMS: Numbers = Numbers::new();
+
+impl Numbers {
+    const fn new() -> Self {
+        Self { words: [const { AtomicU64::new(0) }; NUMBERS / 64], any: AtomicBool::new(false) }
+    }
+
+    fn bit(&self, fd: c_int) -> Option<(&AtomicU64, u64)> {
+        let fd = usize::try_from(fd).ok()?;
+        Some((self.words.get(fd / 64)?, 1 << (fd % 64)))
+    }
+
+    pub(crate) fn add(&self, fd: c_int) {
+        self.any.store(true, Ordering::Relaxed);
+        if let Some((word, bit)) = self.bit(fd) {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(crate) fn has(&self, fd: c_int) -> bool {
+        self.any.load(Ordering::Relaxed)
+            && self.bit(fd).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+    }
+
+    pub(crate) fn remove(&self, fd: c_int) {
+        if let Some((word, bit)) = self.bit(fd) {
+            word.fetch_and(!bit, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The descriptor is one.
 pub(crate) fn own(fd: c_int) {
-    ANY.store(true, Ordering::Relaxed);
-    if let Some((word, bit)) = bit(fd) {
-        word.fetch_or(bit, Ordering::Relaxed);
-    }
+    MEMBERS.add(fd);
 }
 
 /// It was one when last seen.
 #[inline]
 pub(crate) fn is(fd: c_int) -> bool {
-    ANY.load(Ordering::Relaxed) && bit(fd).is_some_and(|(word, bit)| word.load(Ordering::Relaxed) & bit != 0)
+    MEMBERS.has(fd)
 }
 
 /// The number has just been given to a connection.
 pub(crate) fn is_new(fd: c_int) {
-    if is(fd)
-        && let Some((word, bit)) = bit(fd)
-    {
-        word.fetch_and(!bit, Ordering::Relaxed);
+    if is(fd) {
+        MEMBERS.remove(fd);
     }
 }
 

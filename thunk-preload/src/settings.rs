@@ -80,12 +80,21 @@ impl Settings {
 
     /// True if the rules share a listener on this address; `place` is the absolute path of a unix socket.
     pub(crate) fn shares(&self, address: &Address, place: &[u8]) -> bool {
+        self.by_rules(&|rules| rules::shared(rules, address, place))
+    }
+
+    /// True if the rules share UDP sockets at this address.
+    pub(crate) fn shares_datagrams(&self, address: &Address) -> bool {
+        self.by_rules(&|rules| rules::shares_datagrams(rules, address))
+    }
+
+    fn by_rules(&self, judge: &dyn Fn(&str) -> bool) -> bool {
         let mut told = None;
         let mut look = |entry: &[u8]| {
             if let Some((name, value)) = split(entry)
                 && name == env::RULES.as_bytes()
             {
-                told = Some(rules::shared(core::str::from_utf8(value).unwrap_or(""), address, place));
+                told = Some(judge(core::str::from_utf8(value).unwrap_or("")));
             }
         };
         if self.cleared {
@@ -93,7 +102,7 @@ impl Settings {
         } else {
             real::each_variable(|entry| look(entry.to_bytes()));
         }
-        told.unwrap_or_else(|| rules::shared("", address, place))
+        told.unwrap_or_else(|| judge(""))
     }
 
     fn complete(&self) -> bool {

@@ -193,18 +193,20 @@ pub enum BalancerState {
 pub struct Balancer {
     pub state: BalancerState,
     pub address: String,
-    /// The length of the listening queue that was asked for.
+    /// The length of the listening queue that was asked for; 0 for UDP, which has none.
     pub backlog: u32,
     /// Connections that wait for a worker: held by the supervisor, or in the queue of the socket where workers accept by credit.
+    /// For UDP always 0: the kernel does not tell how many datagrams wait.
     pub queued: u64,
-    /// How connections reach workers: `credit`, `handoff`, or `kernel:program`, `kernel:random` or `kernel:shared` by what the kernel chooses.
+    /// How connections reach workers: `flow:program`, `flow:hash` or `flow:kernel` for UDP; `credit`, `handoff`, or `kernel:program`, `kernel:random` or `kernel:shared` by what the kernel chooses.
     #[serde(default)]
     pub dispatch: String,
     /// Why it is not by credit, or how the kernel chooses and why not better.
     #[serde(default)]
     pub dispatch_reason: Option<String>,
+    /// For UDP `flow`.
     pub policy: String,
-    /// Connections that workers have got.
+    /// Connections that workers have got; for UDP flows, which only `flow:program` counts.
     pub connections: u64,
     /// How often a worker had not accepted a millisecond after its turn had come, so that the next got its turn, too.
     #[serde(default)]

@@ -17,7 +17,7 @@ struct Part<O> {
 
 impl<O: Os> Shell<O> {
     /// All of them, in the order in which they are looked at.
-    const PARTS: [Part<O>; 20] = [
+    const PARTS: [Part<O>; 21] = [
         Part {
             next: |shell| shell.thunk_socket.next_deadline(),
             due: |shell| {
@@ -51,6 +51,7 @@ impl<O: Os> Shell<O> {
             due: Self::look_at_lanes,
         },
         Part { next: |shell| shell.monitor.next_deadline(), due: Self::monitor },
+        Part { next: |shell| shell.datagrams.next_look(), due: Self::look_at_datagrams },
         Part { next: |shell| shell.lives.earliest(|life| life.dumps_until), due: Self::stop_dumped },
         Part { next: |shell| shell.holders.next_deadline(), due: Self::kill_holders },
         Part { next: |shell| shell.lives.earliest(|life| life.survivors_at), due: Self::stop_survivors },

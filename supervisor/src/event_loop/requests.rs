@@ -65,6 +65,21 @@ impl<O: Os> Shell<O> {
                 }
                 return;
             }
+            Request::BindDatagrams { fd, address, meant } => {
+                match socket {
+                    Some(socket) => {
+                        self.bind_datagrams(worker, Holder { pid, fd }, socket, (address, meant), caller);
+                    }
+                    None => {
+                        caller.reply(&Reply::Errno(libc::EBADF), None);
+                    }
+                }
+                return;
+            }
+            Request::LeaveDatagrams { cookie } => {
+                self.leave_datagrams(worker, cookie);
+                Reply::Errno(0)
+            }
             Request::BindAny { address } => {
                 let done = socket.ok_or_else(|| io::Error::from_raw_os_error(libc::EBADF));
                 match done.and_then(|socket| self.bind_any(worker, pid, &address, &socket)) {

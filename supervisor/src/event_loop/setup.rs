@@ -166,6 +166,7 @@ impl<O: Os> Shell<O> {
             last_accused: None,
             lanes: BTreeMap::new(),
             steering: super::steering::Steering::default(),
+            datagrams: super::datagrams::Datagrams::default(),
             deliveries: Vec::new(),
             pending: Pending::default(),
             releases: Releases::new().map_err(failed("cannot make the release page"))?,

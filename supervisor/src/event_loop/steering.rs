@@ -75,6 +75,9 @@ impl Steering {
 impl<O: Os> Shell<O> {
     /// The kernel chooses among the rotation of the balancer from now on.
     pub(in crate::event_loop) fn steer(&mut self, balancer: BalancerId) {
+        if self.datagrams.has(balancer) {
+            return self.steer_datagrams(balancer);
+        }
         if !self.steering.has(balancer) {
             return self.steer_shared(balancer);
         }

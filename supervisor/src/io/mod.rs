@@ -13,6 +13,9 @@ pub(crate) mod seccomp;
 /// How somebody says that it is ready: a worker to the supervisor, and the supervisor to the service manager.
 pub(crate) mod readiness;
 
+/// The kernel chooses which of several UDP sockets at one address a flow of datagrams goes to.
+pub(crate) mod flows;
+
 /// The kernel chooses which of several listening sockets at one address a connection goes to.
 pub(crate) mod steering;
 

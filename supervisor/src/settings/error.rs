@@ -84,6 +84,17 @@ pub enum ConfigError {
         /// What was given.
         text: String,
     },
+    /// Not an address of UDP sockets that a rule can be about.
+    #[error(
+        "--{option} {text:?}: write an address of UDP sockets as udp:53, udp:*:53, udp:127.0.0.1:53, udp:[::1]:53 or udp:*, and a range of \
+         ports as udp:127.0.0.1:40000-40100; a port is 1 to 65535"
+    )]
+    UdpAddress {
+        /// `share` or `private`.
+        option: &'static str,
+        /// What was given.
+        text: String,
+    },
     /// One address under two rules.
     #[error("{0} is given to both --share and --private: give it to one of them")]
     SharedAndPrivate(String),

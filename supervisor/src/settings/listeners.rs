@@ -2,7 +2,7 @@
 
 use super::duration;
 use super::{ConfigError, check_lengths, default_as_shown};
-use clustermon_protocol::rules::Rule;
+use clustermon_protocol::rules::{Rule, of_udp};
 use std::time::Duration;
 
 /// The least length of a listening queue, unless somebody chooses another.
@@ -18,7 +18,7 @@ pub(crate) const BACKLOG: u32 = 4096;
 #[non_exhaustive]
 pub struct Listeners {
     /// Share this address though it would be private: host:port, *:port, [v6]:port, /path or @abstract, for port also a range
-    /// such as 40000-40100; repeatable
+    /// such as 40000-40100; udp:host:port, udp:port and so on for UDP sockets, which are private otherwise; repeatable
     #[arg(long, value_name = "ADDR")]
     pub share: Vec<String>,
     /// Leave this address, or range of ports, to each worker alone; repeatable
@@ -41,8 +41,16 @@ impl Listeners {
             return Err(ConfigError::Backlog(self.backlog));
         }
         for (option, addresses) in [("share", &self.share), ("private", &self.private)] {
-            if let Some(text) = addresses.iter().find(|text| Rule::parse(text).is_none()) {
-                return Err(ConfigError::Address { option, text: text.clone() });
+            for text in addresses {
+                let (is_udp, rule) = match of_udp(text) {
+                    Some(rest) => (true, Rule::of_datagrams(rest)),
+                    None => (false, Rule::parse(text)),
+                };
+                match rule {
+                    Some(_) => {}
+                    None if is_udp => return Err(ConfigError::UdpAddress { option, text: text.clone() }),
+                    None => return Err(ConfigError::Address { option, text: text.clone() }),
+                }
             }
         }
         if let Some(both) = self.share.iter().find(|address| self.private.contains(address)) {

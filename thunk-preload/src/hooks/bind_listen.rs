@@ -1,7 +1,8 @@
-//! bind and listen: how a listener joins the cluster. What is not a shared TCP or unix stream listener is the kernel's.
+//! bind and listen: how a listener joins the cluster. What is not a shared TCP or unix stream listener is the kernel's, or
+//! a UDP socket's.
 
 use super::any_port::{bind_any, is_tcp};
-use super::{options, socket_names};
+use super::{datagrams, options, socket_names};
 use crate::abi::*;
 use crate::log::{Errno, tell};
 use crate::owned::{self, CLUSTER_PORT, OWN_PORT, OWNED, PORTLESS};
@@ -28,7 +29,15 @@ pub(crate) unsafe extern "C-unwind" fn bind(fd: c_int, address: *const c_void, l
     }
     let shared = shared_bind(fd, address, len);
     real::set_errno(errno);
-    let Some((settings, address)) = shared else { return kernel() };
+    let Some((settings, address)) = shared else {
+        let done = datagrams::bind(fd, address, len);
+        real::set_errno(errno);
+        return match done {
+            datagrams::Bound::ByKernel => kernel(),
+            datagrams::Bound::Done => 0,
+            datagrams::Bound::Failed(error) => real::fail(error),
+        };
+    };
     if OWNED.has(fd).is_some() {
         // It is bound already, for all that the program knows.
         return real::fail(EINVAL);

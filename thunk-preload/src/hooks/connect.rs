@@ -1,7 +1,7 @@
 //! connect. It never starts from a socket whose bind was only in name; and while its worker boots, a process finds nobody at
 //! an address that only others of the cluster serve, as it would alone. Every other one is the kernel's.
 
-use super::{bind_listen, socket_names};
+use super::{bind_listen, datagrams, socket_names};
 use crate::abi::*;
 use crate::log::{Errno, tell};
 use crate::owned::OWNED;
@@ -41,6 +41,9 @@ pub(crate) unsafe extern "C-unwind" fn connect(fd: c_int, to: *const c_void, len
     }
     // SAFETY: the program's own arguments.
     let result = unsafe { real::connect(fd, to, len) };
+    if result == 0 {
+        datagrams::connected(fd);
+    }
     if result < 0
         && !matches!(real::errno(), EINPROGRESS | EINTR)
         && len >= 2

@@ -5,6 +5,7 @@ mod any_port;
 mod bind_listen;
 mod connect;
 mod data;
+mod datagrams;
 mod epoll;
 mod options;
 mod socket_names;

@@ -105,6 +105,10 @@ impl<O: Os> Shell<O> {
                 // A thread that was allowed to accept is about to.
                 let watched = self.watched(worker);
                 self.idle_detector.watch(watched);
+            } else if is_quiet && let Some(at) = self.flows_talk_until(worker) {
+                if let Some(life) = self.lives.get_mut(worker) {
+                    life.drain.look_at = Some(at);
+                }
             } else if is_quiet {
                 self.input(Input::Quiet { worker });
             }
@@ -114,6 +118,18 @@ impl<O: Os> Shell<O> {
     /// Tells of those that have taken all that waited for them.
     pub(in crate::event_loop) fn look_at_lanes(&mut self) {
         for worker in self.lives.due(self.now, |life| life.drain.look_at) {
+            if self.config.settings.stop.drain != How::Signal {
+                // Its flows were waited for. Its connections were quiet before, and may not be any more.
+                let talks_until = self.flows_talk_until(worker);
+                if let Some(life) = self.lives.get_mut(worker) {
+                    life.drain.look_at = talks_until;
+                }
+                if talks_until.is_none() {
+                    let watched = self.watched(worker);
+                    self.idle_detector.watch(watched);
+                }
+                continue;
+            }
             let is_busy = self.taking_lanes(worker).any(|lane| lane.waiting() > 0 || lane.may_follow())
                 || self.has_queue(worker)
                 || self.may_still_come(worker);
@@ -133,6 +149,7 @@ impl<O: Os> Shell<O> {
         }
         self.idle_detector.forget(worker);
         self.end_move(worker);
+        self.give_up_flows(worker);
     }
 
     /// Connections that are open in a worker that drains, and how many of them are at work.

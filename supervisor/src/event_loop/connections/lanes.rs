@@ -79,7 +79,7 @@ impl<O: Os> Shell<O> {
         }
         let most = self.share_of_one() / LANE_COST;
         let lanes = self.lanes.values().filter(|lane| lane.worker == worker).count();
-        let count = lanes + self.steering.of(worker).count();
+        let count = lanes + self.steering.of(worker).count() + self.datagrams.of(worker).count();
         if count >= most.max(LEAST_LANES) {
             let what =
                 format!("gets no lane for {address}: it has its share of the supervisor's descriptors");
@@ -172,6 +172,9 @@ impl<O: Os> Shell<O> {
     }
 
     pub(in crate::event_loop) fn retire(&mut self, id: LaneId) {
+        if self.datagrams.has_member(id) {
+            return self.retire_datagrams(id);
+        }
         let Some(lane) = self.lanes.remove(&id) else { return self.retire_member(id) };
         self.releases.close(lane.ticket);
         let _ = self.poll.registry().deregister(&mut SourceFd(&lane.as_fd().as_raw_fd()));

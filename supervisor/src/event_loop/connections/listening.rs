@@ -278,6 +278,9 @@ impl<O: Os> Shell<O> {
     }
 
     pub(in crate::event_loop) fn close_balancer(&mut self, balancer: BalancerId) {
+        if self.datagrams.has(balancer) {
+            return self.close_datagrams(balancer);
+        }
         let Some(listener) = self.listeners.remove(&balancer) else { return };
         if self.pool.balancer(balancer).is_some() {
             // Its workers go on with what they have of it.

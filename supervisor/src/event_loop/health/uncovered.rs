@@ -34,7 +34,9 @@ impl<O: Os> Shell<O> {
     }
 
     fn has_lane(&self, worker: WorkerId) -> bool {
-        self.lanes.values().any(|lane| lane.worker == worker) || self.steering.of(worker).next().is_some()
+        self.lanes.values().any(|lane| lane.worker == worker)
+            || self.steering.of(worker).next().is_some()
+            || self.datagrams.of(worker).next().is_some()
     }
 
     /// Asks of each worker for which it is time.

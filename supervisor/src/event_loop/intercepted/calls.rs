@@ -154,6 +154,7 @@ impl<O: Os> Shell<O> {
     /// out to be private `listen` takes that back.
     fn on_bind(&mut self, worker: WorkerId, socket: &Foreign) -> Answer {
         if !is_tcp(socket) {
+            self.tell_unshared_datagrams(worker, socket);
             return Answer::Proceed;
         }
         match int_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT) {

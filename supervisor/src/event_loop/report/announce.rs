@@ -181,6 +181,9 @@ impl<O: Os> Shell<O> {
     }
 
     pub(in crate::event_loop) fn address_of(&self, balancer: BalancerId) -> String {
+        if let Some(address) = self.datagrams.address_of(balancer) {
+            return address;
+        }
         let open = self.listeners.get(&balancer).map(|listener| listener.address);
         let closed = || self.closed.iter().find(|(id, _)| *id == balancer).map(|(_, address)| *address);
         open.or_else(closed).map_or_else(|| "a closed address".to_owned(), |address| address.to_string())

@@ -34,8 +34,10 @@ pub(crate) fn resting(config: &Config) -> api::Inspection {
 
 impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn inspection(&self) -> api::Inspection {
-        let mut listeners: Vec<&Listener> = self.listeners.values().collect();
-        listeners.sort_by_key(|listener| listener.id);
+        let listeners =
+            self.listeners.values().map(|listener| (listener.id, self.describe_balancer(listener)));
+        let mut balancers: Vec<_> = listeners.chain(self.describe_datagrams()).collect();
+        balancers.sort_by_key(|(id, _)| *id);
         api::Inspection {
             name: self.config.name.clone(),
             state: match self.pool.phase() {
@@ -47,7 +49,7 @@ impl<O: Os> Shell<O> {
             pid: std::process::id(),
             started_at: Some(self.wall_clock.wall(self.started)),
             workers: self.pool.workers().map(|worker| self.describe(worker)).collect(),
-            load_balancers: listeners.into_iter().map(|listener| self.describe_balancer(listener)).collect(),
+            load_balancers: balancers.into_iter().map(|(_, balancer)| balancer).collect(),
             launch: Box::new(self.launch()),
             rollout: self.pool.rollout().map(|rollout| {
                 let purpose = rollouts::purpose(rollout.purpose());

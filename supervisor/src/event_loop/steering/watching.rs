@@ -160,7 +160,7 @@ impl<O: Os> Shell<O> {
 
     /// The lane owner probe has looked for a member in the processes of its worker.
     pub(in crate::event_loop) fn on_member_found(&mut self, id: LaneId, found: Found, idle: bool) {
-        let Some(member) = self.steering.member_mut(id) else { return };
+        let Some(member) = self.steering.member_mut(id) else { return self.on_datagrams_found(id, found) };
         if let Found::At(place) = found {
             member.seen_at = place;
         }

@@ -1,6 +1,9 @@
 //! The system call bpf(2): maps, and programs given as instructions. It knows no program; those who write one say what each of its
 //! instructions is for.
 
+pub(in crate::io) mod assembly;
+
+use super::sockopt::set_option;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -18,6 +21,7 @@ pub(in crate::io) struct Instruction {
 /// Kinds of maps (`enum bpf_map_type`).
 pub(in crate::io) const ARRAY: u32 = 2;
 pub(in crate::io) const ARRAY_OF_MAPS: u32 = 12;
+pub(in crate::io) const LRU_HASH: u32 = 9;
 pub(in crate::io) const REUSEPORT_SOCKARRAY: u32 = 20;
 /// The map can be mapped into memory.
 pub(in crate::io) const MMAPABLE: u32 = 1 << 10;
@@ -27,6 +31,7 @@ const MAP_UPDATE_ELEM: i32 = 2;
 const MAP_DELETE_ELEM: i32 = 3;
 const PROG_LOAD: i32 = 5;
 const PROG_TYPE_SK_REUSEPORT: u32 = 21;
+const SO_ATTACH_REUSEPORT_EBPF: i32 = 52;
 /// What the verifier says is as long as this at most; a longer text is left away.
 const LOG: usize = 64 << 10;
 
@@ -76,21 +81,25 @@ struct ProgLoad {
 #[derive(Clone, Copy, Debug)]
 pub(in crate::io) struct Shape {
     pub(in crate::io) kind: u32,
+    pub(in crate::io) key_size: u32,
     pub(in crate::io) value_size: u32,
     pub(in crate::io) entries: u32,
     pub(in crate::io) flags: u32,
 }
 
-/// Makes a map whose keys are numbers of 32 bits. One of maps has a map that says what those are like.
+/// Keys that are numbers of 32 bits: what all maps have whose keys are not said to be longer.
+pub(in crate::io) const NUMBERS: u32 = 4;
+
+/// Makes a map. One of maps has a map that says what those are like.
 pub(in crate::io) fn create_map(
     name: &str,
     shape: Shape,
     inner: Option<BorrowedFd<'_>>,
 ) -> io::Result<OwnedFd> {
-    let Shape { kind, value_size, entries, flags } = shape;
+    let Shape { kind, key_size, value_size, entries, flags } = shape;
     let wanted = MapCreate {
         kind,
-        key_size: 4,
+        key_size,
         value_size,
         max_entries: entries,
         flags,
@@ -150,6 +159,11 @@ pub(in crate::io) fn load_reuseport(
     let text = String::from_utf8_lossy(log.split(|byte| *byte == 0).next().unwrap_or_default());
     log::debug!("the verifier on {name}: {}", text.trim_end());
     Err(error)
+}
+
+/// The group that the socket belongs to is steered by this program.
+pub(in crate::io) fn attach_reuseport(socket: BorrowedFd<'_>, program: BorrowedFd<'_>) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program.as_raw_fd().to_ne_bytes())
 }
 
 fn element(command: i32, map: BorrowedFd<'_>, key: &u32, value: u64) -> io::Result<()> {

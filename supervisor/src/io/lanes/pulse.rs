@@ -4,7 +4,7 @@
 mod requests;
 
 use self::requests::Requests;
-use crate::io::kernel::bpf::{self, ARRAY, MMAPABLE, Shape};
+use crate::io::kernel::bpf::{self, ARRAY, MMAPABLE, NUMBERS, Shape};
 use crate::io::kernel::memory::{Memory, Writers};
 use clustermon_protocol::pulse::{Look, Page, SIZE, THREADS, WaitsOn};
 use std::io;
@@ -59,7 +59,8 @@ impl Pulse {
 
     /// Memory for such a page.
     pub(in crate::io) fn map() -> io::Result<OwnedFd> {
-        let shape = Shape { kind: ARRAY, value_size: SIZE as u32, entries: 1, flags: MMAPABLE };
+        let shape =
+            Shape { kind: ARRAY, key_size: NUMBERS, value_size: SIZE as u32, entries: 1, flags: MMAPABLE };
         bpf::create_map("clm_pulse", shape, None)
     }
 

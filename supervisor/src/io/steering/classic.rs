@@ -3,17 +3,14 @@
 
 pub(super) mod anchor;
 
-use crate::io::kernel::packet_filter::step;
-use crate::io::kernel::sockopt::set_option;
+use crate::io::kernel::packet_filter::{self, step};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
 /// `SKF_AD_OFF + SKF_AD_RANDOM` of linux/filter.h: what is read there is a random number.
 const RANDOM: u32 = (-0x1000_i32 + 56) as u32;
 /// The longest program has 4,096 instructions, of which each live member takes two.
 const MOST: usize = 2046;
-const SO_ATTACH_REUSEPORT_CBPF: i32 = 51;
-const SO_DETACH_REUSEPORT_BPF: i32 = 68;
 
 /// Chooses a random one of these places, which count the sockets of the group in the kernel's order.
 fn program(live: &[u32]) -> Vec<libc::sock_filter> {
@@ -42,26 +39,9 @@ pub(super) fn attach(socket: BorrowedFd<'_>, live: &[u32]) -> io::Result<()> {
 
 fn attach_to(socket: BorrowedFd<'_>, live: &[u32]) -> io::Result<()> {
     if live.is_empty() {
-        return match set_option(socket, libc::SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &[0; 4]) {
-            // There was none.
-            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(()),
-            done => done,
-        };
+        return packet_filter::detach_reuseport(socket);
     }
-    let mut program = program(live);
-    let len = u16::try_from(program.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    let wanted = libc::sock_fprog { len, filter: program.as_mut_ptr() };
-    // SAFETY: the option's value is the program, which points to as many instructions as it says; the kernel copies them.
-    let done = unsafe {
-        libc::setsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            SO_ATTACH_REUSEPORT_CBPF,
-            (&raw const wanted).cast(),
-            size_of::<libc::sock_fprog>() as libc::socklen_t,
-        )
-    };
-    if done < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    packet_filter::attach_reuseport(socket, &mut program(live))
 }
 
 #[cfg(test)]

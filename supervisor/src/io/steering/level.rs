@@ -7,7 +7,7 @@ use std::io;
 use std::str::FromStr;
 
 /// From this variable of the supervisor's the tests take a level; nobody else has a use for less than there is.
-const VARIABLE: &str = "CLUSTERMON_STEERING";
+pub(in crate::io) const VARIABLE: &str = "CLUSTERMON_STEERING";
 /// `net.ipv4.tcp_migrate_req`: the queue of a socket that closes moves even without a program, to any member.
 const MIGRATE_REQ: &str = "/proc/sys/net/ipv4/tcp_migrate_req";
 
@@ -68,8 +68,7 @@ pub(crate) struct Best {
 impl Best {
     /// Tries. Where a level is forced, none better is tried.
     pub(crate) fn find() -> Self {
-        let forced = std::env::var(VARIABLE).ok().and_then(|text| text.parse().ok());
-        Self::at_most(forced)
+        Self::at_most(forced())
     }
 
     /// The same where the kernel puts no socket of this kind into a map: the program could choose none.
@@ -99,12 +98,17 @@ impl Best {
     }
 }
 
+/// The level that the tests ask for.
+pub(in crate::io) fn forced() -> Option<Level> {
+    std::env::var(VARIABLE).ok()?.parse().ok()
+}
+
 /// Why a level is not better than it is.
 pub(super) fn reason(level: Level, why: &str) -> String {
     format!("{}: {why}", level.meaning())
 }
 
-fn without_program(error: &io::Error) -> String {
+pub(in crate::io) fn without_program(error: &io::Error) -> String {
     match error.raw_os_error() {
         Some(libc::EPERM) => format!("an eBPF program needs CAP_BPF ({error})"),
         _ => format!("the kernel takes no eBPF program ({error})"),

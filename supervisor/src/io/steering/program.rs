@@ -3,13 +3,11 @@
 mod code;
 
 use super::table::{MOST, Table};
-use crate::io::kernel::bpf::{self, ARRAY_OF_MAPS, REUSEPORT_SOCKARRAY, Shape};
-use crate::io::kernel::sockopt::set_option;
+use crate::io::kernel::bpf::{self, ARRAY_OF_MAPS, NUMBERS, REUSEPORT_SOCKARRAY, Shape};
 use crate::io::lanes::pulse::Pulse;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
-const SO_ATTACH_REUSEPORT_EBPF: i32 = 52;
 /// `BPF_SK_REUSEPORT_SELECT_OR_MIGRATE`: it also says where the queue of a socket goes that closes (5.14); and without that.
 const SELECT_OR_MIGRATE: u32 = 40;
 const SELECT: u32 = 39;
@@ -29,10 +27,17 @@ impl Program {
     /// An error where the kernel does not let this process load it.
     pub(super) fn load() -> io::Result<Self> {
         let table = Table::new()?;
-        let shape = Shape { kind: REUSEPORT_SOCKARRAY, value_size: 8, entries: MOST as u32, flags: 0 };
+        let shape = Shape {
+            kind: REUSEPORT_SOCKARRAY,
+            key_size: NUMBERS,
+            value_size: 8,
+            entries: MOST as u32,
+            flags: 0,
+        };
         let sockets = bpf::create_map("clm_members", shape, None)?;
         let like = Pulse::map()?;
-        let shape = Shape { kind: ARRAY_OF_MAPS, value_size: 4, entries: MOST as u32, flags: 0 };
+        let shape =
+            Shape { kind: ARRAY_OF_MAPS, key_size: NUMBERS, value_size: 4, entries: MOST as u32, flags: 0 };
         let pulses = bpf::create_map("clm_pulses", shape, Some(like.as_fd()))?;
         let load = |migrates| {
             let maps = code::Maps {
@@ -53,8 +58,7 @@ impl Program {
 
     /// The group that the socket belongs to is steered by it.
     pub(super) fn attach(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        let program = self.program.as_raw_fd().to_ne_bytes();
-        set_option(socket, libc::SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, &program)
+        bpf::attach_reuseport(socket, self.program.as_fd())
     }
 
     /// The queue of a member that closes moves to live ones.

@@ -1,7 +1,7 @@
 //! The table by which the steering program chooses: memory that the kernel and the supervisor both have. The supervisor writes which
 //! members are live, by one store; the program writes how many connections each was given. It chooses nothing itself.
 
-use crate::io::kernel::bpf::{self, ARRAY, MMAPABLE, Shape};
+use crate::io::kernel::bpf::{self, ARRAY, MMAPABLE, NUMBERS, Shape};
 use crate::io::kernel::memory::Memory;
 use std::io;
 use std::num::NonZeroUsize;
@@ -33,7 +33,8 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new() -> io::Result<Self> {
-        let shape = Shape { kind: ARRAY, value_size: SIZE as u32, entries: 1, flags: MMAPABLE };
+        let shape =
+            Shape { kind: ARRAY, key_size: NUMBERS, value_size: SIZE as u32, entries: 1, flags: MMAPABLE };
         let map = bpf::create_map("clm_table", shape, None)?;
         let size = NonZeroUsize::new(SIZE).ok_or(io::ErrorKind::InvalidInput)?;
         Ok(Self { memory: Memory::map(map, size)?, second: false, live: Vec::new() })

@@ -3,6 +3,11 @@
 //! packet but whether it begins a connection, and believes of a worker only what concerns that worker.
 
 use crate::io::kernel::bpf::Instruction;
+use crate::io::kernel::bpf::assembly::{
+    self, ADD, ADD_K, AND_K, ARSH_K, ATOMIC_DW, Assembly, CALL, EXIT, FETCH_ADD, JEQ_K, JGE, JGT, JGT_K,
+    JLE_K, JNE_K, JSGE_K, LDDW, LDXB, LDXDW, LDXW, LSH_K, MAP, MAP_LOOKUP_ELEM, MEMORY, MOD, MOV, MOV_K,
+    MOV32, OR_K, PLAIN_ADD, RSH_K, SELECT_REUSEPORT, STDW_K, STW_K, STXDW, STXW, SUB, jump, op,
+};
 use crate::io::steering::table::{GIVEN, LIVE, MOST, REFUSE, SEEN_AFTER_GIVEN, SLOTS, TURN};
 use clustermon_protocol::pulse::{ACCEPTED_AT, PLACES, STATE, STATE_AT, WAITING};
 
@@ -42,50 +47,8 @@ const MIGRATING: i16 = 48;
 const FLAGS_AT: i16 = 13;
 const SYN_ACK: i32 = 0x12;
 const SYN: i32 = 0x02;
-/// Functions of the kernel.
-const MAP_LOOKUP_ELEM: i32 = 1;
-const SELECT_REUSEPORT: i32 = 82;
 pub(super) const SK_DROP: i32 = 0;
 pub(super) const SK_PASS: i32 = 1;
-
-/// `BPF_PSEUDO_MAP_FD` and `BPF_PSEUDO_MAP_VALUE`: the number that is loaded is a map, or the memory of its first value.
-const MAP: u8 = 1;
-const MEMORY: u8 = 2;
-
-// Operations, named as in the kernel's documentation of the instruction set; `_K` takes a number, the others a register.
-pub(super) const LDDW: u8 = 0x18;
-const LDXW: u8 = 0x61;
-const LDXB: u8 = 0x71;
-const LDXDW: u8 = 0x79;
-const STW_K: u8 = 0x62;
-const STDW_K: u8 = 0x7a;
-const STXW: u8 = 0x63;
-const STXDW: u8 = 0x7b;
-const ATOMIC_DW: u8 = 0xdb;
-const ADD: u8 = 0x0f;
-const ADD_K: u8 = 0x07;
-const SUB: u8 = 0x1f;
-const AND_K: u8 = 0x57;
-const OR_K: u8 = 0x47;
-const LSH_K: u8 = 0x67;
-const RSH_K: u8 = 0x77;
-const ARSH_K: u8 = 0xc7;
-const MOD: u8 = 0x9f;
-const MOV: u8 = 0xbf;
-const MOV_K: u8 = 0xb7;
-const MOV32: u8 = 0xbc;
-const JEQ_K: u8 = 0x15;
-const JNE_K: u8 = 0x55;
-const JGT: u8 = 0x2d;
-const JGT_K: u8 = 0x25;
-const JGE: u8 = 0x3d;
-const JLE_K: u8 = 0xb5;
-const JSGE_K: u8 = 0x75;
-const CALL: u8 = 0x85;
-const EXIT: u8 = 0x95;
-/// An atomic addition that tells what was there before (5.12), and one that does not.
-const FETCH_ADD: i32 = 0x01;
-const PLAIN_ADD: i32 = 0x00;
 
 /// The stack, which register 10 points to the end of: a slot as a key, the key 0, how many wait for the best member and twice that, its slot, and
 /// whether a connection begins.
@@ -95,15 +58,7 @@ const LEAST: i16 = -16;
 const BEST: i16 = -24;
 const BEGINS: i16 = -32;
 
-type Step = (Instruction, Option<To>);
-
-const fn op(code: u8, to: u8, from: u8, offset: i16, immediate: i32) -> Step {
-    (Instruction { code, registers: to | from << 4, offset, immediate }, None)
-}
-
-const fn jump(code: u8, left: u8, right: u8, immediate: i32, to: To) -> Step {
-    (Instruction { code, registers: left | right << 4, offset: 0, immediate }, Some(to))
-}
+type Step = assembly::Step<To>;
 
 /// Registers from here on: r6 what is asked, r7 the table, r8 who is live, r9 the turn.
 fn begin(maps: Maps, migrates: bool) -> Vec<Step> {
@@ -259,7 +214,7 @@ const DROPS: [Step; 2] = [op(MOV_K, 0, 0, 0, SK_DROP), op(EXIT, 0, 0, 0, 0)];
 
 /// The whole program.
 pub(super) fn program(maps: Maps, migrates: bool) -> Vec<Instruction> {
-    let mut code = Assembly::default();
+    let mut code = Assembly::new();
     code.add(begin(maps, migrates));
     code.place(To::Counts);
     code.add(COUNTS);
@@ -280,36 +235,7 @@ pub(super) fn program(maps: Maps, migrates: bool) -> Vec<Instruction> {
     code.place_before(To::Pass, 2);
     code.place(To::Drop);
     code.add(DROPS);
-    debug_assert!(code.steps.iter().all(|(_, to)| to.is_none()), "a jump goes nowhere");
-    code.steps.into_iter().map(|(instruction, _)| instruction).collect()
-}
-
-/// The program as far as it is put together. Jumps go forward only.
-#[derive(Default)]
-struct Assembly {
-    steps: Vec<Step>,
-}
-
-impl Assembly {
-    fn add(&mut self, steps: impl IntoIterator<Item = Step>) {
-        self.steps.extend(steps);
-    }
-
-    /// Jumps to there come here, to the step that is added next.
-    fn place(&mut self, here: To) {
-        self.place_before(here, 0);
-    }
-
-    /// The same, so many steps back.
-    fn place_before(&mut self, here: To, back: usize) {
-        let target = self.steps.len() - back;
-        for (at, (instruction, to)) in self.steps.iter_mut().enumerate() {
-            if to.take_if(|to| *to == here).is_some() {
-                // The program is far shorter than a jump may be.
-                instruction.offset = (target - at - 1) as i16;
-            }
-        }
-    }
+    code.finish()
 }
 
 #[cfg(test)]
@@ -321,13 +247,7 @@ mod tests {
     #[test]
     fn jumps_go_forward_to_the_beginning_of_an_instruction() {
         for migrates in [true, false] {
-            let program = program(MAPS, migrates);
-            let is_jump = |code: u8| code & 0x07 == 0x05 && ![CALL, EXIT].contains(&code);
-            for (at, one) in program.iter().enumerate().filter(|(_, one)| is_jump(one.code)) {
-                let to = at + 1 + usize::try_from(one.offset).expect("forward");
-                assert!(to < program.len(), "the jump at {at} goes to {to}");
-                assert_ne!(program[to - 1].code, LDDW, "the jump at {at} goes to the second half of a load");
-            }
+            assembly::check_jumps(&program(MAPS, migrates));
         }
     }
 
@@ -345,7 +265,7 @@ mod tests {
 
     #[test]
     fn it_asks_for_nothing_that_an_older_kernel_does_not_tell() {
-        let asks = |migrates| program(MAPS, migrates).contains(&op(LDXDW, 3, 6, MIGRATING, 0).0);
+        let asks = |migrates| program(MAPS, migrates).contains(&op::<To>(LDXDW, 3, 6, MIGRATING, 0).0);
         assert!(asks(true) && !asks(false));
     }
 

@@ -1,0 +1,433 @@
+//! UDP sockets that workers share: each has its own, and the kernel chooses among them by flow. Each way in which it can choose is forced by
+//! the variable `CLUSTERMON_STEERING` of the supervisor: `program` (flow:program), `random` (flow:hash) or `shared` (flow:kernel).
+
+use harness::{
+    Answer, Cluster, Flow, Options, PATIENCE, Pid, Port, app_dir, cli, interpreter, is_alive, pause, require,
+    signal, wait_until,
+};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+const LEVELS: [&str; 3] = ["program", "random", "shared"];
+/// Those at which a worker can be left out.
+const STEERED: [&str; 2] = ["program", "random"];
+/// Replaced without waiting, however young.
+const AT_ONCE: &str = "--min-uptime 1ms --restart-delay 1ms";
+const SOON: &str = "--min-healthy-time 50ms --idle-grace 300ms";
+
+/// Whether this process, and so its supervisor, may load a program. If not it is said; where all must be there only a process without
+/// CAP_BPF is let off.
+fn has(level: &str) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").expect("it is there");
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:")).expect("it is told");
+    let capabilities = u64::from_str_radix(line.trim(), 16).expect("a number");
+    let may = level != "program" || capabilities & (1 << 39 | 1 << 21) != 0;
+    if !may {
+        eprintln!("skipped: an eBPF program needs CAP_BPF");
+    }
+    may
+}
+
+/// A cluster of python/datagrams.py.
+struct Served {
+    cluster: Cluster,
+    port: Port,
+    host: IpAddr,
+}
+
+impl Served {
+    fn start(workers: usize, level: &str, change: impl FnOnce(Options) -> Options) -> Option<Self> {
+        Self::at("127.0.0.1", workers, level, change)
+    }
+
+    #[track_caller]
+    fn at(bind: &str, workers: usize, level: &str, change: impl FnOnce(Options) -> Options) -> Option<Self> {
+        if !require("python3") || !has(level) {
+            return None;
+        }
+        let port = Port::free();
+        let options = Options::workers(workers)
+            .env("CLUSTERMON_STEERING", level)
+            .env("UDP_HOST", bind)
+            .env("UDP_PORT", port.number().to_string())
+            .flags(&format!("--share udp:{}", port.number()));
+        let command = [interpreter("python3"), app_dir().join("python/datagrams.py").into_os_string()];
+        let cluster = Cluster::start_command(&command, change(options));
+        let host = if bind == "::1" { bind } else { "127.0.0.1" }.parse().expect("an address");
+        Some(Self { cluster, port, host })
+    }
+
+    fn flow(&self) -> Flow {
+        Flow::to(SocketAddr::new(self.host, self.port.number()))
+    }
+
+    fn flows(&self, count: usize) -> Vec<Flow> {
+        (0..count).map(|_| self.flow()).collect()
+    }
+
+    fn balancer(&self) -> serde_json::Value {
+        let balancers = self.cluster.inspect()["load_balancers"].clone();
+        let is_its =
+            |one: &&serde_json::Value| one["address"].as_str().is_some_and(|at| at.starts_with("udp:"));
+        balancers.as_array().expect("a list").iter().find(is_its).expect("it is served").clone()
+    }
+
+    #[track_caller]
+    fn wait_rotation(&self, ids: &[&str]) {
+        wait_until(&format!("the rotation is {ids:?}"), PATIENCE, || {
+            let rotation = self.balancer()["rotation"].clone();
+            let mut rotation: Vec<String> = serde_json::from_value(rotation).expect("names");
+            rotation.sort();
+            rotation == ids
+        });
+    }
+
+    /// Workers of so many flows that begin now.
+    fn ids_of_new(&self, count: usize) -> BTreeSet<String> {
+        self.flows(count).iter_mut().map(|flow| flow.ask().id).collect()
+    }
+}
+
+/// Clients that each ask once from an address and port of their own, one after the other, until told to stop; how many were answered, and not.
+fn ask_on(
+    served: &Served,
+    ask: fn(&mut Flow) -> Option<Answer>,
+    meanwhile: impl FnOnce(&AtomicUsize),
+) -> (usize, usize) {
+    let (over, done, failed) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let server = SocketAddr::new(served.host, served.port.number());
+                    let answer = ask(&mut Flow::from_elsewhere(server));
+                    let count = if answer.is_some() { &done } else { &failed };
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        // Also where it panics, or the clients would go on.
+        let end = EndOnDrop(&over);
+        meanwhile(&done);
+        drop(end);
+    });
+    (done.into_inner(), failed.into_inner())
+}
+
+struct EndOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[track_caller]
+fn wait_for_more(done: &AtomicUsize, count: usize) {
+    let goal = done.load(Ordering::Relaxed) + count;
+    wait_until("some more are answered", PATIENCE, || done.load(Ordering::Relaxed) >= goal);
+}
+
+#[test]
+fn without_being_asked_for_sockets_of_udp_are_left_alone() {
+    if !require("python3") {
+        return;
+    }
+    let port = Port::free();
+    let command = [interpreter("python3"), app_dir().join("python/datagrams.py").into_os_string()];
+    // A rule for TCP is none for UDP.
+    let options = Options::workers(2).env("UDP_PORT", port.number().to_string()).at_once();
+    let cluster = Cluster::start_command(&command, options.flags(&format!("--share *:{}", port.number())));
+    cluster.stdout().wait_for("bound 0");
+    cluster.stdout().wait_for("in use");
+    let mut flow = Flow::to(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port.number()));
+    flow.ask();
+    assert_eq!(cluster.inspect()["load_balancers"], serde_json::json!([]));
+    cluster.stop();
+}
+
+#[test]
+fn each_level_spreads_clients_and_says_what_it_is() {
+    for (level, host) in
+        [("program", "127.0.0.1"), ("random", "::1"), ("shared", "0.0.0.0"), ("program", "::")]
+    {
+        let Some(served) = Served::at(host, 4, level, |options| options) else { continue };
+        let mut answers: Vec<Answer> = Vec::new();
+        for mut flow in served.flows(200) {
+            answers.push(flow.ask());
+        }
+        let ids: BTreeSet<&str> = answers.iter().map(|answer| answer.id.as_str()).collect();
+        assert_eq!(ids.len(), 4, "{level}: {ids:?}");
+        let balancer = served.balancer();
+        let name = match level {
+            "program" => "flow:program",
+            "random" => "flow:hash",
+            _ => "flow:kernel",
+        };
+        assert_eq!(balancer["dispatch"], name);
+        let reason = balancer["dispatch_reason"].as_str().expect("it is told");
+        assert_eq!(reason.contains("flows move"), level != "program", "{reason}");
+        assert!(served.cluster.order("status").contains(name));
+        if level == "program" {
+            wait_until("all flows are counted", PATIENCE, || served.balancer()["connections"] == 200);
+        }
+        served.cluster.stop();
+    }
+}
+
+#[test]
+fn a_reload_leaves_no_request_unanswered() {
+    for level in STEERED {
+        // A process that has received a datagram may take as long to answer it as this machine is busy.
+        let flags = |options: Options| options.flags("--max-surge 3 --min-healthy-time 50ms --idle-grace 4s");
+        let Some(served) = Served::start(3, level, flags) else { continue };
+        let before: BTreeSet<Pid> = served.cluster.started().into_values().collect();
+        let ask = |flow: &mut Flow| {
+            flow.send("who");
+            flow.hear(PATIENCE)
+        };
+        let (done, failed) = ask_on(&served, ask, |done| {
+            wait_for_more(done, 50);
+            served.cluster.order("reload");
+            wait_for_more(done, 50);
+            wait_until("the old ones have ended", PATIENCE, || before.iter().all(|pid| !is_alive(*pid)));
+            wait_for_more(done, 50);
+        });
+        assert_eq!(failed, 0, "{level}: {done} were answered");
+        served.cluster.stop();
+    }
+}
+
+#[test]
+fn whoever_asks_twice_is_answered_though_workers_are_killed() {
+    for level in LEVELS {
+        let Some(mut served) = Served::start(3, level, |options| options.flags(AT_ONCE)) else { continue };
+        let mut ready = 3;
+        let mut cluster_ready = |served: &mut Served| {
+            ready += 1;
+            served.cluster.wait_ready(ready);
+        };
+        for round in 0..3 {
+            let victim = served.cluster.started()[&round.to_string()];
+            let (done, failed) = ask_on(&served, Flow::ask_twice, |done| {
+                wait_for_more(done, 30);
+                signal(victim, libc::SIGKILL);
+                wait_for_more(done, 60);
+            });
+            assert_eq!(failed, 0, "{level}: {done} were answered");
+            cluster_ready(&mut served);
+        }
+        served.cluster.stop();
+    }
+}
+
+/// The process is one of those that are shown to drain.
+fn drains(served: &Served, pid: Pid) -> bool {
+    let workers = served.cluster.inspect()["workers"].clone();
+    let besides = workers.as_array().expect("a list").iter().filter_map(|worker| worker["beside"].as_array());
+    besides.flatten().any(|beside| beside["pid"] == pid && !beside["draining"].is_null())
+}
+
+/// Each asks again and again from one port, and is answered by the same process for as long as that lives.
+#[test]
+fn long_flows_stay_through_scaling_and_the_drain_of_a_reload() {
+    let flags = |options: Options| {
+        options.flags("--max-surge 3 --min-healthy-time 50ms --idle-grace 8s --drain-timeout 10m")
+    };
+    let Some(mut served) = Served::start(2, "program", flags) else { return };
+    let mut flows = served.flows(24);
+    let first: Vec<Answer> = flows.iter_mut().map(Flow::ask).collect();
+    let old: BTreeSet<Pid> = first.iter().map(|answer| answer.pid).collect();
+    assert_eq!(old.len(), 2);
+    let mut number = 1;
+    let mut go_on = |flows: &mut [Flow]| {
+        number += 1;
+        for (flow, first) in std::iter::zip(flows, &first) {
+            let answer = flow.ask();
+            assert_eq!(answer, Answer { number, ..first.clone() });
+        }
+    };
+    served.cluster.signal(libc::SIGTTIN);
+    served.cluster.wait_ready(3);
+    served.wait_rotation(&["0", "1", "2"]);
+    go_on(&mut flows);
+    // A port that is used again is no new flow: these are kept until the end.
+    let mut kept = Vec::new();
+    wait_until("the new one has new flows", PATIENCE, || {
+        kept.extend(served.flows(8));
+        kept.iter_mut().rev().take(8).any(|flow: &mut Flow| flow.ask().id == "2")
+    });
+    go_on(&mut flows);
+    // All three get a new process; those that have the flows drain.
+    served.cluster.signal(libc::SIGHUP);
+    wait_until("all new processes are ready", PATIENCE, || {
+        go_on(&mut flows);
+        served.cluster.ready_count() >= 6
+    });
+    wait_until("the old processes drain", PATIENCE, || {
+        go_on(&mut flows);
+        old.iter().all(|pid| drains(&served, *pid))
+    });
+    for _ in 0..5 {
+        go_on(&mut flows);
+        let mut new = served.flows(16);
+        assert!(
+            new.iter_mut().all(|flow| !old.contains(&flow.ask().pid)),
+            "a new flow went to a process that drains"
+        );
+        kept.extend(new);
+    }
+    assert!(old.iter().all(|pid| is_alive(*pid)), "flows talk, and are waited for");
+    // They fall silent.
+    wait_until("the old ones have ended", PATIENCE, || old.iter().all(|pid| !is_alive(*pid)));
+    for flow in &mut flows {
+        let answer = flow.ask();
+        assert!(!old.contains(&answer.pid) && answer.number == 1, "{answer:?}");
+    }
+    served.cluster.stop();
+}
+
+#[test]
+fn what_waits_for_a_worker_that_is_killed_waits_for_the_next() {
+    for level in LEVELS {
+        let Some(served) = Served::start(1, level, |options| options.flags(AT_ONCE)) else { continue };
+        let victim = served.cluster.started()["0"];
+        pause(victim);
+        let flows = served.flows(20);
+        flows.iter().for_each(|flow| flow.send("who"));
+        signal(victim, libc::SIGKILL);
+        for flow in flows {
+            let answer = flow.hear(PATIENCE).expect("it was kept");
+            assert!(answer.pid != victim && answer.number == 1);
+        }
+        served.cluster.stop();
+    }
+}
+
+#[test]
+fn a_program_that_binds_twice_means_it_only_if_it_has_said_so() {
+    for level in LEVELS {
+        let twice = |options: Options| options.env("SOCKETS", "2");
+        let Some(served) = Served::start(2, level, twice) else { continue };
+        served.cluster.stdout().wait_for_count("in use", 2, PATIENCE);
+        served.cluster.stdout().wait_for_count("bound 1", 2, PATIENCE);
+        served.cluster.stop();
+        let Some(served) = Served::start(2, level, |options| twice(options).env("REUSEPORT", "1")) else {
+            continue;
+        };
+        served.cluster.stdout().wait_for_count("bound 1", 4, PATIENCE);
+        wait_until("both answer", PATIENCE, || served.ids_of_new(10).len() == 2);
+        served.cluster.stop();
+    }
+}
+
+#[test]
+fn a_socket_that_is_connected_or_closed_is_given_nothing_more() {
+    for level in STEERED {
+        for (host, request) in [("127.0.0.1", "connect"), ("0.0.0.0", "connect"), ("127.0.0.1", "close")] {
+            let Some(served) = Served::at(host, 2, level, |options| options) else { continue };
+            let mut flow = served.flow();
+            let gone = flow.ask();
+            flow.send(request);
+            let other = if gone.id == "0" { "1" } else { "0" };
+            served.wait_rotation(&[other]);
+            assert_eq!(served.ids_of_new(20), BTreeSet::from([other.to_owned()]), "{level}: {host}");
+            if request == "connect" {
+                // Its peer has it to himself.
+                flow.hear(PATIENCE).expect("an answer");
+                assert_eq!(flow.ask().pid, gone.pid);
+            } else {
+                assert_eq!(flow.ask().id, other);
+            }
+            served.cluster.stop();
+        }
+    }
+}
+
+#[test]
+fn a_cordoned_worker_keeps_its_flows_and_gets_no_new_ones() {
+    let Some(served) = Served::start(3, "program", |options| options) else { return };
+    let mut flows = served.flows(30);
+    let first: Vec<Pid> = flows.iter_mut().map(|flow| flow.ask().pid).collect();
+    served.cluster.order("cordon /1");
+    served.wait_rotation(&["0", "2"]);
+    assert!(!served.ids_of_new(30).contains("1"));
+    let second: Vec<Pid> = flows.iter_mut().map(|flow| flow.ask().pid).collect();
+    assert_eq!(first, second);
+    served.cluster.order("uncordon /1");
+    wait_until("it gets some again", PATIENCE, || served.ids_of_new(10).contains("1"));
+    served.cluster.stop();
+}
+
+#[test]
+fn a_restart_and_a_stop_end_as_they_should() {
+    for level in LEVELS {
+        let Some(mut served) = Served::start(2, level, |options| options.flags(SOON)) else { continue };
+        let before = served.cluster.started()["0"];
+        served.cluster.order("restart /0");
+        served.cluster.wait_ready(3);
+        wait_until("the old one has ended", PATIENCE, || !is_alive(before));
+        wait_until("both answer", PATIENCE, || served.ids_of_new(10).len() == 2);
+        served.cluster.stop();
+    }
+}
+
+#[test]
+fn a_stop_waits_for_flows_no_longer_than_it_may() {
+    let flags = |options: Options| options.flags("--idle-grace 1h --drain-timeout 1h --shutdown-timeout 2s");
+    let Some(served) = Served::start(2, "program", flags) else { return };
+    served.flow().ask();
+    served.cluster.stop();
+}
+
+#[test]
+fn with_a_seccomp_filter_they_are_left_alone_and_it_is_said() {
+    let filter = |options: Options| options.flags("--intercept seccomp").at_once();
+    let Some(served) = Served::start(2, "program", filter) else { return };
+    served.cluster.log().wait_for("--share udp: has no effect on programs with a seccomp filter");
+    served.cluster.stdout().wait_for("bound 0");
+    served.cluster.stdout().wait_for("in use");
+    served.flow().ask();
+    served.cluster.stop();
+}
+
+#[test]
+fn flows_stay_where_they_are_when_the_supervisor_is_killed() {
+    let keep = |options: Options| options.flags("--on-supervisor-death keep");
+    let Some(served) = Served::start(2, "program", keep) else { return };
+    let mut flows = served.flows(20);
+    let first: Vec<Pid> = flows.iter_mut().map(|flow| flow.ask().pid).collect();
+    signal(served.cluster.pid(), libc::SIGKILL);
+    wait_until("it is gone", PATIENCE, || !served.cluster.is_alive());
+    let second: Vec<Pid> = flows.iter_mut().map(|flow| flow.ask().pid).collect();
+    assert_eq!(first, second);
+    assert_eq!(served.ids_of_new(20).len(), 2);
+}
+
+#[test]
+fn somebody_elses_address_is_taken() {
+    if !require("python3") {
+        return;
+    }
+    let port = Port::free();
+    let stranger = UdpSocket::bind((Ipv4Addr::LOCALHOST, port.number())).expect("it is free");
+    let command = [interpreter("python3"), app_dir().join("python/datagrams.py").into_os_string()];
+    let options = Options::workers(1).env("UDP_PORT", port.number().to_string()).at_once();
+    let options = options.flags(&format!("--share udp:127.0.0.1:{}", port.number()));
+    let cluster = Cluster::start_command(&command, options);
+    cluster.stdout().wait_for("in use");
+    drop(stranger);
+    cluster.stop();
+}
+
+#[test]
+fn what_is_no_address_is_refused_in_one_line() {
+    for given in ["udp:/path", "udp:@name", "udp:", "udp:0", "udp:*:0", "udp:example.org:53", "udp:9-3"] {
+        for option in ["--share", "--private"] {
+            let said = cli(std::path::Path::new("/"), &format!("run {option} {given} -- true"));
+            let line = said.refusal(2);
+            assert!(line.contains(option) && line.contains(given) && line.contains("udp:53"), "{line}");
+        }
+    }
+}
