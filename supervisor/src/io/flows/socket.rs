@@ -109,10 +109,19 @@ pub(crate) fn may_bind(pid: u32, port: u16) -> bool {
     if port >= first.unwrap_or(1024) {
         return true;
     }
+    // In a user namespace of its own anybody has all capabilities, for what is in there alone.
+    if !is_in_our_user_namespace(pid) {
+        return false;
+    }
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let capabilities = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
     let capabilities = capabilities.and_then(|text| u64::from_str_radix(text.trim(), 16).ok());
     capabilities.is_some_and(|set| set & 1 << CAP_NET_BIND_SERVICE != 0)
+}
+
+fn is_in_our_user_namespace(pid: u32) -> bool {
+    let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/user")).ok();
+    namespace("self").is_some_and(|own| namespace(&pid.to_string()) == Some(own))
 }
 
 /// linux/capability.h
@@ -144,6 +153,24 @@ mod tests {
             std::net::IpAddr::V4(ip) => Address::v4(ip, port),
             std::net::IpAddr::V6(ip) => Address::v6(ip, port),
         }
+    }
+
+    #[test]
+    fn capabilities_of_another_user_namespace_are_none() {
+        let own = std::process::id();
+        assert!(is_in_our_user_namespace(own) && may_bind(own, 65_535));
+        assert!(!is_in_our_user_namespace(u32::MAX) && !may_bind(u32::MAX, 1));
+        let mut command = std::process::Command::new("unshare");
+        // It ends by itself once its input does.
+        let child = command.args(["--user", "cat"]).stdin(std::process::Stdio::piped()).spawn();
+        let Ok(mut child) = child else { return log::info!("there is no unshare") };
+        // Until it has another, or may not have one and ends.
+        while is_in_our_user_namespace(child.id()) && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        assert!(!may_bind(child.id(), 1));
+        drop(child.stdin.take());
+        child.wait().unwrap();
     }
 
     #[test]
