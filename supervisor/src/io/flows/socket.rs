@@ -156,6 +156,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a process to look at")]
     fn capabilities_of_another_user_namespace_are_none() {
         let own = std::process::id();
         assert!(is_in_our_user_namespace(own) && may_bind(own, 65_535));
