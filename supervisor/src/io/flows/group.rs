@@ -4,8 +4,8 @@
 use super::classic;
 use super::level::{self, Best, Level};
 use super::program::Program;
-use super::table::MOST;
 use crate::ids::LaneId;
+use crate::io::steering::places::Places;
 use clustermon_protocol::address::Address;
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -18,13 +18,7 @@ pub(crate) struct Group {
     level: Level,
     reason: String,
     program: Option<Program>,
-    /// Each member has a slot, which it keeps.
-    slots: Vec<Option<LaneId>>,
-    /// The same in the kernel's order: a new one comes last, and the last takes the place of one that goes
-    /// (`__reuseport_detach_sock` in net/core/sock_reuseport.c).
-    order: Vec<LaneId>,
-    /// Who is live.
-    live: Vec<LaneId>,
+    places: Places,
     /// By classic BPF: the places that were last attached.
     attached: Option<Vec<u32>>,
 }
@@ -34,16 +28,8 @@ impl Group {
     /// silent for the `grace`. Where the kernel refuses what was to choose there is less.
     pub(crate) fn open(address: Address, best: Best, socket: BorrowedFd<'_>, grace: Duration) -> Self {
         let Best { level, reason, program } = best;
-        let mut group = Self {
-            address,
-            level,
-            reason,
-            program: None,
-            slots: Vec::new(),
-            order: Vec::new(),
-            live: Vec::new(),
-            attached: None,
-        };
+        let mut group =
+            Self { address, level, reason, program: None, places: Places::default(), attached: None };
         match program.map(|program| program.attach(socket).map(|()| program)) {
             Some(Ok(program)) => {
                 program.table.set_grace(grace);
@@ -81,62 +67,45 @@ impl Group {
 
     /// Somebody is live.
     pub(crate) fn has_live(&self) -> bool {
-        !self.live.is_empty()
+        !self.places.live().is_empty()
     }
 
     pub(crate) fn is_live(&self, member: LaneId) -> bool {
-        self.live.contains(&member)
+        self.places.live().contains(&member)
     }
 
     /// The socket, which is bound, is the member's. It is given nothing before it is live, if that can be had.
     pub(crate) fn join(&mut self, member: LaneId, socket: BorrowedFd<'_>) -> io::Result<()> {
-        let slot = match self.slots.iter().position(Option::is_none) {
-            Some(free) => free,
-            None if self.slots.len() < MOST => {
-                self.slots.push(None);
-                self.slots.len() - 1
-            }
-            None => return Err(io::Error::from_raw_os_error(libc::ENFILE)),
-        };
+        let slot = self.places.free_slot()?;
         if let Some(program) = &self.program {
-            program.insert(slot as u32, socket)?;
+            program.insert(slot, socket)?;
         }
-        self.slots[slot] = Some(member);
-        self.order.push(member);
+        self.places.enter(slot, member);
         Ok(())
     }
 
     /// The member's socket is the group's no more.
     pub(crate) fn leave(&mut self, member: LaneId) {
-        if let Some(place) = self.order.iter().position(|other| *other == member) {
-            self.order.swap_remove(place);
-        }
-        if let Some(slot) = self.slot(member) {
-            self.slots[slot as usize] = None;
-            if let Some(program) = &self.program {
-                program.remove(slot);
-            }
+        if let (Some(slot), Some(program)) = (self.places.leave(member), &self.program) {
+            program.remove(slot);
         }
     }
 
     /// The member goes by another name.
     pub(crate) fn rename(&mut self, from: LaneId, to: LaneId) {
-        let names = self.slots.iter_mut().flatten().chain(&mut self.order);
-        names.filter(|name| **name == from).for_each(|name| *name = to);
+        self.places.rename(from, to);
     }
 
     /// From now on these are given new flows. `socket` is any of the group.
     pub(crate) fn steer(&mut self, live: &[LaneId], socket: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        self.live = live.iter().copied().filter(|id| self.slot(*id).is_some()).collect();
+        self.places.set_live(live.iter().copied().filter(|id| self.slot(*id).is_some()).collect());
         match (&mut self.program, self.level) {
             (Some(program), _) => {
-                let slots: Vec<u32> = self.live.iter().filter_map(|id| slot_of(&self.slots, *id)).collect();
-                program.table.set_live(&slots);
+                program.table.set_live(&self.places.live_slots());
                 Ok(())
             }
             (None, Level::Classic) => {
-                let place = |id: &LaneId| self.order.iter().position(|other| other == id);
-                let places: Vec<u32> = self.live.iter().filter_map(place).map(|place| place as u32).collect();
+                let places = self.places.live_places();
                 if self.attached.as_ref() == Some(&places) {
                     return Ok(());
                 }
@@ -151,7 +120,7 @@ impl Group {
 
     /// The same as before, where the places of sockets have changed.
     pub(crate) fn steer_again(&mut self, socket: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        let live = std::mem::take(&mut self.live);
+        let live = self.places.live().to_vec();
         self.steer(&live, socket)
     }
 
@@ -168,10 +137,6 @@ impl Group {
     }
 
     fn slot(&self, member: LaneId) -> Option<u32> {
-        slot_of(&self.slots, member)
+        self.places.slot(member)
     }
-}
-
-fn slot_of(slots: &[Option<LaneId>], member: LaneId) -> Option<u32> {
-    slots.iter().position(|slot| *slot == Some(member)).map(|slot| slot as u32)
 }

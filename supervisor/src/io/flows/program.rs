@@ -2,8 +2,9 @@
 
 mod code;
 
-use super::table::{MOST, Table};
+use super::table::Table;
 use crate::io::kernel::bpf::{self, LRU_HASH, NUMBERS, REUSEPORT_SOCKARRAY, Shape};
+use crate::io::steering::live_list::MOST;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 

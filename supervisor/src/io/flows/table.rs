@@ -3,21 +3,17 @@
 
 use crate::io::kernel::bpf::{self, ARRAY, MMAPABLE, NUMBERS, Shape};
 use crate::io::kernel::memory::Memory;
+use crate::io::steering::live_list::{BEHIND, LiveList, MOST};
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Members of one group. A reload may have two processes for each of the 1,024 workers that are possible.
-pub(super) const MOST: usize = 2048;
-
 /// Offsets of the parts, as the program knows them.
-pub(super) const LIVE: i16 = 8;
 pub(super) const GRACE: i16 = 16;
-pub(super) const SLOTS: i16 = 64;
 /// Of each slot, so many bytes: its generation and state, the datagrams that it was given, and how many flows.
-pub(super) const MEMBERS: i16 = SLOTS + (2 * MOST * size_of::<u32>()) as i16;
+pub(super) const MEMBERS: i16 = BEHIND;
 pub(super) const MEMBER_SHIFT: i32 = 5;
 pub(super) const STATE: i16 = MEMBERS;
 pub(super) const DATAGRAMS: i16 = MEMBERS + 8;
@@ -33,9 +29,7 @@ const SIZE: usize = (MEMBERS as usize + (MOST << MEMBER_SHIFT)).next_multiple_of
 #[derive(Debug)]
 pub(super) struct Table {
     memory: Memory,
-    /// Which half of the slots is in use, and what is in it.
-    second: bool,
-    live: Vec<u32>,
+    live: LiveList,
 }
 
 impl Table {
@@ -44,7 +38,7 @@ impl Table {
             Shape { kind: ARRAY, key_size: NUMBERS, value_size: SIZE as u32, entries: 1, flags: MMAPABLE };
         let map = bpf::create_map("clm_flow_table", shape, None)?;
         let size = NonZeroUsize::new(SIZE).ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(Self { memory: Memory::map(map, size)?, second: false, live: Vec::new() })
+        Ok(Self { memory: Memory::map(map, size)?, live: LiveList::default() })
     }
 
     /// At a slot that is not live a flow is over once it has been silent for so long.
@@ -57,22 +51,8 @@ impl Table {
     /// From now on new flows are given to these slots, and those that were live keep what talks. The half that the program does not read
     /// is filled first, and one store makes it read that one: no datagram sees anything in between.
     pub(super) fn set_live(&mut self, slots: &[u32]) {
-        let slots = &slots[..slots.len().min(MOST)];
         slots.iter().for_each(|slot| self.set_state(*slot, |_| IS_LIVE));
-        if self.live == slots {
-            return;
-        }
-        self.second = !self.second;
-        let base = if self.second { MOST } else { 0 };
-        for (place, slot) in slots.iter().enumerate() {
-            if let Some(word) = self.slot(base + place) {
-                word.store(*slot, Ordering::Relaxed);
-            }
-        }
-        if let Some(live) = self.number(LIVE as usize) {
-            live.store((base as u64) << 32 | slots.len() as u64, Ordering::Release);
-        }
-        let before = std::mem::replace(&mut self.live, slots.to_vec());
+        let Some(before) = self.live.set(slots, &self.memory) else { return };
         for slot in before.into_iter().filter(|slot| !slots.contains(slot)) {
             // One whose flows have been given up meanwhile does not get them back.
             self.set_state(slot, |state| state.min(LEAVES));
@@ -119,11 +99,6 @@ impl Table {
     fn number(&self, offset: usize) -> Option<&AtomicU64> {
         // SAFETY: an atomic number is valid for any bytes.
         unsafe { self.memory.at(offset) }
-    }
-
-    fn slot(&self, place: usize) -> Option<&AtomicU32> {
-        // SAFETY: as above.
-        unsafe { self.memory.at(SLOTS as usize + place * size_of::<u32>()) }
     }
 }
 

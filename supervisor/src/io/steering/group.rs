@@ -3,8 +3,8 @@
 
 use super::classic::{self, anchor::is_mptcp};
 use super::level::{self, Best, Level};
+use super::places::Places;
 use super::program::Program;
-use super::table::MOST;
 use crate::ids::LaneId;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -18,13 +18,8 @@ pub(crate) struct Group {
     level: Level,
     reason: String,
     program: Option<Program>,
-    /// Each member that listens has a slot, which it keeps.
-    slots: Vec<Option<LaneId>>,
-    /// The same in the kernel's order: a new one comes last, and the last takes the place of one that goes
-    /// (`__reuseport_detach_sock` in net/core/sock_reuseport.c).
-    order: Vec<LaneId>,
-    /// Who is live.
-    live: Vec<LaneId>,
+    /// Of those that listen.
+    places: Places,
     /// By classic BPF: the places that were last attached.
     attached: Option<Vec<u32>>,
     /// What the kernel does with the queue of a socket that closes, where no program says so.
@@ -43,9 +38,7 @@ impl Group {
             level,
             reason,
             program: None,
-            slots: Vec::new(),
-            order: Vec::new(),
-            live: Vec::new(),
+            places: Places::default(),
             attached: None,
             // Of a queue of MPTCP that is not known.
             moves_by_itself: !is_mptcp && level::moves_by_itself(),
@@ -95,11 +88,11 @@ impl Group {
 
     /// Somebody is live.
     pub(crate) fn has_live(&self) -> bool {
-        !self.live.is_empty()
+        !self.places.live().is_empty()
     }
 
     pub(crate) fn is_live(&self, member: LaneId) -> bool {
-        self.live.contains(&member)
+        self.places.live().contains(&member)
     }
 
     /// The socket, which listens, is the member's. It is given nothing before it is live.
@@ -107,27 +100,19 @@ impl Group {
         if !self.is_split() {
             return Ok(());
         }
-        let slot = match self.slots.iter().position(Option::is_none) {
-            Some(free) => free,
-            None if self.slots.len() < MOST => {
-                self.slots.push(None);
-                self.slots.len() - 1
-            }
-            None => return Err(io::Error::from_raw_os_error(libc::ENFILE)),
-        };
+        let slot = self.places.free_slot()?;
         if let Some(program) = &self.program {
-            program.table.forget(slot as u32);
-            program.insert(slot as u32, socket)?;
+            program.table.forget(slot);
+            program.insert(slot, socket)?;
         }
-        self.slots[slot] = Some(member);
-        self.order.push(member);
+        self.places.enter(slot, member);
         Ok(())
     }
 
     /// The member's socket has stopped to listen, and listens again: the kernel has taken it out of the map, and put it behind all others.
     pub(crate) fn rejoin(&mut self, member: LaneId, socket: BorrowedFd<'_>) -> io::Result<()> {
-        self.leave_order(member);
-        self.order.push(member);
+        self.places.come_last(member);
+        self.keep_to_door();
         match (&self.program, self.slot(member)) {
             (Some(program), Some(slot)) => program.insert(slot, socket),
             (None, _) | (_, None) => Ok(()),
@@ -136,34 +121,30 @@ impl Group {
 
     /// The member's socket does not listen any more.
     pub(crate) fn leave(&mut self, member: LaneId) {
-        self.leave_order(member);
-        if let Some(slot) = self.slot(member) {
-            self.slots[slot as usize] = None;
-            if let Some(program) = &self.program {
-                program.remove(slot);
-            }
+        let slot = self.places.leave(member);
+        self.keep_to_door();
+        if let (Some(slot), Some(program)) = (slot, &self.program) {
+            program.remove(slot);
         }
     }
 
     /// The member goes by another name.
     pub(crate) fn rename(&mut self, from: LaneId, to: LaneId) {
-        let names = self.slots.iter_mut().flatten().chain(&mut self.order);
-        names.filter(|name| **name == from).for_each(|name| *name = to);
+        self.places.rename(from, to);
     }
 
     /// From now on these are given connections. `socket` is any that listens in the group.
     pub(crate) fn steer(&mut self, live: &[LaneId], socket: Option<BorrowedFd<'_>>) -> io::Result<()> {
-        self.live = live.iter().copied().filter(|id| self.slot(*id).is_some() || !self.is_split()).collect();
+        let is_known = |id: &LaneId| self.slot(*id).is_some() || !self.is_split();
+        self.places.set_live(live.iter().copied().filter(is_known).collect());
         match (&mut self.program, self.level) {
             (Some(program), _) => {
-                let slots: Vec<u32> = self.live.iter().filter_map(|id| slot_of(&self.slots, *id)).collect();
-                program.table.set_live(&slots);
+                program.table.set_live(&self.places.live_slots());
                 Ok(())
             }
             (None, Level::Classic) if self.door.is_some() => Ok(()),
             (None, Level::Classic) => {
-                let place = |id: &LaneId| self.order.iter().position(|other| other == id);
-                let places: Vec<u32> = self.live.iter().filter_map(place).map(|place| place as u32).collect();
+                let places = self.places.live_places();
                 if self.attached.as_ref() == Some(&places) {
                     return Ok(());
                 }
@@ -183,16 +164,15 @@ impl Group {
         }
         if self.door.is_none() {
             self.door = Some(classic::anchor::beside(socket)?);
-            self.order.push(DOOR);
+            self.places.come_last(DOOR);
         }
         self.lead_to_door()
     }
 
     /// Whoever comes is led to the door, if there is one: that takes in nobody.
     fn lead_to_door(&self) -> io::Result<()> {
-        let place = self.order.iter().position(|id| *id == DOOR);
-        let (Some(door), Some(place)) = (&self.door, place) else { return Ok(()) };
-        classic::attach(door.as_fd(), &[place as u32])
+        let (Some(door), Some(place)) = (&self.door, self.places.place(DOOR)) else { return Ok(()) };
+        classic::attach(door.as_fd(), &[place])
     }
 
     /// Whoever connects is refused at once. False where that cannot be.
@@ -226,21 +206,15 @@ impl Group {
     }
 
     fn slot(&self, member: LaneId) -> Option<u32> {
-        slot_of(&self.slots, member)
+        self.places.slot(member)
     }
 
-    fn leave_order(&mut self, member: LaneId) {
-        if let Some(place) = self.order.iter().position(|other| *other == member) {
-            self.order.swap_remove(place);
-            if let Err(error) = self.lead_to_door() {
-                log::debug!("whoever comes now may be let in: {error}");
-            }
+    /// Its place may be another's by now.
+    fn keep_to_door(&self) {
+        if let Err(error) = self.lead_to_door() {
+            log::debug!("whoever comes now may be let in: {error}");
         }
     }
-}
-
-fn slot_of(slots: &[Option<LaneId>], member: LaneId) -> Option<u32> {
-    slots.iter().position(|slot| *slot == Some(member)).map(|slot| slot as u32)
 }
 
 #[cfg(test)]

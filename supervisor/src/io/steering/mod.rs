@@ -5,6 +5,8 @@ mod classic;
 pub(crate) mod group;
 mod idle;
 pub(crate) mod level;
+pub(crate) mod live_list;
 pub(crate) mod member;
+pub(crate) mod places;
 mod program;
 mod table;

@@ -2,7 +2,8 @@
 
 mod code;
 
-use super::table::{MOST, Table};
+use super::live_list::MOST;
+use super::table::Table;
 use crate::io::kernel::bpf::{self, ARRAY_OF_MAPS, NUMBERS, REUSEPORT_SOCKARRAY, Shape};
 use crate::io::lanes::pulse::Pulse;
 use std::io;

@@ -1,22 +1,18 @@
 //! The table by which the steering program chooses: memory that the kernel and the supervisor both have. The supervisor writes which
 //! members are live, by one store; the program writes how many connections each was given. It chooses nothing itself.
 
+use super::live_list::{BEHIND, LiveList, MOST};
 use crate::io::kernel::bpf::{self, ARRAY, MMAPABLE, NUMBERS, Shape};
 use crate::io::kernel::memory::Memory;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-
-/// Members of one group. A reload may have two processes for each of the 1,024 workers that are possible.
-pub(super) const MOST: usize = 2048;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Offsets of the parts, as the program knows them.
 pub(super) const TURN: i16 = 0;
-pub(super) const LIVE: i16 = 8;
 pub(super) const REFUSE: i16 = 16;
-pub(super) const SLOTS: i16 = 64;
-pub(super) const GIVEN: i16 = SLOTS + (2 * MOST * size_of::<u32>()) as i16;
+pub(super) const GIVEN: i16 = BEHIND;
 /// What is seen of each slot's worker stands so far behind what it was given.
 pub(super) const SEEN_AFTER_GIVEN: i32 = (MOST * size_of::<u64>()) as i32;
 /// Of the whole, in pages as memory is mapped.
@@ -26,9 +22,7 @@ const SIZE: usize = (GIVEN as usize + 2 * MOST * size_of::<u64>()).next_multiple
 #[derive(Debug)]
 pub(super) struct Table {
     memory: Memory,
-    /// Which half of the slots is in use, and what is in it.
-    second: bool,
-    live: Vec<u32>,
+    live: LiveList,
 }
 
 impl Table {
@@ -37,27 +31,13 @@ impl Table {
             Shape { kind: ARRAY, key_size: NUMBERS, value_size: SIZE as u32, entries: 1, flags: MMAPABLE };
         let map = bpf::create_map("clm_table", shape, None)?;
         let size = NonZeroUsize::new(SIZE).ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(Self { memory: Memory::map(map, size)?, second: false, live: Vec::new() })
+        Ok(Self { memory: Memory::map(map, size)?, live: LiveList::default() })
     }
 
     /// From now on the program rotates over these slots, in this order. The half that it does not read is filled first, and one store
     /// makes it read that one: no connection sees anything in between.
     pub(super) fn set_live(&mut self, slots: &[u32]) {
-        let slots = &slots[..slots.len().min(MOST)];
-        if self.live == slots {
-            return;
-        }
-        self.second = !self.second;
-        let base = if self.second { MOST } else { 0 };
-        for (place, slot) in slots.iter().enumerate() {
-            if let Some(word) = self.slot(base + place) {
-                word.store(*slot, Ordering::Relaxed);
-            }
-        }
-        self.live = slots.to_vec();
-        if let Some(live) = self.number(LIVE) {
-            live.store((base as u64) << 32 | slots.len() as u64, Ordering::Release);
-        }
+        self.live.set(slots, &self.memory);
     }
 
     /// Who connects is told at once that there is nobody; or no longer.
@@ -97,11 +77,6 @@ impl Table {
     fn number_at(&self, offset: usize) -> Option<&AtomicU64> {
         // SAFETY: an atomic number is valid for any bytes.
         unsafe { self.memory.at(offset) }
-    }
-
-    fn slot(&self, place: usize) -> Option<&AtomicU32> {
-        // SAFETY: as above.
-        unsafe { self.memory.at(SLOTS as usize + place * size_of::<u32>()) }
     }
 }
 

@@ -2,13 +2,14 @@
 //! has the flow, and one of another flow to a live member, by a hash, which has it from then on. It reads the addresses and ports of the
 //! datagram and nothing behind them.
 
-use crate::io::flows::table::{DATAGRAMS, FLOWS, GRACE, IS_LIVE, LIVE, MEMBER_SHIFT, MOST, SLOTS, STATE};
+use crate::io::flows::table::{DATAGRAMS, FLOWS, GRACE, IS_LIVE, MEMBER_SHIFT, STATE};
 use crate::io::kernel::bpf::Instruction;
 use crate::io::kernel::bpf::assembly::{
     self, ADD, ADD_K, ATOMIC_DW, Assembly, CALL, EXIT, JA, JEQ_K, JGT, JGT_K, JNE, JNE_K, KTIME_GET_NS, LDDW,
     LDXDW, LDXW, LSH_K, MAP, MAP_LOOKUP_ELEM, MAP_UPDATE_ELEM, MEMORY, MOD, MOV, MOV_K, MOV32, OR, PLAIN_ADD,
     RSH_K, SELECT_REUSEPORT, SKB_LOAD_BYTES_RELATIVE, STDW_K, STXDW, STXW, SUB, jump, op,
 };
+use crate::io::steering::live_list::{LIVE, MOST, SLOTS};
 
 /// Descriptors of the maps.
 #[derive(Clone, Copy, Debug)]

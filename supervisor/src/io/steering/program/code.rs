@@ -8,7 +8,8 @@ use crate::io::kernel::bpf::assembly::{
     JLE_K, JNE_K, JSGE_K, LDDW, LDXB, LDXDW, LDXW, LSH_K, MAP, MAP_LOOKUP_ELEM, MEMORY, MOD, MOV, MOV_K,
     MOV32, OR_K, PLAIN_ADD, RSH_K, SELECT_REUSEPORT, STDW_K, STW_K, STXDW, STXW, SUB, jump, op,
 };
-use crate::io::steering::table::{GIVEN, LIVE, MOST, REFUSE, SEEN_AFTER_GIVEN, SLOTS, TURN};
+use crate::io::steering::live_list::{LIVE, MOST, SLOTS};
+use crate::io::steering::table::{GIVEN, REFUSE, SEEN_AFTER_GIVEN, TURN};
 use clustermon_protocol::pulse::{ACCEPTED_AT, PLACES, STATE, STATE_AT, WAITING};
 
 /// So many live members are looked at for one connection, from the one on whose turn it is: the program has no loop, and each costs about
