@@ -8,7 +8,7 @@ use crate::io::lanes::pulse::Pulse;
 use crate::io::output::throttle::Throttle;
 use crate::io::process::leftovers::Mark;
 use crate::io::process::process_tree::children;
-use crate::io::process::procfs::environment;
+use crate::io::process::startup::environment;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::message::Token;
 use nix::sys::signal::Signal;

@@ -2,7 +2,8 @@
 //! them among the orphans that have become children of this process, and what is below these; it ends nobody.
 
 use super::process_tree::{children, children_of};
-use super::procfs::{environment, starttime};
+use super::procfs::starttime;
+use super::startup::environment;
 use clustermon_protocol::env;
 use clustermon_protocol::message::Token;
 use std::collections::BTreeSet;

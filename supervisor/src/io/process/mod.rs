@@ -9,4 +9,5 @@ pub(crate) mod memory_gauge;
 pub(crate) mod process_tree;
 pub(crate) mod procfs;
 pub(crate) mod pss;
+pub(in crate::io) mod startup;
 pub(crate) mod suspended;

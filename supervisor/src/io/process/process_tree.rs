@@ -3,6 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
+use std::io::Read;
+
+/// What the kernel gives of a list at a time, in bytes.
+const PAGE: usize = 4096;
 
 /// The processes of the machine at one moment: parent and group of each.
 #[derive(Debug)]
@@ -66,7 +70,10 @@ pub(crate) fn children() -> Vec<u32> {
 pub(super) fn children_of(pid: u32) -> Vec<u32> {
     let mut found = Vec::new();
     for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-        let text = fs::read_to_string(task.path().join("children")).unwrap_or_default();
+        // By one call where they fit: between two the kernel counts anew, and leaves one out if another has ended (`children`
+        // in proc_pid_children(5)).
+        let mut text = String::with_capacity(PAGE);
+        let _ = fs::File::open(task.path().join("children")).and_then(|mut file| file.read_to_string(&mut text));
         found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
     }
     found

@@ -95,11 +95,6 @@ pub(in crate::io) fn tasks(pid: u32) -> impl Iterator<Item = u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
 }
 
-/// The environment that the process was given, as far as it shows it: empty if it is gone or hidden.
-pub(in crate::io) fn environment(pid: u32) -> Vec<u8> {
-    fs::read(format!("/proc/{pid}/environ")).unwrap_or_default()
-}
-
 /// The threads of the process, by the numbers that it knows them by itself, which are others in a PID namespace; `None` if
 /// the system does not tell.
 pub(crate) fn threads(pid: u32) -> Option<Vec<u32>> {

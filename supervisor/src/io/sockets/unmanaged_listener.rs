@@ -9,7 +9,7 @@ use clustermon_protocol::rules;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Seek};
 use std::os::unix::ffi::OsStrExt;
 
 /// Addresses that are named of one process.
@@ -124,19 +124,20 @@ fn has_library(pid: u32, suspects: &Suspects) -> Option<bool> {
     is_named(maps, &[suspects.library.as_bytes(), b"libclustermon_thunk"])
 }
 
-/// Whether a line of this list of mappings names a file like one of these; `None` if there is no line.
-fn is_named(mut maps: impl BufRead, names: &[&[u8]]) -> Option<bool> {
+/// Whether a line of this list of mappings names a file like one of these; `None` if that is not known. The kernel gives the
+/// list a page at a time, and ends it when the process executes another program or ends: then it is empty from the start.
+fn is_named(mut maps: impl BufRead + Seek, names: &[&[u8]]) -> Option<bool> {
     let mut line = Vec::new();
-    let mut any = false;
     while maps.read_until(b'\n', &mut line).ok()? > 0 {
-        any = true;
         let file = line.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
         if line.contains(&b'/') && names.iter().any(|name| !name.is_empty() && file.starts_with(name)) {
             return Some(true);
         }
         line.clear();
     }
-    any.then_some(false)
+    maps.rewind().ok()?;
+    let was_complete = !maps.fill_buf().ok()?.is_empty();
+    was_complete.then_some(false)
 }
 
 /// The sockets of this machine that listen where connections should come to the cluster, by inode.
@@ -156,14 +157,32 @@ fn listeners(rules: &str) -> io::Result<HashMap<u64, Address>> {
 mod tests {
     use super::*;
     use crate::io::kernel::sockopt::own_address;
+    use std::io::{Cursor, Read, SeekFrom};
     use std::net::TcpListener;
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixListener;
 
+    /// The mappings of a process that executes another program after a part was read.
+    struct EndsMidway {
+        left: &'static [u8],
+    }
+
+    impl Read for EndsMidway {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.left.read(buffer)
+        }
+    }
+
+    impl Seek for EndsMidway {
+        fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+            Ok(0)
+        }
+    }
+
     #[test]
     fn a_list_of_mappings_names_its_files() {
         let names: [&[u8]; 2] = [b"own.so", b"libclustermon_thunk"];
-        let named = |maps: &str| is_named(maps.as_bytes(), &names);
+        let named = |maps: &str| is_named(Cursor::new(maps), &names);
         assert_eq!(named("7f-8f r-xp 0 08:01 7 /tmp/a b/libclustermon_thunk-01.so (deleted)\n"), Some(true));
         assert_eq!(named("1-2 r-xp 0 08:01 7 /bin/x\n7f-8f r-xp 0 08:01 7 /opt/own.so\n"), Some(true));
         assert_eq!(
@@ -171,6 +190,8 @@ mod tests {
             Some(false)
         );
         assert_eq!(named(""), None, "one that has ended has none");
+        let cut = BufReader::new(EndsMidway { left: b"1-2 r-xp 0 08:01 7 /bin/x\n" });
+        assert_eq!(is_named(cut, &names), None, "what comes after is not known");
         let of = |library: &str| Suspects { pids: Vec::new(), rules: String::new(), library: library.into() };
         assert_eq!(has_library(u32::MAX, &of("x.so")), None);
         assert_eq!(has_library(std::process::id(), &of("no such library")), Some(false));

@@ -3,7 +3,7 @@
 
 use super::{shown, unix_listeners};
 use crate::io::output::plain::Plain;
-use crate::io::process::procfs;
+use crate::io::process::{procfs, startup};
 use clustermon_protocol::env;
 use std::fmt;
 use std::fs;
@@ -80,7 +80,7 @@ fn worker_without_supervisor(pid: u32, unix_sockets: &str) -> Option<Worker> {
     if namespace(&pid.to_string())? != namespace("self")? {
         return None;
     }
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let environment = startup::environment(pid);
     let variable = |name: &str| {
         let of_entry = |entry: &'_ [u8]| {
             let value = entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
@@ -102,7 +102,7 @@ fn worker_without_supervisor(pid: u32, unix_sockets: &str) -> Option<Worker> {
 
 /// The words that the process shows as its command, made plain; its name if it shows none.
 fn command(pid: u32) -> String {
-    let words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let words = startup::command_line(pid);
     let words = String::from_utf8_lossy(&words).replace('\0', " ");
     let words = words.trim_end();
     if words.is_empty() {
