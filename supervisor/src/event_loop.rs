@@ -124,6 +124,7 @@ struct Shell<O> {
     lanes: BTreeMap<LaneId, Lane>,
     steering: steering::Steering,
     datagrams: datagrams::Datagrams,
+    binds: intercepted::datagrams::Binds,
     /// Lanes that their workers may not have taken in yet.
     deliveries: Vec<(LaneId, Delivery)>,
     pending: Pending,
@@ -268,6 +269,7 @@ impl<O: Os> Shell<O> {
                 self.on_lane_owners();
                 self.on_uncovered();
                 self.on_measured();
+                self.on_addresses();
                 self.on_drained();
                 self.on_moved();
                 self.on_orders();

@@ -2,8 +2,8 @@
 //! the variable `CLUSTERMON_STEERING` of the supervisor: `program` (flow:program), `random` (flow:hash) or `shared` (flow:kernel).
 
 use harness::{
-    Answer, Cluster, Flow, Options, PATIENCE, Pid, Port, app_dir, cli, interpreter, is_alive, pause, require,
-    signal, wait_until,
+    Answer, Cluster, Flow, Options, PATIENCE, Pid, Port, app_dir, c_program, cli, interpreter, is_alive,
+    pause, require, signal, wait_until,
 };
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -12,6 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 const LEVELS: [&str; 3] = ["program", "random", "shared"];
 /// Those at which a worker can be left out.
 const STEERED: [&str; 2] = ["program", "random"];
+/// By the library, and by a seccomp filter as programs have it that the library cannot enter.
+const WAYS: [&str; 2] = ["--intercept preload", "--intercept seccomp"];
 /// Replaced without waiting, however young.
 const AT_ONCE: &str = "--min-uptime 1ms --restart-delay 1ms";
 const SOON: &str = "--min-healthy-time 50ms --idle-grace 300ms";
@@ -27,6 +29,11 @@ fn has(level: &str) -> bool {
         eprintln!("skipped: an eBPF program needs CAP_BPF");
     }
     may
+}
+
+/// Each level in each way of interception.
+fn each(levels: &[&'static str]) -> Vec<(&'static str, &'static str)> {
+    levels.iter().flat_map(|level| WAYS.map(|way| (*level, way))).collect()
 }
 
 /// A cluster of python/datagrams.py.
@@ -149,10 +156,16 @@ fn without_being_asked_for_sockets_of_udp_are_left_alone() {
 
 #[test]
 fn each_level_spreads_clients_and_says_what_it_is() {
-    for (level, host) in
-        [("program", "127.0.0.1"), ("random", "::1"), ("shared", "0.0.0.0"), ("program", "::")]
-    {
-        let Some(served) = Served::at(host, 4, level, |options| options) else { continue };
+    for (level, host, way) in [
+        ("program", "127.0.0.1", WAYS[0]),
+        ("random", "::1", WAYS[0]),
+        ("shared", "0.0.0.0", WAYS[0]),
+        ("program", "::", WAYS[0]),
+        ("program", "0.0.0.0", WAYS[1]),
+        ("random", "::", WAYS[1]),
+        ("shared", "127.0.0.1", WAYS[1]),
+    ] {
+        let Some(served) = Served::at(host, 4, level, |options| options.flags(way)) else { continue };
         let mut answers: Vec<Answer> = Vec::new();
         for mut flow in served.flows(200) {
             answers.push(flow.ask());
@@ -178,9 +191,11 @@ fn each_level_spreads_clients_and_says_what_it_is() {
 
 #[test]
 fn a_reload_leaves_no_request_unanswered() {
-    for level in STEERED {
+    for (level, way) in each(&STEERED) {
         // A process that has received a datagram may take as long to answer it as this machine is busy.
-        let flags = |options: Options| options.flags("--max-surge 3 --min-healthy-time 50ms --idle-grace 4s");
+        let flags = |options: Options| {
+            options.flags("--max-surge 3 --min-healthy-time 50ms --idle-grace 4s").flags(way)
+        };
         let Some(served) = Served::start(3, level, flags) else { continue };
         let before: BTreeSet<Pid> = served.cluster.started().into_values().collect();
         let ask = |flow: &mut Flow| {
@@ -194,15 +209,16 @@ fn a_reload_leaves_no_request_unanswered() {
             wait_until("the old ones have ended", PATIENCE, || before.iter().all(|pid| !is_alive(*pid)));
             wait_for_more(done, 50);
         });
-        assert_eq!(failed, 0, "{level}: {done} were answered");
+        assert_eq!(failed, 0, "{level}, {way}: {done} were answered");
         served.cluster.stop();
     }
 }
 
 #[test]
 fn whoever_asks_twice_is_answered_though_workers_are_killed() {
-    for level in LEVELS {
-        let Some(mut served) = Served::start(3, level, |options| options.flags(AT_ONCE)) else { continue };
+    for (level, way) in each(&LEVELS) {
+        let flags = |options: Options| options.flags(AT_ONCE).flags(way);
+        let Some(mut served) = Served::start(3, level, flags) else { continue };
         let mut ready = 3;
         let mut cluster_ready = |served: &mut Served| {
             ready += 1;
@@ -215,7 +231,7 @@ fn whoever_asks_twice_is_answered_though_workers_are_killed() {
                 signal(victim, libc::SIGKILL);
                 wait_for_more(done, 60);
             });
-            assert_eq!(failed, 0, "{level}: {done} were answered");
+            assert_eq!(failed, 0, "{level}, {way}: {done} were answered");
             cluster_ready(&mut served);
         }
         served.cluster.stop();
@@ -290,8 +306,9 @@ fn long_flows_stay_through_scaling_and_the_drain_of_a_reload() {
 
 #[test]
 fn what_waits_for_a_worker_that_is_killed_waits_for_the_next() {
-    for level in LEVELS {
-        let Some(served) = Served::start(1, level, |options| options.flags(AT_ONCE)) else { continue };
+    for (level, way) in each(&LEVELS) {
+        let flags = |options: Options| options.flags(AT_ONCE).flags(way);
+        let Some(served) = Served::start(1, level, flags) else { continue };
         let victim = served.cluster.started()["0"];
         pause(victim);
         let flows = served.flows(20);
@@ -307,8 +324,8 @@ fn what_waits_for_a_worker_that_is_killed_waits_for_the_next() {
 
 #[test]
 fn a_program_that_binds_twice_means_it_only_if_it_has_said_so() {
-    for level in LEVELS {
-        let twice = |options: Options| options.env("SOCKETS", "2");
+    for (level, way) in each(&LEVELS) {
+        let twice = |options: Options| options.env("SOCKETS", "2").flags(way);
         let Some(served) = Served::start(2, level, twice) else { continue };
         served.cluster.stdout().wait_for_count("in use", 2, PATIENCE);
         served.cluster.stdout().wait_for_count("bound 1", 2, PATIENCE);
@@ -325,8 +342,14 @@ fn a_program_that_binds_twice_means_it_only_if_it_has_said_so() {
 #[test]
 fn a_socket_that_is_connected_or_closed_is_given_nothing_more() {
     for level in STEERED {
-        for (host, request) in [("127.0.0.1", "connect"), ("0.0.0.0", "connect"), ("127.0.0.1", "close")] {
-            let Some(served) = Served::at(host, 2, level, |options| options) else { continue };
+        for (host, request, way) in [
+            ("127.0.0.1", "connect", WAYS[0]),
+            ("0.0.0.0", "connect", WAYS[0]),
+            ("127.0.0.1", "close", WAYS[0]),
+            ("127.0.0.1", "connect", WAYS[1]),
+            ("127.0.0.1", "close", WAYS[1]),
+        ] {
+            let Some(served) = Served::at(host, 2, level, |options| options.flags(way)) else { continue };
             let mut flow = served.flow();
             let gone = flow.ask();
             flow.send(request);
@@ -362,8 +385,9 @@ fn a_cordoned_worker_keeps_its_flows_and_gets_no_new_ones() {
 
 #[test]
 fn a_restart_and_a_stop_end_as_they_should() {
-    for level in LEVELS {
-        let Some(mut served) = Served::start(2, level, |options| options.flags(SOON)) else { continue };
+    for (level, way) in each(&LEVELS) {
+        let flags = |options: Options| options.flags(SOON).flags(way);
+        let Some(mut served) = Served::start(2, level, flags) else { continue };
         let before = served.cluster.started()["0"];
         served.cluster.order("restart /0");
         served.cluster.wait_ready(3);
@@ -381,15 +405,64 @@ fn a_stop_waits_for_flows_no_longer_than_it_may() {
     served.cluster.stop();
 }
 
+/// It means to send to all, as DHCP servers do, and is none that should be one of many. But Go sets the option on every socket.
 #[test]
-fn with_a_seccomp_filter_they_are_left_alone_and_it_is_said() {
-    let filter = |options: Options| options.flags("--intercept seccomp").at_once();
-    let Some(served) = Served::start(2, "program", filter) else { return };
-    served.cluster.log().wait_for("--share udp: has no effect on programs with a seccomp filter");
-    served.cluster.stdout().wait_for("bound 0");
-    served.cluster.stdout().wait_for("in use");
-    served.flow().ask();
-    served.cluster.stop();
+fn an_option_for_broadcasts_says_something_where_it_is_not_the_languages_habit() {
+    for (way, is_shared) in std::iter::zip(WAYS, [false, true]) {
+        let broadcasts = |options: Options| options.env("BROADCAST", "1").flags(way);
+        let change = |options| if is_shared { broadcasts(options) } else { broadcasts(options).at_once() };
+        let Some(served) = Served::start(2, "program", change) else { return };
+        if is_shared {
+            wait_until("both answer", PATIENCE, || served.ids_of_new(10).len() == 2);
+        } else {
+            served.cluster.stdout().wait_for("bound 0");
+            served.cluster.stdout().wait_for("in use");
+        }
+        served.cluster.stop();
+    }
+}
+
+/// A socket of an address that no rule names is the program's alone, and the kernel binds it.
+#[test]
+fn other_addresses_are_left_to_the_kernel() {
+    for way in WAYS {
+        let other = Port::free();
+        let port = other.number().to_string();
+        let elsewhere = |options: Options| options.env("UDP_PORT", port).flags(way).at_once();
+        let Some(served) = Served::start(2, "program", elsewhere) else { return };
+        served.cluster.stdout().wait_for("bound 0");
+        served.cluster.stdout().wait_for("in use");
+        Flow::to(SocketAddr::new(served.host, other.number())).ask();
+        served.cluster.stop();
+    }
+}
+
+/// The supervisor reads the address, which the page that it lies in never lets it.
+#[test]
+fn an_address_that_never_comes_holds_up_nobody_but_its_program() {
+    let program = c_program("lost_page", &[]).into_os_string();
+    let flags =
+        "--share udp:5353 --intercept seccomp --shutdown-timeout 50ms --min-uptime 1ms --restart-delay 1ms";
+    let cluster = Cluster::start_command(&[program], Options::workers(2).flags(flags).at_once());
+    wait_until("both bind", PATIENCE, || {
+        let said = cluster.stdout();
+        said.count("binds") >= 2 || said.count("no userfaultfd") > 0
+    });
+    if cluster.stdout().count("no userfaultfd") > 0 {
+        eprintln!("skipped: this user may not have a userfaultfd");
+        return;
+    }
+    // The supervisor answers, and replaces one that is killed, again and again.
+    for _ in 0..10 {
+        let victim = cluster.started()["0"];
+        signal(victim, libc::SIGKILL);
+        wait_until("there is another", PATIENCE, || cluster.started()["0"] != victim);
+    }
+    let threads = format!("/proc/{}/task", cluster.pid());
+    wait_until("no thread waits for one that has ended", PATIENCE, || {
+        std::fs::read_dir(&threads).expect("it lives").count() < 10
+    });
+    cluster.stop();
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! UDP sockets that workers share: each worker has one of its own, and the kernel chooses among them by flow. Here the sockets come and go,
 //! and the kernel is told which of them may be given new flows. Which these are is the core's to say.
 
-mod binding;
+pub(super) mod binding;
 mod leaving;
 mod watching;
 

@@ -2,6 +2,7 @@
 //! then on.
 
 mod calls;
+pub(super) mod datagrams;
 mod members;
 pub(super) mod queues;
 pub(super) mod shared_socket;

@@ -7,6 +7,7 @@ use super::connections::early_connects;
 use super::connections::idle_lanes::IdleLanes;
 use super::health::holders::Holders;
 use super::health::monitor::Monitor;
+use super::intercepted::datagrams::Binds;
 use super::intercepted::queues::Queues;
 use super::lives::life::Lives;
 use super::lives::remains::Remains;
@@ -149,6 +150,7 @@ impl<O: Os> Shell<O> {
             thunk_socket,
             lane_owner_probe,
             memory_gauge: MemoryGauge::new(waker.clone()),
+            binds: Binds::new(waker.clone()),
             remains: Remains::default(),
             idle_lanes: IdleLanes::default(),
             told_early: early_connects::Told::default(),

@@ -1,7 +1,7 @@
 """Answers datagrams on UDP_HOST:UDP_PORT, each with a line: pid, logical id, and how many this process has had from the same peer.
 
-What it does besides is asked for by the environment: SOCKETS=2 binds two, SO_REUSEPORT before that if REUSEPORT is set; RCVBUF sets
-SO_RCVBUF before bind. Of a socket that cannot be bound the line `in use` goes to stdout, of one that can `bound` and its SO_REUSEPORT.
+What it does besides is asked for by the environment: SOCKETS=2 binds two, SO_REUSEPORT before that if REUSEPORT is set, SO_BROADCAST if
+BROADCAST is; RCVBUF sets SO_RCVBUF before bind. Of a socket that cannot be bound the line `in use` goes to stdout, of one that can `bound` and its SO_REUSEPORT.
 Requests with an effect: `connect` (to the peer), `close` (and go on without a socket), `slow` (an answer takes 200 ms).
 """
 import errno
@@ -18,6 +18,8 @@ def make():
     one = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
     if os.environ.get("REUSEPORT"):
         one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    if os.environ.get("BROADCAST"):
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
     if os.environ.get("RCVBUF"):
         one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, int(os.environ["RCVBUF"]))
     try:

@@ -98,6 +98,7 @@ pub(super) fn judge(case: &Case<'_>) -> Vec<Check> {
         Some(How::Preload) | None => facts.tells_queue.map(dispatch),
     });
     checks.push(steering(&facts.steering));
+    checks.push(flows(&facts.flows));
     checks.push(control(&facts.control));
     checks
 }
@@ -261,6 +262,12 @@ fn dispatch(tells_queue: bool) -> Check {
 fn steering((is_exact, found): &(bool, String)) -> Check {
     let more = if *is_exact { "" } else { "; with CAP_BPF --dispatch kernel rotates exactly" };
     ok("steering", format!("{found}{more}"))
+}
+
+/// What `--share udp:` would be.
+fn flows((keeps, found): &(bool, String)) -> Check {
+    let more = if *keeps { "" } else { "; with CAP_BPF --share udp:ADDR keeps them where they are" };
+    ok("udp", format!("{found}{more}"))
 }
 
 /// How connections reach workers without the library.

@@ -23,18 +23,18 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// What a process asks for that binds a UDP socket.
 #[derive(Clone, Copy, Debug)]
-struct Wanted {
-    address: Address,
+pub(in crate::event_loop) struct Wanted {
+    pub(in crate::event_loop) address: Address,
     /// The program itself has set SO_REUSEPORT: it means to bind more than one.
-    meant: bool,
+    pub(in crate::event_loop) meant: bool,
 }
 
 /// What came of it.
-struct Bound {
-    member: LaneId,
-    balancer: BalancerId,
+pub(in crate::event_loop) struct Bound {
+    pub(in crate::event_loop) member: LaneId,
+    pub(in crate::event_loop) balancer: BalancerId,
     /// The worker is to have this one, and not its own.
-    instead: Option<OwnedFd>,
+    pub(in crate::event_loop) instead: Option<OwnedFd>,
 }
 
 impl<O: Os> Shell<O> {
@@ -48,7 +48,7 @@ impl<O: Os> Shell<O> {
         caller: Answerer,
     ) {
         let wanted = Wanted { address, meant };
-        let Bound { member, balancer, instead } = match self.bind_shared(worker, holder, socket, wanted) {
+        let bound = match self.bind_shared(worker, holder, socket, wanted) {
             Ok(Some(bound)) => bound,
             Ok(None) => {
                 caller.reply(&Reply::NotOwned, None);
@@ -60,12 +60,21 @@ impl<O: Os> Shell<O> {
             }
         };
         self.join(worker, holder.pid);
-        let delivery = caller.deliver(&Reply::Member, instead.as_ref().map(AsFd::as_fd));
-        let Some(delivery) = delivery else {
-            self.retire_datagrams(member);
-            return self.input(Input::Unlistened { balancer });
-        };
-        self.deliveries.push((member, delivery));
+        let delivery = caller.deliver(&Reply::Member, bound.instead.as_ref().map(AsFd::as_fd));
+        let Some(delivery) = delivery else { return self.turn_away_datagrams(&bound) };
+        self.deliveries.push((bound.member, delivery));
+        self.enter_datagrams(worker, &bound);
+    }
+
+    /// The process is gone before it had its socket.
+    pub(in crate::event_loop) fn turn_away_datagrams(&mut self, bound: &Bound) {
+        self.retire_datagrams(bound.member);
+        self.input(Input::Unlistened { balancer: bound.balancer });
+    }
+
+    /// The process has its socket: the worker takes part.
+    pub(in crate::event_loop) fn enter_datagrams(&mut self, worker: WorkerId, bound: &Bound) {
+        let Bound { member, balancer, .. } = *bound;
         self.input(Input::LaneOpened { lane: member, worker, balancer });
         // Nothing but its program could answer a datagram.
         if !matches!(self.config.settings.readiness.ready, Some(Ready::Tcp | Ready::Http(_))) {
@@ -73,24 +82,14 @@ impl<O: Os> Shell<O> {
         }
     }
 
-    /// Of a program with a seccomp filter the address stands in its memory alone until it is bound: its UDP sockets stay its own.
-    pub(in crate::event_loop) fn tell_unshared_datagrams(&mut self, worker: WorkerId, socket: &Foreign) {
-        let listeners = &self.config.settings.listeners;
-        if !listeners.share.iter().any(|rule| rules::of_udp(rule).is_some())
-            || !socket::is_udp(socket.as_fd())
-        {
-            return;
-        }
-        if let Some(hushed) = self.complaints.ask(self.now) {
-            let id = self.logical_id(worker);
-            log::warn!(
-                "worker {id} binds a UDP socket by itself: --share udp: has no effect on programs with a seccomp filter{hushed}"
-            );
-        }
+    /// The program asks for what is sent to all. Go sets the option on every socket of IPv4, so that it says nothing there.
+    fn means_all(&self, worker: WorkerId, socket: &Foreign) -> bool {
+        let has_filter = self.lives.get(worker).is_some_and(|life| life.has_filter);
+        !has_filter && socket::is_for_broadcast(socket.as_fd())
     }
 
     /// Binds the socket, or has another in its place. `None` where it is left to the process and the kernel.
-    fn bind_shared(
+    pub(in crate::event_loop) fn bind_shared(
         &mut self,
         worker: WorkerId,
         holder: Holder,
@@ -100,7 +99,7 @@ impl<O: Os> Shell<O> {
         let Wanted { address, meant } = wanted;
         let is_ours = rules::shares_datagrams(&self.config.settings.listeners.rules(), &address)
             && std::env::var_os(env::SOCKET).is_none()
-            && !socket::is_for_broadcast(socket.as_fd())
+            && !self.means_all(worker, &socket)
             && address.port().is_some_and(|port| socket::may_bind(holder.pid, port));
         let Some(facts) = is_ours.then(|| Facts::of(socket.as_fd(), &address).ok()).flatten() else {
             return Ok(None);

@@ -1,10 +1,12 @@
 //! Answers `bind` and `listen` of workers that have the seccomp filter. What it decides by are numbers of the kernel's and the sockets
-//! themselves, of which it has copies; never the program's memory. Whatever is not for the cluster goes on in the kernel.
+//! themselves, of which it has copies; never the program's memory (UDP has its own way in `datagrams`). Whatever is not for the cluster
+//! goes on in the kernel.
 
 use super::super::Shell;
 use super::super::os::Os;
 use super::super::requests::errno;
 use super::super::steering::Joined;
+use super::datagrams::Bind;
 use crate::ids::WorkerId;
 use crate::io::events::source::Source;
 use crate::io::kernel::foreign::{self, Foreign};
@@ -100,7 +102,10 @@ impl<O: Os> Shell<O> {
             }
         };
         let answer = match call.kind {
-            Kind::Bind => self.on_bind(worker, &socket),
+            Kind::Bind(place) if self.may_share_datagrams(&socket) => {
+                return self.read_address(worker, notifier, Bind { call: *call, target, socket }, place);
+            }
+            Kind::Bind(_) => self.on_bind(worker, &socket),
             Kind::Listen { backlog } => {
                 self.on_listen(worker, Holder { pid: target.pid, fd: call.fd }, socket, backlog)
             }
@@ -154,7 +159,6 @@ impl<O: Os> Shell<O> {
     /// out to be private `listen` takes that back.
     fn on_bind(&mut self, worker: WorkerId, socket: &Foreign) -> Answer {
         if !is_tcp(socket) {
-            self.tell_unshared_datagrams(worker, socket);
             return Answer::Proceed;
         }
         match int_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT) {

@@ -50,8 +50,8 @@ impl fmt::Display for Level {
 /// The best that can be had before a socket has been tried, and why it is no better.
 #[derive(Debug)]
 pub(crate) struct Best {
-    pub(super) level: Level,
-    pub(super) reason: String,
+    pub(crate) level: Level,
+    pub(crate) reason: String,
     pub(super) program: Option<Program>,
 }
 

@@ -3,6 +3,7 @@
 
 use super::interception::filter_is_there;
 use crate::io::control::runtime_dir::{self, Purpose};
+use crate::io::flows;
 use crate::io::kernel::pidfd;
 use crate::io::kernel::sockopt::queue_length;
 use crate::io::machine::{cpus, memory_share};
@@ -50,6 +51,8 @@ pub(crate) struct HostChecks {
     pub(crate) tells_queue: Option<bool>,
     /// The kernel can be given a program that chooses among workers' sockets, and what it means if it can or cannot.
     pub(crate) steering: (bool, String),
+    /// The same of UDP, if a flow can be kept at its worker.
+    pub(crate) flows: (bool, String),
     /// Where a control socket would be, or why there is no such place.
     pub(crate) control: Result<PathBuf, String>,
     /// What is preloaded anyway.
@@ -68,6 +71,12 @@ fn tells_queue() -> Option<bool> {
 fn steering() -> (bool, String) {
     let best = Best::find();
     (best.level == Level::Program, format!("{}: {}", best.level, best.reason))
+}
+
+/// What `--share udp:` would be here.
+fn flows() -> (bool, String) {
+    let best = flows::level::Best::find();
+    (best.level == flows::level::Level::Program, format!("{}: {}", best.level, best.reason))
 }
 
 impl HostChecks {
@@ -96,6 +105,7 @@ impl HostChecks {
             longest_queue: setting("net/core/somaxconn"),
             tells_queue: tells_queue(),
             steering: steering(),
+            flows: flows(),
             control: control(),
             preload: preload.map(|value| value.to_string_lossy().into_owned()),
             filter: filter_is_there(),

@@ -1,6 +1,7 @@
 //! The descriptor by which calls that wait at the filter are read and answered. It waits for nothing: a call that is not there
 //! any more, because its process has ended or a signal came, is passed over.
 
+use super::address::Place;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -19,8 +20,8 @@ pub(crate) struct Call {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// To an address that lies in memory, which the program can change while it is looked at: it is not read.
-    Bind,
+    /// To an address that lies in memory, which the program can change while it is looked at.
+    Bind(Place),
     Listen {
         backlog: i32,
     },
@@ -145,12 +146,13 @@ impl AsFd for Notifier {
 }
 
 fn call(notif: &libc::seccomp_notif) -> Option<Call> {
-    let [fd, second, ..] = notif.data.args;
+    let [fd, second, third, ..] = notif.data.args;
     // As the kernel takes them: the lower half of each.
-    let (fd, second) = (fd as i32, second as i32);
+    let (fd, backlog) = (fd as i32, second as i32);
     let kind = match libc::c_long::from(notif.data.nr) {
-        libc::SYS_bind => Kind::Bind,
-        libc::SYS_listen => Kind::Listen { backlog: second },
+        // A length below zero is none that fits.
+        libc::SYS_bind => Kind::Bind(Place { start: second, len: third as u32 as usize }),
+        libc::SYS_listen => Kind::Listen { backlog },
         _ => return None,
     };
     Some(Call { id: notif.id, tid: notif.pid, fd, kind })

@@ -21,6 +21,7 @@ fn facts() -> HostChecks {
         longest_queue: Some(4096),
         tells_queue: Some(true),
         steering: (false, "kernel:random: at random".to_owned()),
+        flows: (false, "flow:hash: flows move".to_owned()),
         control: Ok("/run/user/1000/clustermon".into()),
         preload: None,
         filter: Ok(()),
@@ -210,6 +211,9 @@ fn limits() {
     assert_eq!(changed("queue", |facts| facts.longest_queue = Some(128)).0, Grade::Note);
     assert_eq!(changed("dispatch", |facts| facts.tells_queue = Some(false)).0, Grade::Note);
     assert!(changed("steering", |_| ()).1.contains("with CAP_BPF"));
+    assert!(changed("udp", |_| ()).1.contains("with CAP_BPF --share udp:ADDR"));
+    let (_, told) = changed("udp", |facts| facts.flows = (true, "flow:program".to_owned()));
+    assert_eq!(told, "flow:program");
     let (_, told) = changed("steering", |facts| facts.steering = (true, "kernel:program".to_owned()));
     assert!(!told.contains("CAP_BPF"), "{told}");
     let (grade, told) = changed("control", |facts| facts.control = Err("\"/tmp/x\" (full)".to_owned()));
