@@ -107,6 +107,8 @@ mod misplaced;
 mod missed;
 /// Connections go from a worker that leaves to others.
 mod moving;
+/// Listeners by MPTCP.
+mod mptcp;
 /// The test programs themselves, without clustermon.
 mod native;
 /// No request is lost while a cluster changes.

@@ -41,7 +41,7 @@ pub use load::{Load, Sample};
 pub use log::Log;
 pub use native::Native;
 pub use options::{Listen, Options, Via};
-pub use ports::Port;
+pub use ports::{Port, has_mptcp};
 pub use process::{
     Pid, ends_within, fd_count, is_alive, marked, pause, pidfd, resume, signal, state, wait_or_kill,
 };

@@ -19,7 +19,7 @@ pub(super) fn bind_any(settings: &Settings, fd: c_int, address: &Address) -> boo
     done
 }
 
-/// TCP proper, not MPTCP.
+/// TCP, or MPTCP, by which the same clients come.
 pub(super) fn is_tcp(fd: c_int) -> bool {
-    sys::getsockopt_int(fd, SOL_SOCKET, SO_PROTOCOL) == Ok(IPPROTO_TCP)
+    matches!(sys::getsockopt_int(fd, SOL_SOCKET, SO_PROTOCOL), Ok(IPPROTO_TCP | IPPROTO_MPTCP))
 }

@@ -96,7 +96,7 @@ fn read_option(
     let known = match (level, name) {
         (SOL_SOCKET, SO_TYPE) => Some(SOCK_STREAM),
         (SOL_SOCKET, SO_DOMAIN) => Some(i32::from(family)),
-        (SOL_SOCKET, SO_PROTOCOL) => Some(if family == UNIX { 0 } else { IPPROTO_TCP }),
+        (SOL_SOCKET, SO_PROTOCOL) if family == UNIX => Some(0),
         (SOL_SOCKET, SO_ACCEPTCONN) => Some(1),
         _ => None,
     };
