@@ -2,8 +2,8 @@
 //! their connections come to accept() in the same way.
 
 use harness::{
-    App, Cluster, Load, Options, Target, app, ask_in_turn, command, conn_to, has_mptcp, require, shares,
-    signal, wait_for_ids,
+    App, Cluster, Load, Options, PATIENCE, Target, app, ask_in_turn, command, conn_to, has_mptcp,
+    interpreter, require, shares, signal, wait_for_ids,
 };
 
 fn start(options: Options) -> Option<(Cluster, App)> {
@@ -65,5 +65,20 @@ fn one_that_closes_its_listener_and_listens_again_comes_back() {
     if require("ss") {
         assert!(listens_by_mptcp(&cluster.target()));
     }
+    cluster.stop();
+}
+
+/// Libraries that come by a socket ask it what it is.
+#[test]
+fn a_listener_says_that_it_is_of_mptcp() {
+    if !has_mptcp() || !require("python3") {
+        return;
+    }
+    let program = "import os, socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262); \
+                   s.bind(('127.0.0.1', int(os.environ['PORT']))); s.listen(); \
+                   print('protocol', s.getsockopt(socket.SOL_SOCKET, 38), flush=True); time.sleep(1000)";
+    let command = [interpreter("python3"), "-c".into(), program.into()];
+    let cluster = Cluster::start_command(&command, Options::workers(2));
+    cluster.stdout().wait_for_count("protocol 262", 2, PATIENCE);
     cluster.stop();
 }
