@@ -452,6 +452,7 @@ fn an_address_that_never_comes_holds_up_nobody_but_its_program() {
         eprintln!("skipped: this user may not have a userfaultfd");
         return;
     }
+    cluster.log().wait_for_count(" started, pid ", 2, PATIENCE);
     // The supervisor answers, and replaces one that is killed, again and again.
     for _ in 0..10 {
         let victim = cluster.started()["0"];

@@ -148,6 +148,8 @@ mod programs;
 mod pulse;
 /// When a worker is ready, and what it says of itself.
 mod ready;
+/// What was written last.
+mod recent_lines;
 /// Epoll registrations of listeners that lanes replace.
 mod registrations;
 /// New versions: those that fail, and those that are another program in another place.

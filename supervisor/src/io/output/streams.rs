@@ -10,6 +10,8 @@ mod tail;
 
 use super::line_writer::{Drops, From, LineWriter};
 use super::log::{stamp, wants_time};
+use super::recent::Recent;
+use crate::api::LogStream;
 use crate::config::{Capture, Config, Encoding, LineHandler, LogFormat, Stream};
 use crate::ids::WorkerId;
 use crate::io::events::source::Source;
@@ -59,6 +61,8 @@ struct Passing {
     tails: HashMap<WorkerId, Tail>,
     /// Lines on their way to a stream of ours.
     batch: Vec<u8>,
+    /// Where all that is read is kept for a while.
+    recent: Arc<Recent>,
 }
 
 #[derive(Debug)]
@@ -90,7 +94,7 @@ struct Worker {
 
 impl Outputs {
     /// For a cluster with these options; starts the threads that write, if there will be something to write.
-    pub(crate) fn new(config: &Config) -> io::Result<Self> {
+    pub(crate) fn new(config: &Config, recent: Arc<Recent>) -> io::Result<Self> {
         let to = match &config.settings.output.capture {
             Capture::Inherit => To::Inherit(None),
             Capture::Streams => {
@@ -104,14 +108,19 @@ impl Outputs {
             Capture::Log => To::Log,
             Capture::Lines(handler) => To::Lines(handler.clone()),
         };
-        Ok(Self::to(to, &config.name, config.settings.output.encoding.unwrap_or_default()))
+        Ok(Self::to(to, &config.name, config.settings.output.encoding.unwrap_or_default(), recent))
     }
 
-    fn to(to: To, cluster: &str, encoding: Encoding) -> Self {
+    fn to(to: To, cluster: &str, encoding: Encoding, recent: Arc<Recent>) -> Self {
         let cluster = cluster.to_owned();
         let (workers, tails) = (HashMap::new(), HashMap::new());
-        let passing = Passing { cluster, encoding, to, workers, tails, batch: Vec::new() };
+        let passing = Passing { cluster, encoding, to, workers, tails, batch: Vec::new(), recent };
         Self { pipes: Slab::new(), passing, buffer: Vec::new() }
+    }
+
+    /// All that workers write is read here.
+    pub(crate) fn are_captured(&self) -> bool {
+        !matches!(self.passing.to, To::Inherit(_))
     }
 
     /// Pipes for one process of the worker with this logical id; `None` if its streams are inherited. If it is `on_trial`,
@@ -315,11 +324,16 @@ impl Passing {
         stream: Stream,
         make: impl FnOnce(&mut dyn FnMut(&[u8])),
     ) {
-        let Self { cluster, encoding, to, workers, tails, batch } = self;
+        let Self { cluster, encoding, to, workers, tails, batch, recent } = self;
         let encoding = *encoding;
         let Worker { stdout: stdout_drops, stderr: stderr_drops } = workers.entry(id.to_owned()).or_default();
         let mut tail = tails.get_mut(&process).filter(|_| stream == Stream::Stderr);
+        let written = match stream {
+            Stream::Stdout => LogStream::Stdout,
+            Stream::Stderr => LogStream::Stderr,
+        };
         let mut keep = |line: &[u8]| {
+            recent.push(Some(id), written, line);
             if let Some(tail) = &mut tail {
                 tail.push(line);
             }
