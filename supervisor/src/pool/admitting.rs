@@ -3,9 +3,8 @@
 
 use super::admission::{Admission, Admitted, Culprit, LONGEST, QUIET, Stage};
 use super::deadlines::after;
-use super::pool::Pool;
 use super::process::Process;
-use super::{BalancerState, Note, Timer};
+use super::{Balancer, BalancerState, Lane, Note, Pool, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::Instant;
 
@@ -19,7 +18,7 @@ impl Pool {
 
     /// It has got it.
     pub(super) fn socket_given(&mut self, now: Instant, id: LaneId) {
-        let Some(balancer) = self.lanes.get(&id).map(super::Lane::balancer) else { return };
+        let Some(balancer) = self.lanes.get(&id).map(Lane::balancer) else { return };
         let Some(found) = self.balancers.get_mut(&balancer) else { return };
         if let Stage::OneByOne(admitted) = &mut found.admission.stage
             && let Some(one) = admitted.iter_mut().find(|one| one.lane == id && one.given.is_none())
@@ -84,7 +83,7 @@ impl Pool {
             return;
         }
         let last = admitted.last().map(|last| last.since);
-        let waits = |(lane_id, lane): &(&LaneId, &super::Lane)| {
+        let waits = |(lane_id, lane): &(&LaneId, &Lane)| {
             lane.balancer() == id
                 && lane.willing
                 && !barred.contains(&lane.worker())
@@ -95,7 +94,7 @@ impl Pool {
         let next = waiting.iter().find(|(_, may_take)| *may_take).map(|(lane, _)| *lane);
         let is_time = balancer.admission.next_at().is_none_or(|at| at <= now);
         if let (Some(lane), true) = (next, is_time) {
-            let Some(worker) = self.lanes.get(&lane).map(super::Lane::worker) else { return };
+            let Some(worker) = self.lanes.get(&lane).map(Lane::worker) else { return };
             if let Stage::OneByOne(admitted) = &mut balancer.admission.stage {
                 admitted.push(Admitted { lane, worker, since: now, given: None, took: false });
             }
@@ -119,7 +118,7 @@ impl Pool {
     }
 
     pub(super) fn admission_timers(&mut self, now: Instant) {
-        let is_due = |balancer: &super::Balancer| balancer.admission.due.is_some_and(|due| due <= now);
+        let is_due = |balancer: &Balancer| balancer.admission.due.is_some_and(|due| due <= now);
         let due: Vec<BalancerId> =
             self.balancers.iter().filter(|(_, balancer)| is_due(balancer)).map(|(id, _)| *id).collect();
         for id in due {

@@ -4,14 +4,11 @@
 mod dispatching;
 mod policy;
 
-pub(super) use policy::preference;
-
 use super::admission::Admission;
 use super::deadlines::after;
-use super::lane::Lane;
 use super::queue::Queue;
-use super::socket::{BalancerState, Door};
-use super::{Deadline, Output, Route, Settings, Timer};
+use super::socket::Door;
+use super::{BalancerState, Deadline, Lane, Output, Route, Settings, Timer};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::VecDeque;
 use std::time::Instant;

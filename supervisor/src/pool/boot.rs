@@ -1,9 +1,10 @@
-//! When a process began to listen on each of its addresses, and by that when its successor is complete. A program may open an address
-//! seconds after its first: until its successor has had as long, the old process serves it. Plain data.
+//! What is known of a process while it boots: when it began to listen on each of its addresses, what looks at it have found, and which of
+//! its own connections were refused. It looks at nothing itself.
 
 use super::deadlines::after;
-use super::{Deadline, Settings};
-use crate::ids::BalancerId;
+use super::{Activity, BootEnd, Deadline, Settings};
+use crate::ids::{BalancerId, WorkerId};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// A successor has so many times the time that the old process took from its first address to the one that is missing:
@@ -88,5 +89,69 @@ impl Boot {
         };
         let due = due.max().map(|due| due.min(after(since, limit)));
         Some(after(last, settle).max(due?))
+    }
+}
+
+/// From one look to the next.
+pub(super) const LOOK: Duration = Duration::from_millis(50);
+/// Who was asleep at each look for so long, and has used no processor time meanwhile, waits.
+const QUIET: Duration = Duration::from_millis(100);
+/// Processor time after which a boot is over. One that waits for its share of a busy machine keeps its slot.
+const BUDGET: Duration = Duration::from_secs(5);
+
+/// What the looks at one process have found.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Booting {
+    pub(super) looked: Option<Instant>,
+    /// Since when it was asleep at each look, with this processor time.
+    quiet: Option<(Instant, Duration)>,
+}
+
+impl Booting {
+    pub(super) fn judge(&mut self, now: Instant, activity: Option<Activity>) -> Option<BootEnd> {
+        let Some(Activity { spent, running, asleep }) = activity else {
+            self.quiet = None;
+            return None;
+        };
+        if spent >= BUDGET {
+            return Some(BootEnd::Spent(spent));
+        }
+        let (since, before) = *self.quiet.get_or_insert((now, running));
+        if !asleep {
+            self.quiet = None;
+        } else if before != running {
+            self.quiet = Some((now, running));
+        } else if now.saturating_duration_since(since) >= QUIET {
+            return Some(BootEnd::Waits);
+        }
+        None
+    }
+}
+
+/// Who was refused, and what came of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Refusals {
+    /// How often, until the worker listens there.
+    pub(super) counts: BTreeMap<(WorkerId, BalancerId), u32>,
+    /// Slots whose last process was refused and ended without having listened there: that did not help it.
+    pub(super) spared: BTreeSet<u32>,
+}
+
+impl Refusals {
+    /// The worker listens there: it did test its own address.
+    pub(super) fn listened(&mut self, worker: WorkerId, balancer: BalancerId) {
+        self.counts.remove(&(worker, balancer));
+    }
+
+    /// The process is gone. `served` if it has listened anywhere.
+    pub(super) fn ended(&mut self, worker: WorkerId, served: bool) {
+        let before = self.counts.len();
+        self.counts.retain(|(other, _), _| *other != worker);
+        if self.counts.len() < before {
+            self.spared.insert(worker.slot);
+        } else if !served {
+            // Being spared did not help either.
+            self.spared.remove(&worker.slot);
+        }
     }
 }

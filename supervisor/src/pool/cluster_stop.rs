@@ -1,14 +1,12 @@
 //! The part of the pool that stops the cluster: with a delay and a drain if it has the time, or at once. Nothing that was let in is left
 //! behind unless all is to end at once.
 
-use super::balancer::Balancer;
-use super::closing::{Closing, Stage};
 use super::deadlines::{Deadlines, after};
-use super::pool::{Phase, Pool};
+use super::event::Event;
+use super::phase::{Closing, Stage};
 use super::process::Process;
-use super::socket::{BalancerState, Door};
-use super::state::Event;
-use super::{Deadline, Lane, Note, Outcome, Output, Timer};
+use super::socket::Door;
+use super::{Balancer, BalancerState, Deadline, Lane, Note, Outcome, Output, Phase, Pool, Timer};
 use crate::ids::BalancerId;
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,9 @@
 //! The part of the pool that does what people want of one worker.
 //! What a command does to a process stands in the table of states; here stands to whom it may be said, and when.
 
-use super::pool::{Phase, Pool};
+use super::event::Event;
 use super::process::Process;
-use super::state::{Event, Reason, State};
-use super::{Change, Command, Output};
+use super::{Change, Command, Output, Phase, Pool, Reason, State};
 use crate::ids::WorkerId;
 use std::time::Instant;
 

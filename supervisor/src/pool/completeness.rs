@@ -2,10 +2,9 @@
 //! nobody: it tells when.
 
 use super::boot::Wanted;
-use super::pool::Pool;
 use super::process::Process;
 use super::rollout::Step;
-use super::{Deadline, Lane, Note};
+use super::{Deadline, Lane, Note, Pool};
 use crate::ids::{BalancerId, WorkerId};
 use std::time::{Duration, Instant};
 

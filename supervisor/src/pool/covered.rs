@@ -1,10 +1,10 @@
 //! What the credits stand for that are out: how many connections they are about to take, and whether anybody idles. It reads lanes, and
 //! changes none.
 
-use super::Deadline;
 use super::deadlines::after;
-use super::lane::Lane;
+use super::lane::Lanes;
 use super::queue::{FRESH, LATE};
+use super::{Deadline, Lane};
 use crate::ids::BalancerId;
 use std::time::Instant;
 
@@ -59,36 +59,37 @@ pub(super) fn late_at(lane: &Lane, since: Instant) -> Deadline {
 }
 
 impl Covered {
+    /// What they stand for at this balancer.
+    pub(super) fn of(now: Instant, id: BalancerId, lanes: &Lanes) -> Self {
+        let mut covered = Self::default();
+        for lane in lanes.values().filter(|lane| lane.balancer() == id && lane.may_take()) {
+            covered.takers += 1;
+            if lane.open || lane.rests {
+                covered.opened += u32::from(lane.open);
+                covered.shutting += u32::from(lane.open && !lane.direct);
+                covered.rests += u32::from(!lane.open);
+                continue;
+            }
+            if lane.in_flight() == 0 {
+                covered.any_idle |= is_idle(now, lane);
+                continue;
+            }
+            if lane.one_by_one && lane.is_serving {
+                continue;
+            }
+            // What waits in it since no moment that is known is a void record: no right.
+            let late = lane.waiting_since().map(|since| late_at(lane, since));
+            covered.is_any_late |= late.is_some_and(|late| late <= now);
+            if let Some(late) = late.filter(|late| *late > now) {
+                covered.singles = covered.singles.saturating_add(lane.in_flight() as u32);
+                covered.late_at = Some(covered.late_at.map_or(late, |first| first.min(late)));
+            }
+        }
+        covered
+    }
+
     /// As [`Pool::is_hushed`].
     pub(super) fn is_hushed(self) -> bool {
         self.opened > 0 && self.opened + self.rests == self.takers
     }
-}
-
-pub(super) fn covered(now: Instant, id: BalancerId, lanes: &super::lane::Lanes) -> Covered {
-    let mut covered = Covered::default();
-    for lane in lanes.values().filter(|lane| lane.balancer() == id && lane.may_take()) {
-        covered.takers += 1;
-        if lane.open || lane.rests {
-            covered.opened += u32::from(lane.open);
-            covered.shutting += u32::from(lane.open && !lane.direct);
-            covered.rests += u32::from(!lane.open);
-            continue;
-        }
-        if lane.in_flight() == 0 {
-            covered.any_idle |= is_idle(now, lane);
-            continue;
-        }
-        if lane.one_by_one && lane.is_serving {
-            continue;
-        }
-        // What waits in it since no moment that is known is a void record: no right.
-        let late = lane.waiting_since().map(|since| late_at(lane, since));
-        covered.is_any_late |= late.is_some_and(|late| late <= now);
-        if let Some(late) = late.filter(|late| *late > now) {
-            covered.singles = covered.singles.saturating_add(lane.in_flight() as u32);
-            covered.late_at = Some(covered.late_at.map_or(late, |first| first.min(late)));
-        }
-    }
-    covered
 }

@@ -5,10 +5,8 @@
 //! accepting until the queue is empty; such are given once no worker is idle and the queue is two or more deep, and for a moment
 //! after that (a *storm*) for whatever waits.
 
-use super::balancer::Balancer;
-use super::lane::{Count, Lane, LaneState};
-use super::pool::Pool;
-use super::{Output, Timer};
+use super::lane::{Count, LaneState};
+use super::{Balancer, Lane, Output, Pool, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::Instant;
 

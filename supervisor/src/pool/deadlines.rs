@@ -1,8 +1,10 @@
 //! Every moment the pool waits for, by name, and the earliest of them. It reads no clock and arms nothing:
 //! the earliest is computed from the states, or lowered where a connection is dispatched.
 
-use super::Deadline;
 use std::time::{Duration, Instant};
+
+/// A moment after which `Pool::handle_timeout` has something to do.
+pub(crate) type Deadline = Instant;
 
 /// What a deadline is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

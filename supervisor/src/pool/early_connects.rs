@@ -1,10 +1,9 @@
 //! What a worker may do while it boots that it may not do later, and the other way round: whether a connection of its own to
 //! an address that it does not serve yet is refused, and whether a port that it opens is shared. It opens and connects nothing.
 
-use super::State;
 use super::deadlines::after;
-use super::pool::Pool;
 use super::process::Process;
+use super::{Pool, State};
 use crate::ids::{BalancerId, WorkerId};
 use std::time::{Duration, Instant};
 

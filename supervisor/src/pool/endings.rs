@@ -1,11 +1,10 @@
 //! How a rollout ends: done, by the failure of a new process, by a newer reload, by somebody's word, or with the cluster.
 //! What is under way is given up: successors go, and what comes next in their slots is what was known to work.
 
-use super::pool::Pool;
+use super::event::Event;
 use super::process::Process;
-use super::rollout::{Failed, Purpose, Reloaded, Rollout, Stage, Step};
-use super::state::Event;
-use super::{Note, Output};
+use super::rollout::{Rollout, Stage, Step};
+use super::{Failed, Note, Output, Pool, Purpose, Reloaded};
 use crate::ids::{BalancerId, WorkerId};
 use std::time::Instant;
 

@@ -1,12 +1,10 @@
 //! What an event means: the table changes the state of the process, and what follows from that is done here and nowhere else, for
 //! current processes, successors and those that retire. It sends no signal and starts no process: it orders them.
 
-use super::pool::Pool;
+use super::event::{Effect, Event};
 use super::process::{Process, Role};
 use super::processes::Place;
-use super::rollout::Failed;
-use super::state::{Effect, Event, Stop};
-use super::{Change, Exit, Finding, Note, Output, Signal, Then};
+use super::{Change, Exit, Failed, Finding, Note, Output, Pool, Signal, Stop, Then};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 

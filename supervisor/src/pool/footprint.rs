@@ -3,7 +3,7 @@
 //! shares, before anything follows. It measures nothing itself.
 
 use super::deadlines::after;
-use super::{Deadline, Settings};
+use super::{Deadline, Measure, Settings};
 use std::time::{Duration, Instant};
 
 /// The first pause: between two measures of a process that only shares much, and from the replacement of a process for its
@@ -13,15 +13,6 @@ const PAUSE: Duration = Duration::from_secs(60);
 const LONGEST_UNMEASURED: Duration = Duration::from_secs(600);
 /// The longest time for which a successor over the limit is left alone.
 const LONGEST_SPARED: Duration = Duration::from_secs(3600);
-
-/// How the memory of a process was measured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Measure {
-    /// Its own, and its part of what it shares with others.
-    Proportional,
-    /// Its own, and all that it shares: the other could not be read.
-    Resident,
-}
 
 /// What is held against a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

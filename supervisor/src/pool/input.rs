@@ -1,6 +1,6 @@
 //! What the pool is told: facts of the operating system, and what people command. Plain data.
 
-use super::{Activity, Command, Exit, Route};
+use super::{Exit, Route};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
 
@@ -147,4 +147,40 @@ pub(crate) enum Finding {
     Traced,
     /// It cannot be told.
     Unknown,
+}
+
+/// What all processes of a worker have done so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Activity {
+    /// Processor time, that of children which have ended included.
+    pub spent: Duration,
+    /// Processor time of the threads that live, as exactly as the kernel counts it: it changes whenever one has run.
+    pub running: Duration,
+    /// Every thread sleeps, and waits for something other than a disk.
+    pub asleep: bool,
+}
+
+/// What can be wanted of one worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Run: now if it is down, and again if it stops.
+    Start,
+    /// Stop, and stay down until commanded.
+    Stop,
+    /// Stop and start again, or start if it is down. Needs no budget and no delay.
+    Restart,
+    /// SIGHUP; where nothing runs, start.
+    HangUp,
+    /// SIGKILL, and stay down.
+    ForceStop,
+    /// SIGABRT, and stay down.
+    Dump,
+    /// SIGUSR1 and no kill: somebody debugs it and ends it.
+    Debug,
+    /// This signal, whatever it does.
+    Signal(i32),
+    /// Out of rotation, whatever processes come and go.
+    Cordon,
+    /// Back into rotation, at its end.
+    Uncordon,
 }

@@ -1,17 +1,24 @@
-//! One lane: what is known of its process and what is believed to wait in it. It holds no connection: it counts them.
+//! One lane: what is known of its process, and whether it may have credits. It holds no connection, and what may wait in it is counted in
+//! `contents`.
 
+mod contents;
 mod looks;
 mod status;
 
+pub(super) use contents::GaveBack;
 pub(crate) use status::LaneStatus;
 pub(super) use status::{Eligibility, LaneState};
 
+use super::Settings;
 use super::deadlines::after;
-use super::spread::Storm;
-use super::{Deadline, Settings};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+/// Who is ahead of the least by no more than this many connections is not far ahead,
+const AHEAD_BY: u64 = 32;
+/// nor who is ahead by no more than one in so many.
+const AHEAD_SHARE: u64 = 10;
 
 /// All lanes, oldest first.
 pub(super) type Lanes = BTreeMap<LaneId, Lane>;
@@ -99,6 +106,21 @@ struct Look {
     step: Duration,
 }
 
+/// What one lane has taken by open credits since there were any.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Storm {
+    pub(super) taken: u64,
+    /// That, at the last comparison.
+    pub(super) seen: u64,
+}
+
+impl Storm {
+    /// It has taken far more than so many.
+    pub(super) fn is_far_from(&self, least: Option<u64>) -> bool {
+        least.is_some_and(|least| self.taken > least + AHEAD_BY.max(least / AHEAD_SHARE))
+    }
+}
+
 /// How exactly a count of what waits is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Count {
@@ -158,16 +180,6 @@ impl Lane {
         self.singles_until = self.singles_until.max(Some(after(now, time)));
     }
 
-    /// The last that was put into it is a connection, which may wait in it still.
-    pub(super) fn holds_connection(&self) -> bool {
-        self.last.is_some() && self.in_flight() > 0
-    }
-
-    /// Something has been put into it.
-    pub(super) fn was_given_any(&self) -> bool {
-        self.sent > 0
-    }
-
     /// The incarnation that receives from it.
     pub(crate) fn worker(&self) -> WorkerId {
         self.worker
@@ -217,16 +229,6 @@ impl Lane {
         }
     }
 
-    /// Connections that may wait in it: an upper bound between two looks.
-    pub(crate) fn in_flight(&self) -> u64 {
-        self.sent - self.taken
-    }
-
-    /// The same without the void record that it is left with.
-    pub(crate) fn holds(&self) -> u64 {
-        self.in_flight().saturating_sub(u64::from(self.keeps_void()))
-    }
-
     /// Since when something has waited in it without anything being taken.
     pub(crate) fn waiting_since(&self) -> Option<Instant> {
         self.waiting_since
@@ -241,67 +243,4 @@ impl Lane {
     pub(super) fn is_waited_in(&self) -> bool {
         self.wanted || self.passed_over || self.stuck.is_some_and(|stuck| stuck.wanted)
     }
-
-    /// One more waits in it. Returns when to look, if that is sooner than it was.
-    pub(super) fn dispatch(&mut self, now: Instant, conn: ConnId, settings: &Settings) -> Option<Deadline> {
-        let look = self.grant(now, settings);
-        self.last = Some(conn);
-        look
-    }
-
-    /// It is given a credit, or something that has yet to be accepted. Returns when to look, if that is sooner than it was.
-    pub(super) fn grant(&mut self, now: Instant, settings: &Settings) -> Option<Deadline> {
-        let was_empty = self.in_flight() == 0;
-        self.sent += 1;
-        self.unpolled += 1;
-        self.wanted = true;
-        (self.busy, self.passed_over) = (true, false);
-        self.last = None;
-        self.granted_at = Some(now);
-        self.is_serving = false;
-        if !was_empty {
-            return None;
-        }
-        self.waiting_since = Some(now);
-        self.is_late = false;
-        self.look_soon(now, settings)
-    }
-
-    /// What it was last to be given was not there.
-    pub(super) fn was_given_nothing(&mut self, now: Instant, settings: &Settings) -> Option<Deadline> {
-        self.sent = self.taken.max(self.sent.saturating_sub(1));
-        self.look_soon(now, settings)
-    }
-
-    /// What waits in it, by a count of the shell's: that was before what it has not heard of.
-    pub(super) fn waiting(&self, counted: u32) -> u32 {
-        counted.saturating_add(self.unpolled)
-    }
-
-    /// Dispatched, and the shell has yet to be told.
-    pub(super) fn unpolled(&self) -> u32 {
-        self.unpolled
-    }
-
-    /// The shell is told of a dispatch: from here on it counts it.
-    pub(super) fn polled(&mut self) {
-        self.unpolled = self.unpolled.saturating_sub(1);
-    }
-
-    /// It did not take the connection, if that was its last one.
-    pub(super) fn gave_back(&mut self, now: Instant, conn: ConnId, settings: &Settings) -> GaveBack {
-        if self.last != Some(conn) {
-            return GaveBack::No;
-        }
-        self.last = None;
-        self.sent = self.taken.max(self.sent - 1);
-        GaveBack::LookAt(self.look_soon(now, settings))
-    }
-}
-
-/// What became of a connection that came back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum GaveBack {
-    No,
-    LookAt(Option<Deadline>),
 }

@@ -1,12 +1,12 @@
 //! The part of the pool that hears of lanes that open and close, and closes those of a worker that is gone. It makes no lane.
 
-use super::lane::{Eligibility, Lane};
-use super::pool::Pool;
+use super::event::Event;
+use super::lane::Eligibility;
 use super::process::Process;
-use super::state::Event;
-use super::{Note, Output};
+use super::{Lane, Note, Output, Pool};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::Instant;
+
 impl Pool {
     pub(super) fn lane_opened(&mut self, now: Instant, id: LaneId, worker: WorkerId, to: BalancerId) {
         if self.lanes.contains_key(&id) {

@@ -1,11 +1,10 @@
 //! The part of the pool that starts workers, and hears of what has become of their processes. It starts no process: it orders them.
 
 use super::deadlines::after;
+use super::event::Event;
 use super::follow::Cause;
-use super::pool::{Phase, Pool};
 use super::process::Process;
-use super::state::Event;
-use super::{Exit, Note, Outcome, Output};
+use super::{Exit, Note, Outcome, Output, Phase, Pool};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 

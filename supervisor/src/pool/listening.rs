@@ -1,11 +1,9 @@
 //! The part of the pool that knows balancers: how they open, fail, refuse and close. It opens no socket: it orders it.
 
-use super::balancer::Balancer;
 use super::deadlines::after;
-use super::pool::{Phase, Pool};
 use super::process::Process;
-use super::socket::{BalancerState, Door};
-use super::{Change, Note, Output, Route};
+use super::socket::Door;
+use super::{Balancer, BalancerState, Change, Note, Output, Phase, Pool, Route};
 use crate::ids::BalancerId;
 use std::time::Instant;
 

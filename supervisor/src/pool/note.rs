@@ -1,6 +1,6 @@
 //! What a person may want to read of what the pool does, as data. The shell adds names, pids and addresses, and writes the lines.
 
-use super::{BootEnd, Exit, Failed, Finding, RecycleReason, Reloaded, Then};
+use super::{Exit, Failed, Finding, RecycleReason, Reloaded, Then};
 use crate::ids::{BalancerId, WorkerId};
 use std::time::Duration;
 
@@ -209,4 +209,15 @@ pub(crate) enum Note {
     BalancerClosed {
         balancer: BalancerId,
     },
+}
+
+/// Why a boot is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BootEnd {
+    /// It waits.
+    Waits,
+    /// It has used so much processor time.
+    Spent(Duration),
+    /// It could not be seen what it does, for so long.
+    Unseen,
 }

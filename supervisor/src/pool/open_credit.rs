@@ -2,11 +2,11 @@
 //! where a lane has no descriptor left or does not move.
 
 use super::covered::is_idle;
-use super::lane::{Eligibility, Lane, LaneState};
-use super::pool::Pool;
-use super::{Output, Policy};
+use super::lane::{Eligibility, LaneState};
+use super::{Lane, Output, Policy, Pool};
 use crate::ids::{BalancerId, LaneId};
 use std::time::{Duration, Instant};
+
 /// A process that had no descriptor left has no open credit for so long.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 /// Nor has a lane by which open credits have stalled.

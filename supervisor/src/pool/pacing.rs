@@ -1,13 +1,11 @@
 //! When workers are behind, or traffic is steady, and for how long: then open credits are given to all, and nobody is told of single
 //! connections. It decides by counts, and gives no credit itself.
 
-use super::Output;
 use super::covered::Covered;
 use super::deadlines::after;
-use super::missed::is_out;
-use super::pool::Pool;
 use super::queue::DEEP;
 use super::steady::SILENCE;
+use super::{Balancer, Lane, Output, Pool};
 use crate::ids::{BalancerId, LaneId};
 use std::time::{Duration, Instant};
 
@@ -81,7 +79,7 @@ impl Pool {
         if !std::mem::take(&mut balancer.queue.storm.may_be_missed) {
             return;
         }
-        let of_it = |lane: &super::lane::Lane| lane.balancer() == id && lane.open && lane.direct;
+        let of_it = |lane: &Lane| lane.balancer() == id && lane.open && lane.direct;
         let waits = self.lanes.iter().filter(|(_, lane)| of_it(lane)).take(waiting as usize);
         for (&lane, _) in waits {
             self.outbox.push_back(Output::Wake { lane });
@@ -90,7 +88,7 @@ impl Pool {
 
     /// Workers keep up again: those that do not shut their open credits have them no longer.
     pub(super) fn end_direct(&mut self, now: Instant, id: BalancerId) {
-        let of_it = |lane: &super::lane::Lane| lane.balancer() == id && lane.open && lane.direct;
+        let of_it = |lane: &Lane| lane.balancer() == id && lane.open && lane.direct;
         let ended: Vec<LaneId> =
             self.lanes.iter().filter(|(_, lane)| of_it(lane)).map(|(id, _)| *id).collect();
         for lane_id in ended {
@@ -109,9 +107,8 @@ impl Pool {
 
     /// It begins here and now, if traffic has been steady, and everybody can wait at the queue itself.
     pub(super) fn steady_begins(&mut self, now: Instant, id: BalancerId) -> bool {
-        let is_due = |balancer: &super::balancer::Balancer| {
-            balancer.queue.steady.is_due(&self.settings) && balancer.held() == 0
-        };
+        let is_due =
+            |balancer: &Balancer| balancer.queue.steady.is_due(&self.settings) && balancer.held() == 0;
         if !self.balancers.get(&id).is_some_and(is_due) || !self.open_fits() || !self.all_may_watch(id) {
             return false;
         }
@@ -130,7 +127,7 @@ impl Pool {
                 if !(lane.credit && lane.may_open && lane.may_watch) || lane.one_by_one || lane.rests {
                     return false;
                 }
-            } else if is_out(lane) {
+            } else if lane.is_out() {
                 return false;
             }
         }

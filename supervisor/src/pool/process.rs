@@ -1,18 +1,17 @@
 //! One process of a slot: its state, what it carries and how it is, and which part it plays in its slot. It sends nothing and
 //! counts no other process: what follows from an event is told as an `Effect`.
 
-use super::boot::Boot;
-use super::booting::Booting;
+use super::boot::{Boot, Booting};
 use super::deadlines::after;
+use super::event::{Effect, Event};
 use super::lane::Eligibility;
 use super::load::Load;
 use super::recycle::Recycle;
-use super::self_report::SelfReport;
 use super::slot::Slot;
-use super::state::{Effect, Event, Next, Reason, State, Stop};
 use super::suspicion::Health;
 use super::transition::transition;
-use super::{Deadline, Settings, Then, Timer};
+use super::trust::SelfReport;
+use super::{Deadline, Next, Reason, Settings, State, Stop, Then, Timer};
 use crate::ids::WorkerId;
 use std::time::Instant;
 

@@ -1,7 +1,6 @@
-//! What a balancer that works by credit knows of the queue of its socket. Plain data.
+//! What a balancer that works by credit knows of the queue of its socket, and of how evenly workers take from it. Plain data.
 
 use super::Deadline;
-use super::spread::Spread;
 use super::steady::Steady;
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,10 @@ pub(super) const LATE: Duration = Duration::from_millis(1);
 pub(super) const FRESH: Duration = Duration::from_micros(500);
 /// Open credits are not given for a queue shorter than this, but in a storm.
 pub(super) const DEEP: u32 = 2;
+
+/// How often those with open credits are compared, and how long a rest lasts: whoever looks on from outside sees a worker that sleeps
+/// while connections wait, and after 5 ms has to take it for one that was forgotten.
+pub(super) const LOOK: Duration = Duration::from_millis(3);
 
 /// What a balancer that works by credit knows of its queue.
 #[derive(Clone, Copy, Debug, Default)]
@@ -52,4 +55,16 @@ impl StormState {
     pub(super) fn right_ended(&mut self) {
         self.may_be_missed = true;
     }
+}
+
+/// The comparison of the lanes of one balancer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spread {
+    pub(super) next: Option<Deadline>,
+    /// How many waited in the queue at the last one.
+    pub(super) waiting: u32,
+    /// Rests in a row that were of no use.
+    pub(super) useless: u32,
+    /// So many comparisons have no consequence.
+    pub(super) skip: u32,
 }

@@ -1,16 +1,14 @@
 //! The part of the pool that hears how many wait in the queue of a balancer's socket, and gives credits for those that nobody covers. It
 //! orders the looks at the queue and reads none itself.
 
-use super::covered::{covered, is_late};
+use super::covered::{Covered, is_late};
 use super::deadlines::after;
-use super::lane::{Lane, LaneState};
-use super::pool::Pool;
-use super::queue::{DEEP, LATE};
-use super::socket::BalancerState;
-use super::spread::LOOK;
-use super::{Deadline, Output, Policy, Route, Timer};
+use super::lane::LaneState;
+use super::queue::{DEEP, LATE, LOOK};
+use super::{BalancerState, Deadline, Lane, Output, Policy, Pool, Route, Timer};
 use crate::ids::{BalancerId, LaneId};
 use std::time::{Duration, Instant};
+
 /// Unless its thread has been woken and has yet to get a processor, for so long at most: another's would have to wait for one, too.
 const WOKEN: Duration = Duration::from_millis(20);
 
@@ -26,10 +24,10 @@ impl Pool {
         if !self.wants_queue(id) {
             return;
         }
-        let mut covered = covered(now, id, &self.lanes);
+        let mut covered = Covered::of(now, id, &self.lanes);
         if covered.opened + covered.rests > 0 {
             self.spread(now, id, waiting);
-            covered = super::covered::covered(now, id, &self.lanes);
+            covered = Covered::of(now, id, &self.lanes);
         }
         if covered.is_any_late && waiting > 0 {
             self.count_late(now, id);

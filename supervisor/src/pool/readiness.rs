@@ -1,12 +1,11 @@
 //! When a process is ready, or counts as booted: what it says of itself, and what is seen of it while it starts. It reads no /proc: it
 //! orders looks, and judges what they found.
 
-use super::booting::LOOK;
+use super::boot::LOOK;
 use super::deadlines::after;
-use super::pool::Pool;
+use super::event::Event;
 use super::process::Process;
-use super::state::{Event, State};
-use super::{Activity, Deadline, Note, Output, Settings, Timer};
+use super::{Activity, Deadline, Note, Output, Pool, Settings, State, Timer};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 

@@ -1,21 +1,10 @@
 //! What one process has been through, and when that is enough: too much memory, its time, or its connections. It stops nothing.
 
 use super::deadlines::after;
-use super::footprint::{Excess, Footprint, Measure};
-use super::{Deadline, Settings};
+use super::footprint::{Excess, Footprint};
+use super::{Deadline, RecycleReason, Settings};
 use crate::ids::WorkerId;
-use std::time::{Duration, Instant};
-
-/// Why a process is to be replaced though it works.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RecycleReason {
-    /// It has held more than the limit, in bytes, in each of the last samples, and holds so many by this measure.
-    Memory { bytes: u64, limit: u64, measure: Measure },
-    /// It has lived for so long.
-    Lifetime { after: Duration },
-    /// It was given so many connections.
-    Connections { given: u64 },
-}
+use std::time::Instant;
 
 /// What one process has been through.
 #[derive(Clone, Copy, Debug, Default)]

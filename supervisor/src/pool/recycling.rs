@@ -3,9 +3,8 @@
 
 use super::deadlines::after;
 use super::footprint::{Excess, Spared};
-use super::pool::Pool;
 use super::process::Process;
-use super::{Deadline, Note, Output, RecycleReason, Timer};
+use super::{Deadline, Note, Output, Pool, RecycleReason, Timer};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 

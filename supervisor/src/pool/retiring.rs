@@ -1,11 +1,10 @@
 //! The part of the pool that knows which processes retire: another has their place, and they only have to end. They need no boot
 //! slot and are not started again. What becomes of them is in the table like what becomes of others.
 
+use super::event::Event;
 use super::follow::Cause;
-use super::pool::Pool;
 use super::process::Process;
-use super::state::{Event, State};
-use super::{Exit, Signal};
+use super::{Exit, Pool, Signal, State};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 

@@ -2,11 +2,10 @@
 //! slot; only then does the old process drain. Any failure ends the rollout and leaves the old ones at work.
 
 use super::deadlines::after;
-use super::pool::{Phase, Pool};
+use super::event::Event;
 use super::process::{Process, Role};
-use super::rollout::{Purpose, Reloaded, Rollout, Stage, Step};
-use super::state::{Event, Reason, State};
-use super::{Deadline, Next, Note, Output, Timer};
+use super::rollout::{Rollout, Stage, Step};
+use super::{Deadline, Next, Note, Output, Phase, Pool, Purpose, Reason, Reloaded, State, Timer};
 use crate::ids::WorkerId;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

@@ -1,10 +1,9 @@
-//! A rollout under way, what it is for and how it can end. Plain data; `rolling` moves it on.
+//! A rollout under way: which slots it is for, and how far each of them is. Plain data; `rolling` moves it on.
 
 use super::boot::Wanted;
-use super::{Deadline, Exit, RecycleReason};
+use super::{Deadline, Failed, Progress, Purpose};
 use crate::ids::{BalancerId, WorkerId};
 use std::collections::VecDeque;
-use std::time::Duration;
 
 /// A rollout under way.
 #[derive(Clone, Debug)]
@@ -24,47 +23,6 @@ pub(crate) struct Rollout {
     pub(super) failed: Option<Failed>,
     /// The shell can spawn the version.
     pub(super) prepared: bool,
-}
-
-/// What a rollout is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// Somebody asked, and is told of the end under this number.
-    Reload { ticket: u64 },
-    /// A reload failed in this way, and those that it had replaced go back.
-    Rollback { ticket: u64, failed: Failed },
-    /// The process of this slot has served for long enough.
-    Replace { slot: u32, reason: RecycleReason },
-}
-
-/// Why a rollout failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Failed {
-    /// The new process ended.
-    Exited { worker: WorkerId, exit: Exit },
-    /// It was not ready in time.
-    NotReady { worker: WorkerId, after: Duration },
-    /// It hung.
-    Hung { worker: WorkerId },
-    /// No process came of the order to spawn.
-    NotSpawned { worker: WorkerId, error: String },
-    /// The new version cannot be run at all.
-    Unfit { error: String },
-    /// Somebody ended it.
-    Aborted,
-}
-
-/// How a reload ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Reloaded {
-    /// So many workers have a new process. On the addresses in `dropped` the old ones listened, and nobody does now.
-    Done { workers: u32, dropped: Vec<BalancerId> },
-    /// It stopped; so many workers had a new process by then, and have it still unless they were `rolled_back`.
-    Failed { failed: Failed, replaced: u32, rolled_back: bool },
-    /// A newer one took its place before it was done.
-    Superseded,
-    /// The cluster stops, or does not run.
-    Stopped,
 }
 
 #[derive(Clone, Debug)]
@@ -89,16 +47,6 @@ pub(super) enum Stage {
     Proving(Deadline),
     /// It has the slot, and the old one drains.
     Draining(WorkerId),
-}
-
-/// How many slots have their new process, are getting it, and wait for their turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Progress {
-    pub done: usize,
-    pub under_way: usize,
-    pub waiting: usize,
-    /// Of those that are done, how many have their old process too, which has yet to finish what it has.
-    pub draining: usize,
 }
 
 impl Step {

@@ -1,10 +1,9 @@
 //! The part of the pool that changes how many workers there are. Slots stay contiguous: they come and go at the end.
 
-use super::pool::{Phase, Pool};
+use super::event::Event;
 use super::process::{Process, Role};
 use super::slot::Slot;
-use super::state::Event;
-use super::{Change, Note, Output};
+use super::{Change, Note, Output, Phase, Pool};
 use crate::ids::WorkerId;
 use std::time::Instant;
 

@@ -1,9 +1,8 @@
 //! Lanes that several processes of a worker came by, as the children of a preforking server do: each gets one of its own,
 //! and the shared one is left to whoever may still receive from it. It tells no process from another.
 
-use super::lane::{Eligibility, Lane, LaneState};
-use super::pool::Pool;
-use super::{Finding, Note, Output, Timer};
+use super::lane::{Eligibility, LaneState};
+use super::{Finding, Lane, Note, Output, Pool, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::Instant;
 

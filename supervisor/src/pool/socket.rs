@@ -1,4 +1,4 @@
-//! Where the listening socket of a balancer is in its life. Plain data.
+//! The listening socket of a balancer: where it is in its life, and how connections reach workers from it. Plain data.
 
 use std::time::Instant;
 
@@ -25,4 +25,15 @@ pub(crate) enum BalancerState {
     Running,
     /// The cluster stops: it accepts nothing more.
     Stopping,
+}
+
+/// How connections reach the workers of a balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// The shell accepts them, and hands each to a lane.
+    Handoff,
+    /// The queue of its socket can be seen, and workers may accept from it by themselves, on credit.
+    Credit,
+    /// Workers accept from listening sockets without asking. The core only says who is in the rotation, by `Steer`.
+    Kernel,
 }

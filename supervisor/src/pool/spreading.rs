@@ -1,11 +1,10 @@
 //! Evens out what workers take while all have open credits: who is far ahead rests for a moment, or waits behind the others. It
 //! costs no rate, because a rest ends at once where the others do not get the queue shorter without it.
 
-use super::Output;
 use super::deadlines::after;
-use super::lane::Lane;
-use super::pool::Pool;
-use super::spread::{LOOK, Spread, Storm};
+use super::lane::Storm;
+use super::queue::{LOOK, Spread};
+use super::{Lane, Output, Pool};
 use crate::ids::{BalancerId, LaneId};
 use std::time::Instant;
 

@@ -1,9 +1,10 @@
 //! The rules by which a process is drained, told to stop and killed: what its state is, and what is to be done. They perform nothing.
 
 use super::deadlines::after;
-use super::state::{Effect, Next, Reason, State, Stop};
-use super::{Settings, Signal};
+use super::event::Effect;
+use super::{Next, Reason, Settings, Signal, State, Stop};
 use std::time::{Duration, Instant};
+
 /// Told to stop now, by the stop signal or, where there is no time for it, the kill signal.
 pub(super) fn asked(now: Instant, next: Next, timeout: Option<Duration>) -> Stop {
     let at_once = timeout == Some(Duration::ZERO);

@@ -1,11 +1,10 @@
 //! Processes that start beside the one whose slot they are to take. Until they have it they are nobody's restart: one that
 //! ends is not started again.
 
+use super::event::{Effect, Event};
 use super::follow::Cause;
-use super::pool::Pool;
 use super::process::{Process, Role};
-use super::state::{Effect, Event, State};
-use super::{Change, Output, Then};
+use super::{Change, Lane, Output, Pool, State, Then};
 use crate::ids::{BalancerId, WorkerId};
 use std::time::Instant;
 
@@ -76,6 +75,6 @@ impl Pool {
 
     /// The addresses on which the process listens.
     pub(super) fn served_by(&self, id: WorkerId) -> impl Iterator<Item = BalancerId> {
-        self.lanes.values().filter(move |lane| lane.worker() == id).map(super::Lane::balancer)
+        self.lanes.values().filter(move |lane| lane.worker() == id).map(Lane::balancer)
     }
 }

@@ -1,9 +1,9 @@
 //! How many workers may be out of rotation as suspects at once: where most lag, the machine or something that all depend
 //! on is slow, and nobody is to blame. It takes nobody out.
 
-use super::lane::{Eligibility, Lane, LaneState};
-use super::pool::Pool;
+use super::lane::{Eligibility, LaneState};
 use super::process::Process;
+use super::{Lane, Pool};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 

@@ -1,11 +1,10 @@
 //! What comes due for processes, and the earliest moment of all that the pool waits for. It reads no clock.
 
 use super::deadlines::Deadlines;
+use super::event::Event;
 use super::follow::Cause;
-use super::pool::Pool;
 use super::process::Process;
-use super::state::Event;
-use super::{BootEnd, Note, Output, Timer};
+use super::{BootEnd, Note, Output, Pool, Timer};
 use crate::ids::WorkerId;
 use std::time::Instant;
 

@@ -1,10 +1,9 @@
 //! The part of the pool that knows connections that the shell holds, and lanes that are counted: what may be dispatched where, and which
 //! lanes are not moving. It touches no connection: it names them.
 
-use super::balancer::{Balancer, Held, Pumped};
-use super::lane::{Count, Eligibility, GaveBack, Lane, LaneState};
-use super::pool::Pool;
-use super::{Deadline, LaneStatus, Note, Output, Timer};
+use super::balancer::{Held, Pumped};
+use super::lane::{Count, Eligibility, GaveBack, LaneState};
+use super::{Balancer, Deadline, Lane, LaneStatus, Note, Output, Pool, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::ops::Bound;
 use std::time::Instant;
@@ -262,5 +261,12 @@ impl Pool {
 
     fn rotates(&self, balancer: BalancerId) -> bool {
         self.balancers.get(&balancer).is_some_and(|balancer| !balancer.rotation.is_empty())
+    }
+
+    /// So many wait at the socket of the lane, for its worker alone.
+    pub(super) fn queued_at(&mut self, id: LaneId, waiting: u32) {
+        if let Some(lane) = self.lanes.get_mut(&id).filter(|_| waiting > 0) {
+            lane.is_waited_at();
+        }
     }
 }

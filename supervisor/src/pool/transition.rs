@@ -2,9 +2,9 @@
 //! the effect of a cell is told.
 
 use super::deadlines::after;
-use super::state::{Effect, Event, Next, Reason, State, Stop};
+use super::event::{Effect, Event};
 use super::stop_rules::{after_stop, asked, asked_to_drain, cut, debugged, forced, killed, leave, signalled};
-use super::{Settings, Signal};
+use super::{Next, Reason, Settings, Signal, State, Stop};
 use std::time::Instant;
 
 /// The table. Each cell is written down, so that a new state or event does not compile until it has been thought of.

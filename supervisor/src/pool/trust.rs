@@ -1,7 +1,24 @@
-//! Whose word counts for a worker: that of its own processes, whoever they run as, and of processes that nobody can place
-//! only if they run as somebody who could do the worker any harm anyway. It asks the system nothing.
+//! What a process has said of itself, and whose word counts for a worker: that of its own processes, whoever they run as, and of processes
+//! that nobody can place only if they run as somebody who could do the worker any harm anyway. It asks the system nothing.
 
+use super::Deadline;
 use crate::ids::WorkerId;
+
+/// What a process has announced.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SelfReport {
+    /// It is about to end.
+    pub(super) stopping: bool,
+    /// It will be ready by then.
+    pub(super) extended: Option<Deadline>,
+}
+
+impl SelfReport {
+    /// When it must be ready: at `limit`, or later if it has said so.
+    pub(super) fn start_by(&self, limit: Deadline) -> Deadline {
+        self.extended.map_or(limit, |extended| limit.max(extended))
+    }
+}
 
 /// Where a process stands in the tree of processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -85,4 +85,10 @@ impl Lane {
     pub(in crate::pool) fn keeps_void(&self) -> bool {
         matches!(self.state, LaneState::Suspect | LaneState::Left)
     }
+
+    /// It is out of rotation because of its worker's lag, or because nothing is taken from it; but for that it would be in.
+    pub(in crate::pool) fn is_out(&self) -> bool {
+        self.eligibility == Eligibility::Suspect
+            || self.eligibility == Eligibility::Open && self.state == LaneState::Suspect
+    }
 }

@@ -1,7 +1,7 @@
 //! Every cell of the worker's table: for each state the cells that change or tell something, and that all others do not.
 
+use crate::pool::event::{Effect, Event};
 use crate::pool::sim::{ms, settings};
-use crate::pool::state::{Effect, Event};
 use crate::pool::transition::transition;
 use crate::pool::{Next, Reason, Settings, Signal, State, Stop};
 use crate::settings::Drain;

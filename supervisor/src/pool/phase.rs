@@ -1,7 +1,20 @@
-//! How far the stop of a cluster is that still serves, and how long it may take: the address stays open for a while, then takes in only
-//! what was on its way, and then the workers drain. Plain data.
+//! Where the cluster is in its life, and how far its stop is while workers still serve: the address stays open for a while, then takes in
+//! only what was on its way, and then the workers drain. Plain data.
 
-use super::Deadline;
+use super::{Deadline, Outcome};
+
+/// Where the cluster is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Not started.
+    Idle,
+    /// Every worker is to run.
+    Serving,
+    /// No worker is to run, some still do.
+    Stopping,
+    /// At rest for good.
+    Done(Outcome),
+}
 
 /// How far the stop is, and when it ends at the latest.
 #[derive(Clone, Copy, Debug)]

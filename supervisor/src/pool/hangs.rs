@@ -1,65 +1,16 @@
-//! The part of the pool that judges health: who is a suspect for its lag, who is examined, and who hangs and is replaced.
-//! It looks at no process: it is told what was found.
+//! The part of the pool that judges who hangs: which suspects are examined, and who of them is replaced. It looks at no process: it is
+//! told what was found.
 
-use super::balancer::Balancer;
+use super::event::Event;
 use super::follow::Cause;
-use super::lane::Lane;
-use super::pool::{Phase, Pool};
 use super::process::Process;
-use super::state::{Event, State};
-use super::{Change, Command, Finding, Note, Output};
+use super::{Balancer, Command, Finding, Lane, Note, Output, Phase, Pool};
 use crate::ids::WorkerId;
 use std::time::{Duration, Instant};
 
 impl Pool {
-    /// The looks of this moment count for nothing.
-    pub(super) fn looked_late(&mut self, now: Instant) {
-        self.late = Some(now);
-    }
-
-    /// So long has the worker been away from its wait.
-    pub(super) fn lagged(&mut self, now: Instant, id: WorkerId, lag: Duration) {
-        let Some(limit) = self.settings.health.lag_limit else { return };
-        if self.late == Some(now) || !self.is_running(id) {
-            return;
-        }
-        let cordoned = self.is_cordoned(id);
-        let Some(worker) = self.processes.active_mut(id) else { return };
-        let further = worker.health.look(now, lag);
-        if cordoned {
-            return;
-        }
-        if lag >= limit {
-            worker.health.bad();
-            if !worker.health.is_suspect() && self.may_go_out(now, id) {
-                self.become_suspect(now, id, lag);
-            }
-        } else if further && let Some(after) = worker.health.good(now) {
-            self.starved = false;
-            self.note(Note::CaughtUp { worker: id, after });
-            self.update_eligibility(now, id);
-            self.tell_suspicion(id);
-            self.pump_all(now);
-        }
-        self.examine(now, id);
-    }
-
-    fn become_suspect(&mut self, now: Instant, id: WorkerId, lag: Duration) {
-        let wanted = self.lanes.values().any(|lane| lane.worker() == id && lane.is_wanted());
-        if let Some(worker) = self.processes.active_mut(id) {
-            worker.health.become_suspect(now);
-            if wanted {
-                worker.health.is_wanted();
-            }
-        }
-        self.note(Note::Lagging { worker: id, lag });
-        self.update_eligibility(now, id);
-        self.tell_suspicion(id);
-        self.pump_all(now);
-    }
-
     /// A suspect that takes too long even for one is looked at closely.
-    fn examine(&mut self, now: Instant, id: WorkerId) {
+    pub(super) fn examine(&mut self, now: Instant, id: WorkerId) {
         self.note_demand(id);
         if self.hangs_for(now, id).is_none() || self.starves_with(now, id) || !self.may_take_down() {
             return;
@@ -133,7 +84,7 @@ impl Pool {
     }
 
     /// No other worker is there to be given what this one is.
-    fn serves_alone(&self, id: WorkerId) -> bool {
+    pub(super) fn serves_alone(&self, id: WorkerId) -> bool {
         let serves = |worker: &Process| {
             worker.is_running()
                 && !self.is_cordoned(worker.id())
@@ -141,18 +92,6 @@ impl Pool {
         };
         let mut serving = self.processes.active_ones().filter(|worker| serves(worker)).map(Process::id);
         serving.next() == Some(id) && serving.next().is_none()
-    }
-
-    /// The shell is to tell of the worker at each look, be its lag zero: it is a suspect, or lagged when it was last told
-    /// of, or it serves alone and has taken nothing for too long.
-    pub(crate) fn is_in_question(&self, now: Instant, id: WorkerId) -> bool {
-        let idle = |lane: &Lane| lane.idle_for(now) >= self.settings.health.lag_limit;
-        let lagged = |worker: &Process| self.lags(worker.health.lag());
-        self.is_suspect(id)
-            || self.processes.active(id).is_some_and(lagged)
-            || self.settings.health.lag_limit.is_some()
-                && self.lanes.values().any(|lane| lane.worker() == id && idle(lane))
-                && self.serves_alone(id)
     }
 
     fn is_wanted(&self, id: WorkerId) -> bool {
@@ -207,22 +146,5 @@ impl Pool {
     fn may_take_down(&self) -> bool {
         let down = self.processes.currents().filter(|process| process.health.replacing).count();
         down < self.settings.health.max_unavailable(self.settings.workers) as usize
-    }
-
-    /// Tells the shell whether the worker is a suspect, if it takes it to be otherwise.
-    pub(super) fn tell_suspicion(&mut self, id: WorkerId) {
-        let Some(worker) = self.processes.active(id) else { return };
-        let (told, suspect) = (worker.health.told, self.is_out(worker));
-        if told != suspect {
-            if let Some(worker) = self.processes.active_mut(id) {
-                worker.health.told = suspect;
-                worker.health.asked &= suspect;
-            }
-            self.outbox.push_back(Output::Changed(Change::Suspect { worker: id, suspect }));
-        }
-    }
-
-    fn is_running(&self, id: WorkerId) -> bool {
-        self.processes.active(id).is_some_and(|worker| matches!(worker.state(), State::Running { .. }))
     }
 }

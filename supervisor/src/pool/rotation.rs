@@ -1,12 +1,12 @@
-//! The part of the pool that decides whether a worker's lanes are in rotation: by its state, its cordon and how many connections it has.
-//! What waits in lanes that leave is taken back.
+//! The part of the pool that decides whether a worker's lanes are in rotation: by its state, its cordon and how many connections it has. What
+//! waits in lanes that leave is taken back, and the shell is told where the kernel chooses by the rotation. It gives out nothing.
 
-use super::lane::{Eligibility, Lane, LaneState};
-use super::pool::{Phase, Pool};
+use super::lane::{Eligibility, LaneState};
 use super::process::Process;
-use super::{Output, Timer};
+use super::{Lane, Output, Phase, Pool, Route, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use std::time::Instant;
+
 impl Pool {
     /// The slot of this process gets no connections because somebody said so.
     pub(super) fn is_cordoned(&self, id: WorkerId) -> bool {
@@ -114,6 +114,21 @@ impl Pool {
                 lane.state = LaneState::Ready;
             }
             outbox.push_back(Output::TakeBack { lane: id });
+        }
+    }
+
+    /// The shell is told of rotations that have changed, once for all that has happened in one input.
+    pub(super) fn tell_steering(&mut self) {
+        for (&id, balancer) in
+            self.balancers.iter_mut().filter(|(_, balancer)| balancer.route() == Route::Kernel)
+        {
+            if std::mem::take(&mut balancer.has_changed) {
+                #[cfg(any(test, debug_assertions))]
+                {
+                    balancer.told = balancer.rotation().collect();
+                }
+                self.outbox.push_back(Output::Steer { balancer: id });
+            }
         }
     }
 }
