@@ -1,15 +1,15 @@
 //! The pool: what is known of the cluster, and where each input goes.
 //! It performs no IO and reads no clock; the contract is in the parent module.
 
-use super::balancer::Held;
-use super::boot::Refusals;
-use super::deadlines::Deadlines;
-use super::lane::Lanes;
-use super::phase::Closing;
-use super::process::{Process, Role};
-use super::processes::Processes;
-use super::rollout::Rollout;
-use super::slot::Slot;
+use super::balancers::balancer::Held;
+use super::lanes::lane::Lanes;
+use super::vitals::boot::Refusals;
+use super::vocabulary::deadlines::Deadlines;
+use super::vocabulary::phase::Closing;
+use super::workers::process::{Process, Role};
+use super::workers::processes::Processes;
+use super::workers::rollout::Rollout;
+use super::workers::slot::Slot;
 use super::{Balancer, Deadline, Input, Note, Outcome, Output, Phase, Settings};
 use crate::ids::BalancerId;
 use std::collections::{BTreeMap, VecDeque};

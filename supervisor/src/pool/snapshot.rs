@@ -1,6 +1,7 @@
 //! What can be read of the pool without changing it: workers, lanes, balancers and counts of them.
 
-use super::{Balancer, Lane, Phase, Pool, Settings, State, Stop, Worker};
+use super::pool::Pool;
+use super::{Balancer, Lane, Phase, Settings, State, Stop, Worker};
 #[cfg(test)]
 use super::{BalancerState, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};

@@ -1,8 +1,8 @@
 //! Every cell of the worker's table: for each state the cells that change or tell something, and that all others do not.
 
-use crate::pool::event::{Effect, Event};
 use crate::pool::sim::{ms, settings};
-use crate::pool::transition::transition;
+use crate::pool::workers::event::{Effect, Event};
+use crate::pool::workers::transition::transition;
 use crate::pool::{Next, Reason, Settings, Signal, State, Stop};
 use crate::settings::Drain;
 use std::time::{Duration, Instant};
