@@ -58,11 +58,11 @@ mod pool;
 /// A shared address, its rotation and its queue.
 mod balancers;
 
-/// A lane, and what may wait in it.
-mod lanes;
-
 /// Slots, processes and the table of their states.
 mod workers;
+
+/// A lane, and what may wait in it.
+mod lanes;
 
 /// What is known of one process.
 mod vitals;

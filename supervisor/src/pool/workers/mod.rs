@@ -1,5 +1,5 @@
-//! Slots, the processes that have them, the table of their states, and the rollout that replaces them. It knows no lane and no balancer, and
-//! orders nothing.
+//! Slots, the processes that have them, the table of their states, and the rollout that replaces them. It knows of lanes only whether a
+//! process may have them in rotation, and orders nothing.
 
 mod backoff;
 pub(super) mod event;
