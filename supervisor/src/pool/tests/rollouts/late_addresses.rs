@@ -1,6 +1,6 @@
 //! A new process that opens an address long after its first: the old one serves it meanwhile, and what is dropped is said.
 
-use super::rollouts::{reload, rolling, successor};
+use super::rolling::{reload, rolling, successor};
 use crate::ids::BalancerId;
 use crate::pool::sim::{Sim, ms, with};
 use crate::pool::{Input, Note, Reloaded, Settings};

@@ -1,8 +1,8 @@
 //! Workers that wait at the queue itself: how long they do, and who is woken where the kernel may have woken the wrong one.
 
-use super::super::Output;
-use super::super::sim::{Sim, settings};
 use crate::ids::{BalancerId, LaneId};
+use crate::pool::Output;
+use crate::pool::sim::{Sim, settings};
 use std::time::Duration;
 
 fn ms(milliseconds: u64) -> Duration {

@@ -75,7 +75,7 @@ impl Wishes {
 }
 
 proptest! {
-    #![proptest_config(super::random::config())]
+    #![proptest_config(super::histories::config())]
 
     #[test]
     fn in_the_end_everybody_is_as_they_were_told_to_be(

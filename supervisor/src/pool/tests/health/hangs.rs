@@ -2,12 +2,10 @@
 
 use crate::ids::{BalancerId, WorkerId};
 use crate::pool::sim::{Sim, ms, settings, with};
-use crate::pool::{
-    Change, Command, Exit, Finding, Input, Note, Outcome, Output, Reason, Settings, State, Then,
-};
+use crate::pool::{Change, Exit, Finding, Input, Note, Output, Settings, State, Then};
 
 /// Workers of which the first takes nothing more, from the moment it was given a connection until its lag is this.
-fn hanging(settings: Settings, lag: u64) -> (Sim, BalancerId, WorkerId) {
+pub(super) fn hanging(settings: Settings, lag: u64) -> (Sim, BalancerId, WorkerId) {
     let (mut sim, balancer, _) = Sim::serving(settings);
     sim.advance(ms(20_000));
     sim.connect(balancer);
@@ -17,7 +15,7 @@ fn hanging(settings: Settings, lag: u64) -> (Sim, BalancerId, WorkerId) {
 }
 
 /// The lag of these grows to this, with a look every fifth of a second, while all others take what they get.
-fn lags(sim: &mut Sim, slots: &[usize], lag: u64) {
+pub(super) fn lags(sim: &mut Sim, slots: &[usize], lag: u64) {
     for step in 1..=lag / 200 {
         sim.advance(ms(200));
         let lagging: Vec<_> = slots.iter().map(|slot| sim.worker(*slot)).collect();
@@ -32,7 +30,7 @@ fn lags(sim: &mut Sim, slots: &[usize], lag: u64) {
     }
 }
 
-fn hung(sim: &Sim) -> Vec<WorkerId> {
+pub(super) fn hung(sim: &Sim) -> Vec<WorkerId> {
     let hung = sim.notes.iter().filter_map(|note| match note {
         Note::Hung { worker, .. } => Some(*worker),
         _ => None,
@@ -40,7 +38,7 @@ fn hung(sim: &Sim) -> Vec<WorkerId> {
     hung.collect()
 }
 
-fn examined(sim: &mut Sim) -> usize {
+pub(super) fn examined(sim: &mut Sim) -> usize {
     sim.take_orders().iter().filter(|order| matches!(order, Output::Examine { .. })).count()
 }
 
@@ -153,76 +151,6 @@ fn a_stuck_lane_is_enough() {
 }
 
 #[test]
-fn when_everybody_looks_hung_it_is_the_machine() {
-    let (mut sim, balancer, _) = Sim::serving(settings(2));
-    (0..2).for_each(|_| sim.connect(balancer));
-    lags(&mut sim, &[0, 1], 40_000);
-    let starved =
-        |sim: &Sim| sim.notes.iter().filter(|note| matches!(note, Note::Starved { workers: 2 })).count();
-    assert_eq!((hung(&sim), starved(&sim), examined(&mut sim)), (vec![], 1, 0));
-    // The other one keeps up again.
-    for lag in [40_200, 40_400, 40_600, 40_800, 41_000, 41_200] {
-        sim.advance(ms(200));
-        sim.take_orders();
-        for lane in sim.lanes.keys().copied().skip(1).collect::<Vec<_>>() {
-            while sim.take(lane).is_some() {}
-        }
-        sim.look(&[(0, lag)]);
-    }
-    assert_eq!((hung(&sim).len(), starved(&sim)), (1, 1));
-}
-
-#[test]
-fn one_that_serves_alone_stays_in_until_it_is_found_to_hang() {
-    use Finding::{Blocked, Busy, Lock, Starved, Stopped, Unknown};
-    for (finding, expected) in [(Busy, 1), (Stopped, 1), (Lock, 1), (Starved, 0), (Blocked, 0), (Unknown, 0)]
-    {
-        let (mut sim, balancer, old) = hanging(settings(1), 29_800);
-        sim.finding = finding;
-        assert_eq!((hung(&sim).len(), sim.pool.is_suspect(old)), (0, false));
-        assert!(sim.pool.is_in_question(sim.now, old));
-        sim.advance(ms(200));
-        sim.input(Input::Late);
-        sim.look(&[(0, 30_000)]);
-        assert_eq!(hung(&sim), [], "{finding:?}: the supervisor was late itself");
-        sim.advance(ms(200));
-        sim.look(&[(0, 30_200)]);
-        assert_eq!(hung(&sim).len(), expected, "{finding:?}");
-        assert!(!sim.notes.iter().any(|note| matches!(note, Note::Starved { .. })), "{finding:?}");
-        if expected == 1 {
-            // Who waited for the one before is served by the next.
-            assert!(matches!(sim.slot(0).state(), State::Starting { .. }));
-            sim.take_orders();
-            let lane = sim.listen(0, balancer);
-            assert!(sim.take(lane).is_some());
-        }
-    }
-}
-
-#[test]
-fn one_that_serves_alone_and_is_stopped_in_its_wait_is_found_by_its_lane() {
-    let (mut sim, balancer, lanes) = Sim::serving(settings(2));
-    sim.finding = Finding::Stopped;
-    // Nobody but one that is cordoned could take over.
-    sim.command(1, Command::Cordon);
-    let old = sim.worker(0);
-    sim.advance(ms(40_000));
-    sim.look(&[(0, 0)]);
-    assert!(!sim.pool.is_in_question(sim.now, old), "nobody waits");
-    sim.connect(balancer);
-    for _ in 0..149 {
-        sim.advance(ms(200));
-        sim.look(&[(0, 0)]);
-    }
-    assert_eq!((hung(&sim), examined(&mut sim)), (vec![], 0));
-    assert!(sim.pool.is_in_question(sim.now, old));
-    sim.advance(ms(200));
-    sim.look(&[(0, 0)]);
-    assert_eq!(hung(&sim), [old]);
-    assert!(sim.pool.lane(lanes[0]).is_none());
-}
-
-#[test]
 fn one_at_a_time_is_taken_down() {
     let (mut sim, balancer, _) = Sim::serving(settings(5));
     sim.advance(ms(20_000));
@@ -301,84 +229,6 @@ fn a_late_look_and_an_answer_nobody_asked_for_take_nobody_down() {
     }
     sim.input(answer());
     assert_eq!(hung(&sim), []);
-}
-
-#[test]
-fn the_budget_counts_it_and_the_back_off_too() {
-    let (sim, _, worker) = hanging(with(settings(2), |s| s.restart.respawn = 0), 30_000);
-    assert!(matches!(
-        sim.notes.iter().find(|note| matches!(note, Note::Hung { .. })),
-        Some(Note::Hung { retry_in: None, .. })
-    ));
-    assert!(matches!(sim.slot(0).state(), State::Standby { due: None, reason: Reason::BudgetSpent }));
-    let spent = |note: &Note| matches!(note, Note::Exited { worker: by, then: Then::BudgetSpent, .. } if *by == worker);
-    assert!(sim.notes.iter().any(spent), "{:?}", sim.notes);
-    // An early end waits like any other.
-    let quick = with(settings(2), |s| s.restart.min_uptime = ms(100_000));
-    let (mut sim, _, worker) = hanging(quick, 30_000);
-    assert!(matches!(sim.slot(0).state(), State::Standby { due: Some(_), .. }));
-    sim.advance(ms(200));
-    assert_eq!(sim.worker(0).incarnation, worker.incarnation + 1);
-}
-
-#[test]
-fn who_leaves_is_reached_by_every_end() {
-    let leaving = || {
-        let (mut sim, _, _) = hanging(settings(3), 29_800);
-        sim.polite = false;
-        sim.advance(ms(200));
-        sim.look(&[(0, 30_000)]);
-        assert_eq!(sim.pool.retiring().count(), 1);
-        sim.take_orders();
-        sim.take_notes();
-        sim
-    };
-    let mut sim = leaving();
-    sim.command(0, Command::ForceStop);
-    assert!(sim.pool.retiring().next().is_none() && !sim.slot(0).is_live());
-
-    let mut sim = leaving();
-    sim.input(Input::Kill);
-    assert_eq!((sim.done, sim.alive.len()), (Some(Outcome::Stopped), 0));
-
-    // A cluster at rest but for one that leaves is not at rest.
-    let mut sim = leaving();
-    sim.input(Input::Stop);
-    for slot in 0..3 {
-        sim.exit(slot);
-    }
-    assert_eq!((sim.done, sim.pool.count_active_workers()), (None, 0));
-    sim.advance(ms(2_000));
-    assert_eq!(sim.done, Some(Outcome::Stopped));
-    assert!(sim.alive.is_empty() && !sim.step());
-
-    // A slot that is scaled away is there until it has left.
-    let mut sim = leaving();
-    sim.input(Input::Scale { workers: 2 });
-    sim.input(Input::Scale { workers: 1 });
-    sim.exit(1);
-    sim.exit(2);
-    assert_eq!(sim.pool.count_workers(), 1);
-    sim.input(Input::Kill);
-    assert_eq!(sim.done, Some(Outcome::Stopped));
-}
-
-#[test]
-fn a_slot_that_is_scaled_away_stays_until_who_leaves_it_is_gone() {
-    let (mut sim, balancer, _) = Sim::serving(settings(3));
-    sim.advance(ms(20_000));
-    (0..3).for_each(|_| sim.connect(balancer));
-    sim.polite = false;
-    lags(&mut sim, &[2], 30_000);
-    assert_eq!(sim.pool.retiring().count(), 1);
-    sim.input(Input::Scale { workers: 2 });
-    sim.exit(2);
-    assert_eq!(sim.pool.count_workers(), 3);
-    sim.input(Input::Scale { workers: 3 });
-    sim.input(Input::Scale { workers: 2 });
-    sim.exit(2);
-    sim.advance(ms(2_000));
-    assert_eq!((sim.pool.count_workers(), sim.pool.retiring().count()), (2, 0));
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Steady traffic: when the kernel begins to wake workers by turns, what ends it, and who is not forgotten meanwhile.
 
-use super::super::sim::{Sim, settings};
-use super::super::{Command, Input, Output};
 use crate::ids::{BalancerId, LaneId};
+use crate::pool::sim::{Sim, settings};
+use crate::pool::{Command, Input, Output};
 use std::time::Duration;
 
 fn ms(milliseconds: u64) -> Duration {

@@ -1,7 +1,7 @@
 //! Credits where connections are counted: there are singles only, an unused one counts as a connection, and by
 //! `Policy::LeastConnections` who has fewest of both comes first.
 
-use super::credits::{accept_all, connect, has_single};
+use super::credit::{accept_all, connect, has_single};
 use crate::ids::{BalancerId, LaneId};
 use crate::pool::sim::{Sim, ms, settings, with};
 use crate::pool::{Command, Input, LaneStatus, Output, Policy, Settings};
