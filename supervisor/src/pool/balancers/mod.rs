@@ -1,5 +1,5 @@
-//! One shared address each: its rotation, its policy, what is held for it, and what is known of its queue. It reads lanes and processes, and
-//! changes the state of neither process nor cluster.
+//! One shared address each: its rotation, its policy, what is held for it and given out, and what is known of its queue. It owns no lane and
+//! decides nothing about workers.
 
 pub(super) mod admission;
 pub(super) mod balancer;
