@@ -5,6 +5,7 @@ mod circles;
 mod code;
 mod direction;
 mod manifest;
+mod modules;
 mod opening;
 mod paths;
 mod purity;
@@ -68,7 +69,7 @@ const RULES: &[Rule] = &[
         check: circles::check,
     },
     Rule {
-        name: "the rooms of io/ stand in an order",
+        name: "the rooms of io/ and of pool/ stand in an order",
         reason: "what is below can be read, tested and changed without what is above",
         check: rooms::check,
     },
