@@ -2,18 +2,18 @@
 //! the variable `CLUSTERMON_STEERING` of the supervisor: `program` (flow:program), `random` (flow:hash) or `shared` (flow:kernel).
 
 use harness::{
-    Answer, Cluster, Flow, Options, PATIENCE, Pid, Port, app_dir, c_program, cli, interpreter, is_alive,
-    pause, require, signal, wait_until,
+    Answer, Cluster, Flow, Options, PATIENCE, Pid, Port, app_dir, interpreter, is_alive, pause, require,
+    signal, wait_until,
 };
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-const LEVELS: [&str; 3] = ["program", "random", "shared"];
+pub(crate) const LEVELS: [&str; 3] = ["program", "random", "shared"];
 /// Those at which a worker can be left out.
 const STEERED: [&str; 2] = ["program", "random"];
 /// By the library, and by a seccomp filter as programs have it that the library cannot enter.
-const WAYS: [&str; 2] = ["--intercept preload", "--intercept seccomp"];
+pub(crate) const WAYS: [&str; 2] = ["--intercept preload", "--intercept seccomp"];
 /// Replaced without waiting, however young.
 const AT_ONCE: &str = "--min-uptime 1ms --restart-delay 1ms";
 const SOON: &str = "--min-healthy-time 50ms --idle-grace 300ms";
@@ -32,19 +32,23 @@ fn has(level: &str) -> bool {
 }
 
 /// Each level in each way of interception.
-fn each(levels: &[&'static str]) -> Vec<(&'static str, &'static str)> {
+pub(crate) fn each(levels: &[&'static str]) -> Vec<(&'static str, &'static str)> {
     levels.iter().flat_map(|level| WAYS.map(|way| (*level, way))).collect()
 }
 
 /// A cluster of python/datagrams.py.
-struct Served {
-    cluster: Cluster,
+pub(crate) struct Served {
+    pub(crate) cluster: Cluster,
     port: Port,
-    host: IpAddr,
+    pub(crate) host: IpAddr,
 }
 
 impl Served {
-    fn start(workers: usize, level: &str, change: impl FnOnce(Options) -> Options) -> Option<Self> {
+    pub(crate) fn start(
+        workers: usize,
+        level: &str,
+        change: impl FnOnce(Options) -> Options,
+    ) -> Option<Self> {
         Self::at("127.0.0.1", workers, level, change)
     }
 
@@ -65,7 +69,7 @@ impl Served {
         Some(Self { cluster, port, host })
     }
 
-    fn flow(&self) -> Flow {
+    pub(crate) fn flow(&self) -> Flow {
         Flow::to(SocketAddr::new(self.host, self.port.number()))
     }
 
@@ -91,7 +95,7 @@ impl Served {
     }
 
     /// Workers of so many flows that begin now.
-    fn ids_of_new(&self, count: usize) -> BTreeSet<String> {
+    pub(crate) fn ids_of_new(&self, count: usize) -> BTreeSet<String> {
         self.flows(count).iter_mut().map(|flow| flow.ask().id).collect()
     }
 }
@@ -134,24 +138,6 @@ impl Drop for EndOnDrop<'_> {
 fn wait_for_more(done: &AtomicUsize, count: usize) {
     let goal = done.load(Ordering::Relaxed) + count;
     wait_until("some more are answered", PATIENCE, || done.load(Ordering::Relaxed) >= goal);
-}
-
-#[test]
-fn without_being_asked_for_sockets_of_udp_are_left_alone() {
-    if !require("python3") {
-        return;
-    }
-    let port = Port::free();
-    let command = [interpreter("python3"), app_dir().join("python/datagrams.py").into_os_string()];
-    // A rule for TCP is none for UDP.
-    let options = Options::workers(2).env("UDP_PORT", port.number().to_string()).at_once();
-    let cluster = Cluster::start_command(&command, options.flags(&format!("--share *:{}", port.number())));
-    cluster.stdout().wait_for("bound 0");
-    cluster.stdout().wait_for("in use");
-    let mut flow = Flow::to(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port.number()));
-    flow.ask();
-    assert_eq!(cluster.inspect()["load_balancers"], serde_json::json!([]));
-    cluster.stop();
 }
 
 #[test]
@@ -323,23 +309,6 @@ fn what_waits_for_a_worker_that_is_killed_waits_for_the_next() {
 }
 
 #[test]
-fn a_program_that_binds_twice_means_it_only_if_it_has_said_so() {
-    for (level, way) in each(&LEVELS) {
-        let twice = |options: Options| options.env("SOCKETS", "2").flags(way);
-        let Some(served) = Served::start(2, level, twice) else { continue };
-        served.cluster.stdout().wait_for_count("in use", 2, PATIENCE);
-        served.cluster.stdout().wait_for_count("bound 1", 2, PATIENCE);
-        served.cluster.stop();
-        let Some(served) = Served::start(2, level, |options| twice(options).env("REUSEPORT", "1")) else {
-            continue;
-        };
-        served.cluster.stdout().wait_for_count("bound 1", 4, PATIENCE);
-        wait_until("both answer", PATIENCE, || served.ids_of_new(10).len() == 2);
-        served.cluster.stop();
-    }
-}
-
-#[test]
 fn a_socket_that_is_connected_or_closed_is_given_nothing_more() {
     for level in STEERED {
         for (host, request, way) in [
@@ -405,67 +374,6 @@ fn a_stop_waits_for_flows_no_longer_than_it_may() {
     served.cluster.stop();
 }
 
-/// It means to send to all, as DHCP servers do, and is none that should be one of many. But Go sets the option on every socket.
-#[test]
-fn an_option_for_broadcasts_says_something_where_it_is_not_the_languages_habit() {
-    for (way, is_shared) in std::iter::zip(WAYS, [false, true]) {
-        let broadcasts = |options: Options| options.env("BROADCAST", "1").flags(way);
-        let change = |options| if is_shared { broadcasts(options) } else { broadcasts(options).at_once() };
-        let Some(served) = Served::start(2, "program", change) else { return };
-        if is_shared {
-            wait_until("both answer", PATIENCE, || served.ids_of_new(10).len() == 2);
-        } else {
-            served.cluster.stdout().wait_for("bound 0");
-            served.cluster.stdout().wait_for("in use");
-        }
-        served.cluster.stop();
-    }
-}
-
-/// A socket of an address that no rule names is the program's alone, and the kernel binds it.
-#[test]
-fn other_addresses_are_left_to_the_kernel() {
-    for way in WAYS {
-        let other = Port::free();
-        let port = other.number().to_string();
-        let elsewhere = |options: Options| options.env("UDP_PORT", port).flags(way).at_once();
-        let Some(served) = Served::start(2, "program", elsewhere) else { return };
-        served.cluster.stdout().wait_for("bound 0");
-        served.cluster.stdout().wait_for("in use");
-        Flow::to(SocketAddr::new(served.host, other.number())).ask();
-        served.cluster.stop();
-    }
-}
-
-/// The supervisor reads the address, which the page that it lies in never lets it.
-#[test]
-fn an_address_that_never_comes_holds_up_nobody_but_its_program() {
-    let program = c_program("lost_page", &[]).into_os_string();
-    let flags =
-        "--share udp:5353 --intercept seccomp --shutdown-timeout 50ms --min-uptime 1ms --restart-delay 1ms";
-    let cluster = Cluster::start_command(&[program], Options::workers(2).flags(flags).at_once());
-    wait_until("both bind", PATIENCE, || {
-        let said = cluster.stdout();
-        said.count("binds") >= 2 || said.count("no userfaultfd") > 0
-    });
-    if cluster.stdout().count("no userfaultfd") > 0 {
-        eprintln!("skipped: this user may not have a userfaultfd");
-        return;
-    }
-    cluster.log().wait_for_count(" started, pid ", 2, PATIENCE);
-    // The supervisor answers, and replaces one that is killed, again and again.
-    for _ in 0..10 {
-        let victim = cluster.started()["0"];
-        signal(victim, libc::SIGKILL);
-        wait_until("there is another", PATIENCE, || cluster.started()["0"] != victim);
-    }
-    let threads = format!("/proc/{}/task", cluster.pid());
-    wait_until("no thread waits for one that has ended", PATIENCE, || {
-        std::fs::read_dir(&threads).expect("it lives").count() < 10
-    });
-    cluster.stop();
-}
-
 #[test]
 fn flows_stay_where_they_are_when_the_supervisor_is_killed() {
     let keep = |options: Options| options.flags("--on-supervisor-death keep");
@@ -477,31 +385,4 @@ fn flows_stay_where_they_are_when_the_supervisor_is_killed() {
     let second: Vec<Pid> = flows.iter_mut().map(|flow| flow.ask().pid).collect();
     assert_eq!(first, second);
     assert_eq!(served.ids_of_new(20).len(), 2);
-}
-
-#[test]
-fn somebody_elses_address_is_taken() {
-    if !require("python3") {
-        return;
-    }
-    let port = Port::free();
-    let stranger = UdpSocket::bind((Ipv4Addr::LOCALHOST, port.number())).expect("it is free");
-    let command = [interpreter("python3"), app_dir().join("python/datagrams.py").into_os_string()];
-    let options = Options::workers(1).env("UDP_PORT", port.number().to_string()).at_once();
-    let options = options.flags(&format!("--share udp:127.0.0.1:{}", port.number()));
-    let cluster = Cluster::start_command(&command, options);
-    cluster.stdout().wait_for("in use");
-    drop(stranger);
-    cluster.stop();
-}
-
-#[test]
-fn what_is_no_address_is_refused_in_one_line() {
-    for given in ["udp:/path", "udp:@name", "udp:", "udp:0", "udp:*:0", "udp:example.org:53", "udp:9-3"] {
-        for option in ["--share", "--private"] {
-            let said = cli(std::path::Path::new("/"), &format!("run {option} {given} -- true"));
-            let line = said.refusal(2);
-            assert!(line.contains(option) && line.contains(given) && line.contains("udp:53"), "{line}");
-        }
-    }
 }

@@ -36,6 +36,8 @@ mod cordon_race;
 mod counted;
 /// Accepting by credits, record by record.
 mod credits;
+/// Which of them take part.
+mod datagram_addresses;
 /// UDP sockets that workers share.
 mod datagrams;
 /// Workers that die or stop, and what waited for them.
