@@ -1,7 +1,7 @@
 //! Options on how a worker or the cluster is stopped: draining, signals and times.
 
-use super::duration;
-use super::{ConfigError, OnSupervisorDeath, OrNever, check_lengths, default_as_shown, signal};
+use crate::settings::duration;
+use crate::settings::{ConfigError, OnSupervisorDeath, OrNever, check_lengths, default_as_shown, signal};
 use nix::sys::signal::Signal;
 use std::fmt;
 use std::str::FromStr;
@@ -84,7 +84,7 @@ impl Stop {
         self.stop_timeout.is_some() || self.drain_timeout.is_some() || self.shutdown_timeout.is_some()
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(in crate::settings) fn check(&self) -> Result<(), ConfigError> {
         check_lengths([
             ("stop-timeout", self.timeout()),
             ("drain-timeout", self.drain_timeout),

@@ -1,7 +1,7 @@
 //! Options on what happens to the lines that workers write, and the callback of a program that takes them itself. Reads and writes
 //! nothing.
 
-use super::{ConfigError, default_as_shown};
+use crate::settings::{ConfigError, default_as_shown};
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub struct Output {
 default_as_shown!(Output);
 
 impl Output {
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(in crate::settings) fn check(&self) -> Result<(), ConfigError> {
         match self.capture {
             Capture::Inherit if self.encoding.is_some() => Err(ConfigError::EncodingWithoutCapture),
             _ => Ok(()),

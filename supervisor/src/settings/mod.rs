@@ -1,41 +1,28 @@
-//! The options of a cluster, in groups. Each group is a file: its struct holds the name, the default, the reader and the documentation of
-//! each option once, for the command line, the builder and the core. Nothing here does IO.
+//! The options of a cluster. Each stands once, in its group (`groups/`): name, default, reader and documentation, for the command line, the
+//! builder and the core. Nothing here does IO.
 
-mod balancing;
-mod dispatch;
-pub(crate) mod duration;
 mod error;
-mod health;
-mod intercept;
-mod listeners;
-mod orphans;
-mod output;
-mod policy;
-mod program;
-mod readiness;
-mod recycle;
-mod restart;
-mod rollout;
-pub(crate) mod signal;
-mod stop;
+mod groups;
+mod values;
 
-pub use balancing::Balancing;
-pub use dispatch::Dispatch;
 pub use error::{ConfigError, MAX_WINDOW, MAX_WORKERS};
-pub(crate) use health::DUMP_TIME;
-pub use health::Health;
-pub use intercept::Intercept;
-pub(crate) use listeners::BACKLOG;
-pub use listeners::Listeners;
-pub use orphans::OnSupervisorDeath;
-pub use output::{Capture, Encoding, LineHandler, LogFormat, LogTime, Output, Stream};
-pub use policy::{Policy, WhenNoWorker};
-pub use program::Program;
-pub use readiness::{Readiness, Ready};
-pub use recycle::{MemoryLimit, Recycle};
-pub use restart::Restart;
-pub use rollout::{Rollback, Rollout};
-pub use stop::{Drain, Stop};
+pub use groups::balancing::Balancing;
+pub(crate) use groups::health::DUMP_TIME;
+pub use groups::health::Health;
+pub(crate) use groups::listeners::BACKLOG;
+pub use groups::listeners::Listeners;
+pub use groups::output::{Capture, Encoding, LineHandler, LogFormat, LogTime, Output, Stream};
+pub use groups::program::Program;
+pub use groups::readiness::{Readiness, Ready};
+pub use groups::recycle::{MemoryLimit, Recycle};
+pub use groups::restart::Restart;
+pub use groups::rollout::{Rollback, Rollout};
+pub use groups::stop::{Drain, Stop};
+pub use values::dispatch::Dispatch;
+pub use values::intercept::Intercept;
+pub use values::orphans::OnSupervisorDeath;
+pub use values::policy::{Policy, WhenNoWorker};
+pub(crate) use values::{duration, signal};
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 //! Durations as people write them: `500ms`, `2s`, `1m30s`, `1.5s`, and where it is allowed `infinity` or `off`.
 
-use super::OrNever;
+use crate::settings::OrNever;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Options on when a worker that works is replaced all the same.
 
-use super::duration;
-use super::{ConfigError, OrNever, check_lengths, default_as_shown};
+use crate::settings::duration;
+use crate::settings::{ConfigError, OrNever, check_lengths, default_as_shown};
 use std::fmt;
 use std::str::FromStr;
 
@@ -48,7 +48,7 @@ impl Recycle {
         }
     }
 
-    pub(super) fn check(&self, pulse: OrNever) -> Result<(), ConfigError> {
+    pub(in crate::settings) fn check(&self, pulse: OrNever) -> Result<(), ConfigError> {
         check_lengths([("max-lifetime", self.max_lifetime)])?;
         if self.memory_samples == 0 {
             return Err(ConfigError::MemorySamples);

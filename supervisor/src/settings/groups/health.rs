@@ -1,7 +1,7 @@
 //! Options on when a worker is slow, when it hangs, and what is done then.
 
-use super::duration;
-use super::{ConfigError, OrNever, check_lengths, default_as_shown, signal};
+use crate::settings::duration;
+use crate::settings::{ConfigError, OrNever, check_lengths, default_as_shown, signal};
 use nix::sys::signal::Signal;
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ impl Health {
         self.health_max_unavailable.unwrap_or((workers / 4).max(1))
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(in crate::settings) fn check(&self) -> Result<(), ConfigError> {
         check_lengths([
             ("lag-limit", self.lag_limit),
             ("pulse", self.pulse),

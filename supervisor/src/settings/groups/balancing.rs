@@ -1,7 +1,7 @@
 //! Options on which worker a connection is for, and how it gets there.
 
-use super::error::MAX_WINDOW;
-use super::{ConfigError, Dispatch, Policy, WhenNoWorker, default_as_shown};
+use crate::settings::error::MAX_WINDOW;
+use crate::settings::{ConfigError, Dispatch, Policy, WhenNoWorker, default_as_shown};
 
 /// Which worker a connection is for.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Args)]
@@ -51,7 +51,7 @@ impl Balancing {
         }
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(in crate::settings) fn check(&self) -> Result<(), ConfigError> {
         if !(1..=MAX_WINDOW).contains(&self.window()) {
             return Err(ConfigError::Window(self.window()));
         }

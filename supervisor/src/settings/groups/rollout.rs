@@ -1,7 +1,7 @@
 //! Options on how a reload replaces processes.
 
-use super::duration;
-use super::{ConfigError, check_lengths, default_as_shown};
+use crate::settings::duration;
+use crate::settings::{ConfigError, check_lengths, default_as_shown};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -36,7 +36,7 @@ impl Rollout {
         self.rollback == Rollback::All
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(in crate::settings) fn check(&self) -> Result<(), ConfigError> {
         check_lengths([
             ("min-healthy-time", Some(self.min_healthy_time)),
             ("listen-settle", Some(self.listen_settle)),

@@ -1,9 +1,9 @@
 //! Options on when a worker that was started gets connections, and the tests of readiness as people write them.
 
-use super::duration;
-use super::duration::Human;
-use super::error::FD;
-use super::{ConfigError, OrNever, check_lengths, default_as_shown};
+use crate::settings::duration;
+use crate::settings::duration::Human;
+use crate::settings::error::FD;
+use crate::settings::{ConfigError, OrNever, check_lengths, default_as_shown};
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl Readiness {
         self.ready.as_ref().and_then(Ready::delay)
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(in crate::settings) fn check(&self) -> Result<(), ConfigError> {
         check_lengths([("start-timeout", Some(self.start_timeout)), ("ready", self.without_listening())])?;
         match &self.ready {
             Some(Ready::Http(path)) if !is_path(path) => return Err(ConfigError::ReadyPath(path.clone())),

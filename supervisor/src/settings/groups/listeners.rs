@@ -1,7 +1,7 @@
 //! Options on which addresses are shared and how the supervisor listens on them.
 
-use super::duration;
-use super::{ConfigError, check_lengths, default_as_shown};
+use crate::settings::duration;
+use crate::settings::{ConfigError, check_lengths, default_as_shown};
 use clustermon_protocol::rules::{Rule, of_udp};
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub struct Listeners {
 default_as_shown!(Listeners);
 
 impl Listeners {
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(in crate::settings) fn check(&self) -> Result<(), ConfigError> {
         check_lengths([("server-restart-delay", Some(self.server_restart_delay))])?;
         if i32::try_from(self.backlog).is_err() {
             return Err(ConfigError::Backlog(self.backlog));

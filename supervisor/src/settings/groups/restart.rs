@@ -1,7 +1,7 @@
 //! Options on how a worker that has ended is started again.
 
-use super::duration;
-use super::{ConfigError, check_lengths, default_as_shown};
+use crate::settings::duration;
+use crate::settings::{ConfigError, check_lengths, default_as_shown};
 use std::time::Duration;
 
 /// How a worker that has ended is started again.
@@ -37,7 +37,7 @@ impl Restart {
         u32::try_from(self.respawn).ok()
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(in crate::settings) fn check(&self) -> Result<(), ConfigError> {
         if self.respawn != -1 && self.limit().is_none() {
             return Err(ConfigError::Respawn(self.respawn));
         }

@@ -1,6 +1,6 @@
 //! Options on what is run, and where.
 
-use super::{ConfigError, Intercept, default_as_shown};
+use crate::settings::{ConfigError, Intercept, default_as_shown};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl Program {
         self.interpreter.iter().chain(&self.interpreter_arg)
     }
 
-    pub(super) fn check(&self) -> Result<(), ConfigError> {
+    pub(in crate::settings) fn check(&self) -> Result<(), ConfigError> {
         if self.interpreter.is_none() && !self.interpreter_arg.is_empty() {
             return Err(ConfigError::NoInterpreter);
         }

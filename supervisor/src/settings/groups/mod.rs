@@ -1,0 +1,13 @@
+//! The groups of options, one file each: a struct whose fields are the options, with their defaults, and the check of these. No group knows
+//! another.
+
+pub(super) mod balancing;
+pub(super) mod health;
+pub(super) mod listeners;
+pub(super) mod output;
+pub(super) mod program;
+pub(super) mod readiness;
+pub(super) mod recycle;
+pub(super) mod restart;
+pub(super) mod rollout;
+pub(super) mod stop;
