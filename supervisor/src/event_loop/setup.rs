@@ -3,12 +3,12 @@
 use super::Shell;
 use super::changes::reload::Reloads;
 use super::commands::waits::Waits;
-use super::connections::early_connects;
-use super::connections::idle_lanes::IdleLanes;
 use super::health::holders::Holders;
 use super::health::monitor::Monitor;
 use super::intercepted::datagrams::Binds;
 use super::intercepted::queues::Queues;
+use super::lanes::idle::IdleLanes;
+use super::listeners::early_connects;
 use super::lives::life::Lives;
 use super::lives::remains::Remains;
 use super::os::Os;

@@ -43,7 +43,7 @@ impl<O: Os> Shell<O> {
     }
 
     /// What an accept would wait for is not for this thread to wait for.
-    pub(super) fn keep_nonblocking(&mut self, balancer: BalancerId) {
+    pub(in crate::event_loop) fn keep_nonblocking(&mut self, balancer: BalancerId) {
         let Some(listener) = self.listeners.get(&balancer).filter(|listener| listener.keep_nonblocking())
         else {
             return;
@@ -83,7 +83,7 @@ impl<O: Os> Shell<O> {
     }
 
     /// There was no descriptor for a connection.
-    pub(super) fn complain_of_descriptors(&mut self, balancer: BalancerId, error: &io::Error) {
+    pub(in crate::event_loop) fn complain_of_descriptors(&mut self, balancer: BalancerId, error: &io::Error) {
         if let (Some(hushed), Some(listener)) = (self.complaints.ask(self.now), self.listeners.get(&balancer))
         {
             let address = listener.address;
@@ -93,7 +93,7 @@ impl<O: Os> Shell<O> {
     }
 
     /// Ran out of descriptors: nothing is accepted or taken back for a moment.
-    pub(super) fn pause_for_descriptors(&mut self) {
+    pub(in crate::event_loop) fn pause_for_descriptors(&mut self) {
         self.exhausted_until = Some(self.now + EXHAUSTED_PAUSE);
     }
 

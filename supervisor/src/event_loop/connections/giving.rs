@@ -46,7 +46,7 @@ impl<O: Os> Shell<O> {
     }
 
     /// The lane did not take a credit.
-    pub(super) fn not_sent(&mut self, id: LaneId, error: &io::Error) {
+    pub(in crate::event_loop) fn not_sent(&mut self, id: LaneId, error: &io::Error) {
         let input = match self.lanes.get(&id) {
             Some(lane) if is_full(error) => {
                 let waiting = lane.waiting().max(self.config.settings.balancing.window());
@@ -106,7 +106,7 @@ fn broke(lane: LaneId, error: &io::Error) -> Input {
 }
 
 /// Registers a lane for what the worker says and, if `write`, for room in it.
-pub(super) fn arm(poll: &Poll, id: LaneId, lane: &Lane, write: bool) -> io::Result<()> {
+pub(in crate::event_loop) fn arm(poll: &Poll, id: LaneId, lane: &Lane, write: bool) -> io::Result<()> {
     let interest = if write { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
     let fd = lane.as_fd().as_raw_fd();
     poll.registry().reregister(&mut SourceFd(&fd), Source::Lane(id).into(), interest)

@@ -215,7 +215,7 @@ impl Lives {
     }
 
     /// The worker of which this process is the first or a member.
-    pub(super) fn by_pid(&self, pid: u32) -> Option<WorkerId> {
+    pub(in crate::event_loop) fn by_pid(&self, pid: u32) -> Option<WorkerId> {
         self.iter().find(|(_, life)| life.process.knows(pid)).map(|(worker, _)| worker)
     }
 

@@ -1,8 +1,8 @@
 //! Lanes whose credits are not used though somebody waits: which of them have stalled, and which are only late because the machine is
 //! busy. What follows is the core's to say.
 
-use super::super::super::Shell;
-use super::super::super::os::Os;
+use super::super::Shell;
+use super::super::os::Os;
 use crate::ids::{BalancerId, LaneId};
 use crate::io::lanes::credit::Credits;
 use crate::io::lanes::lane::Lane;

@@ -12,7 +12,7 @@ use clustermon_protocol::credit::NOTES;
 
 impl<O: Os> Shell<O> {
     /// Tells the core how many threads accept by the lane, and whether open credits fit them.
-    pub(super) fn tell_accepters(&mut self, id: LaneId) {
+    pub(in crate::event_loop) fn tell_accepters(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get(&id).filter(|lane| lane.takes_credit()) else { return };
         let (threads, alike) = self.serving_pulse(lane).map_or((0, false), |pulse| pulse.accepters());
         let may_open = alike && lane.is_nonblocking();

@@ -1,11 +1,9 @@
 //! The connection path of balancers that work by credit: looks at the length of a queue and at what lanes have done, and sends
 //! credits. Who gets one is the core's to say; no connection passes through here.
 
-mod stalled;
-
 use super::super::Shell;
+use super::super::connections::accepting::mute;
 use super::super::os::Os;
-use super::accepting::mute;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::lanes::credit::Credits;
 use crate::io::sockets::listener::Listener;
@@ -16,7 +14,7 @@ use std::os::fd::{AsFd, AsRawFd};
 
 impl<O: Os> Shell<O> {
     /// Tells the core how long the queue is, and what follows from it.
-    pub(super) fn look_at_queue(&mut self, id: BalancerId) {
+    pub(in crate::event_loop) fn look_at_queue(&mut self, id: BalancerId) {
         self.tell_what_was_done(id);
         self.keep_nonblocking(id);
         let Some(listener) = self.listeners.get_mut(&id) else { return };
@@ -192,7 +190,7 @@ impl<O: Os> Shell<O> {
     }
 
     /// Watches a lane that takes credit: the worker sends word when it uses one. False if something else lies in it.
-    pub(super) fn watch_credits(&mut self, id: LaneId) -> bool {
+    pub(in crate::event_loop) fn watch_credits(&mut self, id: LaneId) -> bool {
         let Some(lane) = self.lanes.get(&id).filter(|lane| lane.takes_credit() && !lane.has_others()) else {
             return false;
         };
@@ -229,7 +227,7 @@ fn set_reports(poll: &mio::Poll, listener: &mut Listener, on: bool) -> io::Resul
 
 impl<O: Os> Shell<O> {
     /// What a worker says of its credits.
-    pub(super) fn on_credit_word(&mut self, id: LaneId, word: Upward) {
+    pub(in crate::event_loop) fn on_credit_word(&mut self, id: LaneId, word: Upward) {
         match word {
             Upward::TakesCredit => self.on_takes_credit(id, true),
             Upward::NoCredit => self.on_takes_credit(id, false),

@@ -2,8 +2,8 @@
 //! that is the core's to say.
 
 use super::super::Shell;
+use super::super::connections::giving::{arm, source_of};
 use super::super::os::Os;
-use super::giving::{arm, source_of};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::events::source::Source;
 use crate::io::kernel::descriptors;
@@ -97,7 +97,7 @@ impl<O: Os> Shell<O> {
     }
 
     /// Takes in what a worker says on its lane. One that goes on and on is heard further in the next turn.
-    pub(super) fn on_upward(&mut self, id: LaneId) {
+    pub(in crate::event_loop) fn on_upward(&mut self, id: LaneId) {
         for _ in 0..UPWARD_BUDGET {
             let said = self.lanes.get(&id).and_then(|lane| Some((lane.next_upward()?, lane)));
             let Some((upward, Lane { worker, balancer, holder, .. })) = said else { return };
@@ -202,7 +202,7 @@ impl<O: Os> Shell<O> {
     }
 
     /// Tries again with lanes that could not be emptied.
-    pub(super) fn empty_leftovers(&mut self) {
+    pub(in crate::event_loop) fn empty_leftovers(&mut self) {
         for lane in std::mem::take(&mut self.leftovers) {
             self.empty(lane);
             self.carry_out();

@@ -1,8 +1,9 @@
 //! Answers what thunks ask: who listens where, whether an address is the cluster's, options of the real listener. The
 //! rules are the kernel's and the wire's; whether a worker is to be served is the core's.
 
-use super::Shell;
-use super::os::Os;
+use super::super::Shell;
+use super::super::os::Os;
+use super::errno;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::kernel::foreign::Foreign;
 use crate::io::kernel::sockopt::{bind_raw, get_option, int_option, own_address, set_option};
@@ -25,13 +26,8 @@ const MAX_PULSES: usize = 256;
 /// So many it may have, however few descriptors there are.
 const LEAST_PULSES: usize = 32;
 
-/// An error as the worker is to see it.
-pub(super) fn errno(error: &io::Error) -> i32 {
-    error.raw_os_error().unwrap_or(libc::EIO)
-}
-
 impl<O: Os> Shell<O> {
-    pub(super) fn answer(&mut self, asked: Asked) {
+    pub(in crate::event_loop) fn answer(&mut self, asked: Asked) {
         let (pid, uid) = self.os.asker(&asked);
         let Asked { frame, len, caller, .. } = asked;
         let Some((hello, request)) = Request::decode(&frame[..len]) else {
@@ -212,7 +208,7 @@ impl<O: Os> Shell<O> {
 
     /// Binds to the port that the cluster has for the i-th socket of this kind, which the first one gets from the kernel.
     /// False if the socket is to get one of its own.
-    pub(super) fn bind_any(
+    pub(in crate::event_loop) fn bind_any(
         &mut self,
         worker: WorkerId,
         pid: u32,

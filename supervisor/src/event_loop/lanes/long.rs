@@ -2,8 +2,8 @@
 //! and who is in one, asks threads to say when they wait again, and hears them. What follows from that is the core's.
 
 use super::super::Shell;
+use super::super::connections::giving::arm;
 use super::super::os::Os;
-use super::giving::arm;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::lanes::lane::Lane;
 use crate::io::lanes::pulse::Pulse;
@@ -71,21 +71,21 @@ impl<O: Os> Shell<O> {
     }
 
     /// How often the lane's thread has waited, if it is given one at a time: to be read before it is given something.
-    pub(super) fn waits_so_far(&self, id: LaneId) -> Option<u64> {
+    pub(in crate::event_loop) fn waits_so_far(&self, id: LaneId) -> Option<u64> {
         let lane = self.lanes.get(&id).filter(|lane| lane.one_by_one)?;
         self.pulse_of(lane).and_then(Pulse::sole).map(|look| look.loops)
     }
 
     /// The lane was given something when its thread had waited so often. What it did not take does not count: its thread would be
     /// taken to be busy with it for as long as it sleeps.
-    pub(super) fn mark_given(&mut self, id: LaneId, waits: Option<u64>) {
+    pub(in crate::event_loop) fn mark_given(&mut self, id: LaneId, waits: Option<u64>) {
         if let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.one_by_one) {
             lane.given_at = waits;
         }
     }
 
     /// The thread of a lane that is given one by one is to say when it waits. False if it cannot.
-    pub(super) fn watch_thread(&mut self, id: LaneId) -> bool {
+    pub(in crate::event_loop) fn watch_thread(&mut self, id: LaneId) -> bool {
         let Some(lane) = self.lanes.get(&id).filter(|lane| lane.one_by_one) else { return false };
         let fd = u32::try_from(lane.holder.fd);
         if !fd.is_ok_and(|fd| self.pulse_of(lane).is_some_and(|pulse| pulse.ask(fd))) {

@@ -1,0 +1,7 @@
+//! Lanes from their beginning to their end: who gets one, what is heard on it, whether somebody still has it, and what becomes of what lies
+//! in it. What a lane is given is not decided here.
+
+mod adopting;
+pub(super) mod idle;
+mod long;
+mod opening;
