@@ -1,5 +1,4 @@
-//! The shell's loop: waits, reads the clock once, feeds the core what happened and carries out what it orders. It holds
-//! every fd and decides nothing. The only place that reads the clock.
+//! The shell: all that the supervisor holds, and its loop from the first worker to the last. It holds every fd and decides nothing.
 
 mod changes;
 mod commands;
@@ -21,6 +20,7 @@ mod setup;
 pub(crate) mod simulation;
 mod steering;
 mod timers;
+mod turn;
 
 pub(crate) use report::snapshot::resting;
 pub(crate) use setup::Setup;
@@ -31,13 +31,12 @@ use crate::hooks::Hooks;
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::io::control::server::Control;
 use crate::io::drain::idle_detector::IdleDetector;
-use crate::io::events::signals::{Event, Signals};
-use crate::io::events::source::Source;
+use crate::io::events::signals::Signals;
 use crate::io::lanes::lane::Lane;
 use crate::io::lanes::lane_owner_probe::LaneOwnerProbe;
 use crate::io::lanes::open_connections::OpenConnections;
 use crate::io::lanes::release::Releases;
-use crate::io::lanes::thunk_socket::{Asked, Delivery, ThunkSocket};
+use crate::io::lanes::thunk_socket::{Delivery, ThunkSocket};
 use crate::io::launch::spawn::{Limits, Template};
 use crate::io::launch::thunk_file::Thunk;
 use crate::io::machine::oom::OomKills;
@@ -64,15 +63,14 @@ use listeners::closing::Closing;
 use listeners::early_connects;
 use lives::life::Lives;
 use lives::remains::Remains;
-use mio::{Events, Poll, Waker};
+use mio::{Poll, Waker};
 use os::{Kernel, Os};
 use report::announce;
 use report::causes::Causes;
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use timers::Timers;
 
 /// Everything the supervisor holds.
@@ -183,138 +181,4 @@ pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> 
 /// The clock of the loop, for who waits beside one.
 pub(crate) fn clock() -> Instant {
     Kernel.now()
-}
-
-impl<O: Os> Shell<O> {
-    fn turn_until_done(&mut self) -> Result<Outcome, Error> {
-        let mut events = Events::with_capacity(256);
-        loop {
-            if let Some(outcome) = self.outcome {
-                return Ok(outcome);
-            }
-            self.turn(&mut events)?;
-        }
-    }
-
-    /// Waits once, and does all that follows from what has come by then.
-    fn turn(&mut self, events: &mut Events) -> Result<(), Error> {
-        let timeout = self.timeout();
-        match self.os.wait(&mut self.poll, events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
-                return Err(Error::os("cannot wait for events", error));
-            }
-            _ => self.now = self.os.now(),
-        }
-        for event in &*events {
-            let source = Source::of(event.token());
-            if !matches!(source, Some(Source::Listener(_) | Source::Lane(_))) {
-                self.timers.changed();
-            }
-            match source {
-                // A unix socket that was shut down does not say so to who accepts without waiting.
-                Some(Source::Listener(balancer)) if event.is_read_closed() => self.on_shut(balancer),
-                Some(source) => self.on_event(source, event.is_readable(), event.is_writable()),
-                None => {}
-            }
-        }
-        if self.pool.next_deadline().is_some_and(|deadline| deadline <= self.now) {
-            self.pool.handle_timeout(self.now);
-            self.carry_out();
-        }
-        if self.timers.is_due(self.now) {
-            self.do_what_is_due();
-        }
-        self.deliveries.retain(|(_, delivery)| delivery.is_under_way());
-        self.serve();
-        self.answer_waiting();
-        self.tell_news();
-        self.tell_lines();
-        Ok(())
-    }
-
-    fn timeout(&mut self) -> Option<Duration> {
-        if !self.ready.is_empty() && self.exhausted_until.is_none() {
-            return Some(Duration::ZERO);
-        }
-        let others = match self.timers.known() {
-            Some(at) => at,
-            None => {
-                let at = self.next_deadline_of_others();
-                self.timers.know(at);
-                at
-            }
-        };
-        let deadlines = [self.pool.next_deadline(), self.exhausted_until, others];
-        let next = deadlines.into_iter().flatten().min()?;
-        Some(next.saturating_duration_since(self.now))
-    }
-
-    fn on_event(&mut self, source: Source, readable: bool, writable: bool) {
-        match source {
-            Source::Signals => self.on_signals(),
-            Source::Requests => {
-                self.on_requests(|thunk_socket, now, poll, asked| {
-                    thunk_socket.accept(now, poll.registry(), asked)
-                });
-            }
-            Source::Request(key) => self.on_requests(|thunk_socket, _, poll, asked| {
-                thunk_socket.readable(key, poll.registry(), asked)
-            }),
-            Source::Listener(balancer) => self.on_pending(balancer),
-            Source::Lane(lane) => self.on_lane(lane, readable, writable),
-            Source::Child(worker) => self.on_child(worker),
-            Source::Member(place) => self.on_member(place),
-            Source::Calls(worker) => self.on_calls(worker),
-            Source::Control | Source::Client(_) => self.on_control(source, readable, writable),
-            Source::Notified(place) => self.on_notified(place),
-            Source::Closings => self.on_closings(),
-            Source::Probe(worker) => self.on_probe(worker),
-            Source::Newline(worker) => self.on_newline(worker),
-            Source::Output(key) => self.outputs.readable(key, self.now, self.poll.registry()),
-            Source::Waker => {
-                self.on_lane_owners();
-                self.on_uncovered();
-                self.on_measured();
-                self.on_addresses();
-                self.on_drained();
-                self.on_moved();
-                self.on_orders();
-            }
-        }
-    }
-
-    /// Reports a fact to the core and carries out what follows from it.
-    fn input(&mut self, input: Input) {
-        self.pool.handle(self.now, input);
-        self.carry_out();
-    }
-
-    fn on_signals(&mut self) {
-        while let Some(event) = self.signals.as_ref().and_then(Signals::next) {
-            match event {
-                Event::Child => {
-                    self.reap_orphans();
-                    self.remains_may_have_come();
-                    self.look_for_suspended();
-                }
-                Event::Reload => {
-                    log::info!("SIGHUP: reloading");
-                    self.reload();
-                }
-                Event::ScaleUp => self.scale_by(1),
-                Event::ScaleDown => self.scale_by(-1),
-                Event::Forward(signal) => self.forward(signal),
-                Event::Stop(signal) => self.on_stop_signal(signal),
-            }
-        }
-    }
-
-    fn on_requests(&mut self, take: impl FnOnce(&mut ThunkSocket, Instant, &Poll, &mut Vec<Asked>)) {
-        let mut asked = Vec::new();
-        take(&mut self.thunk_socket, self.now, &self.poll, &mut asked);
-        self.accuse_silent();
-        for asked in asked {
-            self.answer(asked);
-        }
-    }
 }

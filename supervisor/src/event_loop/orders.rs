@@ -1,11 +1,17 @@
-//! Carries out what the core orders: one match, and for each order that needs more than a line one method, which stands with its subject.
+//! Tells the core what has happened, and carries out what it orders: one match, and for each order that needs more than a line one method, which stands with its subject.
 //! It decides nothing.
 
 use super::Shell;
 use super::os::Os;
-use crate::pool::Output;
+use crate::pool::{Input, Output};
 
 impl<O: Os> Shell<O> {
+    /// Reports a fact to the core and carries out what follows from it.
+    pub(super) fn input(&mut self, input: Input) {
+        self.pool.handle(self.now, input);
+        self.carry_out();
+    }
+
     /// Drains the core's orders.
     pub(super) fn carry_out(&mut self) {
         while let Some(output) = self.pool.poll_output() {

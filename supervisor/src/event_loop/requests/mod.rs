@@ -2,7 +2,10 @@
 //! to be served is the core's to say.
 
 mod answering;
+mod any_ports;
+mod names;
 mod offenders;
+mod pulses;
 mod trust;
 
 use std::io;
