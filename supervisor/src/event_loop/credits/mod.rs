@@ -2,5 +2,5 @@
 //! through here.
 
 mod accepters;
-mod crediting;
+mod queues;
 mod stalled;
