@@ -61,7 +61,7 @@ use intercepted::queues::Queues;
 use lanes::idle::IdleLanes;
 use listeners::closing::Closing;
 use listeners::early_connects;
-use lives::life::Lives;
+use lives::living::Lives;
 use lives::remains::Remains;
 use mio::{Poll, Waker};
 use os::{Kernel, Os};

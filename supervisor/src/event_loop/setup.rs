@@ -9,7 +9,7 @@ use super::intercepted::datagrams::Binds;
 use super::intercepted::queues::Queues;
 use super::lanes::idle::IdleLanes;
 use super::listeners::early_connects;
-use super::lives::life::Lives;
+use super::lives::living::Lives;
 use super::lives::remains::Remains;
 use super::os::Os;
 use super::report::announce::Told;

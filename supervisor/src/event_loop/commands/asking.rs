@@ -93,7 +93,7 @@ impl<O: Os> Shell<O> {
         self.tell(asker, &answer);
     }
 
-    pub(in crate::event_loop) fn tell(&mut self, asker: Asker, answer: &Result<Reply, Failure>) {
+    pub(super) fn tell(&mut self, asker: Asker, answer: &Result<Reply, Failure>) {
         match asker {
             // Nobody may be waiting any more.
             Asker::Thread(sender) => drop(sender.send(answer.clone())),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// Who asked.
 #[derive(Debug)]
-pub(in crate::event_loop) enum Asker {
+pub(super) enum Asker {
     Thread(Sender<Result<Reply, Failure>>),
     Client(ClientId),
 }

@@ -76,22 +76,6 @@ impl<O: Os> Shell<O> {
             }
         }
     }
-
-    /// The worker has said something on its lane, or has taken from it.
-    pub(in crate::event_loop) fn on_lane(&mut self, id: LaneId, readable: bool, writable: bool) {
-        if readable {
-            self.on_upward(id);
-        }
-        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| writable && lane.armed) else { return };
-        if lane.watched {
-            lane.watched = false;
-            let waiting = lane.waiting();
-            self.input(Input::Measured { lane: id, waiting });
-        } else if arm(&self.poll, id, lane, false).is_ok() {
-            // Nobody waits for this any more: a worker that keeps up need not wake the supervisor.
-            lane.armed = false;
-        }
-    }
 }
 
 /// The lane is full of what nobody receives, or the kernel has no room at the moment.

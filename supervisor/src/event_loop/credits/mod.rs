@@ -2,5 +2,7 @@
 //! through here.
 
 mod accepters;
+mod granting;
 mod queues;
 mod stalled;
+mod words;

@@ -2,6 +2,8 @@
 //! in it. What a lane is given is not decided here.
 
 mod adopting;
+mod ending;
+mod hearing;
 pub(super) mod idle;
 mod long;
 mod opening;

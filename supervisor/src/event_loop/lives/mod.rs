@@ -2,9 +2,11 @@
 
 mod bereaved;
 pub(super) mod life;
+pub(super) mod living;
 mod notices;
 mod processes;
 mod readiness;
 pub(super) mod remains;
+mod starting;
 mod survivors;
 mod suspended;

@@ -38,7 +38,7 @@ impl<O: Os> Shell<O> {
     }
 
     /// Tells of those who have connected and asked nothing.
-    pub(in crate::event_loop) fn accuse_silent(&mut self) {
+    pub(super) fn accuse_silent(&mut self) {
         while let Some((pid, uid)) = self.thunk_socket.next_silent() {
             self.accuse(pid, uid, "connected and asked nothing");
         }
