@@ -3,7 +3,7 @@
 use super::super::Shell;
 use super::World;
 use super::clients::{Connection, Fate};
-use super::process::{Process, Thread};
+use super::processes::process::{Process, Thread};
 use super::system::Simulated;
 use crate::pool::Worker;
 use std::collections::BTreeSet;

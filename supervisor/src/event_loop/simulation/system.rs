@@ -2,9 +2,10 @@
 //! the supervisor waits.
 
 use super::super::os::{Os, Start};
+use super::World;
 use super::clients::Fate;
-use super::process::{Process, SET, Thread};
-use super::{OffLoop, World};
+use super::off_loop::OffLoop;
+use super::processes::process::{self, Process, SET, Thread};
 use crate::ids::BalancerId;
 use crate::io::drain::idle_detector::IdleDetector;
 use crate::io::kernel::foreign::Foreign;
@@ -26,14 +27,13 @@ use clustermon_protocol::credit::Registration;
 use clustermon_protocol::env;
 use clustermon_protocol::message::{Request, Token};
 use clustermon_protocol::release::Ticket;
-use crossbeam_channel::unbounded;
 use mio::{Events, Poll, Waker};
 use nix::sys::signal::Signal;
 use nix::sys::socket::{UnixAddr, getsockname};
 use std::cell::RefCell;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -62,21 +62,9 @@ impl Simulated {
         self.world.borrow().processes.get(&pid).filter(|process| process.is_alive()).map(ask)
     }
 
-    /// On other processors the world goes on while the supervisor is at work.
-    fn meanwhile(&self) {
-        let mut world = self.world.borrow_mut();
-        if world.dice.once_in(3) {
-            let soon = world.now + world.dice.micros(0, 20);
-            while world.agenda.next().is_some_and(|at| at <= soon) {
-                world.go_on();
-            }
-            world.pass_to(soon);
-        }
-    }
-
     /// The kernel has no room for a record, now and then.
     fn room(&self) -> io::Result<()> {
-        self.meanwhile();
+        self.world.borrow_mut().meanwhile();
         let mut world = self.world.borrow_mut();
         world.sent_in_turn += 1;
         assert!(world.sent_in_turn < SENT_IN_A_TURN, "a turn of the loop does not end");
@@ -112,48 +100,7 @@ impl Os for Simulated {
     }
 
     fn wait(&mut self, poll: &mut Poll, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
-        let mut world = self.world.borrow_mut();
-        world.turns_at_once += 1;
-        world.see();
-        // What it has done has taken a moment.
-        let moment = world.dice.micros(1, 15);
-        let until = timeout.map(|timeout| world.now + timeout);
-        let until = until.into_iter().chain(world.limit).min();
-        let soon = world.now + moment;
-        while world.agenda.next().is_some_and(|at| at <= soon) {
-            world.go_on();
-        }
-        world.pass_to(soon);
-        loop {
-            poll.poll(events, Some(Duration::ZERO))?;
-            if !events.is_empty() {
-                break;
-            }
-            match (world.agenda.next(), until) {
-                (Some(at), Some(until)) if at > until => {
-                    world.pass_to(until);
-                    break;
-                }
-                (Some(_), _) => world.go_on(),
-                (None, Some(until)) => {
-                    world.pass_to(until);
-                    break;
-                }
-                (None, None) => {
-                    world.is_asleep = true;
-                    break;
-                }
-            }
-        }
-        if world.strikes(|faults| faults.late) {
-            // Others have the processor meanwhile.
-            let late = world.now + world.dice.millis(1, 700);
-            while world.agenda.next().is_some_and(|at| at <= late) {
-                world.go_on();
-            }
-            world.pass_to(late);
-        }
-        Ok(())
+        self.world.borrow_mut().pass(poll, events, timeout)
     }
 
     fn random(&mut self) -> io::Result<u64> {
@@ -174,15 +121,10 @@ impl Os for Simulated {
     }
 
     fn lane_owner_probe(&mut self, waker: Arc<Waker>) -> io::Result<LaneOwnerProbe> {
-        let (asks, questions) = unbounded();
-        let (answers, answered) = unbounded();
-        let (unmanaged, uncovered) = unbounded();
-        let (orders, commands) = unbounded();
-        let (reports, reported) = unbounded();
-        self.world.borrow_mut().off_loop =
-            Some(OffLoop { questions, answers, unmanaged, commands, reports, waker });
-        self.detector = Some(IdleDetector::of(orders, reported));
-        Ok(LaneOwnerProbe::of(asks, answered, uncovered))
+        let (off_loop, probe, detector) = OffLoop::new(waker);
+        self.world.borrow_mut().off_loop = Some(off_loop);
+        self.detector = Some(detector);
+        Ok(probe)
     }
 
     fn idle_detector(&mut self, _: Arc<Waker>) -> io::Result<IdleDetector> {
@@ -207,13 +149,7 @@ impl Os for Simulated {
         let socket = variables.iter().find(|(name, _)| *name == env::SOCKET).map(|(_, value)| value);
         let name = socket.ok_or(io::ErrorKind::NotFound)?.as_encoded_bytes();
         let supervisor = UnixAddr::new_abstract(name)?;
-        // SAFETY: no memory is involved.
-        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-        if fd < 0 {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: the kernel has just made it for us.
-        let pidfd = unsafe { OwnedFd::from_raw_fd(fd) };
+        let pidfd = process::end()?;
         let pid = world.start(self.token, supervisor, pidfd.try_clone()?);
         Ok(Spawned { pid, pidfd, filter: None })
     }
@@ -274,7 +210,7 @@ impl Os for Simulated {
     fn queue_length(&self, _: &Listener) -> Option<u32> {
         let length = self.world.borrow().queue.len() as u32;
         // It may be another by the time that the supervisor has it.
-        self.meanwhile();
+        self.world.borrow_mut().meanwhile();
         Some(length)
     }
 

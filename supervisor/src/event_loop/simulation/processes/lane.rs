@@ -31,7 +31,7 @@ pub(super) struct Watch {
 
 /// A lane, as a process has it.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(in crate::event_loop::simulation) struct Lane {
     pub(super) id: u64,
     pub(super) inode: u64,
     end: OwnedFd,
