@@ -72,7 +72,7 @@ mod link;
 mod pool;
 mod settings;
 
-/// The shell under a simulated operating system, for who drives it from outside: see `event_loop/simulation.rs`.
+/// The shell under a simulated operating system, for who drives it from outside: see `event_loop/simulation/`.
 #[cfg(feature = "simulation")]
 #[doc(hidden)]
 pub mod simulation {

@@ -1,26 +1,63 @@
 //! The shell: all that the supervisor holds, and its loop from the first worker to the last. It holds every fd and decides nothing.
 
-mod changes;
-mod commands;
-mod connections;
-mod credits;
-mod datagrams;
-mod due;
-mod health;
-mod intercepted;
-mod lanes;
-mod listeners;
-mod lives;
-mod orders;
-mod os;
-mod report;
-mod requests;
-mod setup;
+// The rooms stand in their order: each may use those below it, and none above. Which methods of the shell call each other is another matter:
+// they are one type's.
+
+/// The shell under an operating system that is simulated.
 #[cfg(feature = "simulation")]
 pub(crate) mod simulation;
-mod steering;
-mod timers;
+
+mod setup;
+
 mod turn;
+
+mod due;
+
+mod orders;
+
+/// What the cluster is told: by threads, by the control socket, by signals.
+mod commands;
+
+/// Processes of workers, from their start to what they leave behind.
+mod lives;
+
+/// Reload, drain, move, stop.
+mod changes;
+
+/// Workers with a seccomp filter.
+mod intercepted;
+
+/// Listening sockets among which the kernel chooses.
+mod steering;
+
+/// UDP sockets among which the kernel chooses.
+mod datagrams;
+
+/// Lanes: opened, heard, looked for, ended.
+mod lanes;
+
+/// Shared listening sockets: opened, closed, and who connects too early.
+mod listeners;
+
+/// Workers accept by themselves.
+mod credits;
+
+/// The supervisor accepts, and gives.
+mod connections;
+
+/// How workers that live are doing.
+mod health;
+
+/// What the library asks, and whose word counts.
+mod requests;
+
+/// Words for people.
+mod report;
+
+mod timers;
+
+/// What is asked of the operating system.
+mod os;
 
 pub(crate) use report::snapshot::resting;
 pub(crate) use setup::Setup;

@@ -1,8 +1,14 @@
 //! The options of a cluster. Each stands once, in its group (`groups/`): name, default, reader and documentation, for the command line, the
 //! builder and the core. Nothing here does IO.
 
-mod error;
+// The rooms stand in their order: each may use those below it, and none above.
+
+/// One file for each group of options.
 mod groups;
+
+mod error;
+
+/// What an option can be, as people write it.
 mod values;
 
 pub use error::{ConfigError, MAX_WINDOW, MAX_WORKERS};

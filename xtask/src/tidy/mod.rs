@@ -69,7 +69,7 @@ const RULES: &[Rule] = &[
         check: circles::check,
     },
     Rule {
-        name: "the rooms of io/ and of pool/ stand in an order",
+        name: "the rooms of event_loop/, io/, pool/ and settings/ stand in an order",
         reason: "what is below can be read, tested and changed without what is above",
         check: rooms::check,
     },

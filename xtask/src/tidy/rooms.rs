@@ -1,12 +1,12 @@
-//! The rule on the rooms of io/ and of pool/: a room uses those below it, in the order in which the folder's `mod.rs` names them, and
-//! none above; and a room is small enough to be seen at once. It follows what is re-exported to the room where it stands.
+//! The rule on the rooms of event_loop/, io/, pool/ and settings/: a room uses those below it, in the order in which the folder's `mod.rs`
+//! names them, and none above; and a room is small enough to be seen at once. It follows what is re-exported to the room where it stands.
 
 use super::modules::{Arrow, Modules};
 use super::{Fault, code, tree::Source, tree::Tree};
 
 const CRATE: &str = "supervisor/src/";
 /// Folders of rooms.
-const FOLDERS: [&str; 2] = ["io", "pool"];
+const FOLDERS: [&str; 4] = ["event_loop", "io", "pool", "settings"];
 /// Modules of one room, and modules beside the rooms.
 const MOST: usize = 12;
 

@@ -5,7 +5,7 @@ use super::super::Shell;
 use super::super::os::Os;
 use super::Datagrams;
 use crate::ids::{BalancerId, LaneId};
-use crate::io::lanes::lane_owner_probe::{Found, Question, Wanted};
+use crate::io::lanes::lane_owner_probe::{Found, Wanted};
 use crate::pool::Input;
 use std::time::Duration;
 
@@ -36,11 +36,7 @@ impl<O: Os> Shell<O> {
         }
         facts.into_iter().for_each(|fact| self.input(fact));
         for (worker, wanted) in missing {
-            let stops = self.lives.process(worker).is_none_or(|process| process.stopping);
-            if !stops && !self.is_coming(wanted.lane) {
-                let pids = self.possible_holders(worker);
-                self.lane_owner_probe.ask(Question { lanes: vec![wanted], pids, idle: false });
-            }
+            self.ask_for(worker, wanted);
         }
         let mut balancers: Vec<BalancerId> =
             self.datagrams.orphans.values().map(|member| member.balancer).collect();

@@ -102,6 +102,15 @@ impl<O: Os> Shell<O> {
         self.lane_owner_probe.ask(Question { lanes: vec![wanted], pids, idle: false });
     }
 
+    /// Nothing of a socket is to be seen where it was last: has it looked for, unless the worker is about to close it.
+    pub(in crate::event_loop) fn ask_for(&mut self, worker: WorkerId, wanted: Wanted) {
+        let stops = self.lives.process(worker).is_none_or(|process| process.stopping);
+        if !stops && !self.is_coming(wanted.lane) {
+            let pids = self.possible_holders(worker);
+            self.lane_owner_probe.ask(Question { lanes: vec![wanted], pids, idle: false });
+        }
+    }
+
     /// Takes in what the lane owner probe has found.
     pub(in crate::event_loop) fn on_lane_owners(&mut self) {
         while let Some(Answer { lane: id, found, idle }) = self.lane_owner_probe.next() {

@@ -7,7 +7,7 @@ use super::Joined;
 use crate::event_loop::health::monitor::joined;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::lanes::lane::Holder;
-use crate::io::lanes::lane_owner_probe::{Found, Question, Wanted};
+use crate::io::lanes::lane_owner_probe::{Found, Wanted};
 use crate::io::sockets::unaccepted::longest_wait;
 use crate::io::steering::member::{Member, Sign};
 use crate::pool::Input;
@@ -75,7 +75,7 @@ impl<O: Os> Shell<O> {
             self.input(fact);
         }
         for (worker, wanted) in missing {
-            self.ask_for_member(worker, wanted);
+            self.ask_for(worker, wanted);
         }
         self.settle_all_orphans();
         let balancers: Vec<_> = self.steering.groups.keys().copied().collect();
@@ -146,15 +146,7 @@ impl<O: Os> Shell<O> {
         let wanted =
             |(lane, member): (LaneId, &Member)| Wanted { lane, inode: member.inode, seen_at: member.seen_at };
         for wanted in missing.map(wanted).collect::<Vec<_>>() {
-            self.ask_for_member(worker, wanted);
-        }
-    }
-
-    fn ask_for_member(&mut self, worker: WorkerId, wanted: Wanted) {
-        let stops = self.lives.process(worker).is_none_or(|process| process.stopping);
-        if !stops && !self.is_coming(wanted.lane) {
-            let pids = self.possible_holders(worker);
-            self.lane_owner_probe.ask(Question { lanes: vec![wanted], pids, idle: false });
+            self.ask_for(worker, wanted);
         }
     }
 
