@@ -54,7 +54,7 @@ impl Steering {
         self.members.iter().map(|(id, member)| (*id, member))
     }
 
-    pub(in crate::event_loop) fn member_mut(&mut self, id: LaneId) -> Option<&mut Member> {
+    fn member_mut(&mut self, id: LaneId) -> Option<&mut Member> {
         self.members.get_mut(&id)
     }
 
