@@ -59,6 +59,7 @@
 //! process).
 
 pub mod api;
+mod app_file;
 #[doc(hidden)]
 pub mod cli;
 mod cluster;
@@ -71,6 +72,7 @@ mod io;
 mod link;
 mod pool;
 mod settings;
+mod spelling;
 
 /// The shell under a simulated operating system, for who drives it from outside: see `event_loop/simulation.rs`.
 #[cfg(feature = "simulation")]

@@ -6,6 +6,7 @@ use super::swallowed;
 use crate::config::{Builder, Capture, Config, ConfigError, Control, Settings, Workers};
 use crate::io::output::log;
 use ::log::{LevelFilter, error, warn};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -58,8 +59,38 @@ pub(super) struct Args {
     command: Vec<OsString>,
 }
 
+/// The definition of the command, for what else is told the same options.
+pub(super) fn command() -> clap::Command {
+    <Args as clap::Args>::augment_args(clap::Command::new("run"))
+}
+
 impl Args {
+    /// Reads words as the command line's, from behind `run`; or says in one line what is wrong.
+    pub(super) fn read(words: Vec<OsString>) -> Result<Self, String> {
+        let read = command().no_binary_name(true).try_get_matches_from(words);
+        let args = read.and_then(|matches| <Self as clap::FromArgMatches>::from_arg_matches(&matches));
+        args.map_err(|error| {
+            let said = |kind| match error.get(kind) {
+                Some(ContextValue::String(option)) => option.split(' ').next(),
+                Some(ContextValue::Strings(options)) => {
+                    options.first().and_then(|option| option.split(' ').next())
+                }
+                _ => None,
+            };
+            match (error.kind(), said(ContextKind::InvalidArg), said(ContextKind::PriorArg)) {
+                (ErrorKind::ArgumentConflict, Some(one), Some(other)) => {
+                    format!("{one} and {other} say the same in two ways: give one of them")
+                }
+                _ => super::one_line(&error.to_string()),
+            }
+        })
+    }
+
     pub(super) fn config(self) -> Result<Config, ConfigError> {
+        self.builder().build()
+    }
+
+    pub(super) fn builder(self) -> Builder {
         let mut settings = self.settings;
         if self.no_surge {
             (settings.rollout.max_surge, settings.rollout.max_unavailable) = (0, 1);
@@ -81,7 +112,7 @@ impl Args {
         if let Some(name) = self.name {
             builder = builder.name(name);
         }
-        builder.build()
+        builder
     }
 }
 

@@ -73,7 +73,8 @@ pub(super) fn children_of(pid: u32) -> Vec<u32> {
         // By one call where they fit: between two the kernel counts anew, and leaves one out if another has ended (`children`
         // in proc_pid_children(5)).
         let mut text = String::with_capacity(PAGE);
-        let _ = fs::File::open(task.path().join("children")).and_then(|mut file| file.read_to_string(&mut text));
+        let _ =
+            fs::File::open(task.path().join("children")).and_then(|mut file| file.read_to_string(&mut text));
         found.extend(text.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
     }
     found

@@ -1,0 +1,140 @@
+//! The tables of the file: options of the whole process at the top, `[defaults]`, `[app.NAME]`, and the same again below
+//! `[profile.NAME]`. It finds everything that is wrong, in profiles that were not chosen too.
+
+mod command_line;
+pub(super) mod layer;
+mod value;
+
+use super::Wanted;
+use super::fault::{Fault, Span};
+use super::options::Scope;
+use layer::{ENV, Layer, Place};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+use value::kind;
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct Document {
+    pub(super) base: Sheet,
+    pub(super) profiles: Vec<(String, Sheet)>,
+    /// Where values of variables stand.
+    pub(super) secrets: Vec<Span>,
+    /// It is no TOML, so that apps may be missing.
+    pub(super) is_broken: bool,
+}
+
+/// What a profile says, or the file without one.
+#[derive(Debug, Default)]
+pub(super) struct Sheet {
+    pub(super) file: Layer,
+    pub(super) defaults: Layer,
+    pub(super) apps: Vec<Table>,
+}
+
+/// `[app.NAME]`.
+#[derive(Debug)]
+pub(super) struct Table {
+    pub(super) name: String,
+    /// Its name in the file.
+    pub(super) span: Span,
+    pub(super) layer: Layer,
+}
+
+/// Reads the text.
+pub(super) fn read(text: &str, wanted: Wanted<'_>) -> (Document, Vec<Fault>) {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut document = Document { is_broken: !errors.is_empty(), ..Document::default() };
+    let mut faults = Vec::new();
+    document.base = sheet(table.get_ref(), Some(&mut document.profiles), wanted, &mut faults);
+    secrets(table.get_ref(), &mut document.secrets);
+    let broken: Vec<_> = errors
+        .iter()
+        .map(|error| Fault {
+            is_syntax: true,
+            ..Fault::new(error.span().unwrap_or(text.len()..text.len()), error.message(), "")
+        })
+        .collect();
+    // What was made of a line that is no TOML is not what somebody wrote.
+    let line = |span: &Span| text.get(..span.start).map_or(0, |before| before.matches('\n').count());
+    let lines: Vec<_> = broken.iter().map(|fault| line(&fault.span)).collect();
+    faults.retain(|fault| !lines.contains(&line(&fault.span)));
+    faults.extend(broken);
+    (document, faults)
+}
+
+/// Reads the tables of one; a profile has no profiles.
+fn sheet(
+    table: &DeTable<'_>,
+    mut profiles: Option<&mut Vec<(String, Sheet)>>,
+    wanted: Wanted<'_>,
+    faults: &mut Vec<Fault>,
+) -> Sheet {
+    let mut sheet = Sheet::default();
+    for (key, value) in table.iter() {
+        match (key.get_ref().as_ref(), &mut profiles) {
+            ("defaults", _) => {
+                if let Some(table) = as_table(value, "[defaults]", faults) {
+                    sheet.defaults = layer::read(table, Place::Defaults, wanted, faults);
+                }
+            }
+            ("app", _) => {
+                let apps = as_table(value, "[app.NAME]", faults);
+                for (name, value) in apps.into_iter().flat_map(|apps| apps.iter()) {
+                    if let Some(table) = as_table(value, "[app.NAME]", faults) {
+                        let layer = layer::read(table, Place::App, wanted, faults);
+                        let name_is = name.get_ref().clone().into_owned();
+                        sheet.apps.push(Table { name: name_is, span: name.span(), layer });
+                    }
+                }
+            }
+            ("profile", Some(profiles)) => {
+                let all = as_table(value, "[profile.NAME]", faults);
+                for (name, value) in all.into_iter().flat_map(|all| all.iter()) {
+                    if let Some(table) = as_table(value, "[profile.NAME]", faults) {
+                        let one = self::sheet(table, None, wanted, faults);
+                        profiles.push((name.get_ref().clone().into_owned(), one));
+                    }
+                }
+            }
+            (name, _) => {
+                if let Some(option) = layer::known(name, key.span(), Scope::File, wanted.options, faults) {
+                    sheet.file.put(option, value, wanted, faults);
+                }
+            }
+        }
+    }
+    sheet.apps.sort_by_key(|table| table.span.start);
+    sheet
+}
+
+fn as_table<'a, 'i>(
+    value: &'a Spanned<DeValue<'i>>,
+    name: &str,
+    faults: &mut Vec<Fault>,
+) -> Option<&'a DeTable<'i>> {
+    if let DeValue::Table(table) = value.get_ref() {
+        return Some(table);
+    }
+    let what = format!("{name} is a table, not {}", kind(value.get_ref()));
+    faults.push(Fault::new(value.span(), what, ""));
+    None
+}
+
+/// Where values stand that nobody else should see: whatever is below a key `env`.
+fn secrets(table: &DeTable<'_>, spans: &mut Vec<Span>) {
+    for (key, value) in table.iter() {
+        match value.get_ref() {
+            _ if key.get_ref() == ENV => leaves(value, spans),
+            DeValue::Table(table) => secrets(table, spans),
+            _ => {}
+        }
+    }
+}
+
+fn leaves(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Span>) {
+    match value.get_ref() {
+        DeValue::Table(table) => table.iter().for_each(|(_, value)| leaves(value, spans)),
+        _ => spans.push(value.span()),
+    }
+}
