@@ -102,3 +102,52 @@ fn the_schema_has_the_options_of_run() {
     assert!(app["workers"]["description"].as_str().is_some_and(|text| text.contains("How many workers")));
     assert!(app["detach"].is_null() && app["name"].is_null());
 }
+
+#[test]
+fn what_init_writes_passes_check() {
+    for (files, expected) in [
+        (
+            &[("Procfile", "web: node a.js --port 80\nworker: sh -c 'sleep 9'\nodd: node $X\n")][..],
+            "node a.js --port 80",
+        ),
+        (&[("package.json", r#"{ "name": "shop", "scripts": { "start": "next start" } }"#)], "npm start"),
+        (
+            &[("pyproject.toml", "[project]\nname = \"shop\"\ndependencies = [\"uvicorn\"]\n")],
+            "python3 -m uvicorn app:app --port 8000",
+        ),
+        (&[("Gemfile", "gem 'puma'\n")], "bundle exec puma"),
+        (&[("Gemfile", "gem 'puma'\n"), ("package.json", r#"{ "main": "x.js" }"#)], "node x.js"),
+    ] {
+        let folder = TempDir::new();
+        for (name, text) in files {
+            fs::write(folder.path().join(name), text).expect("the folder is ours");
+        }
+        // It is enough that the programs are there.
+        let programs = folder.path().join("programs");
+        fs::create_dir(&programs).expect("the folder is ours");
+        for name in ["node", "npm", "python3", "bundle"] {
+            fs::write(programs.join(name), "#!/bin/sh\n").expect("the folder is ours");
+            fs::set_permissions(programs.join(name), Permissions::from_mode(0o755))
+                .expect("the file is ours");
+        }
+        let run = |words: &str| {
+            let path = format!("{}:/usr/bin:/bin", programs.display());
+            let mut command = cli_command(folder.path(), words);
+            let output = command.env("PATH", path).current_dir(folder.path()).output().expect("it starts");
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
+        };
+        let told = run("init").good();
+        assert!(files.iter().all(|(name, _)| told.contains(&format!("(from {name})"))), "{told}");
+        let told = run("check").good();
+        assert!(told.contains(expected), "{told}");
+        let file = folder.path().join("clustermon.toml");
+        let before = fs::read(&file).expect("it was written");
+        assert!(run("init").refusal(2).contains("is there already"));
+        assert_eq!(fs::read(&file).expect("it is there"), before);
+    }
+    // Where nothing is found the command is to be written first.
+    let folder = TempDir::new();
+    assert!(said(folder.path(), "init").good().contains("write your command below [app.web]"));
+    assert_eq!(said(folder.path(), "check").code, Some(2));
+}

@@ -1,7 +1,7 @@
 //! The tables of the file: options of the whole process at the top, `[defaults]`, `[app.NAME]`, and the same again below
 //! `[profile.NAME]`. It finds everything that is wrong, in profiles that were not chosen too.
 
-mod command_line;
+pub(super) mod command_line;
 pub(super) mod layer;
 mod value;
 

@@ -2,7 +2,9 @@
 //! Everything here is pure: it reads no file, asks nobody and starts nothing.
 
 mod app;
+pub(crate) mod discovery;
 mod document;
+mod example;
 mod fault;
 mod options;
 mod order;
@@ -11,6 +13,7 @@ mod report;
 mod schema;
 
 pub(crate) use app::{App, AppFile};
+pub(crate) use example::example;
 pub(crate) use fault::Fault;
 pub(crate) use options::Options;
 pub(crate) use report::Report;

@@ -54,6 +54,7 @@ struct Cli {
 enum Command {
     Run(Box<run::Args>),
     Check(apps::check::Args),
+    Init(apps::init::Args),
     Schema(apps::schema::Args),
     Doctor(doctor::Args),
     /// Show a cluster, or one worker of it
@@ -97,6 +98,7 @@ impl Command {
         let done = match self {
             Self::Run(args) => return run::run(*args),
             Self::Check(args) => args.run(),
+            Self::Init(args) => args.run(),
             Self::Schema(args) => args.run(),
             Self::Doctor(args) => return args.run(),
             Self::Status(args) => args.run(),

@@ -43,7 +43,7 @@ pub(super) fn words(value: &DeValue<'_>, span: Span) -> Result<Vec<String>, Faul
 }
 
 /// The words of a text, or why it is none that could be run without a shell.
-fn cut(text: &str) -> Result<Vec<String>, String> {
+pub(in crate::app_file) fn cut(text: &str) -> Result<Vec<String>, String> {
     let words = shlex::split(text).ok_or("a quote in it is not closed")?;
     let shell = "write [\"sh\", \"-c\", \"..\"] if you want one";
     if let Some(operator) = words.iter().find(|word| OPERATORS.contains(&word.as_str())) {

@@ -1,6 +1,7 @@
 //! The commands for the file of several apps, `clustermon.toml`: what they have in common is reading it and telling what is wrong with it.
 
 pub(super) mod check;
+pub(super) mod init;
 pub(super) mod schema;
 mod source;
 
