@@ -10,6 +10,8 @@ mod accepters;
 mod addresses;
 /// The file of several apps.
 mod app_file;
+/// `up` and `down` of several apps.
+mod apps_up;
 /// Workers and strangers who mean harm by the request socket and the lanes.
 mod attack;
 /// Clients of the control socket that do not come to the point.

@@ -3,9 +3,10 @@
 
 use super::document::layer::{COMMAND, Given};
 use super::fault::{Fault, Span};
-use super::options::{Options, Scope};
+use super::options::Options;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// What a file says.
@@ -36,8 +37,8 @@ pub(crate) struct App {
 }
 
 impl App {
-    /// What `run` would be told, without `run` itself; leaves these keys out.
-    fn arguments(&self, without: &[String]) -> Vec<OsString> {
+    /// What `run` would be told, from behind `run`; leaves these keys out.
+    pub(crate) fn arguments(&self, without: &[String]) -> Vec<OsString> {
         let mut arguments = vec![format!("--name={}", self.name).into()];
         let values = self.values.iter().filter(|(key, _)| !without.contains(key));
         arguments.extend(values.flat_map(|(_, given)| given.arguments.clone()));
@@ -49,6 +50,13 @@ impl App {
         arguments.push("--".into());
         arguments.extend(self.command.iter().map(OsString::from));
         arguments
+    }
+
+    /// The file that output goes to in the background.
+    pub(crate) fn log(&self) -> Option<OsString> {
+        let word = self.values.get("log")?.arguments.first()?;
+        let path = word.as_bytes().strip_prefix(b"--log=")?;
+        Some(OsStr::from_bytes(path).to_owned())
     }
 
     /// Has `build` make a cluster of the arguments, and collects everything that it complains of: after each complaint it is asked again
@@ -93,8 +101,7 @@ impl App {
 
     /// The keys whose values differ from the default, and these; a switch has none.
     pub(crate) fn differing(&self, options: &Options) -> Vec<(String, Option<String>)> {
-        let own = |key: &str| options.find(key).is_some_and(|option| option.scope() == Some(Scope::App));
-        let told = self.values.iter().filter(|(key, _)| own(key)).filter_map(|(key, given)| {
+        let told = self.values.iter().filter_map(|(key, given)| {
             let prefix = format!("--{key}=");
             let words: Vec<_> = given.arguments.iter().map(|word| word.to_string_lossy()).collect();
             let values: Vec<_> = words.iter().filter_map(|word| word.strip_prefix(&prefix)).collect();

@@ -1,5 +1,4 @@
-//! The tables of the file: options of the whole process at the top, `[defaults]`, `[app.NAME]`, and the same again below
-//! `[profile.NAME]`. It finds everything that is wrong, in profiles that were not chosen too.
+//! The tables of the file: `[defaults]`, `[app.NAME]`, and the same again below `[profile.NAME]`. It finds everything that is wrong, in profiles that were not chosen too.
 
 pub(super) mod command_line;
 pub(super) mod layer;
@@ -7,11 +6,13 @@ mod value;
 
 use super::Wanted;
 use super::fault::{Fault, Span};
-use super::options::Scope;
 use layer::{ENV, Layer, Place};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use value::kind;
+
+/// What stands at the top; in a profile the last does not.
+const TABLES: [&str; 3] = ["defaults", "app", "profile"];
 
 /// All of it.
 #[derive(Debug, Default)]
@@ -27,7 +28,6 @@ pub(super) struct Document {
 /// What a profile says, or the file without one.
 #[derive(Debug, Default)]
 pub(super) struct Sheet {
-    pub(super) file: Layer,
     pub(super) defaults: Layer,
     pub(super) apps: Vec<Table>,
 }
@@ -97,10 +97,9 @@ fn sheet(
                     }
                 }
             }
-            (name, _) => {
-                if let Some(option) = layer::known(name, key.span(), Scope::File, wanted.options, faults) {
-                    sheet.file.put(option, value, wanted, faults);
-                }
+            (name, profiles) => {
+                let tables = if profiles.is_some() { &TABLES[..] } else { &TABLES[..2] };
+                faults.push(layer::misplaced(name, key.span(), tables, wanted.options));
             }
         }
     }

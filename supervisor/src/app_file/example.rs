@@ -11,11 +11,10 @@ const HEAD: &str = "\
 # A key is an option of `clustermon run` by its long name. `clustermon schema > clustermon.schema.json`
 # and a first line `#:schema ./clustermon.schema.json` have editors complete the keys.
 
-# log-format = \"json\"            # for all apps together
-
 [defaults]                       # for every app that says nothing else
 # restart-delay = \"100ms\"        # after an early death, doubling with each further one
 # memory-limit = \"500M\"          # a worker that holds more is replaced
+# log = \"clustermon.log\"         # where output goes with `up -d`
 ";
 
 const TAIL: &str = "\
@@ -119,9 +118,8 @@ mod tests {
             Some(rest) if is_option(rest) && rest.contains(['=', '[']) => rest,
             _ => line,
         });
-        // The option for all apps together stands before the first table, as it must.
         let text = lines.collect::<Vec<_>>().join("\n").replace("no = ", "# no = ");
-        assert!(text.contains("\nmax-lifetime = ") && text.contains("\nlog-format = "), "{text}");
+        assert!(text.contains("\nmax-lifetime = ") && text.contains("\nlog = "), "{text}");
         apps(&text);
     }
 }

@@ -1,17 +1,14 @@
-//! What the keys of the file are: the options of `run`, as clap knows them, and which of them belong to an app and which to the whole
-//! file. There is no second list of options: an option that is added to `run` is a key of the file.
+//! What the keys of the file are: the options of `run`, as clap knows them. There is no second list of options: an option that is added to
+//! `run` is a key of the file.
 
 use super::fault::Fault;
 use super::fault::Span;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction, Command, ValueHint};
 use std::any::TypeId;
 use std::error::Error as _;
 use std::ffi::OsString;
 use std::path::PathBuf;
-
-/// Options of the process that runs all apps, and of its log.
-const OF_THE_FILE: [&str; 4] = ["log", "log-format", "log-time", "verbose"];
 
 /// Options that are no keys, and what does the same.
 const ELSEWHERE: [(&str, &str); 2] = [
@@ -22,15 +19,6 @@ const ELSEWHERE: [(&str, &str); 2] = [
 /// The options of `run`.
 #[derive(Debug)]
 pub(crate) struct Options(Command);
-
-/// Where a key stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Scope {
-    /// In a table of an app, or of defaults for apps.
-    App,
-    /// At the top, or in the table of a profile.
-    File,
-}
 
 /// What kind of value an option takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,9 +43,9 @@ impl Options {
         Self(run)
     }
 
-    /// All that are keys there, in the order of the help.
-    pub(super) fn keys(&self, scope: Scope) -> impl Iterator<Item = Opt<'_>> {
-        self.all().filter(move |option| option.scope() == Some(scope))
+    /// All that are keys, in the order of the help.
+    pub(super) fn keys(&self) -> impl Iterator<Item = Opt<'_>> {
+        self.all().filter(|option| option.elsewhere().is_none())
     }
 
     /// The option of that name, whether it is a key or not.
@@ -70,9 +58,10 @@ impl Options {
         self.0.get_arguments().filter(shown).map(Opt)
     }
 
-    /// Whether `run` could read these.
-    pub(super) fn check(&self, arguments: impl IntoIterator<Item = OsString>) -> Result<(), clap::Error> {
-        self.0.clone().try_get_matches_from(arguments).map(drop)
+    /// Whether `run` could read these. It is told --detach, too, beside which alone there can be a --log.
+    pub(super) fn check(&self, arguments: &[OsString]) -> Result<(), clap::Error> {
+        let words = arguments.iter().cloned().chain(["--detach".into()]);
+        self.0.clone().try_get_matches_from(words).map(drop)
     }
 
     /// Whether one says in another way what the other says, so that only one can be given.
@@ -122,14 +111,6 @@ impl<'a> Opt<'a> {
         self.0.get_long().unwrap_or_default()
     }
 
-    /// Where it is a key; nowhere if something else does the same.
-    pub(super) fn scope(self) -> Option<Scope> {
-        if self.elsewhere().is_some() {
-            return None;
-        }
-        Some(if OF_THE_FILE.contains(&self.name()) { Scope::File } else { Scope::App })
-    }
-
     /// Why it is no key.
     pub(super) fn elsewhere(self) -> Option<&'static str> {
         ELSEWHERE.iter().find(|(name, _)| *name == self.name()).map(|(_, instead)| *instead)
@@ -146,7 +127,7 @@ impl<'a> Opt<'a> {
 
     /// A path of a file or a folder.
     pub(super) fn is_path(self) -> bool {
-        self.is_of::<PathBuf>()
+        self.is_of::<PathBuf>() || self.0.get_value_hint() == ValueHint::FilePath
     }
 
     /// Any text, for which a number is a mistake.

@@ -25,8 +25,6 @@ pub(super) fn choose(document: Document, wanted: Wanted<'_>, faults: &mut Vec<Fa
             |(_, sheet)| sheet,
         ),
     };
-    let mut file = base.file.clone();
-    file.lay(&profile.file, wanted.options);
     let own = profile.apps.iter().filter(|table| base.apps.iter().all(|other| other.name != table.name));
     let mut apps = Vec::new();
     for table in base.apps.iter().chain(own) {
@@ -38,7 +36,7 @@ pub(super) fn choose(document: Document, wanted: Wanted<'_>, faults: &mut Vec<Fa
         for said in [of(&base), of(profile)].into_iter().flatten() {
             layer.lay(&said, wanted.options);
         }
-        match app(table, layer, &file, wanted) {
+        match app(table, layer, wanted) {
             Ok(app) => apps.push(app),
             Err(fault) => faults.push(fault),
         }
@@ -79,9 +77,8 @@ impl Layer {
     }
 }
 
-fn app(table: &Table, layer: Layer, file: &Layer, wanted: Wanted<'_>) -> Result<App, Fault> {
-    let mut lacks = layer.lacks;
-    lacks.extend(file.lacks.clone());
+fn app(table: &Table, layer: Layer, wanted: Wanted<'_>) -> Result<App, Fault> {
+    let lacks = layer.lacks;
     // Where it is at fault that is told already, and the rest of the app is looked at all the same.
     let unknown = lacks.contains(COMMAND).then(|| (vec![table.name.clone()], table.span.clone()));
     let Some((command, command_span)) = layer.command.or(unknown) else {
@@ -92,17 +89,13 @@ fn app(table: &Table, layer: Layer, file: &Layer, wanted: Wanted<'_>) -> Result<
             "write below it command = [\"node\", \"server.js\"]",
         ));
     };
-    let mut values = layer.values;
-    // What concerns lines is of the whole file, and of each app that writes them.
-    let shared = file.values.iter().filter(|(key, _)| *key != "log");
-    values.extend(shared.map(|(key, given)| (key.clone(), given.clone())));
     Ok(App {
         name: table.name.clone(),
         span: table.span.clone(),
         command,
         command_span,
         folder: wanted.folder.to_owned(),
-        values,
+        values: layer.values,
         env: layer.env.into_iter().collect::<BTreeMap<_, _>>(),
         after: layer.after.unwrap_or_default(),
         lacks,

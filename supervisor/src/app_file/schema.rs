@@ -3,24 +3,23 @@
 //! alone knows what a duration or an address is.
 
 use super::document::layer::{AFTER, COMMAND, ENV};
-use super::options::{Kind, Opt, Options, Scope};
+use super::options::{Kind, Opt, Options};
 use serde_json::{Map, Value, json};
 
 /// The whole schema.
 pub(crate) fn schema(options: &Options) -> Value {
-    let keys = |scope| options.keys(scope).map(|option| (option.name().to_owned(), of_option(option)));
-    let apps: Map<_, _> = keys(Scope::App).chain([own(COMMAND, command()), own(ENV, env())]).collect();
+    let keys = options.keys().map(|option| (option.name().to_owned(), of_option(option)));
+    let apps: Map<_, _> = keys.chain([own(COMMAND, command()), own(ENV, env())]).collect();
     let app: Map<_, _> = apps.clone().into_iter().chain([own(AFTER, after())]).collect();
     let table = |what: &str, of: &str| {
         let of = json!({ "$ref": format!("#/definitions/{of}") });
         json!({ "description": what, "type": "object", "additionalProperties": of })
     };
-    let sheet: Map<_, _> = keys(Scope::File)
-        .chain([
-            own("defaults", json!({ "$ref": "#/definitions/defaults" })),
-            own("app", table("The apps, each by its name", "app")),
-        ])
-        .collect();
+    let defaults = json!({ "$ref": "#/definitions/defaults" });
+    let sheet: Map<_, _> =
+        [own("defaults", defaults), own("app", table("The apps, each by its name", "app"))]
+            .into_iter()
+            .collect();
     let profiles = own("profile", table("What is chosen by --env NAME, and beats the rest", "profile"));
     let root: Map<_, _> = sheet.clone().into_iter().chain([profiles]).collect();
     let object = |what: &str, properties: Map<String, Value>| json!({ "description": what, "type": "object", "properties": properties, "additionalProperties": false });
@@ -109,13 +108,9 @@ mod tests {
             let help = properties[option.name()]["description"].as_str().unwrap_or_default();
             assert!(!help.is_empty(), "{}", option.name());
         };
-        for option in options.keys(Scope::App) {
+        for option in options.keys() {
             described(&schema["definitions"]["app"]["properties"], option);
             described(&schema["definitions"]["defaults"]["properties"], option);
-        }
-        for option in options.keys(Scope::File) {
-            described(&schema["properties"], option);
-            described(&schema["definitions"]["profile"]["properties"], option);
         }
         assert!(schema["definitions"]["defaults"]["properties"]["after"].is_null());
         assert!(schema["definitions"]["profile"]["properties"]["profile"].is_null());
@@ -135,6 +130,6 @@ mod tests {
         assert_eq!(app["umask"]["type"], "string");
         assert_eq!(app["share"]["anyOf"][1]["items"]["type"], "string");
         assert_eq!(app["exit-codes-ok"]["anyOf"][0]["type"], "integer");
-        assert_eq!(schema["properties"]["log-format"]["enum"], json!(["text", "json"]));
+        assert_eq!(app["log-format"]["enum"], json!(["text", "json"]));
     }
 }

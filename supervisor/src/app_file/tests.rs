@@ -1,6 +1,5 @@
 //! Tests of the whole room: a text in, the arguments of `run` or the report of what is wrong out.
 
-use super::options::Scope;
 use super::{AppFile, Options, Report, Wanted, read};
 use std::path::Path;
 
@@ -39,10 +38,11 @@ fn report(text: &str) -> String {
 #[test]
 fn a_table_is_the_arguments_of_run() {
     let text = r#"
-verbose = 2
-log-format = "json"
 [app.web]
 command = "node server.js 'a b'"
+verbose = 2
+log-format = "json"
+log = "web.log"
 workers = 4
 restart-delay = "200ms"
 share = ["*:80", "*:81"]
@@ -53,9 +53,15 @@ cwd = "web"
 env-file = "/etc/web.env"
 umask = "027"
 "#;
-    let expected = "--name=web --cwd=web --env-file=/etc/web.env --exit-codes-ok=3 --exit-codes-ok=4 --keep-trying --log-format=json \
+    let expected = "--name=web --cwd=web --env-file=/etc/web.env --exit-codes-ok=3 --exit-codes-ok=4 --keep-trying --log=web.log --log-format=json \
                     --restart-delay=200ms --share=*:80 --share=*:81 --umask=027 --verbose --verbose --workers=4 -- node server.js a b";
     assert_eq!(arguments("", text, None), [expected]);
+    let text =
+        "[app.a]\ncommand = \"a\"\ncontrol = \"none\"\n[app.b]\ncommand = \"b\"\ncontrol = \"b.sock\"\n";
+    assert_eq!(
+        arguments("/srv", text, None),
+        ["--name=a --control=none --cwd=/srv -- a", "--name=b --control=/srv/b.sock --cwd=/srv -- b"]
+    );
     // Relative to the file, where an app runs if nothing else is said.
     let text =
         "[app.a]\ncommand = [\"./a\", \"-x\"]\nenv-file = \"a.env\"\n[app.b]\ncommand = \"b\"\ncwd = \"b\"\n";
@@ -72,7 +78,7 @@ fn every_option_of_run_is_a_key_or_has_another_way() {
         let told = report(&format!("[app.a]\ncommand = \"a\"\n{line}\n"));
         assert!(told.contains(&format!("`{key}` is no key")), "{told}");
     }
-    let keys: Vec<_> = options.keys(Scope::App).chain(options.keys(Scope::File)).map(|o| o.name()).collect();
+    let keys: Vec<_> = options.keys().map(|o| o.name()).collect();
     for key in
         ["workers", "control", "log", "verbose", "max-surge", "no-surge", "watchdog", "interpreter-arg"]
     {
@@ -154,7 +160,8 @@ restart-delay = "5"
 window = 0
 respawn = "many"
 umask = 0o27
-log-format = "json"
+[profile.p]
+command = "a"
 [app.api]
 command = ["node", 1.5]
 [app.none]
@@ -171,9 +178,9 @@ command = ["node", 1.5]
         ("`window` 0: give 1 to 256", "10:10", ""),
         ("bad value of `respawn`", "11:11", "give a whole number"),
         ("`umask` takes text, not an octal number", "12:9", "write \"27\""),
-        ("`log-format` is for all apps together", "13:1", "put it at the top of the file"),
-        ("bad value of `command`", "15:20", "each word is a text, this is a number with a fraction"),
-        ("the app none has no command", "16:6", "write below it command"),
+        ("`command` is for an app", "14:1", "put it below [app.NAME]"),
+        ("bad value of `command`", "16:20", "each word is a text, this is a number with a fraction"),
+        ("the app none has no command", "17:6", "write below it command"),
     ] {
         let at = told.find(&format!("--> f.toml:{place}\n")).unwrap_or_else(|| panic!("{place}: {told}"));
         let start = told[..at].rfind("error: ").unwrap();

@@ -35,8 +35,8 @@ const COMMANDS: [(&[&str], &str); 6] = [
         &["logs", "log", "tail", "monit", "watch"],
         "what happens, as it happens: events; where the log is: status",
     ),
-    (&["delete", "kill", "rm", "down", "quit", "exit"], "to end a cluster: stop, or force-stop"),
-    (&["serve", "exec", "up", "launch"], "to start a cluster: run"),
+    (&["delete", "kill", "rm", "quit", "exit"], "to end a cluster: stop, or force-stop"),
+    (&["serve", "exec", "launch"], "to start a cluster: run; or the apps of a file: up"),
     (&["show", "describe", "info"], "all there is to know: inspect"),
     (&["reopen-logs", "reloadlogs", "rotate", "flush"], "to open the log anew: reopen"),
 ];

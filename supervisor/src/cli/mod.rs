@@ -53,6 +53,8 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Up(apps::up::Args),
+    Down(apps::down::Args),
     Check(apps::check::Args),
     Init(apps::init::Args),
     Schema(apps::schema::Args),
@@ -97,6 +99,8 @@ impl Command {
     fn run(self) -> Result<ExitCode, Failed> {
         let done = match self {
             Self::Run(args) => return run::run(*args),
+            Self::Up(args) => return args.run(),
+            Self::Down(args) => args.run(),
             Self::Check(args) => args.run(),
             Self::Init(args) => args.run(),
             Self::Schema(args) => args.run(),
@@ -190,7 +194,8 @@ pub(crate) fn run_command() -> clap::Command {
 
 /// What `run` makes of these words, or its complaint.
 #[cfg(test)]
-pub(crate) fn run_config(words: Vec<std::ffi::OsString>) -> Result<crate::config::Config, String> {
+pub(crate) fn run_config(mut words: Vec<std::ffi::OsString>) -> Result<crate::config::Config, String> {
+    words.insert(0, "--detach".into());
     run::Args::read(words)?.config().map_err(|fault| fault.to_string())
 }
 

@@ -7,6 +7,7 @@ use crate::config::{Builder, Capture, Config, ConfigError, Control, Settings, Wo
 use crate::io::output::log;
 use ::log::{LevelFilter, error, warn};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,7 +31,7 @@ pub(super) struct Args {
     #[arg(long)]
     name: Option<String>,
     /// Control socket: a path, or none [default: NAME.sock in the runtime directory; NAME-2 and so on if it is taken]
-    #[arg(long, value_name = "PATH|none")]
+    #[arg(long, value_name = "PATH|none", value_hint = clap::ValueHint::FilePath)]
     control: Option<OsString>,
     /// Run in the background; return once every worker is ready, or with the log if that fails
     #[arg(long)]
@@ -131,7 +132,10 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
         }
         // Here, where somebody sees it; the one in the background finds the place free.
         super::vacancy::wait(&config, super::complain);
-        return detach::start(log.as_deref()).map(|()| ExitCode::SUCCESS);
+        // The first word is `run`: there are no options before it.
+        let words = words.into_iter().skip(2).collect();
+        let background = detach::Background { words, env: &BTreeMap::new(), log: log.as_deref() };
+        return detach::start(background).map(|()| ExitCode::SUCCESS);
     }
     let level = match config.verbose {
         0 => LevelFilter::Info,

@@ -3,7 +3,7 @@
 
 use super::super::Wanted;
 use super::super::fault::{Fault, Span};
-use super::super::options::{Opt, Options, Scope};
+use super::super::options::{Opt, Options};
 use super::command_line;
 use super::value::{self, kind};
 use crate::spelling::nearest;
@@ -63,7 +63,7 @@ pub(in crate::app_file) fn read(
             ENV => layer.env = variables(value, faults),
             AFTER if place == Place::App => layer.after = Some(names(value, faults)),
             name => {
-                if let Some(option) = known(name, key.span(), Scope::App, wanted.options, faults) {
+                if let Some(option) = known(name, key.span(), wanted.options, faults) {
                     layer.put(option, value, wanted, faults);
                 }
             }
@@ -84,10 +84,7 @@ impl Layer {
         let span = value.span();
         let read =
             value::arguments(option, value.get_ref(), span.clone(), wanted.folder).and_then(|arguments| {
-                // --log is for a process in the background, which `up` may be.
-                let told = option.scope() == Some(Scope::File);
-                let words = arguments.iter().cloned().chain(told.then(|| "--detach".into()));
-                wanted.options.check(words).map_err(|error| option.fault(span.clone(), &error))?;
+                wanted.options.check(&arguments).map_err(|error| option.fault(span.clone(), &error))?;
                 Ok(arguments)
             });
         match read {
@@ -102,52 +99,38 @@ impl Layer {
     }
 }
 
-/// The option that the key means there; if none, that is a fault.
-pub(in crate::app_file) fn known<'a>(
-    name: &str,
-    span: Span,
-    scope: Scope,
-    options: &'a Options,
-    faults: &mut Vec<Fault>,
-) -> Option<Opt<'a>> {
+/// The option that the key means; if none, that is a fault.
+fn known<'a>(name: &str, span: Span, options: &'a Options, faults: &mut Vec<Fault>) -> Option<Opt<'a>> {
     let option = options.find(name);
-    if let Some(option) = option.filter(|option| option.scope() == Some(scope)) {
-        return Some(option);
-    }
-    let (what, advice) = match (option, option.and_then(|option| option.elsewhere()), scope) {
-        (_, Some(elsewhere), _) => (format!("`{name}` is no key"), elsewhere.to_owned()),
-        (Some(_), None, Scope::App) => (
-            format!("`{name}` is for all apps together"),
-            "put it at the top of the file, before the first table".to_owned(),
-        ),
-        (Some(_), None, Scope::File) => (
-            format!("`{name}` is for one app"),
-            "put it below [app.NAME], or below [defaults] for all".to_owned(),
-        ),
-        (None, ..) => (format!("unknown key `{name}`"), guess(name, scope, options)),
+    let (what, advice) = match option.map(|option| (option, option.elsewhere())) {
+        Some((option, None)) => return Some(option),
+        Some((_, Some(elsewhere))) => (format!("`{name}` is no key"), elsewhere.to_owned()),
+        None => (format!("unknown key `{name}`"), guess(name, options, &[])),
     };
     faults.push(Fault::new(span, what, advice));
     None
 }
 
-/// What may have been meant by a name that is no key.
-fn guess(name: &str, scope: Scope, options: &Options) -> String {
+/// A key that stands at the top of the file, or of a profile, where only tables do.
+pub(in crate::app_file) fn misplaced(name: &str, span: Span, tables: &[&str], options: &Options) -> Fault {
+    if options.find(name).is_some() || [COMMAND, ENV, AFTER].contains(&name) {
+        let advice = "put it below [app.NAME], or below [defaults] for every app";
+        return Fault::new(span, format!("`{name}` is for an app"), advice);
+    }
+    Fault::new(span, format!("unknown key `{name}`"), guess(name, options, tables))
+}
+
+/// What may have been meant by a name that is no key; `tables` are what else could stand there.
+fn guess(name: &str, options: &Options, tables: &[&str]) -> String {
     let plain = name.replace('_', "-");
-    let of_apps = [COMMAND, ENV, AFTER];
-    let of_files = ["app", "defaults", "profile"];
-    let apps = options.keys(Scope::App).map(|option| option.name()).chain(of_apps);
-    let files = options.keys(Scope::File).map(|option| option.name()).chain(of_files);
-    let Some(near) = nearest(&plain, apps.chain(files)) else {
-        return "`clustermon run --help` lists the options, which are the keys".to_owned();
-    };
-    let is_of_app =
-        of_apps.contains(&near) || options.find(near).is_some_and(|near| near.scope() == Some(Scope::App));
-    let elsewhere = match (scope, is_of_app) {
-        (Scope::File, true) => " It stands below [app.NAME], or below [defaults] for all",
-        (Scope::App, false) => " It stands at the top of the file, before the first table",
-        _ => "",
-    };
-    format!("did you mean `{near}`?{elsewhere}")
+    let keys = options.keys().map(|option| option.name()).chain([COMMAND, ENV, AFTER]);
+    match nearest(&plain, keys.chain(tables.iter().copied())) {
+        None => "`clustermon run --help` lists the options, which are the keys".to_owned(),
+        Some(near) if tables.is_empty() || tables.contains(&near) => format!("did you mean `{near}`?"),
+        Some(near) => {
+            format!("did you mean `{near}`? It stands below [app.NAME], or below [defaults] for every app")
+        }
+    }
 }
 
 /// The variables; no complaint shows a value.

@@ -26,7 +26,9 @@ pub(in crate::app_file) fn arguments(
             return Err(Fault::new(span, format!("bad value of `{}`", option.name()), "it holds a NUL byte"));
         }
         let mut word = OsString::from(format!("{flag}="));
-        match option.is_path() && !text.is_empty() {
+        // Some paths may be a word instead, as the help says: `PATH|none`.
+        let is_word = text.is_empty() || option.value_name().split('|').any(|word| word == text);
+        match option.is_path() && !is_word {
             true => word.push(folder.join(text)),
             false => word.push(text),
         }

@@ -1,22 +1,27 @@
 //! `clustermon check`: reads the file as `up` would and says what would run. It starts nothing, and shows no value of a variable.
 
 use super::super::{failed::Failed, out, shell::quoted};
-use super::{Apps, Which};
+use super::{Apps, Depth};
 use crate::app_file::{App, Options};
 use crate::config::Config;
 use crate::io::output::plain::Plain;
+use std::path::PathBuf;
 
 /// Say what a file of apps would run, or everything that is wrong with it
 #[derive(Debug, clap::Args)]
 #[command(after_help = crate::cli::EXIT_CODES)]
 pub(in crate::cli) struct Args {
-    #[command(flatten)]
-    which: Which,
+    /// The file of the apps, or the folder where it is clustermon.toml [default: clustermon.toml]
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Profile of the file: what [profile.NAME] says beats the rest
+    #[arg(long, value_name = "NAME")]
+    env: Option<String>,
 }
 
 impl Args {
     pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
-        let apps = self.which.read()?;
+        let apps = Apps::read(self.file.as_deref(), self.env.as_deref(), Depth::All)?;
         out::print(&described(&apps))
     }
 }
