@@ -60,7 +60,7 @@ fn three() -> Option<Folder> {
     let start = format!("echo $NAME >> order; exec '{}'", c_program("epoll", &[]).display());
     let port = || Port::free().number();
     Some(Folder::new(&format!(
-        "[defaults]\nworkers = 1\ncommand = [\"sh\", \"-c\", {start:?}]\nenv = {{ HOST = \"127.0.0.1\", TOKEN = \"s3cret\" }}\n\
+        "[defaults]\nworkers = 1\ncommand = [\"sh\", \"-c\", {start:?}]\nenv = {{ HOST = \"127.0.0.1\", TOKEN = \"s3cret\", RUNTIME_DIRECTORY = \"/nowhere\" }}\n\
          [app.web]\nafter = [\"api\"]\nenv = {{ NAME = \"web\", PORT = {} }}\n\
          [app.api]\nafter = [\"db\"]\nenv = {{ NAME = \"api\", PORT = {} }}\n\
          [app.db]\nenv = {{ NAME = \"db\", PORT = {} }}\n",
@@ -94,7 +94,10 @@ fn in_the_background_each_app_is_a_cluster_of_its_own() {
     assert!(folder.say("reload web").good().contains("web: reloaded"));
     let worker = folder.inspect("web/0");
     let environ = fs::read(format!("/proc/{}/environ", pid(&worker["pid"]))).expect("it runs");
-    assert!(String::from_utf8_lossy(&environ).contains("TOKEN=s3cret"));
+    let environ = String::from_utf8_lossy(&environ);
+    // Variables are for workers alone: this one would have hidden the control socket, by which the worker was found.
+    assert!(environ.contains("TOKEN=s3cret") && environ.contains("RUNTIME_DIRECTORY=/nowhere"), "{environ}");
+    assert!(!environ.contains("CLUSTERMON_APP_ENV"), "{environ}");
     let words = fs::read(format!("/proc/{}/cmdline", pid(&before["pid"]))).expect("it runs");
     assert!(!String::from_utf8_lossy(&words).contains("s3cret"));
     // Who runs is left as it is; who does not is started, and what it comes after is not touched.

@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// What a file says.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct AppFile {
     /// In the order in which they start.
     pub(crate) apps: Vec<App>,

@@ -1,12 +1,14 @@
-//! The tables of the file: `[defaults]`, `[app.NAME]`, and the same again below `[profile.NAME]`. It finds everything that is wrong, in profiles that were not chosen too.
+//! The tables of the file: `[defaults]`, `[app.NAME]`, and the same again below `[profile.NAME]`. It finds everything that is wrong, in
+//! profiles that were not chosen too.
 
 pub(super) mod command_line;
 pub(super) mod layer;
+mod secrets;
 mod value;
 
 use super::Wanted;
 use super::fault::{Fault, Span};
-use layer::{ENV, Layer, Place};
+use layer::{Layer, Place};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use value::kind;
@@ -19,10 +21,8 @@ const TABLES: [&str; 3] = ["defaults", "app", "profile"];
 pub(super) struct Document {
     pub(super) base: Sheet,
     pub(super) profiles: Vec<(String, Sheet)>,
-    /// Where values of variables stand.
+    /// Where values stand that nobody is to be shown.
     pub(super) secrets: Vec<Span>,
-    /// It is no TOML, so that apps may be missing.
-    pub(super) is_broken: bool,
 }
 
 /// What a profile says, or the file without one.
@@ -41,26 +41,23 @@ pub(super) struct Table {
     pub(super) layer: Layer,
 }
 
-/// Reads the text.
-pub(super) fn read(text: &str, wanted: Wanted<'_>) -> (Document, Vec<Fault>) {
+/// Reads the text. Of a text that is no TOML only that is told, each place of it: what was made of the rest may hold a value of a
+/// variable in the place of a name, which a complaint would show.
+pub(super) fn read(text: &str, wanted: Wanted<'_>) -> Result<(Document, Vec<Fault>), Vec<Fault>> {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut document = Document { is_broken: !errors.is_empty(), ..Document::default() };
+    if !errors.is_empty() {
+        let end = || text.len()..text.len();
+        let fault = |error: &toml::de::Error| Fault {
+            is_syntax: true,
+            ..Fault::new(error.span().unwrap_or_else(end), error.message(), "")
+        };
+        return Err(errors.iter().map(fault).collect());
+    }
+    let mut document = Document::default();
     let mut faults = Vec::new();
     document.base = sheet(table.get_ref(), Some(&mut document.profiles), wanted, &mut faults);
-    secrets(table.get_ref(), &mut document.secrets);
-    let broken: Vec<_> = errors
-        .iter()
-        .map(|error| Fault {
-            is_syntax: true,
-            ..Fault::new(error.span().unwrap_or(text.len()..text.len()), error.message(), "")
-        })
-        .collect();
-    // What was made of a line that is no TOML is not what somebody wrote.
-    let line = |span: &Span| text.get(..span.start).map_or(0, |before| before.matches('\n').count());
-    let lines: Vec<_> = broken.iter().map(|fault| line(&fault.span)).collect();
-    faults.retain(|fault| !lines.contains(&line(&fault.span)));
-    faults.extend(broken);
-    (document, faults)
+    document.secrets = secrets::find(text, table.get_ref(), wanted.options);
+    Ok((document, faults))
 }
 
 /// Reads the tables of one; a profile has no profiles.
@@ -118,22 +115,4 @@ fn as_table<'a, 'i>(
     let what = format!("{name} is a table, not {}", kind(value.get_ref()));
     faults.push(Fault::new(value.span(), what, ""));
     None
-}
-
-/// Where values stand that nobody else should see: whatever is below a key `env`.
-fn secrets(table: &DeTable<'_>, spans: &mut Vec<Span>) {
-    for (key, value) in table.iter() {
-        match value.get_ref() {
-            _ if key.get_ref() == ENV => leaves(value, spans),
-            DeValue::Table(table) => secrets(table, spans),
-            _ => {}
-        }
-    }
-}
-
-fn leaves(value: &Spanned<DeValue<'_>>, spans: &mut Vec<Span>) {
-    match value.get_ref() {
-        DeValue::Table(table) => table.iter().for_each(|(_, value)| leaves(value, spans)),
-        _ => spans.push(value.span()),
-    }
 }

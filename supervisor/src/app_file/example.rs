@@ -7,6 +7,7 @@ const HEAD: &str = "\
 # The apps that clustermon runs here.
 #
 #   clustermon check     says what would run, or everything that is wrong
+#   clustermon up        runs them here; with -d in the background, where `clustermon down` stops them
 #
 # A key is an option of `clustermon run` by its long name. `clustermon schema > clustermon.schema.json`
 # and a first line `#:schema ./clustermon.schema.json` have editors complete the keys.

@@ -13,7 +13,7 @@ pub(crate) struct Fault {
     pub(crate) what: String,
     /// What is to be said at the place itself: why, or what to write instead. May be empty.
     pub(crate) advice: String,
-    /// The text is no TOML there, so that nobody can tell whether a secret stands beside it.
+    /// The text is no TOML there.
     pub(crate) is_syntax: bool,
 }
 

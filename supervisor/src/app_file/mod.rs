@@ -34,8 +34,10 @@ pub(crate) struct Wanted<'a> {
 
 /// Reads the text of a file: its apps, and everything that is wrong with it. Where something is, not every app is there.
 pub(crate) fn read(text: &str, wanted: Wanted<'_>) -> (AppFile, Vec<Fault>) {
-    let (document, mut faults) = document::read(text, wanted);
-    let file = profiles::choose(document, wanted, &mut faults);
+    let (file, mut faults) = match document::read(text, wanted) {
+        Ok((document, mut faults)) => (profiles::choose(document, wanted, &mut faults), faults),
+        Err(faults) => (AppFile::default(), faults),
+    };
     faults.sort_by_key(|fault| (fault.span.start, fault.span.end));
     faults.dedup();
     (file, faults)

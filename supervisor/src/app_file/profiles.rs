@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// The apps of the file with the profile that is wanted, in the order in which they start.
 pub(super) fn choose(document: Document, wanted: Wanted<'_>, faults: &mut Vec<Fault>) -> AppFile {
-    let Document { base, profiles, secrets, is_broken } = document;
+    let Document { base, profiles, secrets } = document;
     let none = Sheet::default();
     let profile = match wanted.profile {
         None => &none,
@@ -41,7 +41,7 @@ pub(super) fn choose(document: Document, wanted: Wanted<'_>, faults: &mut Vec<Fa
             Err(fault) => faults.push(fault),
         }
     }
-    if base.apps.is_empty() && profile.apps.is_empty() && !is_broken {
+    if base.apps.is_empty() && profile.apps.is_empty() {
         let advice = "write [app.NAME] and below it command = [\"node\", \"server.js\"]";
         faults.push(Fault::new(0..0, "there is no app in this file", advice));
     }

@@ -1,5 +1,5 @@
 //! Faults as people read them: what, file, line and column, the line itself, and what to write instead. A value of a variable is never
-//! shown: it is masked in the text, and of a line that is no TOML nothing is shown.
+//! shown: it is masked in the text, and of a text that is no TOML nothing is shown.
 
 use super::fault::{Fault, Span};
 use crate::io::output::plain::Plain;
@@ -24,7 +24,7 @@ impl<'a> Report<'a> {
             }
         }
         // Whole characters were replaced, so it is text.
-        Self { path: path.to_owned(), text: String::from_utf8_lossy(&masked).into_owned(), faults }
+        Self { path: Plain(path).to_string(), text: String::from_utf8_lossy(&masked).into_owned(), faults }
     }
 
     /// One paragraph for each fault.

@@ -1,6 +1,7 @@
 //! Tests of the whole room: a text in, the arguments of `run` or the report of what is wrong out.
 
 use super::{AppFile, Options, Report, Wanted, read};
+use proptest::prelude::*;
 use std::path::Path;
 
 fn options() -> Options {
@@ -216,6 +217,9 @@ fn a_variable_is_never_shown() {
         "[app.a]\ncommand = \"a\"\n[app.a.env]\nA = { B = \"s3cret\" }\nC = \"\"\"\ns3cret\n\"\"\"\nD = 1979-05-27\n",
         "[app.a]\ncommand = \"a\"\nenv = \"s3cret\"\n",
         "[app.a]\ncommand = \"a\"\nenv.B = \"s3cret\\u0000\"\n",
+        "[app.a]\ncommand = \"a\"\nevn = { A = \"s3cret\" }\nenvironment.A = \"s3cret\"\nA = \"s3cret\"\n",
+        "env = { A = \"s3cret\" }\n",
+        "[app.a]\ncommand = \"a # b\"\nwindow = 0 # A = s3cret\n",
         "[profile.p.defaults]\nenv.B = [\"s3cret\"]\n[app.a]\ncommand = \"a\"\n",
     ] {
         let told = report(text);
@@ -238,4 +242,55 @@ fn no_text_panics() {
     ] {
         assert!(report(text).contains("error: "), "{text}");
     }
+}
+
+proptest! {
+    /// Pieces of such files in any order, with what does not belong there between them.
+    #[test]
+    fn no_mixture_panics_or_shows_a_variable(pieces in prop::collection::vec(piece(), 0..24)) {
+        let text = pieces.concat();
+        let told = report(&text);
+        // A text that is no TOML is not shown; of any other the values are masked.
+        prop_assert!(!told.contains("s3cret"), "{text}\n{told}");
+    }
+}
+
+fn piece() -> impl Strategy<Value = String> {
+    let pieces = [
+        "[app.a]\n",
+        "[app.b]\n",
+        "[defaults]\n",
+        "[profile.p.app.a]\n",
+        "[app.a.env]\n",
+        "[[app]]\n",
+        "A = 's3cret'",
+        "env = \"s3cret\"",
+        "env.A = 's3cret'",
+        "evn = { A = \"s3cret\" }",
+        "env = \"\"\"\ns3cret\n\"\"\"",
+        "env = [\"s3cret\"]",
+        "cwd = { A = \"s3cret\" }",
+        "share = [{ A = \"s3cret\" }]",
+        "app.b = { env = { B = 's3cret' }, ",
+        "}",
+        "]",
+        "command = \"x\"",
+        "\n",
+        "\n\n",
+        ", ",
+        "workers = 0",
+        "é = ü",
+        "\r\n",
+        "wrokers = 1",
+        "after = [\"a\"]",
+        "window = 0",
+        " ",
+        "#",
+        "=",
+        "1",
+        "true",
+        ".",
+        "\"",
+    ];
+    prop::sample::select(pieces.to_vec()).prop_map(str::to_owned)
 }

@@ -4,6 +4,7 @@
 use super::failed::Failed;
 use super::out;
 use crate::io::kernel::dispositions::Dispositions;
+use crate::io::launch::app_variables;
 use crate::io::output::detach_pipe::{self, Waiting};
 use crate::io::output::log;
 use crate::io::output::plain::Plain;
@@ -27,8 +28,8 @@ const FLAG: &str = "--detached";
 pub(super) struct Background<'a> {
     /// What `run` is told, without `run` itself.
     pub(super) words: Vec<OsString>,
-    /// Variables beside those of this process.
-    pub(super) env: &'a BTreeMap<String, String>,
+    /// Variables for workers beside those of this process.
+    pub(super) env: Option<&'a BTreeMap<String, String>>,
     pub(super) log: Option<&'a Path>,
 }
 
@@ -80,7 +81,7 @@ fn spawn(background: Background<'_>, output: File) -> io::Result<(Waiting, Child
         .arg0(name)
         .args(["run", FLAG])
         .args(background.words)
-        .envs(background.env)
+        .envs(background.env.map(|env| (app_variables::VARIABLE, app_variables::encoded(env))))
         .env(detach_pipe::VARIABLE, inherited.value()?)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)

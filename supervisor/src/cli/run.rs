@@ -4,10 +4,10 @@ use super::detach;
 use super::failed::{Failed, USAGE};
 use super::swallowed;
 use crate::config::{Builder, Capture, Config, ConfigError, Control, Settings, Workers};
+use crate::io::launch::app_variables;
 use crate::io::output::log;
 use ::log::{LevelFilter, error, warn};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -134,7 +134,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
         super::vacancy::wait(&config, super::complain);
         // The first word is `run`: there are no options before it.
         let words = words.into_iter().skip(2).collect();
-        let background = detach::Background { words, env: &BTreeMap::new(), log: log.as_deref() };
+        let background = detach::Background { words, env: None, log: log.as_deref() };
         return detach::start(background).map(|()| ExitCode::SUCCESS);
     }
     let level = match config.verbose {
@@ -152,7 +152,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
         warn!("{warning}");
     }
     super::vacancy::wait(&config, |told| ::log::info!("{told}"));
-    let code = match crate::run(config) {
+    let code = match crate::run_with(config, app_variables::from_environment()) {
         Ok(outcome) => ExitCode::from(outcome.code()),
         // Whoever waits for the one in the background reads its log.
         Err(fault) if fault.exit_code() == USAGE && !detached => {

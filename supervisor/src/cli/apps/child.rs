@@ -2,6 +2,7 @@
 
 use super::running::Planned;
 use crate::io::kernel::dispositions::Dispositions;
+use crate::io::launch::app_variables;
 use crate::io::output::detach_pipe;
 use crate::io::readiness::service_manager;
 use nix::sys::prctl::set_pdeathsig;
@@ -32,7 +33,7 @@ pub(super) fn start((app, _): &Planned, dispositions: Dispositions) -> io::Resul
         .arg("run")
         // --log is for the background.
         .args(app.arguments(&["log".to_owned()]))
-        .envs(&app.env)
+        .env(app_variables::VARIABLE, app_variables::encoded(&app.env))
         .env(detach_pipe::VARIABLE, inherited.value()?)
         .stdin(Stdio::null())
         // Ctrl-C is for this process, which stops the apps in their order.

@@ -36,7 +36,7 @@ impl Args {
         }
         let apps: Vec<_> = found.iter().map(|app| format!("{} (from {})", app.name, app.from)).collect();
         out::print(&format!(
-            "clustermon: wrote {path} with {}; `clustermon check` says what would run\n",
+            "clustermon: wrote {path} with {}; `clustermon check` says what would run, `clustermon up` runs it\n",
             apps.join(", ")
         ))
     }
