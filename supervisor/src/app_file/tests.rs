@@ -244,6 +244,20 @@ fn no_text_panics() {
     }
 }
 
+#[test]
+fn the_example_of_the_documentation_is_right() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/app-file.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    for profile in [None, Some("dev")] {
+        let names: Vec<_> = arguments("", example, profile)
+            .into_iter()
+            .map(|line| line.split(' ').next().map(str::to_owned))
+            .collect();
+        assert_eq!(names, [Some("--name=db".to_owned()), Some("--name=web".to_owned())]);
+    }
+}
+
 proptest! {
     /// Pieces of such files in any order, with what does not belong there between them.
     #[test]

@@ -3,6 +3,7 @@
 
 use super::failed::Failed;
 use super::out;
+use crate::io::events::interrupt::{self, Woken};
 use crate::io::kernel::dispositions::Dispositions;
 use crate::io::launch::app_variables;
 use crate::io::output::detach_pipe::{self, Waiting};
@@ -11,21 +12,27 @@ use crate::io::output::plain::Plain;
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// What is kept of a log for the case that the start fails.
 const KEPT_LINES: usize = 200;
 /// And how much of a file is read for that.
 const KEPT_BYTES: u64 = 256 * 1024;
+/// Whoever waits for longer may wonder why.
+const LONG: Duration = Duration::from_secs(10);
 /// The flag that tells the one in the background what it is.
 const FLAG: &str = "--detached";
 
 /// What is to run in the background.
 #[derive(Debug)]
 pub(super) struct Background<'a> {
+    /// Name of the cluster, for who waits long.
+    pub(super) name: &'a str,
     /// What `run` is told, without `run` itself.
     pub(super) words: Vec<OsString>,
     /// Variables for workers beside those of this process.
@@ -35,7 +42,7 @@ pub(super) struct Background<'a> {
 
 /// Starts it in the background. Its exit code is the error's code if it does not become ready.
 pub(super) fn start(background: Background<'_>) -> Result<(), Failed> {
-    let log = background.log;
+    let (name, log) = (background.name, background.log);
     let failed = |what: &str, error: io::Error| Failed::new(1, format!("{what}: {error}"));
     let output = match log {
         Some(path) => {
@@ -50,7 +57,7 @@ pub(super) fn start(background: Background<'_>) -> Result<(), Failed> {
     let written = output.metadata().ok().filter(|file| file.is_file()).map_or(0, |file| file.len());
     let spawned = spawn(background, output).map_err(|error| failed("cannot start in the background", error));
     let (waiting, child) = spawned?;
-    wait(waiting, child, log.map(|path| Log { path, written }))
+    wait(name, waiting, child, log.map(|path| Log { path, written }))
 }
 
 /// Where the one in the background writes to.
@@ -91,8 +98,20 @@ fn spawn(background: Background<'_>, output: File) -> io::Result<(Waiting, Child
     Ok((waiting, command.spawn()?))
 }
 
-fn wait(waiting: Waiting, mut child: Child, log: Option<Log<'_>>) -> Result<(), Failed> {
+/// A person who waits for long is told what for.
+fn reassure(ready: &OwnedFd, name: &str) {
+    if io::stderr().is_terminal()
+        && let Ok(Woken::Elapsed) = interrupt::wait(ready.as_fd(), None, Some(LONG))
+    {
+        super::complain(format_args!(
+            "{name}: not every worker is ready yet; one that never listens counts as running after its start-timeout"
+        ));
+    }
+}
+
+fn wait(name: &str, waiting: Waiting, mut child: Child, log: Option<Log<'_>>) -> Result<(), Failed> {
     let reading = std::thread::spawn(move || last_lines(File::from(waiting.log)));
+    reassure(&waiting.ready, name);
     let mut name = String::new();
     let told = BufReader::new(File::from(waiting.ready)).read_line(&mut name);
     let place = |log: &Log<'_>| std::path::absolute(log.path).unwrap_or_else(|_| log.path.to_owned());

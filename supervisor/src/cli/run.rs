@@ -134,7 +134,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
         super::vacancy::wait(&config, super::complain);
         // The first word is `run`: there are no options before it.
         let words = words.into_iter().skip(2).collect();
-        let background = detach::Background { words, env: None, log: log.as_deref() };
+        let background = detach::Background { name: &config.name, words, env: None, log: log.as_deref() };
         return detach::start(background).map(|()| ExitCode::SUCCESS);
     }
     let level = match config.verbose {

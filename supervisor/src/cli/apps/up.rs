@@ -69,7 +69,12 @@ fn start(planned: &Planned, turn: Turn) -> Turn {
     let mut words = app.arguments(&[]);
     words.insert(0, "--detach".into());
     let log = app.log();
-    let background = detach::Background { words, env: Some(&app.env), log: log.as_deref().map(Path::new) };
+    let background = detach::Background {
+        name: &app.name,
+        words,
+        env: Some(&app.env),
+        log: log.as_deref().map(Path::new),
+    };
     match detach::start(background) {
         Ok(()) => Turn::Done,
         Err(failed) => {
