@@ -8,6 +8,10 @@ mod abuse;
 mod accepters;
 /// Unix paths and names, IPv6, both families, port 0.
 mod addresses;
+/// The file of several apps.
+mod app_file;
+/// `up` and `down` of several apps.
+mod apps_up;
 /// Workers and strangers who mean harm by the request socket and the lanes.
 mod attack;
 /// Clients of the control socket that do not come to the point.

@@ -3,27 +3,46 @@
 
 use super::failed::Failed;
 use super::out;
+use crate::io::events::interrupt::{self, Woken};
 use crate::io::kernel::dispositions::Dispositions;
+use crate::io::launch::app_variables;
 use crate::io::output::detach_pipe::{self, Waiting};
 use crate::io::output::log;
 use crate::io::output::plain::Plain;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 /// What is kept of a log for the case that the start fails.
 const KEPT_LINES: usize = 200;
 /// And how much of a file is read for that.
 const KEPT_BYTES: u64 = 256 * 1024;
+/// Whoever waits for longer may wonder why.
+const LONG: Duration = Duration::from_secs(10);
 /// The flag that tells the one in the background what it is.
 const FLAG: &str = "--detached";
 
-/// Starts this very command line in the background. Its exit code is the error's code if it does not become ready.
-pub(super) fn start(log: Option<&Path>) -> Result<(), Failed> {
+/// What is to run in the background.
+#[derive(Debug)]
+pub(super) struct Background<'a> {
+    /// Name of the cluster, for who waits long.
+    pub(super) name: &'a str,
+    /// What `run` is told, without `run` itself.
+    pub(super) words: Vec<OsString>,
+    /// Variables for workers beside those of this process.
+    pub(super) env: Option<&'a BTreeMap<String, String>>,
+    pub(super) log: Option<&'a Path>,
+}
+
+/// Starts it in the background. Its exit code is the error's code if it does not become ready.
+pub(super) fn start(background: Background<'_>) -> Result<(), Failed> {
+    let (name, log) = (background.name, background.log);
     let failed = |what: &str, error: io::Error| Failed::new(1, format!("{what}: {error}"));
     let output = match log {
         Some(path) => {
@@ -36,9 +55,9 @@ pub(super) fn start(log: Option<&Path>) -> Result<(), Failed> {
     };
     // What is there before is of earlier starts.
     let written = output.metadata().ok().filter(|file| file.is_file()).map_or(0, |file| file.len());
-    let spawned = spawn(output).map_err(|error| failed("cannot start in the background", error));
+    let spawned = spawn(background, output).map_err(|error| failed("cannot start in the background", error));
     let (waiting, child) = spawned?;
-    wait(waiting, child, log.map(|path| Log { path, written }))
+    wait(name, waiting, child, log.map(|path| Log { path, written }))
 }
 
 /// Where the one in the background writes to.
@@ -60,18 +79,16 @@ impl Log<'_> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "it is no worker, but this program itself")]
-fn spawn(output: File) -> io::Result<(Waiting, Child)> {
+fn spawn(background: Background<'_>, output: File) -> io::Result<(Waiting, Child)> {
     let (waiting, inherited) = detach_pipe::pipes()?;
-    let mut words = std::env::args_os();
-    let name = words.next().unwrap_or_else(|| OsString::from("clustermon"));
-    // The first word is `run`: there are no options before it.
-    let run = words.next().unwrap_or_else(|| OsString::from("run"));
+    let name = std::env::args_os().next().unwrap_or_else(|| OsString::from("clustermon"));
     let dispositions = Dispositions::take();
     let mut command = Command::new("/proc/self/exe");
     command
         .arg0(name)
-        .args([run, FLAG.into()])
-        .args(words)
+        .args(["run", FLAG])
+        .args(background.words)
+        .envs(background.env.map(|env| (app_variables::VARIABLE, app_variables::encoded(env))))
         .env(detach_pipe::VARIABLE, inherited.value()?)
         .stdin(Stdio::null())
         .stdout(output.try_clone()?)
@@ -81,8 +98,20 @@ fn spawn(output: File) -> io::Result<(Waiting, Child)> {
     Ok((waiting, command.spawn()?))
 }
 
-fn wait(waiting: Waiting, mut child: Child, log: Option<Log<'_>>) -> Result<(), Failed> {
+/// A person who waits for long is told what for.
+fn reassure(ready: &OwnedFd, name: &str) {
+    if io::stderr().is_terminal()
+        && let Ok(Woken::Elapsed) = interrupt::wait(ready.as_fd(), None, Some(LONG))
+    {
+        super::complain(format_args!(
+            "{name}: not every worker is ready yet; one that never listens counts as running after its start-timeout"
+        ));
+    }
+}
+
+fn wait(name: &str, waiting: Waiting, mut child: Child, log: Option<Log<'_>>) -> Result<(), Failed> {
     let reading = std::thread::spawn(move || last_lines(File::from(waiting.log)));
+    reassure(&waiting.ready, name);
     let mut name = String::new();
     let told = BufReader::new(File::from(waiting.ready)).read_line(&mut name);
     let place = |log: &Log<'_>| std::path::absolute(log.path).unwrap_or_else(|_| log.path.to_owned());
@@ -95,11 +124,13 @@ fn wait(waiting: Waiting, mut child: Child, log: Option<Log<'_>>) -> Result<(), 
     let logged = reading.join().unwrap_or_default();
     // In the file is also what the workers wrote themselves.
     let file = log.as_ref().and_then(Log::last_lines).unwrap_or_default();
+    let mut stderr = io::stderr().lock();
     for line in joined(file, logged) {
         let line = String::from_utf8_lossy(line.strip_suffix(b"\n").unwrap_or(&line));
         // Nobody is left to tell that it could not be written.
-        let _ = writeln!(io::stderr().lock(), "{}", Plain(&line));
+        let _ = writeln!(stderr, "{}", Plain(&line));
     }
+    drop(stderr);
     let log = match log {
         Some(log) => format!("; its log is {}", place(&log).display()),
         None => "; it has no log: give --log FILE to keep one".to_owned(),

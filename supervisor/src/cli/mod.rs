@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit code out. It checks nothing that the builder checks.
 
+mod apps;
 mod client;
 mod detach;
 mod doctor;
@@ -53,6 +54,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Up(apps::up::Args),
+    Down(apps::down::Args),
+    Check(apps::check::Args),
+    Init(apps::init::Args),
+    Schema(apps::schema::Args),
     Doctor(doctor::Args),
     /// Show a cluster, or one worker of it
     Status(status::Args),
@@ -96,6 +102,11 @@ impl Command {
     fn run(self) -> Result<ExitCode, Failed> {
         let done = match self {
             Self::Run(args) => return run::run(*args),
+            Self::Up(args) => return args.run(),
+            Self::Down(args) => args.run(),
+            Self::Check(args) => args.run(),
+            Self::Init(args) => args.run(),
+            Self::Schema(args) => args.run(),
             Self::Doctor(args) => return args.run(),
             Self::Status(args) => args.run(),
             Self::Inspect(args) => args.run(),
@@ -177,6 +188,25 @@ fn complain(what: impl std::fmt::Display) {
     let what = what.join("\n");
     // Nobody is left to tell that the complaint could not be written.
     let _ = writeln!(std::io::stderr().lock(), "clustermon: {what}");
+}
+
+/// The definition of `run`, for tests of what is told the same options.
+#[cfg(test)]
+pub(crate) fn run_command() -> clap::Command {
+    run::command()
+}
+
+/// What `run` makes of these words, or its complaint.
+#[cfg(test)]
+pub(crate) fn run_config(mut words: Vec<std::ffi::OsString>) -> Result<crate::config::Config, String> {
+    words.insert(0, "--detach".into());
+    run::Args::read(words)?.config().map_err(|fault| fault.to_string())
+}
+
+/// Several lines on stderr as they are, for what was made for people's eyes.
+fn show(text: &str) {
+    // Nobody is left to tell that it could not be written.
+    let _ = writeln!(std::io::stderr().lock(), "{text}\n");
 }
 
 /// A message that was laid out over several lines, as one: without the usage and what follows it, and without guesses at

@@ -19,6 +19,15 @@ pub(super) fn is_terminal() -> bool {
 
 /// Whether colours are wanted: a terminal that has some, and NO_COLOR not set (<https://no-color.org>).
 pub(super) fn colours() -> bool {
+    is_terminal() && are_wanted()
+}
+
+/// The same for what is wrong.
+pub(super) fn colours_of_stderr() -> bool {
+    io::stderr().is_terminal() && are_wanted()
+}
+
+fn are_wanted() -> bool {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    is_terminal() && variable("NO_COLOR").is_none() && variable("TERM").is_none_or(|term| term != "dumb")
+    variable("NO_COLOR").is_none() && variable("TERM").is_none_or(|term| term != "dumb")
 }

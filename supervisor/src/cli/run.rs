@@ -4,8 +4,10 @@ use super::detach;
 use super::failed::{Failed, USAGE};
 use super::swallowed;
 use crate::config::{Builder, Capture, Config, ConfigError, Control, Settings, Workers};
+use crate::io::launch::app_variables;
 use crate::io::output::log;
 use ::log::{LevelFilter, error, warn};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,7 +31,7 @@ pub(super) struct Args {
     #[arg(long)]
     name: Option<String>,
     /// Control socket: a path, or none [default: NAME.sock in the runtime directory; NAME-2 and so on if it is taken]
-    #[arg(long, value_name = "PATH|none")]
+    #[arg(long, value_name = "PATH|none", value_hint = clap::ValueHint::FilePath)]
     control: Option<OsString>,
     /// Run in the background; return once every worker is ready, or with the log if that fails
     #[arg(short = 'd', long)]
@@ -58,8 +60,38 @@ pub(super) struct Args {
     command: Vec<OsString>,
 }
 
+/// The definition of the command, for what else is told the same options.
+pub(super) fn command() -> clap::Command {
+    <Args as clap::Args>::augment_args(clap::Command::new("run"))
+}
+
 impl Args {
+    /// Reads words as the command line's, from behind `run`; or says in one line what is wrong.
+    pub(super) fn read(words: Vec<OsString>) -> Result<Self, String> {
+        let read = command().no_binary_name(true).try_get_matches_from(words);
+        let args = read.and_then(|matches| <Self as clap::FromArgMatches>::from_arg_matches(&matches));
+        args.map_err(|error| {
+            let said = |kind| match error.get(kind) {
+                Some(ContextValue::String(option)) => option.split(' ').next(),
+                Some(ContextValue::Strings(options)) => {
+                    options.first().and_then(|option| option.split(' ').next())
+                }
+                _ => None,
+            };
+            match (error.kind(), said(ContextKind::InvalidArg), said(ContextKind::PriorArg)) {
+                (ErrorKind::ArgumentConflict, Some(one), Some(other)) => {
+                    format!("{one} and {other} say the same in two ways: give one of them")
+                }
+                _ => super::one_line(&error.to_string()),
+            }
+        })
+    }
+
     pub(super) fn config(self) -> Result<Config, ConfigError> {
+        self.builder().build()
+    }
+
+    pub(super) fn builder(self) -> Builder {
         let mut settings = self.settings;
         if self.no_surge {
             (settings.rollout.max_surge, settings.rollout.max_unavailable) = (0, 1);
@@ -82,7 +114,7 @@ impl Args {
         if let Some(name) = self.name {
             builder = builder.name(name);
         }
-        builder.build()
+        builder
     }
 }
 
@@ -101,7 +133,10 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
         }
         // Here, where somebody sees it; the one in the background finds the place free.
         super::vacancy::wait(&config, super::complain);
-        return detach::start(log.as_deref()).map(|()| ExitCode::SUCCESS);
+        // The first word is `run`: there are no options before it.
+        let words = words.into_iter().skip(2).collect();
+        let background = detach::Background { name: &config.name, words, env: None, log: log.as_deref() };
+        return detach::start(background).map(|()| ExitCode::SUCCESS);
     }
     let level = match config.verbose {
         0 => LevelFilter::Info,
@@ -118,7 +153,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
         warn!("{warning}");
     }
     super::vacancy::wait(&config, |told| ::log::info!("{told}"));
-    let code = match crate::run(config) {
+    let code = match crate::run_with(config, app_variables::from_environment()) {
         Ok(outcome) => ExitCode::from(outcome.code()),
         // Whoever waits for the one in the background reads its log.
         Err(fault) if fault.exit_code() == USAGE && !detached => {

@@ -1,0 +1,16 @@
+//! `clustermon schema`: the JSON schema of the file of apps, for editors.
+
+use super::super::{failed::Failed, out, run};
+use crate::app_file::{self, Options};
+
+/// Print the JSON schema of the file of apps, for editors
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {}
+
+impl Args {
+    #[expect(clippy::unused_self, reason = "like its sisters, though it has no options yet")]
+    pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
+        let schema = app_file::schema(&Options::of(run::command()));
+        out::print(&format!("{schema:#}\n"))
+    }
+}
