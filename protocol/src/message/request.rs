@@ -1,43 +1,8 @@
-//! Requests of the thunk and the supervisor's replies, as plain data and as frames. Decoding never panics and accepts
-//! every version from 1 on, by the rule in the crate's documentation.
+//! What a thunk asks, as plain data and as a frame.
 
-use crate::VERSION;
+use super::{Hello, MAGIC, MAX_VALUE, Place, read_place, write_place};
 use crate::address::Address;
 use crate::codec::{Reader, Writer};
-
-const MAGIC: [u8; 4] = *b"clmR";
-
-/// Longest frame, in bytes. Longer ones are refused by both sides.
-pub const MAX_FRAME: usize = 2048;
-/// Longest socket option value that is forwarded, in bytes.
-pub const MAX_VALUE: usize = 512;
-/// Longest place (absolute path) that is told, in bytes.
-pub const MAX_PLACE: usize = 1024;
-
-/// Names one incarnation of one worker.
-pub type Token = [u8; 16];
-
-/// Who asks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hello {
-    /// The version of the asking side.
-    pub version: u16,
-    /// From [`crate::env::TOKEN`].
-    pub token: Token,
-    /// The process's own idea of its pid; the supervisor believes SO_PEERCRED only.
-    pub pid: u32,
-}
-
-/// Where a unix socket lies in the file system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Place<'a> {
-    /// The absolute path; empty if it could not be told.
-    pub path: &'a [u8],
-    /// Device (major << 32 | minor) of the file; 0 with `inode` 0 if unknown.
-    pub device: u64,
-    /// Inode of the file.
-    pub inode: u64,
-}
 
 /// What a thunk asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,30 +49,6 @@ pub enum Request<'a> {
     LanePage { lane: u64 },
 }
 
-/// What the supervisor answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply<'a> {
-    /// 0, or the error that the call is to fail with.
-    Errno(i32),
-    /// Carries the worker's end of the lane.
-    Lane { lane: u64 },
-    /// The cluster owns it.
-    Owned,
-    /// The cluster does not.
-    NotOwned,
-    /// An address.
-    Name(Address),
-    /// The value of a socket option.
-    Value(&'a [u8]),
-    /// Carries the page that was asked for, to be mapped.
-    Page,
-    /// Carries the shared listening socket.
-    Listener,
-    /// The process accepts by itself, without credits: from its own socket, which listens now, or from the one that this carries, which
-    /// takes its place. The kernel chooses among the sockets of the workers.
-    Member,
-}
-
 const LISTEN: u16 = 1;
 const BIND_ANY: u16 = 2;
 const OWNS: u16 = 3;
@@ -124,30 +65,6 @@ const LISTENER: u16 = 13;
 const LANE_PAGE: u16 = 14;
 const BIND_DATAGRAMS: u16 = 15;
 const LEAVE_DATAGRAMS: u16 = 16;
-
-const ERRNO: u16 = 1;
-const LANE: u16 = 2;
-const OWNED: u16 = 3;
-const NOT_OWNED: u16 = 4;
-const NAME: u16 = 5;
-const VALUE: u16 = 6;
-const PAGE_REPLY: u16 = 7;
-const LISTENER_REPLY: u16 = 8;
-const MEMBER: u16 = 9;
-
-fn write_place(out: &mut Writer<'_>, place: &Place<'_>) {
-    out.u64(place.device);
-    out.u64(place.inode);
-    out.bytes(if place.path.len() <= MAX_PLACE { place.path } else { &[] });
-}
-
-/// Version 1 had no place: then it is the default.
-fn read_place<'a>(input: &mut Reader<'a>) -> Option<Place<'a>> {
-    if input.is_empty() {
-        return Some(Place::default());
-    }
-    Some(Place { device: input.u64()?, inode: input.u64()?, path: input.bytes()? })
-}
 
 impl<'a> Request<'a> {
     /// Writes a frame; its length, or `None` if `buffer` is too small.
@@ -296,60 +213,3 @@ impl<'a> Request<'a> {
         }
     }
 }
-
-impl<'a> Reply<'a> {
-    /// Writes a frame; its length, or `None` if `buffer` is too small.
-    pub fn encode(&self, buffer: &mut [u8]) -> Option<usize> {
-        let mut out = Writer::new(buffer);
-        out.raw(&MAGIC);
-        out.u16(VERSION);
-        match self {
-            Self::Errno(errno) => {
-                out.u16(ERRNO);
-                out.i32(*errno);
-            }
-            Self::Lane { lane } => {
-                out.u16(LANE);
-                out.u64(*lane);
-            }
-            Self::Owned => out.u16(OWNED),
-            Self::NotOwned => out.u16(NOT_OWNED),
-            Self::Name(address) => {
-                out.u16(NAME);
-                out.address(address);
-            }
-            Self::Value(value) => {
-                out.u16(VALUE);
-                out.bytes(value);
-            }
-            Self::Page => out.u16(PAGE_REPLY),
-            Self::Listener => out.u16(LISTENER_REPLY),
-            Self::Member => out.u16(MEMBER),
-        }
-        out.finish()
-    }
-
-    /// Reads a frame; `None` if it is no reply that this build knows.
-    pub fn decode(frame: &'a [u8]) -> Option<Self> {
-        let mut input = Reader::new(frame);
-        if input.raw(4)? != MAGIC || input.u16()? == 0 {
-            return None;
-        }
-        Some(match input.u16()? {
-            ERRNO => Self::Errno(input.i32()?),
-            LANE => Self::Lane { lane: input.u64()? },
-            OWNED => Self::Owned,
-            NOT_OWNED => Self::NotOwned,
-            NAME => Self::Name(input.address()?),
-            VALUE => Self::Value(input.bytes()?),
-            PAGE_REPLY => Self::Page,
-            LISTENER_REPLY => Self::Listener,
-            MEMBER => Self::Member,
-            _ => return None,
-        })
-    }
-}
-
-#[cfg(test)]
-#[path = "message_tests.rs"]
-mod tests;

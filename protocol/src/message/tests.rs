@@ -2,6 +2,8 @@
 
 extern crate std;
 use super::*;
+use crate::VERSION;
+use crate::address::Address;
 use core::net::Ipv4Addr;
 use proptest::prelude::*;
 use std::vec::Vec;
