@@ -1,8 +1,8 @@
 //! That workers have their turns exactly, which is asked in rounds: a round may be uneven only where the machine was at fault for it.
 
-use crate::cluster::Cluster;
-use crate::process::{Pid, threads};
-use crate::wait::{PATIENCE, wait_for_ok, wait_until};
+use crate::clusters::cluster::Cluster;
+use crate::system::process::{Pid, threads};
+use crate::system::wait::{PATIENCE, wait_for_ok, wait_until};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::fs;

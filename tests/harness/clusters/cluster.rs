@@ -1,14 +1,14 @@
 //! A running `clustermon run`, seen from outside: its command line, its log, its processes.
 
-use crate::apps::App;
-use crate::http::Target;
-use crate::log::Log;
-use crate::options::{Options, Plan};
-use crate::process::{Pid, fd_count, is_alive, signal};
-use crate::programs::clustermon;
-use crate::running::Running;
-use crate::temp::TempDir;
-use crate::wait::{PATIENCE, wait_for, wait_until};
+use crate::clients::http::Target;
+use crate::programs::apps::App;
+use crate::programs::options::{Options, Plan};
+use crate::programs::places::clustermon;
+use crate::started::command::Running;
+use crate::started::log::Log;
+use crate::system::process::{Pid, fd_count, is_alive, signal};
+use crate::system::temp::TempDir;
+use crate::system::wait::{PATIENCE, wait_for, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::process::ExitStatus;

@@ -1,7 +1,7 @@
 //! A client of a UDP server: one socket, by which it asks and hears, and what python/datagrams.py answers. It knows no cluster.
 
-use crate::process::Pid;
-use crate::wait::PATIENCE;
+use crate::system::process::Pid;
+use crate::system::wait::PATIENCE;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU32, Ordering};

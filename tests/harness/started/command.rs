@@ -1,10 +1,10 @@
 //! A started command with all it starts in turn: marked by a variable, collected, and killed to the last at the end.
 
-use crate::log::Log;
-use crate::options::{Plan, Unread};
-use crate::process::{Pid, marked, signal};
-use crate::temp::TempDir;
-use crate::wait::{PATIENCE, wait_for, wait_until};
+use crate::programs::options::{Plan, Unread};
+use crate::started::log::Log;
+use crate::system::process::{Pid, marked, signal};
+use crate::system::temp::TempDir;
+use crate::system::wait::{PATIENCE, wait_for, wait_until};
 use std::ffi::OsString;
 use std::io::{PipeReader, Read, pipe};
 use std::os::fd::AsRawFd;
@@ -25,7 +25,7 @@ pub(crate) struct Running {
     /// Held open and not read.
     unread: Option<PipeReader>,
     pub(crate) temp: TempDir,
-    _port: Option<crate::ports::Port>,
+    _port: Option<crate::system::ports::Port>,
 }
 
 impl Running {

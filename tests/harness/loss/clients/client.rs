@@ -17,21 +17,21 @@ const PIECE: usize = 3000;
 
 /// What all clients of one load look at.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) server: SocketAddr,
-    pub(super) mix: Mix,
-    pub(super) stop: AtomicBool,
+pub(in crate::loss) struct Shared {
+    pub(in crate::loss) server: SocketAddr,
+    pub(in crate::loss) mix: Mix,
+    pub(in crate::loss) stop: AtomicBool,
     /// The server has been told to end: connections may be refused from here on.
-    pub(super) ending: AtomicBool,
-    pub(super) answered: AtomicU64,
+    pub(in crate::loss) ending: AtomicBool,
+    pub(in crate::loss) answered: AtomicU64,
     /// Tries to connect.
-    pub(super) tried: AtomicU64,
+    pub(in crate::loss) tried: AtomicU64,
     /// Clients of which a request has been under way.
-    pub(super) begun: AtomicUsize,
+    pub(in crate::loss) begun: AtomicUsize,
 }
 
 #[derive(Debug)]
-pub(super) struct Client<'a> {
+pub(in crate::loss) struct Client<'a> {
     kind: Kind,
     /// Among those of its kind.
     number: usize,
@@ -42,11 +42,11 @@ pub(super) struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(kind: Kind, number: usize, shared: &'a Shared) -> Self {
+    pub(in crate::loss) fn new(kind: Kind, number: usize, shared: &'a Shared) -> Self {
         Self { kind, number, shared, tally: Tally::default(), wire: None, has_begun: false }
     }
 
-    pub(super) fn run(mut self) -> Tally {
+    pub(in crate::loss) fn run(mut self) -> Tally {
         // Spread over time, so that some are at each stage at any moment.
         let period = match self.kind {
             Kind::Closing => Duration::ZERO,

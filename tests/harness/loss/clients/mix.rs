@@ -43,7 +43,7 @@ impl Mix {
         ..Self::CLOSING
     };
 
-    pub(super) fn count(&self, kind: Kind) -> usize {
+    pub(in crate::loss) fn count(&self, kind: Kind) -> usize {
         match kind {
             Kind::Closing => self.closing,
             Kind::Kept => self.kept,
@@ -52,7 +52,7 @@ impl Mix {
         }
     }
 
-    pub(super) fn clients(&self) -> usize {
+    pub(in crate::loss) fn clients(&self) -> usize {
         self.closing + self.kept + self.uploads + self.slow
     }
 }

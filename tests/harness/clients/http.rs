@@ -1,6 +1,6 @@
 //! A small blocking HTTP/1.1 client over TCP and unix sockets, with the raw connection in reach.
 
-use crate::wait::PATIENCE;
+use crate::system::wait::PATIENCE;
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};

@@ -1,6 +1,6 @@
 //! Questions about processes, answered by /proc, and signals to them.
 
-use crate::wait::{PATIENCE, wait_until};
+use crate::system::wait::{PATIENCE, wait_until};
 use std::fs;
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

@@ -1,8 +1,8 @@
 //! The other commands of clustermon, as a person gives them, and the control socket beneath them.
 
-use crate::cluster::Cluster;
-use crate::programs::clustermon;
-use crate::wait::PATIENCE;
+use crate::clusters::cluster::Cluster;
+use crate::programs::places::clustermon;
+use crate::system::wait::PATIENCE;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};

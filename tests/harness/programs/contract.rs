@@ -1,7 +1,7 @@
 //! The contract of the test programs, checked the same way alone and in a cluster.
 
-use crate::apps::App;
-use crate::http::{Conn, Target};
+use crate::clients::http::{Conn, Target};
+use crate::programs::apps::App;
 
 /// Everything but /exit and the listener requests, on kept connections and on closed ones.
 #[track_caller]

@@ -1,10 +1,10 @@
 //! How a test program is to be started: where it listens, through which wrapper, with which variables.
 
-use crate::apps::App;
-use crate::http::Target;
-use crate::ports::Port;
-use crate::programs::app_dir;
-use crate::temp::TempDir;
+use crate::clients::http::Target;
+use crate::programs::apps::App;
+use crate::programs::places::app_dir;
+use crate::system::ports::Port;
+use crate::system::temp::TempDir;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,6 @@
 //! What a program wrote to a pipe so far, read by a thread of its own so that the program never waits for the test.
 
-use crate::wait::{PATIENCE, wait_until};
+use crate::system::wait::{PATIENCE, wait_until};
 use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};

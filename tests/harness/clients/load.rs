@@ -1,7 +1,7 @@
 //! Clients that ask again and again, each on a new connection, until told to stop.
 
-use crate::http::{Conn, Target, Who};
-use crate::wait::PATIENCE;
+use crate::clients::http::{Conn, Target, Who};
+use crate::system::wait::PATIENCE;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

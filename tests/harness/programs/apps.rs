@@ -1,6 +1,6 @@
 //! The table of test programs: how each is started and what it can do beyond the common contract.
 
-use crate::programs::{app_dir, c_program, interpreter, require, rust_program};
+use crate::programs::places::{app_dir, c_program, interpreter, require, rust_program};
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;

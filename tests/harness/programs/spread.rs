@@ -1,9 +1,9 @@
 //! Who answers: questions that tests ask many times.
 
-use crate::apps::App;
-use crate::contract::open;
-use crate::http::{Conn, Target, Who};
-use crate::wait::{PATIENCE, wait_until};
+use crate::clients::http::{Conn, Target, Who};
+use crate::programs::apps::App;
+use crate::programs::contract::open;
+use crate::system::wait::{PATIENCE, wait_until};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Who answers so many connections, made one after the other, each closed by the server before the next is made.

@@ -1,8 +1,8 @@
 //! Versions of a program, each in a folder of its own, and a link to the current one, as many deploy.
 
-use crate::cluster::Cluster;
-use crate::options::Options;
-use crate::temp::TempDir;
+use crate::clusters::cluster::Cluster;
+use crate::programs::options::Options;
+use crate::system::temp::TempDir;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;

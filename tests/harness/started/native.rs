@@ -1,11 +1,11 @@
 //! A test program alone, without clustermon: what clustermon must not change.
 
-use crate::apps::App;
-use crate::http::{Conn, Target};
-use crate::options::{Options, Plan, Unread};
-use crate::process::Pid;
-use crate::running::Running;
-use crate::wait::{PATIENCE, wait_for, wait_until};
+use crate::clients::http::{Conn, Target};
+use crate::programs::apps::App;
+use crate::programs::options::{Options, Plan, Unread};
+use crate::started::command::Running;
+use crate::system::process::Pid;
+use crate::system::wait::{PATIENCE, wait_for, wait_until};
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::ExitStatus;
