@@ -19,17 +19,17 @@ fn filter(arg: &str) -> String {
 
 /// Tests of how connections reach workers, which are to pass where they are handed over, too.
 const OF_BOTH: [&str; 11] = [
-    "rotation::",
-    "accepters::lose",
-    "accepters::are_managed",
-    "prefork::",
-    "taking_turns::",
-    "out_of_rotation::",
-    "take_back::",
-    "death::what_waits_at_a_stopped",
-    "death::without_any",
-    "early_bytes::",
-    "listener_close::",
+    "dispatch::rotation::",
+    "dispatch::accepters::lose",
+    "dispatch::accepters::are_managed",
+    "programs::prefork::",
+    "programs::taking_turns::",
+    "changes::out_of_rotation::",
+    "dispatch::take_back::",
+    "endings::death::what_waits_at_a_stopped",
+    "endings::death::without_any",
+    "dispatch::early_bytes::",
+    "listening::listener_close::",
 ];
 
 /// Those with hand-off in the place of the default.

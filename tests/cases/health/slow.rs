@@ -261,7 +261,7 @@ fn an_idle_program_is_no_suspect_and_a_slow_upload_no_hang() {
     });
     let before: Vec<usize> = clusters.iter().map(|(_, cluster)| suspicions(cluster)).collect();
     let begun = Instant::now();
-    crate::health_hangs::a_slow_upload_is_no_hang();
+    crate::health::hangs::a_slow_upload_is_no_hang();
     pass(minute.saturating_sub(begun.elapsed()));
     let idle = begun.elapsed();
     let mut judged = Vec::new();

@@ -1,7 +1,9 @@
 //! Kernel dispatch: each worker has a listening socket of its own, and the kernel chooses among them. Each way in which it can choose is
 //! forced by the variable `CLUSTERMON_STEERING` of the supervisor: `program`, `random` or `shared`.
 
-use crate::levels::{LEVELS, PATIENT, SPLIT, answers, balancer, burst, has, moves_by_itself};
+use crate::dispatch::kernel::levels::{
+    LEVELS, PATIENT, SPLIT, answers, balancer, burst, has, moves_by_itself,
+};
 use harness::{
     App, Cluster, Conn, Listen, Load, Options, PATIENCE, app, ask_in_turn, c_program, cli, each, is_alive,
     pause, resume, shares, signal, wait_for, wait_for_ids, wait_until, who,

@@ -1,7 +1,9 @@
 //! Programs with the seccomp filter at each level at which the kernel can choose among them: what they get, and their whole life.
 
-use crate::filtered::{all_answer, fixed};
-use crate::levels::{LEVELS, PATIENT, SPLIT, answers, balancer, burst, has, moves_by_itself};
+use crate::dispatch::kernel::levels::{
+    LEVELS, PATIENT, SPLIT, answers, balancer, burst, has, moves_by_itself,
+};
+use crate::intercept::filtered::{all_answer, fixed};
 use harness::{
     Cluster, Conn, Listen, Load, Options, PATIENCE, Pid, is_alive, pause, resume, shares, signal, wait_until,
     who,

@@ -1,6 +1,6 @@
 //! Workers that hang: looked at closely, told of with evidence, replaced and then killed; and those that only look so.
 
-use crate::health::{
+use crate::health::slow::{
     answered_by_others, ask_others, assert_nobody_ended, assert_order, crowd, crowd_until, keep_busy,
     measured, pass, suspicions,
 };

@@ -1,7 +1,7 @@
 //! Workers that nobody could take over from, and workers that get little of a processor: what hangs is replaced all the
 //! same, and what is only starved is left alone.
 
-use crate::health::{answered_by_others, assert_nobody_ended, assert_order, crowd, measured};
+use crate::health::slow::{answered_by_others, assert_nobody_ended, assert_order, crowd, measured};
 use harness::{Cluster, Conn, Options, PATIENCE, Pid, app, interpreter, pause, require, wait_until};
 use std::ffi::OsString;
 use std::process::{Child, Command, Stdio};

@@ -215,7 +215,7 @@ fn who_listens_twice_by_reuse_port_has_two_shares() {
 
 #[test]
 fn the_document_names_a_test_in_each_row() {
-    let (document, tests) = (include_str!("../../docs/listening.md"), include_str!("listens_differ.rs"));
+    let (document, tests) = (include_str!("../../../docs/listening.md"), include_str!("listens_differ.rs"));
     let named: Vec<_> = document
         .lines()
         .filter(|line| line.starts_with('|'))

@@ -1,6 +1,6 @@
 //! The page that workers write their health in, written full of garbage: nobody but its owner is judged by it.
 
-use crate::health::{measured, pass};
+use crate::health::slow::{measured, pass};
 use harness::{Cluster, Load, Options, PATIENCE, c_program, require, state, wait_until, who};
 use std::time::Duration;
 

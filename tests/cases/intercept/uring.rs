@@ -1,8 +1,8 @@
 //! Programs that accept through io_uring. They pass the library by and get nothing, and whoever reads the log is told why and what to choose;
 //! with the filter they are workers like any other.
 
-use crate::filtered::all_answer;
-use crate::levels::{LEVELS, has};
+use crate::dispatch::kernel::levels::{LEVELS, has};
+use crate::intercept::filtered::all_answer;
 use harness::{Cluster, Conn, Load, Options, PATIENCE, c_program, is_alive, require, wait_until, who};
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Programs with the seccomp filter that listen more than once, by sockets of different kinds, or not at all for a while.
 
-use crate::filtered::{all_answer, fixed};
-use crate::levels::{LEVELS, PATIENT, SPLIT, answers, balancer, burst, has};
+use crate::dispatch::kernel::levels::{LEVELS, PATIENT, SPLIT, answers, balancer, burst, has};
+use crate::intercept::filtered::{all_answer, fixed};
 use harness::{Cluster, Conn, Listen, Load, Options, PATIENCE, signal, wait_until, who};
 use std::collections::BTreeSet;
 

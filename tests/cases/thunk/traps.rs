@@ -126,11 +126,12 @@ fn a_command_without_the_variables_is_left_alone() {
 /// Every test that docs/traps.md names is there.
 #[test]
 fn the_document_names_tests() {
-    let document = include_str!("../../docs/traps.md");
+    let document = include_str!("../../../docs/traps.md");
     let mut count = 0;
     for name in document.split('`').filter(|word| word.contains("::") && !word.contains(' ')) {
-        let Some((file, test)) = name.split_once("::").filter(|(file, _)| *file != "FILE") else { continue };
-        let path = app_dir().parent().map(|tests| tests.join(format!("cases/{file}.rs")));
+        let Some((file, test)) = name.rsplit_once("::").filter(|(_, test)| *test != "NAME") else { continue };
+        let path =
+            app_dir().parent().map(|tests| tests.join(format!("cases/{}.rs", file.replace("::", "/"))));
         let text = path.and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
         let found = text.contains(&format!("fn {test}()")) || text.contains(&format!("\n    {test}\n"));
         assert!(found, "docs/traps.md names {name}, which is no test");

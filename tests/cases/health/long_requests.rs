@@ -1,7 +1,7 @@
 //! Requests that take long: nothing waits behind one while another worker is free, and a worker that hangs in one is found
 //! as ever.
 
-use crate::health::{answered_by_others, ask_others, crowd, keep_busy, measured};
+use crate::health::slow::{answered_by_others, ask_others, crowd, keep_busy, measured};
 use harness::{App, Cluster, Conn, Options, PATIENCE, app, get, wait_for_ids, wait_until};
 use serde_json::Value;
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! Why workers end and why they get no connections: one cause each, the same in the log, in `status`, in `inspect` and in
 //! events.
 
-use crate::health::{crowd_until, keep_busy};
+use crate::health::slow::{crowd_until, keep_busy};
 use harness::{
     Cluster, Conn, Log, Options, PATIENCE, app, cli_command, pause, rust_program, signal, wait_for,
     wait_until,

@@ -1,6 +1,6 @@
 //! Reloads that fail after some workers were replaced, where the kernel chooses: the others serve on, and those that were replaced go back.
 
-use crate::levels::{LEVELS, PATIENT, has};
+use crate::dispatch::kernel::levels::{LEVELS, PATIENT, has};
 use harness::{Deployment, Load, Options, PATIENCE, c_program, require, wait_until, who};
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -47,7 +47,8 @@ fn every_signal_is_at_its_default_in_what_the_tests_start() {
 #[test]
 fn and_so_it_is_where_a_parent_ignores_and_blocks_them() {
     let mut again = Command::new(std::env::current_exe().expect("/proc is mounted"));
-    again.args(["--exact", "started_alike::every_signal_is_at_its_default_in_what_the_tests_start"]);
+    again
+        .args(["--exact", "programs::started_alike::every_signal_is_at_its_default_in_what_the_tests_start"]);
     again.env(UNDER, "1");
     let numbers = ignored();
     let deaf = move || {

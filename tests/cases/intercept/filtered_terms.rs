@@ -1,7 +1,7 @@
 //! On which terms programs with the seccomp filter are workers: rights, containers, older kernels, and what holds of a socket that all
 //! share.
 
-use crate::filtered::{all_answer, fixed};
+use crate::intercept::filtered::{all_answer, fixed};
 use harness::{
     Cluster, Conn, Listen, Options, PATIENCE, c_program, command, require, signal, wait_until, who,
 };

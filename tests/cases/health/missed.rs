@@ -1,7 +1,7 @@
 //! A worker that computes for ever where traffic is light: out of rotation, nothing waits for it any more, and it is found all
 //! the same, but only once a client has come whose turn it would have been.
 
-use crate::health::keep_busy;
+use crate::health::slow::keep_busy;
 use harness::{Cluster, Options, PATIENCE, app, wait_until, who};
 
 #[test]
