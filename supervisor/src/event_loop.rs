@@ -40,6 +40,7 @@ use crate::io::launch::thunk_file::Thunk;
 use crate::io::machine::oom::OomKills;
 use crate::io::machine::wall_clock::WallClock;
 use crate::io::output::detach_pipe::DetachPipe;
+use crate::io::output::recent::Recent;
 use crate::io::output::streams::Outputs;
 use crate::io::output::throttle::Throttle;
 use crate::io::process::memory_gauge::MemoryGauge;
@@ -94,6 +95,7 @@ struct Shell<O> {
     inbox: Option<Inbox>,
     control: Option<Control>,
     outputs: Outputs,
+    recent: Arc<Recent>,
     notifier: ServiceManager,
     /// Whoever started this process in the background waits for a word.
     detached: DetachPipe,
@@ -223,6 +225,7 @@ impl<O: Os> Shell<O> {
         self.serve();
         self.answer_waiting();
         self.tell_news();
+        self.tell_lines();
         Ok(())
     }
 

@@ -93,7 +93,7 @@ pub use api::Environment;
 pub use cluster::{Cluster, ExitReport, WorkerHandle};
 pub use config::Builder;
 pub use error::Error;
-pub use pool::Outcome;
+pub use pool::{Exit, Outcome};
 
 use config::{Config, ConfigError};
 use io::events::signals::{self, Blocked};

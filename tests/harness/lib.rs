@@ -30,7 +30,7 @@ pub use programs::places::{
 pub use programs::spread::{ask_in_turn, conn_to, shares, wait_for_ids};
 pub use started::log::Log;
 pub use started::native::Native;
-pub use system::ports::Port;
+pub use system::ports::{Port, has_mptcp};
 pub use system::process::{
     Pid, ends_within, fd_count, is_alive, marked, pause, pidfd, resume, signal, state, wait_or_kill,
 };

@@ -1,6 +1,7 @@
 //! What a cluster can be told, and what it answers.
 
 use super::inspection::Inspection;
+use super::log_line::Logs;
 use serde::{Deserialize, Serialize};
 
 /// Whom a command is for.
@@ -50,6 +51,14 @@ pub enum Action {
     Scale { workers: ScaleTo },
     /// Follow what happens: every `Event` from now on.
     Events,
+    /// Answer with `Logs`: the last so many lines that were written, of a worker or of all and the supervisor; and if `follow` is
+    /// set, which a control socket alone can do, go on with an `Event::Line` for each that comes.
+    Logs {
+        target: Target,
+        lines: u32,
+        #[serde(default)]
+        follow: bool,
+    },
 }
 
 /// A time to wait, in milliseconds, that is none: however long it takes.
@@ -83,6 +92,7 @@ pub enum Reply {
     /// The same, and what was done, in a line for people.
     Told(String),
     Inspection(Inspection),
+    Logs(Logs),
 }
 
 /// Why a command was not carried out, or not yet.

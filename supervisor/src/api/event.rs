@@ -3,6 +3,7 @@
 use super::cause::CauseKind;
 use super::health::Health;
 use super::inspection::{BalancerState, WorkerState};
+use super::log_line::LogStream;
 use serde::{Deserialize, Serialize};
 
 /// One thing that happened.
@@ -54,8 +55,16 @@ pub enum Event {
     },
     /// A line of the log.
     Log { text: String },
+    /// A line was written, by a worker or by the supervisor: only for who has asked for `Action::Logs`.
+    Line {
+        /// The logical id; `None` for a line of the supervisor's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        worker: Option<String>,
+        stream: LogStream,
+        text: String,
+    },
     /// The cluster is at rest: no worker and no load balancer is active.
     Standby { outcome: String },
-    /// So many events were not delivered because nobody took them.
+    /// So many events, or lines, were not delivered because nobody took them.
     Missed { count: u64 },
 }

@@ -8,6 +8,7 @@ mod event;
 mod health;
 mod inspection;
 mod launch;
+mod log_line;
 
 pub use cause::{Cause, CauseKind};
 pub use command::{Action, Command, Failure, NO_LIMIT, Reply, ScaleTo, Target};
@@ -19,6 +20,7 @@ pub use inspection::{
     WorkerState,
 };
 pub use launch::Launch;
+pub use log_line::{LogLine, LogStream, Logs};
 
 /// The version of the JSON that the control socket speaks.
 pub const VERSION: u32 = 1;

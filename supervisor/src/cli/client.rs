@@ -9,7 +9,7 @@ use crate::io::events::interrupt::{self, Interrupt, Woken};
 use crate::io::process::procfs;
 use crate::settings::duration::Human;
 use std::io::{self, BufRead, BufReader, ErrorKind, IsTerminal, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -112,10 +112,15 @@ impl Client {
     pub(super) fn inspect(&mut self) -> Result<Inspection, Failed> {
         match self.ask(&Command { action: Action::Inspect, wait_ms: None })?? {
             Reply::Inspection(inspection) => Ok(inspection),
-            Reply::Done | Reply::Told(_) => {
+            Reply::Done | Reply::Told(_) | Reply::Logs(_) => {
                 Err(Failed::new(1, "the supervisor's answer holds no inspection"))
             }
         }
+    }
+
+    /// It can be read once the supervisor has hung up, or says something.
+    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.link.get_ref().as_fd()
     }
 
     /// The next line, without limit of time; `None` at the end.

@@ -84,6 +84,9 @@ impl fmt::Display for Shown<'_> {
                 }
                 stderr.iter().try_for_each(|line| write!(f, "\n  stderr: {}", Plain(line)))
             }
+            Event::Line { worker, text, .. } => {
+                write!(f, "{}: {}", worker.as_deref().unwrap_or("clustermon"), Plain(text))
+            }
             Event::Log { text } => write!(f, "log: {}", Plain(text)),
             Event::Standby { outcome } => write!(f, "at rest: {}", Plain(outcome)),
             Event::Missed { count } => write!(f, "{count} events were missed"),

@@ -7,6 +7,7 @@ mod events;
 mod failed;
 mod hint;
 mod list;
+mod logs;
 #[cfg(test)]
 mod options_page;
 mod order;
@@ -61,6 +62,8 @@ enum Command {
     List(list::Args),
     /// Print what happens, as it happens
     Events(events::Args),
+    /// Print what a cluster has written last, or follow it
+    Logs(logs::Args),
     /// Start workers that are stopped, or wait for a restart
     Start(order::Args),
     /// Stop a worker, which then stays stopped, or a cluster
@@ -98,6 +101,7 @@ impl Command {
             Self::Inspect(args) => args.run(),
             Self::List(args) => args.run(),
             Self::Events(args) => args.run(),
+            Self::Logs(args) => args.run(),
             Self::Start(args) => args.run(|target| Action::Start { target }),
             Self::Stop(args) => args.run(|target| Action::Stop { target }),
             Self::Restart(args) => args.run(|target| Action::Restart { target }),

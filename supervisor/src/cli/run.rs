@@ -32,9 +32,9 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH|none")]
     control: Option<OsString>,
     /// Run in the background; return once every worker is ready, or with the log if that fails
-    #[arg(long)]
+    #[arg(short = 'd', long)]
     detach: bool,
-    /// Append what the supervisor and its workers write to this file; without it, it is lost
+    /// Append what the supervisor and its workers write to this file; without it the last of it is kept in memory, for `logs`
     #[arg(long, value_name = "FILE", requires = "detach")]
     log: Option<PathBuf>,
     /// This is the process in the background
@@ -64,7 +64,8 @@ impl Args {
         if self.no_surge {
             (settings.rollout.max_surge, settings.rollout.max_unavailable) = (0, 1);
         }
-        if self.capture {
+        // In the background without a file there is nobody else who could have what workers write: `logs` shows it.
+        if self.capture || self.detach && self.log.is_none() {
             settings.output.capture = Capture::Streams;
         }
         let mut builder = Builder::new(self.command)

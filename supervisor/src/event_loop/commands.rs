@@ -3,6 +3,7 @@
 
 mod begun;
 mod log_file;
+mod logs;
 pub(super) mod waits;
 
 use super::Shell;
@@ -72,6 +73,9 @@ impl<O: Os> Shell<O> {
             }
             // Followers are the control socket's own affair, and threads subscribe.
             Action::Events => Ok(Reply::Done),
+            Action::Logs { target, lines, follow } => {
+                return self.answer_by_lines(asker, &target, lines, follow);
+            }
             action => match (self.act(action), command.wait_ms) {
                 (Ok(Some(Begun { goal, done, .. })), Some(limit)) => {
                     let limit = (limit != NO_LIMIT).then(|| Duration::from_millis(limit));
@@ -113,7 +117,7 @@ impl<O: Os> Shell<O> {
     fn act(&mut self, action: Action) -> Result<Option<Begun>, Failure> {
         use pool::Command as Do;
         Ok(match action {
-            Action::Inspect | Action::Events => None,
+            Action::Inspect | Action::Events | Action::Logs { .. } => None,
             Action::Stop { target: Target::Cluster } => {
                 self.stop_by_command();
                 Some(Begun::new(Goal::Rest, "stopping", "stopped"))

@@ -96,7 +96,8 @@ impl<O: Os> Shell<O> {
             }
             log::debug!("controlled at {}", control.path().display());
         }
-        let outputs = Outputs::new(&config).map_err(failed("cannot start a thread"))?;
+        let recent = crate::io::output::log::take_recent().unwrap_or_default();
+        let outputs = Outputs::new(&config, recent.clone()).map_err(failed("cannot start a thread"))?;
         let record_cost = lane::record_cost().map_err(failed("cannot make a socket pair"))?;
         let now = os.now();
         let mut notifier = ServiceManager::default();
@@ -145,6 +146,7 @@ impl<O: Os> Shell<O> {
             inbox,
             control,
             outputs,
+            recent,
             notifier,
             detached: DetachPipe::from_env(),
             thunk_socket,

@@ -1,14 +1,12 @@
 //! What is true of the pool after every input. Tests and debug builds check it; it changes nothing.
 
-use super::balancer::Place;
-use super::lane::{Eligibility, Lane, LaneState, LaneStatus};
-use super::pool::{Phase, Pool};
-use super::process::Process;
-use super::rollout::Rollout;
-use super::slot::Slot;
-use super::socket::BalancerState;
-use super::state::{Reason, State};
-use super::{Output, Route};
+use super::balancers::balancer::Place;
+use super::lanes::status::{Eligibility, LaneState};
+use super::pool::Pool;
+use super::workers::process::Process;
+use super::workers::rollout::Rollout;
+use super::workers::slot::Slot;
+use super::{BalancerState, Lane, LaneStatus, Output, Phase, Reason, Route, State};
 use crate::ids::ConnId;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet};

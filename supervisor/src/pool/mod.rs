@@ -26,105 +26,74 @@
 
 #![forbid(unsafe_code)]
 
-mod admission;
-mod admitting;
-mod backoff;
-mod balancer;
-mod boot;
-mod booting;
-mod closing;
-mod cluster_stop;
-mod command;
-mod commanding;
-mod completeness;
-mod covered;
-mod credit;
-mod deadlines;
-mod early_connects;
-mod eligibility;
-mod endings;
-mod exit;
-mod follow;
-mod footprint;
-mod health;
-mod input;
+// The rooms stand in their order: each may use those below it, and none above.
+
+mod snapshot;
+
+/// What is true after every input.
 #[cfg(any(test, debug_assertions))]
 pub(crate) mod invariants;
-mod lane;
-mod lane_lifecycle;
-mod lifecycle;
-mod listening;
-mod load;
-mod missed;
-mod note;
-mod open_credit;
-mod output;
-mod pacing;
+
+/// What people want: of one worker, of their number, of the cluster.
+mod commands;
+
+/// Processes are replaced without a gap.
+mod rollouts;
+
+/// Who lags, who hangs, and what follows.
+mod health;
+
+/// Processes start, are ready, and end.
+mod lives;
+
+/// Addresses and lanes come and go, and connections are given out.
+mod connections;
+
+/// Workers accept by themselves.
+mod credits;
+
 #[expect(clippy::module_inception, reason = "a file is named after its one noun, and this one is the pool")]
 mod pool;
-mod process;
-mod processes;
-mod queue;
-mod queue_looks;
-mod readiness;
-mod recycle;
-mod recycling;
-mod refusals;
-mod requests;
-mod retiring;
-mod rolling;
-mod rollout;
-mod route;
-mod scale;
-mod self_report;
-mod settings;
-mod sharing;
+
+/// A shared address, its rotation and its queue.
+mod balancers;
+
+/// Slots, processes and the table of their states.
+mod workers;
+
+/// A lane, and what may wait in it.
+mod lanes;
+
+/// What is known of one process.
+mod vitals;
+
+/// The words that all rooms and the shell share.
+mod vocabulary;
+
 #[cfg(test)]
 mod sim;
-mod slot;
-mod snapshot;
-mod socket;
-mod spread;
-mod spreading;
-mod state;
-mod steady;
-mod steering;
-mod stop_rules;
-mod successor;
-mod suspects;
-mod suspicion;
 #[cfg(test)]
 mod tests;
-mod timers;
-mod traffic;
-mod transition;
-mod trust;
-mod worker;
 
-pub(crate) use balancer::Balancer;
-pub(crate) use booting::{Activity, BootEnd};
-pub(crate) use command::Command;
-pub(crate) use deadlines::Timer;
-pub(crate) use early_connects::Connecting;
-pub(crate) use exit::{Exit, Signal, Then};
-pub(crate) use footprint::Measure;
-pub(crate) use input::{Finding, Input};
-pub(crate) use lane::{Lane, LaneStatus};
-pub(crate) use note::Note;
-pub use output::Outcome;
-pub(crate) use output::{Change, Output};
-pub(crate) use pool::{Phase, Pool};
-pub(crate) use recycle::RecycleReason;
-pub(crate) use requests::{Meaning, Request, Requests};
-pub(crate) use rollout::{Failed, Progress, Purpose, Reloaded};
-pub(crate) use route::Route;
+pub(crate) use balancers::balancer::Balancer;
+pub(crate) use commands::requests::{Meaning, Request, Requests};
+pub(crate) use lanes::lane::Lane;
+pub(crate) use lanes::status::LaneStatus;
+pub(crate) use lives::early_connects::Connecting;
+pub(crate) use pool::Pool;
+pub(crate) use vitals::trust::{Kin, User, speaks_for};
+pub(crate) use vocabulary::deadlines::{Deadline, Timer};
+pub use vocabulary::exit::Exit;
+pub(crate) use vocabulary::exit::{Signal, Then};
+pub(crate) use vocabulary::input::{Activity, Command, Finding, Input};
+pub(crate) use vocabulary::note::{BootEnd, Note};
+pub use vocabulary::output::Outcome;
+pub(crate) use vocabulary::output::{Change, Output};
+pub(crate) use vocabulary::phase::Phase;
+pub(crate) use vocabulary::replacement::{Failed, Measure, Progress, Purpose, RecycleReason, Reloaded};
 #[cfg(test)]
-pub(crate) use settings::{Drain, Options, WhenNoWorker};
-pub(crate) use settings::{Policy, Settings};
-pub(crate) use socket::BalancerState;
-pub(crate) use state::{Next, Reason, State, Stop};
-pub(crate) use trust::{Kin, User, speaks_for};
-pub(crate) use worker::Worker;
-
-/// A moment after which `Pool::handle_timeout` has something to do.
-pub(crate) type Deadline = std::time::Instant;
+pub(crate) use vocabulary::settings::{Drain, Options, WhenNoWorker};
+pub(crate) use vocabulary::settings::{Policy, Settings};
+pub(crate) use vocabulary::socket::{BalancerState, Route};
+pub(crate) use vocabulary::state::{Next, Reason, State, Stop};
+pub(crate) use workers::worker::Worker;

@@ -1,16 +1,16 @@
 //! The pool: what is known of the cluster, and where each input goes.
 //! It performs no IO and reads no clock; the contract is in the parent module.
 
-use super::balancer::{Balancer, Held};
-use super::closing::Closing;
-use super::deadlines::Deadlines;
-use super::lane::Lanes;
-use super::process::{Process, Role};
-use super::processes::Processes;
-use super::refusals::Refusals;
-use super::rollout::Rollout;
-use super::slot::Slot;
-use super::{Deadline, Input, Note, Outcome, Output, Settings};
+use super::balancers::balancer::Held;
+use super::lanes::lane::Lanes;
+use super::vitals::boot::Refusals;
+use super::vocabulary::deadlines::Deadlines;
+use super::vocabulary::phase::Closing;
+use super::workers::process::{Process, Role};
+use super::workers::processes::Processes;
+use super::workers::rollout::Rollout;
+use super::workers::slot::Slot;
+use super::{Balancer, Deadline, Input, Note, Outcome, Output, Phase, Settings};
 use crate::ids::BalancerId;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -51,19 +51,6 @@ pub(crate) struct Pool {
     pub(super) refusals: Refusals,
     pub(super) deadlines: Deadlines,
     pub(super) outbox: VecDeque<Output>,
-}
-
-/// Where the cluster is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// Not started.
-    Idle,
-    /// Every worker is to run.
-    Serving,
-    /// No worker is to run, some still do.
-    Stopping,
-    /// At rest for good.
-    Done(Outcome),
 }
 
 impl Pool {

@@ -1,15 +1,9 @@
 //! What can be read of the pool without changing it: workers, lanes, balancers and counts of them.
 
-use super::Settings;
+use super::pool::Pool;
+use super::{Balancer, Lane, Phase, Settings, State, Stop, Worker};
 #[cfg(test)]
-use super::Timer;
-use super::balancer::Balancer;
-use super::lane::Lane;
-use super::pool::{Phase, Pool};
-#[cfg(test)]
-use super::socket::BalancerState;
-use super::state::{State, Stop};
-use super::worker::Worker;
+use super::{BalancerState, Timer};
 use crate::ids::{BalancerId, LaneId, WorkerId};
 #[cfg(test)]
 use std::time::Instant;

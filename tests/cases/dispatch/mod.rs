@@ -14,6 +14,8 @@ mod credits;
 mod early_bytes;
 /// The kernel chooses.
 pub(crate) mod kernel;
+/// Listeners by MPTCP.
+mod mptcp;
 /// Open credits that stay open over one vain accept, and singles that are taken and not used.
 mod patience;
 /// Whom each policy picks, how many a worker may have, and nobody there.

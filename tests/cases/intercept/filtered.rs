@@ -2,8 +2,8 @@
 //! connections.
 
 use harness::{
-    Cluster, Listen, Load, Options, PATIENCE, Target, c_program, is_alive, refused, require, signal,
-    wait_until, who,
+    Cluster, Listen, Load, Options, PATIENCE, Target, c_program, has_mptcp, is_alive, refused, require,
+    signal, wait_until, who,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -111,10 +111,7 @@ fn all_get_the_port_that_the_system_chooses_once() {
 #[test]
 fn listeners_by_mptcp_are_shared_like_those_by_tcp() {
     let Some(program) = fixed() else { return };
-    // SAFETY: makes a descriptor, and closes it.
-    let has_mptcp = unsafe { libc::close(libc::socket(libc::AF_INET, libc::SOCK_STREAM, 262)) == 0 };
-    if !has_mptcp {
-        eprintln!("skipped: this kernel has no MPTCP");
+    if !has_mptcp() {
         return;
     }
     for listen in [Listen::Host("127.0.0.1"), Listen::Host("::1"), Listen::Zero("0.0.0.0")] {

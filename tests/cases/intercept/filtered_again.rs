@@ -2,7 +2,7 @@
 
 use crate::dispatch::kernel::levels::{LEVELS, PATIENT, SPLIT, answers, balancer, burst, has};
 use crate::intercept::filtered::{all_answer, fixed};
-use harness::{Cluster, Conn, Listen, Load, Options, PATIENCE, signal, wait_until, who};
+use harness::{Cluster, Conn, Listen, Load, Options, PATIENCE, has_mptcp, signal, wait_until, who};
 use std::collections::BTreeSet;
 
 fn options(workers: usize, level: &str) -> Options {
@@ -102,10 +102,7 @@ fn while_no_worker_is_up_clients_are_held_or_refused() {
 #[test]
 fn workers_may_listen_by_mptcp_and_by_tcp_at_one_address() {
     let Some(program) = fixed() else { return };
-    // SAFETY: makes a descriptor, and closes it.
-    let has_mptcp = unsafe { libc::close(libc::socket(libc::AF_INET, libc::SOCK_STREAM, 262)) == 0 };
-    if !has_mptcp {
-        eprintln!("skipped: this kernel has no MPTCP");
+    if !has_mptcp() {
         return;
     }
     for (first, second) in [("0", "1"), ("1", "0")] {
@@ -127,10 +124,7 @@ fn workers_may_listen_by_mptcp_and_by_tcp_at_one_address() {
 #[test]
 fn of_mptcp_the_kernel_takes_a_random_one_and_it_is_said_why() {
     let Some(program) = fixed() else { return };
-    // SAFETY: makes a descriptor, and closes it.
-    let has_mptcp = unsafe { libc::close(libc::socket(libc::AF_INET, libc::SOCK_STREAM, 262)) == 0 };
-    if !has_mptcp {
-        eprintln!("skipped: this kernel has no MPTCP");
+    if !has_mptcp() {
         return;
     }
     for listen in [Listen::Host("127.0.0.1"), Listen::Host("::1"), Listen::Zero("::")] {

@@ -8,5 +8,7 @@ mod log_file;
 mod log_pipe;
 /// What workers write, printed by commands.
 mod plain_text;
+/// What was written last.
+mod recent_lines;
 /// What workers write: captured, decoded, dropped; interpreters; the log as JSON.
 mod streams;

@@ -39,3 +39,14 @@ impl Port {
         self.number
     }
 }
+
+/// False, and said, if this kernel has no MPTCP.
+pub fn has_mptcp() -> bool {
+    // SAFETY: makes a descriptor, and closes it.
+    let has =
+        unsafe { libc::close(libc::socket(libc::AF_INET, libc::SOCK_STREAM, libc::IPPROTO_MPTCP)) == 0 };
+    if !has {
+        eprintln!("skipped: this kernel has no MPTCP");
+    }
+    has
+}

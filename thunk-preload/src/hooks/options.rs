@@ -100,7 +100,13 @@ fn read_option(
     let known = match (level, name) {
         (SOL_SOCKET, SO_TYPE) => Some(SOCK_STREAM),
         (SOL_SOCKET, SO_DOMAIN) => Some(i32::from(family)),
-        (SOL_SOCKET, SO_PROTOCOL) => Some(if family == UNIX { 0 } else { IPPROTO_TCP }),
+        (SOL_SOCKET, SO_PROTOCOL) if family == UNIX => Some(0),
+        // The supervisor knows whether it is MPTCP. Without one it is what it is most often: many libraries ask when they come by a
+        // socket, and cannot use one that does not tell.
+        (SOL_SOCKET, SO_PROTOCOL) => match asked_option(identity, level, name, room, buffer) {
+            Ok(len) => return Ok(len),
+            Err(_) => Some(IPPROTO_TCP),
+        },
         (SOL_SOCKET, SO_ACCEPTCONN) => Some(1),
         _ => None,
     };
@@ -108,6 +114,17 @@ fn read_option(
         buffer[..4].copy_from_slice(&number.to_ne_bytes());
         return Ok(4);
     }
+    asked_option(identity, level, name, room, buffer)
+}
+
+/// What the supervisor says of the listening socket.
+fn asked_option(
+    identity: &Identity,
+    level: c_int,
+    name: c_int,
+    room: u32,
+    buffer: &mut [u8; MAX_VALUE],
+) -> Result<usize, c_int> {
     let settings = Settings::read().ok_or(ENOPROTOOPT)?;
     let request = Request::GetOption { lane: identity.lane, level, name, size: room.min(MAX_VALUE as u32) };
     let answer = link::ask(&settings, &request, None).ok_or(ENOPROTOOPT)?;

@@ -58,6 +58,7 @@ pub(crate) const SO_RCVTIMEO_NEW: i32 = 66;
 pub(crate) const SO_SNDTIMEO_NEW: i32 = 67;
 pub(crate) const IPPROTO_IP: i32 = 0;
 pub(crate) const IPPROTO_TCP: i32 = 6;
+pub(crate) const IPPROTO_MPTCP: i32 = 262;
 pub(crate) const IPPROTO_UDP: i32 = 17;
 pub(crate) const IPPROTO_IPV6: i32 = 41;
 pub(crate) const IPV6_V6ONLY: i32 = 26;

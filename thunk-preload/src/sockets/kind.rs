@@ -4,9 +4,9 @@ use crate::kernel::{abi::*, sys};
 use clustermon_protocol::address::{INET, INET6, UNIX};
 use core::ffi::c_int;
 
-/// TCP proper, not MPTCP.
+/// TCP, or MPTCP, by which the same clients come.
 pub(crate) fn is_tcp(fd: c_int) -> bool {
-    sys::getsockopt_int(fd, SOL_SOCKET, SO_PROTOCOL) == Ok(IPPROTO_TCP)
+    matches!(sys::getsockopt_int(fd, SOL_SOCKET, SO_PROTOCOL), Ok(IPPROTO_TCP | IPPROTO_MPTCP))
 }
 
 /// A TCP or unix stream socket of that family.

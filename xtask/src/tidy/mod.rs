@@ -58,7 +58,7 @@ const RULES: &[Rule] = &[
         check: arrows::circles::check,
     },
     Rule {
-        name: "the rooms of io/ stand in an order",
+        name: "the rooms of io/ and of pool/ stand in an order",
         reason: "what is below can be read, tested and changed without what is above",
         check: arrows::rooms::check,
     },

@@ -22,7 +22,7 @@ impl<O: Os> Shell<O> {
         socket: Foreign,
         backlog: i32,
     ) -> io::Result<Joined> {
-        let facts = Facts::of_kernel_socket(socket.as_fd())?;
+        let facts = Facts::of(socket.as_fd(), None, &[])?;
         let balancer = match self.by_key.get(&facts.key).copied() {
             Some(balancer) => balancer,
             None => {

@@ -6,7 +6,7 @@ use std::fmt;
 /// Whether something is another way afterwards.
 pub(super) fn changes(action: &Action) -> bool {
     match action {
-        Action::Inspect | Action::Events => false,
+        Action::Inspect | Action::Events | Action::Logs { .. } => false,
         Action::Start { .. }
         | Action::Stop { .. }
         | Action::Restart { .. }
@@ -36,6 +36,7 @@ impl fmt::Display for CommandText<'_> {
         match &self.0.action {
             Action::Inspect => f.write_str("inspect"),
             Action::Events => f.write_str("events"),
+            Action::Logs { target, .. } => write!(f, "logs of {}", whom(target)),
             Action::Start { target } => write!(f, "start {}", whom(target)),
             Action::Stop { target } => write!(f, "stop {}", whom(target)),
             Action::Restart { target } => write!(f, "restart {}", whom(target)),

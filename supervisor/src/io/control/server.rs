@@ -6,9 +6,10 @@ use super::connection::{Connection, Gone, Step};
 use super::place::{ControlError, Place};
 use super::socket::Socket;
 use super::wire::{self, Fault};
-use crate::api::{Action, Command, Event, Failure, Reply};
+use crate::api::{Action, Command, Event, Failure, Logs, Reply};
 use crate::io::events::source::Source;
 use crate::io::kernel::foreign::Foreign;
+use crate::io::output::recent::Recent;
 use crate::io::output::throttle::Throttle;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -20,7 +21,6 @@ use slab::Slab;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::collections::VecDeque;
-
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -52,6 +52,8 @@ pub(crate) struct Control {
     asked: VecDeque<(ClientId, Command)>,
     retry_at: Option<Instant>,
     complaints: Throttle,
+    /// Some client has asked for lines as they are written.
+    are_lines_read: bool,
 }
 
 impl Control {
@@ -70,6 +72,7 @@ impl Control {
             asked: VecDeque::new(),
             retry_at: None,
             complaints: Throttle::default(),
+            are_lines_read: false,
         })
     }
 
@@ -220,6 +223,42 @@ impl Control {
         for place in gone {
             self.remove(place);
         }
+    }
+
+    /// Answers a command by lines of the logs, and has the client get those that follow, from this number on, of this worker or of all.
+    pub(crate) fn reply_and_go_on(
+        &mut self,
+        client: ClientId,
+        logs: Logs,
+        (next, worker): (u64, Option<String>),
+    ) {
+        let Some(connection) = self.clients.get_mut(client.place) else { return };
+        if connection.serial != client.serial {
+            return;
+        }
+        match connection.answer(&wire::answer(&Ok(Reply::Logs(logs)))) {
+            Ok(()) => {
+                connection.read_lines(next, worker);
+                self.are_lines_read = true;
+            }
+            Err(Gone) => self.remove(client.place),
+        }
+    }
+
+    /// Tells what was written since to all who read along, as far as they take it.
+    pub(crate) fn tell_lines(&mut self, recent: &Recent) {
+        if !self.are_lines_read {
+            return;
+        }
+        let Self { clients, .. } = self;
+        let mut gone = Vec::new();
+        for (place, client) in clients.iter_mut() {
+            if client.tell_lines(recent).is_err() {
+                gone.push(place);
+            }
+        }
+        gone.into_iter().for_each(|place| self.remove(place));
+        self.are_lines_read = self.clients.iter().any(|(_, client)| client.is_reading_lines());
     }
 
     /// When `expire` has something to do.

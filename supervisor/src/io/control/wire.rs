@@ -1,7 +1,7 @@
 //! The lines of the control socket, in both directions: bytes to values and back. Shared by the supervisor and its
 //! clients; reads and writes nothing by itself.
 
-use crate::api::{Command, Event, Failure, Inspection, Reply, VERSION};
+use crate::api::{Command, Event, Failure, Inspection, Logs, Reply, VERSION};
 use crate::io::output::plain::{self, Plain};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -67,6 +67,12 @@ struct Good<'a> {
     told: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inspection: Option<&'a Inspection>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logs: Option<&'a Logs>,
+}
+
+impl Good<'_> {
+    const DONE: Self = Self { v: VERSION, ok: true, told: None, inspection: None, logs: None };
 }
 
 #[derive(Serialize)]
@@ -88,6 +94,7 @@ struct Answer {
     stderr: Vec<String>,
     told: Option<String>,
     inspection: Option<Inspection>,
+    logs: Option<Logs>,
 }
 
 /// The exit code of a command line that was told this.
@@ -125,13 +132,10 @@ pub(crate) fn read_request(text: &[u8]) -> Result<Command, Fault> {
 /// An answer with its end of line.
 pub(crate) fn answer(result: &Result<Reply, Failure>) -> String {
     match result {
-        Ok(Reply::Done) => line(&Good { v: VERSION, ok: true, told: None, inspection: None }),
-        Ok(Reply::Told(told)) => {
-            line(&Good { v: VERSION, ok: true, told: Some(one_line(told)), inspection: None })
-        }
-        Ok(Reply::Inspection(inspection)) => {
-            line(&Good { v: VERSION, ok: true, told: None, inspection: Some(inspection) })
-        }
+        Ok(Reply::Done) => line(&Good::DONE),
+        Ok(Reply::Told(told)) => line(&Good { told: Some(one_line(told)), ..Good::DONE }),
+        Ok(Reply::Inspection(inspection)) => line(&Good { inspection: Some(inspection), ..Good::DONE }),
+        Ok(Reply::Logs(logs)) => line(&Good { logs: Some(logs), ..Good::DONE }),
         Err(why) => bad(exit_code(why), &why.to_string(), why),
     }
 }
@@ -158,10 +162,11 @@ pub(crate) fn read_answer(text: &[u8]) -> Result<Reply, Declined> {
             stderr: Vec::new(),
         },
     })?;
-    match (answer.ok, answer.inspection) {
-        (true, Some(inspection)) => Ok(Reply::Inspection(inspection)),
-        (true, None) => Ok(answer.told.map_or(Reply::Done, |told| Reply::Told(one_line(&told)))),
-        (false, _) => Err(Declined {
+    match (answer.ok, answer.inspection, answer.logs) {
+        (true, Some(inspection), _) => Ok(Reply::Inspection(inspection)),
+        (true, None, Some(logs)) => Ok(Reply::Logs(logs)),
+        (true, None, None) => Ok(answer.told.map_or(Reply::Done, |told| Reply::Told(one_line(&told)))),
+        (false, ..) => Err(Declined {
             code: answer.code.unwrap_or(1),
             error: answer.error.ok_or_else(|| odd("it does not say what is wrong".to_owned()))?,
             stderr: answer.stderr,

@@ -1,11 +1,13 @@
 //! A UDP socket that a worker is about to bind, or has bound: what it is, whether its address is free, and how much waits in it. It reads no
 //! datagram.
 
-use crate::io::kernel::sockopt::{bind_raw, cookie, get_option, int_option, own_address, set_option};
+use crate::io::kernel::sockopt::{
+    bind_raw, cookie, get_option, int_option, open_socket, own_address, set_option,
+};
 use clustermon_protocol::address::{Address, INET6, MAX};
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 /// `SO_MEMINFO`, and the places in its answer of the memory that received datagrams take, and of how many were dropped because there was
 /// none left (linux/sock_diag.h).
@@ -68,14 +70,7 @@ pub(crate) fn is_for_broadcast(socket: BorrowedFd<'_>) -> bool {
 
 /// Whether somebody who is alone could bind a socket of the same kind there: found out with another socket, which is closed at once.
 pub(crate) fn is_free(socket: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
-    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
-    // SAFETY: no memory is involved.
-    let fd = unsafe { libc::socket(i32::from(address.family()), kind, libc::IPPROTO_UDP) };
-    if fd < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the kernel has just made it for us.
-    let trial = unsafe { OwnedFd::from_raw_fd(fd) };
+    let trial = open_socket(i32::from(address.family()), libc::SOCK_DGRAM, libc::IPPROTO_UDP)?;
     let mut same = vec![(libc::SOL_SOCKET, libc::SO_REUSEADDR), (libc::IPPROTO_IP, libc::IP_FREEBIND)];
     if address.family() == INET6 {
         same.push((libc::IPPROTO_IPV6, libc::IPV6_V6ONLY));

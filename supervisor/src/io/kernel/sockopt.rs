@@ -4,7 +4,7 @@
 use clustermon_protocol::address::{Address, MAX, UNIX};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 /// `setsockopt` with the value as bytes.
 pub(crate) fn set_option(fd: BorrowedFd<'_>, level: i32, name: i32, value: &[u8]) -> io::Result<()> {
@@ -46,6 +46,17 @@ pub(in crate::io) fn is_unix(fd: BorrowedFd<'_>) -> io::Result<bool> {
 pub(in crate::io) fn do_not_linger(fd: BorrowedFd<'_>) {
     let off = [0; size_of::<libc::linger>()];
     let _ = set_option(fd, libc::SOL_SOCKET, libc::SO_LINGER, &off);
+}
+
+/// A socket of any protocol, closed on exec.
+pub(crate) fn open_socket(family: i32, kind: i32, protocol: i32) -> io::Result<OwnedFd> {
+    // SAFETY: no memory is involved.
+    let fd = unsafe { libc::socket(family, kind | libc::SOCK_CLOEXEC, protocol) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel has just made it for us.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// Binds to the bytes of a `sockaddr`.

@@ -6,9 +6,11 @@ pub(crate) mod stamp;
 
 use super::line_writer::{Drops, From, LineWriter};
 use super::plain::{self, Plain};
+use super::recent::Recent;
+use crate::api::LogStream;
 use crate::config::{LogFormat, LogTime};
 use log::{Level, LevelFilter, Record};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -29,6 +31,14 @@ struct Style {
     time: bool,
 }
 
+/// What is logged is kept there too, until a cluster of this process takes it over and beyond: the command line runs one.
+static RECENT: Mutex<Option<Arc<Recent>>> = Mutex::new(None);
+
+/// Where the log of this process is kept, for its cluster: only once, and `None` where the log is somebody else's.
+pub(crate) fn take_recent() -> Option<Arc<Recent>> {
+    RECENT.lock().take()
+}
+
 /// Starts the log for the whole process. Where a logger is already installed it stays, and the guard has nothing to do.
 pub(crate) fn init(level: LevelFilter, name: &str, format: LogFormat, time: LogTime) -> io::Result<LogGuard> {
     set_name(name);
@@ -42,8 +52,14 @@ pub(crate) fn init(level: LevelFilter, name: &str, format: LogFormat, time: LogT
     if let Ok(filters) = std::env::var(FILTERS) {
         builder.parse_filters(&filters);
     }
+    let recent = Arc::new(Recent::default());
+    *RECENT.lock() = Some(recent.clone());
     let logger = builder
-        .format(move |out, record| out.write_all(line(style, &NAME.read(), record).as_bytes()))
+        .format(move |out, record| {
+            let text = format!("{}{}", word(record.level()), Plain(&record.args().to_string()));
+            recent.push(None, LogStream::Log, text.as_bytes());
+            out.write_all(line(style, &NAME.read(), record).as_bytes())
+        })
         .target(env_logger::Target::Pipe(Box::new(writer)))
         .build();
     let max_level = logger.filter();

@@ -4,5 +4,6 @@ pub(crate) mod detach_pipe;
 mod line_writer;
 pub(crate) mod log;
 pub(crate) mod plain;
+pub(crate) mod recent;
 pub(crate) mod streams;
 pub(crate) mod throttle;

@@ -11,6 +11,7 @@ mod tail;
 
 use super::line_writer::LineWriter;
 use super::log::wants_time;
+use super::recent::Recent;
 use crate::config::{Capture, Config, Encoding, Stream};
 use crate::ids::WorkerId;
 use crate::io::events::source::Source;
@@ -23,6 +24,7 @@ use slab::Slab;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::time::Instant;
 use tail::Tail;
 
@@ -49,7 +51,7 @@ pub(crate) struct Outputs {
 
 impl Outputs {
     /// For a cluster with these options; starts the threads that write, if there will be something to write.
-    pub(crate) fn new(config: &Config) -> io::Result<Self> {
+    pub(crate) fn new(config: &Config, recent: Arc<Recent>) -> io::Result<Self> {
         let to = match &config.settings.output.capture {
             Capture::Inherit => To::Inherit(None),
             Capture::Streams => {
@@ -63,14 +65,19 @@ impl Outputs {
             Capture::Log => To::Log,
             Capture::Lines(handler) => To::Lines(handler.clone()),
         };
-        Ok(Self::to(to, &config.name, config.settings.output.encoding.unwrap_or_default()))
+        Ok(Self::to(to, &config.name, config.settings.output.encoding.unwrap_or_default(), recent))
     }
 
-    fn to(to: To, cluster: &str, encoding: Encoding) -> Self {
+    fn to(to: To, cluster: &str, encoding: Encoding, recent: Arc<Recent>) -> Self {
         let cluster = cluster.to_owned();
         let (workers, tails) = (HashMap::new(), HashMap::new());
-        let passing = Passing { cluster, encoding, to, workers, tails, batch: Vec::new() };
+        let passing = Passing { cluster, encoding, to, workers, tails, batch: Vec::new(), recent };
         Self { pipes: Slab::new(), passing, buffer: Vec::new() }
+    }
+
+    /// All that workers write is read here.
+    pub(crate) fn are_captured(&self) -> bool {
+        !matches!(self.passing.to, To::Inherit(_))
     }
 
     /// Pipes for one process of the worker with this logical id; `None` if its streams are inherited. If it is `on_trial`,

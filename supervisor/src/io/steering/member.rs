@@ -141,7 +141,7 @@ impl AsFd for Member {
 
 /// A plain TCP socket that listens in the place of one of MPTCP, with its options. Connections by MPTCP go on as ones by TCP.
 pub(crate) fn plain(other: BorrowedFd<'_>, address: &Address, backlog: i32) -> io::Result<OwnedFd> {
-    let plain = twin::of(other, address, backlog)?;
+    let plain = twin::by_tcp(other, address, backlog)?;
     if !is_nonblocking(other) {
         set_blocking(plain.as_fd());
     }

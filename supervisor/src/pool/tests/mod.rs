@@ -1,41 +1,10 @@
-//! Tests of the pool as a whole, by subject, on a virtual clock.
+//! Tests of the pool as a whole, by subject, on a virtual clock. The rooms have the names of those that they test.
 
-mod acts;
-mod admission;
-mod boots;
-mod closing;
 mod commands;
-mod cordons;
-mod counted;
+mod connections;
 mod credits;
-mod drains;
-mod early_connects;
-mod ends;
-mod failures;
-mod footprints;
-mod hangs;
-mod lags;
-mod late_addresses;
-mod limits;
-mod listening;
-mod missed;
-mod policies;
+mod health;
+mod lives;
 mod random;
-mod ready;
-mod recycles;
-mod refusals;
-mod reloads_over;
-mod restarts;
 mod rollouts;
-mod rotation;
-mod scaling;
-mod sharing;
-mod steady;
-mod steering;
-mod stopping;
-mod storms;
-mod survivors;
-mod suspects;
-mod table;
-mod windows;
-mod wishes;
+mod workers;

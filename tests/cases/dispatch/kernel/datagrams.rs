@@ -2,30 +2,8 @@
 //! reloads, scaling, cordons and deaths.
 
 use super::udp::{AT_ONCE, LEVELS, SOON, STEERED, Served, WAYS, ask_on, each, wait_for_more};
-use harness::{
-    Answer, Cluster, Flow, Options, PATIENCE, Pid, Port, app_dir, interpreter, is_alive, pause, require,
-    signal, wait_until,
-};
+use harness::{Answer, Flow, Options, PATIENCE, Pid, is_alive, pause, signal, wait_until};
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, SocketAddr};
-
-#[test]
-fn without_being_asked_for_sockets_of_udp_are_left_alone() {
-    if !require("python3") {
-        return;
-    }
-    let port = Port::free();
-    let command = [interpreter("python3"), app_dir().join("python/datagrams.py").into_os_string()];
-    // A rule for TCP is none for UDP.
-    let options = Options::workers(2).env("UDP_PORT", port.number().to_string()).at_once();
-    let cluster = Cluster::start_command(&command, options.flags(&format!("--share *:{}", port.number())));
-    cluster.stdout().wait_for("bound 0");
-    cluster.stdout().wait_for("in use");
-    let mut flow = Flow::to(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port.number()));
-    flow.ask();
-    assert_eq!(cluster.inspect()["load_balancers"], serde_json::json!([]));
-    cluster.stop();
-}
 
 #[test]
 fn each_level_spreads_clients_and_says_what_it_is() {
@@ -192,6 +170,35 @@ fn what_waits_for_a_worker_that_is_killed_waits_for_the_next() {
             assert!(answer.pid != victim && answer.number == 1);
         }
         served.cluster.stop();
+    }
+}
+
+#[test]
+fn a_socket_that_is_connected_or_closed_is_given_nothing_more() {
+    for level in STEERED {
+        for (host, request, way) in [
+            ("127.0.0.1", "connect", WAYS[0]),
+            ("0.0.0.0", "connect", WAYS[0]),
+            ("127.0.0.1", "close", WAYS[0]),
+            ("127.0.0.1", "connect", WAYS[1]),
+            ("127.0.0.1", "close", WAYS[1]),
+        ] {
+            let Some(served) = Served::at(host, 2, level, |options| options.flags(way)) else { continue };
+            let mut flow = served.flow();
+            let gone = flow.ask();
+            flow.send(request);
+            let other = if gone.id == "0" { "1" } else { "0" };
+            served.wait_rotation(&[other]);
+            assert_eq!(served.ids_of_new(20), BTreeSet::from([other.to_owned()]), "{level}: {host}");
+            if request == "connect" {
+                // Its peer has it to himself.
+                flow.hear(PATIENCE).expect("an answer");
+                assert_eq!(flow.ask().pid, gone.pid);
+            } else {
+                assert_eq!(flow.ask().id, other);
+            }
+            served.cluster.stop();
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The kernel chooses among sockets of the workers' own: connections, and flows of UDP.
 
-/// What programs do with those sockets, and addresses that are no use.
-mod datagram_sockets;
+/// Which UDP sockets are shared, and addresses that cannot be had.
+mod datagram_addresses;
 /// UDP sockets that workers share.
 mod datagrams;
 /// What tests of kernel dispatch have in common.

@@ -2,15 +2,12 @@
 //! module re-exports to where it stands; a module and the one that it is in may name each other.
 
 use crate::tidy::Fault;
-use crate::tidy::reading::code;
-use crate::tidy::reading::paths::{expand, module, named};
-use crate::tidy::reading::tree::{Source, Tree};
+use crate::tidy::reading::modules::{Arrow, Modules, Path};
+use crate::tidy::reading::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Folders of source whose modules are one crate each.
 const CRATES: [&str; 4] = ["supervisor/src/", "thunk-preload/src/", "protocol/src/", "xtask/src/"];
-
-type Path = Vec<String>;
 
 /// Who names whom among the modules of one folder, and where for the first time.
 type Arrows = BTreeMap<(String, String), (String, usize)>;
@@ -20,83 +17,16 @@ pub(in crate::tidy) fn check(tree: &Tree) -> Vec<Fault> {
 }
 
 fn of_crate(tree: &Tree, root: &str) -> Vec<Fault> {
-    let sources: Vec<(&Source, Path)> = tree
-        .rust()
-        .filter(|source| source.path.starts_with(root))
-        .map(|source| (source, own(source)))
-        .collect();
-    let known: BTreeSet<Path> = sources.iter().map(|(_, module)| module.clone()).collect();
-    let mut exports: BTreeMap<(Path, String), Path> = BTreeMap::new();
-    for (source, module) in &sources {
-        for (name, path) in exported(source, module, &known) {
-            exports.insert((module.clone(), name), path);
-        }
-    }
+    let modules = Modules::of(tree, root);
     let mut folders: BTreeMap<Path, Arrows> = BTreeMap::new();
-    for (source, from) in &sources {
-        for (path, line) in named(source) {
-            let Some(to) = resolve(path, &known, &exports) else { continue };
-            let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
-            if let (Some(a), Some(b)) = (from.get(shared), to.get(shared)) {
-                let arrows = folders.entry(from[..shared].to_vec()).or_default();
-                arrows.entry((a.clone(), b.clone())).or_insert_with(|| (source.path.clone(), line));
-            }
+    for Arrow { source, line, from, to } in modules.arrows() {
+        let shared = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+        if let (Some(a), Some(b)) = (from.get(shared), to.get(shared)) {
+            let arrows = folders.entry(from[..shared].to_vec()).or_default();
+            arrows.entry((a.clone(), b.clone())).or_insert_with(|| (source.path.clone(), line));
         }
     }
     folders.values().flat_map(circles).collect()
-}
-
-/// The module of a file, where the root of the crate is the empty path.
-fn own(source: &Source) -> Path {
-    let own = module(&source.path);
-    if matches!(own.as_slice(), [root] if matches!(root.as_str(), "lib" | "main" | "mod")) {
-        Vec::new()
-    } else {
-        own
-    }
-}
-
-/// The names that the module re-exports, and what they stand for.
-fn exported(source: &Source, module: &Path, known: &BTreeSet<Path>) -> Vec<(String, Path)> {
-    let mut names = Vec::new();
-    for (at, _) in code::words(&source.shipped, "use ") {
-        let before = source.shipped[..at].trim_end();
-        if !(before.ends_with("pub") || before.ends_with(')') && before.contains("pub")) {
-            continue;
-        }
-        let text = &source.shipped[at + "use ".len()..];
-        let paths = match text.split_once("::").map(|(first, _)| first) {
-            Some("crate") => expand(&[], &text["crate::".len()..]),
-            Some("self") => expand(module, &text["self::".len()..]),
-            Some("super") => continue,
-            _ => expand(module, text),
-        };
-        for path in paths {
-            if let Some((name, parent)) = path.split_last()
-                && (known.contains(parent) || known.contains(&path))
-                && parent != module.as_slice()
-            {
-                names.push((name.clone(), path.clone()));
-            }
-        }
-    }
-    names
-}
-
-/// The module in which a name stands; `None` if it is none of the crate's.
-fn resolve(path: Path, known: &BTreeSet<Path>, exports: &BTreeMap<(Path, String), Path>) -> Option<Path> {
-    let mut path = path;
-    // A re-export may lead to another.
-    for _ in 0..8 {
-        let depth = (0..=path.len()).rev().find(|depth| known.contains(&path[..*depth]))?;
-        let (module, rest) = path.split_at(depth);
-        let exported = rest.first().and_then(|name| exports.get(&(module.to_vec(), name.clone())));
-        match exported {
-            Some(there) => path = [there.as_slice(), &rest[1..]].concat(),
-            None => return Some(module.to_vec()),
-        }
-    }
-    None
 }
 
 /// One fault for each arrow that is part of a circle.

@@ -1,41 +1,44 @@
-//! The rule on the rooms of io/: a room uses those below it, in the order in which `io/mod.rs` names them, and none above; and a room
-//! is small enough to be seen at once.
+//! The rule on the rooms of io/ and of pool/: a room uses those below it, in the order in which the folder's `mod.rs` names them, and
+//! none above; and a room is small enough to be seen at once. It follows what is re-exported to the room where it stands.
 
 use crate::tidy::Fault;
 use crate::tidy::reading::code;
-use crate::tidy::reading::paths::{module, named};
+use crate::tidy::reading::modules::{Arrow, Modules};
 use crate::tidy::reading::tree::{Source, Tree};
 
-const ROOT: &str = "supervisor/src/io/mod.rs";
-const FOLDER: &str = "supervisor/src/io/";
-/// Modules of one room.
+const CRATE: &str = "supervisor/src/";
+/// Folders of rooms.
+const FOLDERS: [&str; 2] = ["io", "pool"];
+/// Modules of one room, and modules beside the rooms.
 const MOST: usize = 12;
 
 pub(in crate::tidy) fn check(tree: &Tree) -> Vec<Fault> {
-    let Some(root) = tree.get(ROOT) else { return Vec::new() };
-    let order = declared(root);
-    let place = |room: &str| order.iter().position(|other| other == room);
+    FOLDERS.iter().flat_map(|folder| of_folder(tree, folder)).collect()
+}
+
+fn of_folder(tree: &Tree, folder: &str) -> Vec<Fault> {
+    let root = format!("{CRATE}{folder}");
+    let Some(top) = tree.get(&format!("{root}/mod.rs")) else { return Vec::new() };
+    let order = declared(top);
     let mut faults = Vec::new();
-    for room in &order {
-        if let Some(source) = tree.get(&format!("{FOLDER}{room}/mod.rs")) {
-            let modules = declared(source);
-            if modules.len() > MOST {
-                faults.push(source.fault(1, format!("{} modules in one room", modules.len())));
-            }
+    let mut full = |source: &Source, modules: usize| {
+        if modules > MOST {
+            faults.push(source.fault(1, format!("{modules} modules in one room")));
         }
-    }
-    for source in tree.module(FOLDER) {
-        let own = module(&source.path);
-        let Some(room) = own.get(1) else { continue };
-        let Some(at) = place(room) else { continue };
-        for (path, line) in
-            named(source).into_iter().filter(|(path, _)| path.first().is_some_and(|p| p == "io"))
+    };
+    let room = |name: &String| tree.get(&format!("{root}/{name}/mod.rs"));
+    full(top, order.iter().filter(|name| room(name).is_none()).count());
+    order.iter().filter_map(room).for_each(|source| full(source, declared(source).len()));
+    let place = |path: &[String]| {
+        let name = path.get(1).filter(|_| path[0] == folder)?;
+        order.iter().position(|other| other == name)
+    };
+    for Arrow { source, line, from, to } in Modules::of(tree, CRATE).arrows() {
+        if let (Some(own), Some(other)) = (place(from), place(&to))
+            && other < own
         {
-            let Some(other) = path.get(1) else { continue };
-            if place(other).is_some_and(|above| above < at) {
-                faults
-                    .push(source.fault(line, format!("`{room}` must not use `{other}`, which is above it")));
-            }
+            let (own, other) = (&order[own], &order[other]);
+            faults.push(source.fault(line, format!("`{own}` must not use `{other}`, which is above it")));
         }
     }
     faults
@@ -53,19 +56,23 @@ fn declared(source: &Source) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, ROOT, check};
+    use super::{MOST, check};
     use crate::tidy::sample::faults;
 
     /// What breaks the rule in a tree of these files and of three rooms: `lanes`, `sockets` and `kernel`, from above.
     fn broken(files: &[(&str, &str)]) -> Vec<(String, usize)> {
         let mut all = vec![
             (
-                ROOT,
+                "supervisor/src/io/mod.rs",
                 "//! Order.\n\npub(crate) mod lanes;\n\nmod sockets;\n\nmod kernel;\n#[cfg(test)]\nmod scratch;\n",
             ),
             ("supervisor/src/io/lanes/mod.rs", "mod lane;\nmod credit;\nmod probe;\n"),
+            ("supervisor/src/io/lanes/lane.rs", ""),
+            ("supervisor/src/io/sockets/mod.rs", "mod listener;\n"),
+            ("supervisor/src/io/kernel/mod.rs", ""),
             ("supervisor/src/io/scratch.rs", "use crate::io::lanes::lane;\n"),
         ];
+        all.retain(|(path, _)| files.iter().all(|(other, _)| other != path));
         all.extend(files);
         faults(check, &all)
     }
@@ -101,5 +108,37 @@ mod tests {
             |count: usize| (0..count).map(|n| format!("pub(super) mod m{n};\n")).collect::<String>();
         assert_eq!(broken(&[(path, &modules(MOST))]), []);
         assert_eq!(broken(&[(path, &modules(MOST + 1))]), [(path.to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_room_of_the_pool_is_found_by_what_the_pool_re_exports() {
+        let top =
+            "mod lives;\n\nmod pool;\n\nmod lanes;\npub(crate) use pool::Pool;\nuse lanes::lane::Lane;\n";
+        let files = [
+            ("supervisor/src/pool/mod.rs", top),
+            ("supervisor/src/pool/pool.rs", "use super::Lane;\nuse super::lanes::lane::Count;\n"),
+            ("supervisor/src/pool/lives/mod.rs", "mod follow;\n"),
+            ("supervisor/src/pool/lives/follow.rs", "use crate::pool::{Lane, Pool};\n"),
+            ("supervisor/src/pool/lanes/mod.rs", "mod lane;\n"),
+            (
+                "supervisor/src/pool/lanes/lane.rs",
+                "\nuse crate::pool::Pool;\nuse crate::pool::lives::follow;\n",
+            ),
+        ];
+        let lane = || "supervisor/src/pool/lanes/lane.rs".to_owned();
+        assert_eq!(faults(check, &files), [(lane(), 2), (lane(), 3)]);
+    }
+
+    #[test]
+    fn modules_beside_the_rooms_are_few() {
+        let modules =
+            |count: usize| (0..count).map(|n| format!("mod m{n};\n")).collect::<String>() + "mod room;\n";
+        let top = "supervisor/src/pool/mod.rs";
+        let found = |count| {
+            let modules = modules(count);
+            faults(check, &[(top, modules.as_str()), ("supervisor/src/pool/room/mod.rs", "mod inner;\n")])
+        };
+        assert_eq!(found(MOST), []);
+        assert_eq!(found(MOST + 1), [(top.to_owned(), 1)]);
     }
 }

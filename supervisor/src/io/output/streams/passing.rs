@@ -5,10 +5,12 @@ use super::pipe::Pipe;
 use super::relay::Relay;
 use super::render::{Render, decode};
 use super::tail::Tail;
+use crate::api::LogStream;
 use crate::config::{Encoding, LineHandler, LogFormat, Stream};
 use crate::ids::WorkerId;
 use crate::io::output::line_writer::{Drops, From, LineWriter};
 use crate::io::output::log::stamp;
+use crate::io::output::recent::Recent;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -24,6 +26,8 @@ pub(super) struct Passing {
     pub(super) tails: HashMap<WorkerId, Tail>,
     /// Lines on their way to a stream of ours.
     pub(super) batch: Vec<u8>,
+    /// Where all that is read is kept for a while.
+    pub(super) recent: Arc<Recent>,
 }
 
 #[derive(Debug)]
@@ -106,11 +110,16 @@ impl Passing {
         stream: Stream,
         make: impl FnOnce(&mut dyn FnMut(&[u8])),
     ) {
-        let Self { cluster, encoding, to, workers, tails, batch } = self;
+        let Self { cluster, encoding, to, workers, tails, batch, recent } = self;
         let encoding = *encoding;
         let Worker { stdout: stdout_drops, stderr: stderr_drops } = workers.entry(id.to_owned()).or_default();
         let mut tail = tails.get_mut(&process).filter(|_| stream == Stream::Stderr);
+        let written = match stream {
+            Stream::Stdout => LogStream::Stdout,
+            Stream::Stderr => LogStream::Stderr,
+        };
         let mut keep = |line: &[u8]| {
+            recent.push(Some(id), written, line);
             if let Some(tail) = &mut tail {
                 tail.push(line);
             }

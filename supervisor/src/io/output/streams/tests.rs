@@ -40,7 +40,7 @@ impl Bench {
     }
 
     fn to(to: To, encoding: Encoding, taken: Taken) -> Self {
-        let (poll, outputs) = (Poll::new().unwrap(), Outputs::to(to, "web", encoding));
+        let (poll, outputs) = (Poll::new().unwrap(), Outputs::to(to, "web", encoding, Arc::default()));
         Self { poll, outputs, taken, now: clock() }
     }
 

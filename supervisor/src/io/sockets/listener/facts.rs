@@ -31,28 +31,16 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
-    /// Asks the kernel about a socket that a worker sent; `address` is set where the bind was in name only.
+    /// Asks the kernel about a socket of a worker; `address` is set where the bind was in name only, `place` where the worker knows of a
+    /// path what this process would not. An error if it is none of TCP, MPTCP or a unix stream, or has no address yet.
     pub(crate) fn of(socket: BorrowedFd<'_>, address: Option<Address>, place: &[u8]) -> io::Result<Self> {
-        Self::read(socket, address, place, &[libc::IPPROTO_TCP])
-    }
-
-    /// The same of a socket from which workers are to accept as the kernel gives: it may be one of MPTCP, as Go makes them.
-    pub(crate) fn of_kernel_socket(socket: BorrowedFd<'_>) -> io::Result<Self> {
-        Self::read(socket, None, &[], &[libc::IPPROTO_TCP, libc::IPPROTO_MPTCP])
-    }
-
-    fn read(
-        socket: BorrowedFd<'_>,
-        address: Option<Address>,
-        place: &[u8],
-        protocols: &[i32],
-    ) -> io::Result<Self> {
         let address = match address {
             Some(address) => address,
             None => own_address(socket)?,
         };
         let number = |name| int_option(socket, libc::SOL_SOCKET, name);
-        let is_other = address.family() != UNIX && !protocols.contains(&number(libc::SO_PROTOCOL)?);
+        let is_other = address.family() != UNIX
+            && ![libc::IPPROTO_TCP, libc::IPPROTO_MPTCP].contains(&number(libc::SO_PROTOCOL)?);
         // Without a port it would listen on a random one.
         let unbound = address.is_unnamed() || address.port() == Some(0);
         if number(libc::SO_TYPE)? != libc::SOCK_STREAM || is_other || unbound {

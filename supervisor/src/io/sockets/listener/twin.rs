@@ -1,10 +1,9 @@
-//! A fresh TCP socket that listens on the address of another with its options. The other has been shut down, or shares its port, and
+//! A fresh socket of TCP or MPTCP that listens on the address of another with its options. The other has been shut down, or shares its port, and
 //! whoever has copies of it has none of this one. It accepts nothing.
 
-use crate::io::kernel::sockopt::{bind_raw, get_option, int_option, listen, set_option};
+use crate::io::kernel::sockopt::{bind_raw, get_option, int_option, listen, open_socket, set_option};
 use crate::io::sockets::syn_filter;
 use clustermon_protocol::address::Address;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -67,10 +66,19 @@ const LONGEST: usize = 64;
 
 /// Listens on the address in the place of `other`, which has to be shut down or to have SO_REUSEPORT. An error where that cannot be had: the port is
 /// another's, this process may not bind it, or `other` has what cannot be copied.
-pub(crate) fn of(other: BorrowedFd<'_>, address: &Address, backlog: i32) -> io::Result<OwnedFd> {
-    let family = if address.ipv4().is_some() { AddressFamily::Inet } else { AddressFamily::Inet6 };
-    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-    let fresh = socket(family, SockType::Stream, flags, None)?;
+pub(in crate::io) fn of(other: BorrowedFd<'_>, address: &Address, backlog: i32) -> io::Result<OwnedFd> {
+    let protocol = int_option(other, libc::SOL_SOCKET, libc::SO_PROTOCOL)?;
+    of_protocol(protocol, other, address, backlog)
+}
+
+/// The same by plain TCP, also where the other is one of MPTCP, whose clients go on by TCP.
+pub(in crate::io) fn by_tcp(other: BorrowedFd<'_>, address: &Address, backlog: i32) -> io::Result<OwnedFd> {
+    of_protocol(libc::IPPROTO_TCP, other, address, backlog)
+}
+
+fn of_protocol(protocol: i32, other: BorrowedFd<'_>, address: &Address, backlog: i32) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK;
+    let fresh = open_socket(i32::from(address.family()), kind, protocol)?;
     if namespace(other) != namespace(fresh.as_fd()) || syn_filter::has_filter(other)? {
         return Err(io::ErrorKind::Unsupported.into());
     }
@@ -171,7 +179,7 @@ mod tests {
     fn a_port_of_another_is_not_taken() {
         let other = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = own_address(other.as_fd()).unwrap();
-        let mine = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+        let mine = open_socket(libc::AF_INET, libc::SOCK_STREAM, 0).unwrap();
         assert!(of(mine.as_fd(), &address, 16).is_err());
     }
 }

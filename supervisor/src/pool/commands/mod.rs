@@ -1,0 +1,7 @@
+//! The parts of the pool that do what people want: of one worker, of their number, and of the cluster as a whole when it stops. What follows for
+//! a process is in `lives`.
+
+mod cluster_stop;
+mod commanding;
+pub(super) mod requests;
+mod scale;
