@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 /// What process managers and servers call what `run` has under another name.
 const OPTIONS: [(&[&str], &str); 8] = [
-    (&["--daemon", "--daemonize", "--background", "-d", "-D", "-b"], "to run in the background: --detach"),
+    (&["--daemon", "--daemonize", "--background", "-D", "-b"], "to run in the background: -d, or --detach"),
     (
         &["-i", "--instances", "-w", "-j", "--processes", "--replicas", "-c"],
         "for the number of workers: -n N",
@@ -112,8 +112,8 @@ mod tests {
     #[test]
     fn what_others_call_it() {
         for (words, hint) in [
-            ("run --daemon x", "to run in the background: --detach"),
-            ("run -d x", "to run in the background: --detach"),
+            ("run --daemon x", "to run in the background: -d, or --detach"),
+            ("run -D x", "to run in the background: -d, or --detach"),
             ("run --instances=4 x", "for the number of workers: -n N"),
             ("run --port 80 x", "after COMMAND"),
             ("ls", "the clusters that run: list"),
