@@ -30,11 +30,11 @@ const OPTIONS: [(&[&str], &str); 8] = [
 
 /// The same for commands.
 const COMMANDS: [(&[&str], &str); 6] = [
-    (&["ls", "ps"], "the clusters that run: list"),
     (
-        &["logs", "log", "tail", "monit", "watch"],
-        "what happens, as it happens: events; where the log is: status",
+        &["monit", "watch", "top"],
+        "how workers are, again and again: status --watch; what happens, as it happens: events",
     ),
+    (&["log", "tail"], "what was written last: logs"),
     (&["delete", "kill", "rm", "quit", "exit"], "to end a cluster: stop, or force-stop"),
     (&["serve", "exec", "launch"], "to start a cluster: run; or the apps of a file: up"),
     (&["show", "describe", "info"], "all there is to know: inspect"),
@@ -72,7 +72,8 @@ mod tests {
             ("run -D x", "to run in the background: -d, or --detach"),
             ("run --instances=4 x", "for the number of workers: -n N"),
             ("run --port 80 x", "after COMMAND"),
-            ("ls", "the clusters that run: list"),
+            ("monit", "status --watch"),
+            ("tail web", "what was written last: logs"),
             ("node web.js", "to run a program: clustermon run -- PROGRAM ARGUMENTS"),
             ("kill web", "to end a cluster: stop"),
         ] {

@@ -65,6 +65,7 @@ enum Command {
     /// Print all there is to know of a cluster or a worker, as JSON
     Inspect(status::InspectArgs),
     /// List the clusters of this user that run
+    #[command(visible_aliases = ["ls", "ps"])]
     List(list::Args),
     /// Print what happens, as it happens
     Events(events::Args),
