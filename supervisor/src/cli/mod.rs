@@ -1,35 +1,26 @@
 //! The command line: arguments in, exit code out. It checks nothing that the builder checks.
 
 mod apps;
-mod client;
-mod detach;
+mod connection;
 mod doctor;
-mod events;
-mod failed;
-mod hint;
-mod list;
-mod logs;
 #[cfg(test)]
 mod options_page;
-mod order;
-mod out;
-mod reopen;
-mod run;
-mod shell;
-mod status;
-mod swallowed;
-mod table;
-mod target;
-mod vacancy;
-mod waiting;
+mod orders;
+mod output;
+mod starting;
+mod views;
 
 use crate::api::Action;
 use crate::io::kernel::dispositions;
 use crate::io::output::plain::Plain;
 use clap::{CommandFactory, Parser, Subcommand};
-use failed::Failed;
+use orders::{order, reopen};
+use output::failed::Failed;
+use output::hint;
+use starting::run;
 use std::io::Write;
 use std::process::ExitCode;
+use views::{events, list, logs, status};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -230,7 +221,10 @@ fn one_line(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cli, Command, one_line, run};
+    use super::Cli;
+    use super::Command;
+    use super::one_line;
+    use super::run;
     use crate::config::{Builder, Control};
     use clap::{CommandFactory, Parser};
 

@@ -1,8 +1,10 @@
 //! `clustermon check`: reads the file as `up` would and says what would run. It starts nothing, and shows no value of a variable.
 
-use super::super::{failed::Failed, out, shell::quoted};
 use super::{Apps, Depth};
 use crate::app_file::{App, Options};
+use crate::cli::output::failed::Failed;
+use crate::cli::output::out;
+use crate::cli::output::shell::quoted;
 use crate::config::Config;
 use crate::io::output::plain::Plain;
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! Which apps of which file `up` and `down` are about: `[FILE] [APP]..`.
 
-use super::super::failed::{Failed, USAGE};
 use super::{Apps, Depth};
 use crate::app_file::App;
+use crate::cli::output::failed::{Failed, USAGE};
 use crate::spelling::nearest;
 use std::path::Path;
 

@@ -1,12 +1,13 @@
 //! `clustermon down`: stops the apps of a file, each before those that it started after.
 
-use super::super::failed::Failed;
-use super::super::waiting::carry_out;
-use super::super::{complain, out};
 use super::chosen::Chosen;
 use super::turns::{self, Turn};
 use super::{Depth, running};
 use crate::api::{Action, Command, NO_LIMIT, Target};
+use crate::cli::complain;
+use crate::cli::connection::waiting::carry_out;
+use crate::cli::output::failed::Failed;
+use crate::cli::output::out;
 use crate::config::Control;
 use parking_lot::Mutex;
 

@@ -1,8 +1,9 @@
 //! `clustermon up` without -d: stays while the apps run, passes signals on and stops them in their order.
 
-use super::super::{complain, failed::Failed};
 use super::child::{self, Started};
 use super::running::{Planned, before, runs_already};
+use crate::cli::complain;
+use crate::cli::output::failed::Failed;
 use crate::event_loop::clock;
 use crate::io::events::signals::{self, Event, Signals};
 use crate::io::events::source::Source;

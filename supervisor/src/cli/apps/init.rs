@@ -1,9 +1,11 @@
 //! `clustermon init`: writes a file of apps from what it finds in the folder. It never writes over a file.
 
-use super::super::{failed::Failed, failed::USAGE, out};
 use super::NAME;
 use crate::app_file::discovery::{FILES, Files, discover};
 use crate::app_file::example;
+use crate::cli::output::failed::Failed;
+use crate::cli::output::failed::USAGE;
+use crate::cli::output::out;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;

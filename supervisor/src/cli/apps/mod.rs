@@ -12,9 +12,10 @@ mod source;
 mod turns;
 pub(super) mod up;
 
-use super::failed::{Failed, USAGE};
-use super::{out, run};
 use crate::app_file::{self, App, AppFile, Options, Report, Wanted};
+use crate::cli::output::failed::{Failed, USAGE};
+use crate::cli::output::out;
+use crate::cli::starting::run;
 use crate::config::Config;
 use source::Source;
 use std::ffi::OsString;
@@ -73,7 +74,7 @@ impl Apps {
         }
         faults.sort_by_key(|fault| fault.span.start);
         let report = Report::new(&source.name(), &source.text, &secrets, &faults);
-        super::show(&report.render(out::colours_of_stderr()));
+        crate::cli::show(&report.render(out::colours_of_stderr()));
         let count = if faults.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", faults.len()) };
         Err(Failed::new(USAGE, format!("{}: {count}; nothing was started or changed", source.name())))
     }

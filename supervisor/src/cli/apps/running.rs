@@ -1,9 +1,12 @@
 //! Apps that are to run: what each starts after, and whether it runs already, by its control socket. It changes nothing.
 
-use super::super::client::Client;
-use super::super::{complain, out, target, vacancy};
 use crate::api::ClusterState;
 use crate::app_file::App;
+use crate::cli::complain;
+use crate::cli::connection::client::Client;
+use crate::cli::connection::target;
+use crate::cli::connection::vacancy;
+use crate::cli::output::out;
 use crate::config::{Config, Control};
 
 /// An app without fault.

@@ -1,7 +1,9 @@
 //! `clustermon schema`: the JSON schema of the file of apps, for editors.
 
-use super::super::{failed::Failed, out, run};
 use crate::app_file::{self, Options};
+use crate::cli::output::failed::Failed;
+use crate::cli::output::out;
+use crate::cli::starting::run;
 
 /// Print the JSON schema of the file of apps, for editors
 #[derive(Debug, clap::Args)]

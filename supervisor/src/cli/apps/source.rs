@@ -1,7 +1,7 @@
 //! Reading the file: only one that nobody can have written but this user and root, for what it says is run.
 
-use super::super::failed::{Failed, USAGE};
 use super::NAME;
+use crate::cli::output::failed::{Failed, USAGE};
 use nix::unistd::Uid;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};

@@ -1,12 +1,13 @@
 //! `clustermon up`: starts the apps of a file, each once those are ready that it starts after. Each app is a process of its own, as `run`
 //! makes it, so that it can be commanded, fail and stop by itself.
 
-use super::super::failed::{Failed, USAGE};
-use super::super::{complain, detach};
 use super::chosen::{Chosen, with_those_before};
 use super::running::{Planned, before, runs_already};
 use super::turns::{self, Turn};
 use super::{Depth, foreground};
+use crate::cli::complain;
+use crate::cli::output::failed::{Failed, USAGE};
+use crate::cli::starting::detach;
 use crate::config::Control;
 use std::path::Path;
 use std::process::ExitCode;

@@ -4,10 +4,10 @@
 mod file;
 mod wanted;
 
-use super::failed::Failed;
-use super::out;
-use super::target::Whom;
 use crate::api::{Action, Command, Event, LogLine, LogStream, Logs, Reply, Target};
+use crate::cli::connection::target::Whom;
+use crate::cli::output::failed::Failed;
+use crate::cli::output::out;
 use crate::io::control::wire;
 use crate::io::output::log::stamp;
 use crate::io::output::plain;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use wanted::{Wanted, shown};
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(in crate::cli) struct Args {
     #[command(flatten)]
     whom: Whom,
     /// Go on with what is written from now on, until the cluster ends
@@ -41,7 +41,7 @@ pub(super) struct Args {
 const USUAL: u32 = 100;
 
 impl Args {
-    pub(super) fn run(&self) -> Result<(), Failed> {
+    pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
         let mut client = self.whom.connect()?;
         let inspection = client.inspect()?;
         let default = if self.since.is_some() { u32::MAX } else { USUAL };
@@ -67,7 +67,7 @@ impl Args {
         let skipped = lines.len().saturating_sub(count as usize);
         lines.into_iter().skip(skipped).try_for_each(show)?;
         if !captured {
-            super::complain(
+            crate::cli::complain(
                 "what workers write goes to the supervisor's own stdout and stderr, and is not kept: start the cluster \
                  with --capture, or in the background, to see it here",
             );
@@ -81,7 +81,7 @@ impl Args {
                     show(&LogLine { at, worker, stream, text })?;
                 }
                 Some(Event::Missed { count }) => {
-                    super::complain(format_args!(
+                    crate::cli::complain(format_args!(
                         "{count} lines were missed: they came faster than they were shown"
                     ));
                 }

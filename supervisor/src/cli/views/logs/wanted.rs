@@ -4,27 +4,27 @@ use crate::io::output::plain::Plain;
 
 /// What a line has to be.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Wanted {
+pub(in crate::cli) struct Wanted {
     /// Not written before this time, as `2026-01-02T03:04:05.678Z`.
-    pub(super) since: Option<String>,
+    pub(in crate::cli) since: Option<String>,
     /// It contains this.
-    pub(super) text: String,
+    pub(in crate::cli) text: String,
 }
 
 impl Wanted {
-    pub(super) fn is_all(&self) -> bool {
+    pub(in crate::cli) fn is_all(&self) -> bool {
         self.since.is_none() && self.text.is_empty()
     }
 
     /// A line that was written at this time. One of which that is not known is none of a certain time.
-    pub(super) fn is(&self, time: Option<&str>, text: &str) -> bool {
+    pub(in crate::cli) fn is(&self, time: Option<&str>, text: &str) -> bool {
         let in_time = self.since.as_deref().is_none_or(|since| time.is_some_and(|time| time >= since));
         in_time && text.contains(&self.text)
     }
 }
 
 /// The time with which a line of a log file begins, as text or as JSON; `None` of one that a worker wrote by itself.
-pub(super) fn time_of(line: &str) -> Option<&str> {
+pub(in crate::cli) fn time_of(line: &str) -> Option<&str> {
     const SHAPE: &str = "0000-00-00T00:00:00.000Z";
     let line = line.strip_prefix("{\"ts\":\"").unwrap_or(line);
     let time = line.get(..SHAPE.len())?;
@@ -33,7 +33,7 @@ pub(super) fn time_of(line: &str) -> Option<&str> {
 }
 
 /// Without colours, and without anything else that a terminal would obey. Tabs stay.
-pub(super) fn shown(text: &str) -> String {
+pub(in crate::cli) fn shown(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(start) = rest.find("\x1b[") {

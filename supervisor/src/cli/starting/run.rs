@@ -1,8 +1,8 @@
 //! `clustermon run`: its flags, and what they mean to the builder.
 
-use super::detach;
-use super::failed::{Failed, USAGE};
-use super::swallowed;
+use crate::cli::output::failed::{Failed, USAGE};
+use crate::cli::starting::detach;
+use crate::cli::starting::swallowed;
 use crate::config::{Builder, Capture, Config, ConfigError, Control, Settings, Workers};
 use crate::io::launch::app_variables;
 use crate::io::output::log;
@@ -16,11 +16,11 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "clustermon run [OPTIONS] [--] COMMAND [ARGS]...",
-    after_help = super::EXIT_CODES,
+    after_help = crate::cli::EXIT_CODES,
     // Every fault is told in one line; the help is there for who asks for it.
     arg_required_else_help = false
 )]
-pub(super) struct Args {
+pub(in crate::cli) struct Args {
     /// How many workers [default: auto, the CPUs this process may use by affinity and cgroup quota]
     #[arg(short = 'n', long, value_name = "N|auto", allow_negative_numbers = true)]
     workers: Option<Workers>,
@@ -61,13 +61,13 @@ pub(super) struct Args {
 }
 
 /// The definition of the command, for what else is told the same options.
-pub(super) fn command() -> clap::Command {
+pub(in crate::cli) fn command() -> clap::Command {
     <Args as clap::Args>::augment_args(clap::Command::new("run"))
 }
 
 impl Args {
     /// Reads words as the command line's, from behind `run`; or says in one line what is wrong.
-    pub(super) fn read(words: Vec<OsString>) -> Result<Self, String> {
+    pub(in crate::cli) fn read(words: Vec<OsString>) -> Result<Self, String> {
         let read = command().no_binary_name(true).try_get_matches_from(words);
         let args = read.and_then(|matches| <Self as clap::FromArgMatches>::from_arg_matches(&matches));
         args.map_err(|error| {
@@ -82,16 +82,16 @@ impl Args {
                 (ErrorKind::ArgumentConflict, Some(one), Some(other)) => {
                     format!("{one} and {other} say the same in two ways: give one of them")
                 }
-                _ => super::one_line(&error.to_string()),
+                _ => crate::cli::one_line(&error.to_string()),
             }
         })
     }
 
-    pub(super) fn config(self) -> Result<Config, ConfigError> {
+    pub(in crate::cli) fn config(self) -> Result<Config, ConfigError> {
         self.builder().build()
     }
 
-    pub(super) fn builder(self) -> Builder {
+    pub(in crate::cli) fn builder(self) -> Builder {
         let mut settings = self.settings;
         if self.no_surge {
             (settings.rollout.max_surge, settings.rollout.max_unavailable) = (0, 1);
@@ -118,7 +118,7 @@ impl Args {
     }
 }
 
-pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
+pub(in crate::cli) fn run(args: Args) -> Result<ExitCode, Failed> {
     let (detach, detached, log) = (args.detach, args.detached, args.log.clone());
     if detached {
         detach::leave_session();
@@ -129,10 +129,10 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
     let swallowed = swallowed::warning(&words, config.command.len()).filter(|_| !detached);
     if detach && !detached {
         if let Some(warning) = swallowed {
-            super::complain(format_args!("warning: {warning}"));
+            crate::cli::complain(format_args!("warning: {warning}"));
         }
         // Here, where somebody sees it; the one in the background finds the place free.
-        super::vacancy::wait(&config, super::complain);
+        crate::cli::connection::vacancy::wait(&config, crate::cli::complain);
         // The first word is `run`: there are no options before it.
         let words = words.into_iter().skip(2).collect();
         let background = detach::Background { name: &config.name, words, env: None, log: log.as_deref() };
@@ -152,7 +152,7 @@ pub(super) fn run(args: Args) -> Result<ExitCode, Failed> {
     if let Some(warning) = swallowed {
         warn!("{warning}");
     }
-    super::vacancy::wait(&config, |told| ::log::info!("{told}"));
+    crate::cli::connection::vacancy::wait(&config, |told| ::log::info!("{told}"));
     let code = match crate::run_with(config, app_variables::from_environment()) {
         Ok(outcome) => ExitCode::from(outcome.code()),
         // Whoever waits for the one in the background reads its log.

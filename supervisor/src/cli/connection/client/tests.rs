@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::api::{Event, Target};
-use crate::cli::waiting::carry_out;
+use crate::cli::connection::waiting::carry_out;
 use crate::io::scratch::Scratch;
 use std::os::unix::net::UnixListener;
 use std::thread::JoinHandle;

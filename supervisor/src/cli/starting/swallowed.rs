@@ -1,8 +1,8 @@
 //! Options of `clustermon run` that stand after COMMAND and so are the program's. People who come from other process managers
 //! write them there. It finds those that look meant for us; it changes nothing.
 
-use super::Cli;
-use super::shell::quoted;
+use crate::cli::Cli;
+use crate::cli::output::shell::quoted;
 use clap::{CommandFactory, Parser};
 use std::ffi::{OsStr, OsString};
 
@@ -10,7 +10,7 @@ use std::ffi::{OsStr, OsString};
 const COMMON: [&str; 6] = ["-v", "--verbose", "-h", "--help", "-V", "--version"];
 
 /// The warning, if one is due: of these words of a whole command line the last `command` are COMMAND and its arguments.
-pub(super) fn warning(words: &[OsString], command: usize) -> Option<String> {
+pub(in crate::cli) fn warning(words: &[OsString], command: usize) -> Option<String> {
     let (before, command) = words.split_at_checked(words.len().checked_sub(command)?)?;
     let (program, arguments) = command.split_first()?;
     // Whoever writes the dashes knows where the program's arguments begin.

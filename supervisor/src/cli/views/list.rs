@@ -1,21 +1,21 @@
 //! `clustermon list`: the clusters of this user that run.
 
-use super::failed::Failed;
-use super::out;
-use super::status::cluster_state;
-use super::table::{Cell, Column, Tone, render};
-use super::target;
 use crate::api::{ClusterState, Inspection};
+use crate::cli::connection::target;
+use crate::cli::output::failed::Failed;
+use crate::cli::output::out;
+use crate::cli::output::table::{Cell, Column, Tone, render};
+use crate::cli::views::status::cluster_state;
 
 const COLUMNS: [Column; 5] =
     [("NAME", false), ("STATE", false), ("PID", true), ("WORKERS", true), ("ADDRESSES", false)];
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(in crate::cli) struct Args {}
 
 impl Args {
     #[expect(clippy::unused_self, reason = "like its sisters, though it has no options yet")]
-    pub(super) fn run(&self) -> Result<(), Failed> {
+    pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
         let running = target::running(&target::directories());
         let rows = running.into_iter().map(|(name, client)| {
             let inspection = client.and_then(|mut client| client.inspect());
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn one_line_each() {
-        let good = crate::cli::status::tests::inspection();
+        let good = crate::cli::views::status::tests::inspection();
         let rows = [row("web", &Ok(good)), row("odd", &Err(Failed::new(1, "it does not answer")))];
         let expected = "\
 NAME  STATE     PID  WORKERS  ADDRESSES

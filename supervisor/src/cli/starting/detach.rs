@@ -1,8 +1,8 @@
 //! `clustermon run --detach`: starts this program anew in the background and waits until it says that it is ready, or
 //! ends. If it fails, what it and its workers wrote until then is shown, and where the log is.
 
-use super::failed::Failed;
-use super::out;
+use crate::cli::output::failed::Failed;
+use crate::cli::output::out;
 use crate::io::events::interrupt::{self, Woken};
 use crate::io::kernel::dispositions::Dispositions;
 use crate::io::launch::app_variables;
@@ -30,18 +30,18 @@ const FLAG: &str = "--detached";
 
 /// What is to run in the background.
 #[derive(Debug)]
-pub(super) struct Background<'a> {
+pub(in crate::cli) struct Background<'a> {
     /// Name of the cluster, for who waits long.
-    pub(super) name: &'a str,
+    pub(in crate::cli) name: &'a str,
     /// What `run` is told, without `run` itself.
-    pub(super) words: Vec<OsString>,
+    pub(in crate::cli) words: Vec<OsString>,
     /// Variables for workers beside those of this process.
-    pub(super) env: Option<&'a BTreeMap<String, String>>,
-    pub(super) log: Option<&'a Path>,
+    pub(in crate::cli) env: Option<&'a BTreeMap<String, String>>,
+    pub(in crate::cli) log: Option<&'a Path>,
 }
 
 /// Starts it in the background. Its exit code is the error's code if it does not become ready.
-pub(super) fn start(background: Background<'_>) -> Result<(), Failed> {
+pub(in crate::cli) fn start(background: Background<'_>) -> Result<(), Failed> {
     let (name, log) = (background.name, background.log);
     let failed = |what: &str, error: io::Error| Failed::new(1, format!("{what}: {error}"));
     let output = match log {
@@ -103,7 +103,7 @@ fn reassure(ready: &OwnedFd, name: &str) {
     if io::stderr().is_terminal()
         && let Ok(Woken::Elapsed) = interrupt::wait(ready.as_fd(), None, Some(LONG))
     {
-        super::complain(format_args!(
+        crate::cli::complain(format_args!(
             "{name}: not every worker is ready yet; one that never listens counts as running after its start-timeout"
         ));
     }
@@ -170,7 +170,7 @@ fn joined(mut file: VecDeque<Vec<u8>>, logged: VecDeque<Vec<u8>>) -> VecDeque<Ve
 /// What the one in the background does first: it leaves the terminal and its group, and takes its name again. The kernel
 /// has named it after `/proc/self/exe`, by which it was started: the file under the program's own name may be another by
 /// now, such as that of an upgrade.
-pub(super) fn leave_session() {
+pub(in crate::cli) fn leave_session() {
     // It fails only for the leader of a group, who has left them already.
     let _ = nix::unistd::setsid();
     // Nothing but what `ps` shows depends on it.

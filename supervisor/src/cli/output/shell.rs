@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 /// The word, in quotes where it needs them.
-pub(super) fn quoted(word: &OsStr) -> String {
+pub(in crate::cli) fn quoted(word: &OsStr) -> String {
     let text = word.to_string_lossy();
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !text.is_empty() && text.chars().all(plain) {

@@ -42,7 +42,10 @@ const COMMANDS: [(&[&str], &str); 6] = [
 ];
 
 /// What to say behind a complaint about the command line; `names` are what could have been given there.
-pub(super) fn for_error<'a>(error: &clap::Error, names: impl Iterator<Item = &'a str>) -> Option<String> {
+pub(in crate::cli) fn for_error<'a>(
+    error: &clap::Error,
+    names: impl Iterator<Item = &'a str>,
+) -> Option<String> {
     let (kind, known) = match error.kind() {
         ErrorKind::UnknownArgument => (ContextKind::InvalidArg, &OPTIONS[..]),
         ErrorKind::InvalidSubcommand => (ContextKind::InvalidSubcommand, &COMMANDS[..]),

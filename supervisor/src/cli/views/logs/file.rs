@@ -1,9 +1,9 @@
 //! The file of a cluster's log: its last lines, and what is appended, also after the file was moved away or cut. It is opened for reading
 //! only, and what it holds is shown, never obeyed.
 
-use super::super::failed::Failed;
-use super::super::out;
 use super::wanted::{Wanted, shown, time_of};
+use crate::cli::output::failed::Failed;
+use crate::cli::output::out;
 use crate::io::events::interrupt::{self, Woken};
 use std::collections::VecDeque;
 use std::fs::File;
@@ -21,7 +21,7 @@ const BLOCK: u64 = 64 * 1024;
 const LONGEST: u64 = 64 * 1024;
 
 #[derive(Debug)]
-pub(super) struct LogFile {
+pub(in crate::cli) struct LogFile {
     path: PathBuf,
     file: BufReader<File>,
     /// The time of the last line that had one: a worker's own line after it was written then, or later.
@@ -32,7 +32,7 @@ pub(super) struct LogFile {
 
 impl LogFile {
     /// `None` of what is no file that can be read from its end, such as a terminal or a pipe.
-    pub(super) fn open(path: impl AsRef<Path>) -> Option<Self> {
+    pub(in crate::cli) fn open(path: impl AsRef<Path>) -> Option<Self> {
         let file = File::open(&path).ok().filter(|file| file.metadata().is_ok_and(|data| data.is_file()))?;
         Some(Self {
             path: path.as_ref().to_owned(),
@@ -43,7 +43,7 @@ impl LogFile {
     }
 
     /// Prints the last so many lines that are wanted.
-    pub(super) fn last(&mut self, wanted: &Wanted, count: usize) -> Result<(), Failed> {
+    pub(in crate::cli) fn last(&mut self, wanted: &Wanted, count: usize) -> Result<(), Failed> {
         let start = if wanted.is_all() { self.start_of_last(count) } else { Ok(0) };
         start
             .and_then(|start| self.file.seek(SeekFrom::Start(start)))
@@ -61,7 +61,11 @@ impl LogFile {
     }
 
     /// Prints what is appended, until the supervisor hangs up.
-    pub(super) fn follow(mut self, wanted: &Wanted, supervisor: BorrowedFd<'_>) -> Result<(), Failed> {
+    pub(in crate::cli) fn follow(
+        mut self,
+        wanted: &Wanted,
+        supervisor: BorrowedFd<'_>,
+    ) -> Result<(), Failed> {
         loop {
             let woken = interrupt::wait(supervisor, None, Some(LOOK)).map_err(|error| self.failed(&error))?;
             self.show_new(wanted)?;

@@ -1,11 +1,11 @@
 //! What is printed: to a locked standard output, in colours only where somebody looks at it. A reader that went away ends
 //! the program in silence.
 
-use super::failed::Failed;
+use crate::cli::output::failed::Failed;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 /// Prints the text as it is.
-pub(super) fn print(text: &str) -> Result<(), Failed> {
+pub(in crate::cli) fn print(text: &str) -> Result<(), Failed> {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| match error.kind() {
         ErrorKind::BrokenPipe => Failed::silent(0),
@@ -13,17 +13,17 @@ pub(super) fn print(text: &str) -> Result<(), Failed> {
     })
 }
 
-pub(super) fn is_terminal() -> bool {
+pub(in crate::cli) fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
 /// Whether colours are wanted: a terminal that has some, and NO_COLOR not set (<https://no-color.org>).
-pub(super) fn colours() -> bool {
+pub(in crate::cli) fn colours() -> bool {
     is_terminal() && are_wanted()
 }
 
 /// The same for what is wrong.
-pub(super) fn colours_of_stderr() -> bool {
+pub(in crate::cli) fn colours_of_stderr() -> bool {
     io::stderr().is_terminal() && are_wanted()
 }
 

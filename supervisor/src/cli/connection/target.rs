@@ -1,8 +1,8 @@
 //! Whom a command line means, `[NAME][/ID]`, and where the clusters of this user can be found. Asks them nothing.
 
-use super::client::Client;
-use super::failed::{ABSENT, Failed, USAGE};
 use crate::api::Target;
+use crate::cli::connection::client::Client;
+use crate::cli::output::failed::{ABSENT, Failed, USAGE};
 use crate::io::control::runtime_dir::{self, Purpose};
 use nix::unistd::Uid;
 use std::ffi::OsStr;
@@ -13,9 +13,9 @@ use std::str::FromStr;
 
 /// A cluster, a worker of it, or neither: then the one cluster that runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Named {
-    pub(super) name: Option<String>,
-    pub(super) id: Option<String>,
+pub(in crate::cli) struct Named {
+    pub(in crate::cli) name: Option<String>,
+    pub(in crate::cli) id: Option<String>,
 }
 
 impl FromStr for Named {
@@ -33,35 +33,35 @@ impl FromStr for Named {
 
 /// Which cluster, and perhaps which worker.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(super) struct Whom {
+pub(in crate::cli) struct Whom {
     /// Cluster, or worker of it: [NAME][/ID]; NAME may be left out when exactly one cluster of this user runs
     #[arg(value_name = "[NAME][/ID]", default_value = "", hide_default_value = true)]
-    pub(super) target: Named,
+    pub(in crate::cli) target: Named,
     #[command(flatten)]
-    pub(super) at: At,
+    pub(in crate::cli) at: At,
 }
 
 /// Where, instead of by name.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(super) struct At {
+pub(in crate::cli) struct At {
     /// Control socket of the cluster, instead of its NAME
     #[arg(long, value_name = "PATH")]
-    pub(super) control: Option<PathBuf>,
+    pub(in crate::cli) control: Option<PathBuf>,
 }
 
 impl Whom {
-    pub(super) fn target(&self) -> Target {
+    pub(in crate::cli) fn target(&self) -> Target {
         self.target.id.clone().map_or(Target::Cluster, Target::Worker)
     }
 
-    pub(super) fn connect(&self) -> Result<Client, Failed> {
+    pub(in crate::cli) fn connect(&self) -> Result<Client, Failed> {
         self.at.connect(self.target.name.as_deref())
     }
 }
 
 impl At {
     /// Connects to the cluster of that name, or to the only one.
-    pub(super) fn connect(&self, name: Option<&str>) -> Result<Client, Failed> {
+    pub(in crate::cli) fn connect(&self, name: Option<&str>) -> Result<Client, Failed> {
         match (&self.control, name) {
             (Some(path), None) => Client::connect(path).map_err(|error| at_path(path, &error)),
             (Some(_), Some(name)) => {
@@ -89,7 +89,7 @@ fn is_absent(error: &io::Error) -> bool {
 
 /// The directories of this user's control sockets that are there and that nobody else can write to. Where a service
 /// manager sets one, as for what a service runs to reload itself, other clusters of the user are not meant.
-pub(super) fn directories() -> Vec<PathBuf> {
+pub(in crate::cli) fn directories() -> Vec<PathBuf> {
     let is_service = std::env::var_os("RUNTIME_DIRECTORY").is_some_and(|list| !list.is_empty());
     let homes = runtime_dir::homes(Purpose::Control).into_iter().chain(runtime_dir::spares(Purpose::Control));
     usable(homes.map(|home| home.path).collect(), is_service)
@@ -141,7 +141,7 @@ fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// The clusters that run, in the order of their names, each connected to or with what is wrong.
-pub(super) fn running(directories: &[PathBuf]) -> Vec<(String, Result<Client, Failed>)> {
+pub(in crate::cli) fn running(directories: &[PathBuf]) -> Vec<(String, Result<Client, Failed>)> {
     let mut running = Vec::new();
     for path in directories.iter().flat_map(fs::read_dir).flatten().flatten().map(|entry| entry.path()) {
         let (Some(name), true) = (path.file_stem(), path.extension() == Some(OsStr::new("sock"))) else {

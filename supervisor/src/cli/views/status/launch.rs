@@ -1,12 +1,12 @@
 //! What `status` says of how a cluster was started: a line each for the command, its directory and the log.
 
 use crate::api::Launch;
-use crate::cli::shell::quoted;
+use crate::cli::output::shell::quoted;
 use crate::io::output::plain::Plain;
 use std::ffi::OsStr;
 
 /// The lines; none for what is not known.
-pub(super) fn lines(launch: &Launch) -> String {
+pub(in crate::cli) fn lines(launch: &Launch) -> String {
     let command = launch.command.iter().map(|word| quoted(OsStr::new(word))).collect::<Vec<_>>().join(" ");
     let known = [
         ("command", Some(command).filter(|command| !command.is_empty())),

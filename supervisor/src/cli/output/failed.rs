@@ -4,26 +4,26 @@ use crate::io::control::wire::Declined;
 use crate::io::output::plain::Plain;
 
 /// What is wrong with the command line.
-pub(super) const USAGE: u8 = 2;
+pub(in crate::cli) const USAGE: u8 = 2;
 /// There is no such cluster or worker.
-pub(super) const ABSENT: u8 = 3;
+pub(in crate::cli) const ABSENT: u8 = 3;
 /// Ctrl-C ended the waiting, as a shell calls it: 128 and the number of SIGINT.
-pub(super) const INTERRUPTED: u8 = 130;
+pub(in crate::cli) const INTERRUPTED: u8 = 130;
 
 /// Ends the program.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Failed {
-    pub(super) code: u8,
-    pub(super) message: Option<String>,
+pub(in crate::cli) struct Failed {
+    pub(in crate::cli) code: u8,
+    pub(in crate::cli) message: Option<String>,
 }
 
 impl Failed {
-    pub(super) fn new(code: u8, message: impl Into<String>) -> Self {
+    pub(in crate::cli) fn new(code: u8, message: impl Into<String>) -> Self {
         Self { code, message: Some(message.into()) }
     }
 
     /// Says nothing: the code is the answer, or nobody listens any more.
-    pub(super) fn silent(code: u8) -> Self {
+    pub(in crate::cli) fn silent(code: u8) -> Self {
         Self { code, message: None }
     }
 }

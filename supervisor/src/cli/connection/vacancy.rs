@@ -1,9 +1,9 @@
 //! Before `clustermon run`: a cluster of the same name that is stopping is waited for, so that the new one gets the name and
 //! the addresses. Of one that runs nothing is asked.
 
-use super::client::Client;
-use super::target;
 use crate::api::ClusterState;
+use crate::cli::connection::client::Client;
+use crate::cli::connection::target;
 use crate::config::{Config, Control};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use std::time::Duration;
 const LONGEST: Duration = Duration::from_secs(60);
 
 /// Waits until the place where this cluster's control socket is to be is free, if its holder is stopping; `say` is told so.
-pub(super) fn wait(config: &Config, say: impl Fn(String)) {
+pub(in crate::cli) fn wait(config: &Config, say: impl Fn(String)) {
     let places: Vec<PathBuf> = match &config.control {
         Control::Off => return,
         Control::At(path) => vec![path.clone()],

@@ -2,15 +2,15 @@
 
 mod launch;
 
-use super::events::{balancer_state, worker_state};
-use super::failed::{ABSENT, Failed};
-use super::out;
-use super::table::{Cell, Column, Tone, render, span};
-use super::target::Whom;
 use crate::api::{
     Balancer, BalancerState, Beside, CauseKind, ClusterState, Draining, Inspection, LastReload, Rollout,
     Worker, WorkerState,
 };
+use crate::cli::connection::target::Whom;
+use crate::cli::output::failed::{ABSENT, Failed};
+use crate::cli::output::out;
+use crate::cli::output::table::{Cell, Column, Tone, render, span};
+use crate::cli::views::events::{balancer_state, worker_state};
 use crate::io::machine::wall_clock::milliseconds;
 use crate::io::output::plain;
 use crate::io::process::pss::pss;
@@ -23,7 +23,7 @@ const KERNEL: &str = "kernel";
 const REDRAW: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(in crate::cli) struct Args {
     #[command(flatten)]
     whom: Whom,
     /// JSON, as `inspect` prints it
@@ -41,7 +41,7 @@ pub(super) struct Args {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct InspectArgs {
+pub(in crate::cli) struct InspectArgs {
     #[command(flatten)]
     whom: Whom,
     #[command(flatten)]
@@ -67,13 +67,13 @@ impl Pss {
 }
 
 impl InspectArgs {
-    pub(super) fn run(&self) -> Result<(), Failed> {
+    pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
         print_json(&self.whom, &self.pss)
     }
 }
 
 impl Args {
-    pub(super) fn run(&self) -> Result<(), Failed> {
+    pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
         if self.json {
             return print_json(&self.whom, &self.pss);
         }
@@ -106,7 +106,7 @@ fn pause() {
 
 /// Milliseconds since the Unix epoch.
 #[expect(clippy::disallowed_methods, reason = "shown to a person, who has the same clock")]
-pub(super) fn now_ms() -> u64 {
+pub(in crate::cli) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     milliseconds(since)
 }
@@ -151,7 +151,7 @@ fn is_as_wanted(inspection: &Inspection) -> bool {
         && inspection.workers.iter().all(|worker| worker.state == WorkerState::Running && !is_suspect(worker))
 }
 
-pub(super) fn cluster_state(state: ClusterState) -> &'static str {
+pub(in crate::cli) fn cluster_state(state: ClusterState) -> &'static str {
     match state {
         ClusterState::Standby => "standby",
         ClusterState::Running => "running",
@@ -333,4 +333,4 @@ fn balancer_row(balancer: &Balancer) -> Vec<Cell> {
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::cli) mod tests;

@@ -1,8 +1,8 @@
 //! A connection to a supervisor: one request, its answer, and for events all that follows. Whoever waits without a limit
 //! asked for it, and can end the waiting by Ctrl-C.
 
-use super::failed::{Failed, INTERRUPTED};
 use crate::api::{Action, Command, Inspection, NO_LIMIT, Reply};
+use crate::cli::output::failed::{Failed, INTERRUPTED};
 use crate::io::control::address;
 use crate::io::control::wire;
 use crate::io::events::interrupt::{self, Interrupt, Woken};
@@ -26,13 +26,13 @@ const LONG: Duration = Duration::from_secs(10);
 
 /// The connection.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(in crate::cli) struct Client {
     link: BufReader<UnixStream>,
 }
 
 /// No answer came.
 #[derive(Debug)]
-pub(super) enum Unanswered {
+pub(in crate::cli) enum Unanswered {
     /// The supervisor has hung up.
     Ended,
     /// Somebody pressed Ctrl-C: what was asked for is under way.
@@ -54,14 +54,14 @@ impl From<Unanswered> for Failed {
 }
 
 impl Client {
-    pub(super) fn connect(path: &Path) -> io::Result<Self> {
+    pub(in crate::cli) fn connect(path: &Path) -> io::Result<Self> {
         let link = address::connect(path)?;
         link.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { link: BufReader::new(link) })
     }
 
     /// Asks, and waits for the answer. The first error says that none came, the second is what the supervisor said.
-    pub(super) fn ask(&mut self, command: &Command) -> Result<Result<Reply, Failed>, Unanswered> {
+    pub(in crate::cli) fn ask(&mut self, command: &Command) -> Result<Result<Reply, Failed>, Unanswered> {
         // From before it is asked, so that whoever presses the key is told that it goes on.
         let interrupt = command.wait_ms.and_then(|_| Interrupt::new());
         let failed = |what: &str, error| Unanswered::Failed(Failed::new(1, format!("{what}: {error}")));
@@ -99,7 +99,7 @@ impl Client {
         }
         match interrupt::wait(link, interrupt, Some(LONG))? {
             Woken::Elapsed => {
-                super::complain(
+                crate::cli::complain(
                     "still waiting; `clustermon status` shows how far it is, Ctrl-C ends the waiting",
                 );
                 interrupt::wait(link, interrupt, rest)
@@ -109,7 +109,7 @@ impl Client {
     }
 
     /// The cluster as it is.
-    pub(super) fn inspect(&mut self) -> Result<Inspection, Failed> {
+    pub(in crate::cli) fn inspect(&mut self) -> Result<Inspection, Failed> {
         match self.ask(&Command { action: Action::Inspect, wait_ms: None })?? {
             Reply::Inspection(inspection) => Ok(inspection),
             Reply::Done | Reply::Told(_) | Reply::Logs(_) => {
@@ -119,18 +119,18 @@ impl Client {
     }
 
     /// It can be read once the supervisor has hung up, or says something.
-    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+    pub(in crate::cli) fn as_fd(&self) -> BorrowedFd<'_> {
         self.link.get_ref().as_fd()
     }
 
     /// The next line, without limit of time; `None` at the end.
-    pub(super) fn follow(&mut self) -> Result<Option<Vec<u8>>, Failed> {
+    pub(in crate::cli) fn follow(&mut self) -> Result<Option<Vec<u8>>, Failed> {
         let read = self.link.get_ref().set_read_timeout(None).and_then(|()| self.line());
         read.map_err(|error| Failed::new(1, format!("the supervisor cannot be heard: {error}")))
     }
 
     /// Waits until the supervisor hangs up, but no longer than this. False if it has not.
-    pub(super) fn wait_for_end(&mut self, limit: Duration) -> bool {
+    pub(in crate::cli) fn wait_for_end(&mut self, limit: Duration) -> bool {
         match interrupt::wait(self.link.get_ref().as_fd(), None, Some(limit)) {
             Ok(Woken::Readable) => matches!(self.line(), Ok(None)),
             Ok(Woken::Interrupted | Woken::Elapsed) | Err(_) => false,
@@ -184,4 +184,4 @@ fn silent(supervisor: Option<u32>, state: Option<char>, limit: Duration) -> Stri
 }
 
 #[cfg(test)]
-pub(super) mod tests;
+pub(in crate::cli) mod tests;

@@ -1,16 +1,16 @@
 //! `clustermon events`: what happens in a cluster, line by line, until it ends.
 
-use super::failed::Failed;
-use super::out;
-use super::target::At;
 use crate::api::{Action, BalancerState, Command, Event, WorkerState};
+use crate::cli::connection::target::At;
+use crate::cli::output::failed::Failed;
+use crate::cli::output::out;
 use crate::io::control::wire;
 use crate::io::output::log::stamp;
 use crate::io::output::plain::{self, Plain};
 use std::fmt;
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(in crate::cli) struct Args {
     /// Cluster; may be left out when exactly one cluster of this user runs
     name: Option<String>,
     #[command(flatten)]
@@ -21,7 +21,7 @@ pub(super) struct Args {
 }
 
 impl Args {
-    pub(super) fn run(&self) -> Result<(), Failed> {
+    pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
         let mut client = self.at.connect(self.name.as_deref())?;
         client.ask(&Command { action: Action::Events, wait_ms: None })??;
         while let Some(line) = client.follow()? {
@@ -94,7 +94,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-pub(super) fn worker_state(state: WorkerState) -> &'static str {
+pub(in crate::cli) fn worker_state(state: WorkerState) -> &'static str {
     match state {
         WorkerState::Standby => "standby",
         WorkerState::Starting => "starting",
@@ -103,7 +103,7 @@ pub(super) fn worker_state(state: WorkerState) -> &'static str {
     }
 }
 
-pub(super) fn balancer_state(state: BalancerState) -> &'static str {
+pub(in crate::cli) fn balancer_state(state: BalancerState) -> &'static str {
     match state {
         BalancerState::Standby => "standby",
         BalancerState::Starting => "starting",

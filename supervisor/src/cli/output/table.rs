@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// How a cell is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Tone {
+pub(in crate::cli) enum Tone {
     Plain,
     Good,
     Changing,
@@ -14,31 +14,31 @@ pub(super) enum Tone {
 
 /// One cell.
 #[derive(Clone, Debug)]
-pub(super) struct Cell {
+pub(in crate::cli) struct Cell {
     text: String,
     tone: Tone,
 }
 
 impl Cell {
-    pub(super) fn new(text: impl ToString) -> Self {
+    pub(in crate::cli) fn new(text: impl ToString) -> Self {
         Self::toned(text, Tone::Plain)
     }
 
-    pub(super) fn toned(text: impl ToString, tone: Tone) -> Self {
+    pub(in crate::cli) fn toned(text: impl ToString, tone: Tone) -> Self {
         Self { text: Plain(&text.to_string()).to_string(), tone }
     }
 
     /// `-` for what there is not.
-    pub(super) fn maybe(text: Option<impl ToString>) -> Self {
+    pub(in crate::cli) fn maybe(text: Option<impl ToString>) -> Self {
         text.map_or_else(|| Self::new("-"), Self::new)
     }
 }
 
 /// A column: its head, and whether it holds numbers.
-pub(super) type Column = (&'static str, bool);
+pub(in crate::cli) type Column = (&'static str, bool);
 
 /// The head and a line for each row; every row has a cell for each column.
-pub(super) fn render(columns: &[Column], rows: &[Vec<Cell>], colours: bool) -> String {
+pub(in crate::cli) fn render(columns: &[Column], rows: &[Vec<Cell>], colours: bool) -> String {
     let widths: Vec<usize> = columns
         .iter()
         .enumerate()
@@ -77,7 +77,7 @@ fn coloured(cell: &Cell, colours: bool) -> String {
 }
 
 /// A time as people write it: `12ms`, `1.5s`, `3m20s`, `2h05m`, `3d04h`.
-pub(super) fn span(ms: u64) -> String {
+pub(in crate::cli) fn span(ms: u64) -> String {
     let seconds = ms / 1000;
     match seconds {
         0 => format!("{ms}ms"),

@@ -1,10 +1,10 @@
 //! How long a command waits for what it asked for, and what it prints then. Ctrl-C ends the waiting and changes nothing in
 //! the cluster.
 
-use super::client::{Client, Unanswered};
-use super::failed::{Failed, INTERRUPTED};
-use super::out;
 use crate::api::{Action, Command, NO_LIMIT, Reply, ScaleTo, Target};
+use crate::cli::connection::client::{Client, Unanswered};
+use crate::cli::output::failed::{Failed, INTERRUPTED};
+use crate::cli::output::out;
 use crate::event_loop::clock;
 use crate::settings::duration::Human;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 const LAST_STEPS: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Wait {
+pub(in crate::cli) struct Wait {
     /// Return when it is done: the default, accepted because it once was not
     #[arg(long)]
     wait: bool,
@@ -27,7 +27,7 @@ pub(super) struct Wait {
 }
 
 impl Wait {
-    pub(super) fn ms(&self) -> Option<u64> {
+    pub(in crate::cli) fn ms(&self) -> Option<u64> {
         // A duration of the command line is a year at most.
         let limit = self.wait_timeout.as_ref().map_or(NO_LIMIT, |limit| limit.0.as_millis() as u64);
         (!self.no_wait).then_some(limit)
@@ -35,7 +35,7 @@ impl Wait {
 }
 
 /// Asks, waits as long as the command says, and prints what was done.
-pub(super) fn carry_out(client: &mut Client, command: &Command) -> Result<(), Failed> {
+pub(in crate::cli) fn carry_out(client: &mut Client, command: &Command) -> Result<(), Failed> {
     let ends_it = matches!(
         command.action,
         Action::Stop { target: Target::Cluster } | Action::ForceStop { target: Target::Cluster }

@@ -1,14 +1,14 @@
 //! The commands that change something: what each is called on the command line, and the request it becomes.
 
-use super::failed::Failed;
-use super::target::{At, Whom};
-use super::waiting::{Wait, carry_out};
 use crate::api::{Action, Command, ScaleTo, Target};
+use crate::cli::connection::target::{At, Whom};
+use crate::cli::connection::waiting::{Wait, carry_out};
+use crate::cli::output::failed::Failed;
 use std::str::FromStr;
 
 /// Whom, and whether to wait.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {
+pub(in crate::cli) struct Args {
     #[command(flatten)]
     whom: Whom,
     #[command(flatten)]
@@ -17,16 +17,16 @@ pub(super) struct Args {
 
 /// `cordon` and `uncordon` want to be told whom.
 #[derive(Debug, clap::Args)]
-pub(super) struct CordonArgs {
+pub(in crate::cli) struct CordonArgs {
     /// Worker, or all of a cluster: [NAME][/ID]; NAME may be left out when exactly one cluster of this user runs
     #[arg(value_name = "[NAME][/ID]")]
-    target: super::target::Named,
+    target: crate::cli::connection::target::Named,
     #[command(flatten)]
     at: At,
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct SignalArgs {
+pub(in crate::cli) struct SignalArgs {
     /// Signal, by name or number: HUP, SIGUSR2, 10
     #[arg(value_name = "SIGNAL", value_parser = crate::settings::signal::number)]
     signal: i32,
@@ -35,7 +35,7 @@ pub(super) struct SignalArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct ReloadArgs {
+pub(in crate::cli) struct ReloadArgs {
     /// Cluster; may be left out when exactly one of this user runs
     #[arg(value_name = "NAME")]
     name: Option<String>,
@@ -49,7 +49,7 @@ pub(super) struct ReloadArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub(super) struct ScaleArgs {
+pub(in crate::cli) struct ScaleArgs {
     /// Number of workers, or a change of it: 4, web=4, +1, web=-2
     #[arg(value_name = "[NAME=]N", allow_hyphen_values = true)]
     to: Scale,
@@ -66,14 +66,14 @@ struct Scale {
 }
 
 impl Args {
-    pub(super) fn run(&self, action: impl FnOnce(Target) -> Action) -> Result<(), Failed> {
+    pub(in crate::cli) fn run(&self, action: impl FnOnce(Target) -> Action) -> Result<(), Failed> {
         let command = Command { action: action(self.whom.target()), wait_ms: self.wait.ms() };
         carry_out(&mut self.whom.connect()?, &command)
     }
 }
 
 impl CordonArgs {
-    pub(super) fn run(self, action: impl FnOnce(Target) -> Action) -> Result<(), Failed> {
+    pub(in crate::cli) fn run(self, action: impl FnOnce(Target) -> Action) -> Result<(), Failed> {
         let whom = Whom { target: self.target, at: self.at };
         let command = Command { action: action(whom.target()), wait_ms: None };
         carry_out(&mut whom.connect()?, &command)
@@ -81,14 +81,14 @@ impl CordonArgs {
 }
 
 impl SignalArgs {
-    pub(super) fn run(&self) -> Result<(), Failed> {
+    pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
         let action = Action::Signal { target: self.whom.target(), signal: self.signal };
         carry_out(&mut self.whom.connect()?, &Command { action, wait_ms: None })
     }
 }
 
 impl ReloadArgs {
-    pub(super) fn run(&self) -> Result<(), Failed> {
+    pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
         let mut client = self.at.connect(self.name.as_deref())?;
         let action = if self.abort { Action::AbortReload } else { Action::Reload };
         carry_out(&mut client, &Command { action, wait_ms: self.wait.ms() })
@@ -96,7 +96,7 @@ impl ReloadArgs {
 }
 
 impl ScaleArgs {
-    pub(super) fn run(&self) -> Result<(), Failed> {
+    pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
         let action = Action::Scale { workers: self.to.workers };
         let mut client = self.at.connect(self.to.name.as_deref())?;
         carry_out(&mut client, &Command { action, wait_ms: self.wait.ms() })
