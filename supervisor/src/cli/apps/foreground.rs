@@ -2,7 +2,7 @@
 
 use super::child::{self, Started};
 use super::running::{Planned, before, runs_already};
-use crate::cli::complain;
+use crate::cli::output::complaint::complain;
 use crate::cli::output::failed::Failed;
 use crate::event_loop::clock;
 use crate::io::events::signals::{self, Event, Signals};

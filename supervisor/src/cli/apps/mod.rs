@@ -74,7 +74,7 @@ impl Apps {
         }
         faults.sort_by_key(|fault| fault.span.start);
         let report = Report::new(&source.name(), &source.text, &secrets, &faults);
-        crate::cli::show(&report.render(out::colours_of_stderr()));
+        crate::cli::output::complaint::show(&report.render(out::colours_of_stderr()));
         let count = if faults.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", faults.len()) };
         Err(Failed::new(USAGE, format!("{}: {count}; nothing was started or changed", source.name())))
     }

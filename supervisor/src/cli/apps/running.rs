@@ -2,10 +2,10 @@
 
 use crate::api::ClusterState;
 use crate::app_file::App;
-use crate::cli::complain;
 use crate::cli::connection::client::Client;
 use crate::cli::connection::target;
 use crate::cli::connection::vacancy;
+use crate::cli::output::complaint::complain;
 use crate::cli::output::out;
 use crate::config::{Config, Control};
 

@@ -5,7 +5,7 @@ use super::chosen::{Chosen, with_those_before};
 use super::running::{Planned, before, runs_already};
 use super::turns::{self, Turn};
 use super::{Depth, foreground};
-use crate::cli::complain;
+use crate::cli::output::complaint::complain;
 use crate::cli::output::failed::{Failed, USAGE};
 use crate::cli::starting::detach;
 use crate::config::Control;

@@ -99,7 +99,7 @@ impl Client {
         }
         match interrupt::wait(link, interrupt, Some(LONG))? {
             Woken::Elapsed => {
-                crate::cli::complain(
+                crate::cli::output::complaint::complain(
                     "still waiting; `clustermon status` shows how far it is, Ctrl-C ends the waiting",
                 );
                 interrupt::wait(link, interrupt, rest)

@@ -103,7 +103,7 @@ fn reassure(ready: &OwnedFd, name: &str) {
     if io::stderr().is_terminal()
         && let Ok(Woken::Elapsed) = interrupt::wait(ready.as_fd(), None, Some(LONG))
     {
-        crate::cli::complain(format_args!(
+        crate::cli::output::complaint::complain(format_args!(
             "{name}: not every worker is ready yet; one that never listens counts as running after its start-timeout"
         ));
     }

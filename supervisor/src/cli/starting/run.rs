@@ -82,7 +82,7 @@ impl Args {
                 (ErrorKind::ArgumentConflict, Some(one), Some(other)) => {
                     format!("{one} and {other} say the same in two ways: give one of them")
                 }
-                _ => crate::cli::one_line(&error.to_string()),
+                _ => crate::cli::output::complaint::one_line(&error.to_string()),
             }
         })
     }
@@ -129,10 +129,10 @@ pub(in crate::cli) fn run(args: Args) -> Result<ExitCode, Failed> {
     let swallowed = swallowed::warning(&words, config.command.len()).filter(|_| !detached);
     if detach && !detached {
         if let Some(warning) = swallowed {
-            crate::cli::complain(format_args!("warning: {warning}"));
+            crate::cli::output::complaint::complain(format_args!("warning: {warning}"));
         }
         // Here, where somebody sees it; the one in the background finds the place free.
-        crate::cli::connection::vacancy::wait(&config, crate::cli::complain);
+        crate::cli::connection::vacancy::wait(&config, crate::cli::output::complaint::complain);
         // The first word is `run`: there are no options before it.
         let words = words.into_iter().skip(2).collect();
         let background = detach::Background { name: &config.name, words, env: None, log: log.as_deref() };

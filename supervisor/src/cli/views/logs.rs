@@ -67,7 +67,7 @@ impl Args {
         let skipped = lines.len().saturating_sub(count as usize);
         lines.into_iter().skip(skipped).try_for_each(show)?;
         if !captured {
-            crate::cli::complain(
+            crate::cli::output::complaint::complain(
                 "what workers write goes to the supervisor's own stdout and stderr, and is not kept: start the cluster \
                  with --capture, or in the background, to see it here",
             );
@@ -81,7 +81,7 @@ impl Args {
                     show(&LogLine { at, worker, stream, text })?;
                 }
                 Some(Event::Missed { count }) => {
-                    crate::cli::complain(format_args!(
+                    crate::cli::output::complaint::complain(format_args!(
                         "{count} lines were missed: they came faster than they were shown"
                     ));
                 }
