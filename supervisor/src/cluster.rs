@@ -1,27 +1,26 @@
 //! The library's handle on a running cluster: starts a loop on a thread of its own and speaks to it. It installs no
 //! signal handler unasked and decides nothing.
 
+mod inner;
+mod starting;
 mod worker_handle;
 
+pub use inner::ExitReport;
+use inner::{Inner, Life, Running, current};
 pub use worker_handle::WorkerHandle;
 
 use crate::api::{Action, Command, Event, Failure, Inspection, Reply, ScaleTo, Target};
-use crate::config::{Builder, Config, ConfigError};
+use crate::config::{Builder, Config};
 use crate::error::Error;
-use crate::event_loop::{self, Setup};
+use crate::event_loop;
 use crate::hooks::Hooks;
-use crate::io::events::signals::Blocked;
 use crate::io::machine::wall_clock::milliseconds;
-use crate::link::{Board, Inbox, Order};
+use crate::link::Order;
 use crate::pool::Outcome;
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use parking_lot::{Condvar, Mutex};
-use std::any::Any;
-use std::cell::Cell;
+use crossbeam_channel::{Receiver, bounded};
 use std::ffi::OsString;
 use std::fmt;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle, ThreadId};
 use std::time::Duration;
 
 /// A cluster of workers behind shared listening sockets.
@@ -48,45 +47,6 @@ impl fmt::Debug for Cluster {
     }
 }
 
-/// How a cluster came to rest.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ExitReport {
-    /// Why it did.
-    pub outcome: Outcome,
-    /// The logical id of each worker, and how its last process ended.
-    pub last_exits: Vec<(String, Option<String>)>,
-}
-
-impl ExitReport {
-    /// The exit code of a program that does nothing but run the cluster: 0 if it was stopped or had finished, else 1.
-    pub fn code(&self) -> u8 {
-        self.outcome.code()
-    }
-}
-
-pub(crate) struct Inner {
-    config: Config,
-    hooks: Hooks,
-    board: Arc<Board>,
-    life: Mutex<Life>,
-    ended: Condvar,
-}
-
-#[derive(Default)]
-struct Life {
-    running: Option<Running>,
-    /// The loop has not begun yet, and may still find that it cannot.
-    beginning: bool,
-    signals: Option<Blocked>,
-    report: Option<Result<ExitReport, Arc<Error>>>,
-}
-
-struct Running {
-    orders: Sender<Order>,
-    thread: JoinHandle<()>,
-}
-
 impl Cluster {
     /// A cluster of this command: the program, as on a command line, then its arguments.
     pub fn builder(command: impl IntoIterator<Item = impl Into<OsString>>) -> Builder {
@@ -97,85 +57,6 @@ impl Cluster {
         let board = Arc::default();
         let (life, ended) = Default::default();
         Self { inner: Arc::new(Inner { config, hooks, board, life, ended }) }
-    }
-
-    /// Starts it; nothing happens if it runs. It may be started again after it came to rest.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the command or the thunk, before anything is started.
-    pub fn start(&self) -> Result<(), Error> {
-        let mut life = self.inner.life.lock();
-        if life.running.as_ref().is_some_and(|running| running.thread.thread().id() == current()) {
-            return Ok(());
-        }
-        while life.beginning {
-            self.inner.ended.wait(&mut life);
-        }
-        // One that has reported has come to rest, even where its thread has yet to end.
-        if life.running.as_ref().is_some_and(|running| !running.thread.is_finished()) && life.report.is_none()
-        {
-            return Ok(());
-        }
-        if let Some(last) = life.running.take() {
-            join(last.thread);
-        }
-        let (launch_spec, home, thunk) = crate::prepare(&self.inner.config)?;
-        // Once for all starts: afterwards the mask from before is no longer to be seen.
-        if life.signals.is_none() {
-            life.signals = crate::take_signals(&self.inner.config)?;
-        }
-        let signals = life.signals;
-        let (orders, inbox) = unbounded();
-        let setup = Setup {
-            config: self.inner.config.clone(),
-            launch_spec,
-            home,
-            thunk,
-            signals,
-            hooks: self.inner.hooks.clone(),
-            inbox: Some(Inbox { orders: inbox, board: self.inner.board.clone() }),
-        };
-        let weak = Arc::downgrade(&self.inner);
-        life.report = None;
-        let (began, begun) = bounded(1);
-        let builder = thread::Builder::new().name(format!("clustermon {}", self.inner.config.name));
-        let thread = builder
-            .spawn(move || {
-                let running = Cell::new(false);
-                let result = event_loop::run(setup, || {
-                    running.set(true);
-                    let _ = began.send(Ok(()));
-                });
-                match (running.get(), weak.upgrade()) {
-                    (true, Some(inner)) => inner.came_to_rest(result),
-                    (true, None) => {}
-                    (false, _) => drop(began.send(result.map(drop))),
-                }
-            })
-            .map_err(|error| Error::os("cannot start a thread", error))?;
-        life.running = Some(Running { orders, thread });
-        life.beginning = true;
-        // Hooks are called meanwhile, and may want to look at the cluster.
-        drop(life);
-        // The thread reports before it does anything that lasts.
-        let outcome = begun.recv().unwrap_or(Ok(()));
-        let mut life = self.inner.life.lock();
-        life.beginning = false;
-        let failed = if outcome.is_err() { life.running.take() } else { None };
-        drop(life);
-        self.inner.ended.notify_all();
-        if let Some(failed) = failed {
-            join(failed.thread);
-        }
-        outcome?;
-        if let Some(on_start) = self.inner.hooks.on_start.clone() {
-            let handle = self.clone();
-            let builder = thread::Builder::new().name("clustermon on_start".into());
-            builder
-                .spawn(move || on_start(&handle))
-                .map_err(|error| Error::os("cannot start a thread", error))?;
-        }
-        Ok(())
     }
 
     /// Stops every worker and closes every load balancer; returns at once. See [`Cluster::wait`].
@@ -338,64 +219,5 @@ impl Cluster {
     fn is_own_thread(&self) -> bool {
         let own = |running: &Running| running.thread.thread().id() == current();
         self.inner.life.lock().running.as_ref().is_some_and(own)
-    }
-}
-
-impl Inner {
-    fn came_to_rest(&self, result: Result<Outcome, Error>) {
-        let picture = self.board.picture.read().clone();
-        let workers = picture.map(|picture| picture.workers).unwrap_or_default();
-        let last_exits = workers.into_iter().map(|worker| (worker.id, worker.last_exit)).collect();
-        let report = result.map(|outcome| ExitReport { outcome, last_exits });
-        self.life.lock().report = Some(report.map_err(Arc::new));
-        self.ended.notify_all();
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        let Some(Running { orders, thread }) = self.life.get_mut().running.take() else { return };
-        let (answer, _) = bounded(1);
-        let command = Command { action: Action::Stop { target: Target::Cluster }, wait_ms: None };
-        if orders.send(Order { command, answer }).is_ok() {
-            self.board.wake();
-        }
-        join(thread);
-    }
-}
-
-/// Waits for a thread, unless that is this one: a hook may hold the last handle.
-fn join(thread: JoinHandle<()>) {
-    if thread.thread().id() != current() {
-        // It does not unwind: a panic ends the process.
-        let _ = thread.join();
-    }
-}
-
-fn current() -> ThreadId {
-    thread::current().id()
-}
-
-/// What of the builder needs the handle on a cluster.
-impl Builder {
-    /// Called once for each start with the cluster, on a thread of its own, after the first workers were spawned: the
-    /// original's `initMaster`.
-    pub fn on_start(mut self, hook: impl Fn(&Cluster) + Send + Sync + 'static) -> Self {
-        // Options know nothing of handles, so that neither needs the other: the type is found again here.
-        let hook = move |handle: &dyn Any| handle.downcast_ref::<Cluster>().map_or((), &hook);
-        self.hooks().on_start = Some(Arc::new(hook));
-        self
-    }
-
-    /// Checks everything and starts the cluster.
-    ///
-    /// # Errors
-    /// What is wrong with the options, the command or the thunk; nothing was started then.
-    pub fn start(mut self) -> Result<Cluster, Error> {
-        let hooks = std::mem::take(self.hooks());
-        let config: Result<Config, ConfigError> = self.build();
-        let cluster = Cluster::new(config?, hooks);
-        cluster.start()?;
-        Ok(cluster)
     }
 }

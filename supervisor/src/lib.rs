@@ -59,6 +59,7 @@
 //! process).
 
 pub mod api;
+mod app_file;
 #[doc(hidden)]
 pub mod cli;
 mod cluster;
@@ -71,6 +72,7 @@ mod io;
 mod link;
 mod pool;
 mod settings;
+mod spelling;
 
 /// The shell under a simulated operating system, for who drives it from outside: see `event_loop/simulation/`.
 #[cfg(feature = "simulation")]
@@ -100,7 +102,9 @@ use io::events::signals::{self, Blocked};
 use io::kernel::descriptors;
 use io::launch::launch_spec::{self, LaunchSpec};
 use io::launch::thunk_file;
+use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 impl config::Builder {
     /// Checks everything, for the CPUs that this process may use. The first thing that is wrong is the error.
@@ -113,9 +117,17 @@ impl config::Builder {
 ///
 /// Whatever is wrong with the command or the thunk is found before anything is started.
 pub fn run(config: Config) -> Result<pool::Outcome, Error> {
+    run_with(config, Vec::new())
+}
+
+/// The same with these variables for workers, on top of those of the process.
+fn run_with(config: Config, variables: Vec<(OsString, OsString)>) -> Result<pool::Outcome, Error> {
     let (launch_spec, home, thunk) = prepare(&config)?;
     let signals = take_signals(&config)?;
-    let hooks = hooks::Hooks::default();
+    let mut hooks = hooks::Hooks::default();
+    if !variables.is_empty() {
+        hooks.environment = Some(Arc::new(move |_| Environment::Inherited(variables.clone())));
+    }
     event_loop::run(
         event_loop::Setup { config, launch_spec, home, thunk, signals, hooks, inbox: None },
         || {},

@@ -18,35 +18,17 @@
     reason = "the hooks have the contract of the C functions they stand for"
 )]
 
-mod abi;
-mod adopt;
-mod call;
+mod accept;
 mod credit;
-mod descriptors;
-mod ended;
 mod hooks;
-mod lane;
-mod link;
+mod kernel;
+mod lanes;
 mod log;
-mod member;
-mod memory;
-mod owned;
-mod peer;
-mod place;
-mod polled;
 mod pulse;
 mod real;
 mod receive;
-mod registrations;
-mod release;
-mod room;
-mod settings;
-mod settled;
-mod stand_in;
-mod swap;
-mod sys;
-mod take;
-mod watched;
+mod sockets;
+mod supervisor;
 
 // The forced unwinding of pthread_cancel asks every frame's personality. Ours has nothing to clean up: go on (8 is
 // _URC_CONTINUE_UNWIND). Without the symbol a debug build would not start in a program that has no C++ runtime.
@@ -73,7 +55,7 @@ core::arch::global_asm!(
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     loop {
-        sys::kill(sys::getpid(), abi::SIGABRT);
+        kernel::sys::kill(kernel::sys::getpid(), kernel::abi::SIGABRT);
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the thunk has decided, a line for each decision, on stderr: for who looks for the cause of something, with
 //! `CLUSTERMON_THUNK_LOG=1`. It allocates nothing, waits for nobody and leaves `errno` alone; one line is one write(2).
 
-use crate::abi::*;
-use crate::{real, sys};
+use crate::kernel::abi::*;
+use crate::kernel::sys;
+use crate::real;
 use clustermon_protocol::env;
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, Ordering};

@@ -5,20 +5,13 @@
     reason = "a tool that starts programs and times them, outside the event loop"
 )]
 
-mod api;
 mod bench;
 mod build;
-mod ci;
-mod fuzz;
-mod loom;
+mod checks;
 mod matrix;
-mod no_loss;
 mod project;
 mod run;
-mod simulate;
-mod test;
 mod tidy;
-mod torture;
 
 use std::process::ExitCode;
 
@@ -58,18 +51,18 @@ fn main() -> ExitCode {
     let outcome = match command.as_str() {
         "build" => build::main(&args),
         "run" => run::main(&args),
-        "test" => test::main(&args),
-        "ci" => ci::main(&args),
-        "api" => api::main(&args),
-        "fuzz" => fuzz::main(&args),
-        "loom" => loom::main(&args),
-        "simulate" => simulate::main(&args),
+        "test" => checks::test::main(&args),
+        "ci" => checks::ci::main(&args),
+        "api" => checks::api::main(&args),
+        "fuzz" => checks::fuzz::main(&args),
+        "loom" => checks::loom::main(&args),
+        "simulate" => checks::simulate::main(&args),
         "tidy" => tidy::main(&args),
         "bench" => bench::main(&args),
         "stalls" => bench::stalls::main(&args),
         "matrix" => matrix::main(&args),
-        "no-loss" => no_loss::main(&args),
-        "torture" => torture::main(&args),
+        "no-loss" => checks::no_loss::main(&args),
+        "torture" => checks::torture::main(&args),
         "" | "help" | "-h" | "--help" => {
             say(USAGE);
             return ExitCode::SUCCESS;

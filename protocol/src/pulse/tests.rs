@@ -3,6 +3,7 @@
 extern crate std;
 
 use super::*;
+use core::sync::atomic::AtomicU64;
 use std::boxed::Box;
 use std::vec::Vec;
 

@@ -3,9 +3,9 @@
 
 mod judge;
 
-use super::failed::{Failed, USAGE};
-use super::out;
-use super::table::{Cell, Column, Tone, render};
+use crate::cli::output::failed::{Failed, USAGE};
+use crate::cli::output::out;
+use crate::cli::output::table::{Cell, Column, Tone, render};
 use crate::config::Intercept;
 use crate::io::launch::host_checks::HostChecks;
 use crate::io::launch::interception::Interception;

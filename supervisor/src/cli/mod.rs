@@ -1,34 +1,25 @@
 //! The command line: arguments in, exit code out. It checks nothing that the builder checks.
 
-mod client;
-mod detach;
+mod apps;
+mod connection;
 mod doctor;
-mod events;
-mod failed;
-mod hint;
-mod list;
-mod logs;
 #[cfg(test)]
 mod options_page;
-mod order;
-mod out;
-mod reopen;
-mod run;
-mod shell;
-mod status;
-mod swallowed;
-mod table;
-mod target;
-mod vacancy;
-mod waiting;
+mod orders;
+mod output;
+mod starting;
+mod views;
 
 use crate::api::Action;
 use crate::io::kernel::dispositions;
-use crate::io::output::plain::Plain;
 use clap::{CommandFactory, Parser, Subcommand};
-use failed::Failed;
-use std::io::Write;
+use orders::{order, reopen};
+use output::complaint::{complain, one_line};
+use output::failed::Failed;
+use output::hint;
+use starting::run;
 use std::process::ExitCode;
+use views::{events, list, logs, status};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -53,12 +44,18 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Up(apps::up::Args),
+    Down(apps::down::Args),
+    Check(apps::check::Args),
+    Init(apps::init::Args),
+    Schema(apps::schema::Args),
     Doctor(doctor::Args),
     /// Show a cluster, or one worker of it
     Status(status::Args),
     /// Print all there is to know of a cluster or a worker, as JSON
     Inspect(status::InspectArgs),
     /// List the clusters of this user that run
+    #[command(visible_aliases = ["ls", "ps"])]
     List(list::Args),
     /// Print what happens, as it happens
     Events(events::Args),
@@ -96,6 +93,11 @@ impl Command {
     fn run(self) -> Result<ExitCode, Failed> {
         let done = match self {
             Self::Run(args) => return run::run(*args),
+            Self::Up(args) => return args.run(),
+            Self::Down(args) => args.run(),
+            Self::Check(args) => args.run(),
+            Self::Init(args) => args.run(),
+            Self::Schema(args) => args.run(),
             Self::Doctor(args) => return args.run(),
             Self::Status(args) => args.run(),
             Self::Inspect(args) => args.run(),
@@ -171,144 +173,18 @@ fn complaint(words: &[&str]) -> Option<String> {
     Some(told(&error, words.get(1).unwrap_or(&"")))
 }
 
-/// A few lines on stderr, for what is wrong where there is no log.
-fn complain(what: impl std::fmt::Display) {
-    let what: Vec<_> = what.to_string().lines().map(|line| Plain(line).to_string()).collect();
-    let what = what.join("\n");
-    // Nobody is left to tell that the complaint could not be written.
-    let _ = writeln!(std::io::stderr().lock(), "clustermon: {what}");
+/// The definition of `run`, for tests of what is told the same options.
+#[cfg(test)]
+pub(crate) fn run_command() -> clap::Command {
+    run::command()
 }
 
-/// A message that was laid out over several lines, as one: without the usage and what follows it, and without guesses at
-/// what was meant.
-fn one_line(message: &str) -> String {
-    let message = message.strip_prefix("error: ").unwrap_or(message);
-    let lines = message.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let mut told = String::new();
-    let said = |line: &&str| {
-        !line.is_empty() && !line.starts_with("For more information") && !line.starts_with("tip:")
-    };
-    for line in lines.filter(said) {
-        if !told.is_empty() {
-            told.push_str(if told.ends_with(':') { " " } else { "; " });
-        }
-        told.push_str(line);
-    }
-    told
+/// What `run` makes of these words, or its complaint.
+#[cfg(test)]
+pub(crate) fn run_config(mut words: Vec<std::ffi::OsString>) -> Result<crate::config::Config, String> {
+    words.insert(0, "--detach".into());
+    run::Args::read(words)?.config().map_err(|fault| fault.to_string())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Cli, Command, one_line, run};
-    use crate::config::{Builder, Control};
-    use clap::{CommandFactory, Parser};
-
-    fn parse(args: &[&str]) -> Result<run::Args, String> {
-        let words = ["clustermon", "run"].iter().chain(args);
-        match Cli::try_parse_from(words) {
-            Ok(Cli { command: Command::Run(args) }) => Ok(*args),
-            Ok(other) => panic!("{other:?}"),
-            Err(error) => Err(one_line(&error.to_string())),
-        }
-    }
-
-    #[test]
-    fn the_definition_is_sound() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn what_follows_the_command_belongs_to_it() {
-        let args = ["-n", "2", "node", "server.js", "--port", "1", "-n", "9", "--", "--name"];
-        let config = parse(&args).unwrap().config().unwrap();
-        assert_eq!(config.command, ["node", "server.js", "--port", "1", "-n", "9", "--", "--name"]);
-        assert_eq!(config.logical_ids, ["0", "1"]);
-        assert_eq!(config.name, "server");
-
-        let config = parse(&["--", "-odd", "--help"]).unwrap().config().unwrap();
-        assert_eq!(config.command, ["-odd", "--help"]);
-    }
-
-    #[test]
-    fn every_fault_is_one_line_that_names_it() {
-        for (args, expected) in [
-            (&["--wrokers", "2", "x"][..], "'--wrokers'"),
-            (&["--workers", "many", "x"], "give 1 to 1024, or auto"),
-            (&["-n", "0", "x"], "--workers 0: give 1 to 1024"),
-            (&["-n", "1025", "x"], "--workers 1025: give 1 to 1024"),
-            (&["-n", "-1", "x"], "give 1 to 1024"),
-            (&["-n", "2", "--logical-ids", "5,6", "x"], "give one of them"),
-            (&["--logical-ids", "5,6,5", "x"], "5 is given twice"),
-            (&["--logical-ids", "5,,6", "x"], "--logical-ids: \"\""),
-            (&["--logical-ids", "5, 6", "x"], "--logical-ids: \" 6\""),
-            (&["--respawn", "-2", "x"], "--respawn -2"),
-            (
-                &["--restart-delay", "5", "x"],
-                "--restart-delay <DURATION>': this has no unit; write for example 500ms",
-            ),
-            (&["--restart-delay", "1m", "x"], "--restart-delay 1m is longer than --max-restart-delay 30s"),
-            (&["--stop-timeout", "soon", "x"], "neither a duration nor `infinity`"),
-            (&["--stop-timeout", "-1s", "x"], "neither a duration"),
-            (&["--lag-limit", "infinity", "x"], "nor `off`"),
-            (&["--window", "0", "x"], "--window 0"),
-            (&["--backlog", "3000000000", "x"], "--backlog 3000000000"),
-            (&["--max-starting", "0", "x"], "--max-starting 0"),
-            (&["--server-restart-delay", "0", "x"], "--server-restart-delay 0: "),
-            (&["--start-timeout", "0", "--ready", "tcp", "x"], "--start-timeout 0: "),
-            (&["--drain-timeout", "0", "x"], "--drain-timeout 0: "),
-            (&["--idle-grace", "0s", "x"], "--idle-grace 0: "),
-            (&["--max-connections", "0", "x"], "--max-connections 0: "),
-            (&["--memory-limit", "0", "x"], "--memory-limit"),
-            (&["--memory-limit", "0%", "x"], "--memory-limit"),
-            (&["--memory-samples", "0", "x"], "--memory-samples 0: "),
-            (&["--recycle-after-connections", "0", "x"], "--recycle-after-connections 0: "),
-            (&["--ready", "fd:0", "x"], "--ready"),
-            (&["--stop-signal", "0", "x"], "--stop-signal"),
-            (&["--dump-signal", "0", "x"], "--dump-signal"),
-            (&["--share", "nowhere", "x"], "--share \"nowhere\": write an address as"),
-            (&["--private", "*:9-1", "x"], "--private \"*:9-1\": write an address as"),
-            (&["--private", "*:9", "--share", "*:9", "x"], "*:9 is given to both"),
-            (&["--name", "a/b", "x"], "--name \"a/b\""),
-            (&["--thunk", "", "x"], "--thunk"),
-            (&["--control", "", "x"], "--control: the path is empty"),
-            (&["--log", "file", "x"], "--detach"),
-            (&["--interpreter", "", "x"], "--interpreter: the name is empty"),
-            (&["--interpreter-arg", "-r", "x"], "give --interpreter too"),
-            (&["--encoding", "raw", "x"], "give --capture too"),
-            (&["--encoding", "ascii", "--capture", "x"], "give utf-8, latin1 or raw"),
-            (&["--log-format", "xml", "x"], "give text or json"),
-            (&["--log-time", "yes", "x"], "give auto, on or off"),
-            (&[], "no command given"),
-            (&[""], "no command given"),
-        ] {
-            let told = parse(args).and_then(|args| args.config().map_err(|e| e.to_string())).unwrap_err();
-            assert!(told.contains(expected), "{args:?}: {told}");
-            assert!(!told.contains('\n') && !told.contains("Usage"), "{args:?}: {told}");
-        }
-    }
-
-    #[test]
-    fn defaults_are_those_of_the_builder() {
-        let by_cli = parse(&["x"]).unwrap().config().unwrap();
-        let by_builder = Builder::new(["x"]).handle_signals(true).control(Control::ByName);
-        assert_eq!(by_cli, by_builder.build().unwrap());
-    }
-
-    #[test]
-    fn help_shows_defaults() {
-        let mut command = Cli::command();
-        let help = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
-        for shown in [
-            "100ms",
-            "30s",
-            "10s",
-            "4096",
-            "[default: 2]",
-            "[default: -1]",
-            "[default: auto, the CPUs",
-            "Exit codes",
-        ] {
-            assert!(help.contains(shown), "{shown} is not in:\n{help}");
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,6 @@
 //! docs/options.md, made from the definition of `clustermon run`: a table for each group of options. It exists in tests alone.
 
-use super::Cli;
+use crate::cli::Cli;
 use clap::{Arg, ArgAction, Command, CommandFactory};
 use std::fmt::Write;
 use std::fs;

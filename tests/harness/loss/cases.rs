@@ -1,6 +1,6 @@
 //! The table of cases of the full run.
 
-use super::mix::Mix;
+use super::clients::mix::Mix;
 use super::rolling::Promise;
 use super::row::Row;
 use super::subject::Subject;

@@ -1,13 +1,13 @@
 //! Clusters whose workers come and go for other reasons than a reload: scaled, or replaced for their memory, their age
 //! or the connections that they have had.
 
-use super::mix::Mix;
+use super::clients::mix::Mix;
 use super::orders::{self, order, pids};
 use super::row::Row;
 use super::subject::{Subject, server};
 use super::traffic::Traffic;
-use crate::cluster::Cluster;
-use crate::http::{Target, get};
+use crate::clients::http::{Target, get};
+use crate::clusters::cluster::Cluster;
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;

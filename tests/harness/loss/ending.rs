@@ -1,6 +1,6 @@
 //! Clusters that are stopped under load: whoever had a connection gets its answer.
 
-use super::mix::Mix;
+use super::clients::mix::Mix;
 use super::orders::{note_the_left, order};
 use super::row::Row;
 use super::subject::{Subject, server};

@@ -1,14 +1,14 @@
 //! Workers killed under load, and each request that was lost with them accounted for: at the moment of its death a
 //! worker is stopped, so that what it holds can be read from the system, and then it is killed.
 
-use super::mix::Mix;
+use super::clients::mix::Mix;
+use super::clients::tally::{End, Incident};
 use super::orders::{self, running};
 use super::row::Row;
 use super::subject::{Subject, server};
-use super::tally::{End, Incident};
 use super::traffic::Traffic;
-use crate::process::{Pid, ends_within, pause, pidfd, signal};
-use crate::wait::PATIENCE;
+use crate::system::process::{Pid, ends_within, pause, pidfd, signal};
+use crate::system::wait::PATIENCE;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;

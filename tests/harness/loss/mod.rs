@@ -3,27 +3,24 @@
 
 mod cases;
 mod changing;
-mod client;
+mod clients;
 mod ending;
 mod killing;
-mod mix;
 mod orders;
 mod peers;
 mod rolling;
 mod row;
 mod subject;
-mod tally;
 mod tools;
 mod traffic;
-mod wire;
 
 pub use cases::{CASES, Case, Extent};
 pub use changing::{memory, recycle, scale};
+pub use clients::mix::Mix;
+pub use clients::tally::{Counts, End, Incident, Kind, Tally};
 pub use ending::stop;
 pub use killing::kill;
-pub use mix::Mix;
 pub use rolling::{Promise, broken, reload};
 pub use row::{HEAD, Row};
 pub use subject::Subject;
-pub use tally::{Counts, End, Incident, Kind, Tally};
 pub use traffic::Traffic;

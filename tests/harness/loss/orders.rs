@@ -1,9 +1,9 @@
 //! Commands to a cluster with a deadline, and what its workers are meanwhile.
 
 use super::row::Row;
-use crate::cli::{Said, cli_command};
-use crate::cluster::Cluster;
-use crate::process::{Pid, wait_or_kill};
+use crate::clusters::cli::{Said, cli_command};
+use crate::clusters::cluster::Cluster;
+use crate::system::process::{Pid, wait_or_kill};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::process::Stdio;

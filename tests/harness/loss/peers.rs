@@ -1,19 +1,19 @@
 //! Other cluster managers under the same clients, reloading the same programs their own way. They are measured and not
 //! judged.
 
-use super::mix::Mix;
+use super::clients::mix::Mix;
 use super::row::Row;
 use super::subject::gunicorn_command;
 use super::tools;
 use super::traffic::Traffic;
-use crate::http::{Target, who};
-use crate::native::Native;
-use crate::options::Options;
-use crate::ports::Port;
-use crate::process::{Pid, is_alive, signal};
-use crate::programs::app_dir;
-use crate::temp::TempDir;
-use crate::wait::{PATIENCE, wait_for, wait_until};
+use crate::clients::http::{Target, who};
+use crate::programs::options::Options;
+use crate::programs::places::app_dir;
+use crate::started::native::Native;
+use crate::system::ports::Port;
+use crate::system::process::{Pid, is_alive, signal};
+use crate::system::temp::TempDir;
+use crate::system::wait::{PATIENCE, wait_for, wait_until};
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};

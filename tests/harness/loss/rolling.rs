@@ -1,13 +1,13 @@
 //! Rolling reloads under load: of good versions, and of broken ones, which must change nothing.
 
-use super::mix::Mix;
+use super::clients::mix::Mix;
 use super::orders::{self, order, pids};
 use super::row::Row;
 use super::subject::{Subject, server};
 use super::traffic::Traffic;
-use crate::cluster::Cluster;
-use crate::programs::app_dir;
-use crate::temp::TempDir;
+use crate::clusters::cluster::Cluster;
+use crate::programs::places::app_dir;
+use crate::system::temp::TempDir;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;

@@ -1,6 +1,6 @@
 //! What came of a case: one line for people, one row of a table, and an object that passes between processes.
 
-use super::tally::{Kind, Tally};
+use super::clients::tally::{Kind, Tally};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::time::{Duration, Instant};

@@ -1,11 +1,11 @@
 //! The servers that are put under load: how each is started in a cluster, and on whose behalf.
 
 use super::tools;
-use crate::apps::app;
-use crate::cluster::Cluster;
-use crate::http::Target;
-use crate::options::Options;
-use crate::programs::app_dir;
+use crate::clients::http::Target;
+use crate::clusters::cluster::Cluster;
+use crate::programs::apps::app;
+use crate::programs::options::Options;
+use crate::programs::places::app_dir;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! What is installed for the time of one process: gunicorn into an environment of its own, PM2 into a folder. Nothing
 //! outside the temporary directory is touched.
 
-use crate::programs::{interpreter, require};
-use crate::temp::TempDir;
+use crate::programs::places::{interpreter, require};
+use crate::system::temp::TempDir;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -1,10 +1,10 @@
 //! All clients of one load at work: started, watched and stopped by the scenario.
 
-use super::client::{Client, Shared};
-use super::mix::Mix;
+use super::clients::client::{Client, Shared};
+use super::clients::mix::Mix;
+use super::clients::tally::{Kind, Tally};
 use super::row::Row;
-use super::tally::{Kind, Tally};
-use crate::wait::{PATIENCE, wait_until};
+use crate::system::wait::{PATIENCE, wait_until};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};

@@ -2,8 +2,8 @@
 
 use super::http2;
 use super::table::Speaks;
-use crate::http::{Conn, Target};
-use crate::process::Pid;
+use crate::clients::http::{Conn, Target};
+use crate::system::process::Pid;
 use std::io::{self, ErrorKind};
 
 /// One connection.

@@ -1,6 +1,6 @@
 //! As much of an HTTP/2 client as one GET needs: frames, and a header block that refers to nothing but HPACK's own table.
 
-use crate::http::Conn;
+use crate::clients::http::Conn;
 use std::io::{self, ErrorKind};
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

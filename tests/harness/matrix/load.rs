@@ -2,8 +2,8 @@
 
 use super::client::Client;
 use super::table::Row;
-use crate::http::Target;
-use crate::wait::{PATIENCE, wait_until};
+use crate::clients::http::Target;
+use crate::system::wait::{PATIENCE, wait_until};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -2,8 +2,8 @@
 //! its command line uses. What is missing is the task of `cargo xtask matrix`, not ours.
 
 use super::table::{Made, Need, Row};
-use crate::options::Options;
-use crate::programs::{app_dir, c_program, interpreter, profile_dir, rust_program};
+use crate::programs::options::Options;
+use crate::programs::places::{app_dir, c_program, interpreter, profile_dir, rust_program};
 use std::env;
 use std::ffi::OsString;
 use std::fs;

@@ -6,11 +6,11 @@ mod shrink;
 
 pub use sequence::{Op, Sequence, generate};
 
-use crate::cluster::Cluster;
-use crate::native::Native;
-use crate::options::Options;
-use crate::programs::c_program;
-use crate::temp::TempDir;
+use crate::clusters::cluster::Cluster;
+use crate::programs::options::Options;
+use crate::programs::places::c_program;
+use crate::started::native::Native;
+use crate::system::temp::TempDir;
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;

@@ -2,13 +2,13 @@
 //! and receives nothing from the lane.
 
 use super::shared::Listener;
-use super::{Credit, direct, fetch};
-use crate::abi::*;
-use crate::call::Call;
+use crate::credit::{Credit, direct, fetch};
+use crate::kernel::abi::*;
 use crate::log::{Errno, tell};
-use crate::owned::cookie;
 use crate::pulse;
-use crate::receive::blocking;
+use crate::real::call::Call;
+use crate::receive::record::blocking;
+use crate::sockets::owned::cookie;
 use clustermon_protocol::credit::{Came, Do, Stays, Turn};
 use clustermon_protocol::record::Upward;
 use core::ffi::c_int;

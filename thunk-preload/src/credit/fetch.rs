@@ -3,12 +3,14 @@
 
 use super::shared::Listener;
 use super::table::{self, Entry};
-use super::{guess, say};
-use crate::abi::{EAGAIN, SHUT_RDWR};
+use crate::credit::{guess, say};
+use crate::kernel::abi::{EAGAIN, SHUT_RDWR};
+use crate::kernel::sys;
+use crate::lanes::lane;
 use crate::log::tell;
-use crate::owned::cookie;
-use crate::settings::Settings;
-use crate::{lane, link, sys};
+use crate::sockets::owned::cookie;
+use crate::supervisor::link;
+use crate::supervisor::settings::Settings;
 use clustermon_protocol::credit::LanePage;
 use clustermon_protocol::message::{Reply, Request};
 use clustermon_protocol::record::Upward;

@@ -2,9 +2,9 @@
 //! number for the socket. Its status flags and timeouts belong to everybody who has it; of these O_NONBLOCK alone is written, where
 //! somebody has cleared it.
 
-use crate::abi::*;
-use crate::owned::cookie;
-use crate::sys;
+use crate::kernel::abi::*;
+use crate::kernel::sys;
+use crate::sockets::owned::cookie;
 
 /// No program minds numbers from here on: the lowest free one is far below, and select() reaches to 1,024.
 const PLACE: u64 = 900;

@@ -3,8 +3,8 @@
 //! An entry is never taken out of memory and its page never unmapped, so that a thread which comes late finds zeroes.
 
 use super::shared::Listener;
-use crate::memory::{self, Memory};
-use crate::sys;
+use crate::kernel::memory::{self, Memory};
+use crate::kernel::sys;
 use clustermon_protocol::credit::{LanePage, SIZE};
 use core::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 

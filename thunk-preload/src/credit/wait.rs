@@ -2,7 +2,7 @@
 //! program of its lane when a connection waits. Whatever does not fit is left to the program's own call.
 
 use super::direct::{self, LANES, Lane, Phase, SET, Watched};
-use crate::abi::*;
+use crate::kernel::abi::*;
 use crate::real;
 use core::ffi::c_int;
 

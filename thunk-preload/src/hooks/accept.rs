@@ -1,9 +1,12 @@
 //! accept and accept4. On anything that is not a lane they are the kernel's.
 
-use crate::abi::{EBADF, EINVAL, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
-use crate::call::Call;
-use crate::take;
-use crate::{lane, member, real, stand_in};
+use crate::accept::stand_in;
+use crate::accept::take;
+use crate::kernel::abi::{EBADF, EINVAL, ENOTCONN, ENOTSOCK, EOPNOTSUPP};
+use crate::lanes::lane;
+use crate::pulse::member;
+use crate::real;
+use crate::real::call::Call;
 use core::ffi::{c_int, c_void};
 
 #[unsafe(no_mangle)]

@@ -1,12 +1,16 @@
 //! connect. It never starts from a socket whose bind was only in name; and while its worker boots, a process finds nobody at
 //! an address that only others of the cluster serve, as it would alone. Every other one is the kernel's.
 
-use super::{bind_listen, datagrams, socket_names};
-use crate::abi::*;
+use super::{datagrams, socket_names};
+use crate::kernel::abi::*;
+use crate::kernel::sys;
 use crate::log::{Errno, tell};
-use crate::owned::OWNED;
-use crate::settings::Settings;
-use crate::{link, place, real, sys};
+use crate::real;
+use crate::sockets::kind;
+use crate::sockets::owned::OWNED;
+use crate::sockets::place;
+use crate::supervisor::link;
+use crate::supervisor::settings::Settings;
 use clustermon_protocol::address::{Address, MAX};
 use clustermon_protocol::message::{Reply, Request};
 use core::ffi::{c_int, c_void};
@@ -68,7 +72,7 @@ fn is_refused(fd: c_int, to: *const c_void, len: u32) -> bool {
         // SAFETY: so many bytes are readable there.
         let raw = unsafe { core::slice::from_raw_parts(to.cast::<u8>(), len) };
         let address = Address::from_raw(raw)?;
-        if address.is_unnamed() || !bind_listen::is_stream(fd, address.family()) {
+        if address.is_unnamed() || !kind::is_stream(fd, address.family()) {
             return None;
         }
         let Some(settings) = Settings::from_variables() else {

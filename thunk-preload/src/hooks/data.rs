@@ -2,8 +2,10 @@
 //! data: a read there would take a connection that waits, and a write would reach the supervisor. On anything else they
 //! are the kernel's, after one look at the hint.
 
-use crate::abi::*;
-use crate::{lane, real, sys};
+use crate::kernel::abi::*;
+use crate::kernel::sys;
+use crate::lanes::lane;
+use crate::real;
 use core::ffi::{c_int, c_uint, c_void};
 
 /// Which error a listening socket gives if no socket can be made to answer for it.

@@ -2,11 +2,15 @@
 //! again. Every other one is the kernel's, and so is this one if the supervisor cannot be asked.
 
 use super::socket_names;
-use crate::abi::*;
+use crate::kernel::abi::*;
+use crate::kernel::sys;
+use crate::lanes::swap;
 use crate::log::{Errno, tell};
-use crate::member::DATAGRAMS;
-use crate::settings::Settings;
-use crate::{link, owned, real, swap, sys};
+use crate::pulse::member::DATAGRAMS;
+use crate::real;
+use crate::sockets::owned;
+use crate::supervisor::link;
+use crate::supervisor::settings::Settings;
 use clustermon_protocol::address::{Address, INET, INET6, MAX};
 use clustermon_protocol::message::{Reply, Request};
 use core::ffi::{c_int, c_void};

@@ -2,10 +2,11 @@
 //! the pulse page is told when a thread goes in and comes out.
 
 use super::wait::told;
-use crate::abi::{EpollEvent, Time};
 use crate::credit::{self, Limit};
-use crate::polled::Told;
-use crate::{lane, pulse, real};
+use crate::kernel::abi::{EpollEvent, Time};
+use crate::lanes::lane;
+use crate::pulse::polled::Told;
+use crate::{pulse, real};
 use core::ffi::{c_int, c_void};
 
 #[unsafe(no_mangle)]

@@ -1,9 +1,13 @@
 //! getsockopt, setsockopt and shutdown on a lane: they mean the real listener, which the supervisor holds. On anything
 //! else they are the kernel's.
 
-use crate::abi::*;
-use crate::settings::Settings;
-use crate::{credit, lane, link, owned, real, swap, sys};
+use crate::kernel::abi::*;
+use crate::kernel::sys;
+use crate::lanes::{lane, swap};
+use crate::sockets::owned;
+use crate::supervisor::link;
+use crate::supervisor::settings::Settings;
+use crate::{credit, real};
 use clustermon_protocol::address::{INET, INET6, UNIX};
 use clustermon_protocol::identity::Identity;
 use clustermon_protocol::message::{MAX_VALUE, Reply, Request};
@@ -226,7 +230,8 @@ fn write_option(identity: &Identity, level: c_int, name: c_int, value: *const c_
 
 /// A program that sets SO_REUSEPORT itself means to listen more than once; the supervisor then allows it.
 fn note_reuse_port(fd: c_int) {
-    let inet = sys::getsockopt_int(fd, SOL_SOCKET, SO_TYPE) == Ok(SOCK_STREAM) && super::any_port::is_tcp(fd);
+    let inet =
+        sys::getsockopt_int(fd, SOL_SOCKET, SO_TYPE) == Ok(SOCK_STREAM) && crate::sockets::kind::is_tcp(fd);
     if inet
         && let Some(cookie) = owned::cookie(fd)
         && let Some(settings) = Settings::read()

@@ -1,11 +1,15 @@
 //! getsockname and getpeername. A lane answers with the address that it stands for and has no peer; on anything else they
 //! are the kernel's.
 
-use crate::abi::*;
+use crate::accept::take;
+use crate::kernel::abi::*;
+use crate::kernel::sys;
+use crate::lanes::lane;
 use crate::log::tell;
-use crate::owned::{OWN_PORT, OWNED};
-use crate::settings::Settings;
-use crate::{lane, link, real, sys, take};
+use crate::real;
+use crate::sockets::owned::{OWN_PORT, OWNED};
+use crate::supervisor::link;
+use crate::supervisor::settings::Settings;
 use clustermon_protocol::address::{Address, INET, INET6, MAX, UNIX};
 use clustermon_protocol::message::{Reply, Request};
 use core::ffi::{c_int, c_void};
@@ -90,15 +94,15 @@ fn portless(fd: c_int) -> Option<Address> {
     }
     let settings = Settings::read()?;
     // The program may have set the option itself, on an address that is its own affair.
-    if !settings.shares(&bound, &[]) || !super::any_port::is_tcp(fd) {
+    if !settings.shares(&bound, &[]) || !crate::sockets::kind::is_tcp(fd) {
         return None;
     }
-    if !super::any_port::bind_any(&settings, fd, &bound) {
+    if !crate::sockets::any_port::bind_any(&settings, fd, &bound) {
         tell!("getsockname({fd}): {bound} gets a port of its own, which the kernel chooses");
         // The cluster has none for it. Who asks expects a port all the same: the kernel's, as without us.
         let _ = sys::setsockopt_int(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 0);
         let _ = sys::bind(fd, bound.as_bytes());
-        crate::owned::cookie(fd).inspect(|&cookie| OWN_PORT.remember(cookie));
+        crate::sockets::owned::cookie(fd).inspect(|&cookie| OWN_PORT.remember(cookie));
     }
     address(fd)
 }

@@ -1,10 +1,12 @@
 //! unlink, unlinkat and remove: a worker that retires must not take away the socket file through which the others are
 //! reached. Every other file is the kernel's.
 
-use crate::abi::AT_FDCWD;
+use crate::kernel::abi::AT_FDCWD;
 use crate::log::tell;
-use crate::settings::Settings;
-use crate::{link, place, real};
+use crate::real;
+use crate::sockets::place;
+use crate::supervisor::link;
+use crate::supervisor::settings::Settings;
 use clustermon_protocol::message::{Reply, Request};
 use core::ffi::{c_char, c_int};
 

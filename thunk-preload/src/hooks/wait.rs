@@ -1,10 +1,11 @@
 //! poll and select. They are the kernel's; the pulse page is told when a thread goes in and comes out,
 //! and one that comes out because a connection waits is marked, so that it is never left blocking in accept().
 
-use crate::abi::{PollFd, Time};
-use crate::polled::{self, Told};
-use crate::watched::{self, ready_in_poll, ready_in_select};
-use crate::{lane, pulse, real};
+use crate::kernel::abi::{PollFd, Time};
+use crate::lanes::lane;
+use crate::pulse::polled::{self, Told};
+use crate::pulse::watched::{self, ready_in_poll, ready_in_select};
+use crate::{pulse, real};
 use core::ffi::{c_int, c_long, c_void};
 
 /// A wait has returned. `what` finds what the thread is told by it, and is asked only if there may be something.

@@ -4,7 +4,7 @@
 //! hook's call a jump, which costs a nanosecond where a call costs ten. A jump leaves no frame of ours to unwind, and where it
 //! is a call after all, as in a debug build, nothing in the frame has to be cleaned up.
 
-use crate::abi::{IoVec, Message, Time};
+use crate::kernel::abi::{IoVec, Message, Time};
 use core::ffi::{c_int, c_uint, c_void};
 
 #[cfg(target_arch = "x86_64")]

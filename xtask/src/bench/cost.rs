@@ -1,13 +1,13 @@
 //! What the supervisor spends on one connection: processor time by the kernel's own account, and system calls by
 //! perf or strace, whichever there is.
 
-use super::client::{Connection, Load, Pace, Work};
-use super::engine;
-use super::probe::until;
-use super::processor;
+use super::figures::processor;
+use super::figures::stats::median;
+use super::figures::table::{Table, at_most};
+use super::load::client::{Connection, Load, Pace, Work};
+use super::load::engine;
+use super::load::probe::until;
 use super::servers::{Bench, Server, has, kill};
-use super::stats::median;
-use super::table::{Table, at_most};
 use crate::Result;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;

@@ -1,30 +1,15 @@
 //! `cargo xtask bench`: this project against its rivals, on this machine, in this run. Figures of different runs or
 //! machines are never compared: every ratio is the median over pairs that were measured one right after the other.
 
-mod cases;
-mod client;
 mod cost;
-mod crowd;
-mod death;
-mod drain;
-mod engine;
-mod hang;
-mod many;
-mod native;
+mod figures;
+mod incidents;
+mod load;
 mod older;
-mod probe;
-mod processor;
-mod reload;
+mod rates;
+mod runs;
 mod servers;
-mod spread;
-mod stall;
 pub(crate) mod stalls;
-mod stats;
-mod steering;
-mod table;
-mod tail;
-mod window;
-mod work;
 
 use crate::project::{self, Profile};
 use crate::{Result, build, complain, say};
@@ -47,67 +32,79 @@ const CASES: &[Case] = &[
     Case {
         name: "handoff",
         title: "hand-off, connection per request, C epoll server, 2 workers, 64 clients",
-        run: cases::handoff,
+        run: rates::plain::handoff,
     },
     Case {
         name: "credit",
         title: "the same, workers accept by themselves; and at 1 client",
-        run: cases::credit,
+        run: rates::plain::credit,
     },
     Case {
         name: "servers",
         title: "connection per request, 2 workers, 64 clients: servers against what they have of their own",
-        run: cases::credit_by_server,
+        run: rates::plain::credit_by_server,
     },
-    Case { name: "single", title: "hand-off at 1 client: added latency", run: cases::single },
+    Case { name: "single", title: "hand-off at 1 client: added latency", run: rates::plain::single },
     Case {
         name: "node",
         title: "connection per request, Node http, 2 workers, 64 clients",
-        run: cases::node,
+        run: rates::plain::node,
     },
     Case {
         name: "keepalive",
         title: "keep-alive, 1 worker, 64 clients: with the thunk and without",
-        run: cases::keepalive,
+        run: rates::plain::keepalive,
     },
     Case {
         name: "tail",
         title: "heavy-tailed work: 10 % of requests sleep 40 ms, the rest 1 ms; 2 workers that block on one connection",
-        run: tail::run,
+        run: rates::tail::run,
     },
     Case {
         name: "window",
         title: "hand-off as above, by how many connections may wait in a lane",
-        run: window::run,
+        run: rates::window::run,
     },
     Case {
         name: "work",
         title: "heavy-tailed work on the processor: 10 % of requests 40 ms, the rest 1 ms; 2 workers that serve one at a time",
-        run: work::run,
+        run: rates::work::run,
     },
-    Case { name: "stall", title: "one of 4 Node workers hangs for 2 s under an open load", run: stall::run },
-    Case { name: "hang", title: "one of 4 workers begins a busy loop", run: hang::run },
-    Case { name: "death", title: "kill -9 of one of 2 idle workers", run: death::run },
-    Case { name: "reload", title: "rolling reload of 4 workers, to its end", run: reload::run },
-    Case { name: "drain", title: "a worker drains, and its connections are looked at", run: drain::run },
+    Case {
+        name: "stall",
+        title: "one of 4 Node workers hangs for 2 s under an open load",
+        run: incidents::stall::run,
+    },
+    Case { name: "hang", title: "one of 4 workers begins a busy loop", run: incidents::hang::run },
+    Case { name: "death", title: "kill -9 of one of 2 idle workers", run: incidents::death::run },
+    Case { name: "reload", title: "rolling reload of 4 workers, to its end", run: incidents::reload::run },
+    Case {
+        name: "drain",
+        title: "a worker drains, and its connections are looked at",
+        run: incidents::drain::run,
+    },
     Case { name: "cost", title: "what the supervisor spends on a connection", run: cost::run },
     Case { name: "older", title: "the same against another build, which --against names", run: older::run },
     Case {
         name: "spread",
         title: "connections by worker: at saturation, and of 10,000 kept ones that come at once",
-        run: spread::run,
+        run: rates::spread::run,
     },
     Case {
         name: "steering",
         title: "--dispatch kernel against plain reuseport and one shared socket, C servers",
-        run: steering::run,
+        run: rates::steering::run,
     },
     Case {
         name: "native",
         title: "--dispatch kernel beside nginx's reuseport, and a Go server of two workers against itself alone",
-        run: native::run,
+        run: rates::native::run,
     },
-    Case { name: "many", title: "64 workers against 2, and 256 of them, C epoll server", run: many::run },
+    Case {
+        name: "many",
+        title: "64 workers against 2, and 256 of them, C epoll server",
+        run: rates::many::run,
+    },
 ];
 
 pub(crate) fn main(args: &[String]) -> Result<ExitCode> {

@@ -1,13 +1,13 @@
 //! What the supervisor spends on a connection, against another build of it that runs by turns: figures of different runs are never
 //! compared.
 
-use super::cases::{closed, warm_up};
-use super::client::{Connection, Load};
-use super::engine;
-use super::processor;
+use super::figures::processor;
+use super::figures::stats::{Figures, median, typical};
+use super::figures::table::{Table, at_most};
+use super::load::client::{Connection, Load};
+use super::load::engine;
+use super::runs::{closed, warm_up};
 use super::servers::Bench;
-use super::stats::{Figures, median, typical};
-use super::table::{Table, at_most};
 use crate::Result;
 use std::time::Duration;
 

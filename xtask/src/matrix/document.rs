@@ -41,7 +41,7 @@ const PORTS: &str = "\
 All listeners of a program are shared, also those by which a client wants to reach one certain process. Listeners that a
 program opens as it starts, or with a fixed port, are shared unless an option says otherwise. A port that the system chooses
 (port 0) after the worker has begun to serve belongs to that worker, so passive FTP, RTSP and similar protocols work without
-an option if they use such ports. Tests: `tests/cases/later_ports.rs`, `tests/cases/private.rs`.
+an option if they use such ports. Tests: `tests/cases/listening/later_ports.rs`, `tests/cases/listening/private.rs`.
 
 | what | what happens without an option | option |
 |---|---|---|
@@ -67,7 +67,7 @@ const WITHOUT: &str = "\
 ## What cannot be a worker
 
 Programs that are to gain rights by being executed do not load the library, and with a seccomp filter they would not gain them. So they are
-refused before anything is started, with a message that says why (tests: `tests/cases/bad_input.rs`):
+refused before anything is started, with a message that says why (tests: `tests/cases/starts/bad_input.rs`):
 
 | what | cause | what you are told |
 |---|---|---|

@@ -29,7 +29,7 @@ pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
     let names: Vec<&str> = rows.iter().map(|row| row.name).collect();
     let mut cargo = project::cargo("test");
     cargo.args(["--quiet", "-p", "clustermon-tests", "--test", "all", "--", "--exact"]);
-    cargo.args(names.iter().map(|name| format!("matrix::{}", name.replace('-', "_"))));
+    cargo.args(names.iter().map(|name| format!("programs::matrix::{}", name.replace('-', "_"))));
     cargo.env("CLUSTERMON_MATRIX", names.join(",")).env("CLUSTERMON_MATRIX_REPORT", &report);
     let status = project::status(&mut cargo)?;
     if !status.success() {

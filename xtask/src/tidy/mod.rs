@@ -1,24 +1,13 @@
 //! `cargo xtask tidy`: the rules of this repository that no compiler knows, each with its reason. A rule reads the
 //! tree in memory and names places; it changes nothing.
 
-mod circles;
-mod code;
-mod direction;
-mod manifest;
-mod modules;
-mod opening;
-mod paths;
-mod purity;
-mod rooms;
-mod safety;
-mod size;
-mod tree;
-mod unfinished;
-mod words;
+mod arrows;
+mod reading;
+mod text;
 
 use crate::{Result, complain, project, say};
+use reading::tree::Tree;
 use std::process::ExitCode;
-use tree::Tree;
 
 /// A place that breaks a rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,52 +30,52 @@ const RULES: &[Rule] = &[
     Rule {
         name: "every Rust file opens with `//!`",
         reason: "one to three sentences on what it is and what it never does are what a reader needs first",
-        check: opening::check,
+        check: text::opening::check,
     },
     Rule {
         name: "no file over 500 lines",
         reason: "a longer file holds more than one noun",
-        check: size::check,
+        check: text::size::check,
     },
     Rule {
         name: "unsafe is argued for directly above",
         reason: "the argument must be seen together with what it allows; clippy does not look at `unsafe fn` and `unsafe impl`",
-        check: safety::check,
+        check: text::safety::check,
     },
     Rule {
         name: "the core is pure",
         reason: "time, sockets and threads in pool/ would end its tests with a virtual clock",
-        check: purity::check,
+        check: arrows::purity::check,
     },
     Rule {
         name: "dependencies point one way",
         reason: "the core decides, io/ carries out; an arrow back makes them one thing",
-        check: direction::check,
+        check: arrows::direction::check,
     },
     Rule {
         name: "no circles",
         reason: "of two modules that need each other neither can be understood, tested or moved alone",
-        check: circles::check,
+        check: arrows::circles::check,
     },
     Rule {
         name: "the rooms of event_loop/, io/, pool/ and settings/ stand in an order",
         reason: "what is below can be read, tested and changed without what is above",
-        check: rooms::check,
+        check: arrows::rooms::check,
     },
     Rule {
         name: "some packages depend on little",
         reason: "the thunk lives in foreign processes without a libc of its own; tests and tools start programs from outside",
-        check: manifest::check,
+        check: arrows::manifest::check,
     },
     Rule {
         name: "nothing unfinished, nothing printed past the log",
         reason: "a stub reads like a feature, an ignored test like a passing one; a write to stderr can stall the loop",
-        check: unfinished::check,
+        check: text::unfinished::check,
     },
     Rule {
         name: "no words of the workplace",
         reason: "the project's text is about the project",
-        check: words::check,
+        check: text::words::check,
     },
 ];
 
@@ -116,7 +105,7 @@ pub(crate) fn main(args: &[String]) -> Result<ExitCode> {
 
 #[cfg(test)]
 mod sample {
-    use super::{Fault, tree::Tree};
+    use super::{Fault, reading::tree::Tree};
 
     /// The lines at which a tree of these files breaks a rule.
     pub(super) fn faults(check: fn(&Tree) -> Vec<Fault>, files: &[(&str, &str)]) -> Vec<(String, usize)> {

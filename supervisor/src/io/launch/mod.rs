@@ -1,5 +1,6 @@
 //! What a worker is started from, starting it, and the processes that come of it. It restarts nothing.
 
+pub(crate) mod app_variables;
 mod elf;
 pub(crate) mod env_file;
 pub(crate) mod host_checks;

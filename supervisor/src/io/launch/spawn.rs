@@ -1,6 +1,7 @@
 //! Starts a worker's first process: group, environment, limits, signals and scheduling as the user's shell would have
 //! given them. The only place where processes are started.
 
+use super::app_variables;
 use super::env_file::Variable;
 use super::interception::How;
 use super::launch_spec::LaunchSpec;
@@ -124,7 +125,8 @@ impl Template {
                 command.stdout(stdout);
             }
         }
-        for name in service_manager::VARIABLES.into_iter().chain([detach_pipe::VARIABLE]) {
+        let ours = [detach_pipe::VARIABLE, app_variables::VARIABLE];
+        for name in service_manager::VARIABLES.into_iter().chain(ours) {
             command.env_remove(name);
         }
         let (inherited, variables) = match wanted {

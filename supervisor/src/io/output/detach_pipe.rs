@@ -5,6 +5,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::sys::stat::{SFlag, fstat, stat};
 use nix::unistd::{pipe2, write};
+use parking_lot::{Mutex, MutexGuard};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -93,11 +94,16 @@ pub(crate) struct Waiting {
     pub(crate) log: OwnedFd,
 }
 
-/// The ends that the background inherits; to be dropped once it is started.
+/// Held while ends lie open for who is started: another process that is started meanwhile would inherit them too, and nobody would see
+/// that the first one has ended.
+static STARTING: Mutex<()> = Mutex::new(());
+
+/// The ends that the background inherits; to be dropped once it is started. One process is started at a time.
 #[derive(Debug)]
 pub(crate) struct Inherited {
     ready: OwnedFd,
     log: OwnedFd,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl Inherited {
@@ -113,13 +119,14 @@ impl Inherited {
 
 /// Both pipes. What is started while `Inherited` lives inherits its ends.
 pub(crate) fn pipes() -> io::Result<(Waiting, Inherited)> {
+    let alone = STARTING.lock();
     let (ready, tell) = pipe2(OFlag::O_CLOEXEC)?;
     let (log, copy) = pipe2(OFlag::O_CLOEXEC)?;
     for fd in [&tell, &copy] {
         fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))?;
     }
     fcntl(&copy, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    Ok((Waiting { ready, log }, Inherited { ready: tell, log: copy }))
+    Ok((Waiting { ready, log }, Inherited { ready: tell, log: copy, _alone: alone }))
 }
 
 #[cfg(test)]

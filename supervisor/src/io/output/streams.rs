@@ -3,23 +3,23 @@
 //! captured, only the stderr of a new version is read, and passed on as it is.
 
 mod lines;
+mod passing;
 mod pipe;
 mod relay;
 mod render;
 mod tail;
 
-use super::line_writer::{Drops, From, LineWriter};
-use super::log::{stamp, wants_time};
+use super::line_writer::LineWriter;
+use super::log::wants_time;
 use super::recent::Recent;
-use crate::api::LogStream;
-use crate::config::{Capture, Config, Encoding, LineHandler, LogFormat, Stream};
+use crate::config::{Capture, Config, Encoding, Stream};
 use crate::ids::WorkerId;
 use crate::io::events::source::Source;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
+use passing::{Passing, Times, To};
 use pipe::{Got, Pipe};
 use relay::Relay;
-use render::{Render, decode};
 use slab::Slab;
 use std::collections::HashMap;
 use std::io;
@@ -47,49 +47,6 @@ pub(crate) struct Outputs {
     pipes: Slab<Pipe>,
     passing: Passing,
     buffer: Vec<u8>,
-}
-
-/// What happens to lines.
-#[derive(Debug)]
-struct Passing {
-    cluster: String,
-    encoding: Encoding,
-    to: To,
-    /// By logical id.
-    workers: HashMap<String, Worker>,
-    /// What each process wrote to stderr last: one is kept for the last process of a worker, and for each that lives.
-    tails: HashMap<WorkerId, Tail>,
-    /// Lines on their way to a stream of ours.
-    batch: Vec<u8>,
-    /// Where all that is read is kept for a while.
-    recent: Arc<Recent>,
-}
-
-#[derive(Debug)]
-enum To {
-    /// Nothing is captured. There is a relay once a version was on trial.
-    Inherit(Option<Relay>),
-    Streams {
-        stdout: LineWriter,
-        stderr: LineWriter,
-        format: LogFormat,
-        times: Times,
-    },
-    Log,
-    Lines(LineHandler),
-}
-
-/// Whether lines of text begin with the time, of each stream.
-#[derive(Clone, Copy, Debug)]
-struct Times {
-    stdout: bool,
-    stderr: bool,
-}
-
-#[derive(Debug, Default)]
-struct Worker {
-    stdout: Option<Arc<Drops>>,
-    stderr: Option<Arc<Drops>>,
 }
 
 impl Outputs {
@@ -268,118 +225,6 @@ impl Outputs {
             }
         }
         true
-    }
-}
-
-impl Passing {
-    /// Prepares for lines of this worker.
-    fn open(&mut self, id: &str) {
-        if self.workers.contains_key(id) {
-            return;
-        }
-        let mut worker = Worker::default();
-        if let To::Streams { stdout, stderr, .. } = &self.to {
-            let source = |sink: &LineWriter, stream: Stream| {
-                let id = id.to_owned();
-                sink.source(move |count| {
-                    let stream = stream.name();
-                    log::warn!(
-                        "{count} lines of worker {id}'s {stream} were dropped: they are not read fast enough"
-                    );
-                    None
-                })
-            };
-            worker.stdout = Some(source(stdout, Stream::Stdout));
-            worker.stderr = Some(source(stderr, Stream::Stderr));
-        }
-        self.workers.insert(id.to_owned(), worker);
-    }
-
-    fn feed(&mut self, pipe: &mut Pipe, bytes: &[u8]) {
-        let Pipe { process, worker, stream, lines, rest, cut, .. } = pipe;
-        if let To::Inherit(Some(relay)) = &self.to {
-            relay.put(rest, bytes, cut);
-        }
-        self.pass(*process, worker, *stream, |each| lines.feed(bytes, each));
-    }
-
-    /// There is no more now: what was written without an end of the line is not to wait for it.
-    fn hold_back_no_more(&self, pipe: &mut Pipe) {
-        if let To::Inherit(Some(relay)) = &self.to {
-            relay.put_all(&mut pipe.rest, &mut pipe.cut);
-        }
-    }
-
-    fn finish(&mut self, pipe: &mut Pipe) {
-        self.hold_back_no_more(pipe);
-        let Pipe { process, worker, stream, lines, .. } = pipe;
-        self.pass(*process, worker, *stream, |each| lines.finish(each));
-    }
-
-    /// Passes on the lines that `make` makes.
-    fn pass(
-        &mut self,
-        process: WorkerId,
-        id: &str,
-        stream: Stream,
-        make: impl FnOnce(&mut dyn FnMut(&[u8])),
-    ) {
-        let Self { cluster, encoding, to, workers, tails, batch, recent } = self;
-        let encoding = *encoding;
-        let Worker { stdout: stdout_drops, stderr: stderr_drops } = workers.entry(id.to_owned()).or_default();
-        let mut tail = tails.get_mut(&process).filter(|_| stream == Stream::Stderr);
-        let written = match stream {
-            Stream::Stdout => LogStream::Stdout,
-            Stream::Stderr => LogStream::Stderr,
-        };
-        let mut keep = |line: &[u8]| {
-            recent.push(Some(id), written, line);
-            if let Some(tail) = &mut tail {
-                tail.push(line);
-            }
-        };
-        match to {
-            // The bytes have gone their way.
-            To::Inherit(_) => make(&mut |line| keep(line)),
-            To::Streams { stdout, stderr, format, times } => {
-                let (sink, drops, time) = match stream {
-                    Stream::Stdout => (stdout, stdout_drops, times.stdout),
-                    Stream::Stderr => (stderr, stderr_drops, times.stderr),
-                };
-                let ts = if time || *format == LogFormat::Json { stamp::now() } else { String::new() };
-                let render = Render { format: *format, time, cluster, worker: id, stream, ts: &ts };
-                let room = sink.has_room(From::Worker);
-                let mut count = 0;
-                make(&mut |line| {
-                    let line = decode(encoding, line);
-                    keep(&line);
-                    count += 1;
-                    if room {
-                        render.line(batch, &line);
-                    }
-                });
-                match drops {
-                    Some(drops) if count > 0 && room => sink.put(From::Worker, batch, count, drops),
-                    Some(drops) if count > 0 => drops.add(count),
-                    _ => {}
-                }
-                batch.clear();
-            }
-            To::Log => make(&mut |line| {
-                let line = decode(encoding, line);
-                keep(&line);
-                let target = match stream {
-                    Stream::Stdout => "clustermon::stdout",
-                    Stream::Stderr => "clustermon::stderr",
-                };
-                log::info!(target: target, "[{cluster}/{id}] {}", String::from_utf8_lossy(&line));
-            }),
-            To::Lines(handler) => make(&mut |line| {
-                let line = decode(encoding, line);
-                keep(&line);
-                handler.take(id, stream, &line);
-            }),
-        }
     }
 }
 

@@ -1,101 +1,25 @@
-//! The real listening socket of a balancer: what it is keyed by, and accepting from it. It never reads from a connection.
+//! The real listening socket of a balancer: opened, moved to another socket, and closed. It never reads from a connection.
 
 mod bound;
+mod connection;
+mod facts;
 pub(in crate::io) mod twin;
 mod unblock;
+
+pub(crate) use self::connection::Connection;
+pub(in crate::io) use self::connection::accept_from;
+use self::connection::is_passing;
+pub(crate) use self::facts::{Facts, Key};
 
 use super::sock_diag;
 use crate::ids::{BalancerId, LaneId};
 use crate::io::kernel::foreign::Foreign;
-use crate::io::kernel::sockopt::{
-    self, bind_raw, cookie, get_option, int_option, is_nonblocking, own_address, set_nonblocking, unnamed,
-};
+use crate::io::kernel::sockopt::{self, bind_raw, is_nonblocking, set_nonblocking};
 use bound::Bound;
-use clustermon_protocol::address::{Address, INET6, MAX, UNIX};
+use clustermon_protocol::address::{Address, UNIX};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
-
-/// What makes two workers' listeners the same. The backlog does not.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Key {
-    Inet {
-        address: Address,
-        v6_only: bool,
-        device: Vec<u8>,
-    },
-    /// The path, with the links of its directory followed.
-    Path(PathBuf),
-    Abstract(Vec<u8>),
-}
-
-/// What a socket is, as the kernel tells.
-#[derive(Clone, Debug)]
-pub(crate) struct Facts {
-    pub(crate) address: Address,
-    pub(crate) key: Key,
-    pub(crate) cookie: u64,
-    pub(crate) inode: u64,
-    pub(crate) listening: bool,
-}
-
-impl Facts {
-    /// Asks the kernel about a socket of a worker; `address` is set where the bind was in name only, `place` where the worker knows of a
-    /// path what this process would not. An error if it is none of TCP, MPTCP or a unix stream, or has no address yet.
-    pub(crate) fn of(socket: BorrowedFd<'_>, address: Option<Address>, place: &[u8]) -> io::Result<Self> {
-        let address = match address {
-            Some(address) => address,
-            None => own_address(socket)?,
-        };
-        let number = |name| int_option(socket, libc::SOL_SOCKET, name);
-        let is_other = address.family() != UNIX
-            && ![libc::IPPROTO_TCP, libc::IPPROTO_MPTCP].contains(&number(libc::SO_PROTOCOL)?);
-        // Without a port it would listen on a random one.
-        let unbound = address.is_unnamed() || address.port() == Some(0);
-        if number(libc::SO_TYPE)? != libc::SOCK_STREAM || is_other || unbound {
-            return Err(io::Error::from_raw_os_error(libc::EINVAL));
-        }
-        let key = if let Some(name) = address.abstract_name() {
-            Key::Abstract(name.to_vec())
-        } else if let Some(path) = address.path() {
-            Key::Path(canonical(if place.is_empty() { path } else { place }))
-        } else {
-            let v6_only =
-                address.family() == INET6 && int_option(socket, libc::IPPROTO_IPV6, libc::IPV6_V6ONLY)? != 0;
-            let mut device = [0; libc::IFNAMSIZ];
-            let len = get_option(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, &mut device)?;
-            Key::Inet { address, v6_only, device: device[..len].to_vec() }
-        };
-        Ok(Self {
-            address,
-            key,
-            cookie: cookie(socket)?,
-            inode: nix::sys::stat::fstat(socket)?.st_ino,
-            listening: number(libc::SO_ACCEPTCONN)? != 0,
-        })
-    }
-}
-
-/// A path whose directory may be reached by several names; the file itself need not exist.
-fn canonical(path: &[u8]) -> PathBuf {
-    let path = Path::new(std::ffi::OsStr::from_bytes(path));
-    let directory = path.parent().and_then(|directory| directory.canonicalize().ok());
-    match (directory, path.file_name()) {
-        (Some(directory), Some(name)) => directory.join(name),
-        _ => path.to_owned(),
-    }
-}
-
-/// A connection out of the kernel's accept queue, not yet a worker's.
-#[derive(Debug)]
-pub(crate) struct Connection {
-    pub(crate) fd: OwnedFd,
-    pub(crate) peer: Address,
-    /// The state of its O_NONBLOCK.
-    pub(crate) nonblock: bool,
-    pub(crate) balancer: BalancerId,
-}
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 /// One balancer's socket.
 #[derive(Debug)]
@@ -338,32 +262,4 @@ pub(crate) fn file_of(path: &Path) -> Option<(u64, u64)> {
 pub(crate) fn file_of_socket(path: &Path, inode: u64) -> Option<(u64, u64)> {
     let made = sock_diag::unix::file_of_listener(inode).ok().flatten();
     file_of(path).filter(|(_, file)| made.is_none_or(|made| made == *file as u32))
-}
-
-/// An error after which the same socket may well give a connection.
-fn is_passing(error: &io::Error) -> bool {
-    let passing = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EINTR, libc::ECONNABORTED];
-    error.raw_os_error().is_some_and(|number| passing.contains(&number))
-}
-
-/// Accepts one connection from any listening socket.
-pub(in crate::io) fn accept_from(
-    socket: BorrowedFd<'_>,
-    nonblock: bool,
-    balancer: BalancerId,
-) -> io::Result<Connection> {
-    let mut raw = [0u8; MAX + 2];
-    let mut len = raw.len() as libc::socklen_t;
-    let flags = libc::SOCK_CLOEXEC | if nonblock { libc::SOCK_NONBLOCK } else { 0 };
-    let fd = unblock::watched(socket, || {
-        // SAFETY: the kernel writes at most `len` bytes to the buffer, and the length.
-        match unsafe { libc::accept4(socket.as_raw_fd(), raw.as_mut_ptr().cast(), &raw mut len, flags) } {
-            fd if fd < 0 => Err(io::Error::last_os_error()),
-            fd => Ok(fd),
-        }
-    })?;
-    // SAFETY: the kernel has just made it for us.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-    let peer = raw.get(..len as usize).and_then(Address::from_raw).unwrap_or_else(unnamed);
-    Ok(Connection { fd, peer, nonblock, balancer })
 }

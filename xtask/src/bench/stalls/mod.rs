@@ -8,10 +8,11 @@ mod shape;
 mod threads;
 mod watch;
 
-use super::client::{Connection, Load, Pace, Work};
+use super::become_release;
+use super::figures::table::{Table, ms};
+use super::load::client::{Connection, Load, Pace, Work};
+use super::load::engine;
 use super::servers::{Bench, Server};
-use super::table::{Table, ms};
-use super::{become_release, engine};
 use crate::project::Profile;
 use crate::{Result, build, complain, say};
 use phases::PHASES;

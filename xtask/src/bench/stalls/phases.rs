@@ -1,7 +1,7 @@
 //! How the clients come: many and few, in a row and in bursts with pauses. A wake-up that is lost shows where little comes
 //! after it, so most of the phases are of low load. It starts nothing.
 
-use super::super::client::Pace;
+use super::super::load::client::Pace;
 use std::time::Duration;
 
 /// One way to come, and for how long.

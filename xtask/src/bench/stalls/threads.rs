@@ -1,7 +1,7 @@
 //! What the threads of a cluster do, read from /proc: who sleeps in a wait for connections, and who was woken and has no
 //! processor. It stops and traces nobody.
 
-use super::super::processor::children;
+use super::super::figures::processor::children;
 use super::judge::Look;
 use crate::Result;
 use std::fmt::Write;

@@ -1,12 +1,13 @@
 //! Captured streams on real pipes and a real poll.
 
 use super::*;
-use crate::config::Encoding;
+use crate::config::{Encoding, LineHandler, LogFormat};
 use crate::ids::WorkerId;
 use mio::{Events, Poll};
 use parking_lot::Mutex;
 use std::fs::File;
 use std::io::{Read, Write};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 type Taken = Arc<Mutex<Vec<(String, Stream, Vec<u8>)>>>;

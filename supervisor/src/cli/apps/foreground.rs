@@ -1,0 +1,273 @@
+//! `clustermon up` without -d: stays while the apps run, passes signals on and stops them in their order.
+
+use super::child::{self, Started};
+use super::running::{Planned, before, runs_already};
+use crate::cli::output::complaint::complain;
+use crate::cli::output::failed::Failed;
+use crate::event_loop::clock;
+use crate::io::events::signals::{self, Event, Signals};
+use crate::io::events::source::Source;
+use crate::io::kernel::dispositions::Dispositions;
+use crate::io::readiness::service_manager::ServiceManager;
+use mio::{Events, Poll, Waker};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use parking_lot::{Condvar, Mutex};
+use std::io;
+use std::process::ExitCode;
+
+/// What became of an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Waits,
+    /// Its process lives, and may be told to stop already.
+    Runs {
+        pid: u32,
+        ready: bool,
+        told: bool,
+    },
+    /// It runs as somebody else's, and is left as it is.
+    Elsewhere,
+    Ended {
+        well: bool,
+    },
+    /// One before it is not ready.
+    NotStarted,
+}
+
+/// What the threads of the apps and the one that reads the signals share.
+#[derive(Debug)]
+struct Stage<'a> {
+    apps: &'a [Planned],
+    scene: Mutex<Scene>,
+    changed: Condvar,
+    waker: Waker,
+    dispositions: Dispositions,
+}
+
+#[derive(Debug)]
+struct Scene {
+    states: Vec<State>,
+    stopping: bool,
+}
+
+/// Runs them until all have ended.
+pub(super) fn run(apps: &[Planned]) -> Result<ExitCode, Failed> {
+    let failed = |error: io::Error| Failed::new(1, format!("cannot wait for the apps: {error}"));
+    // Before the first thread is started, which has the mask of this one.
+    let blocked = signals::block().map_err(failed)?;
+    let mut poll = Poll::new().map_err(failed)?;
+    let signals = Signals::open(blocked, poll.registry()).map_err(failed)?;
+    let waker = Waker::new(poll.registry(), Source::Waker.into()).map_err(failed)?;
+    let stage = Stage {
+        apps,
+        scene: Mutex::new(Scene { states: vec![State::Waits; apps.len()], stopping: false }),
+        changed: Condvar::new(),
+        waker,
+        dispositions: *signals.original(),
+    };
+    let mut manager = ServiceManager::from_environment(clock());
+    let mut is_told = false;
+    std::thread::scope(|scope| {
+        for number in 0..apps.len() {
+            let stage = &stage;
+            scope.spawn(move || stage.perform(number));
+        }
+        let mut events = Events::with_capacity(8);
+        while !stage.is_over() {
+            let rest = manager.next_deadline().map(|at| at.saturating_duration_since(clock()));
+            match poll.poll(&mut events, rest) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                    // The threads end with the apps.
+                    stage.hear(Event::Stop(Signal::SIGTERM));
+                    stage.scene.lock().pass_on(Signal::SIGTERM);
+                    return Err(failed(error));
+                }
+                _ => {}
+            }
+            manager.handle_timeout(clock());
+            while let Some(event) = signals.next() {
+                if matches!(event, Event::Stop(_)) {
+                    manager.stopping(clock());
+                }
+                stage.hear(event);
+            }
+            stage.stop_who_is_free();
+            if !is_told && stage.are_ready() {
+                is_told = true;
+                manager.ready(clock());
+                complain(count(apps.len()));
+            }
+        }
+        Ok(())
+    })?;
+    let states = stage.scene.into_inner().states;
+    let all = states.iter().all(|state| matches!(state, State::Ended { well: true } | State::Elsewhere));
+    Ok(ExitCode::from(u8::from(!all)))
+}
+
+fn count(number: usize) -> String {
+    if number == 1 { "the app runs".to_owned() } else { format!("all {number} apps run") }
+}
+
+impl Stage<'_> {
+    /// The life of one app, on a thread of its own.
+    fn perform(&self, number: usize) {
+        let name = &self.apps[number].0.name;
+        if let Err(state) = self.wait_for_those_before(number) {
+            return self.set(number, state);
+        }
+        if runs_already(&self.apps[number]) {
+            return self.set(number, State::Elsewhere);
+        }
+        let Some(Started { mut child, ready }) = self.start(number) else { return };
+        let pid = child.id();
+        if child::is_ready(ready) {
+            let mut scene = self.scene.lock();
+            if let State::Runs { ready, .. } = &mut scene.states[number] {
+                *ready = true;
+            }
+            drop(scene);
+            self.tell();
+        }
+        child::wait_for_end(&child);
+        let mut scene = self.scene.lock();
+        let was_ready = matches!(scene.states[number], State::Runs { ready: true, .. });
+        let status = child.wait();
+        let well = status.as_ref().is_ok_and(|status| status.success());
+        scene.states[number] = State::Ended { well };
+        let is_told = scene.stopping;
+        drop(scene);
+        if !is_told || !well {
+            let how = status.map_or_else(|error| error.to_string(), child::how);
+            let when = if was_ready { "" } else { " before it was ready" };
+            complain(format_args!("{name}: process {pid} has ended {how}{when}"));
+        }
+        self.tell();
+    }
+
+    /// Waits until all are ready that it comes after; or says what becomes of it if it is not to start.
+    fn wait_for_those_before(&self, number: usize) -> Result<(), State> {
+        let before = before(self.apps, number);
+        let mut scene = self.scene.lock();
+        loop {
+            let is_ready =
+                |state: &State| matches!(state, State::Runs { ready: true, .. } | State::Elsewhere);
+            let is_lost = |state: &State| matches!(state, State::Ended { .. } | State::NotStarted);
+            let states = || before.iter().map(|number| &scene.states[*number]);
+            if scene.stopping {
+                return Err(State::Ended { well: true });
+            }
+            if let Some(lost) = before.iter().find(|number| is_lost(&scene.states[**number])) {
+                let (name, other) = (&self.apps[number].0.name, &self.apps[*lost].0.name);
+                complain(format_args!("{name}: not started, because {other} is not ready"));
+                return Err(State::NotStarted);
+            }
+            if states().all(is_ready) {
+                return Ok(());
+            }
+            self.changed.wait(&mut scene);
+        }
+    }
+
+    /// Starts it, unless all are to stop.
+    fn start(&self, number: usize) -> Option<Started> {
+        let mut scene = self.scene.lock();
+        let started =
+            if scene.stopping { None } else { Some(child::start(&self.apps[number], self.dispositions)) };
+        let (state, started) = match started {
+            Some(Ok(started)) => {
+                (State::Runs { pid: started.child.id(), ready: false, told: false }, Some(started))
+            }
+            Some(Err(error)) => {
+                complain(format_args!("{}: cannot be started: {error}", self.apps[number].0.name));
+                (State::Ended { well: false }, None)
+            }
+            None => (State::Ended { well: true }, None),
+        };
+        scene.states[number] = state;
+        drop(scene);
+        self.tell();
+        started
+    }
+
+    fn set(&self, number: usize, state: State) {
+        self.scene.lock().states[number] = state;
+        self.tell();
+    }
+
+    /// Something has changed for the others.
+    fn tell(&self) {
+        self.changed.notify_all();
+        // It fails only where there is no memory for a counter that is there already.
+        let _ = self.waker.wake();
+    }
+
+    fn is_over(&self) -> bool {
+        let is_over =
+            |state: &State| matches!(state, State::Ended { .. } | State::NotStarted | State::Elsewhere);
+        self.scene.lock().states.iter().all(is_over)
+    }
+
+    fn are_ready(&self) -> bool {
+        let is_ready = |state: &State| matches!(state, State::Runs { ready: true, .. } | State::Elsewhere);
+        self.scene.lock().states.iter().all(is_ready)
+    }
+
+    /// What a signal to this process means for the apps.
+    fn hear(&self, event: Event) {
+        match event {
+            Event::Stop(signal) => {
+                let mut scene = self.scene.lock();
+                // Who asks again is passed on to all at once.
+                if scene.stopping {
+                    scene.pass_on(signal);
+                }
+                scene.stopping = true;
+                drop(scene);
+                self.changed.notify_all();
+            }
+            Event::Reload => self.scene.lock().pass_on(Signal::SIGHUP),
+            Event::Forward(signal) => self.scene.lock().pass_on(signal),
+            // How many workers there are is a matter of each app.
+            Event::ScaleUp | Event::ScaleDown | Event::Child => {}
+        }
+    }
+
+    /// When all are to stop: those are told that no app which runs comes after.
+    fn stop_who_is_free(&self) {
+        let mut scene = self.scene.lock();
+        if !scene.stopping {
+            return;
+        }
+        for number in 0..self.apps.len() {
+            let name = &self.apps[number].0.name;
+            let is_needed = self.apps.iter().zip(&scene.states).any(|((other, _), state)| {
+                matches!(state, State::Runs { .. }) && other.after.iter().any(|(before, _)| before == name)
+            });
+            if let State::Runs { pid, told, .. } = &mut scene.states[number]
+                && !*told
+                && !is_needed
+            {
+                *told = true;
+                send(*pid, Signal::SIGTERM);
+            }
+        }
+    }
+}
+
+impl Scene {
+    fn pass_on(&self, signal: Signal) {
+        for state in &self.states {
+            if let State::Runs { pid, .. } = state {
+                send(*pid, signal);
+            }
+        }
+    }
+}
+
+/// It is a child that nobody has waited for yet, so the number is its own.
+fn send(pid: u32, signal: Signal) {
+    // It fails only for one that has ended.
+    let _ = kill(Pid::from_raw(pid.cast_signed()), signal);
+}

@@ -1,0 +1,81 @@
+//! The commands for the file of several apps, `clustermon.toml`: what they have in common is reading it and telling what is wrong with it.
+
+pub(super) mod check;
+mod child;
+mod chosen;
+pub(super) mod down;
+mod foreground;
+pub(super) mod init;
+mod running;
+pub(super) mod schema;
+mod source;
+mod turns;
+pub(super) mod up;
+
+use crate::app_file::{self, App, AppFile, Options, Report, Wanted};
+use crate::cli::output::failed::{Failed, USAGE};
+use crate::cli::output::out;
+use crate::cli::starting::run;
+use crate::config::Config;
+use source::Source;
+use std::ffi::OsString;
+use std::path::Path;
+
+/// What the file is called where nothing else is said.
+const NAME: &str = "clustermon.toml";
+
+/// A file without fault.
+#[derive(Debug)]
+struct Apps {
+    source: Source,
+    options: Options,
+    /// In the order in which they start.
+    apps: Vec<(App, Config)>,
+}
+
+/// How much of what the file names is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Depth {
+    /// Programs, folders and files of variables too: whatever `run` would refuse to start is a fault.
+    All,
+    /// The file alone, for who stops apps: their programs may be gone.
+    File,
+}
+
+impl Apps {
+    /// Reads the file, or the one that is there, with that profile. All that is wrong is told at once.
+    fn read(file: Option<&Path>, profile: Option<&str>, depth: Depth) -> Result<Self, Failed> {
+        let source = Source::read(file)?;
+        let options = Options::of(run::command());
+        let wanted = Wanted { options: &options, folder: source.folder(), profile };
+        let (file, mut faults) = app_file::read(&source.text, wanted);
+        let AppFile { apps, secrets } = file;
+        let mut ready = Vec::new();
+        for app in apps {
+            let build = |mut words: Vec<OsString>| {
+                // Beside which alone there can be a --log.
+                words.insert(0, "--detach".into());
+                run::Args::read(words)?.config().map_err(|fault| fault.to_string())
+            };
+            let (config, more) = app.settle(&options, build);
+            faults.extend(more);
+            let Some(config) = config else { continue };
+            let prepared = if depth == Depth::All { crate::prepare(&config).map(drop) } else { Ok(()) };
+            match prepared {
+                Ok(()) => ready.push((app, config)),
+                Err(error) if error.exit_code() == USAGE => {
+                    faults.extend(app.fault(&options, &error.to_string()));
+                }
+                Err(error) => return Err(Failed::new(error.exit_code(), error.to_string())),
+            }
+        }
+        if faults.is_empty() {
+            return Ok(Self { source, options, apps: ready });
+        }
+        faults.sort_by_key(|fault| fault.span.start);
+        let report = Report::new(&source.name(), &source.text, &secrets, &faults);
+        crate::cli::output::complaint::show(&report.render(out::colours_of_stderr()));
+        let count = if faults.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", faults.len()) };
+        Err(Failed::new(USAGE, format!("{}: {count}; nothing was started or changed", source.name())))
+    }
+}

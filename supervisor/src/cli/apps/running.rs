@@ -1,0 +1,48 @@
+//! Apps that are to run: what each starts after, and whether it runs already, by its control socket. It changes nothing.
+
+use crate::api::ClusterState;
+use crate::app_file::App;
+use crate::cli::connection::client::Client;
+use crate::cli::connection::target;
+use crate::cli::connection::vacancy;
+use crate::cli::output::complaint::complain;
+use crate::cli::output::out;
+use crate::config::{Config, Control};
+
+/// An app without fault.
+pub(super) type Planned = (App, Config);
+
+/// Those of the apps that this one starts after.
+pub(super) fn before(apps: &[Planned], number: usize) -> Vec<usize> {
+    let names = &apps[number].0.after;
+    let place = |name: &String| apps.iter().position(|(other, _)| other.name == *name);
+    names.iter().filter_map(|(name, _)| place(name)).collect()
+}
+
+/// Says so if the app runs already: then it is left as it is. One that is stopping is waited for.
+pub(super) fn runs_already((app, config): &Planned) -> bool {
+    vacancy::wait(config, complain);
+    let Some(pid) = pid(config) else { return false };
+    let _ = out::print(&format!("clustermon {}: runs already, pid {pid}, and is left as it is\n", app.name));
+    true
+}
+
+/// The cluster of that app, if there is one.
+pub(super) fn connect(config: &Config) -> Option<Client> {
+    match &config.control {
+        Control::Off => None,
+        Control::At(path) => Client::connect(path).ok(),
+        Control::ByName => {
+            let file = format!("{}.sock", config.name);
+            target::directories()
+                .into_iter()
+                .find_map(|directory| Client::connect(&directory.join(&file)).ok())
+        }
+    }
+}
+
+/// The process of the app, if it runs and is not about to stop.
+fn pid(config: &Config) -> Option<u32> {
+    let inspection = connect(config)?.inspect().ok()?;
+    (inspection.state != ClusterState::Stopping).then_some(inspection.pid)
+}

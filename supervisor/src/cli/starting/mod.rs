@@ -1,0 +1,5 @@
+//! `clustermon run`: from the command line to a cluster, here or in the background.
+
+pub(super) mod detach;
+pub(super) mod run;
+pub(super) mod swallowed;

@@ -1,0 +1,170 @@
+//! `clustermon run`: its flags, and what they mean to the builder.
+
+use crate::cli::output::failed::{Failed, USAGE};
+use crate::cli::starting::detach;
+use crate::cli::starting::swallowed;
+use crate::config::{Builder, Capture, Config, ConfigError, Control, Settings, Workers};
+use crate::io::launch::app_variables;
+use crate::io::output::log;
+use ::log::{LevelFilter, error, warn};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Run one cluster
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "clustermon run [OPTIONS] [--] COMMAND [ARGS]...",
+    after_help = crate::cli::EXIT_CODES,
+    // Every fault is told in one line; the help is there for who asks for it.
+    arg_required_else_help = false
+)]
+pub(in crate::cli) struct Args {
+    /// How many workers [default: auto, the CPUs this process may use by affinity and cgroup quota]
+    #[arg(short = 'n', long, value_name = "N|auto", allow_negative_numbers = true)]
+    workers: Option<Workers>,
+    /// One worker for each id, which it finds in PROCESS_LOGICAL_ID [default: 0,1,.. up to the number of workers]
+    #[arg(long, value_name = "ID,ID..", value_delimiter = ',')]
+    logical_ids: Option<Vec<String>>,
+    /// Name of the cluster [default: stem of the script or program]
+    #[arg(long)]
+    name: Option<String>,
+    /// Control socket: a path, or none [default: NAME.sock in the runtime directory; NAME-2 and so on if it is taken]
+    #[arg(long, value_name = "PATH|none", value_hint = clap::ValueHint::FilePath)]
+    control: Option<OsString>,
+    /// Run in the background; return once every worker is ready, or with the log if that fails
+    #[arg(short = 'd', long)]
+    detach: bool,
+    /// Append what the supervisor and its workers write to this file; without it the last of it is kept in memory, for `logs`
+    #[arg(long, value_name = "FILE", requires = "detach")]
+    log: Option<PathBuf>,
+    /// This is the process in the background
+    #[arg(long, hide = true)]
+    detached: bool,
+    /// Log more; twice for everything
+    #[arg(short, long, action = clap::ArgAction::Count)]
+    verbose: u8,
+    #[command(flatten)]
+    settings: Settings,
+    /// Reload by stopping one worker before the next starts, for programs of which two cannot run: --max-surge 0
+    /// --max-unavailable 1
+    #[arg(long, help_heading = "Reload", conflicts_with_all = ["max_surge", "max_unavailable"])]
+    no_surge: bool,
+    /// Read what workers write to stdout and stderr, and pass it on line by line as `[NAME/ID] LINE` [default: they
+    /// inherit both]
+    #[arg(long, help_heading = "Output")]
+    capture: bool,
+    /// The server program and its arguments; whatever follows COMMAND belongs to it
+    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    command: Vec<OsString>,
+}
+
+/// The definition of the command, for what else is told the same options.
+pub(in crate::cli) fn command() -> clap::Command {
+    <Args as clap::Args>::augment_args(clap::Command::new("run"))
+}
+
+impl Args {
+    /// Reads words as the command line's, from behind `run`; or says in one line what is wrong.
+    pub(in crate::cli) fn read(words: Vec<OsString>) -> Result<Self, String> {
+        let read = command().no_binary_name(true).try_get_matches_from(words);
+        let args = read.and_then(|matches| <Self as clap::FromArgMatches>::from_arg_matches(&matches));
+        args.map_err(|error| {
+            let said = |kind| match error.get(kind) {
+                Some(ContextValue::String(option)) => option.split(' ').next(),
+                Some(ContextValue::Strings(options)) => {
+                    options.first().and_then(|option| option.split(' ').next())
+                }
+                _ => None,
+            };
+            match (error.kind(), said(ContextKind::InvalidArg), said(ContextKind::PriorArg)) {
+                (ErrorKind::ArgumentConflict, Some(one), Some(other)) => {
+                    format!("{one} and {other} say the same in two ways: give one of them")
+                }
+                _ => crate::cli::output::complaint::one_line(&error.to_string()),
+            }
+        })
+    }
+
+    pub(in crate::cli) fn config(self) -> Result<Config, ConfigError> {
+        self.builder().build()
+    }
+
+    pub(in crate::cli) fn builder(self) -> Builder {
+        let mut settings = self.settings;
+        if self.no_surge {
+            (settings.rollout.max_surge, settings.rollout.max_unavailable) = (0, 1);
+        }
+        // In the background without a file there is nobody else who could have what workers write: `logs` shows it.
+        if self.capture || self.detach && self.log.is_none() {
+            settings.output.capture = Capture::Streams;
+        }
+        let mut builder = Builder::new(self.command)
+            .settings(settings)
+            .handle_signals(true)
+            .control(self.control.map_or(Control::ByName, Control::from))
+            .verbose(self.verbose);
+        if let Some(workers) = self.workers {
+            builder = builder.workers(workers);
+        }
+        if let Some(ids) = self.logical_ids {
+            builder = builder.logical_ids(ids);
+        }
+        if let Some(name) = self.name {
+            builder = builder.name(name);
+        }
+        builder
+    }
+}
+
+pub(in crate::cli) fn run(args: Args) -> Result<ExitCode, Failed> {
+    let (detach, detached, log) = (args.detach, args.detached, args.log.clone());
+    if detached {
+        detach::leave_session();
+    }
+    let config = args.config().map_err(|fault| Failed::new(USAGE, fault.to_string()))?;
+    let words: Vec<_> = std::env::args_os().collect();
+    // The one in the background has nobody to tell, and was told already.
+    let swallowed = swallowed::warning(&words, config.command.len()).filter(|_| !detached);
+    if detach && !detached {
+        if let Some(warning) = swallowed {
+            crate::cli::output::complaint::complain(format_args!("warning: {warning}"));
+        }
+        // Here, where somebody sees it; the one in the background finds the place free.
+        crate::cli::connection::vacancy::wait(&config, crate::cli::output::complaint::complain);
+        // The first word is `run`: there are no options before it.
+        let words = words.into_iter().skip(2).collect();
+        let background = detach::Background { name: &config.name, words, env: None, log: log.as_deref() };
+        return detach::start(background).map(|()| ExitCode::SUCCESS);
+    }
+    let level = match config.verbose {
+        0 => LevelFilter::Info,
+        1 => LevelFilter::Debug,
+        _ => LevelFilter::Trace,
+    };
+    if detached && let Some(path) = &log {
+        log::file::remember(path);
+    }
+    let log =
+        log::init(level, &config.name, config.settings.output.log_format, config.settings.output.log_time)
+            .map_err(|fault| Failed::new(1, format!("cannot start the log: {fault}")))?;
+    if let Some(warning) = swallowed {
+        warn!("{warning}");
+    }
+    crate::cli::connection::vacancy::wait(&config, |told| ::log::info!("{told}"));
+    let code = match crate::run_with(config, app_variables::from_environment()) {
+        Ok(outcome) => ExitCode::from(outcome.code()),
+        // Whoever waits for the one in the background reads its log.
+        Err(fault) if fault.exit_code() == USAGE && !detached => {
+            log.flush();
+            return Err(Failed::new(USAGE, fault.to_string()));
+        }
+        Err(fault) => {
+            error!("{fault}");
+            ExitCode::from(fault.exit_code())
+        }
+    };
+    log.flush();
+    Ok(code)
+}
