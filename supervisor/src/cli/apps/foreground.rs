@@ -37,16 +37,16 @@ enum State {
 
 /// What the threads of the apps and the one that reads the signals share.
 #[derive(Debug)]
-struct Stage<'a> {
+struct Shared<'a> {
     apps: &'a [Planned],
-    scene: Mutex<Scene>,
+    progress: Mutex<Progress>,
     changed: Condvar,
     waker: Waker,
     dispositions: Dispositions,
 }
 
 #[derive(Debug)]
-struct Scene {
+struct Progress {
     states: Vec<State>,
     stopping: bool,
 }
@@ -59,9 +59,9 @@ pub(super) fn run(apps: &[Planned]) -> Result<ExitCode, Failed> {
     let mut poll = Poll::new().map_err(failed)?;
     let signals = Signals::open(blocked, poll.registry()).map_err(failed)?;
     let waker = Waker::new(poll.registry(), Source::Waker.into()).map_err(failed)?;
-    let stage = Stage {
+    let shared = Shared {
         apps,
-        scene: Mutex::new(Scene { states: vec![State::Waits; apps.len()], stopping: false }),
+        progress: Mutex::new(Progress { states: vec![State::Waits; apps.len()], stopping: false }),
         changed: Condvar::new(),
         waker,
         dispositions: *signals.original(),
@@ -70,17 +70,17 @@ pub(super) fn run(apps: &[Planned]) -> Result<ExitCode, Failed> {
     let mut is_told = false;
     std::thread::scope(|scope| {
         for number in 0..apps.len() {
-            let stage = &stage;
-            scope.spawn(move || stage.perform(number));
+            let shared = &shared;
+            scope.spawn(move || shared.run_one(number));
         }
         let mut events = Events::with_capacity(8);
-        while !stage.is_over() {
+        while !shared.is_over() {
             let rest = manager.next_deadline().map(|at| at.saturating_duration_since(clock()));
             match poll.poll(&mut events, rest) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => {
                     // The threads end with the apps.
-                    stage.hear(Event::Stop(Signal::SIGTERM));
-                    stage.scene.lock().pass_on(Signal::SIGTERM);
+                    shared.hear(Event::Stop(Signal::SIGTERM));
+                    shared.progress.lock().pass_on(Signal::SIGTERM);
                     return Err(failed(error));
                 }
                 _ => {}
@@ -90,10 +90,10 @@ pub(super) fn run(apps: &[Planned]) -> Result<ExitCode, Failed> {
                 if matches!(event, Event::Stop(_)) {
                     manager.stopping(clock());
                 }
-                stage.hear(event);
+                shared.hear(event);
             }
-            stage.stop_who_is_free();
-            if !is_told && stage.are_ready() {
+            shared.stop_who_is_free();
+            if !is_told && shared.are_ready() {
                 is_told = true;
                 manager.ready(clock());
                 complain(count(apps.len()));
@@ -101,7 +101,7 @@ pub(super) fn run(apps: &[Planned]) -> Result<ExitCode, Failed> {
         }
         Ok(())
     })?;
-    let states = stage.scene.into_inner().states;
+    let states = shared.progress.into_inner().states;
     let all = states.iter().all(|state| matches!(state, State::Ended { well: true } | State::Elsewhere));
     Ok(ExitCode::from(u8::from(!all)))
 }
@@ -110,9 +110,9 @@ fn count(number: usize) -> String {
     if number == 1 { "the app runs".to_owned() } else { format!("all {number} apps run") }
 }
 
-impl Stage<'_> {
+impl Shared<'_> {
     /// The life of one app, on a thread of its own.
-    fn perform(&self, number: usize) {
+    fn run_one(&self, number: usize) {
         let name = &self.apps[number].0.name;
         if let Err(state) = self.wait_for_those_before(number) {
             return self.set(number, state);
@@ -123,21 +123,21 @@ impl Stage<'_> {
         let Some(Started { mut child, ready }) = self.start(number) else { return };
         let pid = child.id();
         if child::is_ready(ready) {
-            let mut scene = self.scene.lock();
-            if let State::Runs { ready, .. } = &mut scene.states[number] {
+            let mut progress = self.progress.lock();
+            if let State::Runs { ready, .. } = &mut progress.states[number] {
                 *ready = true;
             }
-            drop(scene);
+            drop(progress);
             self.tell();
         }
         child::wait_for_end(&child);
-        let mut scene = self.scene.lock();
-        let was_ready = matches!(scene.states[number], State::Runs { ready: true, .. });
+        let mut progress = self.progress.lock();
+        let was_ready = matches!(progress.states[number], State::Runs { ready: true, .. });
         let status = child.wait();
         let well = status.as_ref().is_ok_and(|status| status.success());
-        scene.states[number] = State::Ended { well };
-        let is_told = scene.stopping;
-        drop(scene);
+        progress.states[number] = State::Ended { well };
+        let is_told = progress.stopping;
+        drop(progress);
         if !is_told || !well {
             let how = status.map_or_else(|error| error.to_string(), child::how);
             let when = if was_ready { "" } else { " before it was ready" };
@@ -149,16 +149,16 @@ impl Stage<'_> {
     /// Waits until all are ready that it comes after; or says what becomes of it if it is not to start.
     fn wait_for_those_before(&self, number: usize) -> Result<(), State> {
         let before = before(self.apps, number);
-        let mut scene = self.scene.lock();
+        let mut progress = self.progress.lock();
         loop {
             let is_ready =
                 |state: &State| matches!(state, State::Runs { ready: true, .. } | State::Elsewhere);
             let is_lost = |state: &State| matches!(state, State::Ended { .. } | State::NotStarted);
-            let states = || before.iter().map(|number| &scene.states[*number]);
-            if scene.stopping {
+            let states = || before.iter().map(|number| &progress.states[*number]);
+            if progress.stopping {
                 return Err(State::Ended { well: true });
             }
-            if let Some(lost) = before.iter().find(|number| is_lost(&scene.states[**number])) {
+            if let Some(lost) = before.iter().find(|number| is_lost(&progress.states[**number])) {
                 let (name, other) = (&self.apps[number].0.name, &self.apps[*lost].0.name);
                 complain(format_args!("{name}: not started, because {other} is not ready"));
                 return Err(State::NotStarted);
@@ -166,15 +166,15 @@ impl Stage<'_> {
             if states().all(is_ready) {
                 return Ok(());
             }
-            self.changed.wait(&mut scene);
+            self.changed.wait(&mut progress);
         }
     }
 
     /// Starts it, unless all are to stop.
     fn start(&self, number: usize) -> Option<Started> {
-        let mut scene = self.scene.lock();
+        let mut progress = self.progress.lock();
         let started =
-            if scene.stopping { None } else { Some(child::start(&self.apps[number], self.dispositions)) };
+            if progress.stopping { None } else { Some(child::start(&self.apps[number], self.dispositions)) };
         let (state, started) = match started {
             Some(Ok(started)) => {
                 (State::Runs { pid: started.child.id(), ready: false, told: false }, Some(started))
@@ -185,14 +185,14 @@ impl Stage<'_> {
             }
             None => (State::Ended { well: true }, None),
         };
-        scene.states[number] = state;
-        drop(scene);
+        progress.states[number] = state;
+        drop(progress);
         self.tell();
         started
     }
 
     fn set(&self, number: usize, state: State) {
-        self.scene.lock().states[number] = state;
+        self.progress.lock().states[number] = state;
         self.tell();
     }
 
@@ -206,29 +206,29 @@ impl Stage<'_> {
     fn is_over(&self) -> bool {
         let is_over =
             |state: &State| matches!(state, State::Ended { .. } | State::NotStarted | State::Elsewhere);
-        self.scene.lock().states.iter().all(is_over)
+        self.progress.lock().states.iter().all(is_over)
     }
 
     fn are_ready(&self) -> bool {
         let is_ready = |state: &State| matches!(state, State::Runs { ready: true, .. } | State::Elsewhere);
-        self.scene.lock().states.iter().all(is_ready)
+        self.progress.lock().states.iter().all(is_ready)
     }
 
     /// What a signal to this process means for the apps.
     fn hear(&self, event: Event) {
         match event {
             Event::Stop(signal) => {
-                let mut scene = self.scene.lock();
+                let mut progress = self.progress.lock();
                 // Who asks again is passed on to all at once.
-                if scene.stopping {
-                    scene.pass_on(signal);
+                if progress.stopping {
+                    progress.pass_on(signal);
                 }
-                scene.stopping = true;
-                drop(scene);
+                progress.stopping = true;
+                drop(progress);
                 self.changed.notify_all();
             }
-            Event::Reload => self.scene.lock().pass_on(Signal::SIGHUP),
-            Event::Forward(signal) => self.scene.lock().pass_on(signal),
+            Event::Reload => self.progress.lock().pass_on(Signal::SIGHUP),
+            Event::Forward(signal) => self.progress.lock().pass_on(signal),
             // How many workers there are is a matter of each app.
             Event::ScaleUp | Event::ScaleDown | Event::Child => {}
         }
@@ -236,16 +236,16 @@ impl Stage<'_> {
 
     /// When all are to stop: those are told that no app which runs comes after.
     fn stop_who_is_free(&self) {
-        let mut scene = self.scene.lock();
-        if !scene.stopping {
+        let mut progress = self.progress.lock();
+        if !progress.stopping {
             return;
         }
         for number in 0..self.apps.len() {
             let name = &self.apps[number].0.name;
-            let is_needed = self.apps.iter().zip(&scene.states).any(|((other, _), state)| {
+            let is_needed = self.apps.iter().zip(&progress.states).any(|((other, _), state)| {
                 matches!(state, State::Runs { .. }) && other.after.iter().any(|(before, _)| before == name)
             });
-            if let State::Runs { pid, told, .. } = &mut scene.states[number]
+            if let State::Runs { pid, told, .. } = &mut progress.states[number]
                 && !*told
                 && !is_needed
             {
@@ -256,7 +256,7 @@ impl Stage<'_> {
     }
 }
 
-impl Scene {
+impl Progress {
     fn pass_on(&self, signal: Signal) {
         for state in &self.states {
             if let State::Runs { pid, .. } = state {
