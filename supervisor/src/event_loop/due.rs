@@ -30,10 +30,10 @@ impl<O: Os> Shell<O> {
             next: |shell| shell.control.as_ref().and_then(Control::next_deadline),
             due: Self::expire_clients,
         },
-        Part { next: |shell| shell.lives.earliest(|life| life.search_at), due: Self::search_heirs },
+        Part { next: |shell| shell.lives.earliest(|life| life.search_at), due: Self::search_survivors },
         Part {
-            next: |shell| shell.lives.earliest(|life| life.bereaved.next_deadline()),
-            due: Self::look_at_bereaved,
+            next: |shell| shell.lives.earliest(|life| life.orphaned_lanes.next_deadline()),
+            due: Self::look_at_orphaned_lanes,
         },
         Part {
             next: |shell| shell.lives.earliest(|life| Some(life.uncovered.as_ref()?.next)),
@@ -45,7 +45,7 @@ impl<O: Os> Shell<O> {
         },
         Part { next: |shell| shell.remains.next_deadline(), due: Self::look_at_remains },
         Part { next: |shell| shell.idle_lanes.next_deadline(), due: Self::look_at_idle_lanes },
-        Part { next: Self::closing_deadline, due: Self::look_at_doors },
+        Part { next: Self::closing_deadline, due: Self::look_at_intakes },
         Part {
             next: |shell| shell.lives.earliest(|life| life.drain.next_deadline()),
             due: Self::look_at_lanes,

@@ -25,7 +25,7 @@ mod lives;
 mod changes;
 
 /// Workers with a seccomp filter.
-mod intercepted;
+mod seccomp;
 
 /// Listening sockets among which the kernel chooses.
 mod steering;
@@ -94,7 +94,6 @@ use clustermon_protocol::address::Address;
 use commands::waits::Waits;
 use health::holders::Holders;
 use health::monitor::Monitor;
-use intercepted::queues::Queues;
 use lanes::idle::IdleLanes;
 use listeners::closing::Closing;
 use listeners::early_connects;
@@ -104,6 +103,7 @@ use mio::{Poll, Waker};
 use os::{Kernel, Os};
 use report::announce;
 use report::causes::Causes;
+use seccomp::queues::Queues;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -164,7 +164,7 @@ struct Shell<O> {
     lanes: BTreeMap<LaneId, Lane>,
     steering: steering::Steering,
     datagrams: datagrams::Datagrams,
-    binds: intercepted::datagrams::Binds,
+    binds: seccomp::datagrams::Binds,
     /// Lanes that their workers may not have taken in yet.
     deliveries: Vec<(LaneId, Delivery)>,
     pending: Pending,

@@ -23,7 +23,7 @@ impl<O: Os> Shell<O> {
                 Output::Prepare { ticket, version } => self.prepare(ticket, version),
                 Output::Reloaded { ticket, reloaded } => self.reloaded(ticket, &reloaded),
                 Output::Drain { worker } => self.drain(worker),
-                Output::CloseDoor { balancer } => self.close_door(balancer),
+                Output::StopIntake { balancer } => self.stop_intake(balancer),
                 Output::Dispatch { conn, lane } => self.dispatch(conn, lane),
                 Output::Grant { lane } => self.grant(lane),
                 Output::Open { lane } => self.open_credit(lane),

@@ -14,7 +14,7 @@ pub(crate) mod seccomp;
 pub(crate) mod readiness;
 
 /// The kernel chooses which of several UDP sockets at one address a flow of datagrams goes to.
-pub(crate) mod flows;
+pub(crate) mod datagrams;
 
 /// The kernel chooses which of several listening sockets at one address a connection goes to.
 pub(crate) mod steering;

@@ -71,8 +71,6 @@ mod vitals;
 mod vocabulary;
 
 #[cfg(test)]
-mod sim;
-#[cfg(test)]
 mod tests;
 
 pub(crate) use balancers::balancer::Balancer;

@@ -140,7 +140,7 @@ impl<O: Os> Shell<O> {
         let elapsed = self.monitor.last_pulse.map(|last| self.now.saturating_duration_since(last));
         self.monitor.last_pulse = Some(self.now);
         self.oom_kills.look(self.lives.processes().map(|process| process.pid), self.now);
-        // One that leaves beside its heir is looked at no more.
+        // One that leaves beside its survivor is looked at no more.
         let is_current = |id: &WorkerId| self.pool.worker(*id).is_some();
         let workers = self.lives.iter().map(|(worker, _)| worker).filter(is_current);
         for worker in workers.collect::<Vec<_>>() {

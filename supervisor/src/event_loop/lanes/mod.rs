@@ -5,5 +5,5 @@ mod adopting;
 mod ending;
 mod hearing;
 pub(super) mod idle;
-mod long;
+mod long_requests;
 mod opening;

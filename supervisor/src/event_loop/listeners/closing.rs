@@ -20,17 +20,17 @@ pub(in crate::event_loop) struct Closing {
 }
 
 impl<O: Os> Shell<O> {
-    pub(in crate::event_loop) fn close_door(&mut self, balancer: BalancerId) {
+    pub(in crate::event_loop) fn stop_intake(&mut self, balancer: BalancerId) {
         let Some(listener) = self.listeners.get_mut(&balancer) else {
             return self.pool.handle(self.now, Input::Emptied { balancer });
         };
         listener.closing = true;
         if self.steering.has(balancer) {
-            self.steering.close_door(balancer);
+            self.steering.stop_intake(balancer);
             self.closing.push(Closing { balancer, next: self.now, give_up_at: self.now + PATIENCE });
             return;
         }
-        if let Err(error) = self.os.close_door(listener) {
+        if let Err(error) = self.os.stop_intake(listener) {
             log::debug!("{}: whoever comes now may be let in: {error}", listener.address);
         }
         // Once more, whatever the poll has told: nothing else may come to tell.
@@ -45,44 +45,44 @@ impl<O: Os> Shell<O> {
     }
 
     /// Looks whether anything is left of what was on its way.
-    pub(in crate::event_loop) fn look_at_doors(&mut self) {
+    pub(in crate::event_loop) fn look_at_intakes(&mut self) {
         let mut emptied = Vec::new();
         let now = self.now;
         let Self { os, closing, listeners, ready, steering, .. } = self;
-        closing.retain_mut(|door| {
-            let Some(listener) = listeners.get_mut(&door.balancer) else {
-                emptied.push(door.balancer);
+        closing.retain_mut(|one| {
+            let Some(listener) = listeners.get_mut(&one.balancer) else {
+                emptied.push(one.balancer);
                 return false;
             };
-            if door.next > now {
+            if one.next > now {
                 return true;
             }
-            door.next = now + STEP;
+            one.next = now + STEP;
             // What the loop has yet to accept is not looked for.
-            if listener.pending && now < door.give_up_at {
-                if !ready.contains(&door.balancer) {
-                    ready.push_back(door.balancer);
+            if listener.pending && now < one.give_up_at {
+                if !ready.contains(&one.balancer) {
+                    ready.push_back(one.balancer);
                 }
                 return true;
             }
             // Where workers accept by themselves there is nothing to be done but to look.
-            let group = steering.is_empty(door.balancer);
+            let group = steering.is_empty(one.balancer);
             let is_group = group.is_some();
             match group.unwrap_or_else(|| os.is_door_empty(listener)) {
-                Ok(false) if now < door.give_up_at => {
+                Ok(false) if now < one.give_up_at => {
                     if !is_group {
                         listener.pending = !listener.by_kernel;
-                        ready.push_back(door.balancer);
+                        ready.push_back(one.balancer);
                     }
                     true
                 }
                 Ok(_) => {
-                    emptied.push(door.balancer);
+                    emptied.push(one.balancer);
                     false
                 }
                 Err(error) => {
                     log::debug!("{}: who is on the way cannot be told: {error}", listener.address);
-                    emptied.push(door.balancer);
+                    emptied.push(one.balancer);
                     false
                 }
             }

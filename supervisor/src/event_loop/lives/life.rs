@@ -7,8 +7,8 @@ use super::super::health::examine::Baseline;
 use super::super::health::monitor::Watched;
 use super::super::health::uncovered::Watch;
 use super::super::report::causes::OfLife;
-use super::bereaved::Bereaved;
 use super::notices::{Ear, Ears};
+use super::orphaned_lanes::OrphanedLanes;
 use super::readiness::Readiness;
 use super::suspended::Suspended;
 use crate::ids::{LaneId, WorkerId};
@@ -31,7 +31,7 @@ pub(in crate::event_loop) struct Life {
     /// When to look again for what it has left behind.
     pub(in crate::event_loop) search_at: Option<Instant>,
     /// Lanes of its processes that have ended.
-    pub(in crate::event_loop) bereaved: Bereaved,
+    pub(in crate::event_loop) orphaned_lanes: OrphanedLanes,
     /// It is to stop, and its first process is gone: when the others are told by the supervisor.
     pub(in crate::event_loop) survivors_at: Option<Instant>,
     /// What was below it when it was told to end.
@@ -72,7 +72,7 @@ impl Life {
         Self {
             process,
             search_at: None,
-            bereaved: Bereaved::default(),
+            orphaned_lanes: OrphanedLanes::default(),
             survivors_at: None,
             below: BTreeSet::new(),
             ear,

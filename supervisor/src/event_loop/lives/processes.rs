@@ -6,7 +6,7 @@ use super::super::os::Os;
 use crate::ids::WorkerId;
 use crate::io::kernel::pidfd;
 use crate::io::launch::process_calls::Ended;
-use crate::io::launch::worker_processes::{self, Heirs, Kind, Member, Process};
+use crate::io::launch::worker_processes::{self, Kind, Member, Process, Survivors};
 use crate::io::process::process_tree::children;
 use crate::pool::{Exit, Input, Signal as Ordered};
 use nix::sys::signal::Signal;
@@ -83,7 +83,7 @@ impl<O: Os> Shell<O> {
     }
 
     fn bury_if_gone(&mut self, worker: WorkerId) {
-        if !self.adopt_heirs(worker) || !self.lives.process(worker).is_some_and(Process::is_gone) {
+        if !self.adopt_survivors(worker) || !self.lives.process(worker).is_some_and(Process::is_gone) {
             return;
         }
         // Everybody else who is to hear of the end hears of it here: with the record goes the rest.
@@ -112,25 +112,26 @@ impl<O: Os> Shell<O> {
 
     /// What a wrapper or a program that went into the background has left behind is the worker now. Where orphans do not
     /// become children of this process, none is found. False if it is worth another look in a moment.
-    fn adopt_heirs(&mut self, worker: WorkerId) -> bool {
-        let Some(process) = self.lives.process(worker).filter(|process| process.may_have_heirs()) else {
+    fn adopt_survivors(&mut self, worker: WorkerId) -> bool {
+        let Some(process) = self.lives.process(worker).filter(|process| process.may_have_survivors()) else {
             return true;
         };
         if self.signals.is_none() {
             return true;
         }
         let known = |pid| self.lives.by_pid(pid).is_some();
-        let Heirs { mut pids, mut doubtful } = worker_processes::heirs(process.pid, &process.token, known);
+        let Survivors { mut pids, mut doubtful } =
+            worker_processes::survivors(process.pid, &process.token, known);
         let served = process.served;
         if served {
             // What has listened and is gone is missed only where another has its listener: it went into the background.
             let lanes = || self.lanes.values().filter(|lane| lane.worker == worker);
             pids.retain(|&pid| {
                 let inherits: Vec<Option<bool>> = lanes().map(|lane| lane.is_inherited_by(pid)).collect();
-                let is_heir = inherits.contains(&Some(true));
+                let is_survivor = inherits.contains(&Some(true));
                 // What cannot be seen now, as of a process that executes another program, is looked at again.
-                doubtful |= !is_heir && inherits.contains(&None);
-                is_heir
+                doubtful |= !is_survivor && inherits.contains(&None);
+                is_survivor
             });
         }
         for &pid in &pids {
@@ -149,8 +150,8 @@ impl<O: Os> Shell<O> {
         false
     }
 
-    /// Looks again for heirs that could not be told from others.
-    pub(in crate::event_loop) fn search_heirs(&mut self) {
+    /// Looks again for survivors that could not be told from others.
+    pub(in crate::event_loop) fn search_survivors(&mut self) {
         for worker in self.lives.due(self.now, |life| life.search_at) {
             if let Some(life) = self.lives.get_mut(worker) {
                 life.search_at = None;

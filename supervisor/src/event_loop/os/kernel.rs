@@ -127,7 +127,7 @@ impl Os for Kernel {
         queue_length(listener.as_fd())
     }
 
-    fn close_door(&self, listener: &Listener) -> io::Result<()> {
+    fn stop_intake(&self, listener: &Listener) -> io::Result<()> {
         syn_filter::close(listener.as_fd())
     }
 

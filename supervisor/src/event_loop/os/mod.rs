@@ -110,7 +110,7 @@ pub(super) trait Os: ProcessCalls {
     fn queue_length(&self, listener: &Listener) -> Option<u32>;
 
     /// Lets nobody new in.
-    fn close_door(&self, listener: &Listener) -> io::Result<()>;
+    fn stop_intake(&self, listener: &Listener) -> io::Result<()>;
 
     /// Nobody is on the way in any more.
     fn is_door_empty(&self, listener: &Listener) -> io::Result<bool>;

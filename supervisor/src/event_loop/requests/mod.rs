@@ -1,10 +1,10 @@
 //! What processes of workers ask by the library, and whether their word counts. The rules are the kernel's and the wire's; whether a worker is
 //! to be served is the core's to say.
 
+mod abuse;
 mod answering;
 mod any_ports;
 mod names;
-mod offenders;
 mod pulses;
 mod trust;
 

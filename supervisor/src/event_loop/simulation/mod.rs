@@ -2,7 +2,7 @@
 //! seed says. The event loop, the lanes, their pages and the library's half of the protocol are the real ones; two runs of a seed are the
 //! same to the last step.
 //!
-//! Outside of it are signals to the supervisor and what only happens where it owns its process (heirs, orphans), processes beside the first
+//! Outside of it are signals to the supervisor and what only happens where it owns its process (survivors, orphans), processes beside the first
 //! one of a worker, the control socket, the service manager, kernel dispatch, seccomp filters, connections that are counted, moved or tried, unix sockets and the second
 //! address of a program, and reading /proc itself.
 

@@ -214,7 +214,7 @@ impl Os for Simulated {
         Some(length)
     }
 
-    fn close_door(&self, _: &Listener) -> io::Result<()> {
+    fn stop_intake(&self, _: &Listener) -> io::Result<()> {
         self.world.borrow_mut().address = None;
         Ok(())
     }

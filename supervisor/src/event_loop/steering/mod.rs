@@ -1,7 +1,7 @@
 //! Kernel dispatch: each worker accepts from a listening socket of its own, and the kernel chooses among these. Here the sockets come and
 //! go, and the kernel is told which of them it may choose. Which these are is the core's to say.
 
-mod doors;
+mod intake;
 mod joining;
 mod leaving;
 mod watching;

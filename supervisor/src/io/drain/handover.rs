@@ -2,13 +2,13 @@
 //! of its own. It reads no byte of a connection; whether the worker is to be ended so is for others to say.
 
 mod attempt;
+mod cadence;
 mod drop_filter;
 mod plan;
 mod proof;
 mod rcvlowat;
-mod rhythm;
-mod sight;
 mod sigstop;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 

@@ -3,7 +3,7 @@
 
 use super::interception::filter_is_there;
 use crate::io::control::runtime_dir::{self, Purpose};
-use crate::io::flows;
+use crate::io::datagrams;
 use crate::io::kernel::pidfd;
 use crate::io::kernel::sockopt::queue_length;
 use crate::io::machine::{cpus, memory_share};
@@ -75,8 +75,8 @@ fn steering() -> (bool, String) {
 
 /// What `--share udp:` would be here.
 fn flows() -> (bool, String) {
-    let best = flows::level::Best::find();
-    (best.level == flows::level::Level::Program, format!("{}: {}", best.level, best.reason))
+    let best = datagrams::level::Best::find();
+    (best.level == datagrams::level::Level::Program, format!("{}: {}", best.level, best.reason))
 }
 
 impl HostChecks {

@@ -48,7 +48,7 @@ pub(crate) struct Process {
     pub(crate) stopping: bool,
     /// One of its processes has listened.
     pub(crate) served: bool,
-    /// How often its heirs were looked for in vain.
+    /// How often its survivors were looked for in vain.
     pub(crate) searches: u32,
     /// The pulse pages of its processes.
     pub(crate) pulses: Vec<Pulse>,
@@ -122,7 +122,7 @@ impl Process {
 
     /// True if all that is known of it has ended, and well: a wrapper, or a program that went into the background, may have
     /// left the server behind.
-    pub(crate) fn may_have_heirs(&self) -> bool {
+    pub(crate) fn may_have_survivors(&self) -> bool {
         self.is_gone() && !self.stopping && self.ended == Some(Ended::Code(0))
     }
 
@@ -215,7 +215,7 @@ impl Process {
 
 /// What a life of a worker has left behind.
 #[derive(Debug, Default)]
-pub(crate) struct Heirs {
+pub(crate) struct Survivors {
     pub(crate) pids: Vec<u32>,
     /// Another look may find more: an orphan has just ended, or executes another program and cannot be told whose it is.
     pub(crate) doubtful: bool,
@@ -223,25 +223,25 @@ pub(crate) struct Heirs {
 
 /// Which children of this process came from that life of a worker: they are in its group, or have its token. Those that
 /// are `known` to be somebody else's are not looked at.
-pub(crate) fn heirs(group: u32, token: &Token, known: impl Fn(u32) -> bool) -> Heirs {
+pub(crate) fn survivors(group: u32, token: &Token, known: impl Fn(u32) -> bool) -> Survivors {
     let mark = Mark::of(token);
-    let mut heirs = Heirs::default();
+    let mut survivors = Survivors::default();
     for pid in children().into_iter().filter(|pid| !known(*pid)) {
         if pidfd::reap(pid) {
             // What it left behind may have become ours after the list was read.
-            heirs.doubtful = true;
+            survivors.doubtful = true;
             continue;
         }
         let in_group =
             nix::unistd::getpgid(Some(Pid::from_raw(pid as i32))) == Ok(Pid::from_raw(group as i32));
         let environment = environment(pid);
         if in_group || mark.is_in(&environment) {
-            heirs.pids.push(pid);
+            survivors.pids.push(pid);
         } else {
-            heirs.doubtful |= environment.is_empty();
+            survivors.doubtful |= environment.is_empty();
         }
     }
-    heirs
+    survivors
 }
 
 /// Orphans of workers become children of this process instead of init's.

@@ -38,7 +38,7 @@ pub(crate) struct Terms {
 #[derive(Debug)]
 pub(crate) struct Way {
     ours: OwnedFd,
-    theirs: OwnedFd,
+    tsurvivors: OwnedFd,
 }
 
 /// The end of it that the new process has.
@@ -54,13 +54,13 @@ pub(crate) struct Installed {
 
 impl Way {
     pub(crate) fn open() -> io::Result<Self> {
-        let (ours, theirs) =
+        let (ours, tsurvivors) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
-        Ok(Self { ours, theirs })
+        Ok(Self { ours, tsurvivors })
     }
 
     pub(crate) fn split(self) -> (OurEnd, TheirEnd) {
-        (OurEnd(self.ours), TheirEnd(self.theirs))
+        (OurEnd(self.ours), TheirEnd(self.tsurvivors))
     }
 }
 

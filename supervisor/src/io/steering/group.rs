@@ -9,8 +9,8 @@ use crate::ids::LaneId;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// The name of the door in the kernel's order, which no member has.
-const DOOR: LaneId = LaneId(u64::MAX);
+/// The name of the barrier in the kernel's order, which no member has.
+const BARRIER: LaneId = LaneId(u64::MAX);
 
 /// The sockets of one address.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Group {
     /// What the kernel does with the queue of a socket that closes, where no program says so.
     moves_by_itself: bool,
     /// By classic BPF: what takes in everybody who comes, while nobody is to be let in.
-    door: Option<OwnedFd>,
+    barrier: Option<OwnedFd>,
 }
 
 impl Group {
@@ -42,7 +42,7 @@ impl Group {
             attached: None,
             // Of a queue of MPTCP that is not known.
             moves_by_itself: !is_mptcp && level::moves_by_itself(),
-            door: None,
+            barrier: None,
         };
         match program.map(|program| program.attach(socket).map(|()| program)) {
             Some(Ok(program)) => group.program = Some(program),
@@ -142,7 +142,7 @@ impl Group {
                 program.table.set_live(&self.places.live_slots());
                 Ok(())
             }
-            (None, Level::Classic) if self.door.is_some() => Ok(()),
+            (None, Level::Classic) if self.barrier.is_some() => Ok(()),
             (None, Level::Classic) => {
                 let places = self.places.live_places();
                 if self.attached.as_ref() == Some(&places) {
@@ -158,21 +158,21 @@ impl Group {
     }
 
     /// Nobody new is let in, where the sockets themselves cannot see to that. `socket` is any that listens in the group.
-    pub(crate) fn close_door(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
+    pub(crate) fn stop_intake(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
         if self.level != Level::Classic {
             return Err(io::ErrorKind::Unsupported.into());
         }
-        if self.door.is_none() {
-            self.door = Some(classic::anchor::beside(socket)?);
-            self.places.come_last(DOOR);
+        if self.barrier.is_none() {
+            self.barrier = Some(classic::anchor::beside(socket)?);
+            self.places.come_last(BARRIER);
         }
         self.lead_to_door()
     }
 
-    /// Whoever comes is led to the door, if there is one: that takes in nobody.
+    /// Whoever comes is led to the barrier, if there is one: that takes in nobody.
     fn lead_to_door(&self) -> io::Result<()> {
-        let (Some(door), Some(place)) = (&self.door, self.places.place(DOOR)) else { return Ok(()) };
-        classic::attach(door.as_fd(), &[place])
+        let (Some(barrier), Some(place)) = (&self.barrier, self.places.place(BARRIER)) else { return Ok(()) };
+        classic::attach(barrier.as_fd(), &[place])
     }
 
     /// Whoever connects is refused at once. False where that cannot be.

@@ -82,7 +82,7 @@ impl Member {
     }
 
     /// Lets nobody new in.
-    pub(crate) fn close_door(&self) -> io::Result<()> {
+    pub(crate) fn stop_intake(&self) -> io::Result<()> {
         syn_filter::close(self.socket.as_fd())
     }
 

@@ -5,7 +5,7 @@ use super::admission::Admission;
 use super::queue::Queue;
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::pool::vocabulary::deadlines::after;
-use crate::pool::vocabulary::socket::Door;
+use crate::pool::vocabulary::socket::Intake;
 use crate::pool::{BalancerState, Deadline, Lane, Output, Route, Settings, Timer};
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -43,7 +43,7 @@ pub(crate) struct Balancer {
     pub(in crate::pool) refusing: bool,
     /// Some of its lanes may be out of rotation as suspects.
     pub(super) may_miss: bool,
-    pub(in crate::pool) door: Door,
+    pub(in crate::pool) intake: Intake,
 }
 
 /// A lane in rotation.
@@ -96,7 +96,7 @@ impl Balancer {
             no_worker_since: None,
             refusing: false,
             may_miss: false,
-            door: Door::Open,
+            intake: Intake::Open,
         }
     }
 
@@ -220,7 +220,7 @@ impl Balancer {
         self.queue.late
     }
 
-    /// The turn of a lane that is to wait until all others have had theirs.
+    /// The turn of a lane that is to wait until all others have had tsurvivors.
     pub(in crate::pool) fn last_turn(&mut self) -> u64 {
         self.turns += 1;
         self.turns

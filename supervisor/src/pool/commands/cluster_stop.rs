@@ -4,7 +4,7 @@
 use crate::ids::BalancerId;
 use crate::pool::vocabulary::deadlines::{Deadlines, after};
 use crate::pool::vocabulary::phase::{Closing, Stage};
-use crate::pool::vocabulary::socket::Door;
+use crate::pool::vocabulary::socket::Intake;
 use crate::pool::workers::event::Event;
 use crate::pool::workers::process::Process;
 use crate::pool::{Balancer, BalancerState, Deadline, Lane, Note, Outcome, Output, Phase, Pool, Timer};
@@ -82,7 +82,7 @@ impl Pool {
         match stage {
             Stage::Waiting(until) if until <= now && self.phase == Phase::Serving => {
                 self.set_stage_of_closing(Stage::Emptying);
-                self.close_doors();
+                self.stop_intakes();
                 self.close(now);
             }
             Stage::Emptying if self.phase == Phase::Serving && (drain_by <= now || self.is_empty()) => {
@@ -108,19 +108,19 @@ impl Pool {
         self.closing = self.closing.map(|closing| Closing { stage, ..closing });
     }
 
-    fn close_doors(&mut self) {
+    fn stop_intakes(&mut self) {
         for balancer in self.balancers.values_mut() {
-            if balancer.state == BalancerState::Running && balancer.door == Door::Open {
-                balancer.door = Door::Closing;
-                self.outbox.push_back(Output::CloseDoor { balancer: balancer.id() });
+            if balancer.state == BalancerState::Running && balancer.intake == Intake::Open {
+                balancer.intake = Intake::Closing;
+                self.outbox.push_back(Output::StopIntake { balancer: balancer.id() });
             }
         }
     }
 
     /// Nothing is left in the queue of the balancer's socket, and nothing comes any more.
     pub(in crate::pool) fn emptied(&mut self, id: BalancerId) {
-        if let Some(balancer) = self.balancers.get_mut(&id).filter(|other| other.door == Door::Closing) {
-            balancer.door = Door::Empty;
+        if let Some(balancer) = self.balancers.get_mut(&id).filter(|other| other.intake == Intake::Closing) {
+            balancer.intake = Intake::Empty;
         }
     }
 
@@ -129,7 +129,7 @@ impl Pool {
         let emptied = |balancer: &Balancer| {
             let serves = |lane: &Lane| lane.balancer() == balancer.id() && lane.is_usable();
             let served = self.lanes.values().any(serves) || self.is_anyone_coming();
-            let open = balancer.door == Door::Closing && balancer.state == BalancerState::Running;
+            let open = balancer.intake == Intake::Closing && balancer.state == BalancerState::Running;
             !served || !open && balancer.held() == 0
         };
         self.balancers.values().all(emptied)
@@ -146,8 +146,8 @@ impl Pool {
 
     /// Whoever comes now learns at once that there is nobody, and may ask elsewhere.
     fn close_sockets(&mut self) {
-        for balancer in self.balancers.values_mut().filter(|balancer| balancer.door != Door::Gone) {
-            balancer.door = Door::Gone;
+        for balancer in self.balancers.values_mut().filter(|balancer| balancer.intake != Intake::Gone) {
+            balancer.intake = Intake::Gone;
             self.outbox.extend(balancer.drain_held().map(|conn| Output::Refuse { conn }));
             self.outbox.push_back(Output::CloseBalancer { balancer: balancer.id() });
         }

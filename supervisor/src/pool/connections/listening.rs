@@ -2,7 +2,7 @@
 
 use crate::ids::BalancerId;
 use crate::pool::vocabulary::deadlines::after;
-use crate::pool::vocabulary::socket::Door;
+use crate::pool::vocabulary::socket::Intake;
 use crate::pool::workers::process::Process;
 use crate::pool::{Balancer, BalancerState, Change, Note, Output, Phase, Pool, Route};
 use std::time::Instant;
@@ -11,7 +11,7 @@ impl Pool {
     pub(in crate::pool) fn balancer_opened(&mut self, id: BalancerId, route: Route) {
         if let Some(known) = self.balancers.get(&id) {
             // Its socket has been closed, so this is another.
-            if known.door == Door::Gone {
+            if known.intake == Intake::Gone {
                 self.outbox.push_back(Output::CloseBalancer { balancer: id });
             }
             return;
@@ -133,7 +133,7 @@ impl Pool {
     /// Refuses what is held for the balancer and forgets it.
     pub(in crate::pool) fn close_balancer(&mut self, id: BalancerId) {
         let Some(mut balancer) = self.balancers.remove(&id) else { return };
-        let gone = balancer.door == Door::Gone;
+        let gone = balancer.intake == Intake::Gone;
         self.outbox.extend(balancer.drain_held().map(|conn| Output::Refuse { conn }));
         // The note first: the shell still knows the address.
         self.note(Note::BalancerClosed { balancer: id });

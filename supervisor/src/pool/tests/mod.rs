@@ -7,4 +7,6 @@ mod health;
 mod lives;
 mod random;
 mod rollouts;
+/// The core with clients, workers and time of its own.
+pub(in crate::pool) mod sim;
 mod workers;

@@ -127,7 +127,7 @@ impl Health {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::sim::ms;
+    use crate::pool::tests::sim::ms;
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a virtual clock has to begin at some real instant")]

@@ -121,7 +121,7 @@ pub(crate) enum Input {
     Prepared { ticket: u64 },
     /// It cannot, for this reason: the other answer to `Prepare`.
     Unfit { ticket: u64, error: String },
-    /// Nothing is left in the queue of the balancer's socket, and nothing comes: the answer to `CloseDoor`.
+    /// Nothing is left in the queue of the balancer's socket, and nothing comes: the answer to `StopIntake`.
     Emptied { balancer: BalancerId },
     /// Stop everything, after what was let in has been served: the workers drain, then as `Halt`.
     Stop,

@@ -19,7 +19,7 @@ pub(crate) enum Output {
     Drain { worker: WorkerId },
     /// Let nobody new in at the balancer's socket, go on to accept what was on its way, and tell by `Emptied` when there is
     /// nothing more of it.
-    CloseDoor { balancer: BalancerId },
+    StopIntake { balancer: BalancerId },
     /// The reload with this number has ended.
     Reloaded { ticket: u64, reloaded: Reloaded },
     /// Hand the connection to the lane. If the lane does not take it, the shell answers `NoRoom` or `LaneClosed`, and then `Returned`.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 /// Whether new connections may still come to the listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::pool) enum Door {
+pub(in crate::pool) enum Intake {
     Open,
     /// Only those that were on their way.
     Closing,

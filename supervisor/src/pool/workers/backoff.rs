@@ -87,7 +87,7 @@ impl SplitMix64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pool::sim::{settings, with};
+    use crate::pool::tests::sim::{settings, with};
 
     fn ms(n: u64) -> Duration {
         Duration::from_millis(n)

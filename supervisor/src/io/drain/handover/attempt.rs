@@ -7,8 +7,8 @@ use super::drop_filter::DropFilter;
 use super::plan::{Plan, Step};
 use super::proof::{Proofs, Standing};
 use super::rcvlowat::{self, Frozen};
-use super::sight::{Processes, Sight};
 use super::sigstop::SigStop;
+use super::snapshot::{Processes, Snapshot};
 use super::{Effort, Left, Moved, Outcome, Taken};
 use crate::io::drain::idle_detector::Watched;
 use crate::io::drain::idle_detector::judge::History;
@@ -96,19 +96,20 @@ impl Attempt<'_> {
                 processes_seen = now();
                 next = DESCRIPTORS.0.max((processes_seen - start) * DESCRIPTORS.1);
             }
-            let mut sight = self.look(&processes, start)?;
-            if sight.seen.is_empty() && !self.lane_waits() {
+            let mut snapshot = self.look(&processes, start)?;
+            if snapshot.seen.is_empty() && !self.lane_waits() {
                 // What it took from its lanes just now may be unknown yet.
                 processes = Processes::see(&self.watched.pids)?;
-                sight = self.look(&processes, now())?;
-                if sight.seen.is_empty() {
+                snapshot = self.look(&processes, now())?;
+                if snapshot.seen.is_empty() {
                     return Ok(None);
                 }
             }
             let receiving = processes.receiving();
-            self.proofs.learn(&sight.seen, &receiving, self.old, start);
-            let standings: Vec<_> = sight.seen.iter().map(|seen| self.proofs.standing(seen.cookie)).collect();
-            self.see_obstacle(&sight, &standings);
+            self.proofs.learn(&snapshot.seen, &receiving, self.old, start);
+            let standings: Vec<_> =
+                snapshot.seen.iter().map(|seen| self.proofs.standing(seen.cookie)).collect();
+            self.see_obstacle(&snapshot, &standings);
             if self.obstacle.is_empty() && start >= stop_at && may_stop(processes.are_at_rest(), &standings) {
                 if let Some(taken) = self.stop_and_take()? {
                     return Ok(Some(taken));
@@ -117,11 +118,11 @@ impl Attempt<'_> {
                 between = (between * 2).min(STOPS.1);
             }
             let is_stuck = |standing: &Standing| !standing.complete && !standing.expected;
-            let step = plan.step(start, sight.busy_others > 0 || standings.iter().any(is_stuck));
+            let step = plan.step(start, snapshot.busy_others > 0 || standings.iter().any(is_stuck));
             if step == Step::Watch {
                 self.thaw();
             } else {
-                self.freeze(&sight, &standings, &receiving, &processes, step)?;
+                self.freeze(&snapshot, &standings, &receiving, &processes, step)?;
             }
             let (share, shortest) = if step == Step::Watch { WATCHING } else { KEEPING };
             let cost = processor_time().saturating_sub(used_before);
@@ -134,27 +135,27 @@ impl Attempt<'_> {
         }
     }
 
-    fn look(&mut self, processes: &Processes, now: Instant) -> io::Result<Sight> {
-        let sight = Sight::look(processes, self.watched, &mut self.history, now)?;
-        if sight.is_too_old {
+    fn look(&mut self, processes: &Processes, now: Instant) -> io::Result<Snapshot> {
+        let snapshot = Snapshot::look(processes, self.watched, &mut self.history, now)?;
+        if snapshot.is_too_old {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "this kernel does not count what is sent",
             ));
         }
-        self.connections = sight.seen.len() as u32;
-        Ok(sight)
+        self.connections = snapshot.seen.len() as u32;
+        Ok(snapshot)
     }
 
     /// Tells what is in the way, or nothing.
-    fn see_obstacle(&mut self, sight: &Sight, standings: &[Standing]) {
+    fn see_obstacle(&mut self, snapshot: &Snapshot, standings: &[Standing]) {
         let busy = standings.iter().filter(|standing| !standing.complete).count();
         self.obstacle = if self.lane_waits() {
             "connections wait in its lanes".to_owned()
         } else if busy > 0 {
             format!("{busy} connections are not known to be between two requests")
-        } else if sight.busy_others > 0 {
-            format!("{} connections that cannot be taken are at work", sight.busy_others)
+        } else if snapshot.busy_others > 0 {
+            format!("{} connections that cannot be taken are at work", snapshot.busy_others)
         } else {
             String::new()
         };
@@ -184,14 +185,15 @@ impl Attempt<'_> {
         let processes = Processes::see(&self.watched.pids)?;
         let at_rest = hold.was_at_rest();
         for _ in 0..LAST_LOOKS {
-            let sight = self.look(&processes, now())?;
-            let are_complete = sight.seen.iter().all(|seen| self.proofs.holds(seen));
-            if sight.busy_others > 0 || !are_complete || !self.proofs.are_all(&sight.seen) {
+            let snapshot = self.look(&processes, now())?;
+            let are_complete = snapshot.seen.iter().all(|seen| self.proofs.holds(seen));
+            if snapshot.busy_others > 0 || !are_complete || !self.proofs.are_all(&snapshot.seen) {
                 continue;
             }
-            let standings: Vec<_> = sight.seen.iter().map(|seen| self.proofs.standing(seen.cookie)).collect();
+            let standings: Vec<_> =
+                snapshot.seen.iter().map(|seen| self.proofs.standing(seen.cookie)).collect();
             if may_stop(at_rest, &standings) {
-                return self.take_all(hold, &sight, &processes);
+                return self.take_all(hold, &snapshot, &processes);
             }
             return Ok(None);
         }
@@ -202,11 +204,11 @@ impl Attempt<'_> {
     fn take_all(
         &mut self,
         hold: SigStop,
-        sight: &Sight,
+        snapshot: &Snapshot,
         processes: &Processes,
     ) -> io::Result<Option<Vec<Taken>>> {
-        let mut copies = Vec::with_capacity(sight.seen.len());
-        for seen in &sight.seen {
+        let mut copies = Vec::with_capacity(snapshot.seen.len());
+        for seen in &snapshot.seen {
             let Some(copy) = rcvlowat::copy(seen.cookie, seen.inode, processes)? else { return Ok(None) };
             copies.push((seen.cookie, copy));
         }

@@ -2,7 +2,7 @@
 //! before the socket, and the client's system sends it again, 200 ms later at the earliest. Nothing is lost by it.
 
 use super::rcvlowat;
-use super::sight::{Processes, Seen};
+use super::snapshot::{Processes, Seen};
 use crate::io::kernel::packet_filter::{self, step};
 use crate::io::sockets::syn_filter;
 use std::collections::HashMap;

@@ -1,8 +1,8 @@
 //! Which connections are between two requests, proven from what the kernel counts and what the client does. Of protocols in
 //! which a client waits for the whole answer before it asks again; pure.
 
-use super::rhythm::Rhythm;
-use super::sight::Seen;
+use super::cadence::Cadence;
+use super::snapshot::Seen;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -50,7 +50,7 @@ struct Track {
     complete_at: Option<Counts>,
     /// How often it was answered since it last rested.
     answers: u32,
-    rhythm: Rhythm,
+    cadence: Cadence,
     /// The first look with these counts.
     touched: Instant,
     /// The last look.
@@ -90,7 +90,7 @@ impl Proofs {
         match self.tracks.get(&cookie) {
             Some(track) => Standing {
                 complete: track.complete_at == Some(track.last.counts()),
-                expected: track.rhythm.is_expected(track.seen),
+                expected: track.cadence.is_expected(track.seen),
                 silence: track.silence(),
             },
             None => Standing { complete: false, expected: false, silence: Duration::ZERO },
@@ -119,7 +119,7 @@ impl Track {
             rested_at: None,
             complete_at: None,
             answers: 0,
-            rhythm: Rhythm::new(now),
+            cadence: Cadence::new(now),
             touched: now,
             seen: now,
             told: told(seen),
@@ -133,7 +133,7 @@ impl Track {
     /// Notes what has changed since the last look, which `last` still is afterwards.
     fn follow(&mut self, seen: &Seen, now: Instant) {
         let last = &self.last;
-        self.rhythm.follow(seen.received > last.received, seen.written > last.written, now);
+        self.cadence.follow(seen.received > last.received, seen.written > last.written, now);
         if last.consumed != seen.consumed {
             // What waited was read, and nothing else: what is written from here on is said to it alone.
             let is_whole = last.unread > 0 && seen.consumed == last.received;

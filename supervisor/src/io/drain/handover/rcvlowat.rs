@@ -1,7 +1,7 @@
 //! Keeps a worker from noticing the next request on a connection: a socket that has to hold many bytes before it is
 //! readable (SO_RCVLOWAT). The bytes stay in the kernel; nothing is read, and nothing is lost.
 
-use super::sight::{Processes, Seen};
+use super::snapshot::{Processes, Seen};
 use crate::io::kernel::pidfd;
 use crate::io::kernel::sockopt::{self, int_option, is_nonblocking};
 use std::collections::HashMap;

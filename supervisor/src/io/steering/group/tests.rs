@@ -42,9 +42,9 @@ fn who_is_led_to_the_door_gets_in_nowhere_and_has_no_answer() {
     group.steer(&[LaneId(2)], Some(sockets[0].as_fd())).unwrap();
     let client = connect().unwrap();
     assert_eq!(queue_length(sockets[2].as_fd()), Some(1));
-    group.close_door(sockets[1].as_fd()).unwrap();
+    group.stop_intake(sockets[1].as_fd()).unwrap();
     assert!((0..8).all(|_| connect().is_err()));
-    // The door comes to another place when a member goes.
+    // The barrier comes to another place when a member goes.
     let [first, others @ ..] = sockets;
     drop(first);
     group.leave(LaneId(0));

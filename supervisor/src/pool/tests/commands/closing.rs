@@ -1,6 +1,6 @@
 //! The cluster's stop where workers drain: what was let in is served, nobody new is, and all of it has its time.
 
-use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Fate, Sim, ms, settings, with};
 use crate::pool::{Input, Note, Outcome, Output, Phase, Settings, Signal};
 use crate::settings::Drain;
 
@@ -56,7 +56,7 @@ fn the_address_is_served_for_a_while() {
     let (mut sim, balancer, lanes) = Sim::serving(with(draining(1), |s| s.stop.drain_delay = ms(3_000)));
     sim.input(Input::Stop);
     sim.advance(ms(2_999));
-    assert_eq!(count(&mut sim, |order| matches!(order, Output::CloseDoor { .. })), 0);
+    assert_eq!(count(&mut sim, |order| matches!(order, Output::StopIntake { .. })), 0);
     sim.connect(balancer);
     sim.take(lanes[0]);
     let worker = sim.worker(0);

@@ -1,6 +1,6 @@
 //! What people command a worker to do, from the command to the process and what follows it. The table has the cells.
 
-use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Fate, Sim, ms, settings, with};
 use crate::pool::{Change, Command, Input, Next, Note, Outcome, Output, Reason, Signal, State, Then};
 
 pub(super) fn signals(orders: &[Output]) -> Vec<(u32, Signal)> {

@@ -1,7 +1,7 @@
 //! Workers that are to get no connections because somebody said so.
 
 use crate::ids::LaneId;
-use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Fate, Sim, ms, settings, with};
 use crate::pool::{Change, Command, Input, LaneStatus, Note, Output};
 
 fn status(sim: &Sim, lane: LaneId) -> LaneStatus {

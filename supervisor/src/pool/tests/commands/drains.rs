@@ -1,6 +1,6 @@
 //! Draining: out of rotation for good, told to stop once nothing is under way, or once it has had its time.
 
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Command, Input, Note, Output, Settings, Signal, State, Timer};
 use crate::settings::Drain;
 

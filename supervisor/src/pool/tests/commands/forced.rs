@@ -1,7 +1,7 @@
 //! Commands that end a worker at once, or have nobody end it because somebody debugs it.
 
 use super::commanding::{reason, signals, spawns};
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::tests::sim::{Sim, ms, settings};
 use crate::pool::{Command, Exit, Input, Note, Outcome, Reason, Signal};
 
 #[test]

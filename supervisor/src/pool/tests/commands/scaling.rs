@@ -1,7 +1,7 @@
 //! More workers and fewer: which slots come and go, and what becomes of those in between.
 
 use crate::ids::WorkerId;
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Change, Command, Input, Next, Note, Outcome, Output, Signal, State};
 use crate::settings::Drain;
 

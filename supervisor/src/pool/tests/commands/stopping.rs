@@ -1,7 +1,7 @@
 //! The ways to the end: stop, force, kill, and what is refused on the way.
 
 use crate::ids::{BalancerId, LaneId, WorkerId};
-use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Fate, Sim, ms, settings, with};
 use crate::pool::{Input, Note, Outcome, Output, Phase, Route, Signal};
 use std::time::Duration;
 

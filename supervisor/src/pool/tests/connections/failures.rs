@@ -1,7 +1,7 @@
 //! Listening sockets that fail, and are opened again.
 
 use crate::ids::BalancerId;
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::tests::sim::{Sim, ms, settings};
 use crate::pool::{BalancerState, Change, Input, Note, Output};
 
 fn state(sim: &Sim, balancer: BalancerId) -> BalancerState {

@@ -1,6 +1,6 @@
 //! A bound on the open connections of a worker.
 
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Command, Input, LaneStatus, Output, Settings};
 
 fn limited(workers: u32, max: u32) -> Settings {
@@ -148,7 +148,7 @@ fn a_cordon_goes_before_the_limit_and_the_limit_comes_back_after_it() {
 fn a_count_that_was_answered_before_a_dispatch_was_heard_of_does_not_forget_it() {
     let (mut sim, balancer, lanes) = Sim::serving(limited(1, 1));
     let (conn, source, worker) = (crate::ids::ConnId(999), 0, sim.worker(0));
-    sim.conns.insert(conn, crate::pool::sim::Fate::Held);
+    sim.conns.insert(conn, crate::pool::tests::sim::Fate::Held);
     // The shell's answer overtakes the order, as when both were due in one turn.
     sim.pool.handle(sim.now, Input::Accepted { conn, balancer, source });
     sim.pool.handle(sim.now, Input::OpenConnections { worker, open: 0 });

@@ -1,7 +1,7 @@
 //! How balancers come and go: workers that stop listening, and addresses that nobody serves any more.
 
 use crate::ids::LaneId;
-use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Fate, Sim, ms, settings, with};
 use crate::pool::{Input, Note, Output};
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whom a connection is given, other than in rotation.
 
 use crate::ids::{BalancerId, LaneId};
-use crate::pool::sim::{Sim, settings, with};
+use crate::pool::tests::sim::{Sim, settings, with};
 use crate::pool::{Command, Output, Policy};
 
 /// Connects and has it taken; tells the index of the lane it went to.
@@ -134,7 +134,7 @@ fn a_connection_that_comes_back_goes_where_its_source_prefers() {
         .filter(|lane| sim.lanes.contains_key(lane))
         .any(|lane| !sim.lanes[lane].queue.is_empty());
     assert!(orphan, "others have it now");
-    sim.advance(crate::pool::sim::ms(200));
+    sim.advance(crate::pool::tests::sim::ms(200));
     lanes[slot] = sim.listen(slot, balancer);
     let again: Vec<_> = (0..50).map(|source| connect(&mut sim, balancer, &lanes, source)).collect();
     assert_eq!(by_source, again);

@@ -1,6 +1,6 @@
 //! What becomes of connections for which there is no worker at all.
 
-use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Fate, Sim, ms, settings, with};
 use crate::pool::{Command, Input, Note, Settings, Timer, WhenNoWorker};
 use std::time::Duration;
 

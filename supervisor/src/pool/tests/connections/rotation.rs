@@ -1,7 +1,7 @@
 //! Which lane is next: strict rotation, new lanes, restarted workers.
 
 use crate::ids::LaneId;
-use crate::pool::sim::{Record, Sim, settings};
+use crate::pool::tests::sim::{Record, Sim, settings};
 use crate::pool::{Input, Output};
 
 /// Connects `n` clients one after the other, each taken at once, and tells the lanes they went to.

@@ -1,7 +1,7 @@
 //! Lanes that several processes share: who gets one of its own, and what becomes of the shared one.
 
 use crate::ids::LaneId;
-use crate::pool::sim::{Record, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Record, Sim, ms, settings, with};
 use crate::pool::{Command, Finding, LaneStatus, Output};
 
 fn status(sim: &Sim, lane: LaneId) -> LaneStatus {

@@ -1,7 +1,7 @@
 //! Addresses at which the kernel chooses: the shell is told when those have changed between which it may, and gives out nothing.
 
 use crate::ids::{BalancerId, LaneId};
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Command, Input, Output, Route, Settings, WhenNoWorker};
 
 const GROUP: BalancerId = BalancerId(900);

@@ -1,7 +1,7 @@
 //! Back-pressure: windows, measures, watches, and what is held in the meantime.
 
 use crate::ids::{BalancerId, ConnId, LaneId};
-use crate::pool::sim::{Fate, Record, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Fate, Record, Sim, ms, settings, with};
 use crate::pool::{Input, LaneStatus, Output};
 
 fn dispatches(orders: &[Output]) -> Vec<LaneId> {

@@ -2,7 +2,7 @@
 
 use crate::ids::{BalancerId, LaneId};
 use crate::pool::Note;
-use crate::pool::sim::{Record, Sim, ms, settings};
+use crate::pool::tests::sim::{Record, Sim, ms, settings};
 use crate::pool::{BalancerState, Input};
 
 /// Which of the lanes may have the socket.

@@ -3,7 +3,7 @@
 
 use super::credit::{accept_all, connect, has_single};
 use crate::ids::{BalancerId, LaneId};
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Command, Input, LaneStatus, Output, Policy, Settings};
 use std::time::Duration;
 

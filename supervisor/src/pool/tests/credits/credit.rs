@@ -1,7 +1,7 @@
 //! Credits in virtual time: who may accept next, what holds nothing up, when many may be taken at once, and what is revoked.
 
 use crate::ids::{BalancerId, ConnId, LaneId};
-use crate::pool::sim::{Fate, Record, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Fate, Record, Sim, ms, settings, with};
 use crate::pool::{Command, Input};
 use std::time::Duration;
 

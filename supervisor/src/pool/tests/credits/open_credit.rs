@@ -2,7 +2,7 @@
 
 use super::credit::{accept_all, connect, has_single};
 use crate::ids::LaneId;
-use crate::pool::sim::{Record, Sim, ms, settings};
+use crate::pool::tests::sim::{Record, Sim, ms, settings};
 use crate::pool::{Input, Output};
 
 #[test]

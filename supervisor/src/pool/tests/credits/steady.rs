@@ -1,7 +1,7 @@
 //! Steady traffic: when the kernel begins to wake workers by turns, what ends it, and who is not forgotten meanwhile.
 
 use crate::ids::{BalancerId, LaneId};
-use crate::pool::sim::{Sim, settings};
+use crate::pool::tests::sim::{Sim, settings};
 use crate::pool::{Command, Input, Output};
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use crate::ids::{BalancerId, LaneId};
 use crate::pool::Output;
-use crate::pool::sim::{Sim, settings};
+use crate::pool::tests::sim::{Sim, settings};
 use std::time::Duration;
 
 fn ms(milliseconds: u64) -> Duration {

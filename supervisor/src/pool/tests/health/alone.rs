@@ -1,7 +1,7 @@
 //! Suspects without anybody who could take over: all of them hang, or there is one only.
 
 use super::hangs::{examined, hanging, hung, lags};
-use crate::pool::sim::{Sim, ms, settings};
+use crate::pool::tests::sim::{Sim, ms, settings};
 use crate::pool::{Command, Finding, Input, Note, State};
 
 #[test]

@@ -1,7 +1,7 @@
 //! Suspects that take far too long: who is examined, who hangs, how it is replaced, and how the old process leaves.
 
 use crate::ids::{BalancerId, WorkerId};
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Change, Exit, Finding, Input, Note, Output, Settings, State, Then};
 
 /// Workers of which the first takes nothing more, from the moment it was given a connection until its lag is this.

@@ -1,7 +1,7 @@
 //! Workers that were found to hang: what their slot does, and how the old process leaves.
 
 use super::hangs::{hanging, lags};
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Command, Input, Note, Outcome, Reason, State, Then};
 
 #[test]

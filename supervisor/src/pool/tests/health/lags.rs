@@ -1,7 +1,7 @@
 //! Workers that lag: when they are suspects, how many may be, and how they come back.
 
 use crate::ids::LaneId;
-use crate::pool::sim::{Record, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Record, Sim, ms, settings, with};
 use crate::pool::{Change, Command, Input, LaneStatus, Note, Output};
 
 fn status(sim: &Sim, lane: LaneId) -> LaneStatus {

@@ -1,7 +1,7 @@
 //! Suspects whose clients have gone elsewhere: which connections count as missed, and what follows for who hangs.
 
 use crate::ids::{BalancerId, LaneId};
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Note, Policy, Settings};
 
 /// So long it takes until a worker is found to hang.

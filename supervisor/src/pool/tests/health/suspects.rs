@@ -1,7 +1,7 @@
 //! Lanes from which nothing is taken: when they are suspects, how many may be, and how they come back.
 
 use crate::ids::{BalancerId, LaneId};
-use crate::pool::sim::{Record, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Record, Sim, ms, settings, with};
 use crate::pool::{LaneStatus, Note, Output};
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! When a boot is over without a listen: looks that find a process waiting, or one that has had its time on the processor;
 //! and the delay after which a program that does not listen is ready.
 
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Activity, BootEnd, Input, Note, Output, Settings, Timer};
 use crate::settings::Ready;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! Workers that boot: which of their own connections are refused, and which ports that the system chooses are their own.
 
 use crate::ids::{BalancerId, WorkerId};
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Connecting, Exit, Input};
 
 const FIRST: Connecting = Connecting::Refused { first: true };

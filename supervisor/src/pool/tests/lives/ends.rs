@@ -1,7 +1,7 @@
 //! The ends that a cluster comes to by itself: its work is done, its budgets are spent, or it never began.
 
 use crate::ids::WorkerId;
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Command, Exit, Input, Note, Outcome, Output, Reason, Settings, Signal, State, Then};
 
 fn finishing(workers: u32) -> Settings {

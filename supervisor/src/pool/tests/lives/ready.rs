@@ -1,7 +1,7 @@
 //! When a worker is ready: by a lane or by its word, not in time, later than it had to be, and no longer.
 
 use crate::ids::LaneId;
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Input, LaneStatus, Note, Output, Settings, Signal, State};
 use crate::settings::Ready;
 

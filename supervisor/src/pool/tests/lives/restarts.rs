@@ -1,7 +1,7 @@
 //! Starting and replacing workers: boot slots, delays, budgets, and names of the past.
 
 use crate::ids::WorkerId;
-use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Fate, Sim, ms, settings, with};
 use crate::pool::{Exit, Input, Note, Outcome, Output, Reason, State, Then, Timer};
 
 fn spawned(sim: &mut Sim) -> Vec<u32> {

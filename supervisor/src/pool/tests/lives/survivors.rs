@@ -1,6 +1,6 @@
-//! Workers whose first process ends while others of theirs live.
+//! Workers whose first process ends while others of tsurvivors live.
 
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Exit, Input, Note, Output, Signal, Then};
 use crate::settings::Drain;
 

@@ -1,7 +1,7 @@
 //! What happens to a cluster, and the settings that it has, by chance, for random histories.
 
-use crate::pool::sim::history::Act;
-use crate::pool::sim::{ms, settings, with};
+use crate::pool::tests::sim::history::Act;
+use crate::pool::tests::sim::{ms, settings, with};
 use crate::pool::{Command, Finding, Policy, Settings, WhenNoWorker};
 use crate::settings::{Drain, MemoryLimit, Ready, Rollback};
 use proptest::prelude::*;

@@ -2,7 +2,7 @@
 //! Invariants are checked after every input, and the simulator accounts for every connection.
 
 use super::acts::{any_settings, dishonest, honest};
-use crate::pool::sim::history::{Dispatch, History};
+use crate::pool::tests::sim::history::{Dispatch, History};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 

@@ -1,6 +1,6 @@
 //! Random commands to random workers: whatever came in between, in the end everybody is as they were last told to be.
 
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Command, Input, State};
 use proptest::prelude::*;
 

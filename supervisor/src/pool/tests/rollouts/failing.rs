@@ -1,7 +1,7 @@
 //! Reloads that fail: what ends one, and what its workers are made of afterwards.
 
 use super::rolling::{half_way, reload, rolling, succeed, successor};
-use crate::pool::sim::{Sim, ms, with};
+use crate::pool::tests::sim::{Sim, ms, with};
 use crate::pool::{Command, Exit, Failed, Input, Note, Output, Reloaded, Then};
 use crate::settings::Rollback;
 

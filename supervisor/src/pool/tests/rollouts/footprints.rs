@@ -1,7 +1,7 @@
 //! Memory that processes share is no reason to replace them, and neither is memory that the next process would hold too.
 
 use crate::ids::{BalancerId, WorkerId};
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Input, Measure, Note, Output, RecycleReason};
 use crate::settings::MemoryLimit;
 

@@ -2,7 +2,7 @@
 
 use super::rolling::{reload, rolling, successor};
 use crate::ids::BalancerId;
-use crate::pool::sim::{Sim, ms, with};
+use crate::pool::tests::sim::{Sim, ms, with};
 use crate::pool::{Input, Note, Reloaded, Settings};
 use crate::settings::Ready;
 

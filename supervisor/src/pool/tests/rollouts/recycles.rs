@@ -1,6 +1,6 @@
 //! Workers that have served for long enough: another is ready before they go, one at a time, and never during a reload.
 
-use crate::pool::sim::{Sim, ms, settings, with};
+use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Exit, Input, Measure, Note, RecycleReason, Settings};
 use crate::settings::{Drain, MemoryLimit};
 

@@ -1,7 +1,7 @@
 //! Reloads over one another, aborted ones, and what a slot is made of after one that came to nothing.
 
 use super::rolling::{busy, done, reload, rolling, succeed, successor};
-use crate::pool::sim::{Sim, ms, with};
+use crate::pool::tests::sim::{Sim, ms, with};
 use crate::pool::{Exit, Failed, Input, Outcome, Progress, Reloaded};
 use crate::settings::{MemoryLimit, Rollback};
 

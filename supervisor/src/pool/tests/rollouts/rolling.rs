@@ -1,7 +1,7 @@
 //! Rolling reloads: a successor first, then the old one drains; what happens when any step of it fails.
 
 use crate::ids::{BalancerId, LaneId, WorkerId};
-use crate::pool::sim::{Fate, Sim, ms, settings, with};
+use crate::pool::tests::sim::{Fate, Sim, ms, settings, with};
 use crate::pool::{Command, Input, Note, Outcome, Reloaded, Settings, State};
 use crate::settings::Drain;
 

@@ -1,7 +1,7 @@
 //! The cells of processes that drain and stop, and of the times that they have for it.
 
 use super::table::{Cell, LIVED, Row, debugged, killed};
-use crate::pool::sim::ms;
+use crate::pool::tests::sim::ms;
 use crate::pool::workers::event::{Effect, Event};
 use crate::pool::workers::transition::transition;
 use crate::pool::{Next, Reason, Signal, State, Stop};

@@ -1,6 +1,6 @@
 //! Every cell of the worker's table: for each state the cells that change or tell something, and that all others do not.
 
-use crate::pool::sim::{ms, settings};
+use crate::pool::tests::sim::{ms, settings};
 use crate::pool::workers::event::{Effect, Event};
 use crate::pool::workers::transition::transition;
 use crate::pool::{Next, Reason, Settings, Signal, State, Stop};

@@ -2,8 +2,8 @@
 
 use super::super::plan::Step;
 use super::super::proof::{SETTLED, Standing};
-use super::super::sight::{self, Processes, Seen, Sight};
 use super::super::sigstop::SigStop;
+use super::super::snapshot::{self, Processes, Seen, Snapshot};
 use super::{Attempt, now};
 use crate::io::kernel::sockopt;
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ impl Attempt<'_> {
     /// Freezes all, and lets go what the step says: until it is read, or for a while.
     pub(super) fn freeze(
         &mut self,
-        sight: &Sight,
+        snapshot: &Snapshot,
         standings: &[Standing],
         receiving: &HashSet<u64>,
         processes: &Processes,
@@ -28,10 +28,10 @@ impl Attempt<'_> {
     ) -> io::Result<()> {
         // Of those that owe an answer the client may send more of its request.
         let owing: HashSet<u64> =
-            sight.seen.iter().filter(|seen| seen.owes_answer()).map(|seen| seen.cookie).collect();
+            snapshot.seen.iter().filter(|seen| seen.owes_answer()).map(|seen| seen.cookie).collect();
         self.shut.open(processes, |cookie| step == Step::Keep && !owing.contains(&cookie));
         let (mut thawed, mut inodes) = (Vec::new(), Vec::new());
-        for (seen, standing) in sight.seen.iter().zip(standings) {
+        for (seen, standing) in snapshot.seen.iter().zip(standings) {
             if receiving.contains(&seen.inode) {
                 // A thread that waits in a call takes what comes, and on a frozen socket waits for more.
                 if self.frozen.thaw_one(seen.cookie, processes)?.is_some() {
@@ -77,7 +77,7 @@ impl Attempt<'_> {
                     continue;
                 }
                 self.frozen.freeze_copy(seen, copy.as_fd())?;
-                if let Some(seen) = sight::by_info(seen, copy.as_fd())? {
+                if let Some(seen) = snapshot::by_info(seen, copy.as_fd())? {
                     self.proofs.learn_one(&seen, false, self.old, now());
                 }
                 thawed.swap_remove(at);

@@ -6,7 +6,7 @@ use super::super::datagrams::binding::Wanted;
 use super::super::os::Os;
 use super::super::requests::errno;
 use crate::ids::WorkerId;
-use crate::io::flows::socket;
+use crate::io::datagrams::socket;
 use crate::io::kernel::foreign::Foreign;
 use crate::io::kernel::sockopt::{cookie, int_option, own_address};
 use crate::io::lanes::lane::Holder;

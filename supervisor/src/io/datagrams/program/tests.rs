@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::ids::LaneId;
-use crate::io::flows::group::Group;
-use crate::io::flows::level::{Best, Level};
-use crate::io::flows::socket;
+use crate::io::datagrams::group::Group;
+use crate::io::datagrams::level::{Best, Level};
+use crate::io::datagrams::socket;
 use clustermon_protocol::address::Address;
 use std::collections::BTreeMap;
 use std::io::Write;

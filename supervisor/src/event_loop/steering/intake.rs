@@ -11,13 +11,13 @@ use std::os::fd::AsFd;
 
 impl Steering {
     /// Lets nobody new in at any socket of the address.
-    pub(in crate::event_loop) fn close_door(&mut self, balancer: BalancerId) {
+    pub(in crate::event_loop) fn stop_intake(&mut self, balancer: BalancerId) {
         let Self { groups, members, orphans } = self;
         let own = |member: &&Member| member.balancer == balancer && member.waiting().is_some();
         for member in members.values().chain(orphans.values()).filter(own) {
-            let closed = member.close_door().or_else(|error| {
+            let closed = member.stop_intake().or_else(|error| {
                 // Sockets of MPTCP take no filter.
-                groups.get_mut(&balancer).ok_or(error).and_then(|group| group.close_door(member.as_fd()))
+                groups.get_mut(&balancer).ok_or(error).and_then(|group| group.stop_intake(member.as_fd()))
             });
             if let Err(error) = closed {
                 log::debug!("whoever comes now may be let in: {error}");

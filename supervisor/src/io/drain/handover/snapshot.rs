@@ -100,7 +100,7 @@ fn hidden(pid: u32, error: &io::Error) -> io::Error {
 
 /// The connections of a worker.
 #[derive(Debug, Default)]
-pub(super) struct Sight {
+pub(super) struct Snapshot {
     /// Those at the cluster's TCP ports.
     pub(super) seen: Vec<Seen>,
     /// Others, which cannot be taken, on which something may be in flight.
@@ -109,20 +109,20 @@ pub(super) struct Sight {
     pub(super) is_too_old: bool,
 }
 
-impl Sight {
+impl Snapshot {
     pub(super) fn look(
         processes: &Processes,
         watched: &Watched,
         history: &mut History,
         now: Instant,
     ) -> io::Result<Self> {
-        let mut sight = Self::default();
+        let mut snapshot = Self::default();
         let is_ours = |inode: u64| processes.places.contains_key(&inode);
         let mut ports: Vec<u16> = watched.ports.clone();
         let mut listener = |socket: tcp::Socket| {
             if is_ours(socket.inode) && !watched.ports.contains(&socket.port) {
                 ports.push(socket.port);
-                sight.busy_others += u32::from(socket.unread > 0);
+                snapshot.busy_others += u32::from(socket.unread > 0);
             }
         };
         tcp::each(&[tcp::LISTEN], None, &mut listener)?;
@@ -135,27 +135,27 @@ impl Sight {
             if !is_ours(socket.inode) {
             } else if socket.state == tcp::ESTABLISHED && watched.ports.contains(&socket.port) {
                 match seen(&socket) {
-                    Some(seen) => sight.seen.push(seen),
-                    None => sight.is_too_old = true,
+                    Some(seen) => snapshot.seen.push(seen),
+                    None => snapshot.is_too_old = true,
                 }
             } else {
-                sight.busy_others += is_busy(judge::tcp(&socket, grace, history, now));
+                snapshot.busy_others += is_busy(judge::tcp(&socket, grace, history, now));
             }
         })?;
         tcp::each_mptcp(&tcp::OPEN, Some(&ports), |socket| {
             if is_ours(socket.inode) {
-                sight.busy_others += is_busy(judge::tcp(&socket, grace, history, now));
+                snapshot.busy_others += is_busy(judge::tcp(&socket, grace, history, now));
             }
         })?;
         if !watched.names.is_empty() {
             unix::each(|socket| {
                 if is_ours(socket.inode) && watched.names.contains(&socket.name) {
-                    sight.busy_others += is_busy(judge::unix(&socket, grace, history, now));
+                    snapshot.busy_others += is_busy(judge::unix(&socket, grace, history, now));
                 }
             })?;
         }
         history.end_look(now);
-        Ok(sight)
+        Ok(snapshot)
     }
 }
 

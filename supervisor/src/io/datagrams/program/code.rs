@@ -2,7 +2,7 @@
 //! has the flow, and one of another flow to a live member, by a hash, which has it from then on. It reads the addresses and ports of the
 //! datagram and nothing behind them.
 
-use crate::io::flows::table::{DATAGRAMS, FLOWS, GRACE, IS_LIVE, MEMBER_SHIFT, STATE};
+use crate::io::datagrams::table::{DATAGRAMS, FLOWS, GRACE, IS_LIVE, MEMBER_SHIFT, STATE};
 use crate::io::kernel::bpf::Instruction;
 use crate::io::kernel::bpf::assembly::{
     self, ADD, ADD_K, ATOMIC_DW, Assembly, CALL, EXIT, JA, JEQ_K, JGT, JGT_K, JNE, JNE_K, KTIME_GET_NS, LDDW,
@@ -239,7 +239,7 @@ pub(super) fn program(maps: Maps) -> Vec<Instruction> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::flows::table::MEMBERS;
+    use crate::io::datagrams::table::MEMBERS;
 
     const MAPS: Maps = Maps { table: 3, sockets: 4, flows: 5 };
 

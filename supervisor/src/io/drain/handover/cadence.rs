@@ -8,7 +8,7 @@ const TURNS: u32 = 3;
 const FLOOR: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
-pub(super) struct Rhythm {
+pub(super) struct Cadence {
     /// How often it was asked again after an answer.
     turns: u32,
     /// The longest silence that ended with a request.
@@ -19,7 +19,7 @@ pub(super) struct Rhythm {
     moved: Instant,
 }
 
-impl Rhythm {
+impl Cadence {
     pub(super) fn new(now: Instant) -> Self {
         Self { turns: 0, longest: Duration::ZERO, was_answered: false, moved: now }
     }
@@ -51,39 +51,39 @@ mod tests {
     fn asked_again_and_again_it_is_expected_until_it_is_late() {
         let start = begin();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut rhythm = Rhythm::new(start);
+        let mut cadence = Cadence::new(start);
         let mut is_expected = Vec::new();
         for turn in 0..5 {
-            rhythm.follow(true, false, at(100 * turn));
-            rhythm.follow(false, true, at(100 * turn + 20));
-            is_expected.push(rhythm.is_expected(at(100 * turn + 20)));
+            cadence.follow(true, false, at(100 * turn));
+            cadence.follow(false, true, at(100 * turn + 20));
+            is_expected.push(cadence.is_expected(at(100 * turn + 20)));
         }
         assert_eq!(is_expected, [false, false, false, true, true]);
         // 80 ms were its longest pause.
-        assert!(rhythm.is_expected(at(420 + 210)) && !rhythm.is_expected(at(420 + 211)));
-        rhythm.follow(true, true, at(900));
-        assert!(rhythm.is_expected(at(900)));
+        assert!(cadence.is_expected(at(420 + 210)) && !cadence.is_expected(at(420 + 211)));
+        cadence.follow(true, true, at(900));
+        assert!(cadence.is_expected(at(900)));
     }
 
     #[test]
     fn an_answer_in_pieces_is_no_rhythm() {
         let start = begin();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut rhythm = Rhythm::new(start);
-        rhythm.follow(true, true, at(5));
+        let mut cadence = Cadence::new(start);
+        cadence.follow(true, true, at(5));
         for piece in 1..20 {
-            rhythm.follow(false, true, at(5 + 100 * piece));
-            assert!(!rhythm.is_expected(at(5 + 100 * piece)));
+            cadence.follow(false, true, at(5 + 100 * piece));
+            assert!(!cadence.is_expected(at(5 + 100 * piece)));
         }
     }
 
     #[test]
     fn turns_quicker_than_looks_are_counted_by_looks() {
         let start = begin();
-        let mut rhythm = Rhythm::new(start);
+        let mut cadence = Cadence::new(start);
         for look in 1..=4 {
-            rhythm.follow(true, true, start + Duration::from_millis(5) * look);
+            cadence.follow(true, true, start + Duration::from_millis(5) * look);
         }
-        assert!(rhythm.is_expected(start + Duration::from_millis(20)));
+        assert!(cadence.is_expected(start + Duration::from_millis(20)));
     }
 }

@@ -7,13 +7,13 @@ use crate::pool::Input;
 
 impl SimLane {
     /// What it holds that may be taken, or is void: the record of an open credit is none of it.
-    pub(super) fn waiting(&self) -> u32 {
+    pub(in crate::pool) fn waiting(&self) -> u32 {
         self.queue.iter().filter(|record| **record != Record::Open).count() as u32
     }
 }
 
 impl Sim {
-    pub(super) fn grant(&mut self, id: LaneId) {
+    pub(in crate::pool) fn grant(&mut self, id: LaneId) {
         assert!(!self.retired.contains(&id), "a credit was given to {id:?}, which is closed");
         if let Some(lane) = self.lanes.get_mut(&id) {
             assert!(lane.credit, "{id:?} takes no credit");
@@ -22,7 +22,7 @@ impl Sim {
         }
     }
 
-    pub(super) fn open_credit(&mut self, id: LaneId) {
+    pub(in crate::pool) fn open_credit(&mut self, id: LaneId) {
         if let Some(lane) = self.lanes.get_mut(&id) {
             assert!(lane.credit && !lane.open, "{id:?} is open already, or takes no credit");
             lane.open = true;
@@ -31,7 +31,7 @@ impl Sim {
     }
 
     /// Accepts one for a lane that takes no credit.
-    pub(super) fn take_for(&mut self, id: LaneId) {
+    pub(in crate::pool) fn take_for(&mut self, id: LaneId) {
         let Some(balancer) = self.lanes.get(&id).map(|lane| lane.balancer) else { return };
         let source = self.kernel.get_mut(&balancer).and_then(|listener| listener.queue.pop_front());
         match source {
@@ -48,7 +48,7 @@ impl Sim {
     }
 
     /// Looks at the queues that are to be looked at. True if there were any.
-    pub(super) fn look_at_queues(&mut self) -> bool {
+    pub(in crate::pool) fn look_at_queues(&mut self) -> bool {
         let mut any = false;
         while let Some(balancer) = self.to_look_at.pop_first() {
             if !self.pool.wants_queue(balancer) || !self.kernel.contains_key(&balancer) {
@@ -88,7 +88,7 @@ impl Sim {
     }
 
     /// The lane's process has found that it has no descriptor left: what it was about to accept by goes back.
-    pub(super) fn exhaust(&mut self, id: LaneId) {
+    pub(in crate::pool) fn exhaust(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.credit) else { return };
         if let Some(place) = lane.queue.iter().position(|record| *record == Record::Single) {
             lane.queue.remove(place);
@@ -99,7 +99,7 @@ impl Sim {
     }
 
     /// The lane's open credit is found not to have moved.
-    pub(super) fn stall(&mut self, id: LaneId) {
+    pub(in crate::pool) fn stall(&mut self, id: LaneId) {
         let waits = |lane: &SimLane| self.kernel.get(&lane.balancer).is_some_and(|it| !it.queue.is_empty());
         let stalls = |lane: &&SimLane| lane.open && waits(lane);
         if self.lanes.get(&id).filter(stalls).is_some() {
@@ -125,7 +125,7 @@ impl Sim {
     }
 
     /// The worker sends word of what it has used or shut.
-    pub(super) fn ring(&mut self, id: LaneId) {
+    pub(in crate::pool) fn ring(&mut self, id: LaneId) {
         if let Some(lane) = self.lanes.get(&id) {
             self.to_look_at.insert(lane.balancer);
         }
@@ -133,7 +133,7 @@ impl Sim {
     }
 
     /// An accept while a credit is open; `None` if none is.
-    pub(super) fn accept_by_open(&mut self, id: LaneId) -> Option<Option<Record>> {
+    pub(in crate::pool) fn accept_by_open(&mut self, id: LaneId) -> Option<Option<Record>> {
         let lane = self.lanes.get(&id).filter(|lane| lane.open)?;
         let balancer = lane.balancer;
         if let Some(record) = self.accept_for(id, balancer) {
@@ -153,7 +153,7 @@ impl Sim {
         Some(None)
     }
 
-    pub(super) fn accept_by_single(&mut self, id: LaneId) -> Option<Record> {
+    pub(in crate::pool) fn accept_by_single(&mut self, id: LaneId) -> Option<Record> {
         let balancer = self.lanes.get(&id)?.balancer;
         self.accept_for(id, balancer)
     }

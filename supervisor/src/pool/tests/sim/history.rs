@@ -75,8 +75,8 @@ pub(in crate::pool) enum Dispatch {
 
 /// A simulator and what it has been told, to tell again.
 pub(in crate::pool) struct History {
-    pub(super) sim: Sim,
-    pub(super) told: Vec<Input>,
+    pub(in crate::pool) sim: Sim,
+    pub(in crate::pool) told: Vec<Input>,
 }
 
 impl History {
@@ -95,7 +95,7 @@ impl History {
         history
     }
 
-    pub(super) fn tell(&mut self, input: Input) {
+    pub(in crate::pool) fn tell(&mut self, input: Input) {
         // A connection is never reported twice, nor a lane that has been closed opened; all else may be told again.
         match &input {
             Input::LaneOpened { lane, .. } if self.sim.retired.contains(lane) => return,
@@ -337,7 +337,7 @@ impl History {
         }
     }
 
-    pub(super) fn deliver_all(&mut self) {
+    pub(in crate::pool) fn deliver_all(&mut self) {
         while let Some(input) = self.sim.pending.pop_front() {
             self.tell(input);
         }

@@ -23,9 +23,9 @@ struct Look {
 
 /// Processes of one worker whose lanes are to be looked at.
 #[derive(Debug, Default)]
-pub(in crate::event_loop) struct Bereaved(Vec<Look>);
+pub(in crate::event_loop) struct OrphanedLanes(Vec<Look>);
 
-impl Bereaved {
+impl OrphanedLanes {
     pub(in crate::event_loop) fn next_deadline(&self) -> Option<Instant> {
         self.0.iter().map(|look| look.due).min()
     }
@@ -36,16 +36,18 @@ impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn has_ended(&mut self, worker: WorkerId, pid: u32) {
         let held = self.lanes.values().any(|lane| lane.worker == worker && lane.holder.pid == pid);
         if let Some(life) = self.lives.get_mut(worker).filter(|_| held) {
-            life.bereaved.0.push(Look { due: self.now + PAUSES[0], pid, looks: 0 });
+            life.orphaned_lanes.0.push(Look { due: self.now + PAUSES[0], pid, looks: 0 });
         }
     }
 
     /// Looks at the lanes whose time has come.
-    pub(in crate::event_loop) fn look_at_bereaved(&mut self) {
+    pub(in crate::event_loop) fn look_at_orphaned_lanes(&mut self) {
         let now = self.now;
         let mut due = Vec::new();
         for (worker, life) in self.lives.iter_mut() {
-            due.extend(life.bereaved.0.extract_if(.., |look| look.due <= now).map(|look| (worker, look)));
+            due.extend(
+                life.orphaned_lanes.0.extract_if(.., |look| look.due <= now).map(|look| (worker, look)),
+            );
         }
         for (worker, Look { pid, looks, .. }) in due {
             let left = self.lanes.iter().filter(|(_, lane)| lane.worker == worker && lane.holder.pid == pid);
@@ -58,7 +60,7 @@ impl<O: Os> Shell<O> {
             let pids = self.possible_holders(worker);
             self.lane_owner_probe.ask(Question { lanes, pids, idle: false });
             if let (Some(pause), Some(life)) = (PAUSES.get(looks + 1), self.lives.get_mut(worker)) {
-                life.bereaved.0.push(Look { due: now + *pause, pid, looks: looks + 1 });
+                life.orphaned_lanes.0.push(Look { due: now + *pause, pid, looks: looks + 1 });
             }
         }
     }

@@ -28,7 +28,7 @@ impl Sim {
     }
 
     /// Takes connections out of kernel queues, like the shell: while it may, and again after `Resume`.
-    pub(super) fn accept(&mut self) {
+    pub(in crate::pool) fn accept(&mut self) {
         let ids: Vec<_> = self.kernel.keys().copied().collect();
         for balancer in ids {
             let may = self.pool.may_accept(balancer);
@@ -75,7 +75,7 @@ impl Sim {
             Output::Drain { worker } => {
                 self.draining.insert(worker);
             }
-            Output::CloseDoor { balancer } => {
+            Output::StopIntake { balancer } => {
                 if let Some(listener) = self.kernel.get_mut(&balancer) {
                     listener.closing = true;
                     listener.accepting = true;
@@ -229,7 +229,7 @@ impl Sim {
         }
     }
 
-    pub(super) fn source(&self, conn: ConnId) -> u64 {
+    pub(in crate::pool) fn source(&self, conn: ConnId) -> u64 {
         self.sources.get(&conn).copied().unwrap_or(0)
     }
 
@@ -237,7 +237,7 @@ impl Sim {
         self.pool.settings().balancing.window()
     }
 
-    pub(super) fn count(&mut self, id: LaneId) {
+    pub(in crate::pool) fn count(&mut self, id: LaneId) {
         let Some(lane) = self.lanes.get_mut(&id) else { return self.answer(Input::LaneClosed { lane: id }) };
         lane.read = false;
         let waiting = lane.waiting() + u32::from(lane.away);
