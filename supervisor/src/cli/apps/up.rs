@@ -7,6 +7,7 @@ use super::turns::{self, Turn};
 use super::{Depth, foreground};
 use crate::cli::output::complaint::complain;
 use crate::cli::output::failed::{Failed, USAGE};
+use crate::cli::output::out;
 use crate::cli::starting::detach;
 use crate::config::Control;
 use std::path::Path;
@@ -47,7 +48,11 @@ impl Args {
         );
         let done = turns.iter().filter(|turn| **turn == Turn::Done).count();
         if done == apps.len() {
-            return Ok(ExitCode::SUCCESS);
+            let told = format!(
+                "clustermon: they do not come back by themselves after a reboot; with `clustermon unit --install{}` systemd starts them\n",
+                self.chosen.file_again()
+            );
+            return out::print(&told).map(|()| ExitCode::SUCCESS);
         }
         Err(Failed::new(1, format!("{done} of {} apps run", apps.len())))
     }
