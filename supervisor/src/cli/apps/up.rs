@@ -13,6 +13,9 @@ use crate::config::Control;
 use std::path::Path;
 use std::process::ExitCode;
 
+/// It is there where systemd is the service manager (sd_booted).
+const SYSTEMD_RUNS: &str = "/run/systemd/system";
+
 /// Start the apps of a file, each once those are ready that it starts after
 #[derive(Debug, clap::Args)]
 #[command(override_usage = "clustermon up [OPTIONS] [FILE] [APP]...", after_help = crate::cli::EXIT_CODES)]
@@ -48,6 +51,10 @@ impl Args {
         );
         let done = turns.iter().filter(|turn| **turn == Turn::Done).count();
         if done == apps.len() {
+            // What to do elsewhere is another matter.
+            if !Path::new(SYSTEMD_RUNS).is_dir() {
+                return Ok(ExitCode::SUCCESS);
+            }
             let told = format!(
                 "clustermon: they do not come back by themselves after a reboot; with `clustermon unit --install{}` systemd starts them\n",
                 self.chosen.file_again()
