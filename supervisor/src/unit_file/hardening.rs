@@ -41,35 +41,27 @@ impl Hardening {
 
     /// The lines of the unit.
     pub(super) fn lines(self) -> String {
-        let mut text = String::new();
-        let mut set = |is_set: bool, line: &str, why: &str, otherwise: &str| {
-            let line = if is_set { line } else { "" };
-            let comment = if is_set { why } else { otherwise };
-            text.push_str(comment);
-            text.push('\n');
-            if !line.is_empty() {
-                text.push_str(line);
-                text.push('\n');
-            }
-        };
-        set(
-            self.private_tmp,
-            "PrivateTmp=yes",
-            "# A /tmp of its own. Take it away if programs meet others there, as by a unix socket below /tmp.",
-            "# PrivateTmp= is not set, because something below /tmp is named.",
-        );
-        set(
-            self.protect_system,
-            "ProtectSystem=full",
-            "# Nothing here may change /usr, /etc and /boot.",
-            "# ProtectSystem= is not set, because something runs in a folder of the system.",
-        );
-        set(
-            self.protect_home,
-            "ProtectHome=read-only",
-            "# Nothing here may change what is in /home, /root and /run/user.",
-            "# ProtectHome= is not set, because the home of the user or a folder of the programs is there.",
-        );
+        let mut text = [
+            line(
+                self.private_tmp,
+                "PrivateTmp=yes",
+                "# A /tmp of its own. Take it away if programs meet others there, as by a unix socket below /tmp.",
+                "# PrivateTmp= is not set, because something below /tmp is named.",
+            ),
+            line(
+                self.protect_system,
+                "ProtectSystem=full",
+                "# Nothing here may change /usr, /etc and /boot.",
+                "# ProtectSystem= is not set, because something runs in a folder of the system.",
+            ),
+            line(
+                self.protect_home,
+                "ProtectHome=read-only",
+                "# Nothing here may change what is in /home, /root and /run/user.",
+                "# ProtectHome= is not set, because the home of the user or a folder of the programs is there.",
+            ),
+        ]
+        .concat();
         text.push_str(
             "# Not set on purpose, and not to be added unless you know what runs here: MemoryDenyWriteExecute= ends\n\
              # compilers at run time, such as those of Node and Java; SystemCallFilter=, RestrictAddressFamilies= and\n\
@@ -77,6 +69,11 @@ impl Hardening {
         );
         text
     }
+}
+
+/// The line below its reason, or why it is not there.
+fn line(is_set: bool, line: &str, why: &str, otherwise: &str) -> String {
+    if is_set { format!("{why}\n{line}\n") } else { format!("{otherwise}\n") }
 }
 
 fn is_below(path: &str, places: &[&str]) -> bool {

@@ -23,6 +23,7 @@ use std::time::Duration;
 #[command(
     override_usage = "clustermon unit [OPTIONS] [FILE]\n       clustermon unit [OPTIONS] run [OPTIONS OF RUN] [--] COMMAND [ARGS]...",
     subcommand_value_name = "run",
+    disable_help_subcommand = true,
     after_help = crate::cli::EXIT_CODES
 )]
 pub(in crate::cli) struct Args {
@@ -47,6 +48,7 @@ pub(in crate::cli) struct Args {
 enum Instead {
     /// One cluster, by the words that follow `clustermon run`; it runs in the current folder
     Run {
+        /// Options of `run`, the server program and its arguments
         #[arg(value_name = "WORDS", trailing_var_arg = true, allow_hyphen_values = true)]
         words: Vec<OsString>,
     },
