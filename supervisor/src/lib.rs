@@ -73,6 +73,7 @@ mod link;
 mod pool;
 mod settings;
 mod spelling;
+mod unit_file;
 
 /// The shell under a simulated operating system, for who drives it from outside: see `event_loop/simulation/`.
 #[cfg(feature = "simulation")]

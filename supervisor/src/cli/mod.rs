@@ -8,6 +8,7 @@ mod options_page;
 mod orders;
 mod output;
 mod starting;
+mod units;
 mod views;
 
 use crate::api::Action;
@@ -49,6 +50,7 @@ enum Command {
     Check(apps::check::Args),
     Init(apps::init::Args),
     Schema(apps::schema::Args),
+    Unit(units::Args),
     Doctor(doctor::Args),
     /// Show a cluster, or one worker of it
     Status(status::Args),
@@ -98,6 +100,7 @@ impl Command {
             Self::Check(args) => args.run(),
             Self::Init(args) => args.run(),
             Self::Schema(args) => args.run(),
+            Self::Unit(args) => args.run(),
             Self::Doctor(args) => return args.run(),
             Self::Status(args) => args.run(),
             Self::Inspect(args) => args.run(),

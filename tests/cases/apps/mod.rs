@@ -2,5 +2,7 @@
 
 /// What the file says, and what is wrong with it.
 mod file;
+/// `unit`.
+mod unit;
 /// `up` and `down`.
 mod up;

@@ -3,7 +3,9 @@
 use super::{Apps, Depth};
 use crate::app_file::App;
 use crate::cli::output::failed::{Failed, USAGE};
+use crate::cli::output::shell::quoted;
 use crate::spelling::nearest;
+use std::ffi::OsStr;
 use std::path::Path;
 
 /// The words of the command line.
@@ -18,6 +20,13 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
+    /// The words by which another command is about the same file and profile, each behind a space.
+    pub(super) fn file_again(&self) -> String {
+        let file = split(&self.words).0.map(|file| format!(" {}", quoted(OsStr::new(file))));
+        let profile = self.env.as_deref().map(|profile| format!(" --env {}", quoted(OsStr::new(profile))));
+        file.into_iter().chain(profile).collect()
+    }
+
     /// The file, and which of its apps were named; none if it is about all of them.
     pub(super) fn read(&self, depth: Depth) -> Result<(Apps, Vec<String>), Failed> {
         let (file, names) = split(&self.words);

@@ -68,6 +68,7 @@ pub(super) fn run(apps: &[Planned]) -> Result<ExitCode, Failed> {
     };
     let mut manager = ServiceManager::from_environment(clock());
     let mut is_told = false;
+    let mut last = None;
     std::thread::scope(|scope| {
         for number in 0..apps.len() {
             let shared = &shared;
@@ -93,10 +94,16 @@ pub(super) fn run(apps: &[Planned]) -> Result<ExitCode, Failed> {
                 shared.hear(event);
             }
             shared.stop_who_is_free();
-            if !is_told && shared.are_ready() {
+            let settled = shared.settled();
+            if !is_told && settled.is_some() {
                 is_told = true;
                 manager.ready(clock());
-                complain(count(apps.len()));
+            }
+            if let Some(ready) = settled.filter(|ready| last != Some(*ready)) {
+                last = Some(ready);
+                let told = count(ready, apps.len());
+                manager.status(&told, clock());
+                complain(told);
             }
         }
         Ok(())
@@ -106,8 +113,12 @@ pub(super) fn run(apps: &[Planned]) -> Result<ExitCode, Failed> {
     Ok(ExitCode::from(u8::from(!all)))
 }
 
-fn count(number: usize) -> String {
-    if number == 1 { "the app runs".to_owned() } else { format!("all {number} apps run") }
+fn count(ready: usize, all: usize) -> String {
+    match (ready, all) {
+        (1, 1) => "the app runs".to_owned(),
+        _ if ready == all => format!("all {all} apps run"),
+        _ => format!("{ready} of {all} apps run"),
+    }
 }
 
 impl Shared<'_> {
@@ -209,9 +220,15 @@ impl Shared<'_> {
         self.progress.lock().states.iter().all(is_over)
     }
 
-    fn are_ready(&self) -> bool {
-        let is_ready = |state: &State| matches!(state, State::Runs { ready: true, .. } | State::Elsewhere);
-        self.progress.lock().states.iter().all(is_ready)
+    /// How many are ready, once no other is on its way there: what has failed does not hold up what is told of the others. `None` before,
+    /// where none is ready, and when all are to stop.
+    fn settled(&self) -> Option<usize> {
+        let progress = self.progress.lock();
+        let is_ready = |state: &&State| matches!(state, State::Runs { ready: true, .. } | State::Elsewhere);
+        let is_on_its_way = |state: &State| matches!(state, State::Waits | State::Runs { ready: false, .. });
+        let ready = progress.states.iter().filter(is_ready).count();
+        let is_settled = ready > 0 && !progress.stopping && !progress.states.iter().any(is_on_its_way);
+        is_settled.then_some(ready)
     }
 
     /// What a signal to this process means for the apps.

@@ -6,7 +6,7 @@ mod chosen;
 pub(super) mod down;
 mod foreground;
 pub(super) mod init;
-mod running;
+pub(super) mod running;
 pub(super) mod schema;
 mod source;
 mod turns;
@@ -26,26 +26,28 @@ const NAME: &str = "clustermon.toml";
 
 /// A file without fault.
 #[derive(Debug)]
-struct Apps {
-    source: Source,
+pub(super) struct Apps {
+    pub(super) source: Source,
     options: Options,
     /// In the order in which they start.
-    apps: Vec<(App, Config)>,
+    pub(super) apps: Vec<(App, Config)>,
 }
 
 /// How much of what the file names is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Depth {
+pub(super) enum Depth {
     /// Programs, folders and files of variables too: whatever `run` would refuse to start is a fault.
     All,
     /// The file alone, for who stops apps: their programs may be gone.
     File,
+    /// The same of a file that may belong to anybody, for who runs nothing of what it says.
+    OfAnyOwner,
 }
 
 impl Apps {
     /// Reads the file, or the one that is there, with that profile. All that is wrong is told at once.
-    fn read(file: Option<&Path>, profile: Option<&str>, depth: Depth) -> Result<Self, Failed> {
-        let source = Source::read(file)?;
+    pub(super) fn read(file: Option<&Path>, profile: Option<&str>, depth: Depth) -> Result<Self, Failed> {
+        let source = Source::read(file, depth == Depth::OfAnyOwner)?;
         let options = Options::of(run::command());
         let wanted = Wanted { options: &options, folder: source.folder(), profile };
         let (file, mut faults) = app_file::read(&source.text, wanted);

@@ -10,10 +10,10 @@ use crate::cli::output::out;
 use crate::config::{Config, Control};
 
 /// An app without fault.
-pub(super) type Planned = (App, Config);
+pub(in crate::cli) type Planned = (App, Config);
 
 /// Those of the apps that this one starts after.
-pub(super) fn before(apps: &[Planned], number: usize) -> Vec<usize> {
+pub(in crate::cli) fn before(apps: &[Planned], number: usize) -> Vec<usize> {
     let names = &apps[number].0.after;
     let place = |name: &String| apps.iter().position(|(other, _)| other.name == *name);
     names.iter().filter_map(|(name, _)| place(name)).collect()
@@ -42,7 +42,7 @@ pub(super) fn connect(config: &Config) -> Option<Client> {
 }
 
 /// The process of the app, if it runs and is not about to stop.
-fn pid(config: &Config) -> Option<u32> {
+pub(in crate::cli) fn pid(config: &Config) -> Option<u32> {
     let inspection = connect(config)?.inspect().ok()?;
     (inspection.state != ClusterState::Stopping).then_some(inspection.pid)
 }

@@ -13,14 +13,16 @@ const MOST: u64 = 1 << 20;
 
 /// A file, and its text.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(in crate::cli) struct Source {
     path: PathBuf,
+    owner: Uid,
     pub(super) text: String,
 }
 
 impl Source {
-    /// Reads the file, or the one that is there if none is named.
-    pub(super) fn read(path: Option<&Path>) -> Result<Self, Failed> {
+    /// Reads the file, or the one that is there if none is named. Nobody but its owner may have written it, who is this user or root
+    /// unless it may be `of_any_owner`.
+    pub(super) fn read(path: Option<&Path>, of_any_owner: bool) -> Result<Self, Failed> {
         let path = match path {
             Some(folder) if folder.is_dir() => folder.join(NAME),
             Some(path) => path.to_owned(),
@@ -34,18 +36,27 @@ impl Source {
             _ => refused(error.to_string()),
         })?;
         let metadata = file.metadata().map_err(|error| refused(error.to_string()))?;
-        if let Some(why) = distrust(&metadata, Uid::effective()) {
+        let owner = Uid::from_raw(metadata.uid());
+        if let Some(why) = distrust(&metadata, if of_any_owner { owner } else { Uid::effective() }) {
             return Err(refused(why));
         }
         let mut text = String::new();
         match file.take(MOST + 1).read_to_string(&mut text) {
             Ok(_) if text.len() as u64 > MOST => Err(refused("it is longer than 1 MiB".to_owned())),
-            Ok(_) => Ok(Self { path, text }),
+            Ok(_) => Ok(Self { path, owner, text }),
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 Err(refused("it is not UTF-8".to_owned()))
             }
             Err(error) => Err(refused(error.to_string())),
         }
+    }
+
+    pub(in crate::cli) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(in crate::cli) fn owner(&self) -> Uid {
+        self.owner
     }
 
     /// How it is called in what people read.
@@ -111,13 +122,13 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_one_line() {
         let scratch = Scratch::new();
-        let told = |path: &Path| Source::read(Some(path)).map(drop).unwrap_err();
+        let told = |path: &Path| Source::read(Some(path), false).map(drop).unwrap_err();
         let missing = told(&scratch.path().join("x.toml"));
         assert!(missing.code == 2 && missing.message.unwrap().contains("clustermon init"));
         let folder = scratch.dir("folder", 0o700);
         assert!(told(&folder).message.unwrap().contains("folder/clustermon.toml: there is no such file"));
         scratch.file("folder/clustermon.toml", "a = 1", 0o644);
-        assert_eq!(Source::read(Some(&folder)).unwrap().text, "a = 1");
+        assert_eq!(Source::read(Some(&folder), false).unwrap().text, "a = 1");
         scratch.file("bytes.toml", "", 0o644);
         std::fs::write(scratch.path().join("bytes.toml"), b"a = \"\xff\"").unwrap();
         assert!(told(&scratch.path().join("bytes.toml")).message.unwrap().contains("not UTF-8"));

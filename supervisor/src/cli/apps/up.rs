@@ -7,10 +7,14 @@ use super::turns::{self, Turn};
 use super::{Depth, foreground};
 use crate::cli::output::complaint::complain;
 use crate::cli::output::failed::{Failed, USAGE};
+use crate::cli::output::out;
 use crate::cli::starting::detach;
 use crate::config::Control;
 use std::path::Path;
 use std::process::ExitCode;
+
+/// It is there where systemd is the service manager (sd_booted).
+const SYSTEMD_RUNS: &str = "/run/systemd/system";
 
 /// Start the apps of a file, each once those are ready that it starts after
 #[derive(Debug, clap::Args)]
@@ -47,7 +51,15 @@ impl Args {
         );
         let done = turns.iter().filter(|turn| **turn == Turn::Done).count();
         if done == apps.len() {
-            return Ok(ExitCode::SUCCESS);
+            // What to do elsewhere is another matter.
+            if !Path::new(SYSTEMD_RUNS).is_dir() {
+                return Ok(ExitCode::SUCCESS);
+            }
+            let told = format!(
+                "clustermon: they do not come back by themselves after a reboot; with `clustermon unit --install{}` systemd starts them\n",
+                self.chosen.file_again()
+            );
+            return out::print(&told).map(|()| ExitCode::SUCCESS);
         }
         Err(Failed::new(1, format!("{done} of {} apps run", apps.len())))
     }

@@ -92,7 +92,9 @@ fn is_absent(error: &io::Error) -> bool {
 pub(in crate::cli) fn directories() -> Vec<PathBuf> {
     let is_service = std::env::var_os("RUNTIME_DIRECTORY").is_some_and(|list| !list.is_empty());
     let homes = runtime_dir::homes(Purpose::Control).into_iter().chain(runtime_dir::spares(Purpose::Control));
-    usable(homes.map(|home| home.path).collect(), is_service)
+    // By a unit of the system that runs as this user; root's is the one that root has anyway.
+    let of_units = PathBuf::from(format!("/run/clustermon-{}", Uid::effective()));
+    usable(homes.map(|home| home.path).chain([of_units]).collect(), is_service)
 }
 
 /// Of these, best first, the ones to look in; the first is all if it is a service's own.

@@ -87,6 +87,11 @@ impl Args {
         })
     }
 
+    /// It is to run in the background.
+    pub(in crate::cli) fn is_in_background(&self) -> bool {
+        self.detach || self.detached
+    }
+
     pub(in crate::cli) fn config(self) -> Result<Config, ConfigError> {
         self.builder().build()
     }
