@@ -87,6 +87,7 @@ use crate::io::readiness::service_manager::ServiceManager;
 use crate::io::sockets::close_events::CloseEvents;
 use crate::io::sockets::listener::{Key, Listener};
 use crate::io::sockets::pending::Pending;
+use crate::io::watch::file_watcher::FileWatcher;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Pool, Requests};
 use changes::reload::Reloads;
@@ -140,6 +141,8 @@ struct Shell<O> {
     thunk_socket: ThunkSocket,
     lane_owner_probe: LaneOwnerProbe,
     memory_gauge: MemoryGauge,
+    /// Where files are watched.
+    file_watcher: Option<FileWatcher>,
     remains: Remains,
     idle_lanes: IdleLanes,
     idle_detector: IdleDetector,

@@ -38,6 +38,8 @@ use crate::io::output::throttle::Throttle;
 use crate::io::process::memory_gauge::MemoryGauge;
 use crate::io::readiness::service_manager::ServiceManager;
 use crate::io::sockets::pending::Pending;
+use crate::io::watch::file_watcher::FileWatcher;
+use crate::io::watch::place;
 use crate::link::Inbox;
 use crate::pool::{Pool, Requests, Settings};
 use clustermon_protocol::env;
@@ -65,6 +67,7 @@ impl<O: Os> Shell<O> {
     pub(super) fn new(mut os: O, setup: Setup) -> Result<Self, Error> {
         let Setup { mut config, launch_spec, home, thunk, signals, hooks, inbox } = setup;
         let failed = |what: &'static str| move |error: io::Error| Error::os(what, error);
+        let watched = place::find(&config.settings.development.watch)?;
         let poll = Poll::new().map_err(failed("cannot create the poll"))?;
         let nonce = os.random().map_err(failed("cannot get random bytes"))?;
         let seed = os.random().map_err(failed("cannot get random bytes"))?;
@@ -121,6 +124,9 @@ impl<O: Os> Shell<O> {
         };
         let ids = config.logical_ids.clone();
         let settings = settings_of(&config, seed);
+        let watcher = || FileWatcher::start(watched.clone(), waker.clone());
+        let file_watcher = (!watched.is_empty()).then(watcher).transpose();
+        let file_watcher = file_watcher.map_err(failed("cannot start a thread"))?;
         let open = settings.balancing.counts().then(OpenConnections::default);
         let monitor = Monitor::new(
             now,
@@ -152,6 +158,7 @@ impl<O: Os> Shell<O> {
             thunk_socket,
             lane_owner_probe,
             memory_gauge: MemoryGauge::new(waker.clone()),
+            file_watcher,
             binds: Binds::new(waker.clone()),
             remains: Remains::default(),
             idle_lanes: IdleLanes::default(),
