@@ -57,9 +57,14 @@ impl Project {
     /// Two workers that serve, and what is below this path is watched by now.
     #[track_caller]
     fn start(&self, watched: &str) -> Cluster {
+        self.start_with(watched, Options::workers(2))
+    }
+
+    #[track_caller]
+    fn start_with(&self, watched: &str, options: Options) -> Cluster {
         let flags = format!("{SOON} --watch {}", self.at(watched).display());
         let command = ["python3".into(), self.at("src/app.py").into_os_string()];
-        let cluster = Cluster::start_command(&command, Options::workers(2).flags(&flags));
+        let cluster = Cluster::start_command(&command, options.flags(&flags));
         cluster.log().wait_for("watch: watching ");
         cluster
     }
@@ -175,6 +180,31 @@ fn a_burst_is_one_change() {
     assert!(lines.len() <= 2, "{lines:?}");
     cluster.log().wait_for_count(DONE, 1, PATIENCE);
     all_are(&cluster, 1, "two");
+    cluster.stop();
+}
+
+#[test]
+fn more_folders_than_can_be_watched_are_told_once_and_do_no_harm() {
+    let Some(project) = Project::new() else { return };
+    if !require("unshare") {
+        return;
+    }
+    for number in 0..20 {
+        project.write(&format!("src/many/{number}/a.py"), "");
+    }
+    let limit = "echo 5 >/proc/sys/user/max_inotify_watches && exec \"$@\"";
+    let limited = ["unshare", "--user", "--map-root-user", "--", "sh", "-c", limit, "sh"];
+    let cluster = project.start_with("src", Options::workers(2).below(&limited));
+    let load = Load::start(&cluster.target(), 4, "/");
+    // The uppermost folder was watched before there was too much.
+    project.save("src/version.py", &version("two"));
+    all_are(&cluster, 1, "two");
+    project.write("../one/more.py", "");
+    fs::rename(project.at("../one"), project.at("src/one")).expect("the folders are ours");
+    cluster.log().wait_for("src/one/more.py has changed");
+    let told = cluster.log().lines_with("fs.inotify.max_user_watches");
+    assert!(matches!(&told[..], [line] if line.contains("go unnoticed: ")), "{told:?}");
+    load.finish_unharmed();
     cluster.stop();
 }
 

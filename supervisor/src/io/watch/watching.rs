@@ -196,7 +196,7 @@ impl<E: Fn() -> bool> Watching<E> {
 
     /// Watches this folder and all below it that count; returns how many. With a time, the files in them have come now.
     fn walk(&mut self, place: usize, folder: &Path, now: Option<Instant>) -> usize {
-        let mut count = 0;
+        let (mut count, mut has_room) = (0, true);
         for entry in self.places[place].rules.walk(folder) {
             if (self.is_over)() {
                 break;
@@ -206,10 +206,11 @@ impl<E: Fn() -> bool> Watching<E> {
             let kind = entry.file_type();
             if entry.depth() == 0 || kind.is_some_and(|kind| kind.is_dir()) {
                 // Before its entries are read: what comes later is told.
-                if !self.folders.add(entry.path()) {
+                has_room = has_room && self.folders.add(entry.path());
+                count += usize::from(has_room);
+                if !has_room && now.is_none() {
                     break;
                 }
-                count += 1;
             } else if kind.is_some_and(is_special) {
                 self.special.insert(entry.into_path());
             } else if let Some(now) = now {
