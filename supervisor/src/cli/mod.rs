@@ -19,7 +19,7 @@ use output::failed::Failed;
 use output::hint;
 use starting::run;
 use std::process::ExitCode;
-use views::{events, list, logs, status};
+use views::{events, inspect, list, logs, status};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -53,7 +53,7 @@ enum Command {
     /// Show a cluster, or one worker of it
     Status(status::Args),
     /// Print all there is to know of a cluster or a worker, as JSON
-    Inspect(status::InspectArgs),
+    Inspect(inspect::Args),
     /// List the clusters of this user that run
     #[command(visible_aliases = ["ls", "ps"])]
     List(list::Args),

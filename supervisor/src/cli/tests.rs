@@ -115,3 +115,16 @@ fn help_shows_defaults() {
         assert!(help.contains(shown), "{shown} is not in:\n{help}");
     }
 }
+
+#[test]
+fn in_the_background_what_has_no_other_place_is_captured() {
+    use crate::config::Capture;
+    let captures = |words: &[&str]| {
+        let config = parse(words).unwrap().config().unwrap();
+        config.settings.output.capture == Capture::Streams
+    };
+    assert!(captures(&["-d", "x"]) && captures(&["-d", "--log", "f", "--capture", "x"]));
+    assert!(!captures(&["-d", "--log", "f", "x"]) && !captures(&["x"]));
+    // A pipe that nobody reads any more would end who writes to it.
+    assert!(!captures(&["-d", "--on-supervisor-death", "keep", "x"]));
+}

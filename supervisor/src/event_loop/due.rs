@@ -19,7 +19,7 @@ impl<O: Os> Shell<O> {
     /// All of them, in the order in which they are looked at.
     const PARTS: [Part<O>; 21] = [
         Part {
-            next: |shell| shell.thunk_socket.next_deadline(),
+            next: |shell| shell.requests.socket.next_deadline(),
             due: |shell| {
                 shell.on_requests(|thunk_socket, now, poll, asked| {
                     thunk_socket.expire(now, poll.registry(), asked)
@@ -44,16 +44,16 @@ impl<O: Os> Shell<O> {
             due: Self::push_suspended,
         },
         Part { next: |shell| shell.remains.next_deadline(), due: Self::look_at_remains },
-        Part { next: |shell| shell.idle_lanes.next_deadline(), due: Self::look_at_idle_lanes },
+        Part { next: |shell| shell.lanes.idle.next_deadline(), due: Self::look_at_idle_lanes },
         Part { next: Self::closing_deadline, due: Self::look_at_intakes },
         Part {
             next: |shell| shell.lives.earliest(|life| life.drain.next_deadline()),
             due: Self::look_at_lanes,
         },
-        Part { next: |shell| shell.monitor.next_deadline(), due: Self::monitor },
+        Part { next: |shell| shell.health.monitor.next_deadline(), due: Self::monitor },
         Part { next: |shell| shell.datagrams.next_look(), due: Self::look_at_datagrams },
         Part { next: |shell| shell.lives.earliest(|life| life.dumps_until), due: Self::stop_dumped },
-        Part { next: |shell| shell.holders.next_deadline(), due: Self::kill_holders },
+        Part { next: |shell| shell.health.holders.next_deadline(), due: Self::kill_holders },
         Part { next: |shell| shell.lives.earliest(|life| life.survivors_at), due: Self::stop_survivors },
         Part {
             next: |shell| shell.outputs.next_deadline(),
@@ -68,11 +68,11 @@ impl<O: Os> Shell<O> {
             due: Self::try_workers,
         },
         Part {
-            next: |shell| shell.notifier.next_deadline(),
-            due: |shell| shell.notifier.handle_timeout(shell.now),
+            next: |shell| shell.reports.notifier.next_deadline(),
+            due: |shell| shell.reports.notifier.handle_timeout(shell.now),
         },
         Part {
-            next: |shell| shell.open.as_ref().and_then(OpenConnections::next_deadline),
+            next: |shell| shell.connections.open.as_ref().and_then(OpenConnections::next_deadline),
             due: Self::count_open,
         },
         // They are looked at in every turn as well, since what has just happened may be what somebody waits for.

@@ -32,7 +32,7 @@ impl<O: Os> Shell<O> {
                 Output::TakeFor { lane } => self.take_for(lane),
                 Output::LookAtQueue { balancer } => self.make_ready(balancer),
                 Output::Steer { balancer } => self.steer(balancer),
-                Output::Refuse { conn } => self.pending.refuse(conn),
+                Output::Refuse { conn } => self.connections.pending.refuse(conn),
                 Output::Measure { lane } => self.measure(lane),
                 Output::Watch { lane } => self.watch(lane),
                 Output::Look { lane } => self.look(lane),
@@ -67,7 +67,7 @@ impl<O: Os> Shell<O> {
             | Output::Resume { .. } => true,
             Output::Measure { .. } | Output::Watch { .. } => true,
             // It may be counted later.
-            Output::Dispatch { .. } | Output::TakeFor { .. } => self.open.is_none(),
+            Output::Dispatch { .. } | Output::TakeFor { .. } => self.connections.open.is_none(),
             _ => false,
         }
     }

@@ -3,15 +3,17 @@
 use super::Shell;
 use super::changes::reload::Reloads;
 use super::commands::waits::Waits;
-use super::health::holders::Holders;
+use super::connections::state::Connections;
 use super::health::monitor::Monitor;
-use super::lanes::idle::IdleLanes;
-use super::listeners::early_connects;
+use super::health::state::Health;
+use super::lanes::state::Lanes;
+use super::listeners::state::Listeners;
+use super::lives::launching::Launching;
 use super::lives::living::Lives;
 use super::lives::remains::Remains;
 use super::os::Os;
-use super::report::announce::Told;
-use super::report::causes::Causes;
+use super::report::state::Reports;
+use super::requests::state::ThunkRequests;
 use super::seccomp::datagrams::Binds;
 use super::seccomp::queues::Queues;
 use crate::config::{Config, MemoryLimit};
@@ -23,28 +25,22 @@ use crate::io::events::signals::{Blocked, Signals};
 use crate::io::events::source::Source;
 use crate::io::kernel::dispositions::Dispositions;
 use crate::io::lanes::lane;
-use crate::io::lanes::open_connections::OpenConnections;
-use crate::io::lanes::release::Releases;
 use crate::io::lanes::thunk_socket::ThunkSocket;
 use crate::io::launch::launch_spec::LaunchSpec;
 use crate::io::launch::spawn::{Limits, Template};
 use crate::io::launch::thunk_file::Thunk;
 use crate::io::machine::memory_share;
-use crate::io::machine::oom::OomKills;
 use crate::io::machine::wall_clock::WallClock;
-use crate::io::output::detach_pipe::DetachPipe;
 use crate::io::output::streams::Outputs;
-use crate::io::output::throttle::Throttle;
 use crate::io::process::memory_gauge::MemoryGauge;
 use crate::io::readiness::service_manager::ServiceManager;
-use crate::io::sockets::pending::Pending;
 use crate::io::watch::file_watcher::FileWatcher;
 use crate::io::watch::place;
 use crate::link::Inbox;
 use crate::pool::{Pool, Requests, Settings};
 use clustermon_protocol::env;
 use mio::{Poll, Waker};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -127,12 +123,14 @@ impl<O: Os> Shell<O> {
         let watcher = || FileWatcher::start(watched.clone(), waker.clone());
         let file_watcher = (!watched.is_empty()).then(watcher).transpose();
         let file_watcher = file_watcher.map_err(failed("cannot start a thread"))?;
-        let open = settings.balancing.counts().then(OpenConnections::default);
+        let counts = settings.balancing.counts();
         let monitor = Monitor::new(
             now,
             config.settings.health.lag_limit.map(|limit| limit / 5),
             config.settings.health.pulse,
         );
+        let connections = Connections::new(counts).map_err(failed("cannot make the release page"))?;
+        let templates = BTreeMap::from([(0, template)]);
         Ok(Self {
             os,
             now,
@@ -142,65 +140,30 @@ impl<O: Os> Shell<O> {
             pool: Pool::new(settings),
             poll,
             config,
-            templates: BTreeMap::from([(0, template)]),
-            limits,
-            thunk: Thunk::at(thunk),
-            is_prompt: false,
-            reloads: Reloads::default(),
             signals,
             hooks,
             inbox,
             control,
-            outputs,
-            recent,
-            notifier,
-            detached: DetachPipe::from_env(),
-            thunk_socket,
-            lane_owner_probe,
-            memory_gauge: MemoryGauge::new(waker.clone()),
-            file_watcher,
-            binds: Binds::new(waker.clone()),
+            waits: Waits::default(),
+            stop_requests: Requests::default(),
+            launching: Launching { templates, limits, thunk: Thunk::at(thunk), home, nonce, ids },
+            lives: Lives::default(),
             remains: Remains::default(),
-            idle_lanes: IdleLanes::default(),
-            told_early: early_connects::Told::default(),
+            reloads: Reloads::new(file_watcher),
             idle_detector,
-            waker,
-            closing: Vec::new(),
-            closed: Vec::new(),
-            home,
-            listeners: BTreeMap::new(),
-            by_key: HashMap::new(),
-            ready: VecDeque::new(),
-            leftovers: Vec::new(),
-            exhausted_until: None,
-            complaints: Throttle::default(),
-            last_accused: None,
-            lanes: BTreeMap::new(),
+            lanes: Lanes::new(lane_owner_probe, record_cost),
+            listeners: Listeners::default(),
+            connections,
             steering: super::steering::Steering::default(),
             datagrams: super::datagrams::Datagrams::default(),
-            deliveries: Vec::new(),
-            pending: Pending::default(),
-            releases: Releases::new().map_err(failed("cannot make the release page"))?,
-            lives: Lives::default(),
-            any_ports: HashMap::new(),
-            last_taken: None,
-            next_lane: 1,
-            next_balancer: 1,
-            nonce,
-            record_cost,
-            oom_kills: OomKills::default(),
-            open,
-            closings: None,
-            ids,
-            waits: Waits::default(),
-            monitor,
+            binds: Binds::new(waker.clone()),
             queues: Queues::default(),
-            causes: Causes::default(),
-            holders: Holders::default(),
-            told: Told::default(),
-            is_news: true,
-            was_ready: false,
-            stop_requests: Requests::default(),
+            requests: ThunkRequests::new(thunk_socket),
+            health: Health::new(monitor, MemoryGauge::new(waker.clone())),
+            outputs,
+            recent,
+            reports: Reports::new(notifier),
+            waker,
             outcome: None,
         })
     }

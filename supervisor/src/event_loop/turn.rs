@@ -49,7 +49,7 @@ impl<O: Os> Shell<O> {
         if self.timers.is_due(self.now) {
             self.do_what_is_due();
         }
-        self.deliveries.retain(|(_, delivery)| delivery.is_under_way());
+        self.lanes.deliveries.retain(|(_, delivery)| delivery.is_under_way());
         self.serve();
         self.answer_waiting();
         self.tell_news();
@@ -58,7 +58,7 @@ impl<O: Os> Shell<O> {
     }
 
     fn timeout(&mut self) -> Option<Duration> {
-        if !self.ready.is_empty() && self.exhausted_until.is_none() {
+        if !self.listeners.ready.is_empty() && self.listeners.exhausted_until.is_none() {
             return Some(Duration::ZERO);
         }
         let others = match self.timers.known() {
@@ -69,7 +69,7 @@ impl<O: Os> Shell<O> {
                 at
             }
         };
-        let deadlines = [self.pool.next_deadline(), self.exhausted_until, others];
+        let deadlines = [self.pool.next_deadline(), self.listeners.exhausted_until, others];
         let next = deadlines.into_iter().flatten().min()?;
         Some(next.saturating_duration_since(self.now))
     }

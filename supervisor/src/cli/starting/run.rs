@@ -3,7 +3,7 @@
 use crate::cli::output::failed::{Failed, USAGE};
 use crate::cli::starting::detach;
 use crate::cli::starting::swallowed;
-use crate::config::{Builder, Capture, Config, ConfigError, Control, Settings, Workers};
+use crate::config::{Builder, Capture, Config, ConfigError, Control, OnSupervisorDeath, Settings, Workers};
 use crate::io::launch::app_variables;
 use crate::io::output::log;
 use ::log::{LevelFilter, error, warn};
@@ -96,8 +96,10 @@ impl Args {
         if self.no_surge {
             (settings.rollout.max_surge, settings.rollout.max_unavailable) = (0, 1);
         }
-        // In the background without a file there is nobody else who could have what workers write: `logs` shows it.
-        if self.capture || self.detach && self.log.is_none() {
+        // In the background without a file there is nobody else who could have what workers write: `logs` shows it. Workers that are to
+        // outlive the supervisor keep their streams: nobody would read a pipe then, and who writes to it may end.
+        let outlive = settings.stop.on_supervisor_death == OnSupervisorDeath::Keep;
+        if self.capture || self.detach && self.log.is_none() && !outlive {
             settings.output.capture = Capture::Streams;
         }
         let mut builder = Builder::new(self.command)

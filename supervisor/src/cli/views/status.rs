@@ -1,4 +1,4 @@
-//! `clustermon status` and `inspect`: a cluster or a worker of it, as a table, as JSON or as an exit code.
+//! `clustermon status`: a cluster or a worker of it, as a table, as JSON or as an exit code.
 
 mod launch;
 
@@ -7,14 +7,12 @@ use crate::api::{
     Worker, WorkerState,
 };
 use crate::cli::connection::target::Whom;
-use crate::cli::output::failed::{ABSENT, Failed};
+use crate::cli::output::failed::Failed;
 use crate::cli::output::out;
 use crate::cli::output::table::{Cell, Column, Tone, render, span};
 use crate::cli::views::events::{balancer_state, worker_state};
+use crate::cli::views::inspect::{Pss, chosen, print_json};
 use crate::io::machine::wall_clock::milliseconds;
-use crate::io::output::plain;
-use crate::io::process::pss::pss;
-use serde::Serialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Nobody but the kernel sees connections of such a balancer.
@@ -38,38 +36,6 @@ pub(in crate::cli) struct Args {
     /// takes nothing
     #[arg(short, long)]
     quiet: bool,
-}
-
-#[derive(Debug, clap::Args)]
-pub(in crate::cli) struct InspectArgs {
-    #[command(flatten)]
-    whom: Whom,
-    #[command(flatten)]
-    pss: Pss,
-}
-
-#[derive(Debug, clap::Args)]
-struct Pss {
-    /// Measure each worker's proportional memory too: this takes the kernel about 13 ms for each GiB, and a worker that
-    /// maps memory meanwhile waits
-    #[arg(long)]
-    pss: bool,
-}
-
-impl Pss {
-    /// In this process, not in the supervisor.
-    fn measure(&self, mut inspection: Inspection) -> Inspection {
-        for worker in inspection.workers.iter_mut().filter(|_| self.pss) {
-            worker.pss = pss(worker.pids());
-        }
-        inspection
-    }
-}
-
-impl InspectArgs {
-    pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
-        print_json(&self.whom, &self.pss)
-    }
 }
 
 impl Args {
@@ -109,36 +75,6 @@ fn pause() {
 pub(in crate::cli) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     milliseconds(since)
-}
-
-/// The cluster, with no other worker than the one that was asked for, if one was.
-fn chosen(whom: &Whom) -> Result<Inspection, Failed> {
-    let mut inspection = whom.connect()?.inspect()?;
-    if let Some(id) = &whom.target.id {
-        if !inspection.workers.iter().any(|worker| worker.id == *id) {
-            let known: Vec<_> = inspection.workers.iter().map(|worker| worker.id.as_str()).collect();
-            return Err(Failed::new(ABSENT, format!("no worker {id}; there are {}", known.join(", "))));
-        }
-        inspection.workers.retain(|worker| worker.id == *id);
-    }
-    Ok(inspection)
-}
-
-fn print_json(whom: &Whom, pss: &Pss) -> Result<(), Failed> {
-    let mut inspection = pss.measure(chosen(whom)?);
-    match (&whom.target.id, inspection.workers.pop()) {
-        (Some(_), Some(worker)) => json(&worker),
-        (_, worker) => {
-            inspection.workers.extend(worker);
-            json(&inspection)
-        }
-    }
-}
-
-fn json(value: &impl Serialize) -> Result<(), Failed> {
-    let text = serde_json::to_string_pretty(value);
-    let text = text.map_err(|error| Failed::new(1, format!("this is no JSON: {error}")))?;
-    out::print(&format!("{}\n", plain::json(&text)))
 }
 
 fn is_as_wanted(inspection: &Inspection) -> bool {

@@ -62,7 +62,7 @@ impl<O: Os> Shell<O> {
     }
 
     fn begin_to_stop(&mut self, how: Input) {
-        self.notifier.stopping(self.now);
+        self.reports.notifier.stopping(self.now);
         self.input(how);
     }
 }

@@ -62,9 +62,9 @@ impl<O: Os> Shell<O> {
                 }
             }
         }
-        let addresses = self.listeners.values().map(|listener| listener.address);
+        let addresses = self.listeners.all.values().map(|listener| listener.address);
         let (mut ports, mut names) = (Vec::new(), Vec::new());
-        for address in addresses.chain(self.closed.iter().map(|(_, address)| *address)) {
+        for address in addresses.chain(self.listeners.closed.iter().map(|(_, address)| *address)) {
             match address.port() {
                 Some(port) => ports.push(port),
                 None => names.extend(name_of(&address)),
@@ -82,6 +82,7 @@ impl<O: Os> Shell<O> {
     fn taking_lanes(&self, worker: WorkerId) -> impl Iterator<Item = &Lane> {
         let is_left = |id: &LaneId| self.pool.lane(*id).is_some_and(crate::pool::Lane::is_left);
         self.lanes
+            .all
             .iter()
             .filter(move |(id, lane)| lane.worker == worker && !is_left(id))
             .map(|(_, lane)| lane)
@@ -90,7 +91,7 @@ impl<O: Os> Shell<O> {
     /// What was found out about those that drain.
     pub(in crate::event_loop) fn on_drained(&mut self) {
         while let Some((worker, report)) = self.idle_detector.next() {
-            self.is_news = true;
+            self.reports.is_news = true;
             let is_quiet = report.quiet;
             let Some(life) = self.lives.get_mut(worker) else { continue };
             let before = life.drain.seen.replace(report.clone());
@@ -145,7 +146,7 @@ impl<O: Os> Shell<O> {
     /// The worker is gone, or has been told to stop.
     pub(in crate::event_loop) fn no_longer_drains(&mut self, worker: WorkerId) {
         if let Some(life) = self.lives.get_mut(worker) {
-            self.is_news |= std::mem::take(&mut life.drain).seen.is_some();
+            self.reports.is_news |= std::mem::take(&mut life.drain).seen.is_some();
         }
         self.idle_detector.forget(worker);
         self.end_move(worker);

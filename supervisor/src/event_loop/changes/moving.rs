@@ -84,18 +84,18 @@ impl<O: Os> Shell<O> {
                 continue;
             };
             let source = source_of(&peer);
-            let conn = self.pending.insert(Connection { fd, peer, nonblock, balancer });
+            let conn = self.connections.pending.insert(Connection { fd, peer, nonblock, balancer });
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });
         }
     }
 
     /// Whose connections have this local address: one that listens there, else one that listens on all of its kind.
     fn balancer_of(&self, local: &Address) -> Option<BalancerId> {
-        let exact = self.listeners.values().find(|listener| listener.address == *local);
+        let exact = self.listeners.all.values().find(|listener| listener.address == *local);
         let covers = |address: &Address| {
             address.is_wildcard() && address.family() == local.family() && address.port() == local.port()
         };
-        let found = exact.or_else(|| self.listeners.values().find(|listener| covers(&listener.address)));
+        let found = exact.or_else(|| self.listeners.all.values().find(|listener| covers(&listener.address)));
         found.map(|listener| listener.id)
     }
 }

@@ -9,6 +9,7 @@ use crate::config::OnSupervisorDeath;
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::launch::interception::Interception;
 use crate::io::launch::launch_spec::LaunchSpec;
+use crate::io::watch::file_watcher::FileWatcher;
 use crate::pool::{Failed, Input, Progress, Purpose, Reloaded};
 use std::collections::HashMap;
 
@@ -19,12 +20,20 @@ const MOST_DROPPED: usize = 256;
 #[derive(Debug, Default)]
 pub(in crate::event_loop) struct Reloads {
     last: u64,
+    /// Where files are watched: each change asks for one.
+    pub(super) file_watcher: Option<FileWatcher>,
     /// How those ended of which somebody may yet want to know.
     pub(in crate::event_loop) ended: HashMap<u64, Result<Reply, Failure>>,
     /// How the last one ended that no newer one took the place of.
     pub(in crate::event_loop) latest: Option<LastReload>,
     /// Addresses that new processes do not listen on, oldest first: they may be closed by the time that all is told.
     dropped: Vec<(BalancerId, String)>,
+}
+
+impl Reloads {
+    pub(in crate::event_loop) fn new(file_watcher: Option<FileWatcher>) -> Self {
+        Self { file_watcher, ..Self::default() }
+    }
 }
 
 impl<O: Os> Shell<O> {
@@ -50,18 +59,18 @@ impl<O: Os> Shell<O> {
 
     /// Reads anew what a worker is made of.
     pub(in crate::event_loop) fn prepare(&mut self, ticket: u64, version: u32) {
-        let input = match LaunchSpec::read(&self.config, self.home.as_deref()) {
+        let input = match LaunchSpec::read(&self.config, self.launching.home.as_deref()) {
             Ok(launch_spec) => {
                 let used = self.pool.versions_in_use();
-                self.templates.retain(|version, _| used.contains(version));
-                match self.templates.values().next() {
+                self.launching.templates.retain(|version, _| used.contains(version));
+                match self.launching.templates.values().next() {
                     Some(old) if old.launch_spec.interception.how != launch_spec.interception.how => {
                         let error = changed(old.launch_spec.interception, launch_spec.interception);
                         Input::Unfit { ticket, error }
                     }
                     Some(old) => {
                         let template = old.with(launch_spec);
-                        self.templates.insert(version, template);
+                        self.launching.templates.insert(version, template);
                         Input::Prepared { ticket }
                     }
                     // The version in use is never dropped.
@@ -82,12 +91,12 @@ impl<O: Os> Shell<O> {
         });
         reloads
             || self.config.settings.stop.on_supervisor_death == OnSupervisorDeath::Stop
-                && self.detached.is_only_reader()
+                && self.reports.detached.is_only_reader()
     }
 
     /// Tells whoever waits, and whoever follows.
     pub(in crate::event_loop) fn reloaded(&mut self, ticket: u64, reloaded: &Reloaded) {
-        self.is_news = true;
+        self.reports.is_news = true;
         let mut stderr = Vec::new();
         if let Reloaded::Failed { failed, .. } = reloaded
             && let Some(worker) = culprit(failed)

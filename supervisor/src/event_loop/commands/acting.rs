@@ -111,9 +111,9 @@ impl<O: Os> Shell<O> {
             let what = format!("a cluster has 1 to {MAX_WORKERS} workers, and this one {now}");
             return Err(Failure::Refused { what });
         };
-        while self.ids.len() < count as usize {
-            let unused = (0u32..).map(|id| id.to_string()).find(|id| !self.ids.contains(id));
-            self.ids.extend(unused);
+        while self.launching.ids.len() < count as usize {
+            let unused = (0u32..).map(|id| id.to_string()).find(|id| !self.launching.ids.contains(id));
+            self.launching.ids.extend(unused);
         }
         self.input(Input::Scale { workers: count });
         Ok(count)

@@ -197,7 +197,7 @@ impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn may_follow(&self) -> bool {
         let is_cordoned =
             |id: WorkerId| self.pool.workers().any(|worker| worker.id() == id && worker.is_cordoned());
-        self.lanes.values().any(|lane| lane.may_follow() && is_cordoned(lane.worker))
+        self.lanes.all.values().any(|lane| lane.may_follow() && is_cordoned(lane.worker))
     }
 
     fn name(&self, worker: WorkerId) -> &str {

@@ -23,8 +23,8 @@ impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn on_pending(&mut self, balancer: BalancerId) {
         // While requests are short there is room again in no time, and it is not worth two calls.
         let is_full = !self.pool.wants_queue(balancer) && !self.pool.may_accept(balancer);
-        let may_mute = self.is_prompt && is_full;
-        let Some(listener) = self.listeners.get_mut(&balancer) else { return };
+        let may_mute = self.health.is_prompt && is_full;
+        let Some(listener) = self.listeners.all.get_mut(&balancer) else { return };
         if listener.pending && may_mute {
             // That something waits is known, and no more can be done about it: each that comes would wake this thread.
             mute(&self.poll, listener, true);
@@ -35,7 +35,7 @@ impl<O: Os> Shell<O> {
 
     /// Somebody has shut the listening socket down.
     pub(in crate::event_loop) fn on_shut(&mut self, balancer: BalancerId) {
-        if let Some(listener) = self.listeners.get_mut(&balancer).filter(|listener| !listener.closing) {
+        if let Some(listener) = self.listeners.all.get_mut(&balancer).filter(|listener| !listener.closing) {
             listener.pending = false;
             let error = "its socket was shut down".to_owned();
             self.input(Input::BalancerFailed { balancer, error });
@@ -44,7 +44,7 @@ impl<O: Os> Shell<O> {
 
     /// What an accept would wait for is not for this thread to wait for.
     pub(in crate::event_loop) fn keep_nonblocking(&mut self, balancer: BalancerId) {
-        let Some(listener) = self.listeners.get(&balancer).filter(|listener| listener.keep_nonblocking())
+        let Some(listener) = self.listeners.all.get(&balancer).filter(|listener| listener.keep_nonblocking())
         else {
             return;
         };
@@ -53,26 +53,26 @@ impl<O: Os> Shell<O> {
             // Its workers may wait in accept(); now there is none.
             return;
         }
-        if let Some(hushed) = self.complaints.ask(self.now) {
+        if let Some(hushed) = self.requests.complaints.ask(self.now) {
             log::warn!("{address}: a worker has cleared O_NONBLOCK of the shared socket: set again{hushed}");
         }
     }
 
     pub(in crate::event_loop) fn make_ready(&mut self, balancer: BalancerId) {
-        if !self.ready.contains(&balancer) {
-            self.ready.push_back(balancer);
+        if !self.listeners.ready.contains(&balancer) {
+            self.listeners.ready.push_back(balancer);
         }
     }
 
     /// Accepts for every balancer that may, each in its turn.
     pub(in crate::event_loop) fn serve(&mut self) {
-        let is_exhausted = self.exhausted_until.is_some_and(|until| until > self.now);
+        let is_exhausted = self.listeners.exhausted_until.is_some_and(|until| until > self.now);
         if !is_exhausted {
-            self.exhausted_until = None;
+            self.listeners.exhausted_until = None;
             self.empty_leftovers();
         }
-        for _ in 0..self.ready.len() {
-            let Some(balancer) = self.ready.pop_front() else { return };
+        for _ in 0..self.listeners.ready.len() {
+            let Some(balancer) = self.listeners.ready.pop_front() else { return };
             // Credits need no descriptor.
             if self.pool.wants_queue(balancer) {
                 self.look_at_queue(balancer);
@@ -84,7 +84,8 @@ impl<O: Os> Shell<O> {
 
     /// There was no descriptor for a connection.
     pub(in crate::event_loop) fn complain_of_descriptors(&mut self, balancer: BalancerId, error: &io::Error) {
-        if let (Some(hushed), Some(listener)) = (self.complaints.ask(self.now), self.listeners.get(&balancer))
+        if let (Some(hushed), Some(listener)) =
+            (self.requests.complaints.ask(self.now), self.listeners.all.get(&balancer))
         {
             let address = listener.address;
             log::error!("cannot accept on {address}: {error}; connections wait{hushed}");
@@ -94,7 +95,7 @@ impl<O: Os> Shell<O> {
 
     /// Ran out of descriptors: nothing is accepted or taken back for a moment.
     pub(in crate::event_loop) fn pause_for_descriptors(&mut self) {
-        self.exhausted_until = Some(self.now + EXHAUSTED_PAUSE);
+        self.listeners.exhausted_until = Some(self.now + EXHAUSTED_PAUSE);
     }
 
     /// True if there is more and the core wants it.
@@ -113,7 +114,8 @@ impl<O: Os> Shell<O> {
             if !self.pool.may_accept(balancer) {
                 return false;
             }
-            let Some(listener) = self.listeners.get_mut(&balancer).filter(|listener| listener.pending) else {
+            let Some(listener) = self.listeners.all.get_mut(&balancer).filter(|listener| listener.pending)
+            else {
                 return false;
             };
             match self.os.accept(listener) {
@@ -122,7 +124,7 @@ impl<O: Os> Shell<O> {
                         Policy::SourceHash => source_of(&connection.peer),
                         Policy::RoundRobin | Policy::LeastConnections => 0,
                     };
-                    let conn = self.pending.insert(connection);
+                    let conn = self.connections.pending.insert(connection);
                     self.input(Input::Accepted { conn, balancer, source });
                 }
                 // A unix socket that lets nobody in says so once its queue is empty.

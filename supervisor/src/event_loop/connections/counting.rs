@@ -13,7 +13,7 @@ use std::os::fd::AsRawFd;
 impl<O: Os> Shell<O> {
     /// A worker has as many connections as it may, or is believed to.
     pub(in crate::event_loop) fn count_soon(&mut self) {
-        if let Some(open) = &mut self.open {
+        if let Some(open) = &mut self.connections.open {
             open.ask(self.now);
         }
         self.listen_for_closings();
@@ -21,11 +21,11 @@ impl<O: Os> Shell<O> {
 
     /// The kernel is to tell when a connection ends. Where it does not they are counted now and then all the same.
     fn listen_for_closings(&mut self) {
-        let addresses = self.listeners.values().map(|listener| listener.address);
+        let addresses = self.listeners.all.values().map(|listener| listener.address);
         let mut ports: Vec<u16> = addresses.filter_map(|address| address.port()).collect();
         ports.sort_unstable();
         ports.dedup();
-        if let Some(closings) = &mut self.closings {
+        if let Some(closings) = &mut self.connections.closings {
             return closings.watch(ports);
         }
         let registry = self.poll.registry();
@@ -37,14 +37,15 @@ impl<O: Os> Shell<O> {
             )?;
             Ok(made)
         });
-        self.closings = made.inspect_err(|error| log::debug!("connections end unheard: {error}")).ok();
+        self.connections.closings =
+            made.inspect_err(|error| log::debug!("connections end unheard: {error}")).ok();
     }
 
     /// Some connection has ended.
     pub(in crate::event_loop) fn on_closings(&mut self) {
-        let Some(closings) = &mut self.closings else { return };
+        let Some(closings) = &mut self.connections.closings else { return };
         let ended = closings.take();
-        if let Some(open) = &mut self.open {
+        if let Some(open) = &mut self.connections.open {
             open.closed(&ended);
         }
         let settings = self.pool.settings();
@@ -52,18 +53,18 @@ impl<O: Os> Shell<O> {
             self.pool.workers().chain(self.pool.successors()).any(|worker| worker.is_full(settings));
         if !is_any_full {
             // Nobody minds until somebody is full again.
-            self.closings = None;
-        } else if let Some(open) = &mut self.open {
+            self.connections.closings = None;
+        } else if let Some(open) = &mut self.connections.open {
             open.ask(self.now);
         }
     }
 
     /// Tells the core how many connections each worker has.
     pub(in crate::event_loop) fn count_open(&mut self) {
-        let Some(open) = &mut self.open else { return };
+        let Some(open) = &mut self.connections.open else { return };
         let lives = &self.lives;
         open.forget_ended(|worker| lives.contains(worker));
-        let lanes = self.lanes.values().map(|lane| (lane.worker, lane.credits.as_ref()));
+        let lanes = self.lanes.all.values().map(|lane| (lane.worker, lane.credits.as_ref()));
         match open.count(self.now, lanes) {
             Ok(counts) => {
                 for (worker, open) in counts {

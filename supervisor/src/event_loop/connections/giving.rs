@@ -18,19 +18,19 @@ impl<O: Os> Shell<O> {
     /// The connection path: one sendmsg, one close, and word that the copy is closed.
     pub(in crate::event_loop) fn dispatch(&mut self, conn: ConnId, id: LaneId) {
         let waits = self.waits_so_far(id);
-        let Some(connection) = self.pending.get(conn) else { return };
+        let Some(connection) = self.connections.pending.get(conn) else { return };
         let balancer = connection.balancer;
-        let given = match self.lanes.get_mut(&id) {
+        let given = match self.lanes.all.get_mut(&id) {
             Some(lane) => self.os.give(lane, connection),
             None => Err(io::ErrorKind::NotConnected.into()),
         };
         let error = match given {
             Ok(ticket) => {
-                if let (Some(open), Some(lane)) = (&mut self.open, self.lanes.get(&id)) {
+                if let (Some(open), Some(lane)) = (&mut self.connections.open, self.lanes.all.get(&id)) {
                     open.given(connection.fd.as_fd(), connection.peer.family(), lane.worker, self.now);
                 }
-                self.pending.close(conn);
-                self.releases.release(ticket);
+                self.connections.pending.close(conn);
+                self.connections.releases.release(ticket);
                 self.mark_given(id, waits);
                 return;
             }
@@ -47,7 +47,7 @@ impl<O: Os> Shell<O> {
 
     /// The lane did not take a credit.
     pub(in crate::event_loop) fn not_sent(&mut self, id: LaneId, error: &io::Error) {
-        let input = match self.lanes.get(&id) {
+        let input = match self.lanes.all.get(&id) {
             Some(lane) if is_full(error) => {
                 let waiting = lane.waiting().max(self.config.settings.balancing.window());
                 Input::Measured { lane: id, waiting }
@@ -58,18 +58,18 @@ impl<O: Os> Shell<O> {
     }
 
     pub(in crate::event_loop) fn measure(&mut self, id: LaneId) {
-        let waiting = self.lanes.get(&id).map_or(0, |lane| self.waiting(lane));
+        let waiting = self.lanes.all.get(&id).map_or(0, |lane| self.waiting(lane));
         self.pool.handle(self.now, Input::Measured { lane: id, waiting });
     }
 
     /// Arming tells at once if there is room; once armed, each receive of the worker's is an event.
     pub(in crate::event_loop) fn watch(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.all.get_mut(&id) else { return };
         lane.watched = true;
         if self.watch_thread(id) || self.watch_credits(id) {
             return;
         }
-        if let Some(lane) = self.lanes.get_mut(&id).filter(|lane| !lane.armed) {
+        if let Some(lane) = self.lanes.all.get_mut(&id).filter(|lane| !lane.armed) {
             match arm(&self.poll, id, lane, true) {
                 Ok(()) => lane.armed = true,
                 Err(error) => log::error!("cannot watch a lane: {error}"),

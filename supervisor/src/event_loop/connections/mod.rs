@@ -4,3 +4,4 @@
 pub(super) mod accepting;
 mod counting;
 pub(super) mod giving;
+pub(super) mod state;

@@ -13,12 +13,12 @@ use clustermon_protocol::credit::NOTES;
 impl<O: Os> Shell<O> {
     /// Tells the core how many threads accept by the lane, and whether open credits fit them.
     pub(in crate::event_loop) fn tell_accepters(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get(&id).filter(|lane| lane.takes_credit()) else { return };
+        let Some(lane) = self.lanes.all.get(&id).filter(|lane| lane.takes_credit()) else { return };
         let (threads, alike) = self.serving_pulse(lane).map_or((0, false), |pulse| pulse.accepters());
         let may_open = alike && lane.is_nonblocking();
         self.tell_trigger(id, may_open);
         let threads = if may_open { 1 } else { threads.clamp(1, NOTES as u32) };
-        let may_watch = may_open && self.lanes.get(&id).is_some_and(|lane| lane.registered.may_watch);
+        let may_watch = may_open && self.lanes.all.get(&id).is_some_and(|lane| lane.registered.may_watch);
         self.input(Input::Accepters { lane: id, threads, may_open, may_watch });
     }
 
@@ -26,7 +26,7 @@ impl<O: Os> Shell<O> {
     /// record again, and tells it how to wait at the queue itself. Read anew when it waits otherwise, when another process comes, when the
     /// program has changed a registration of the lane, and after each stall.
     fn tell_trigger(&mut self, id: LaneId, may_open: bool) {
-        let Some(lane) = self.lanes.get(&id) else { return };
+        let Some(lane) = self.lanes.all.get(&id) else { return };
         let pulse = self.serving_pulse(lane);
         let pid = pulse.map_or(lane.holder.pid, |pulse| pulse.pid);
         let pulses = self.lives.process(lane.worker).into_iter().flat_map(|process| &process.pulses);
@@ -41,7 +41,7 @@ impl<O: Os> Shell<O> {
         }
         let is_sole = pulse.and_then(Pulse::sole).is_some();
         let found = wait.map(|set| self.os.registration(pid, set, others, lane.inode, credits.own_set()));
-        if let Some(lane) = self.lanes.get_mut(&id) {
+        if let Some(lane) = self.lanes.all.get_mut(&id) {
             let trigger = lane.registered.keep(self.now, found, changes);
             let registration = trigger.and_then(Trigger::registration).filter(|_| is_sole);
             lane.registered.may_watch = registration.is_some();
@@ -54,7 +54,7 @@ impl<O: Os> Shell<O> {
 
     /// The lane's thread may be told of a record only once, since it was read that it is told again.
     pub(super) fn doubt_trigger(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.all.get_mut(&id) else { return };
         // Who waits at the queue is woken by that.
         if let Some(credits) = lane.credits.as_ref().filter(|credits| !credits.is_direct()) {
             credits.set_patient(false);
@@ -70,7 +70,7 @@ impl<O: Os> Shell<O> {
         if pulses.len() < 2 || own.is_some_and(Pulse::serves) {
             return own;
         }
-        let is_holder = |pid| self.lanes.values().any(|lane| lane.holder.pid == pid);
+        let is_holder = |pid| self.lanes.all.values().any(|lane| lane.holder.pid == pid);
         let mut others = pulses.iter().filter(|pulse| pulse.serves() && !is_holder(pulse.pid));
         others.next().filter(|_| others.next().is_none()).or(own)
     }

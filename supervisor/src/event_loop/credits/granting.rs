@@ -9,7 +9,7 @@ use crate::pool::Input;
 impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn grant(&mut self, id: LaneId) {
         let waits = self.waits_so_far(id);
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.all.get_mut(&id) else { return };
         match self.os.grant(lane) {
             Ok(()) => {
                 self.mark_given(id, waits);
@@ -20,7 +20,7 @@ impl<O: Os> Shell<O> {
     }
 
     pub(in crate::event_loop) fn open_credit(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.all.get_mut(&id) else { return };
         match self.os.open_credit(lane) {
             Ok(()) => {
                 lane.open = true;
@@ -36,21 +36,22 @@ impl<O: Os> Shell<O> {
 
     /// Its worker accepts one connection in each round, or as many as it likes.
     pub(in crate::event_loop) fn pace(&mut self, id: LaneId, one_each: bool) {
-        if let Some(credits) = self.lanes.get(&id).and_then(|lane| lane.credits.as_ref()) {
+        if let Some(credits) = self.lanes.all.get(&id).and_then(|lane| lane.credits.as_ref()) {
             credits.set_one_each(one_each);
         }
     }
 
     /// Its worker looks at the queue.
     pub(in crate::event_loop) fn wake(&mut self, id: LaneId) {
-        if let Some(lane) = self.lanes.get(&id) {
+        if let Some(lane) = self.lanes.all.get(&id) {
             lane.wake();
         }
     }
 
     fn note_granted(&mut self, id: LaneId) {
-        let Some(balancer) = self.lanes.get(&id).map(|lane| lane.balancer) else { return };
-        if let Some(listener) = self.listeners.get_mut(&balancer).filter(|other| !other.granted.contains(&id))
+        let Some(balancer) = self.lanes.all.get(&id).map(|lane| lane.balancer) else { return };
+        if let Some(listener) =
+            self.listeners.all.get_mut(&balancer).filter(|other| !other.granted.contains(&id))
         {
             listener.granted.push(id);
         }
@@ -58,12 +59,12 @@ impl<O: Os> Shell<O> {
 
     /// Accepts one connection for a lane that takes no credit.
     pub(in crate::event_loop) fn take_for(&mut self, id: LaneId) {
-        let Some(balancer) = self.lanes.get(&id).map(|lane| lane.balancer) else { return };
+        let Some(balancer) = self.lanes.all.get(&id).map(|lane| lane.balancer) else { return };
         self.keep_nonblocking(balancer);
-        let Some(listener) = self.listeners.get_mut(&balancer) else { return };
+        let Some(listener) = self.listeners.all.get_mut(&balancer) else { return };
         match self.os.accept(listener) {
             Ok(connection) => {
-                let conn = self.pending.insert(connection);
+                let conn = self.connections.pending.insert(connection);
                 self.dispatch(conn, id);
             }
             Err(error) => {

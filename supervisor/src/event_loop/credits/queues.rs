@@ -15,7 +15,7 @@ impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn look_at_queue(&mut self, id: BalancerId) {
         self.tell_what_was_done(id);
         self.keep_nonblocking(id);
-        let Some(listener) = self.listeners.get_mut(&id) else { return };
+        let Some(listener) = self.listeners.all.get_mut(&id) else { return };
         // Connections may have been handed over before, to nobody who had room.
         mute(&self.poll, listener, false);
         let Some(waiting) = self.os.queue_length(listener) else {
@@ -36,10 +36,10 @@ impl<O: Os> Shell<O> {
 
     /// What lanes that were given credits have done since the last look.
     fn tell_what_was_done(&mut self, id: BalancerId) {
-        let Some(listener) = self.listeners.get_mut(&id) else { return };
+        let Some(listener) = self.listeners.all.get_mut(&id) else { return };
         let mut granted = std::mem::take(&mut listener.granted);
         granted.retain(|&lane| self.tell_of(lane));
-        if let Some(listener) = self.listeners.get_mut(&id) {
+        if let Some(listener) = self.listeners.all.get_mut(&id) {
             // What was granted meanwhile comes behind.
             granted.append(&mut listener.granted);
             listener.granted = granted;
@@ -48,10 +48,10 @@ impl<O: Os> Shell<O> {
 
     /// True if the lane still has a credit.
     fn tell_of(&mut self, id: LaneId) -> bool {
-        let Some(lane) = self.lanes.get_mut(&id) else { return false };
+        let Some(lane) = self.lanes.all.get_mut(&id) else { return false };
         let Some(credits) = &mut lane.credits else { return false };
         let count = credits.took();
-        if let Some(open) = self.open.as_mut().filter(|_| count > 0) {
+        if let Some(open) = self.connections.open.as_mut().filter(|_| count > 0) {
             // Before the lane is given more: there is room for so many.
             credits.take_notes(|number| open.accepted(number, lane.worker, self.now));
             self.timers.changed();
@@ -59,7 +59,7 @@ impl<O: Os> Shell<O> {
         let is_open = credits.is_open();
         let empty = (is_open && credits.is_direct()).then(|| credits.found_empty());
         let was_open = std::mem::replace(&mut lane.open, is_open);
-        let waiting = self.lanes.get(&id).map_or(0, |lane| self.waiting(lane));
+        let waiting = self.lanes.all.get(&id).map_or(0, |lane| self.waiting(lane));
         if count > 0 {
             self.pool.handle(self.now, Input::Took { lane: id, count });
         }
@@ -74,7 +74,7 @@ impl<O: Os> Shell<O> {
 
     /// Counts what was accepted so far, for whoever is to be shown it.
     pub(in crate::event_loop) fn count_accepted(&mut self) {
-        let ids: Vec<BalancerId> = self.listeners.keys().copied().collect();
+        let ids: Vec<BalancerId> = self.listeners.all.keys().copied().collect();
         for id in ids {
             self.tell_what_was_done(id);
         }
@@ -85,16 +85,16 @@ impl<O: Os> Shell<O> {
     /// the first of them that finds the queue empty sends word. Who has shut his meanwhile is seen here, after he was asked.
     fn hush(&mut self, id: BalancerId) {
         let hushed = self.pool.is_hushed(id);
-        let Some(listener) = self.listeners.get_mut(&id) else { return };
+        let Some(listener) = self.listeners.all.get_mut(&id) else { return };
         if !hushed {
             return listen_again(&self.poll, listener);
         }
         let mut all_open = set_reports(&self.poll, listener, false).is_ok();
-        for lane in self.lanes.values().filter(|lane| lane.balancer == id && lane.open) {
+        for lane in self.lanes.all.values().filter(|lane| lane.balancer == id && lane.open) {
             all_open &= lane.credits.as_ref().is_some_and(|credits| credits.ask_to_ring());
         }
         if !all_open {
-            if let Some(listener) = self.listeners.get_mut(&id) {
+            if let Some(listener) = self.listeners.all.get_mut(&id) {
                 listen_again(&self.poll, listener);
             }
             self.make_ready(id);

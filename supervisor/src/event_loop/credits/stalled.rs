@@ -21,10 +21,11 @@ impl<O: Os> Shell<O> {
     pub(super) fn look_for_stalled(&mut self, id: BalancerId) {
         let now = self.now;
         let mut quiet = Vec::new();
-        let of_it = self.lanes.values().filter(|lane| lane.balancer == id);
+        let of_it = self.lanes.all.values().filter(|lane| lane.balancer == id);
         let by_all =
             of_it.filter_map(|lane| lane.credits.as_ref()).map(Credits::accepted).fold(0, u64::wrapping_add);
-        for (lane_id, lane) in self.lanes.iter_mut().filter(|(_, lane)| lane.balancer == id && lane.open) {
+        for (lane_id, lane) in self.lanes.all.iter_mut().filter(|(_, lane)| lane.balancer == id && lane.open)
+        {
             let Some(credits) = &lane.credits else { continue };
             // Of those who wait at the queue the kernel wakes one for each connection; the others sleep on.
             let is_direct = credits.is_direct();
@@ -44,11 +45,11 @@ impl<O: Os> Shell<O> {
         }
         // One of those who wait at the queue has been woken for it, and waits for a processor: the others are left alone.
         let is_direct = |lane: &Lane| lane.balancer == id && lane.is_direct();
-        if self.lanes.values().any(|lane| is_direct(lane) && self.sole_runs(lane) == Some(true)) {
-            quiet.retain(|(lane, _)| !self.lanes.get(lane).is_some_and(is_direct));
+        if self.lanes.all.values().any(|lane| is_direct(lane) && self.sole_runs(lane) == Some(true)) {
+            quiet.retain(|(lane, _)| !self.lanes.all.get(lane).is_some_and(is_direct));
         }
         for (lane, long) in quiet {
-            if self.lanes.get(&lane).is_some_and(|lane| self.sleeps(lane, long)) {
+            if self.lanes.all.get(&lane).is_some_and(|lane| self.sleeps(lane, long)) {
                 self.pool.handle(now, Input::Stalled { lane });
                 self.doubt_trigger(lane);
             }
@@ -57,7 +58,7 @@ impl<O: Os> Shell<O> {
 
     /// Nobody waits in the queue: that none was accepted means nothing.
     pub(super) fn forget_seen(&mut self, id: BalancerId) {
-        for lane in self.lanes.values_mut().filter(|lane| lane.balancer == id && lane.open) {
+        for lane in self.lanes.all.values_mut().filter(|lane| lane.balancer == id && lane.open) {
             lane.seen = None;
         }
     }
@@ -66,7 +67,7 @@ impl<O: Os> Shell<O> {
     pub(super) fn look_for_woken(&mut self, id: BalancerId) {
         let late: Vec<LaneId> = self.pool.late_lanes(self.now, id).collect();
         for lane in late {
-            let pulse = self.lanes.get(&lane).and_then(|lane| self.serving_pulse(lane));
+            let pulse = self.lanes.all.get(&lane).and_then(|lane| self.serving_pulse(lane));
             let runs = |pid: u32, look: Look| self.os.thread_state(pid, look.tid) == Some('R');
             if pulse.is_some_and(|own| own.waiting().any(|look| look.serving && runs(own.pid, look))) {
                 self.pool.handle(self.now, Input::Woken { lane });

@@ -26,7 +26,7 @@ impl<O: Os> Shell<O> {
 
     /// The worker sends word of a credit that it has used or shut.
     fn on_ring(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.all.get_mut(&id) else { return };
         lane.watched = false;
         let balancer = lane.balancer;
         self.make_ready(balancer);
@@ -34,7 +34,7 @@ impl<O: Os> Shell<O> {
 
     /// The process accepts by itself from now on, or no longer.
     fn on_takes_credit(&mut self, id: LaneId, on: bool) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.all.get_mut(&id) else { return };
         let Some(credits) = &mut lane.credits else { return };
         credits.taken_up = on;
         self.input(Input::TakesCredit { lane: id, on });
@@ -43,7 +43,8 @@ impl<O: Os> Shell<O> {
 
     /// Watches a lane that takes credit: the worker sends word when it uses one. False if something else lies in it.
     pub(in crate::event_loop) fn watch_credits(&mut self, id: LaneId) -> bool {
-        let Some(lane) = self.lanes.get(&id).filter(|lane| lane.takes_credit() && !lane.has_others()) else {
+        let Some(lane) = self.lanes.all.get(&id).filter(|lane| lane.takes_credit() && !lane.has_others())
+        else {
             return false;
         };
         if let Some(credits) = &lane.credits {
@@ -59,19 +60,19 @@ impl<O: Os> Shell<O> {
 
     /// The socket behind a lane of the worker, if it may accept from it by itself.
     pub(in crate::event_loop) fn credit_listener(&self, worker: WorkerId, id: LaneId) -> Option<&Listener> {
-        let lane = self.lanes.get(&id).filter(|lane| lane.worker == worker)?;
-        self.listeners.get(&lane.balancer).filter(|listener| listener.by_credit())
+        let lane = self.lanes.all.get(&id).filter(|lane| lane.worker == worker)?;
+        self.listeners.all.get(&lane.balancer).filter(|listener| listener.by_credit())
     }
 
     /// The page of such a lane, which is made when it is first asked for.
     pub(in crate::event_loop) fn lane_page(&mut self, worker: WorkerId, id: LaneId) -> Option<&Credits> {
         self.credit_listener(worker, id)?;
-        let lane = self.lanes.get_mut(&id)?;
+        let lane = self.lanes.all.get_mut(&id)?;
         if lane.credits.is_none() {
-            if self.os.are_descriptors_scarce(self.releases.as_fd()) {
+            if self.os.are_descriptors_scarce(self.connections.releases.as_fd()) {
                 return None;
             }
-            let made = Credits::new(self.open.is_some());
+            let made = Credits::new(self.connections.open.is_some());
             lane.credits = made.inspect_err(|error| log::warn!("no page for a lane: {error}")).ok();
         }
         lane.credits.as_ref()

@@ -62,7 +62,7 @@ impl<O: Os> Shell<O> {
         self.join(worker, holder.pid);
         let delivery = caller.deliver(&Reply::Member, bound.instead.as_ref().map(AsFd::as_fd));
         let Some(delivery) = delivery else { return self.turn_away_datagrams(&bound) };
-        self.deliveries.push((bound.member, delivery));
+        self.lanes.deliveries.push((bound.member, delivery));
         self.enter_datagrams(worker, &bound);
     }
 
@@ -123,8 +123,7 @@ impl<O: Os> Shell<O> {
                 self.open_flows(&socket, &facts, address)
             }
         };
-        let member = LaneId(self.next_lane);
-        self.next_lane += 1;
+        let member = self.lanes.name_another();
         let Datagrams { groups, members, next_look, .. } = &mut self.datagrams;
         let group = groups.get_mut(&balancer).ok_or(io::ErrorKind::NotFound)?;
         group.join(member, socket.as_fd())?;
@@ -169,8 +168,7 @@ impl<O: Os> Shell<O> {
         let (Some(group), Some(left)) = (groups.get_mut(&balancer), left) else { return Ok(None) };
         let Some(mut member) = orphans.remove(&left) else { return Ok(None) };
         let instead = Some(member.copy()?);
-        let id = LaneId(self.next_lane);
-        self.next_lane += 1;
+        let id = self.lanes.name_another();
         member.pass_to(worker, holder);
         group.rename(left, id);
         log::debug!("{}: what waits for a worker that is gone is another's now", named(group));
@@ -180,8 +178,7 @@ impl<O: Os> Shell<O> {
 
     /// A group at an address where there is none, of which this socket, which is bound, will be the first member.
     fn open_flows(&mut self, socket: &Foreign, facts: &Facts, address: Address) -> BalancerId {
-        let id = BalancerId(self.next_balancer);
-        self.next_balancer += 1;
+        let id = self.listeners.name_another();
         let group = Group::open(address, Best::find(), socket.as_fd(), self.config.settings.stop.idle_grace);
         log::info!("{}: {}", named(&group), group.reason());
         self.datagrams.groups.insert(id, group);

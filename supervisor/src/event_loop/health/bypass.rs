@@ -143,7 +143,7 @@ impl<O: Os> Shell<O> {
         let Some(life) = self.lives.get_mut(worker) else { return };
         if life.bypass.cause.replace(why.clone()).is_none() {
             log::error!("worker {}: {why}", self.logical_id(worker));
-            self.is_news = true;
+            self.reports.is_news = true;
         }
     }
 }

@@ -125,8 +125,13 @@ impl<O: Os> Shell<O> {
     /// The first threads of the processes that listen, where these are stopped: that is so of all threads, and needs no
     /// knowledge of which serve. What else a process does that has accepted nothing yet may be how it gets ready.
     fn stopped(&self, worker: WorkerId) -> Vec<(u32, u32, Thread)> {
-        let mut pids: Vec<u32> =
-            self.lanes.values().filter(|lane| lane.worker == worker).map(|lane| lane.holder.pid).collect();
+        let mut pids: Vec<u32> = self
+            .lanes
+            .all
+            .values()
+            .filter(|lane| lane.worker == worker)
+            .map(|lane| lane.holder.pid)
+            .collect();
         pids.sort_unstable();
         pids.dedup();
         let threads: Option<Vec<_>> =

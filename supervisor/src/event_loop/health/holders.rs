@@ -30,10 +30,10 @@ impl Holders {
 impl<O: Os> Shell<O> {
     /// Carries out the order to examine the process that holds a lane. At the first look only the counting begins.
     pub(in crate::event_loop) fn examine_holder(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get(&id) else { return };
+        let Some(lane) = self.lanes.all.get(&id) else { return };
         let (pid, worker) = (lane.holder.pid, lane.worker);
         let Some(life) = self.lives.get_mut(worker) else { return };
-        life.baselines.retain(|lane, _| self.lanes.contains_key(lane));
+        life.baselines.retain(|lane, _| self.lanes.all.contains_key(lane));
         let own = life.process.pulses.iter().filter(|pulse| pulse.pid == pid);
         let mut tids: Vec<u32> = own.flat_map(|pulse| pulse.serving()).collect();
         if tids.is_empty() {
@@ -58,14 +58,14 @@ impl<O: Os> Shell<O> {
 
     /// Tells the process that holds the lane to stop, and kills it if it has not.
     pub(in crate::event_loop) fn end_holder(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get(&id) else { return };
+        let Some(lane) = self.lanes.all.get(&id) else { return };
         // Its number may be another's by now, its descriptor not.
         let process = self.lives.process(lane.worker);
         let Some(pidfd) = process.and_then(|process| process.pidfd_of(lane.holder.pid)) else { return };
         let pid = lane.holder.pid;
         self.os.send(pid, pidfd, self.stop_signal());
         match pidfd.try_clone() {
-            Ok(pidfd) => self.holders.ending.push((self.now + PATIENCE, pid, pidfd)),
+            Ok(pidfd) => self.health.holders.ending.push((self.now + PATIENCE, pid, pidfd)),
             Err(_) => self.os.send(pid, pidfd, Signal::SIGKILL),
         }
     }
@@ -73,7 +73,7 @@ impl<O: Os> Shell<O> {
     /// Kills those that have had their time.
     pub(in crate::event_loop) fn kill_holders(&mut self) {
         let now = self.now;
-        for (_, pid, pidfd) in self.holders.ending.extract_if(.., |(due, _, _)| *due <= now) {
+        for (_, pid, pidfd) in self.health.holders.ending.extract_if(.., |(due, _, _)| *due <= now) {
             self.os.send(pid, &pidfd, Signal::SIGKILL);
         }
     }

@@ -8,4 +8,5 @@ mod finding;
 pub(super) mod holders;
 mod memory;
 pub(super) mod monitor;
+pub(super) mod state;
 pub(super) mod uncovered;

@@ -72,10 +72,10 @@ impl<O: Os> Shell<O> {
     /// Looks and samples, as far as it is time.
     pub(in crate::event_loop) fn monitor(&mut self) {
         let due = |at: Option<Instant>, now: Instant| at.is_some_and(|at| at <= now);
-        if let (Some(at), Some(look)) = (self.monitor.next_look, self.monitor.look)
+        if let (Some(at), Some(look)) = (self.health.monitor.next_look, self.health.monitor.look)
             && at <= self.now
         {
-            self.monitor.next_look = Some(self.now + look);
+            self.health.monitor.next_look = Some(self.now + look);
             // Who comes late was starved himself: what he sees says nothing of the workers.
             if self.now.saturating_duration_since(at) > look {
                 self.input(Input::Late);
@@ -85,8 +85,8 @@ impl<O: Os> Shell<O> {
             self.look_at_pages(look);
             self.look_for_bypasses(look * LOOKS_A_LIMIT);
         }
-        if due(self.monitor.next_pulse, self.now) {
-            self.monitor.next_pulse = self.monitor.pulse.map(|pulse| self.now + pulse);
+        if due(self.health.monitor.next_pulse, self.now) {
+            self.health.monitor.next_pulse = self.health.monitor.pulse.map(|pulse| self.now + pulse);
             if self.signals.is_none() {
                 // Nobody tells.
                 self.look_for_suspended();
@@ -129,7 +129,7 @@ impl<O: Os> Shell<O> {
 
     /// Looks whether other threads than those that have accepted wait for connections. True if there were any.
     pub(super) fn recognise(&self, worker: WorkerId) -> bool {
-        let lanes = self.lanes.values().filter(|lane| lane.worker == worker);
+        let lanes = self.lanes.all.values().filter(|lane| lane.worker == worker);
         let members = self.steering.of(worker).map(|(_, member)| member.inode);
         let inodes: Vec<u64> = lanes.map(|lane| lane.inode).chain(members).collect();
         let pulses = self.lives.process(worker).into_iter().flat_map(|process| &process.pulses);
@@ -137,9 +137,9 @@ impl<O: Os> Shell<O> {
     }
 
     fn take_pulses(&mut self) {
-        let elapsed = self.monitor.last_pulse.map(|last| self.now.saturating_duration_since(last));
-        self.monitor.last_pulse = Some(self.now);
-        self.oom_kills.look(self.lives.processes().map(|process| process.pid), self.now);
+        let elapsed = self.health.monitor.last_pulse.map(|last| self.now.saturating_duration_since(last));
+        self.health.monitor.last_pulse = Some(self.now);
+        self.health.oom_kills.look(self.lives.processes().map(|process| process.pid), self.now);
         // One that leaves beside its survivor is looked at no more.
         let is_current = |id: &WorkerId| self.pool.worker(*id).is_some();
         let workers = self.lives.iter().map(|(worker, _)| worker).filter(is_current);

@@ -35,11 +35,13 @@ impl<O: Os> Shell<O> {
                 return;
             }
         };
-        let Some((lane, balancer)) = self.lanes.get(&to).map(|lane| (lane, lane.balancer)) else { return };
+        let Some((lane, balancer)) = self.lanes.all.get(&to).map(|lane| (lane, lane.balancer)) else {
+            return;
+        };
         let told = caller.deliver(&Reply::Lane { lane: to.0 }, Some(lane.worker_end()));
         let Some(delivery) = told else { return self.abandon(to) };
         log::debug!("worker {}: process {} has a lane of its own", self.logical_id(worker), holder.pid);
-        self.deliveries.push((to, delivery));
+        self.lanes.deliveries.push((to, delivery));
         self.input(Input::LaneOpened { lane: to, worker, balancer });
         self.input(Input::LaneShared { from, to });
     }
@@ -52,7 +54,7 @@ impl<O: Os> Shell<O> {
         unsure: bool,
     ) -> io::Result<LaneId> {
         let refused = |error| Err(io::Error::from_raw_os_error(error));
-        let Some(shared) = self.lanes.get(&from).filter(|lane| lane.worker == worker) else {
+        let Some(shared) = self.lanes.all.get(&from).filter(|lane| lane.worker == worker) else {
             return refused(libc::EBADF);
         };
         // It is its own: the process has executed another program since it listened, or put it elsewhere.
@@ -65,7 +67,8 @@ impl<O: Os> Shell<O> {
         if process.members.len() < MAX_ADOPTED {
             self.join_forked(worker, holder.pid);
         }
-        let adopted = self.lanes.values().filter(|lane| lane.worker == worker && lane.holder.pid != first);
+        let adopted =
+            self.lanes.all.values().filter(|lane| lane.worker == worker && lane.holder.pid != first);
         if adopted.count() >= MAX_ADOPTED {
             return refused(libc::ENOBUFS);
         }
@@ -76,7 +79,7 @@ impl<O: Os> Shell<O> {
         if unsure && epoll_sets::is_with_parent(holder.pid, &[inode]).unwrap_or(true) {
             return refused(libc::EBUSY);
         }
-        let Some(address) = self.listeners.get(&balancer).map(|listener| listener.address) else {
+        let Some(address) = self.listeners.all.get(&balancer).map(|listener| listener.address) else {
             return refused(libc::EBADF);
         };
         self.open_lane(worker, holder, balancer, &address)
@@ -87,7 +90,8 @@ impl<O: Os> Shell<O> {
     /// only watched so far, as a parent that forks a child for each connection, is none of those.
     fn another_waits(&self, worker: WorkerId, balancer: BalancerId, asks: u32) -> bool {
         let Some(process) = self.lives.process(worker) else { return false };
-        let lanes = || self.lanes.values().filter(|lane| lane.worker == worker && lane.balancer == balancer);
+        let lanes =
+            || self.lanes.all.values().filter(|lane| lane.worker == worker && lane.balancer == balancer);
         let inodes: Vec<u64> = lanes().map(|lane| lane.inode).collect();
         let waits = |pid: u32, look: Look| match look.waits_on {
             Some(WaitsOn::Lanes(mask)) => lanes().any(|lane| mask.may_hold(lane.holder.fd)),

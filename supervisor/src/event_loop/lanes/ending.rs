@@ -12,12 +12,12 @@ use std::os::fd::{AsFd, AsRawFd};
 
 impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn take_back(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get(&id) else { return };
+        let Some(lane) = self.lanes.all.get(&id) else { return };
         let balancer = lane.balancer;
         // Nobody else is to answer for a worker that is being tried.
         let tried = self.is_being_tried(lane.worker);
         // What cannot be taken back stays the worker's.
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.all.get_mut(&id) else { return };
         let had_any = lane.waiting() > 0 || lane.open;
         lane.open = false;
         let (taken, _) = lane.take_back();
@@ -36,7 +36,7 @@ impl<O: Os> Shell<O> {
         }
         for connection in taken {
             let source = source_of(&connection.peer);
-            let conn = self.pending.insert(connection);
+            let conn = self.connections.pending.insert(connection);
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });
         }
     }
@@ -44,7 +44,7 @@ impl<O: Os> Shell<O> {
     /// Who still receives from the lane will find what is left in it, and who comes to it is woken by it.
     pub(in crate::event_loop) fn vacate(&mut self, id: LaneId) {
         self.take_back(id);
-        if let Some(lane) = self.lanes.get(&id).filter(|lane| lane.waiting() == 0) {
+        if let Some(lane) = self.lanes.all.get(&id).filter(|lane| lane.waiting() == 0) {
             lane.leave_void();
         }
     }
@@ -53,8 +53,8 @@ impl<O: Os> Shell<O> {
         if self.datagrams.has_member(id) {
             return self.retire_datagrams(id);
         }
-        let Some(lane) = self.lanes.remove(&id) else { return self.retire_member(id) };
-        self.releases.close(lane.ticket);
+        let Some(lane) = self.lanes.all.remove(&id) else { return self.retire_member(id) };
+        self.connections.releases.close(lane.ticket);
         let _ = self.poll.registry().deregister(&mut SourceFd(&lane.as_fd().as_raw_fd()));
         self.empty(lane);
     }
@@ -65,23 +65,23 @@ impl<O: Os> Shell<O> {
         // Nobody else is to answer for it.
         let tried = self.is_being_tried(lane.worker);
         let (taken, all) = lane.take_back();
-        if let (Some(open), Some(credits)) = (&mut self.open, lane.credits.take()) {
+        if let (Some(open), Some(credits)) = (&mut self.connections.open, lane.credits.take()) {
             open.ended(lane.worker, credits);
         }
         for connection in taken.into_iter().filter(|_| !tried) {
             let source = source_of(&connection.peer);
-            let conn = self.pending.insert(connection);
+            let conn = self.connections.pending.insert(connection);
             self.pool.handle(self.now, Input::Returned { conn, balancer, source });
         }
         if !all {
-            self.leftovers.push(lane);
+            self.lanes.leftovers.push(lane);
             self.pause_for_descriptors();
         }
     }
 
     /// Tries again with lanes that could not be emptied.
     pub(in crate::event_loop) fn empty_leftovers(&mut self) {
-        for lane in std::mem::take(&mut self.leftovers) {
+        for lane in std::mem::take(&mut self.lanes.leftovers) {
             self.empty(lane);
             self.carry_out();
         }

@@ -17,7 +17,7 @@ impl<O: Os> Shell<O> {
         if readable {
             self.on_upward(id);
         }
-        let Some(lane) = self.lanes.get_mut(&id).filter(|lane| writable && lane.armed) else { return };
+        let Some(lane) = self.lanes.all.get_mut(&id).filter(|lane| writable && lane.armed) else { return };
         if lane.watched {
             lane.watched = false;
             let waiting = lane.waiting();
@@ -31,7 +31,7 @@ impl<O: Os> Shell<O> {
     /// Takes in what a worker says on its lane. One that goes on and on is heard further in the next turn.
     fn on_upward(&mut self, id: LaneId) {
         for _ in 0..UPWARD_BUDGET {
-            let said = self.lanes.get(&id).and_then(|lane| Some((lane.next_upward()?, lane)));
+            let said = self.lanes.all.get(&id).and_then(|lane| Some((lane.next_upward()?, lane)));
             let Some((upward, Lane { worker, balancer, holder, .. })) = said else { return };
             let (worker, pid) = (*worker, holder.pid);
             if !matches!(upward, Ok(Upward::Ring | Upward::Nonblock(_))) {
@@ -39,7 +39,7 @@ impl<O: Os> Shell<O> {
             }
             match upward {
                 Ok(Upward::Nonblock(on)) => {
-                    if let Some(listener) = self.listeners.get_mut(balancer) {
+                    if let Some(listener) = self.listeners.all.get_mut(balancer) {
                         listener.nonblock = on;
                     }
                 }
@@ -59,7 +59,7 @@ impl<O: Os> Shell<O> {
                 Err(Garbage) => self.accuse_worker(worker, pid, "sends garbage on its lane"),
             }
         }
-        if let Some(lane) = self.lanes.get(&id) {
+        if let Some(lane) = self.lanes.all.get(&id) {
             // Registering anew reports what is still there.
             let _ = arm(&self.poll, id, lane, lane.armed);
         }

@@ -67,9 +67,9 @@ impl<O: Os> Shell<O> {
     /// Has the lane owner probe look for the lanes of all workers that are not stopping.
     pub(in crate::event_loop) fn look_at_idle_lanes(&mut self) {
         let members = self.wanted_members();
-        self.idle_lanes.begin(self.now, self.lanes.len() + members.len());
+        self.lanes.idle.begin(self.now, self.lanes.all.len() + members.len());
         let mut asked: BTreeMap<WorkerId, Vec<Wanted>> = BTreeMap::new();
-        for (&lane, its) in self.lanes.iter().filter(|(id, _)| !self.is_coming(**id)) {
+        for (&lane, its) in self.lanes.all.iter().filter(|(id, _)| !self.is_coming(**id)) {
             let wanted = Wanted { lane, inode: its.inode, seen_at: its.seen_at };
             asked.entry(its.worker).or_default().push(wanted);
         }
@@ -81,17 +81,17 @@ impl<O: Os> Shell<O> {
         asked.retain(|worker, _| !stops(worker));
         for (worker, lanes) in asked {
             let pids = self.possible_holders(worker);
-            self.lane_owner_probe.ask(Question { lanes, pids, idle: true });
+            self.lanes.owner_probe.ask(Question { lanes, pids, idle: true });
         }
     }
 
     /// The core wants to know whether anybody holds the lane.
     pub(in crate::event_loop) fn look(&mut self, id: LaneId) {
         self.look_for_missed(id);
-        if let Some(lane) = self.lanes.get_mut(&id) {
+        if let Some(lane) = self.lanes.all.get_mut(&id) {
             lane.write_off_lost();
         }
-        let Some(lane) = self.lanes.get(&id) else { return };
+        let Some(lane) = self.lanes.all.get(&id) else { return };
         let waiting = lane.waiting();
         if waiting == 0 || self.is_coming(id) || self.os.is_at(lane.seen_at, lane.inode) {
             self.pool.handle(self.now, Input::Looked { lane: id, waiting, held: true });
@@ -99,7 +99,7 @@ impl<O: Os> Shell<O> {
         }
         let (worker, wanted) = (lane.worker, Wanted { lane: id, inode: lane.inode, seen_at: lane.seen_at });
         let pids = self.possible_holders(worker);
-        self.lane_owner_probe.ask(Question { lanes: vec![wanted], pids, idle: false });
+        self.lanes.owner_probe.ask(Question { lanes: vec![wanted], pids, idle: false });
     }
 
     /// Nothing of a socket is to be seen where it was last: has it looked for, unless the worker is about to close it.
@@ -107,14 +107,14 @@ impl<O: Os> Shell<O> {
         let stops = self.lives.process(worker).is_none_or(|process| process.stopping);
         if !stops && !self.is_coming(wanted.lane) {
             let pids = self.possible_holders(worker);
-            self.lane_owner_probe.ask(Question { lanes: vec![wanted], pids, idle: false });
+            self.lanes.owner_probe.ask(Question { lanes: vec![wanted], pids, idle: false });
         }
     }
 
     /// Takes in what the lane owner probe has found.
     pub(in crate::event_loop) fn on_lane_owners(&mut self) {
-        while let Some(Answer { lane: id, found, idle }) = self.lane_owner_probe.next() {
-            let Some(lane) = self.lanes.get_mut(&id) else {
+        while let Some(Answer { lane: id, found, idle }) = self.lanes.owner_probe.next() {
+            let Some(lane) = self.lanes.all.get_mut(&id) else {
                 self.on_member_found(id, found, idle);
                 continue;
             };
@@ -135,13 +135,13 @@ impl<O: Os> Shell<O> {
 
     /// The lane owner probe has found the lane in no process of its worker: whether it is to be closed.
     pub(in crate::event_loop) fn is_idle_lane_closed(&mut self, lane: LaneId) -> bool {
-        !self.is_coming(lane) && self.idle_lanes.is_closed(lane, self.now)
+        !self.is_coming(lane) && self.lanes.idle.is_closed(lane, self.now)
     }
 
     /// True while the lane is on its way to the worker: then it is in no descriptor table, however long that takes.
     pub(in crate::event_loop) fn is_coming(&self, lane: LaneId) -> bool {
         let is_coming = |(coming, delivery): &(LaneId, Delivery)| *coming == lane && delivery.is_under_way();
-        self.deliveries.iter().any(is_coming)
+        self.lanes.deliveries.iter().any(is_coming)
     }
 
     /// The known processes of a worker, and all children of this process that are not known to be another worker's: where

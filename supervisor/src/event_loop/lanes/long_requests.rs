@@ -30,7 +30,7 @@ impl<O: Os> Shell<O> {
             }
         }
         let mut lanes: HashMap<BalancerId, u32> = HashMap::new();
-        for lane in self.lanes.values() {
+        for lane in self.lanes.all.values() {
             *lanes.entry(lane.balancer).or_default() += 1;
         }
         let is = |lane: &Lane| {
@@ -38,22 +38,22 @@ impl<O: Os> Shell<O> {
             lanes.get(&lane.balancer).is_some_and(|lanes| *lanes > 1)
                 && self.pulse_of(lane).is_some_and(|pulse| pulse.requests.are_long())
         };
-        let changed = self.lanes.iter().map(|(id, lane)| (*id, lane.one_by_one, is(lane)));
+        let changed = self.lanes.all.iter().map(|(id, lane)| (*id, lane.one_by_one, is(lane)));
         let changed: Vec<(LaneId, bool)> =
             changed.filter(|(_, was, is)| was != is).map(|(id, _, is)| (id, is)).collect();
         for (lane, on) in changed {
             self.one_by_one(lane, on);
             self.carry_out();
         }
-        let takes = self.lanes.iter().filter(|(_, lane)| lane.takes_credit());
+        let takes = self.lanes.all.iter().filter(|(_, lane)| lane.takes_credit());
         let accepting: Vec<LaneId> = takes.map(|(id, _)| *id).collect();
         for lane in accepting {
             self.tell_accepters(lane);
         }
-        let prompt = self.lanes.values().any(|lane| lane.one_by_one);
-        if prompt != self.is_prompt {
-            self.is_prompt = prompt;
-            self.limits.be_prompt(prompt);
+        let prompt = self.lanes.all.values().any(|lane| lane.one_by_one);
+        if prompt != self.health.is_prompt {
+            self.health.is_prompt = prompt;
+            self.launching.limits.be_prompt(prompt);
         }
     }
 
@@ -72,21 +72,21 @@ impl<O: Os> Shell<O> {
 
     /// How often the lane's thread has waited, if it is given one at a time: to be read before it is given something.
     pub(in crate::event_loop) fn waits_so_far(&self, id: LaneId) -> Option<u64> {
-        let lane = self.lanes.get(&id).filter(|lane| lane.one_by_one)?;
+        let lane = self.lanes.all.get(&id).filter(|lane| lane.one_by_one)?;
         self.pulse_of(lane).and_then(Pulse::sole).map(|look| look.loops)
     }
 
     /// The lane was given something when its thread had waited so often. What it did not take does not count: its thread would be
     /// taken to be busy with it for as long as it sleeps.
     pub(in crate::event_loop) fn mark_given(&mut self, id: LaneId, waits: Option<u64>) {
-        if let Some(lane) = self.lanes.get_mut(&id).filter(|lane| lane.one_by_one) {
+        if let Some(lane) = self.lanes.all.get_mut(&id).filter(|lane| lane.one_by_one) {
             lane.given_at = waits;
         }
     }
 
     /// The thread of a lane that is given one by one is to say when it waits. False if it cannot.
     pub(in crate::event_loop) fn watch_thread(&mut self, id: LaneId) -> bool {
-        let Some(lane) = self.lanes.get(&id).filter(|lane| lane.one_by_one) else { return false };
+        let Some(lane) = self.lanes.all.get(&id).filter(|lane| lane.one_by_one) else { return false };
         let fd = u32::try_from(lane.holder.fd);
         if !fd.is_ok_and(|fd| self.pulse_of(lane).is_some_and(|pulse| pulse.ask(fd))) {
             self.one_by_one(id, false);
@@ -102,14 +102,14 @@ impl<O: Os> Shell<O> {
     /// The process that holds the lane says that its thread goes into its wait. It is not free yet where it has not taken
     /// what it was given: that is about to wake it.
     pub(super) fn on_waits(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get(&id) else { return };
+        let Some(lane) = self.lanes.all.get(&id) else { return };
         let (worker, pid) = (lane.worker, lane.holder.pid);
         if let Some(pulse) = self.pulse_mut(worker, pid) {
             pulse.requests.heard();
         }
         let its = |lane: &Lane| lane.holder.pid == pid && lane.one_by_one && lane.watched;
         let watched: Vec<LaneId> =
-            self.lanes.iter().filter(|(_, lane)| its(lane)).map(|(id, _)| *id).collect();
+            self.lanes.all.iter().filter(|(_, lane)| its(lane)).map(|(id, _)| *id).collect();
         for lane in watched {
             self.measured(lane);
         }
@@ -118,12 +118,12 @@ impl<O: Os> Shell<O> {
     /// A lane is looked at: a thread that waits by now has not been heard. Where nothing lies in the lane any more, a thread that
     /// has waited ever since it was given something was not woken by it.
     pub(super) fn look_for_missed(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.all.get_mut(&id) else { return };
         let (worker, pid) = (lane.worker, lane.holder.pid);
         if lane.one_by_one && lane.waiting() == 0 {
             lane.given_at = None;
         }
-        let Some(lane) = self.lanes.get(&id) else { return };
+        let Some(lane) = self.lanes.all.get(&id) else { return };
         if lane.one_by_one && lane.watched && self.waiting(lane) == 0 {
             if let Some(pulse) = self.pulse_mut(worker, pid) {
                 pulse.requests.missed();
@@ -133,7 +133,7 @@ impl<O: Os> Shell<O> {
     }
 
     fn one_by_one(&mut self, id: LaneId, on: bool) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.all.get_mut(&id) else { return };
         (lane.one_by_one, lane.given_at) = (on, None);
         if on && lane.armed && arm(&self.poll, id, lane, false).is_ok() {
             lane.armed = false;
@@ -147,7 +147,7 @@ impl<O: Os> Shell<O> {
     }
 
     fn measured(&mut self, id: LaneId) {
-        if let Some(lane) = self.lanes.get_mut(&id) {
+        if let Some(lane) = self.lanes.all.get_mut(&id) {
             lane.watched = false;
         }
         self.measure(id);

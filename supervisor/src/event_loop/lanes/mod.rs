@@ -7,3 +7,4 @@ mod hearing;
 pub(super) mod idle;
 mod long_requests;
 mod opening;
+pub(super) mod state;

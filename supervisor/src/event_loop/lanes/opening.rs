@@ -27,28 +27,27 @@ impl<O: Os> Shell<O> {
         address: &Address,
     ) -> io::Result<LaneId> {
         self.may_open_another(worker, holder, address)?;
-        let id = LaneId(self.next_lane);
-        self.next_lane += 1;
+        let id = self.lanes.name_another();
         let place = (worker, balancer, holder);
-        let ticket = self.releases.open()?;
+        let ticket = self.connections.releases.open()?;
         let lane = Lane::new(
             id,
-            self.nonce,
+            self.launching.nonce,
             address,
             place,
             ticket,
             self.config.settings.balancing.window(),
-            self.record_cost,
+            self.lanes.record_cost,
         )
-        .inspect_err(|_| self.releases.close(ticket))?;
+        .inspect_err(|_| self.connections.releases.close(ticket))?;
         let fd = lane.as_fd().as_raw_fd();
         let source = Source::Lane(id).into();
         self.poll
             .registry()
             .register(&mut SourceFd(&fd), source, Interest::READABLE)
-            .inspect_err(|_| self.releases.close(ticket))?;
-        self.lanes.insert(id, lane);
-        self.idle_lanes.opened(self.now);
+            .inspect_err(|_| self.connections.releases.close(ticket))?;
+        self.lanes.all.insert(id, lane);
+        self.lanes.idle.opened(self.now);
         Ok(id)
     }
 
@@ -59,8 +58,8 @@ impl<O: Os> Shell<O> {
         holder: Holder,
         address: &Address,
     ) -> io::Result<()> {
-        if self.os.are_descriptors_scarce(self.releases.as_fd()) {
-            if let Some(hushed) = self.complaints.ask(self.now) {
+        if self.os.are_descriptors_scarce(self.connections.releases.as_fd()) {
+            if let Some(hushed) = self.requests.complaints.ask(self.now) {
                 let (id, limit) = (self.logical_id(worker), descriptors::limit());
                 log::error!(
                     "worker {id} cannot listen on {address}: of the {limit} descriptors that the supervisor may have \
@@ -70,7 +69,7 @@ impl<O: Os> Shell<O> {
             return Err(io::Error::from_raw_os_error(libc::ENFILE));
         }
         let most = self.share_of_one() / LANE_COST;
-        let lanes = self.lanes.values().filter(|lane| lane.worker == worker).count();
+        let lanes = self.lanes.all.values().filter(|lane| lane.worker == worker).count();
         let count = lanes + self.steering.of(worker).count() + self.datagrams.of(worker).count();
         if count >= most.max(LEAST_LANES) {
             let what =
@@ -83,8 +82,8 @@ impl<O: Os> Shell<O> {
 
     /// Forgets a lane that the core has not heard of.
     pub(in crate::event_loop) fn abandon(&mut self, id: LaneId) {
-        if let Some(lane) = self.lanes.remove(&id) {
-            self.releases.close(lane.ticket);
+        if let Some(lane) = self.lanes.all.remove(&id) {
+            self.connections.releases.close(lane.ticket);
         }
     }
 }

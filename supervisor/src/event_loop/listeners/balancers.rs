@@ -60,12 +60,12 @@ impl<O: Os> Shell<O> {
         {
             log::warn!("{}: connections are handed over, not given by credit: {why}", listener.address);
         }
-        let is_first = !self.listeners.values().any(Listener::by_credit);
+        let is_first = !self.listeners.all.values().any(Listener::by_credit);
         if by_credit && is_first && self.config.settings.balancing.window.is_some() {
             log::info!("--window has no effect where workers accept by credit");
         }
-        self.by_key.insert(key, id);
-        self.listeners.insert(id, listener);
+        self.listeners.by_key.insert(key, id);
+        self.listeners.all.insert(id, listener);
         let route = match by_kernel {
             true => Route::Kernel,
             false if by_credit => Route::Credit,
@@ -100,7 +100,7 @@ impl<O: Os> Shell<O> {
     ) -> io::Result<()> {
         let Key::Path(path) = &facts.key else { return Ok(()) };
         let file = listener::file_of_socket(path, facts.inode);
-        let Some(listener) = self.listeners.get_mut(&balancer) else { return Ok(()) };
+        let Some(listener) = self.listeners.all.get_mut(&balancer) else { return Ok(()) };
         if file.is_none() || file == listener.file || !facts.listening {
             return Ok(());
         }
@@ -117,7 +117,7 @@ impl<O: Os> Shell<O> {
 
     /// Listens anew on the address of a socket that failed.
     pub(in crate::event_loop) fn reopen(&mut self, balancer: BalancerId) {
-        let Some(listener) = self.listeners.get_mut(&balancer) else { return };
+        let Some(listener) = self.listeners.all.get_mut(&balancer) else { return };
         let registry = self.poll.registry();
         let _ = registry.deregister(&mut SourceFd(&listener.as_fd().as_raw_fd()));
         let opened = listener.reopen().and_then(|anew| {
@@ -137,20 +137,20 @@ impl<O: Os> Shell<O> {
         if self.datagrams.has(balancer) {
             return self.close_datagrams(balancer);
         }
-        let Some(listener) = self.listeners.remove(&balancer) else { return };
+        let Some(listener) = self.listeners.all.remove(&balancer) else { return };
         if self.pool.balancer(balancer).is_some() {
             // Its workers go on with what they have of it.
-            self.closed.push((balancer, listener.address));
+            self.listeners.closed.push((balancer, listener.address));
         }
-        self.by_key.remove(&listener.key);
-        self.ready.retain(|ready| *ready != balancer);
+        self.listeners.by_key.remove(&listener.key);
+        self.listeners.ready.retain(|ready| *ready != balancer);
         if self.steering.has(balancer) {
             // Its sockets are the workers', and were never watched here.
             return self.close_group(balancer);
         }
         let _ = self.poll.registry().deregister(&mut SourceFd(&listener.as_fd().as_raw_fd()));
         // Of those to which the kernel brings connections each closes it when it is told to stop: shut down, it would look broken.
-        if !listener.by_kernel || !self.lanes.values().any(|lane| lane.balancer == balancer) {
+        if !listener.by_kernel || !self.lanes.all.values().any(|lane| lane.balancer == balancer) {
             listener.stop_listening();
         }
         listener.remove_file();

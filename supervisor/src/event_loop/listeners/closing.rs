@@ -21,13 +21,17 @@ pub(in crate::event_loop) struct Closing {
 
 impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn stop_intake(&mut self, balancer: BalancerId) {
-        let Some(listener) = self.listeners.get_mut(&balancer) else {
+        let Some(listener) = self.listeners.all.get_mut(&balancer) else {
             return self.pool.handle(self.now, Input::Emptied { balancer });
         };
         listener.closing = true;
         if self.steering.has(balancer) {
             self.steering.stop_intake(balancer);
-            self.closing.push(Closing { balancer, next: self.now, give_up_at: self.now + PATIENCE });
+            self.listeners.closing.push(Closing {
+                balancer,
+                next: self.now,
+                give_up_at: self.now + PATIENCE,
+            });
             return;
         }
         if let Err(error) = self.os.stop_intake(listener) {
@@ -36,19 +40,20 @@ impl<O: Os> Shell<O> {
         // Once more, whatever the poll has told: nothing else may come to tell.
         listener.pending = !listener.by_kernel;
         self.make_ready(balancer);
-        self.closing.push(Closing { balancer, next: self.now, give_up_at: self.now + PATIENCE });
+        self.listeners.closing.push(Closing { balancer, next: self.now, give_up_at: self.now + PATIENCE });
     }
 
     /// When to look again for connections that are on their way.
     pub(in crate::event_loop) fn closing_deadline(&self) -> Option<Instant> {
-        self.closing.iter().map(|closing| closing.next).min()
+        self.listeners.closing.iter().map(|closing| closing.next).min()
     }
 
     /// Looks whether anything is left of what was on its way.
     pub(in crate::event_loop) fn look_at_intakes(&mut self) {
         let mut emptied = Vec::new();
         let now = self.now;
-        let Self { os, closing, listeners, ready, steering, .. } = self;
+        let Self { os, listeners, steering, .. } = self;
+        let (ready, listeners, closing) = (&mut listeners.ready, &mut listeners.all, &mut listeners.closing);
         closing.retain_mut(|one| {
             let Some(listener) = listeners.get_mut(&one.balancer) else {
                 emptied.push(one.balancer);

@@ -32,7 +32,7 @@ impl<O: Os> Shell<O> {
         let to = self.listener_at(address, place);
         match self.pool.connects(self.now, worker, to) {
             Connecting::Refused { first } => {
-                if first && self.told_early.refused.insert(worker.slot) {
+                if first && self.listeners.told_early.refused.insert(worker.slot) {
                     log::info!(
                         "worker {}: process {pid} connects to {address} before it listens there: refused, as it would be if \
                          the worker ran alone",
@@ -54,11 +54,11 @@ impl<O: Os> Shell<O> {
                 Some(_) => place.inode != 0 && listener.file == Some(file),
                 None => listener.address == *address,
             };
-            return self.listeners.values().find(is_meant).map(|listener| listener.id);
+            return self.listeners.all.values().find(is_meant).map(|listener| listener.id);
         };
         let meets = |exact| {
             let is_meant = |listener: &&Listener| to.is_taken_by(&listener.address, &listener.key, exact);
-            self.listeners.values().find(is_meant).map(|listener| listener.id)
+            self.listeners.all.values().find(is_meant).map(|listener| listener.id)
         };
         // A wildcard takes what comes to an address of this machine, and nothing else.
         meets(true).or_else(|| meets(false).filter(|_| is_local(to.ip)))
@@ -78,7 +78,7 @@ impl<O: Os> Shell<O> {
         if !self.pool.opens_for_itself(self.now, worker) {
             return false;
         }
-        if self.told_early.own_port.insert(worker.slot) {
+        if self.listeners.told_early.own_port.insert(worker.slot) {
             log::info!(
                 "worker {}: process {pid} has asked the system for a port ({address}) after the worker was ready: such ports \
                  are its own and not shared; to share them: --share '{address}'",

@@ -36,13 +36,13 @@ impl<O: Os> Shell<O> {
             }
         };
         self.join(worker, holder.pid);
-        let Some(lane) = self.lanes.get(&id) else { return };
+        let Some(lane) = self.lanes.all.get(&id) else { return };
         let told = caller.deliver(&Reply::Lane { lane: id.0 }, Some(lane.worker_end()));
         let Some(delivery) = told else {
             self.abandon(id);
             return self.input(Input::Unlistened { balancer });
         };
-        self.deliveries.push((id, delivery));
+        self.lanes.deliveries.push((id, delivery));
         self.input(Input::LaneOpened { lane: id, worker, balancer });
         self.may_be_ready(worker);
     }
@@ -61,8 +61,10 @@ impl<O: Os> Shell<O> {
         let process = self.lives.process_mut(worker);
         let owned = process.and_then(|process| process.owned.remove(&cookie));
         let facts = self.os.facts(&socket, owned, place.path)?;
-        match self.by_key.get(&facts.key).copied() {
-            Some(balancer) if self.listeners.get(&balancer).is_some_and(|listener| listener.by_kernel) => {
+        match self.listeners.by_key.get(&facts.key).copied() {
+            Some(balancer)
+                if self.listeners.all.get(&balancer).is_some_and(|listener| listener.by_kernel) =>
+            {
                 // No process that has the filter needs the library.
                 let what = format!("asks by the library for {}, which the kernel serves", facts.address);
                 self.accuse_worker(worker, holder.pid, what);
@@ -83,8 +85,7 @@ impl<O: Os> Shell<O> {
             // The cluster has let go of it since the bind in name: there is no bound socket to listen on.
             None if owned.is_some() => Err(io::Error::from_raw_os_error(libc::EADDRINUSE)),
             None => {
-                let balancer = BalancerId(self.next_balancer);
-                self.next_balancer += 1;
+                let balancer = self.listeners.name_another();
                 let lane = self.open_lane(worker, holder, balancer, &facts.address)?;
                 let opened = self.open_balancer(worker, balancer, socket, facts, backlog, false);
                 opened.inspect_err(|_| self.abandon(lane))?;
@@ -102,7 +103,7 @@ impl<O: Os> Shell<O> {
         facts: &Facts,
     ) -> bool {
         !self.may_listen_twice(worker, facts)
-            && self.lanes.values().any(|lane| {
+            && self.lanes.all.values().any(|lane| {
                 lane.balancer == balancer
                     && lane.worker == worker
                     && lane.holder.pid == holder.pid

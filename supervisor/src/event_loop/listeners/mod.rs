@@ -5,4 +5,5 @@ mod balancers;
 pub(super) mod closing;
 pub(super) mod early_connects;
 mod listening;
+pub(super) mod state;
 mod strangers;

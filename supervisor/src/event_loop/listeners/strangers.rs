@@ -41,7 +41,7 @@ impl<O: Os> Shell<O> {
     ) -> io::Result<()> {
         let ours = |inode: &u64| {
             *inode == own
-                || self.listeners.values().any(|listener| listener.inode == *inode)
+                || self.listeners.all.values().any(|listener| listener.inode == *inode)
                 || self.steering.has_socket(*inode)
         };
         let mut strangers = self.os.listeners_beside(reach, address)?;

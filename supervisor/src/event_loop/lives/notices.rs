@@ -136,7 +136,7 @@ impl<O: Os> Shell<O> {
             }
             Word::Status(text) => {
                 ear.status = Some(text).filter(|text| !text.is_empty());
-                self.is_news = true;
+                self.reports.is_news = true;
             }
         }
     }
@@ -187,7 +187,7 @@ impl<O: Os> Shell<O> {
         if !asked && self.config.settings.health.watchdog.is_none() {
             return Ok(None);
         }
-        self.lives.ears.open(worker, self.nonce, self.poll.registry()).map(Some)
+        self.lives.ears.open(worker, self.launching.nonce, self.poll.registry()).map(Some)
     }
 
     /// What such a process finds in its environment for this.

@@ -34,7 +34,7 @@ impl OrphanedLanes {
 impl<O: Os> Shell<O> {
     /// A process of the worker has ended.
     pub(in crate::event_loop) fn has_ended(&mut self, worker: WorkerId, pid: u32) {
-        let held = self.lanes.values().any(|lane| lane.worker == worker && lane.holder.pid == pid);
+        let held = self.lanes.all.values().any(|lane| lane.worker == worker && lane.holder.pid == pid);
         if let Some(life) = self.lives.get_mut(worker).filter(|_| held) {
             life.orphaned_lanes.0.push(Look { due: self.now + PAUSES[0], pid, looks: 0 });
         }
@@ -50,7 +50,8 @@ impl<O: Os> Shell<O> {
             );
         }
         for (worker, Look { pid, looks, .. }) in due {
-            let left = self.lanes.iter().filter(|(_, lane)| lane.worker == worker && lane.holder.pid == pid);
+            let left =
+                self.lanes.all.iter().filter(|(_, lane)| lane.worker == worker && lane.holder.pid == pid);
             let (coming, lanes): (Vec<_>, Vec<_>) = left
                 .map(|(&lane, its)| Wanted { lane, inode: its.inode, seen_at: its.seen_at })
                 .partition(|wanted| self.is_coming(wanted.lane));
@@ -58,7 +59,7 @@ impl<O: Os> Shell<O> {
                 continue;
             }
             let pids = self.possible_holders(worker);
-            self.lane_owner_probe.ask(Question { lanes, pids, idle: false });
+            self.lanes.owner_probe.ask(Question { lanes, pids, idle: false });
             if let (Some(pause), Some(life)) = (PAUSES.get(looks + 1), self.lives.get_mut(worker)) {
                 life.orphaned_lanes.0.push(Look { due: now + *pause, pid, looks: looks + 1 });
             }

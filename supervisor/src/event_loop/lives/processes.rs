@@ -17,7 +17,7 @@ const SEARCHES: u32 = 50;
 
 impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn logical_id(&self, worker: WorkerId) -> &str {
-        self.ids.get(worker.slot as usize).map_or("?", String::as_str)
+        self.launching.ids.get(worker.slot as usize).map_or("?", String::as_str)
     }
 
     /// The processes of a worker that are known: its first and its members.
@@ -102,7 +102,7 @@ impl<O: Os> Shell<O> {
         match process.ended {
             Some(Ended::Signal { signal, core_dumped }) => {
                 let oom_killed =
-                    signal == Signal::SIGKILL && self.oom_kills.has_struck(process.pid, self.now);
+                    signal == Signal::SIGKILL && self.health.oom_kills.has_struck(process.pid, self.now);
                 Exit::Signal { signal: signal as i32, core_dumped, oom_killed }
             }
             Some(Ended::Code(code)) => Exit::Code(code),
@@ -125,7 +125,7 @@ impl<O: Os> Shell<O> {
         let served = process.served;
         if served {
             // What has listened and is gone is missed only where another has its listener: it went into the background.
-            let lanes = || self.lanes.values().filter(|lane| lane.worker == worker);
+            let lanes = || self.lanes.all.values().filter(|lane| lane.worker == worker);
             pids.retain(|&pid| {
                 let inherits: Vec<Option<bool>> = lanes().map(|lane| lane.is_inherited_by(pid)).collect();
                 let is_survivor = inherits.contains(&Some(true));

@@ -107,11 +107,11 @@ impl<O: Os> Shell<O> {
         let now = self.now;
         let Some(trial) = self.trial(worker) else { return };
         let lane = trial.under_way.as_ref().map(|(lane, _)| *lane);
-        let is_open = lane.is_some_and(|lane| self.lanes.contains_key(&lane) && !self.is_left(lane));
+        let is_open = lane.is_some_and(|lane| self.lanes.all.contains_key(&lane) && !self.is_left(lane));
         match self.config.settings.readiness.ready.clone() {
             Some(Ready::Delay(_)) => self.is_ready(worker),
             Some(Ready::Tcp) if is_open => {
-                let waiting = lane.and_then(|lane| self.lanes.get(&lane)).map_or(0, Lane::waiting);
+                let waiting = lane.and_then(|lane| self.lanes.all.get(&lane)).map_or(0, Lane::waiting);
                 match self.trial(worker) {
                     Some(_) if waiting == 0 => self.is_ready(worker),
                     Some(trial) => {
@@ -191,14 +191,14 @@ impl<O: Os> Shell<O> {
 
     fn probe(&mut self, worker: WorkerId, path: Option<&str>) -> io::Result<(LaneId, Probe)> {
         let attempts = self.trial(worker).map_or(0, |trial| trial.attempts);
-        let own = self.lanes.iter().filter(|(_, lane)| lane.worker == worker).map(|(id, _)| *id);
+        let own = self.lanes.all.iter().filter(|(_, lane)| lane.worker == worker).map(|(id, _)| *id);
         let mut lanes: Vec<LaneId> = own.filter(|id| !self.is_left(*id)).collect();
         lanes.sort_unstable();
         let nowhere = || io::Error::new(io::ErrorKind::NotConnected, "it no longer listens");
         // Who listens on several addresses may answer on only one of them.
         let id = *lanes.get(attempts % lanes.len().max(1)).ok_or_else(nowhere)?;
-        let lane = self.lanes.get_mut(&id).ok_or_else(nowhere)?;
-        let listener = self.listeners.get(&lane.balancer).ok_or_else(nowhere)?;
+        let lane = self.lanes.all.get_mut(&id).ok_or_else(nowhere)?;
+        let listener = self.listeners.all.get(&lane.balancer).ok_or_else(nowhere)?;
         let (mut probe, connection) =
             Probe::open(listener.address.family(), listener.nonblock, lane.balancer)?;
         if let Some(path) = path {
@@ -213,7 +213,7 @@ impl<O: Os> Shell<O> {
         }
         let ticket = self.os.give(lane, &connection)?;
         drop(connection);
-        self.releases.release(ticket);
+        self.connections.releases.release(ticket);
         Ok((id, probe))
     }
 

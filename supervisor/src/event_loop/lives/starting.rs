@@ -52,7 +52,7 @@ impl<O: Os> Shell<O> {
                     None => life,
                 };
                 self.lives.begin(worker, life);
-                self.oom_kills.watch(pid, self.now);
+                self.health.oom_kills.watch(pid, self.now);
                 Ok(pid)
             }
             Err(error) => {
@@ -79,9 +79,9 @@ impl<O: Os> Shell<O> {
         let on_trial = self.is_on_trial(version);
         let output = self.outputs.attach(worker, &id, on_trial, self.poll.registry())?;
         // A worker without it would listen outside of the cluster.
-        let template = self.templates.get(&version).ok_or(io::ErrorKind::NotFound)?;
+        let template = self.launching.templates.get(&version).ok_or(io::ErrorKind::NotFound)?;
         let thunk = match template.launch_spec.interception.how {
-            How::Preload => Some(self.os.library(&mut self.thunk)?),
+            How::Preload => Some(self.os.library(&mut self.launching.thunk)?),
             How::Seccomp => None,
         };
         let library = thunk.map(os::name_of).unwrap_or_default();

@@ -50,7 +50,7 @@ impl<O: Os> Shell<O> {
             }
         }
         for (worker, news) in changed {
-            self.is_news = true;
+            self.reports.is_news = true;
             let Some(life) = self.lives.get_mut(worker) else { continue };
             let state = &mut life.suspended;
             match news {

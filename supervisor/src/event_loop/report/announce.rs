@@ -44,7 +44,7 @@ impl Told {
 impl<O: Os> Shell<O> {
     /// Something changed its state.
     pub(in crate::event_loop) fn announce(&mut self, change: Change) {
-        self.is_news = true;
+        self.reports.is_news = true;
         let event = match change {
             Change::Worker { worker, state } => {
                 let cause = match state {
@@ -58,13 +58,13 @@ impl<O: Os> Shell<O> {
                     return;
                 }
                 let (cause, kind) = cause.map(|cause| (cause.text, cause.kind)).unzip();
-                if !self.told.is_new(worker, state, pid, cause.as_deref()) {
+                if !self.reports.told.is_new(worker, state, pid, cause.as_deref()) {
                     return;
                 }
                 Event::Worker { id: self.logical_id(worker).to_owned(), state, pid, cause, kind }
             }
             Change::WorkerRemoved { worker } => {
-                self.told.forget(worker);
+                self.reports.told.forget(worker);
                 let id = self.logical_id(worker).to_owned();
                 self.outputs.forget(worker, &id);
                 Event::Worker {
@@ -152,19 +152,19 @@ impl<O: Os> Shell<O> {
 
     /// At the end of a turn in which something changed: the picture for other threads, and whether all is well.
     pub(in crate::event_loop) fn tell_news(&mut self) {
-        if !std::mem::take(&mut self.is_news) {
+        if !std::mem::take(&mut self.reports.is_news) {
             return;
         }
         if let Some(inbox) = &self.inbox {
             *inbox.board.picture.write() = Some(self.inspection());
         }
         let (running, all) = (self.pool.count_running_workers(), self.pool.count_workers());
-        if running == all && !self.was_ready {
-            self.was_ready = true;
-            self.detached.tell(&self.config.name);
-            self.notifier.ready(self.now);
+        if running == all && !self.reports.was_ready {
+            self.reports.was_ready = true;
+            self.reports.detached.tell(&self.config.name);
+            self.reports.notifier.ready(self.now);
         }
-        self.notifier.status(&format!("{running} of {all} workers run"), self.now);
+        self.reports.notifier.status(&format!("{running} of {all} workers run"), self.now);
     }
 
     /// The cluster is at rest: everybody is told, and the last picture stays for those who ask later.
@@ -184,14 +184,15 @@ impl<O: Os> Shell<O> {
         if let Some(address) = self.datagrams.address_of(balancer) {
             return address;
         }
-        let open = self.listeners.get(&balancer).map(|listener| listener.address);
-        let closed = || self.closed.iter().find(|(id, _)| *id == balancer).map(|(_, address)| *address);
+        let open = self.listeners.all.get(&balancer).map(|listener| listener.address);
+        let closed =
+            || self.listeners.closed.iter().find(|(id, _)| *id == balancer).map(|(_, address)| *address);
         open.or_else(closed).map_or_else(|| "a closed address".to_owned(), |address| address.to_string())
     }
 
     /// How the worker's last process ended, for people.
     pub(in crate::event_loop) fn last_exit(&self, worker: WorkerId) -> Option<String> {
-        self.causes.last(worker).map(|cause| cause.text.clone())
+        self.reports.causes.last(worker).map(|cause| cause.text.clone())
     }
 }
 

@@ -122,7 +122,7 @@ impl<O: Os> Shell<O> {
                     Exit::Signal { .. } => CauseKind::Signal,
                 };
                 let text = format!("its main process ended: {}", ending(exit));
-                self.causes.last.insert(worker.slot, Cause::new(kind, text.as_str()));
+                self.reports.causes.last.insert(worker.slot, Cause::new(kind, text.as_str()));
                 self.will_end_for(*worker, Cause::new(kind, "its main process ended, others of it went on"));
             }
             Note::Unwell { worker, cause } => {
@@ -151,13 +151,13 @@ impl<O: Os> Shell<O> {
             }
             Note::SpawnFailed { worker, error, .. } => {
                 let cause = Cause::new(CauseKind::SpawnFailed, error.as_str());
-                self.causes.last.insert(worker.slot, cause);
+                self.reports.causes.last.insert(worker.slot, cause);
             }
             Note::Exited { worker, exit, then, .. } => {
                 // One that came to nothing before it had the slot is no end of the slot's.
                 if *then != Then::Failed {
                     let cause = self.cause_of_end(*worker, exit, *then);
-                    self.causes.last.insert(worker.slot, cause);
+                    self.reports.causes.last.insert(worker.slot, cause);
                 }
                 if let Some(causes) = self.causes_of(*worker) {
                     *causes = OfLife::default();
@@ -189,7 +189,7 @@ impl<O: Os> Shell<O> {
 
     /// Why the worker has no process.
     pub(super) fn why_down(&self, worker: WorkerId, reason: Reason) -> Cause {
-        let why = self.coming(worker).or_else(|| self.causes.last(worker));
+        let why = self.coming(worker).or_else(|| self.reports.causes.last(worker));
         let because = super::announce::because(reason);
         let (kind, tell) = match reason {
             Reason::Unstarted | Reason::Restart => (CauseKind::Commanded, false),
@@ -269,20 +269,20 @@ impl<O: Os> Shell<O> {
     /// Each worker meets the same, again and again: the answer is good for a while.
     fn holder(&mut self, address: &Address, sockets: Option<&[u64]>) -> PortOwner {
         let now = self.now;
-        let holders = &mut self.causes.holders;
+        let holders = &mut self.reports.causes.holders;
         holders.retain(|(at, _, _)| now.saturating_duration_since(*at) < REMEMBERED);
         if let Some((_, _, known)) = holders.iter().find(|(_, known, _)| known == address) {
             return known.clone();
         }
         // Of a program that tries one address after the other not each is looked for: that takes a while.
-        if self.causes.looks.ask(now).is_none() {
+        if self.reports.causes.looks.ask(now).is_none() {
             return PortOwner::Unseen;
         }
         let holder = sockets.map_or_else(|| port_owner::of(address), port_owner::owners);
         if let Some(left) = holder.left() {
             log::error!("{address} is held by {left}");
         }
-        let holders = &mut self.causes.holders;
+        let holders = &mut self.reports.causes.holders;
         holders.truncate(HOLDERS - 1);
         holders.insert(0, (now, *address, holder.clone()));
         holder

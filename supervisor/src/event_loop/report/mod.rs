@@ -8,5 +8,6 @@ mod log_lines;
 pub(super) mod rollouts;
 pub(super) mod snapshot;
 mod span;
+pub(super) mod state;
 
 pub(super) use span::Span;

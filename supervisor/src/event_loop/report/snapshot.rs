@@ -35,7 +35,7 @@ pub(crate) fn resting(config: &Config) -> api::Inspection {
 impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn inspection(&self) -> api::Inspection {
         let listeners =
-            self.listeners.values().map(|listener| (listener.id, self.describe_balancer(listener)));
+            self.listeners.all.values().map(|listener| (listener.id, self.describe_balancer(listener)));
         let mut balancers: Vec<_> = listeners.chain(self.describe_datagrams()).collect();
         balancers.sort_by_key(|(id, _)| *id);
         api::Inspection {
@@ -63,7 +63,7 @@ impl<O: Os> Shell<O> {
     fn launch(&self) -> api::Launch {
         let shown = |text: &OsStr| text.to_string_lossy().into_owned();
         let path = |path: PathBuf| shown(path.as_os_str());
-        let template = self.templates.values().last();
+        let template = self.launching.templates.values().last();
         let moved = template.and_then(|template| template.launch_spec.cwd.clone());
         api::Launch {
             command: self.config.argv().iter().map(|word| shown(word)).collect(),
@@ -93,12 +93,12 @@ impl<O: Os> Shell<O> {
             beside: self.beside(worker.id().slot),
             cordoned: worker.is_cordoned(),
             restarts: worker.restarts(),
-            last_exit: self.causes.last(worker.id()).map(|cause| cause.text.clone()),
-            last_cause: self.causes.last(worker.id()).map(|cause| cause.kind),
+            last_exit: self.reports.causes.last(worker.id()).map(|cause| cause.text.clone()),
+            last_cause: self.reports.causes.last(worker.id()).map(|cause| cause.kind),
             out_of_rotation: self.why_out(worker.id()),
             connections: worker.dispatched(),
-            one_by_one: self.lanes.values().any(|lane| lane.worker == worker.id() && lane.one_by_one),
-            direct: self.lanes.values().any(|lane| lane.worker == worker.id() && lane.is_direct()),
+            one_by_one: self.lanes.all.values().any(|lane| lane.worker == worker.id() && lane.one_by_one),
+            direct: self.lanes.all.values().any(|lane| lane.worker == worker.id() && lane.is_direct()),
             lag_ms: None,
             health: life.and_then(|life| life.health.health()),
             pss: None,

@@ -25,7 +25,7 @@ impl<O: Os> Shell<O> {
         take: impl FnOnce(&mut ThunkSocket, Instant, &Poll, &mut Vec<Asked>),
     ) {
         let mut asked = Vec::new();
-        take(&mut self.thunk_socket, self.now, &self.poll, &mut asked);
+        take(&mut self.requests.socket, self.now, &self.poll, &mut asked);
         self.accuse_silent();
         for asked in asked {
             self.answer(asked);
@@ -134,7 +134,8 @@ impl<O: Os> Shell<O> {
                 }
             }
             Request::Unlink { device, inode } => {
-                let served = self.listeners.values().any(|listener| listener.file == Some((device, inode)));
+                let served =
+                    self.listeners.all.values().any(|listener| listener.file == Some((device, inode)));
                 if served { Reply::Owned } else { Reply::NotOwned }
             }
             Request::Attach => match self.attach(worker, pid) {
@@ -172,7 +173,7 @@ impl<O: Os> Shell<O> {
                 None => Reply::NotOwned,
             },
             Request::Page => {
-                caller.reply(&Reply::Page, Some(self.releases.as_fd()));
+                caller.reply(&Reply::Page, Some(self.connections.releases.as_fd()));
                 return;
             }
         };
@@ -188,7 +189,7 @@ impl<O: Os> Shell<O> {
     }
 
     fn listener_of(&self, worker: WorkerId, lane: u64) -> Option<&Listener> {
-        let lane = self.lanes.get(&LaneId(lane)).filter(|lane| lane.worker == worker)?;
-        self.listeners.get(&lane.balancer)
+        let lane = self.lanes.all.get(&LaneId(lane)).filter(|lane| lane.worker == worker)?;
+        self.listeners.all.get(&lane.balancer)
     }
 }

@@ -35,7 +35,7 @@ impl<O: Os> Shell<O> {
             return Err(io::Error::from_raw_os_error(libc::EADDRINUSE));
         }
         let key = (*address, v6_only, count);
-        let known = self.any_ports.get(&key).copied();
+        let known = self.requests.any_ports.get(&key).copied();
         // Others that have started before have one in this place: it is no port of somebody's session.
         let is_shared = known.is_some_and(|port| self.is_served(&address.with_port(port)));
         if !is_shared && self.is_port_its_own(worker, pid, address) {
@@ -58,19 +58,19 @@ impl<O: Os> Shell<O> {
             process.bound_any.insert(kind, count + 1);
         }
         let port = own_address(socket.as_fd())?.port().ok_or_else(invalid)?;
-        if self.any_ports.len() >= MAX_REMEMBERED {
+        if self.requests.any_ports.len() >= MAX_REMEMBERED {
             // Of a program that takes one port after the other.
-            let listeners = &self.listeners;
-            self.any_ports.retain(|(address, _, _), port| {
+            let listeners = &self.listeners.all;
+            self.requests.any_ports.retain(|(address, _, _), port| {
                 let address = address.with_port(*port);
                 listeners.values().any(|listener| listener.address == address)
             });
         }
-        self.any_ports.insert(key, port);
+        self.requests.any_ports.insert(key, port);
         Ok(true)
     }
 
     fn is_served(&self, address: &Address) -> bool {
-        self.listeners.values().any(|listener| listener.address == *address)
+        self.listeners.all.values().any(|listener| listener.address == *address)
     }
 }

@@ -6,6 +6,7 @@ mod answering;
 mod any_ports;
 mod names;
 mod pulses;
+pub(super) mod state;
 mod trust;
 
 use std::io;

@@ -18,13 +18,13 @@ impl<O: Os> Shell<O> {
         place: &Place<'_>,
     ) -> Reply<'static> {
         let file = (place.device, place.inode);
-        let served = self.listeners.values().find(|listener| match address.path() {
+        let served = self.listeners.all.values().find(|listener| match address.path() {
             Some(_) => listener.file == Some(file),
             None => listener.address == *address,
         });
         let Some(address) = served.map(|listener| listener.address) else {
             // A thunk asks again and again while the file is young.
-            if self.last_taken.replace((worker, *address)) != Some((worker, *address)) {
+            if self.requests.last_taken.replace((worker, *address)) != Some((worker, *address)) {
                 self.tell_taken(worker, address, None);
             }
             return Reply::NotOwned;

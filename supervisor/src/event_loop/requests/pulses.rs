@@ -16,7 +16,7 @@ impl<O: Os> Shell<O> {
     /// A pulse page for one more process of the worker.
     pub(super) fn attach(&mut self, worker: WorkerId, pid: u32) -> io::Result<&Pulse> {
         let full = || io::Error::from_raw_os_error(libc::ENOBUFS);
-        if self.os.are_descriptors_scarce(self.releases.as_fd()) {
+        if self.os.are_descriptors_scarce(self.connections.releases.as_fd()) {
             return Err(full());
         }
         let most = (self.share_of_one() / 3).clamp(LEAST_PULSES, MAX_PULSES);

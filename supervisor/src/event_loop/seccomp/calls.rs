@@ -132,7 +132,7 @@ impl<O: Os> Shell<O> {
 
     /// The kernel does not let this process have the worker's sockets: its listeners are its own.
     fn tell_unseen(&mut self, worker: WorkerId, tid: u32, error: &io::Error) {
-        if let Some(hushed) = self.complaints.ask(self.now) {
+        if let Some(hushed) = self.requests.complaints.ask(self.now) {
             let id = self.logical_id(worker);
             log::error!(
                 "worker {id}: a socket of process {tid} cannot be looked at: {error}; what it listens on is not the \
@@ -146,7 +146,7 @@ impl<O: Os> Shell<O> {
         if !rules::shared(&self.config.settings.listeners.rules(), address, &[]) {
             return;
         }
-        if let Some(hushed) = self.complaints.ask(self.now) {
+        if let Some(hushed) = self.requests.complaints.ask(self.now) {
             let id = self.logical_id(worker);
             log::warn!(
                 "worker {id} listens on {address} by itself: unix sockets of programs with a seccomp filter are not shared; give \

@@ -138,7 +138,7 @@ impl<O: Os> Shell<O> {
         if is_programs_fault {
             return;
         }
-        if let Some(hushed) = self.complaints.ask(self.now) {
+        if let Some(hushed) = self.requests.complaints.ask(self.now) {
             let id = self.logical_id(worker);
             log::warn!(
                 "worker {id} binds a UDP socket by itself: the address of its call cannot be read: {error}{hushed}"

@@ -23,7 +23,7 @@ impl<O: Os> Shell<O> {
         backlog: i32,
     ) -> io::Result<Joined> {
         let facts = Facts::of(socket.as_fd(), None, &[])?;
-        let balancer = match self.by_key.get(&facts.key).copied() {
+        let balancer = match self.listeners.by_key.get(&facts.key).copied() {
             Some(balancer) => balancer,
             None => {
                 self.may_open_another(worker, holder, &facts.address)?;
@@ -63,7 +63,7 @@ impl<O: Os> Shell<O> {
             return Ok(true);
         }
         let Some(balancer) = self.shared_socket(socket) else { return Ok(false) };
-        if !self.lanes.values().any(|lane| lane.worker == worker && lane.balancer == balancer) {
+        if !self.lanes.all.values().any(|lane| lane.worker == worker && lane.balancer == balancer) {
             let lane = self.open_kernel_lane(worker, holder, balancer)?;
             self.enter(worker, holder, lane, balancer);
         }

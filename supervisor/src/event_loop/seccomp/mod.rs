@@ -15,7 +15,7 @@ use crate::io::launch::interception::How;
 impl<O: Os> Shell<O> {
     /// Options that somebody chose and that have no effect where the kernel brings connections.
     pub(super) fn say_what_has_no_effect(&self) {
-        let template = self.templates.values().next();
+        let template = self.launching.templates.values().next();
         if template.is_none_or(|template| template.launch_spec.interception.how != How::Seccomp) {
             return;
         }

@@ -20,7 +20,7 @@ impl<O: Os> Shell<O> {
     /// Looks at the queues. Where nobody waited at the look before this one nobody can have waited for long.
     pub(in crate::event_loop) fn look_at_kernel_queues(&mut self) -> Ages {
         let (mut ages, mut waiting, mut told) = (Ages::new(), BTreeSet::new(), Vec::new());
-        for (&id, listener) in self.listeners.iter().filter(|(_, listener)| listener.by_kernel) {
+        for (&id, listener) in self.listeners.all.iter().filter(|(_, listener)| listener.by_kernel) {
             let count = self.os.queue_length(listener).unwrap_or(0);
             told.push(Input::Queued { balancer: id, waiting: count });
             if count == 0 {
@@ -39,7 +39,7 @@ impl<O: Os> Shell<O> {
     /// For how long the worker has taken nothing, as far as that shows without its pulse: of a shared queue that is so of all.
     pub(in crate::event_loop) fn lag_without_pulse(&self, worker: WorkerId, ages: &Ages) -> Duration {
         let Some(life) = self.lives.get(worker).filter(|life| life.has_filter) else { return Duration::ZERO };
-        let own = self.lanes.values().filter(|lane| lane.worker == worker);
+        let own = self.lanes.all.values().filter(|lane| lane.worker == worker);
         let waited = own.filter_map(|lane| ages.get(&lane.balancer)).max().copied().unwrap_or_default();
         waited.max(life.suspended.lasts(self.now).unwrap_or_default())
     }

@@ -26,7 +26,7 @@ impl<O: Os> Shell<O> {
         balancer: BalancerId,
     ) -> io::Result<Joined> {
         let in_use = || io::Error::from_raw_os_error(libc::EADDRINUSE);
-        let shared = self.listeners.get(&balancer).filter(|listener| listener.by_kernel);
+        let shared = self.listeners.all.get(&balancer).filter(|listener| listener.by_kernel);
         let is_its_own = shared.is_some_and(|listener| listener.inode == facts.inode);
         if shared.is_none() || !is_its_own && self.listens_already(worker, holder, balancer, facts) {
             let what = format!("listens on {} twice", facts.address);
@@ -45,13 +45,14 @@ impl<O: Os> Shell<O> {
     /// The balancer whose very socket this is.
     pub(super) fn shared_socket(&self, socket: &Foreign) -> Option<BalancerId> {
         let inode = nix::sys::stat::fstat(socket).ok()?.st_ino;
-        let found = self.listeners.values().find(|listener| listener.by_kernel && listener.inode == inode);
+        let found =
+            self.listeners.all.values().find(|listener| listener.by_kernel && listener.inode == inode);
         found.map(|listener| listener.id)
     }
 
     /// The state of O_NONBLOCK is that of the open socket, which all have: an event loop must not wait in accept().
     fn keep_way_of_waiting(&mut self, balancer: BalancerId, own: &Foreign) {
-        let Some(listener) = self.listeners.get_mut(&balancer) else { return };
+        let Some(listener) = self.listeners.all.get_mut(&balancer) else { return };
         if listener.must_not_block(own.as_fd()) {
             log::debug!(
                 "{}: O_NONBLOCK is set for all workers, for one of them asks for it",
@@ -69,11 +70,10 @@ impl<O: Os> Shell<O> {
         backlog: i32,
         because: String,
     ) -> io::Result<BalancerId> {
-        let balancer = BalancerId(self.next_balancer);
-        self.next_balancer += 1;
+        let balancer = self.listeners.name_another();
         let copy = Foreign::from(socket.as_fd().try_clone_to_owned()?);
         self.open_balancer(worker, balancer, copy, facts.clone(), backlog, true)?;
-        if let Some(listener) = self.listeners.get_mut(&balancer) {
+        if let Some(listener) = self.listeners.all.get_mut(&balancer) {
             listener.shared_because = format!("{because}; {SHARED}");
         }
         Ok(balancer)
@@ -90,6 +90,7 @@ impl<O: Os> Shell<O> {
         let gone = || io::Error::from(io::ErrorKind::NotFound);
         let (address, inode) = self
             .listeners
+            .all
             .get(&balancer)
             .map(|listener| (listener.address, listener.inode))
             .ok_or_else(gone)?;
@@ -97,12 +98,12 @@ impl<O: Os> Shell<O> {
             (lane.worker, lane.balancer, lane.holder.pid) == (worker, balancer, holder.pid)
                 && !self.os.is_at(lane.seen_at, lane.inode)
         };
-        if let Some((id, lane)) = self.lanes.iter_mut().find(|(_, lane)| is_its(lane)) {
+        if let Some((id, lane)) = self.lanes.all.iter_mut().find(|(_, lane)| is_its(lane)) {
             (lane.holder, lane.seen_at) = (holder, holder);
             return Ok(*id);
         }
         let id = self.open_lane(worker, holder, balancer, &address)?;
-        if let Some(lane) = self.lanes.get_mut(&id) {
+        if let Some(lane) = self.lanes.all.get_mut(&id) {
             lane.inode = inode;
         }
         Ok(id)
@@ -110,7 +111,7 @@ impl<O: Os> Shell<O> {
 
     /// The balancer may accept again: of one whose connections the kernel brings, to refuse them, for nobody serves it.
     pub(in crate::event_loop) fn resume(&mut self, balancer: BalancerId) {
-        if let Some(listener) = self.listeners.get_mut(&balancer).filter(|listener| listener.by_kernel) {
+        if let Some(listener) = self.listeners.all.get_mut(&balancer).filter(|listener| listener.by_kernel) {
             listener.pending = true;
             mute(&self.poll, listener, false);
         }
@@ -120,7 +121,7 @@ impl<O: Os> Shell<O> {
     /// Others take part from now on. Of a shared socket nobody can be kept from accepting; but somebody serves it now, or nobody.
     pub(in crate::event_loop) fn steer_shared(&mut self, balancer: BalancerId) {
         let is_served = self.pool.balancer(balancer).is_some_and(|known| known.rotation().next().is_some());
-        let Some(listener) = self.listeners.get_mut(&balancer) else { return };
+        let Some(listener) = self.listeners.all.get_mut(&balancer) else { return };
         if is_served {
             // It was refused from here while nobody served.
             mute(&self.poll, listener, true);
@@ -130,7 +131,7 @@ impl<O: Os> Shell<O> {
 
     /// Whether the worker can be kept from new connections while it finishes what it has: else nothing is gained by a wait.
     pub(in crate::event_loop) fn can_be_left_out(&self, worker: WorkerId) -> bool {
-        let mut own = self.lanes.values().filter(|lane| lane.worker == worker);
-        !own.any(|lane| self.listeners.get(&lane.balancer).is_some_and(|listener| listener.by_kernel))
+        let mut own = self.lanes.all.values().filter(|lane| lane.worker == worker);
+        !own.any(|lane| self.listeners.all.get(&lane.balancer).is_some_and(|listener| listener.by_kernel))
     }
 }

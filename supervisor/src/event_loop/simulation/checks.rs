@@ -108,11 +108,11 @@ impl Checks {
             .collect();
         assert!(left.is_empty(), "processes {left:?} were not reaped, {}", describe(shell, world));
         assert!(shell.lives.is_bare(), "something of a process is left: {:?}", shell.lives);
-        assert!(shell.lanes.is_empty(), "lanes are left: {:?}", shell.lanes.keys());
-        assert!(shell.leftovers.is_empty(), "lanes wait to be emptied");
-        assert_eq!(shell.releases.count(), 0, "counters of lanes are left");
-        assert_eq!(shell.pending.len(), 0, "connections are left");
-        assert!(shell.listeners.is_empty() && shell.by_key.is_empty(), "listeners are left");
+        assert!(shell.lanes.all.is_empty(), "lanes are left: {:?}", shell.lanes.all.keys());
+        assert!(shell.lanes.leftovers.is_empty(), "lanes wait to be emptied");
+        assert_eq!(shell.connections.releases.count(), 0, "counters of lanes are left");
+        assert_eq!(shell.connections.pending.len(), 0, "connections are left");
+        assert!(shell.listeners.all.is_empty() && shell.listeners.by_key.is_empty(), "listeners are left");
         let given = world.given.iter().find(|given| given.order.must_end() && !given.is_answered());
         assert!(given.is_none(), "an order has not ended: {given:?}");
     }
@@ -147,12 +147,12 @@ fn no_deadline_is_forgotten(shell: &Shell<Simulated>) {
 /// one is current.
 fn tables_agree(shell: &Shell<Simulated>, world: &World) {
     let of_core: BTreeSet<_> = shell.pool.lanes().map(|(id, _)| id).collect();
-    let of_shell: BTreeSet<_> = shell.lanes.keys().copied().collect();
+    let of_shell: BTreeSet<_> = shell.lanes.all.keys().copied().collect();
     assert_eq!(of_core, of_shell, "the lanes of the core, and those of the shell");
-    for (id, lane) in &shell.lanes {
+    for (id, lane) in &shell.lanes.all {
         assert!(shell.lives.contains(lane.worker), "{id:?} is a lane of {:?}, which is gone", lane.worker);
     }
-    assert_eq!(shell.releases.count(), shell.lanes.len(), "one counter for each lane");
+    assert_eq!(shell.connections.releases.count(), shell.lanes.all.len(), "one counter for each lane");
     let known: BTreeSet<u32> = shell.lives.processes().map(|process| process.pid).collect();
     for process in world.processes.values().filter(|process| !process.is_reaped) {
         assert!(known.contains(&process.pid), "process {} is known to nobody", process.pid);
@@ -169,7 +169,7 @@ fn tables_agree(shell: &Shell<Simulated>, world: &World) {
 fn describe(shell: &Shell<Simulated>, world: &World) -> String {
     let mut text = format!("at {:?} of the history", world.now.saturating_duration_since(world.begun));
     text += &format!("; {} in the queue, watchers {:?}", world.queue.len(), world.watchers);
-    for listener in shell.listeners.values() {
+    for listener in shell.listeners.all.values() {
         text += &format!(
             "; listener pending {} muted {} hushed {} by credit {} granted {:?}",
             listener.pending,
@@ -179,7 +179,7 @@ fn describe(shell: &Shell<Simulated>, world: &World) -> String {
             listener.granted
         );
     }
-    for (id, lane) in &shell.lanes {
+    for (id, lane) in &shell.lanes.all {
         text += &format!(
             "; {id:?} of {:?}: open {} waiting {} direct {} watched {}, in the core {:?}",
             lane.worker,

@@ -2,6 +2,7 @@
 //! worker, who waits is refused.
 
 use super::super::Shell;
+use super::super::connections::state::Connections;
 use super::super::os::Os;
 use super::Steering;
 use crate::ids::BalancerId;
@@ -42,7 +43,7 @@ impl Steering {
 impl<O: Os> Shell<O> {
     /// Refuses those who wait where no worker is.
     pub(in crate::event_loop) fn refuse_waiting(&mut self, balancer: BalancerId) {
-        let Self { steering, pending, .. } = self;
+        let Self { steering, connections: Connections { pending, .. }, .. } = self;
         for member in steering.orphans.values().filter(|member| member.balancer == balancer) {
             // Nobody else accepts from it, so that these are there.
             for _ in 0..member.waiting().unwrap_or(0) {

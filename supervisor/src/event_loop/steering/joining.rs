@@ -2,6 +2,7 @@
 //! one that it gets in its place.
 
 use super::super::Shell;
+use super::super::listeners::state::Listeners;
 use super::super::os::Os;
 use super::super::requests::errno;
 use super::Steering;
@@ -70,7 +71,7 @@ impl<O: Os> Shell<O> {
             return self.input(Input::Unlistened { balancer });
         };
         if instead.is_some() {
-            self.deliveries.push((member, delivery));
+            self.lanes.deliveries.push((member, delivery));
         }
         if is_new {
             self.input(Input::LaneOpened { lane: member, worker, balancer });
@@ -107,7 +108,7 @@ impl<O: Os> Shell<O> {
             return Ok(joined);
         }
         self.may_open_another(worker, holder, &facts.address)?;
-        let balancer = match self.by_key.get(&facts.key).copied() {
+        let balancer = match self.listeners.by_key.get(&facts.key).copied() {
             Some(balancer) => {
                 if self.has_member_already(worker, holder, balancer, &facts) {
                     let what = format!("listens on {} twice", facts.address);
@@ -133,7 +134,11 @@ impl<O: Os> Shell<O> {
         holder: Holder,
         cookie: u64,
     ) -> io::Result<Option<Joined>> {
-        let Self { steering: Steering { groups, members, .. }, listeners, .. } = self;
+        let Self {
+            steering: Steering { groups, members, .. },
+            listeners: Listeners { all: listeners, .. },
+            ..
+        } = self;
         let Some((&id, known)) = members.iter_mut().find(|(_, known)| known.cookie == cookie) else {
             return Ok(None);
         };
@@ -156,11 +161,10 @@ impl<O: Os> Shell<O> {
         facts: &Facts,
         balancer: BalancerId,
     ) -> io::Result<Joined> {
-        let id = LaneId(self.next_lane);
-        self.next_lane += 1;
-        self.idle_lanes.opened(self.now);
+        let id = self.lanes.name_another();
+        self.lanes.idle.opened(self.now);
         let gone = || io::Error::from_raw_os_error(libc::EADDRINUSE);
-        let listener = self.listeners.get(&balancer).ok_or_else(gone)?;
+        let listener = self.listeners.all.get(&balancer).ok_or_else(gone)?;
         let backlog = i32::try_from(listener.backlog).unwrap_or(i32::MAX);
         let Steering { groups, members, orphans } = &mut self.steering;
         let group = groups.get_mut(&balancer).ok_or_else(gone)?;
@@ -218,8 +222,7 @@ impl<O: Os> Shell<O> {
         backlog: i32,
     ) -> io::Result<(Listener, Group)> {
         self.refuse_taken(worker, socket, facts)?;
-        let id = BalancerId(self.next_balancer);
-        self.next_balancer += 1;
+        let id = self.listeners.name_another();
         let backlog = backlog.max(i32::try_from(self.config.settings.listeners.backlog).unwrap_or(i32::MAX));
         let copy = Foreign::from(socket.as_fd().try_clone_to_owned()?);
         let listener = Listener::of_group(id, copy, facts.clone(), backlog)?;
@@ -232,8 +235,8 @@ impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn open_group(&mut self, listener: Listener, group: Group) -> BalancerId {
         let id = listener.id;
         self.steering.groups.insert(id, group);
-        self.by_key.insert(listener.key.clone(), id);
-        self.listeners.insert(id, listener);
+        self.listeners.by_key.insert(listener.key.clone(), id);
+        self.listeners.all.insert(id, listener);
         self.input(Input::BalancerOpened { balancer: id, route: Route::Kernel });
         id
     }

@@ -28,7 +28,8 @@ impl<O: Os> Shell<O> {
             }
             Some(waiting) => {
                 if waiting > 0 && !group.migrates() {
-                    let address = self.listeners.get(&balancer).map(|listener| listener.address.to_string());
+                    let address =
+                        self.listeners.all.get(&balancer).map(|listener| listener.address.to_string());
                     let address = address.unwrap_or_default();
                     log::info!("{address}: {waiting} connections wait for the worker that comes next");
                 }

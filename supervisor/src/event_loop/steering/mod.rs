@@ -90,7 +90,7 @@ impl<O: Os> Shell<O> {
         let listens = |member: &&Member| member.balancer == balancer && member.waiting().is_some();
         let socket = members.values().chain(orphans.values()).find(listens);
         if let Err(error) = group.steer(&live, socket.map(AsFd::as_fd)) {
-            let address = self.listeners.get(&balancer).map(|listener| listener.address.to_string());
+            let address = self.listeners.all.get(&balancer).map(|listener| listener.address.to_string());
             log::error!("{}: the kernel keeps its choice of workers: {error}", address.unwrap_or_default());
         }
         let is_refused = group.refuse(refusing);
@@ -110,7 +110,9 @@ impl<O: Os> Shell<O> {
 
     /// What waits at workers that take nothing goes to those that do, where the kernel moves it.
     pub(super) fn relieve_suspects(&mut self, balancer: BalancerId) {
-        let Some(address) = self.listeners.get(&balancer).map(|listener| listener.address) else { return };
+        let Some(address) = self.listeners.all.get(&balancer).map(|listener| listener.address) else {
+            return;
+        };
         // Whose end of a stop is told, or whose pulse shows it, need not be tried.
         let (now, clock, lives) = (self.now, self.os.monotonic(), &self.lives);
         let to_be_tried = |worker| {

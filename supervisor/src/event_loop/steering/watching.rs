@@ -29,7 +29,7 @@ impl<O: Os> Shell<O> {
         let without_pulse: BTreeSet<WorkerId> =
             self.lives.iter().filter(|(_, life)| life.has_filter).map(|(worker, _)| worker).collect();
         let (mut facts, mut missing) = (Vec::new(), Vec::new());
-        let (groups, listeners) = (&self.steering.groups, &self.listeners);
+        let (groups, listeners) = (&self.steering.groups, &self.listeners.all);
         let mut longest = BTreeMap::new();
         for (&lane, member) in &mut self.steering.members {
             let Some(group) = groups.get(&member.balancer) else { continue };

@@ -1,11 +1,12 @@
 //! One client: bytes in, one request at a time out of them, lines out, each within its bounds. Answers nothing but what is
 //! no request.
 
+mod lines;
+
 use super::bucket::Bucket;
 use super::wire::{self, Fault, MAX_REQUEST};
-use crate::api::{Command, Event, LogLine};
+use crate::api::{Command, Event};
 use crate::io::kernel::foreign::Foreign;
-use crate::io::output::recent::Recent;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv, send};
@@ -16,8 +17,6 @@ use std::time::Instant;
 pub(super) const MAX_UNSENT: usize = 1024 * 1024;
 /// Events that a follower may miss in one go before it is given up.
 pub(super) const MAX_MISSED: u64 = 10_000;
-/// So much is put into its buffer of lines of the logs at a time: what it has not taken stays where it is kept.
-const ROOM_FOR_LINES: usize = 64 * 1024;
 const CHUNK: usize = 8 * 1024;
 /// Reads and lines of one client before others have their turn.
 const TURN: u32 = 64;
@@ -217,38 +216,6 @@ impl Connection {
     pub(super) fn follow(&mut self) {
         self.phase = Phase::Following { missed: 0 };
         self.input = Vec::new();
-    }
-
-    /// From now on it gets lines of the logs.
-    pub(super) fn read_lines(&mut self, next: u64, worker: Option<String>) {
-        self.phase = Phase::Reading { next, worker };
-        self.input = Vec::new();
-    }
-
-    /// The lines that it has not got yet, as far as it takes them. What is forgotten before it has room is told by number.
-    pub(super) fn tell_lines(&mut self, recent: &Recent) -> Result<(), Gone> {
-        while self.unsent() < ROOM_FOR_LINES {
-            let Phase::Reading { next, worker } = &mut self.phase else { return Ok(()) };
-            let after = recent.after(*next, worker.as_deref(), ROOM_FOR_LINES);
-            *next = after.next;
-            let mut text = String::new();
-            if after.missed > 0 {
-                text.push_str(&wire::event(&Event::Missed { count: after.missed }, None));
-            }
-            for LogLine { at, worker, stream, text: written } in after.lines {
-                let line = Event::Line { worker, stream, text: written };
-                text.push_str(&wire::event(&line, Some(at)));
-            }
-            if text.is_empty() {
-                return Ok(());
-            }
-            self.tell(&text)?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn is_reading_lines(&self) -> bool {
-        matches!(self.phase, Phase::Reading { .. })
     }
 
     /// An event, as a line, for a follower.

@@ -1,15 +1,16 @@
 //! The control socket: who may asks, one JSON object a line, and is answered in the order of the requests. It carries
 //! nothing out and never waits.
 
+mod lines;
+
 use super::command_text::{CommandText, changes};
 use super::connection::{Connection, Gone, Step};
 use super::place::{ControlError, Place};
 use super::socket::Socket;
 use super::wire::{self, Fault};
-use crate::api::{Action, Command, Event, Failure, Logs, Reply};
+use crate::api::{Action, Command, Event, Failure, Reply};
 use crate::io::events::source::Source;
 use crate::io::kernel::foreign::Foreign;
-use crate::io::output::recent::Recent;
 use crate::io::output::throttle::Throttle;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
@@ -223,42 +224,6 @@ impl Control {
         for place in gone {
             self.remove(place);
         }
-    }
-
-    /// Answers a command by lines of the logs, and has the client get those that follow, from this number on, of this worker or of all.
-    pub(crate) fn reply_and_go_on(
-        &mut self,
-        client: ClientId,
-        logs: Logs,
-        (next, worker): (u64, Option<String>),
-    ) {
-        let Some(connection) = self.clients.get_mut(client.place) else { return };
-        if connection.serial != client.serial {
-            return;
-        }
-        match connection.answer(&wire::answer(&Ok(Reply::Logs(logs)))) {
-            Ok(()) => {
-                connection.read_lines(next, worker);
-                self.are_lines_read = true;
-            }
-            Err(Gone) => self.remove(client.place),
-        }
-    }
-
-    /// Tells what was written since to all who read along, as far as they take it.
-    pub(crate) fn tell_lines(&mut self, recent: &Recent) {
-        if !self.are_lines_read {
-            return;
-        }
-        let Self { clients, .. } = self;
-        let mut gone = Vec::new();
-        for (place, client) in clients.iter_mut() {
-            if client.tell_lines(recent).is_err() {
-                gone.push(place);
-            }
-        }
-        gone.into_iter().for_each(|place| self.remove(place));
-        self.are_lines_read = self.clients.iter().any(|(_, client)| client.is_reading_lines());
     }
 
     /// When `expire` has something to do.

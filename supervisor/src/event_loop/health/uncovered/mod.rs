@@ -34,7 +34,7 @@ impl<O: Os> Shell<O> {
     }
 
     fn has_lane(&self, worker: WorkerId) -> bool {
-        self.lanes.values().any(|lane| lane.worker == worker)
+        self.lanes.all.values().any(|lane| lane.worker == worker)
             || self.steering.of(worker).next().is_some()
             || self.datagrams.of(worker).next().is_some()
     }
@@ -51,7 +51,7 @@ impl<O: Os> Shell<O> {
             if let Some(watch) = self.uncovered(worker) {
                 watch.looks(now);
                 let library = watch.library.clone();
-                self.lane_owner_probe.ask_unmanaged(
+                self.lanes.owner_probe.ask_unmanaged(
                     worker,
                     Suspects { pids, rules: self.config.settings.listeners.rules(), library },
                 );
@@ -70,7 +70,7 @@ impl<O: Os> Shell<O> {
 
     /// Takes in what was found.
     pub(in crate::event_loop) fn on_uncovered(&mut self) {
-        while let Some((worker, look)) = self.lane_owner_probe.next_unmanaged() {
+        while let Some((worker, look)) = self.lanes.owner_probe.next_unmanaged() {
             if self.has_lane(worker) {
                 self.is_covered(worker);
                 continue;
@@ -98,6 +98,6 @@ impl<O: Os> Shell<O> {
             watch.cause = Some(cause.clone());
         }
         self.may_end_for(worker, cause);
-        self.is_news = true;
+        self.reports.is_news = true;
     }
 }
