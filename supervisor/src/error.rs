@@ -7,6 +7,7 @@ pub use crate::io::control::place::ControlError;
 pub use crate::io::launch::launch_spec::RecipeError;
 pub use crate::io::launch::program::ProgramError;
 pub use crate::io::launch::thunk_file::ThunkError;
+pub use crate::io::watch::place::WatchError;
 
 /// Why a cluster did not start, or did not go on.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum Error {
     /// No file of the thunk that workers could load.
     #[error(transparent)]
     Thunk(#[from] ThunkError),
+    /// What is to be watched for changes is not there.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     /// No control socket, or not the one that was asked for.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -55,7 +59,7 @@ impl Error {
     /// The exit code of the program: 2 where the caller's input is at fault, 1 otherwise.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Program(_) | Self::Recipe(_) => 2,
+            Self::Config(_) | Self::Program(_) | Self::Recipe(_) | Self::Watch(_) => 2,
             Self::Thunk(error) if error.is_input() => 2,
             Self::Control(error) if error.is_input() => 2,
             Self::Thunk(_) | Self::Control(_) | Self::Os { .. } => 1,

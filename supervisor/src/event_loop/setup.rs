@@ -34,6 +34,8 @@ use crate::io::machine::wall_clock::WallClock;
 use crate::io::output::streams::Outputs;
 use crate::io::process::memory_gauge::MemoryGauge;
 use crate::io::readiness::service_manager::ServiceManager;
+use crate::io::watch::file_watcher::FileWatcher;
+use crate::io::watch::place;
 use crate::link::Inbox;
 use crate::pool::{Pool, Requests, Settings};
 use clustermon_protocol::env;
@@ -61,6 +63,7 @@ impl<O: Os> Shell<O> {
     pub(super) fn new(mut os: O, setup: Setup) -> Result<Self, Error> {
         let Setup { mut config, launch_spec, home, thunk, signals, hooks, inbox } = setup;
         let failed = |what: &'static str| move |error: io::Error| Error::os(what, error);
+        let watched = place::find(&config.settings.development.watch)?;
         let poll = Poll::new().map_err(failed("cannot create the poll"))?;
         let nonce = os.random().map_err(failed("cannot get random bytes"))?;
         let seed = os.random().map_err(failed("cannot get random bytes"))?;
@@ -117,6 +120,9 @@ impl<O: Os> Shell<O> {
         };
         let ids = config.logical_ids.clone();
         let settings = settings_of(&config, seed);
+        let watcher = || FileWatcher::start(watched.clone(), waker.clone());
+        let file_watcher = (!watched.is_empty()).then(watcher).transpose();
+        let file_watcher = file_watcher.map_err(failed("cannot start a thread"))?;
         let counts = settings.balancing.counts();
         let monitor = Monitor::new(
             now,
@@ -143,7 +149,7 @@ impl<O: Os> Shell<O> {
             launching: Launching { templates, limits, thunk: Thunk::at(thunk), home, nonce, ids },
             lives: Lives::default(),
             remains: Remains::default(),
-            reloads: Reloads::default(),
+            reloads: Reloads::new(file_watcher),
             idle_detector,
             lanes: Lanes::new(lane_owner_probe, record_cost),
             listeners: Listeners::default(),

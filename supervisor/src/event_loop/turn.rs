@@ -100,6 +100,7 @@ impl<O: Os> Shell<O> {
                 self.on_lane_owners();
                 self.on_uncovered();
                 self.on_measured();
+                self.on_changed_files();
                 self.on_addresses();
                 self.on_drained();
                 self.on_moved();

@@ -31,6 +31,9 @@ pub(crate) mod control;
 /// What this machine and the control groups allow, and what time it is.
 pub(crate) mod machine;
 
+/// Files that are watched for changes.
+pub(crate) mod watch;
+
 /// What /proc tells of processes.
 pub(crate) mod process;
 

@@ -162,7 +162,7 @@ pub enum ConfigError {
     /// A path that is none.
     #[error("--{option}: the path is empty")]
     EmptyPath {
-        /// `cwd`, `env-file` or `thunk`.
+        /// `cwd`, `env-file`, `thunk` or `watch`.
         option: &'static str,
     },
     /// No descriptor that a worker can be given.

@@ -13,6 +13,7 @@ mod values;
 
 pub use error::{ConfigError, MAX_WINDOW, MAX_WORKERS};
 pub use groups::balancing::Balancing;
+pub use groups::development::Development;
 pub(crate) use groups::health::DUMP_TIME;
 pub use groups::health::Health;
 pub(crate) use groups::listeners::BACKLOG;
@@ -57,6 +58,9 @@ pub struct Settings {
     /// How a reload replaces processes.
     #[command(flatten)]
     pub rollout: Rollout,
+    /// What is done while the program is being written.
+    #[command(flatten)]
+    pub development: Development,
     /// When a worker that works is replaced all the same.
     #[command(flatten)]
     pub recycle: Recycle,
@@ -78,6 +82,7 @@ impl Settings {
         self.listeners.check()?;
         self.balancing.check()?;
         self.rollout.check()?;
+        self.development.check()?;
         self.health.check()?;
         self.recycle.check(self.health.pulse)?;
         if self.balancing.dispatch == Dispatch::Kernel {

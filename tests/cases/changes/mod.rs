@@ -20,3 +20,5 @@ mod rollback;
 mod rolling;
 /// Clients that never send a byte.
 mod silent_clients;
+/// Reloads at changes of files.
+mod watch;

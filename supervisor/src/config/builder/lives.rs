@@ -2,6 +2,7 @@
 
 use super::Builder;
 use crate::config::{Drain, MemoryLimit, OnSupervisorDeath, Rollback};
+use std::path::PathBuf;
 use std::time::Duration;
 
 impl Builder {
@@ -118,6 +119,12 @@ impl Builder {
     /// What becomes of those that a reload has replaced before it failed.
     pub fn rollback(mut self, rollback: Rollback) -> Self {
         self.settings.rollout.rollback = rollback;
+        self
+    }
+
+    /// One more file, or folder with all below it, at whose changes the cluster reloads.
+    pub fn watch(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings.development.watch.push(path.into());
         self
     }
 

@@ -9,6 +9,7 @@ use crate::config::OnSupervisorDeath;
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::launch::interception::Interception;
 use crate::io::launch::launch_spec::LaunchSpec;
+use crate::io::watch::file_watcher::FileWatcher;
 use crate::pool::{Failed, Input, Progress, Purpose, Reloaded};
 use std::collections::HashMap;
 
@@ -19,12 +20,20 @@ const MOST_DROPPED: usize = 256;
 #[derive(Debug, Default)]
 pub(in crate::event_loop) struct Reloads {
     last: u64,
+    /// Where files are watched: each change asks for one.
+    pub(super) file_watcher: Option<FileWatcher>,
     /// How those ended of which somebody may yet want to know.
     pub(in crate::event_loop) ended: HashMap<u64, Result<Reply, Failure>>,
     /// How the last one ended that no newer one took the place of.
     pub(in crate::event_loop) latest: Option<LastReload>,
     /// Addresses that new processes do not listen on, oldest first: they may be closed by the time that all is told.
     dropped: Vec<(BalancerId, String)>,
+}
+
+impl Reloads {
+    pub(in crate::event_loop) fn new(file_watcher: Option<FileWatcher>) -> Self {
+        Self { file_watcher, ..Self::default() }
+    }
 }
 
 impl<O: Os> Shell<O> {

@@ -46,8 +46,11 @@ pub(crate) fn init(level: LevelFilter, name: &str, format: LogFormat, time: LogT
     let sink = LineWriter::stderr()?;
     let writer = Writer { drops: source(&sink, style), sink: sink.clone() };
     let mut builder = env_logger::Builder::new();
-    // The event loop's own library has nothing to tell to who runs a cluster.
+    // The libraries of the event loop and of watched files have nothing to tell to who runs a cluster.
     builder.filter_level(level).filter_module("mio", LevelFilter::Warn);
+    for library in ["notify", "ignore", "globset"] {
+        builder.filter_module(library, LevelFilter::Error);
+    }
     // RUST_LOG is for workers, which have the same environment.
     if let Ok(filters) = std::env::var(FILTERS) {
         builder.parse_filters(&filters);

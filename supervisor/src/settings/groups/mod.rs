@@ -2,6 +2,7 @@
 //! another.
 
 pub(super) mod balancing;
+pub(super) mod development;
 pub(super) mod health;
 pub(super) mod listeners;
 pub(super) mod output;

@@ -43,6 +43,15 @@ pub(crate) fn place() -> Option<PathBuf> {
     PATH.get().cloned().or_else(lead)
 }
 
+/// The files to which this process writes what it has to say: that of the log, and those that its streams lead to.
+pub(crate) fn all() -> Vec<PathBuf> {
+    let lead = |fd: &str| std::fs::read_link(fd).ok();
+    let stdout = is_file(io::stdout()).then(|| lead("/proc/self/fd/1")).flatten();
+    let stderr = is_file(io::stderr()).then(|| lead("/proc/self/fd/2")).flatten();
+    let logged = PATH.get().map(|path| std::fs::canonicalize(path).unwrap_or_else(|_| path.clone()));
+    [logged, stdout, stderr].into_iter().flatten().collect()
+}
+
 /// Whether this leads to an ordinary file.
 pub(crate) fn is_file(fd: impl AsFd) -> bool {
     let kind = nix::sys::stat::fstat(fd).map(|status| status.st_mode & nix::libc::S_IFMT);
