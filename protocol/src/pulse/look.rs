@@ -8,7 +8,7 @@ pub(super) const RAN_UNIT: u32 = 10;
 
 /// One look at one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Look {
+pub struct PulseLook {
     /// The thread, in its own PID namespace.
     pub tid: u32,
     /// It has accepted from a lane, or waits for a connection of one.
@@ -32,7 +32,7 @@ pub struct Look {
     pub blocks: bool,
 }
 
-impl Look {
+impl PulseLook {
     /// For how long it has been away from its wait at `now`, in nanoseconds. A time from the future is garbage.
     pub fn away(&self, now: u64) -> u64 {
         if self.running { now.saturating_sub(self.since) } else { 0 }

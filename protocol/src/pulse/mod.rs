@@ -12,7 +12,7 @@ mod record;
 mod tests;
 mod waits;
 
-pub use self::look::{Look, ran_between};
+pub use self::look::{PulseLook, ran_between};
 pub use self::record::{ACCEPTED_AT, Record, STATE, STATE_AT, WAITING};
 pub use self::waits::{LaneMask, WaitsOn};
 
@@ -151,7 +151,7 @@ impl Page {
     }
 
     /// Every thread that has a record, as it is now.
-    pub fn looks(&self) -> impl Iterator<Item = Look> + '_ {
+    pub fn looks(&self) -> impl Iterator<Item = PulseLook> + '_ {
         self.records.iter().filter_map(Record::look)
     }
 

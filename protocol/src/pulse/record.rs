@@ -1,7 +1,7 @@
 //! One thread's record: what the thread writes of itself when it goes into a wait and comes out of it. Two words of it are the
 //! reader's to write.
 
-use super::look::{Look, RAN_UNIT};
+use super::look::{PulseLook, RAN_UNIT};
 use super::waits::{LaneMask, WaitsOn};
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
@@ -169,7 +169,7 @@ impl Record {
         self.serving.store(1, Ordering::Relaxed);
     }
 
-    pub(super) fn look(&self) -> Option<Look> {
+    pub(super) fn look(&self) -> Option<PulseLook> {
         if self.key.load(Ordering::Relaxed) == 0 {
             return None;
         }
@@ -184,7 +184,7 @@ impl Record {
         } else {
             WaitsOn::Set(set.wrapping_sub(1))
         };
-        Some(Look {
+        Some(PulseLook {
             tid: self.tid.load(Ordering::Relaxed),
             serving: self.serving.load(Ordering::Relaxed) != 0,
             running: state & STATE == RUNNING,

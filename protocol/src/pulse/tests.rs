@@ -52,7 +52,7 @@ fn a_thread_keeps_its_record_and_the_64th_has_none() {
     let page = self::page();
     page.record(5 << 6, || 5);
     page.record(5 << 6, || unreachable!()).unwrap().leave(7);
-    let running: Vec<Look> = page.looks().filter(|look| look.running).collect();
+    let running: Vec<PulseLook> = page.looks().filter(|look| look.running).collect();
     assert_eq!(running.iter().map(|look| (look.tid, look.since)).collect::<Vec<_>>(), [(5, 7)]);
 }
 

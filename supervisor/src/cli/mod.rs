@@ -39,11 +39,11 @@ Exit codes:
 #[command(name = "clustermon", version, after_help = EXIT_CODES, arg_required_else_help = false)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     Run(Box<run::Args>),
     Up(apps::up::Args),
     Down(apps::down::Args),
@@ -91,7 +91,7 @@ enum Command {
     Uncordon(order::CordonArgs),
 }
 
-impl Command {
+impl CliCommand {
     fn run(self) -> Result<ExitCode, Failed> {
         let done = match self {
             Self::Run(args) => return run::run(*args),

@@ -1,7 +1,7 @@
 //! What the command line accepts, what it says of what it does not, and its help.
 
 use super::Cli;
-use super::Command;
+use super::CliCommand;
 use super::one_line;
 use super::run;
 use crate::config::{Builder, Control};
@@ -10,7 +10,7 @@ use clap::{CommandFactory, Parser};
 fn parse(args: &[&str]) -> Result<run::Args, String> {
     let words = ["clustermon", "run"].iter().chain(args);
     match Cli::try_parse_from(words) {
-        Ok(Cli { command: Command::Run(args) }) => Ok(*args),
+        Ok(Cli { command: CliCommand::Run(args) }) => Ok(*args),
         Ok(other) => panic!("{other:?}"),
         Err(error) => Err(one_line(&error.to_string())),
     }

@@ -83,7 +83,7 @@ pub(crate) use vitals::trust::{Kin, User, speaks_for};
 pub(crate) use vocabulary::deadlines::{Deadline, Timer};
 pub use vocabulary::exit::Exit;
 pub(crate) use vocabulary::exit::{Signal, Then};
-pub(crate) use vocabulary::input::{Activity, Command, Finding, Input};
+pub(crate) use vocabulary::input::{Activity, Finding, Input, WorkerCommand};
 pub(crate) use vocabulary::note::{BootEnd, Note};
 pub use vocabulary::output::Outcome;
 pub(crate) use vocabulary::output::{Change, Output};

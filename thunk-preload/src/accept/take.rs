@@ -3,7 +3,7 @@
 //! of it.
 
 use crate::accept::{adopt, ended, stand_in};
-use crate::credit::{self, Credit, Outcome};
+use crate::credit::{self, CallOutcome, Credit};
 use crate::kernel::abi::*;
 use crate::kernel::{registrations, sys};
 use crate::lanes::lane;
@@ -52,19 +52,19 @@ unsafe fn take(fd: c_int, call: &Call, asked: &mut bool) -> c_int {
         if let Some(held) = &mut credit {
             // SAFETY: passed on to the caller.
             match unsafe { held.go_on(fd, call) } {
-                Outcome::Accepted(connection) => {
+                CallOutcome::Accepted(connection) => {
                     polled::took(fd);
                     room::note(connection);
                     pulse::accepted();
                     return connection;
                 }
-                Outcome::Failed(error) => return real::fail(error),
-                Outcome::Nothing { in_vain } => is_void |= in_vain,
-                Outcome::Unusable => {
+                CallOutcome::Failed(error) => return real::fail(error),
+                CallOutcome::Nothing { in_vain } => is_void |= in_vain,
+                CallOutcome::Unusable => {
                     credit = None;
                     is_void = true;
                 }
-                Outcome::Elsewhere => {
+                CallOutcome::Elsewhere => {
                     credit = credit::of_lane(fd);
                     continue;
                 }

@@ -14,7 +14,7 @@ use clustermon_protocol::record::Upward;
 use core::ffi::c_int;
 
 /// What came of it.
-pub(crate) enum Outcome {
+pub(crate) enum CallOutcome {
     Accepted(c_int),
     /// The program's call fails with this error.
     Failed(c_int),
@@ -56,13 +56,13 @@ impl Credit {
     ///
     /// # Safety
     /// As for [`Call::make_on`].
-    pub(crate) unsafe fn go_on(&mut self, fd: c_int, call: &Call) -> Outcome {
+    pub(crate) unsafe fn go_on(&mut self, fd: c_int, call: &Call) -> CallOutcome {
         let mut tried = Tried::Empty;
         // Where it is not used, or is used for nothing.
         let in_vain = core::mem::take(&mut self.has_single);
         loop {
             match self.turn.next(self.page, pulse::tid) {
-                Do::Receive => return Outcome::Nothing { in_vain },
+                Do::Receive => return CallOutcome::Nothing { in_vain },
                 Do::Accept { open } => {
                     // SAFETY: passed on to the caller.
                     tried = unsafe { self.accept(fd, call, open) };
@@ -83,18 +83,18 @@ impl Credit {
                     }
                 }
                 Do::Return(_) => match tried {
-                    Tried::Connection(connection) => return Outcome::Accepted(connection),
-                    Tried::Empty => return Outcome::Failed(EAGAIN),
+                    Tried::Connection(connection) => return CallOutcome::Accepted(connection),
+                    Tried::Empty => return CallOutcome::Failed(EAGAIN),
                     Tried::Exhausted(error) | Tried::Failed(error) => {
                         tell!(
                             "accept({fd}): the kernel says {} of the shared listening socket",
                             Errno(error)
                         );
-                        return Outcome::Failed(error);
+                        return CallOutcome::Failed(error);
                     }
-                    Tried::Elsewhere => return Outcome::Elsewhere,
+                    Tried::Elsewhere => return CallOutcome::Elsewhere,
                     Tried::NoListener(lost) if self.renew(fd, lost) => self.turn = Turn::default(),
-                    Tried::NoListener(_) => return Outcome::Unusable,
+                    Tried::NoListener(_) => return CallOutcome::Unusable,
                 },
             }
         }

@@ -21,7 +21,7 @@ mod shared;
 mod table;
 mod wait;
 
-pub(crate) use self::call::Outcome;
+pub(crate) use self::call::CallOutcome;
 pub(crate) use self::fetch::{forget, forget_lane, listener, prepare, shut_down_all};
 pub(crate) use self::shared::keep_nonblocking;
 pub(crate) use self::wait::{Limit, wait};

@@ -22,26 +22,26 @@ pub(crate) unsafe extern "C-unwind" fn listen(fd: c_int, backlog: c_int) -> c_in
     let errno = real::errno();
     let outcome = join(fd, backlog);
     match outcome {
-        Outcome::Done => {
+        ListenOutcome::Done => {
             credit::prepare(fd);
             pulse::attach();
             release::prepare();
         }
-        Outcome::Member => pulse::attach(),
-        Outcome::Kernel | Outcome::Failed(_) => {}
+        ListenOutcome::Member => pulse::attach(),
+        ListenOutcome::Kernel | ListenOutcome::Failed(_) => {}
     }
     real::set_errno(errno);
     match outcome {
-        Outcome::Kernel => {
+        ListenOutcome::Kernel => {
             // SAFETY: the program's own arguments.
             unsafe { real::listen(fd, backlog) }
         }
-        Outcome::Done | Outcome::Member => 0,
-        Outcome::Failed(error) => real::fail(error),
+        ListenOutcome::Done | ListenOutcome::Member => 0,
+        ListenOutcome::Failed(error) => real::fail(error),
     }
 }
 
-enum Outcome {
+enum ListenOutcome {
     Kernel,
     Done,
     /// It listens, on a socket of its own.
@@ -51,20 +51,20 @@ enum Outcome {
 
 /// Its frame is large: what follows a success is for the caller to do.
 #[inline(never)]
-fn join(fd: c_int, backlog: c_int) -> Outcome {
+fn join(fd: c_int, backlog: c_int) -> ListenOutcome {
     if let Some(identity) = lane::recognise(fd)
         && !options::revive(fd, &identity)
     {
         tell!("listen({fd}): it is a lane already");
-        return Outcome::Done;
+        return ListenOutcome::Done;
     }
-    let Some(mut address) = socket_names::address(fd) else { return Outcome::Kernel };
+    let Some(mut address) = socket_names::address(fd) else { return ListenOutcome::Kernel };
     if !is_stream(fd, address.family()) || is_connected(fd, address.family()) {
-        return Outcome::Kernel;
+        return ListenOutcome::Kernel;
     }
     let Some(settings) = Settings::read() else {
         tell!("listen({fd}) on {address}: left to the kernel, for no supervisor is named in the environment");
-        return Outcome::Kernel;
+        return ListenOutcome::Kernel;
     };
     let mut owned_here = None;
     if address.port() == Some(0) || address.is_unnamed() {
@@ -76,24 +76,24 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
             }
             Unbound::Bound => match socket_names::address(fd) {
                 Some(bound) => address = bound,
-                None => return Outcome::Kernel,
+                None => return ListenOutcome::Kernel,
             },
             Unbound::Private => {
                 tell!("listen({fd}) on {address}: private, left to the kernel");
-                return Outcome::Kernel;
+                return ListenOutcome::Kernel;
             }
             Unbound::Unknown => {
                 tell!(
                     "listen({fd}) on {address}: EADDRINUSE, for the supervisor cannot be asked whose it is"
                 );
-                return Outcome::Failed(EADDRINUSE);
+                return ListenOutcome::Failed(EADDRINUSE);
             }
         }
     }
     if let Some(cookie) = OWN_PORT.has(fd) {
         OWN_PORT.forget(cookie);
         tell!("listen({fd}) on {address}: a port of its own, left to the kernel");
-        return Outcome::Kernel;
+        return ListenOutcome::Kernel;
     }
     let by_cluster = CLUSTER_PORT.has(fd).inspect(|&cookie| CLUSTER_PORT.forget(cookie)).is_some();
     let tcp = address.family() != UNIX;
@@ -103,14 +103,14 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
         || sys::getsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT).is_ok_and(|on| on != 0);
     if !prepared || !(by_cluster || place::is_shared(&settings, &address)) {
         tell!("listen({fd}) on {address}: private, left to the kernel");
-        return Outcome::Kernel;
+        return ListenOutcome::Kernel;
     }
     if !tcp && owned_here.is_none() {
         // SO_PEERCRED shows a client who called listen(): that has to be the program.
         // SAFETY: the program's own socket.
         if unsafe { real::listen(fd, backlog.max(settings.backlog)) } < 0 {
             tell!("listen({fd}) on {address}: the kernel says {}", Errno(real::errno()));
-            return Outcome::Failed(real::errno());
+            return ListenOutcome::Failed(real::errno());
         }
     }
     if !swap::is_replaceable(fd) {
@@ -118,48 +118,52 @@ fn join(fd: c_int, backlog: c_int) -> Outcome {
             "listen({fd}) on {address}: its epoll registrations are not known, so no lane can take its place"
         );
         tell_alone(fd, &address, owned_here.is_some());
-        return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
+        return if owned_here.is_some() { ListenOutcome::Failed(EADDRINUSE) } else { ListenOutcome::Kernel };
     }
     let flags = swap::flags(fd);
     let Some(mut answer) = ask_to_listen(&settings, fd, backlog, &address) else {
         tell_alone(fd, &address, owned_here.is_some());
-        return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
+        return if owned_here.is_some() { ListenOutcome::Failed(EADDRINUSE) } else { ListenOutcome::Kernel };
     };
     let fallen = answer.take_fd();
     match (answer.reply(), fallen) {
         (Some(Reply::Lane { lane }), Some(end)) => {
             if swap::replace(fd, end, flags).is_err() {
                 tell_alone(fd, &address, owned_here.is_some());
-                return if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel };
+                return if owned_here.is_some() {
+                    ListenOutcome::Failed(EADDRINUSE)
+                } else {
+                    ListenOutcome::Kernel
+                };
             }
             lane::hint(fd);
             settled::own(fd);
             remembered::keep(&settings);
             owned_here.inspect(|&cookie| OWNED.forget(cookie));
             tell!("listen({fd}) on {address}: managed, by lane {lane}");
-            Outcome::Done
+            ListenOutcome::Done
         }
         (Some(Reply::Member), instead) => {
             let replaced = instead.map(|instead| swap::replace(fd, instead, flags));
             if replaced.is_some_and(|replaced| replaced.is_err()) {
                 tell_alone(fd, &address, false);
-                return Outcome::Kernel;
+                return ListenOutcome::Kernel;
             }
             member::own(fd);
             tell!(
                 "listen({fd}) on {address}: managed, by {}",
                 if replaced.is_some() { "a socket of the cluster's" } else { "its own socket" }
             );
-            Outcome::Member
+            ListenOutcome::Member
         }
         (Some(Reply::Errno(error @ 1..)), None) => {
             tell!("listen({fd}) on {address}: the supervisor says {}", Errno(error));
-            Outcome::Failed(error)
+            ListenOutcome::Failed(error)
         }
         (_, other) => {
             other.inspect(|&other| sys::close(other));
             tell_alone(fd, &address, owned_here.is_some());
-            if owned_here.is_some() { Outcome::Failed(EADDRINUSE) } else { Outcome::Kernel }
+            if owned_here.is_some() { ListenOutcome::Failed(EADDRINUSE) } else { ListenOutcome::Kernel }
         }
     }
 }

@@ -223,7 +223,7 @@ fn runs_elsewhere(config: &Config, unit: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Command};
+    use crate::cli::{Cli, CliCommand};
     use clap::Parser;
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         let told = |words: &[&str]| {
             let words = ["clustermon", "unit"].iter().chain(words);
             match Cli::try_parse_from(words).unwrap().command {
-                Command::Unit(Args { install, file, run, .. }) => {
+                CliCommand::Unit(Args { install, file, run, .. }) => {
                     (install, file, run.map(|Instead::Run { words }| words))
                 }
                 other => panic!("{other:?}"),

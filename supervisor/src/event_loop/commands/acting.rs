@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 impl<O: Os> Shell<O> {
     /// Carries an action out; returns what it has begun, where that takes time.
     pub(super) fn act(&mut self, action: Action) -> Result<Option<Begun>, Failure> {
-        use pool::Command as Do;
+        use pool::WorkerCommand as Do;
         Ok(match action {
             Action::Inspect | Action::Events | Action::Logs { .. } => None,
             Action::Stop { target: Target::Cluster } => {
@@ -62,7 +62,12 @@ impl<O: Os> Shell<O> {
         })
     }
 
-    fn take_down(&mut self, target: &Target, command: pool::Command, verb: &str) -> Result<Begun, Failure> {
+    fn take_down(
+        &mut self,
+        target: &Target,
+        command: pool::WorkerCommand,
+        verb: &str,
+    ) -> Result<Begun, Failure> {
         let before = self.incarnations(target)?;
         self.command(target, command)?;
         let count = before.len();
@@ -70,7 +75,11 @@ impl<O: Os> Shell<O> {
     }
 
     /// Tells every worker that is meant; returns their slots.
-    pub(super) fn command(&mut self, target: &Target, command: pool::Command) -> Result<Vec<u32>, Failure> {
+    pub(super) fn command(
+        &mut self,
+        target: &Target,
+        command: pool::WorkerCommand,
+    ) -> Result<Vec<u32>, Failure> {
         let slots = self.slots(target)?;
         for &slot in &slots {
             self.input(Input::Command { slot, command });

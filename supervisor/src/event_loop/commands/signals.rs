@@ -44,6 +44,6 @@ impl<O: Os> Shell<O> {
         }
         log::info!("{signal} goes to every worker");
         // The target exists: it is all of them.
-        let _ = self.command(&Target::Cluster, pool::Command::Signal(signal as i32));
+        let _ = self.command(&Target::Cluster, pool::WorkerCommand::Signal(signal as i32));
     }
 }

@@ -7,7 +7,7 @@ use crate::ids::{BalancerId, LaneId};
 use crate::io::lanes::credit::Credits;
 use crate::io::lanes::lane::Lane;
 use crate::pool::Input;
-use clustermon_protocol::pulse::Look;
+use clustermon_protocol::pulse::PulseLook;
 use std::time::Duration;
 
 /// An open credit by which nothing is accepted for so long, though its thread waits and so does somebody, has stalled.
@@ -68,7 +68,7 @@ impl<O: Os> Shell<O> {
         let late: Vec<LaneId> = self.pool.late_lanes(self.now, id).collect();
         for lane in late {
             let pulse = self.lanes.all.get(&lane).and_then(|lane| self.serving_pulse(lane));
-            let runs = |pid: u32, look: Look| self.os.thread_state(pid, look.tid) == Some('R');
+            let runs = |pid: u32, look: PulseLook| self.os.thread_state(pid, look.tid) == Some('R');
             if pulse.is_some_and(|own| own.waiting().any(|look| look.serving && runs(own.pid, look))) {
                 self.pool.handle(self.now, Input::Woken { lane });
             }

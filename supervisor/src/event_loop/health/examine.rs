@@ -3,7 +3,7 @@
 
 use super::super::Shell;
 use super::super::os::Os;
-use super::finding::{self, Seen};
+use super::finding::{self, SeenThreads};
 use crate::ids::WorkerId;
 use crate::io::lanes::pulse::Pulse;
 use crate::io::launch::worker_processes::Process;
@@ -163,9 +163,9 @@ impl<O: Os> Shell<O> {
         let seen = |(pid, tid, thread): (u32, u32, Thread)| {
             let start = baseline.and_then(|known| known.spent.get(&(pid, tid))).copied();
             let spent = thread.spent.since(start.unwrap_or(thread.spent));
-            Seen { pid, tid, thread, spent }
+            SeenThreads { pid, tid, thread, spent }
         };
-        let threads: Vec<Seen> = threads.into_iter().map(seen).collect();
+        let threads: Vec<SeenThreads> = threads.into_iter().map(seen).collect();
         let limit = self.config.settings.health.hang_limit().unwrap_or_default();
         let finding = finding::of(&threads, traced, elapsed, limit);
         let evidence: Vec<String> = threads.iter().map(|seen| described(seen, elapsed)).collect();
@@ -175,8 +175,8 @@ impl<O: Os> Shell<O> {
     }
 }
 
-fn described(seen: &Seen, elapsed: Duration) -> String {
-    let Seen { pid, tid, thread, spent } = seen;
+fn described(seen: &SeenThreads, elapsed: Duration) -> String {
+    let SeenThreads { pid, tid, thread, spent } = seen;
     let seconds = |time: Duration| time.as_secs_f64();
     let mut text = format!(
         "thread {tid} of process {pid}: state {}, {:.2} of {:.2} s on a processor",

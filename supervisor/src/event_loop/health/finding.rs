@@ -10,14 +10,14 @@ const NEARLY_ALL: u32 = 80;
 
 /// A serving thread, and where its time went since it was first seen to lag.
 #[derive(Clone, Debug)]
-pub(in crate::event_loop) struct Seen {
+pub(in crate::event_loop) struct SeenThreads {
     pub(in crate::event_loop) pid: u32,
     pub(in crate::event_loop) tid: u32,
     pub(in crate::event_loop) thread: Thread,
     pub(in crate::event_loop) spent: Spent,
 }
 
-impl Seen {
+impl SeenThreads {
     /// It wants a processor at this moment, and may have it. How long it has waited is not counted before it gets it.
     fn is_runnable(&self) -> bool {
         self.thread.state == 'R'
@@ -43,14 +43,14 @@ impl Seen {
 
 /// What to think of these threads, `elapsed` after they were first seen to lag; `limit` is the hang limit.
 pub(in crate::event_loop) fn of(
-    threads: &[Seen],
+    threads: &[SeenThreads],
     traced: bool,
     elapsed: Duration,
     limit: Duration,
 ) -> Finding {
-    let all = |condition: &dyn Fn(&Seen) -> bool| !threads.is_empty() && threads.iter().all(condition);
-    let busy = |seen: &Seen| seen.is_busy(elapsed, limit);
-    let locked = |seen: &Seen| seen.is_locked(elapsed);
+    let all = |condition: &dyn Fn(&SeenThreads) -> bool| !threads.is_empty() && threads.iter().all(condition);
+    let busy = |seen: &SeenThreads| seen.is_busy(elapsed, limit);
+    let locked = |seen: &SeenThreads| seen.is_locked(elapsed);
     if traced {
         Finding::Traced
     } else if all(&|seen| seen.thread.is_stopped()) {
@@ -75,21 +75,21 @@ mod tests {
     const LIMIT: Duration = Duration::from_secs(30);
 
     /// A thread in this state, so many seconds on a processor and waiting for one.
-    fn seen(state: char, call: Option<i64>, running: u64, queued: Option<u64>) -> Seen {
+    fn seen(state: char, call: Option<i64>, running: u64, queued: Option<u64>) -> SeenThreads {
         let spent = Spent { running: Duration::from_secs(running), queued: queued.map(Duration::from_secs) };
         let thread = Thread { state, spent, call, waits_in: String::new() };
-        Seen { pid: 1, tid: 1, thread, spent }
+        SeenThreads { pid: 1, tid: 1, thread, spent }
     }
 
-    fn after(elapsed: u64, threads: &[Seen]) -> Finding {
+    fn after(elapsed: u64, threads: &[SeenThreads]) -> Finding {
         of(threads, false, Duration::from_secs(elapsed), LIMIT)
     }
 
-    fn computing(running: u64, queued: u64) -> Seen {
+    fn computing(running: u64, queued: u64) -> SeenThreads {
         seen('R', None, running, Some(queued))
     }
 
-    fn locked() -> Seen {
+    fn locked() -> SeenThreads {
         seen('S', Some(libc::SYS_futex), 0, Some(0))
     }
 

@@ -11,7 +11,7 @@ use crate::io::lanes::thunk_socket::Answerer;
 use crate::io::process::epoll_sets;
 use crate::pool::Input;
 use clustermon_protocol::message::Reply;
-use clustermon_protocol::pulse::{Look, WaitsOn};
+use clustermon_protocol::pulse::{PulseLook, WaitsOn};
 use std::io;
 
 /// Most lanes of one worker's forked processes, and most of these that are members; more share what they came by.
@@ -93,7 +93,7 @@ impl<O: Os> Shell<O> {
         let lanes =
             || self.lanes.all.values().filter(|lane| lane.worker == worker && lane.balancer == balancer);
         let inodes: Vec<u64> = lanes().map(|lane| lane.inode).collect();
-        let waits = |pid: u32, look: Look| match look.waits_on {
+        let waits = |pid: u32, look: PulseLook| match look.waits_on {
             Some(WaitsOn::Lanes(mask)) => lanes().any(|lane| mask.may_hold(lane.holder.fd)),
             Some(WaitsOn::Set(set)) => self.os.set_holds(pid, set, &inodes),
             None => false,

@@ -14,7 +14,7 @@ use super::suspended::Suspended;
 use crate::ids::{LaneId, WorkerId};
 use crate::io::drain::handover::Handover;
 use crate::io::launch::worker_processes::Process;
-use crate::io::process::leftovers::Seen;
+use crate::io::process::leftovers::SeenProcess;
 use crate::io::seccomp::notifier::Notifier;
 use mio::Registry;
 use mio::unix::SourceFd;
@@ -35,7 +35,7 @@ pub(in crate::event_loop) struct Life {
     /// It is to stop, and its first process is gone: when the others are told by the supervisor.
     pub(in crate::event_loop) survivors_at: Option<Instant>,
     /// What was below it when it was told to end.
-    pub(super) below: BTreeSet<Seen>,
+    pub(super) below: BTreeSet<SeenProcess>,
     /// Where it tells how it fares, if it was given such a socket.
     pub(in crate::event_loop) ear: Option<Ear>,
     pub(in crate::event_loop) readiness: Readiness,

@@ -13,7 +13,7 @@ const PAUSES: [Duration; 4] =
     [Duration::from_millis(100), Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(20)];
 
 #[derive(Debug)]
-struct Look {
+struct OrphanLook {
     due: Instant,
     /// The process that has ended.
     pid: u32,
@@ -23,7 +23,7 @@ struct Look {
 
 /// Processes of one worker whose lanes are to be looked at.
 #[derive(Debug, Default)]
-pub(in crate::event_loop) struct OrphanedLanes(Vec<Look>);
+pub(in crate::event_loop) struct OrphanedLanes(Vec<OrphanLook>);
 
 impl OrphanedLanes {
     pub(in crate::event_loop) fn next_deadline(&self) -> Option<Instant> {
@@ -36,7 +36,7 @@ impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn has_ended(&mut self, worker: WorkerId, pid: u32) {
         let held = self.lanes.all.values().any(|lane| lane.worker == worker && lane.holder.pid == pid);
         if let Some(life) = self.lives.get_mut(worker).filter(|_| held) {
-            life.orphaned_lanes.0.push(Look { due: self.now + PAUSES[0], pid, looks: 0 });
+            life.orphaned_lanes.0.push(OrphanLook { due: self.now + PAUSES[0], pid, looks: 0 });
         }
     }
 
@@ -49,7 +49,7 @@ impl<O: Os> Shell<O> {
                 life.orphaned_lanes.0.extract_if(.., |look| look.due <= now).map(|look| (worker, look)),
             );
         }
-        for (worker, Look { pid, looks, .. }) in due {
+        for (worker, OrphanLook { pid, looks, .. }) in due {
             let left =
                 self.lanes.all.iter().filter(|(_, lane)| lane.worker == worker && lane.holder.pid == pid);
             let (coming, lanes): (Vec<_>, Vec<_>) = left
@@ -61,7 +61,7 @@ impl<O: Os> Shell<O> {
             let pids = self.possible_holders(worker);
             self.lanes.owner_probe.ask(Question { lanes, pids, idle: false });
             if let (Some(pause), Some(life)) = (PAUSES.get(looks + 1), self.lives.get_mut(worker)) {
-                life.orphaned_lanes.0.push(Look { due: now + *pause, pid, looks: looks + 1 });
+                life.orphaned_lanes.0.push(OrphanLook { due: now + *pause, pid, looks: looks + 1 });
             }
         }
     }

@@ -6,7 +6,7 @@ use super::super::Shell;
 use super::super::os::Os;
 use crate::ids::WorkerId;
 use crate::io::kernel::pidfd;
-use crate::io::process::leftovers::{self, Seen};
+use crate::io::process::leftovers::{self, SeenProcess};
 use crate::io::process::process_tree::children;
 use clustermon_protocol::message::Token;
 use nix::sys::signal::Signal;
@@ -40,7 +40,7 @@ pub(in crate::event_loop) struct Remains {
 struct Ended {
     worker: WorkerId,
     token: Token,
-    seen: BTreeSet<Seen>,
+    seen: BTreeSet<SeenProcess>,
     due: Instant,
     pause: Duration,
     until: Instant,
@@ -107,7 +107,12 @@ impl<O: Os> Shell<O> {
     }
 
     /// All processes of the worker that are known have ended; these were below it before.
-    pub(super) fn look_for_remains_of(&mut self, worker: WorkerId, token: Token, seen: BTreeSet<Seen>) {
+    pub(super) fn look_for_remains_of(
+        &mut self,
+        worker: WorkerId,
+        token: Token,
+        seen: BTreeSet<SeenProcess>,
+    ) {
         if self.signals.is_some() {
             let (due, until) = (self.now, self.now + LOOK_FOR);
             self.remains.ended.push(Ended { worker, token, seen, due, pause: AGAIN, until });

@@ -6,7 +6,7 @@ use super::processes::process::Process;
 use crate::ids::WorkerId;
 use crate::io::drain::idle_detector::{self, IdleDetector, Report};
 use crate::io::lanes::lane_owner_probe::{Answer, Asked, Found, LaneOwnerProbe, Question};
-use crate::io::sockets::unmanaged_listener::Look;
+use crate::io::sockets::unmanaged_listener::ListenerLook;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
 use std::os::fd::{AsFd, OwnedFd};
@@ -18,8 +18,8 @@ use std::time::Duration;
 pub(super) struct OffLoop {
     questions: Receiver<Asked>,
     answers: Sender<Answer>,
-    unmanaged: Sender<(WorkerId, Look)>,
-    commands: Receiver<idle_detector::Command>,
+    unmanaged: Sender<(WorkerId, ListenerLook)>,
+    commands: Receiver<idle_detector::DetectorCommand>,
     reports: Sender<(WorkerId, Report)>,
     waker: Arc<Waker>,
 }
@@ -47,12 +47,12 @@ impl World {
         }
         while let Ok(command) = off_loop.commands.try_recv() {
             match command {
-                idle_detector::Command::Watch(watched) => {
+                idle_detector::DetectorCommand::Watch(watched) => {
                     self.watched.insert(watched.worker, *watched);
                     is_any = true;
                 }
-                idle_detector::Command::Update(..) => {}
-                idle_detector::Command::Forget(worker) => drop(self.watched.remove(&worker)),
+                idle_detector::DetectorCommand::Update(..) => {}
+                idle_detector::DetectorCommand::Forget(worker) => drop(self.watched.remove(&worker)),
             }
         }
         if is_any && !self.report_is_due {
@@ -76,7 +76,7 @@ impl World {
                     }
                 }
                 Asked::Unmanaged(worker, _) => {
-                    self.tell(|off| off.unmanaged.send((worker, Look::Nobody)).is_ok());
+                    self.tell(|off| off.unmanaged.send((worker, ListenerLook::Nobody)).is_ok());
                 }
             }
         }

@@ -53,7 +53,7 @@ pub(crate) struct Report {
 #[derive(Debug)]
 pub(crate) struct IdleDetector {
     /// Taken away to end the thread.
-    commands: Option<Sender<Command>>,
+    commands: Option<Sender<DetectorCommand>>,
     thread: Option<JoinHandle<()>>,
     reports: Receiver<(WorkerId, Report)>,
     /// A report may still be under way when its worker is forgotten.
@@ -62,7 +62,7 @@ pub(crate) struct IdleDetector {
 
 /// What is asked of it.
 #[derive(Debug)]
-pub(crate) enum Command {
+pub(crate) enum DetectorCommand {
     Watch(Box<Watched>),
     Update(WorkerId, Vec<u32>),
     Forget(WorkerId),
@@ -85,27 +85,27 @@ impl IdleDetector {
     }
 
     /// One whose commands somebody else carries out.
-    pub(crate) fn of(commands: Sender<Command>, reports: Receiver<(WorkerId, Report)>) -> Self {
+    pub(crate) fn of(commands: Sender<DetectorCommand>, reports: Receiver<(WorkerId, Report)>) -> Self {
         Self { commands: Some(commands), thread: None, reports, watched: HashSet::new() }
     }
 
     /// Looks at the worker at once, and again until it is quiet.
     pub(crate) fn watch(&mut self, watched: Watched) {
         self.watched.insert(watched.worker);
-        self.send(Command::Watch(Box::new(watched)));
+        self.send(DetectorCommand::Watch(Box::new(watched)));
     }
 
     /// Gives a watched worker other processes.
     pub(crate) fn update(&mut self, worker: WorkerId, pids: Vec<u32>) {
         if self.watched.contains(&worker) {
-            self.send(Command::Update(worker, pids));
+            self.send(DetectorCommand::Update(worker, pids));
         }
     }
 
     /// Looks at the worker no longer; `next` says nothing of it.
     pub(crate) fn forget(&mut self, worker: WorkerId) {
         if self.watched.remove(&worker) {
-            self.send(Command::Forget(worker));
+            self.send(DetectorCommand::Forget(worker));
         }
     }
 
@@ -121,7 +121,7 @@ impl IdleDetector {
         }
     }
 
-    fn send(&self, command: Command) {
+    fn send(&self, command: DetectorCommand) {
         // The thread lives as long as this; were it gone, the worker would not be quiet before its time is up.
         let _ = self.commands.as_ref().map(|commands| commands.send(command));
     }

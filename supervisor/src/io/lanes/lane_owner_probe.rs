@@ -7,7 +7,7 @@ use crate::ids::{LaneId, WorkerId};
 use crate::io::kernel::pidfd;
 use crate::io::process::descriptor_table::{self, Reading};
 use crate::io::process::process_tree::ProcessTree;
-use crate::io::sockets::unmanaged_listener::{self, Look, Suspects};
+use crate::io::sockets::unmanaged_listener::{self, ListenerLook, Suspects};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
 use std::collections::{HashMap, HashSet};
@@ -71,7 +71,7 @@ pub(crate) struct LaneOwnerProbe {
     questions: Option<Sender<Asked>>,
     thread: Option<JoinHandle<()>>,
     answers: Receiver<Answer>,
-    uncovered: Receiver<(WorkerId, Look)>,
+    uncovered: Receiver<(WorkerId, ListenerLook)>,
     /// Asked and not answered: a slow thread is not asked the same again and again.
     asked: HashSet<(LaneId, bool)>,
 }
@@ -107,7 +107,7 @@ impl LaneOwnerProbe {
     pub(crate) fn of(
         questions: Sender<Asked>,
         answers: Receiver<Answer>,
-        uncovered: Receiver<(WorkerId, Look)>,
+        uncovered: Receiver<(WorkerId, ListenerLook)>,
     ) -> Self {
         Self { questions: Some(questions), thread: None, answers, uncovered, asked: HashSet::new() }
     }
@@ -129,7 +129,7 @@ impl LaneOwnerProbe {
     }
 
     /// An answer to that.
-    pub(crate) fn next_unmanaged(&mut self) -> Option<(WorkerId, Look)> {
+    pub(crate) fn next_unmanaged(&mut self) -> Option<(WorkerId, ListenerLook)> {
         self.uncovered.try_recv().ok()
     }
 

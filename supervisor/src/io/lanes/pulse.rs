@@ -6,7 +6,7 @@ mod requests;
 use self::requests::Requests;
 use crate::io::kernel::bpf::{self, ARRAY, MMAPABLE, NUMBERS, Shape};
 use crate::io::kernel::memory::{Memory, Writers};
-use clustermon_protocol::pulse::{Look, Page, SIZE, THREADS, WaitsOn};
+use clustermon_protocol::pulse::{Page, PulseLook, SIZE, THREADS, WaitsOn};
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -73,7 +73,7 @@ impl Pulse {
     /// Looks at the page; `now` is CLOCK_MONOTONIC in nanoseconds. `None` if the process has not begun to write.
     pub(crate) fn read(&self, now: u64) -> Option<Reading> {
         let page = self.page().filter(|page| page.is_begun())?;
-        let looks: Vec<Look> = page.looks().take(THREADS).collect();
+        let looks: Vec<PulseLook> = page.looks().take(THREADS).collect();
         let serving = || looks.iter().filter(|look| look.serving);
         let is_crowded = page.has_unseen() || serving().count() == THREADS;
         let away = serving().map(|look| look.away(now)).min().filter(|_| !is_crowded);
@@ -132,12 +132,12 @@ impl Pulse {
 
     /// Some thread accepts, or waits for what may be a lane: the parent that only waits for its children by select() does not.
     pub(crate) fn takes_part(&self) -> bool {
-        let part = |look: Look| look.serving || look.set.is_some() || look.waits_on.is_some();
+        let part = |look: PulseLook| look.serving || look.set.is_some() || look.waits_on.is_some();
         self.page().filter(|page| page.is_begun()).is_some_and(|page| page.looks().any(part))
     }
 
     /// The serving thread, if it is the only one.
-    pub(crate) fn sole(&self) -> Option<Look> {
+    pub(crate) fn sole(&self) -> Option<PulseLook> {
         let mut serving = self.page().filter(|page| page.is_begun())?.looks().filter(|look| look.serving);
         serving.next().filter(|_| serving.next().is_none())
     }
@@ -182,12 +182,12 @@ impl Pulse {
     /// The threads that have accepted from a lane, as the process names them.
     pub(crate) fn serving(&self) -> Vec<u32> {
         let looks =
-            self.page().filter(|page| page.is_begun()).map(|page| page.looks().collect::<Vec<Look>>());
+            self.page().filter(|page| page.is_begun()).map(|page| page.looks().collect::<Vec<PulseLook>>());
         looks.into_iter().flatten().filter(|look| look.serving).map(|look| look.tid).collect()
     }
 
     /// The threads that wait now.
-    pub(crate) fn waiting(&self) -> impl Iterator<Item = Look> + '_ {
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = PulseLook> + '_ {
         let page = self.page().filter(|page| page.is_begun());
         page.into_iter().flat_map(Page::looks).filter(|look| look.waits_on.is_some())
     }

@@ -14,7 +14,7 @@ const MOST: usize = 256;
 
 /// A process, and when it began: another one that has its number later began later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Seen {
+pub(crate) struct SeenProcess {
     pub(crate) pid: u32,
     began: u64,
 }
@@ -39,14 +39,14 @@ pub(crate) fn digits(token: &Token) -> String {
 }
 
 /// What is below these processes now, at any depth.
-pub(crate) fn below(pids: &[u32]) -> BTreeSet<Seen> {
+pub(crate) fn below(pids: &[u32]) -> BTreeSet<SeenProcess> {
     let mut found = BTreeSet::new();
     let mut level = pids.to_vec();
     for _ in 0..DEPTH {
         level = level.into_iter().flat_map(children_of).collect();
         for &pid in &level {
             if found.len() < MOST {
-                found.extend(starttime(pid).map(|began| Seen { pid, began }));
+                found.extend(starttime(pid).map(|began| SeenProcess { pid, began }));
             }
         }
     }
@@ -55,10 +55,10 @@ pub(crate) fn below(pids: &[u32]) -> BTreeSet<Seen> {
 
 /// Which children of this process that life of a worker has left behind: those that have its token in their environment,
 /// and those that were `seen` below it, whatever their environment. What else there is may be somebody else's.
-pub(crate) fn of(token: &Token, seen: &BTreeSet<Seen>, known: impl Fn(u32) -> bool) -> Vec<u32> {
+pub(crate) fn of(token: &Token, seen: &BTreeSet<SeenProcess>, known: impl Fn(u32) -> bool) -> Vec<u32> {
     let mark = Mark::of(token);
     let has_token = |pid: u32| mark.is_in(&environment(pid));
-    let was_seen = |pid| starttime(pid).is_some_and(|began| seen.contains(&Seen { pid, began }));
+    let was_seen = |pid| starttime(pid).is_some_and(|began| seen.contains(&SeenProcess { pid, began }));
     let orphans = children().into_iter().filter(|pid| !known(*pid));
     orphans.filter(|pid| has_token(*pid) || was_seen(*pid)).collect()
 }

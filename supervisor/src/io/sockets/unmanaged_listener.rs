@@ -36,7 +36,7 @@ pub(crate) struct UnmanagedListener {
 
 /// What one look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Look {
+pub(crate) enum ListenerLook {
     Unmanaged(UnmanagedListener),
     /// Every process could be seen, and none is like this.
     Nobody,
@@ -46,7 +46,7 @@ pub(crate) enum Look {
 
 /// Looks for the first of these processes that listens without the library where connections should come to the cluster. A
 /// socket that a process with the library or this one has too was handed on, and is no fault.
-pub(crate) fn find(suspects: &Suspects) -> Look {
+pub(crate) fn find(suspects: &Suspects) -> ListenerLook {
     let table = ProcessTree::read();
     let mut pids: Vec<u32> = table.family(&suspects.pids).into_iter().collect();
     pids.sort_unstable();
@@ -68,7 +68,7 @@ fn judge(
     has_library: impl Fn(u32) -> Option<bool>,
     sockets: impl Fn(u32) -> Option<HashSet<u64>>,
     listeners: impl FnOnce() -> io::Result<HashMap<u64, Address>>,
-) -> Look {
+) -> ListenerLook {
     let me = std::process::id();
     let others = processes.pids.iter().copied().filter(|pid| *pid != me);
     let (mut covered, lacking): (Vec<u32>, Vec<u32>) =
@@ -76,15 +76,15 @@ fn judge(
     covered.push(me);
     let mut sure = processes.complete;
     if lacking.is_empty() && sure {
-        return Look::Nobody;
+        return ListenerLook::Nobody;
     }
-    let Ok(mut listeners) = listeners() else { return Look::Unknown };
+    let Ok(mut listeners) = listeners() else { return ListenerLook::Unknown };
     for pid in covered {
-        let Some(inodes) = sockets(pid) else { return Look::Unknown };
+        let Some(inodes) = sockets(pid) else { return ListenerLook::Unknown };
         listeners.retain(|inode, _| !inodes.contains(inode));
     }
     if listeners.is_empty() {
-        return Look::Nobody;
+        return ListenerLook::Nobody;
     }
     for pid in lacking {
         let Some(inodes) = sockets(pid) else {
@@ -100,12 +100,12 @@ fn judge(
         addresses.truncate(NAMED);
         // It may have executed another program meanwhile, or have done so just before it was first looked at.
         match has_library(pid) {
-            Some(false) => return Look::Unmanaged(UnmanagedListener { pid, addresses }),
+            Some(false) => return ListenerLook::Unmanaged(UnmanagedListener { pid, addresses }),
             Some(true) => {}
             None => sure = false,
         }
     }
-    if sure { Look::Nobody } else { Look::Unknown }
+    if sure { ListenerLook::Nobody } else { ListenerLook::Unknown }
 }
 
 /// The sockets that the process has open, by inode; `None` if they cannot be seen.
@@ -216,7 +216,10 @@ mod tests {
         let _socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let pids = vec![std::process::id()];
         // The library is not in this process, and it listens: but it is the one that looks.
-        assert_eq!(find(&Suspects { pids, rules: String::new(), library: "none".into() }), Look::Nobody);
+        assert_eq!(
+            find(&Suspects { pids, rules: String::new(), library: "none".into() }),
+            ListenerLook::Nobody
+        );
     }
 
     #[test]
@@ -229,32 +232,33 @@ mod tests {
         let none = |_| Some(HashSet::new());
         let has = |who: u32| move |pid| Some(HashSet::from_iter((pid == who).then_some(7)));
         let hides = |who: u32| move |pid| (pid != who).then(|| HashSet::from_iter((pid == 2).then_some(7)));
-        let found = Look::Unmanaged(UnmanagedListener { pid: 2, addresses: vec![address.to_string()] });
+        let found =
+            ListenerLook::Unmanaged(UnmanagedListener { pid: 2, addresses: vec![address.to_string()] });
 
         assert_eq!(judge(&all(&[1, 2]), library, has(2), listening), found);
         assert_eq!(judge(&all(&[1, 2, 3]), library, hides(3), listening), found, "whatever 3 is");
-        assert_eq!(judge(&all(&[1, 2, 3]), library, none, listening), Look::Nobody);
-        assert_eq!(judge(&all(&[1, 2]), library, has(1), listening), Look::Nobody);
-        assert_eq!(judge(&all(&[1]), library, |_| None, listening), Look::Nobody, "nobody lacks it");
+        assert_eq!(judge(&all(&[1, 2, 3]), library, none, listening), ListenerLook::Nobody);
+        assert_eq!(judge(&all(&[1, 2]), library, has(1), listening), ListenerLook::Nobody);
+        assert_eq!(judge(&all(&[1]), library, |_| None, listening), ListenerLook::Nobody, "nobody lacks it");
         assert_eq!(
             judge(&all(&[2, 3]), library, |_| Some(HashSet::new()), || Ok(HashMap::new())),
-            Look::Nobody
+            ListenerLook::Nobody
         );
 
         assert_eq!(
             judge(&all(&[1, 3]), library, has(3), listening),
-            Look::Unknown,
+            ListenerLook::Unknown,
             "it may have the library"
         );
-        assert_eq!(judge(&all(&[1, 3]), library, hides(3), listening), Look::Unknown);
+        assert_eq!(judge(&all(&[1, 3]), library, hides(3), listening), ListenerLook::Unknown);
         assert_eq!(
             judge(&all(&[1, 2]), library, hides(1), listening),
-            Look::Unknown,
+            ListenerLook::Unknown,
             "1 may have handed it on"
         );
         let interrupted = || Err(io::Error::from_raw_os_error(libc::EINTR));
-        assert_eq!(judge(&all(&[1, 2]), library, has(2), interrupted), Look::Unknown);
+        assert_eq!(judge(&all(&[1, 2]), library, has(2), interrupted), ListenerLook::Unknown);
         let lacks = Processes { pids: vec![1], complete: false };
-        assert_eq!(judge(&lacks, library, none, listening), Look::Unknown);
+        assert_eq!(judge(&lacks, library, none, listening), ListenerLook::Unknown);
     }
 }

@@ -4,12 +4,12 @@
 use crate::ids::WorkerId;
 use crate::pool::workers::event::Event;
 use crate::pool::workers::process::Process;
-use crate::pool::{Change, Command, Output, Phase, Pool, Reason, State};
+use crate::pool::{Change, Output, Phase, Pool, Reason, State, WorkerCommand};
 use std::time::Instant;
 
 impl Pool {
-    pub(in crate::pool) fn command(&mut self, now: Instant, slot: u32, command: Command) {
-        if command == Command::ForceStop {
+    pub(in crate::pool) fn command(&mut self, now: Instant, slot: u32, command: WorkerCommand) {
+        if command == WorkerCommand::ForceStop {
             self.act_on_retiring(now, Some(slot), Event::ForceStop);
         }
         if self.slots.get(slot as usize).is_none_or(|slot| slot.removed) {
@@ -25,13 +25,16 @@ impl Pool {
             matches!(process.state(), State::Standby { reason: Reason::BudgetSpent, .. })
         });
         if spent
-            && matches!(command, Command::Start | Command::Restart | Command::HangUp)
+            && matches!(command, WorkerCommand::Start | WorkerCommand::Restart | WorkerCommand::HangUp)
             && let Some(slot) = self.slots.get_mut(slot as usize)
         {
             // Somebody has looked at it: it may fail as often as before.
             slot.backoff.refill(&self.settings);
         }
-        if matches!(command, Command::Stop | Command::ForceStop | Command::Dump | Command::Debug) {
+        if matches!(
+            command,
+            WorkerCommand::Stop | WorkerCommand::ForceStop | WorkerCommand::Dump | WorkerCommand::Debug
+        ) {
             // It is to be down, or as it is: nobody is to take its place.
             self.drop_step(now, slot);
         }
@@ -45,23 +48,33 @@ impl Pool {
     }
 
     /// A worker that is not to run again can still be ended, in more than one way.
-    fn command_to_one_that_ends(&mut self, now: Instant, slot: u32, command: Command) {
+    fn command_to_one_that_ends(&mut self, now: Instant, slot: u32, command: WorkerCommand) {
         match command {
-            Command::ForceStop | Command::Dump | Command::Debug | Command::Signal(_) => {}
-            Command::Start | Command::Stop | Command::Restart | Command::HangUp => return,
-            Command::Cordon | Command::Uncordon => return,
+            WorkerCommand::ForceStop
+            | WorkerCommand::Dump
+            | WorkerCommand::Debug
+            | WorkerCommand::Signal(_) => {}
+            WorkerCommand::Start | WorkerCommand::Stop | WorkerCommand::Restart | WorkerCommand::HangUp => {
+                return;
+            }
+            WorkerCommand::Cordon | WorkerCommand::Uncordon => return,
         }
         if let Some(event) = event(command).filter(|_| (slot as usize) < self.slots.len()) {
             self.act(now, slot, event);
         }
     }
 
-    fn cordon_by(&mut self, now: Instant, slot: u32, command: Command) {
+    fn cordon_by(&mut self, now: Instant, slot: u32, command: WorkerCommand) {
         let cordoned = match command {
-            Command::Cordon => true,
-            Command::Uncordon => false,
-            Command::Start | Command::Stop | Command::Restart | Command::HangUp => return,
-            Command::ForceStop | Command::Dump | Command::Debug | Command::Signal(_) => return,
+            WorkerCommand::Cordon => true,
+            WorkerCommand::Uncordon => false,
+            WorkerCommand::Start | WorkerCommand::Stop | WorkerCommand::Restart | WorkerCommand::HangUp => {
+                return;
+            }
+            WorkerCommand::ForceStop
+            | WorkerCommand::Dump
+            | WorkerCommand::Debug
+            | WorkerCommand::Signal(_) => return,
         };
         let Some(found) = self.slots.get_mut(slot as usize).filter(|slot| slot.cordoned != cordoned) else {
             return;
@@ -86,16 +99,16 @@ impl Pool {
 }
 
 /// The event in the table of states; a cordon is none.
-fn event(command: Command) -> Option<Event> {
+fn event(command: WorkerCommand) -> Option<Event> {
     match command {
-        Command::Start => Some(Event::Start),
-        Command::Stop => Some(Event::Stop),
-        Command::Restart => Some(Event::Restart),
-        Command::HangUp => Some(Event::HangUp),
-        Command::ForceStop => Some(Event::ForceStop),
-        Command::Dump => Some(Event::Dump),
-        Command::Debug => Some(Event::Debug),
-        Command::Signal(number) => Some(Event::Signal(number)),
-        Command::Cordon | Command::Uncordon => None,
+        WorkerCommand::Start => Some(Event::Start),
+        WorkerCommand::Stop => Some(Event::Stop),
+        WorkerCommand::Restart => Some(Event::Restart),
+        WorkerCommand::HangUp => Some(Event::HangUp),
+        WorkerCommand::ForceStop => Some(Event::ForceStop),
+        WorkerCommand::Dump => Some(Event::Dump),
+        WorkerCommand::Debug => Some(Event::Debug),
+        WorkerCommand::Signal(number) => Some(Event::Signal(number)),
+        WorkerCommand::Cordon | WorkerCommand::Uncordon => None,
     }
 }

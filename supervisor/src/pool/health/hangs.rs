@@ -5,7 +5,7 @@ use crate::ids::WorkerId;
 use crate::pool::lives::follow::Cause;
 use crate::pool::workers::event::Event;
 use crate::pool::workers::process::Process;
-use crate::pool::{Balancer, Command, Finding, Lane, Note, Output, Phase, Pool};
+use crate::pool::{Balancer, Finding, Lane, Note, Output, Phase, Pool, WorkerCommand};
 use std::time::{Duration, Instant};
 
 impl Pool {
@@ -68,7 +68,7 @@ impl Pool {
         if let Some(worker) = self.processes.active_mut(id) {
             worker.health.replacing = true;
         }
-        self.command(now, id.slot, Command::Restart);
+        self.command(now, id.slot, WorkerCommand::Restart);
     }
 
     /// For how long the worker has hung, as far as its lag and its lanes tell: beyond the limit, and connections have

@@ -81,7 +81,7 @@ pub(crate) struct Lane {
     pub(in crate::pool) missed: bool,
     /// What `waiting_since` was when it became a suspect.
     pub(super) stuck: Option<Stuck>,
-    pub(super) look: Option<Look>,
+    pub(super) look: Option<LaneLook>,
 }
 
 /// How long a suspect has taken nothing, and whether anybody minded.
@@ -92,7 +92,7 @@ pub(super) struct Stuck {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Look {
+pub(super) struct LaneLook {
     pub(super) at: Instant,
     /// What the wait before it was; the next is twice as long.
     pub(super) step: Duration,

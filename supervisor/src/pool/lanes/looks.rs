@@ -1,6 +1,6 @@
 //! When a lane is looked at next, what a look at it has found, and how long it has not moved. It looks at nothing itself.
 
-use super::lane::{Count, Lane, Look, Stuck};
+use super::lane::{Count, Lane, LaneLook, Stuck};
 use super::status::LaneState;
 use crate::pool::vocabulary::deadlines::after;
 use crate::pool::{Deadline, Settings};
@@ -25,7 +25,7 @@ impl Lane {
         }
         let step = look.step.saturating_mul(2).clamp(LOOK_AT_LEAST, LOOK_AT_MOST);
         let at = no_later_than_lag(after(now, step), now, self.waiting_since, settings);
-        self.look = Some(Look { at, step });
+        self.look = Some(LaneLook { at, step });
         true
     }
 
@@ -78,7 +78,7 @@ impl Lane {
         (self.open, self.rests) = (false, false);
         self.stuck = Some(Stuck { since: self.waiting_since.unwrap_or(now), wanted: self.wanted });
         self.empty();
-        self.look = Some(Look { at: now + LOOK_AT_MOST, step: LOOK_AT_MOST });
+        self.look = Some(LaneLook { at: now + LOOK_AT_MOST, step: LOOK_AT_MOST });
     }
 
     /// What waited in it is taken back, and a void record waits for whoever comes to receive from it.
@@ -88,7 +88,7 @@ impl Lane {
         self.stuck = None;
         self.empty();
         let at = now + LOOK_AT_MOST;
-        self.look = Some(Look { at, step: LOOK_AT_MOST });
+        self.look = Some(LaneLook { at, step: LOOK_AT_MOST });
         at
     }
 
@@ -120,7 +120,7 @@ impl Lane {
             at = at.min(look.at);
         }
         let sooner = self.look.is_none_or(|look| at < look.at);
-        self.look = Some(Look { at, step });
+        self.look = Some(LaneLook { at, step });
         sooner.then_some(at)
     }
 

@@ -9,7 +9,7 @@ const GOOD_LOOKS: u32 = 2;
 /// The health of the process in a slot, as far as it is known.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::pool) struct Health {
-    last: Option<Look>,
+    last: Option<SuspicionLook>,
     suspicion: Option<Suspicion>,
     /// Until then it could not help what it did.
     ignored_until: Option<Instant>,
@@ -22,7 +22,7 @@ pub(in crate::pool) struct Health {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct SuspicionLook {
     at: Instant,
     lag: Duration,
 }
@@ -38,7 +38,7 @@ impl Health {
     /// The lag was looked at. False if it had been at this very moment: that is no further look.
     pub(in crate::pool) fn look(&mut self, now: Instant, lag: Duration) -> bool {
         let further = self.last.is_none_or(|last| last.at < now);
-        self.last = Some(Look { at: now, lag });
+        self.last = Some(SuspicionLook { at: now, lag });
         further
     }
 
@@ -50,7 +50,7 @@ impl Health {
     /// The lag there would be now had nothing changed since it was looked at; nothing if that was longer ago than
     /// `fresh`, because only a lag that is too long is told each time.
     pub(in crate::pool) fn lag_now(&self, now: Instant, fresh: Duration) -> Duration {
-        let since = |look: Look| now.saturating_duration_since(look.at);
+        let since = |look: SuspicionLook| now.saturating_duration_since(look.at);
         let last = self.last.filter(|look| since(*look) <= fresh);
         last.map_or(Duration::ZERO, |look| look.lag.saturating_add(since(look)))
     }

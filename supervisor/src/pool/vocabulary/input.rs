@@ -102,7 +102,7 @@ pub(crate) enum Input {
     /// The worker is gone: its first process has exited and no process of it that listened lives.
     Exited { worker: WorkerId, exit: Exit },
     /// What somebody wants of the worker in the slot. One that starts something has no effect unless the cluster serves.
-    Command { slot: u32, command: Command },
+    Command { slot: u32, command: WorkerCommand },
     /// The cluster is to have so many workers, at least 1: new slots are started, the highest ones stop and disappear.
     Scale { workers: u32 },
     /// Nothing is under way any more in the connections of a worker that drains: the answer to `Drain`.
@@ -163,7 +163,7 @@ pub(crate) struct Activity {
 
 /// What can be wanted of one worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Command {
+pub(crate) enum WorkerCommand {
     /// Run: now if it is down, and again if it stops.
     Start,
     /// Stop, and stay down until commanded.

@@ -7,7 +7,7 @@ use super::super::Shell;
 use super::super::os::Os;
 use crate::api::{Cause, CauseKind};
 use crate::ids::WorkerId;
-use crate::io::sockets::unmanaged_listener::{Look, Suspects, UnmanagedListener};
+use crate::io::sockets::unmanaged_listener::{ListenerLook, Suspects, UnmanagedListener};
 use crate::pool::Input;
 use watch::Verdict;
 pub(in crate::event_loop) use watch::Watch;
@@ -79,7 +79,7 @@ impl<O: Os> Shell<O> {
             let Some(watch) = self.uncovered(worker) else { continue };
             match (watch.found(now, &look), look) {
                 (Verdict::Ready, _) => self.input(Input::Ready { worker }),
-                (Verdict::Tell, Look::Unmanaged(found)) => self.tell_uncovered(worker, &found),
+                (Verdict::Tell, ListenerLook::Unmanaged(found)) => self.tell_uncovered(worker, &found),
                 _ => {}
             }
         }

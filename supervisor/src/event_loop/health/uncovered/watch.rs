@@ -2,7 +2,7 @@
 //! could not see everything changes nothing. It looks at nothing itself.
 
 use crate::api::Cause;
-use crate::io::sockets::unmanaged_listener::Look;
+use crate::io::sockets::unmanaged_listener::ListenerLook;
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
@@ -82,16 +82,16 @@ impl Watch {
     }
 
     /// A look has ended.
-    pub(super) fn found(&mut self, now: Instant, look: &Look) -> Verdict {
+    pub(super) fn found(&mut self, now: Instant, look: &ListenerLook) -> Verdict {
         self.under_way = self.under_way.saturating_sub(1);
         let is_early = self.too_early > 0;
         self.too_early = self.too_early.saturating_sub(1);
         let verdict = match look {
-            Look::Unmanaged(found) => self.saw(found.pid),
+            ListenerLook::Unmanaged(found) => self.saw(found.pid),
             // Of a worker that was not ready yet this says nothing.
-            Look::Nobody | Look::Unknown if is_early => Verdict::Nothing,
-            Look::Nobody => self.saw_nobody(),
-            Look::Unknown => self.saw_not_all(),
+            ListenerLook::Nobody | ListenerLook::Unknown if is_early => Verdict::Nothing,
+            ListenerLook::Nobody => self.saw_nobody(),
+            ListenerLook::Unknown => self.saw_not_all(),
         };
         let is_open = self.seen.is_some() && self.cause.is_none() || self.says_ready && self.cause.is_none();
         if is_open && verdict == Verdict::Nothing {
@@ -139,8 +139,8 @@ mod tests {
     use crate::api::CauseKind;
     use crate::io::sockets::unmanaged_listener::UnmanagedListener;
 
-    fn sees(pid: u32) -> Look {
-        Look::Unmanaged(UnmanagedListener { pid, addresses: Vec::new() })
+    fn sees(pid: u32) -> ListenerLook {
+        ListenerLook::Unmanaged(UnmanagedListener { pid, addresses: Vec::new() })
     }
 
     fn told(watch: &mut Watch) {
@@ -156,7 +156,7 @@ mod tests {
             let at = watch.next;
             looks.push(at.duration_since(start).as_millis());
             watch.looks(at);
-            assert_eq!(watch.found(at, &Look::Nobody), Verdict::Nothing);
+            assert_eq!(watch.found(at, &ListenerLook::Nobody), Verdict::Nothing);
         }
         assert_eq!(looks, [1_000, 2_000, 3_500, 5_750]);
     }
@@ -169,11 +169,11 @@ mod tests {
         assert_eq!(watch.found(now, &sees(7)), Verdict::Nothing);
         assert_eq!(watch.next, now + CERTAIN);
         // It was a program that had not loaded its libraries.
-        assert_eq!(watch.found(now, &Look::Nobody), Verdict::Nothing);
-        assert_eq!(watch.found(now, &Look::Nobody), Verdict::Nothing);
+        assert_eq!(watch.found(now, &ListenerLook::Nobody), Verdict::Nothing);
+        assert_eq!(watch.found(now, &ListenerLook::Nobody), Verdict::Nothing);
         assert_eq!(watch.found(now, &sees(7)), Verdict::Nothing, "that was taken back");
         assert_eq!(watch.found(now, &sees(9)), Verdict::Nothing, "another one");
-        assert_eq!(watch.found(now, &Look::Unknown), Verdict::Nothing);
+        assert_eq!(watch.found(now, &ListenerLook::Unknown), Verdict::Nothing);
         assert_eq!(watch.found(now, &sees(9)), Verdict::Tell, "what could not be seen took nothing back");
         told(&mut watch);
         assert_eq!(watch.found(now, &sees(9)), Verdict::Nothing);
@@ -188,15 +188,15 @@ mod tests {
         told(&mut watch);
         watch.on_ready(now);
         for _ in 0..2 * BLIND_LOOKS {
-            assert_eq!(watch.found(now, &Look::Unknown), Verdict::Nothing);
+            assert_eq!(watch.found(now, &ListenerLook::Unknown), Verdict::Nothing);
         }
-        assert_eq!(watch.found(now, &Look::Nobody), Verdict::Nothing);
+        assert_eq!(watch.found(now, &ListenerLook::Nobody), Verdict::Nothing);
         assert_eq!(watch.found(now, &sees(9)), Verdict::Nothing);
-        assert_eq!(watch.found(now, &Look::Nobody), Verdict::Nothing);
+        assert_eq!(watch.found(now, &ListenerLook::Nobody), Verdict::Nothing);
         assert!(watch.cause.is_some(), "nobody was seen once only");
-        assert_eq!(watch.found(now, &Look::Nobody), Verdict::Ready);
+        assert_eq!(watch.found(now, &ListenerLook::Nobody), Verdict::Ready);
         assert!(watch.cause.is_none(), "it listens no more");
-        assert_eq!(watch.found(now, &Look::Nobody), Verdict::Nothing, "it was believed");
+        assert_eq!(watch.found(now, &ListenerLook::Nobody), Verdict::Nothing, "it was believed");
     }
 
     #[test]
@@ -204,14 +204,14 @@ mod tests {
         let now = Instant::now();
         let mut watch = Watch::new(now, OsString::new());
         watch.on_ready(now);
-        assert_eq!(watch.found(now, &Look::Nobody), Verdict::Ready);
+        assert_eq!(watch.found(now, &ListenerLook::Nobody), Verdict::Ready);
         watch.on_ready(now);
         for _ in 1..BLIND_LOOKS {
             watch.looks(now);
-            assert_eq!(watch.found(now, &Look::Unknown), Verdict::Nothing);
+            assert_eq!(watch.found(now, &ListenerLook::Unknown), Verdict::Nothing);
             assert_eq!(watch.next, now + CERTAIN, "it is not held up for long");
         }
-        assert_eq!(watch.found(now, &Look::Unknown), Verdict::Ready);
+        assert_eq!(watch.found(now, &ListenerLook::Unknown), Verdict::Ready);
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
         watch.looks(now);
         watch.on_ready(now);
         watch.looks(now);
-        assert_eq!(watch.found(now, &Look::Nobody), Verdict::Nothing, "it may not have listened yet");
-        assert_eq!(watch.found(now, &Look::Nobody), Verdict::Ready);
+        assert_eq!(watch.found(now, &ListenerLook::Nobody), Verdict::Nothing, "it may not have listened yet");
+        assert_eq!(watch.found(now, &ListenerLook::Nobody), Verdict::Ready);
     }
 }

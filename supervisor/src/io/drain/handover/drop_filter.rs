@@ -2,7 +2,7 @@
 //! before the socket, and the client's system sends it again, 200 ms later at the earliest. Nothing is lost by it.
 
 use super::rcvlowat;
-use super::snapshot::{Processes, Seen};
+use super::snapshot::{Processes, SeenConnection};
 use crate::io::kernel::packet_filter::{self, step};
 use crate::io::sockets::syn_filter;
 use std::collections::HashMap;
@@ -39,7 +39,7 @@ impl DropFilter {
     }
 
     /// Shuts one, unless its program has a filter of its own there, or has closed it meanwhile.
-    pub(super) fn shut(&mut self, seen: &Seen, processes: &Processes) -> io::Result<()> {
+    pub(super) fn shut(&mut self, seen: &SeenConnection, processes: &Processes) -> io::Result<()> {
         if let Some(copy) = rcvlowat::copy(seen.cookie, seen.inode, processes)?
             && !syn_filter::has_filter(copy.as_fd())?
         {
@@ -93,7 +93,7 @@ mod tests {
         let pid = std::process::id();
         let mut processes = Processes::new(HashSet::from([pid]));
         processes.insert(pid, fd, inode);
-        let seen = Seen {
+        let seen = SeenConnection {
             cookie,
             inode,
             received: 0,

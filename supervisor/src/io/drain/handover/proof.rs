@@ -2,7 +2,7 @@
 //! which a client waits for the whole answer before it asks again; pure.
 
 use super::cadence::Cadence;
-use super::snapshot::Seen;
+use super::snapshot::SeenConnection;
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -37,7 +37,7 @@ type Counts = (u64, u64);
 
 #[derive(Debug)]
 struct Track {
-    last: Seen,
+    last: SeenConnection,
     /// Bytes written when the program had not yet read the request at hand; `None` if it may have read more than one since.
     before: Option<u64>,
     /// Counts at a look that found nothing unread.
@@ -62,7 +62,13 @@ struct Track {
 impl Proofs {
     /// Learns from a look. The worker may be running: the kernel tells the queues a moment before the rest.
     /// From those in `receiving` a thread waited to receive after the look. What was silent for `old` is complete.
-    pub(super) fn learn(&mut self, seen: &[Seen], receiving: &HashSet<u64>, old: Duration, now: Instant) {
+    pub(super) fn learn(
+        &mut self,
+        seen: &[SeenConnection],
+        receiving: &HashSet<u64>,
+        old: Duration,
+        now: Instant,
+    ) {
         for seen in seen {
             self.learn_one(seen, receiving.contains(&seen.inode), old, now);
         }
@@ -70,7 +76,7 @@ impl Proofs {
     }
 
     /// The same for one connection alone, between two looks.
-    pub(super) fn learn_one(&mut self, seen: &Seen, waits: bool, old: Duration, now: Instant) {
+    pub(super) fn learn_one(&mut self, seen: &SeenConnection, waits: bool, old: Duration, now: Instant) {
         match self.tracks.get_mut(&seen.cookie) {
             Some(track) => {
                 track.follow(seen, now);
@@ -98,19 +104,19 @@ impl Proofs {
     }
 
     /// Whether these are all that the last look has seen: a look may miss one while others close.
-    pub(super) fn are_all(&self, seen: &[Seen]) -> bool {
+    pub(super) fn are_all(&self, seen: &[SeenConnection]) -> bool {
         self.tracks.keys().all(|cookie| seen.iter().any(|seen| seen.cookie == *cookie))
     }
 
     /// Whether the program has not touched the connection since its answer was complete. Exact while the worker is stopped.
-    pub(super) fn holds(&self, seen: &Seen) -> bool {
+    pub(super) fn holds(&self, seen: &SeenConnection) -> bool {
         let proof = self.tracks.get(&seen.cookie).and_then(|track| track.complete_at);
         proof == Some(seen.counts())
     }
 }
 
 impl Track {
-    fn new(seen: &Seen, now: Instant) -> Self {
+    fn new(seen: &SeenConnection, now: Instant) -> Self {
         Self {
             last: seen.clone(),
             before: None,
@@ -131,7 +137,7 @@ impl Track {
     }
 
     /// Notes what has changed since the last look, which `last` still is afterwards.
-    fn follow(&mut self, seen: &Seen, now: Instant) {
+    fn follow(&mut self, seen: &SeenConnection, now: Instant) {
         let last = &self.last;
         self.cadence.follow(seen.received > last.received, seen.written > last.written, now);
         if last.consumed != seen.consumed {
@@ -146,7 +152,7 @@ impl Track {
         self.told = told(seen);
     }
 
-    fn conclude(&mut self, seen: &Seen, is_answered: bool, waits: bool, old: Duration) {
+    fn conclude(&mut self, seen: &SeenConnection, is_answered: bool, waits: bool, old: Duration) {
         let counts = seen.counts();
         let is_fresh = counts == (0, 0);
         if is_answered {
@@ -177,7 +183,7 @@ impl Track {
     }
 
     /// Whether something was written after all was read. That may be the first part of an answer.
-    fn is_answered(&self, seen: &Seen, waits: bool) -> bool {
+    fn is_answered(&self, seen: &SeenConnection, waits: bool) -> bool {
         // All was read once, nothing was since, but something was written.
         let is_later = |(consumed, written)| consumed == seen.consumed && written < seen.written;
         if self.read_at.is_some_and(is_later) {
@@ -199,12 +205,12 @@ impl Track {
 }
 
 /// The kernel's own count of silence. What has arrived and is not read says nothing about the program.
-fn told(seen: &Seen) -> Duration {
+fn told(seen: &SeenConnection) -> Duration {
     if seen.unread == 0 { seen.sent_ago.min(seen.received_ago) } else { Duration::ZERO }
 }
 
 /// Silent for long, with the last word its program's.
-fn is_old(seen: &Seen, old: Duration) -> bool {
+fn is_old(seen: &SeenConnection, old: Duration) -> bool {
     let is_silent = seen.unread == 0 && seen.unsent == 0 && told(seen) >= old;
     is_silent && !seen.owes_answer()
 }

@@ -1,7 +1,7 @@
 //! Keeps a worker from noticing the next request on a connection: a socket that has to hold many bytes before it is
 //! readable (SO_RCVLOWAT). The bytes stay in the kernel; nothing is read, and nothing is lost.
 
-use super::snapshot::{Processes, Seen};
+use super::snapshot::{Processes, SeenConnection};
 use crate::io::kernel::pidfd;
 use crate::io::kernel::sockopt::{self, int_option, is_nonblocking};
 use std::collections::HashMap;
@@ -28,7 +28,7 @@ impl Frozen {
 
     /// Freezes a connection, if its program asks whether there is something to read and does not simply wait in a call: it
     /// would wait there for as many bytes. One that the worker has closed meanwhile is none.
-    pub(super) fn freeze(&mut self, seen: &Seen, processes: &Processes) -> io::Result<()> {
+    pub(super) fn freeze(&mut self, seen: &SeenConnection, processes: &Processes) -> io::Result<()> {
         match copy(seen.cookie, seen.inode, processes)? {
             Some(copy) => self.freeze_copy(seen, copy.as_fd()),
             None => Ok(()),
@@ -36,7 +36,7 @@ impl Frozen {
     }
 
     /// The same by a copy of its descriptor.
-    pub(super) fn freeze_copy(&mut self, seen: &Seen, copy: BorrowedFd<'_>) -> io::Result<()> {
+    pub(super) fn freeze_copy(&mut self, seen: &SeenConnection, copy: BorrowedFd<'_>) -> io::Result<()> {
         if is_nonblocking(copy) {
             let before = int_option(copy, libc::SOL_SOCKET, libc::SO_RCVLOWAT)?;
             set(copy, ENOUGH)?;

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// A connection that may be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
+pub(super) struct SeenConnection {
     pub(super) cookie: u64,
     pub(super) inode: u64,
     /// Bytes that have arrived, that the program has read, and that it has written, since the beginning.
@@ -30,7 +30,7 @@ pub(super) struct Seen {
     pub(super) round_trip: Duration,
 }
 
-impl Seen {
+impl SeenConnection {
     /// What changes when the program touches it, and only then.
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.consumed, self.written)
@@ -102,7 +102,7 @@ fn hidden(pid: u32, error: &io::Error) -> io::Error {
 #[derive(Debug, Default)]
 pub(super) struct Snapshot {
     /// Those at the cluster's TCP ports.
-    pub(super) seen: Vec<Seen>,
+    pub(super) seen: Vec<SeenConnection>,
     /// Others, which cannot be taken, on which something may be in flight.
     pub(super) busy_others: u32,
     /// The kernel does not count bytes as it should.
@@ -160,7 +160,7 @@ impl Snapshot {
 }
 
 /// Looks again at one connection of which everything was read; `None` if something has come since.
-pub(super) fn by_info(before: &Seen, socket: BorrowedFd<'_>) -> io::Result<Option<Seen>> {
+pub(super) fn by_info(before: &SeenConnection, socket: BorrowedFd<'_>) -> io::Result<Option<SeenConnection>> {
     let mut info = [0; 256];
     let len = get_option(socket, libc::IPPROTO_TCP, libc::TCP_INFO, &mut info)?;
     let traffic = tcp::traffic(&info[..len]);
@@ -172,10 +172,10 @@ pub(super) fn by_info(before: &Seen, socket: BorrowedFd<'_>) -> io::Result<Optio
     Ok(seen(&tcp::Socket { state, port: 0, inode, cookie, unread: 0, unsent: 0, traffic }))
 }
 
-fn seen(socket: &tcp::Socket) -> Option<Seen> {
+fn seen(socket: &tcp::Socket) -> Option<SeenConnection> {
     let traffic = socket.traffic;
     let received = traffic.received?;
-    Some(Seen {
+    Some(SeenConnection {
         cookie: socket.cookie,
         inode: socket.inode,
         received,

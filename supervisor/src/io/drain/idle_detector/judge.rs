@@ -18,11 +18,11 @@ pub(in crate::io) enum State {
 /// What earlier looks have seen of connections whose silence the kernel does not tell, by cookie.
 #[derive(Debug, Default)]
 pub(in crate::io) struct History {
-    seen: HashMap<u64, Seen>,
+    seen: HashMap<u64, SeenTraffic>,
 }
 
 #[derive(Debug)]
-struct Seen {
+struct SeenTraffic {
     /// What a byte either way would change.
     mark: [u64; 4],
     since: Instant,
@@ -33,9 +33,9 @@ struct Seen {
 impl History {
     /// How long the connection has been the same.
     fn silence(&mut self, cookie: u64, mark: [u64; 4], now: Instant) -> Duration {
-        let seen = self.seen.entry(cookie).or_insert(Seen { mark, since: now, last: now });
+        let seen = self.seen.entry(cookie).or_insert(SeenTraffic { mark, since: now, last: now });
         if seen.mark != mark {
-            *seen = Seen { mark, since: now, last: now };
+            *seen = SeenTraffic { mark, since: now, last: now };
         }
         seen.last = now;
         now - seen.since

@@ -37,7 +37,7 @@ impl Entry {
 
 /// What a look found of one worker.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct LookOutcome {
     pub(super) report: Report,
     /// It would be quiet after this time if nothing moves; `None` if something is in flight now.
     pub(super) in_time: Option<Duration>,
@@ -58,7 +58,7 @@ struct Sight {
 }
 
 /// Looks at all; the outcomes are in the order of the entries.
-pub(super) fn at_all(entries: &mut [Entry], now: Instant) -> Vec<Outcome> {
+pub(super) fn at_all(entries: &mut [Entry], now: Instant) -> Vec<LookOutcome> {
     if entries.is_empty() {
         return Vec::new();
     }
@@ -104,14 +104,14 @@ impl Sight {
         self.busy += 1;
     }
 
-    fn end(self, entry: &mut Entry, long: bool, now: Instant) -> Outcome {
+    fn end(self, entry: &mut Entry, long: bool, now: Instant) -> LookOutcome {
         entry.history.end_look(now);
         let perhaps = self.busy == 0 && self.blind.is_none();
         let quiet = perhaps && (!long || entry.perhaps);
         entry.perhaps = perhaps;
         let Self { connections, busy, blind, .. } = self;
         let in_time = (!self.in_flight && blind.is_none()).then_some(self.missing);
-        Outcome { report: Report { connections, busy, quiet, blind }, in_time }
+        LookOutcome { report: Report { connections, busy, quiet, blind }, in_time }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The thread that looks: when to look again, and what is worth a report. All watched workers are looked at together, so
 //! that the kernel's tables are read once for all.
 
-use super::snapshot::{self, Entry, Outcome};
-use super::{Command, Report};
+use super::snapshot::{self, Entry, LookOutcome};
+use super::{DetectorCommand, Report};
 use crate::ids::WorkerId;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ const SHARE: u32 = 10;
 const LEAST: Duration = Duration::from_millis(1);
 
 /// Ends when nobody can give commands any more, or `report` answers false.
-pub(super) fn run(commands: &Receiver<Command>, mut report: impl FnMut(WorkerId, Report) -> bool) {
+pub(super) fn run(commands: &Receiver<DetectorCommand>, mut report: impl FnMut(WorkerId, Report) -> bool) {
     let mut entries: Vec<Entry> = Vec::new();
     let mut due: Option<Instant> = None;
     loop {
@@ -49,7 +49,7 @@ pub(super) fn run(commands: &Receiver<Command>, mut report: impl FnMut(WorkerId,
         let mut all_told = true;
         entries.retain_mut(|entry| {
             // There is one for each entry, in their order.
-            let Some(Outcome { report: found, .. }) = outcomes.next() else { return true };
+            let Some(LookOutcome { report: found, .. }) = outcomes.next() else { return true };
             let quiet = found.quiet;
             if entry.told.as_ref() != Some(&found) {
                 entry.told = Some(found.clone());
@@ -64,25 +64,25 @@ pub(super) fn run(commands: &Receiver<Command>, mut report: impl FnMut(WorkerId,
 }
 
 /// True if there is something to look at at once.
-fn apply(command: Command, entries: &mut Vec<Entry>) -> bool {
+fn apply(command: DetectorCommand, entries: &mut Vec<Entry>) -> bool {
     match command {
-        Command::Watch(watched) => {
+        DetectorCommand::Watch(watched) => {
             entries.retain(|entry| entry.watched.worker != watched.worker);
             entries.push(Entry::new(*watched));
             return true;
         }
-        Command::Update(worker, pids) => {
+        DetectorCommand::Update(worker, pids) => {
             if let Some(entry) = entries.iter_mut().find(|entry| entry.watched.worker == worker) {
                 entry.watched.pids = pids;
             }
         }
-        Command::Forget(worker) => entries.retain(|entry| entry.watched.worker != worker),
+        DetectorCommand::Forget(worker) => entries.retain(|entry| entry.watched.worker != worker),
     }
     false
 }
 
 /// When to look again at a worker that is not quiet.
-fn next(outcome: &Outcome, begin: Instant, end: Instant) -> Instant {
+fn next(outcome: &LookOutcome, begin: Instant, end: Instant) -> Instant {
     let usual = end + ((end - begin) * SHARE).clamp(SHORTEST, LONGEST);
     // Where only time is missing, it is known how much.
     outcome.in_time.map_or(usual, |missing| usual.min((begin + missing).max(end + LEAST)))
@@ -103,7 +103,7 @@ mod tests {
         let ms = Duration::from_millis;
         let report = Report { connections: 1, busy: 1, quiet: false, blind: None };
         let at = |in_time, cost: u64| {
-            next(&Outcome { report: report.clone(), in_time }, begin, begin + ms(cost)) - begin
+            next(&LookOutcome { report: report.clone(), in_time }, begin, begin + ms(cost)) - begin
         };
         assert_eq!(at(None, 0), ms(20));
         assert_eq!(at(None, 10), ms(110));

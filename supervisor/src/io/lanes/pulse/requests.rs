@@ -2,7 +2,7 @@
 //! that it took, without the time for which others had the processor. It reads nothing itself and knows no lane.
 
 use crate::io::process::procfs::Spent;
-use clustermon_protocol::pulse::{Look, ran_between};
+use clustermon_protocol::pulse::{PulseLook, ran_between};
 use std::time::Duration;
 
 /// From here on requests are long: handing a connection over only when it is asked for costs them a few percent at most.
@@ -15,13 +15,13 @@ const UNHEARD: u32 = 3;
 /// What is known of the requests of one process.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Requests {
-    last: Option<Seen>,
+    last: Option<SeenRequest>,
     long: bool,
     unheard: u32,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct SeenRequest {
     tid: u32,
     accepted: u64,
     loops: u64,
@@ -37,15 +37,15 @@ impl Requests {
 
     /// A look at the only serving thread; `now` is CLOCK_MONOTONIC in nanoseconds. `spent` tells where its time has gone
     /// since it began, and is asked only where the page does not tell that requests are short.
-    pub(crate) fn look(&mut self, look: &Look, now: u64, spent: impl FnOnce() -> Option<Spent>) {
-        let Look { tid, accepted, loops, .. } = *look;
+    pub(crate) fn look(&mut self, look: &PulseLook, now: u64, spent: impl FnOnce() -> Option<Spent>) {
+        let PulseLook { tid, accepted, loops, .. } = *look;
         // With the request that it is in.
         let ran = look.ran_until(now);
         let last = self.last.filter(|last| last.tid == tid);
         if last.is_some_and(|last| last.accepted == accepted) {
             return;
         }
-        self.last = Some(Seen { tid, accepted, loops, ran, spent: None });
+        self.last = Some(SeenRequest { tid, accepted, loops, ran, spent: None });
         let Some(last) = last else {
             self.long = false;
             return;
@@ -60,7 +60,7 @@ impl Requests {
             return;
         }
         let spent = spent();
-        self.last = Some(Seen { spent, ..self.last.unwrap_or(last) });
+        self.last = Some(SeenRequest { spent, ..self.last.unwrap_or(last) });
         // What it waited for a processor is not its own.
         if let Some(Spent { running, queued }) = spent.zip(last.spent).map(|(now, then)| now.since(then)) {
             let took = queued.map_or(running, |queued| running.max(ran.saturating_sub(queued)));
@@ -89,10 +89,21 @@ mod tests {
     use super::*;
 
     /// A look by which the thread has run for so many microseconds.
-    fn at(accepted: u64, loops: u64, us: u32) -> Look {
+    fn at(accepted: u64, loops: u64, us: u32) -> PulseLook {
         let ran = (u64::from(us) * 1_000 / 1_024) as u32;
         let (set, waits_on, blocks) = (None, None, false);
-        Look { tid: 7, serving: true, running: true, since: 0, loops, accepted, ran, set, waits_on, blocks }
+        PulseLook {
+            tid: 7,
+            serving: true,
+            running: true,
+            since: 0,
+            loops,
+            accepted,
+            ran,
+            set,
+            waits_on,
+            blocks,
+        }
     }
 
     /// All of it on a processor.
@@ -169,10 +180,10 @@ mod tests {
     fn the_request_that_it_is_in_counts() {
         let ms = |n: u64| n * 1_000_000;
         let mut requests = long();
-        let busy = Look { since: ms(100), ..at(21, 22, 20_020) };
+        let busy = PulseLook { since: ms(100), ..at(21, 22, 20_020) };
         requests.look(&busy, ms(140), || used(960_020));
         assert!(requests.are_long(), "the one that it took last has cost 40 ms so far");
-        requests.look(&Look { running: false, since: ms(180), ..at(22, 23, 100_020) }, ms(900), || {
+        requests.look(&PulseLook { running: false, since: ms(180), ..at(22, 23, 100_020) }, ms(900), || {
             used(1_000_020)
         });
         assert!(requests.are_long());
@@ -183,7 +194,7 @@ mod tests {
     #[test]
     fn another_thread_is_measured_anew() {
         let mut requests = long();
-        requests.look(&Look { tid: 8, ..at(21, 22, 0) }, 0, || unreachable!("it is not known"));
+        requests.look(&PulseLook { tid: 8, ..at(21, 22, 0) }, 0, || unreachable!("it is not known"));
         assert!(!requests.are_long());
     }
 }

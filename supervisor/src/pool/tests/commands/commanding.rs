@@ -1,7 +1,7 @@
 //! What people command a worker to do, from the command to the process and what follows it. The table has the cells.
 
 use crate::pool::tests::sim::{Fate, Sim, ms, settings, with};
-use crate::pool::{Change, Command, Input, Next, Note, Outcome, Output, Reason, Signal, State, Then};
+use crate::pool::{Change, Input, Next, Note, Outcome, Output, Reason, Signal, State, Then, WorkerCommand};
 
 pub(super) fn signals(orders: &[Output]) -> Vec<(u32, Signal)> {
     let signals = orders.iter().filter_map(|order| match order {
@@ -25,19 +25,19 @@ pub(super) fn reason(sim: &Sim, slot: usize) -> Option<Reason> {
 #[test]
 fn a_stopped_worker_stays_down_until_it_is_started() {
     let (mut sim, _, _) = Sim::serving(settings(2));
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     assert_eq!(signals(&sim.take_orders()), [(0, Signal::Stop)]);
     assert_eq!(reason(&sim, 0), Some(Reason::Stopped));
     assert!(matches!(sim.take_notes()[..], [Note::Exited { retry_in: None, then: Then::Stopped, .. }]));
     sim.advance(ms(1_000_000));
     assert_eq!(spawns(&sim.take_orders()), 0);
-    sim.command(0, Command::Start);
+    sim.command(0, WorkerCommand::Start);
     assert_eq!(spawns(&sim.take_orders()), 1);
 }
 
 #[test]
 fn each_command_that_runs_a_worker_brings_a_pending_restart_forward() {
-    for command in [Command::Start, Command::Restart, Command::HangUp] {
+    for command in [WorkerCommand::Start, WorkerCommand::Restart, WorkerCommand::HangUp] {
         let (mut sim, _, _) = Sim::serving(settings(1));
         sim.exit(0);
         sim.take_orders();
@@ -50,7 +50,7 @@ fn each_command_that_runs_a_worker_brings_a_pending_restart_forward() {
 
 #[test]
 fn each_command_that_ends_a_worker_cancels_a_pending_restart() {
-    for command in [Command::Stop, Command::ForceStop] {
+    for command in [WorkerCommand::Stop, WorkerCommand::ForceStop] {
         let (mut sim, _, _) = Sim::serving(settings(2));
         sim.exit(0);
         sim.take_orders();
@@ -63,9 +63,9 @@ fn each_command_that_ends_a_worker_cancels_a_pending_restart() {
 
 #[test]
 fn what_is_said_to_a_process_that_there_is_not_has_no_effect() {
-    for command in [Command::Dump, Command::Debug, Command::Signal(10)] {
+    for command in [WorkerCommand::Dump, WorkerCommand::Debug, WorkerCommand::Signal(10)] {
         let (mut sim, _, _) = Sim::serving(settings(2));
-        sim.command(0, Command::Stop);
+        sim.command(0, WorkerCommand::Stop);
         sim.take_orders();
         sim.command(0, command);
         sim.command(9, command);
@@ -79,7 +79,7 @@ fn what_is_said_to_a_process_that_there_is_not_has_no_effect() {
 fn a_restart_needs_no_budget_and_no_delay() {
     let (mut sim, balancer, _) = Sim::serving(with(settings(1), |s| s.restart.respawn = 0));
     for incarnation in 2..5 {
-        sim.command(0, Command::Restart);
+        sim.command(0, WorkerCommand::Restart);
         let orders = sim.take_orders();
         assert_eq!((signals(&orders), spawns(&orders)), (vec![(0, Signal::Stop)], 1));
         assert_eq!(sim.worker(0).incarnation, incarnation);
@@ -97,8 +97,8 @@ fn a_restart_needs_no_budget_and_no_delay() {
 fn a_restart_waits_for_the_process_and_kills_it_in_time() {
     let (mut sim, _, _) = Sim::serving(settings(1));
     sim.polite = false;
-    sim.command(0, Command::Restart);
-    sim.command(0, Command::Restart);
+    sim.command(0, WorkerCommand::Restart);
+    sim.command(0, WorkerCommand::Restart);
     sim.advance(ms(9_999));
     assert_eq!(spawns(&sim.take_orders()), 0);
     sim.advance(ms(1));
@@ -108,7 +108,7 @@ fn a_restart_waits_for_the_process_and_kills_it_in_time() {
 
 #[test]
 fn the_last_word_to_a_stopping_worker_counts_and_start_goes_before_restart() {
-    use Command::{HangUp, Restart, Start, Stop};
+    use WorkerCommand::{HangUp, Restart, Start, Stop};
     for (said, next) in [
         (&[Start][..], Next::Start),
         (&[HangUp], Next::Start),
@@ -134,7 +134,7 @@ fn the_last_word_to_a_stopping_worker_counts_and_start_goes_before_restart() {
 #[test]
 fn a_hang_up_is_sent_and_a_worker_that_dies_of_it_is_restarted_like_any_other() {
     let (mut sim, balancer, lanes) = Sim::serving(settings(1));
-    sim.command(0, Command::HangUp);
+    sim.command(0, WorkerCommand::HangUp);
     assert_eq!(signals(&sim.take_orders()), [(0, Signal::HangUp)]);
     sim.connect(balancer);
     assert_eq!(sim.lanes[&lanes[0]].queue.len(), 1, "it goes on");
@@ -146,8 +146,8 @@ fn a_hang_up_is_sent_and_a_worker_that_dies_of_it_is_restarted_like_any_other() 
 #[test]
 fn a_cluster_that_was_not_started_takes_no_command() {
     let mut sim = Sim::new(settings(1));
-    sim.command(0, Command::Start);
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Start);
+    sim.command(0, WorkerCommand::Stop);
     assert_eq!(sim.take_orders(), []);
     sim.input(Input::Start);
     assert_eq!(spawns(&sim.take_orders()), 1);
@@ -156,11 +156,11 @@ fn a_cluster_that_was_not_started_takes_no_command() {
 #[test]
 fn a_command_to_a_process_that_is_only_being_made_reaches_it() {
     for (command, signal) in [
-        (Command::Stop, Signal::Stop),
-        (Command::Restart, Signal::Stop),
-        (Command::ForceStop, Signal::Kill),
-        (Command::Dump, Signal::Abort),
-        (Command::Debug, Signal::Debug),
+        (WorkerCommand::Stop, Signal::Stop),
+        (WorkerCommand::Restart, Signal::Stop),
+        (WorkerCommand::ForceStop, Signal::Kill),
+        (WorkerCommand::Dump, Signal::Abort),
+        (WorkerCommand::Debug, Signal::Debug),
     ] {
         let mut sim = Sim::new(settings(1));
         sim.prompt = false;
@@ -179,7 +179,7 @@ fn a_process_that_was_told_to_restart_and_never_came_is_ordered_again() {
     let mut sim = Sim::new(settings(1));
     sim.prompt = false;
     sim.input(Input::Start);
-    sim.command(0, Command::Restart);
+    sim.command(0, WorkerCommand::Restart);
     sim.pending.clear();
     sim.take_orders();
     sim.take_notes();
@@ -197,7 +197,7 @@ fn a_worker_with_no_restart_left_has_all_of_them_when_it_is_started() {
     }
     assert_eq!(reason(&sim, 0), Some(Reason::BudgetSpent));
     sim.take_orders();
-    sim.command(0, Command::Start);
+    sim.command(0, WorkerCommand::Start);
     assert_eq!(spawns(&sim.take_orders()), 1);
     assert_eq!(sim.slot(0).restarts_left(), Some(2));
 }
@@ -208,7 +208,7 @@ fn what_waits_for_a_worker_that_is_to_stop_goes_to_others_before_it_is_told() {
     sim.polite = false;
     sim.connect(balancer);
     sim.take_orders();
-    sim.command(0, Command::Restart);
+    sim.command(0, WorkerCommand::Restart);
     let orders = sim.take_orders();
     assert_eq!(orders[0], Output::TakeBack { lane: lanes[0] });
     assert!(matches!(orders[1], Output::Signal { signal: Signal::Stop, .. }));
@@ -223,7 +223,7 @@ fn what_waits_for_a_worker_that_is_to_stop_goes_to_others_before_it_is_told() {
 fn a_single_worker_is_restarted_and_nothing_that_waits_is_lost() {
     let (mut sim, balancer, _) = Sim::serving(settings(1));
     (0..3).for_each(|_| sim.connect(balancer));
-    sim.command(0, Command::Restart);
+    sim.command(0, WorkerCommand::Restart);
     assert_eq!(sim.pool.count_running_load_balancers(), 1, "another is coming");
     let lane = sim.listen(0, balancer);
     assert_eq!(sim.lanes[&lane].queue.len(), 2);
@@ -233,11 +233,11 @@ fn a_single_worker_is_restarted_and_nothing_that_waits_is_lost() {
 #[test]
 fn the_balancers_stay_for_workers_that_were_stopped_by_command() {
     let (mut sim, balancer, _) = Sim::serving(settings(2));
-    sim.command(0, Command::Stop);
-    sim.command(1, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
+    sim.command(1, WorkerCommand::Stop);
     assert_eq!((sim.done, sim.pool.count_active_load_balancers()), (None, 1));
     sim.drive_bounded();
-    sim.command(1, Command::Start);
+    sim.command(1, WorkerCommand::Start);
     let lane = sim.listen(1, balancer);
     sim.connect(balancer);
     assert_eq!(sim.lanes[&lane].queue.len(), 1);
@@ -249,7 +249,7 @@ fn every_change_of_state_is_told_in_turn() {
     sim.input(Input::Start);
     let balancer = sim.open();
     sim.listen(0, balancer);
-    sim.command(0, Command::Restart);
+    sim.command(0, WorkerCommand::Restart);
     let states = sim.take_changes().into_iter().filter_map(|change| match change {
         Change::Worker { worker, state } => Some(match state {
             State::Standby { due, .. } => (worker.incarnation, "standby", due.is_some()),

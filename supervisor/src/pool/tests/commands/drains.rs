@@ -1,7 +1,7 @@
 //! Draining: out of rotation for good, told to stop once nothing is under way, or once it has had its time.
 
 use crate::pool::tests::sim::{Sim, ms, settings, with};
-use crate::pool::{Command, Input, Note, Output, Settings, Signal, State, Timer};
+use crate::pool::{Input, Note, Output, Settings, Signal, State, Timer, WorkerCommand};
 use crate::settings::Drain;
 
 fn draining(workers: u32) -> Settings {
@@ -24,7 +24,7 @@ fn a_worker_is_told_once_it_is_quiet_and_gets_nothing_meanwhile() {
     sim.connect(balancer);
     sim.take(lanes[0]);
     let worker = sim.worker(0);
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     assert!(matches!(sim.slot(0).state(), State::Stopping(stop) if stop.drains()));
     assert_eq!(signals(&mut sim), []);
     for _ in 0..5 {
@@ -47,7 +47,7 @@ fn what_waited_goes_to_others_first() {
     let (mut sim, balancer, lanes) = Sim::serving(draining(2));
     sim.connect(balancer);
     sim.take_orders();
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     let orders = sim.take_orders();
     let place = |wanted: &dyn Fn(&Output) -> bool| orders.iter().position(wanted);
     let taken = place(&|order| *order == Output::TakeBack { lane: lanes[0] });
@@ -64,7 +64,7 @@ fn what_waited_is_taken_back_though_the_others_have_no_room_yet() {
     }
     assert!(lanes.iter().all(|lane| sim.lanes[lane].queue.len() == 2), "both are full");
     sim.take_orders();
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     let orders = sim.take_orders();
     assert!(orders.contains(&Output::TakeBack { lane: lanes[0] }), "it accepts after it is out: {orders:?}");
     assert_eq!(sim.lanes[&lanes[1]].queue.len(), 2);
@@ -77,10 +77,10 @@ fn what_waited_is_taken_back_though_the_others_have_no_room_yet() {
 #[test]
 fn what_waited_stays_where_nobody_else_would_take_it() {
     let (mut sim, balancer, lanes) = Sim::serving(draining(2));
-    sim.command(1, Command::Cordon);
+    sim.command(1, WorkerCommand::Cordon);
     sim.connect(balancer);
     sim.take_orders();
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     let orders = sim.take_orders();
     assert!(!orders.contains(&Output::TakeBack { lane: lanes[0] }), "{orders:?}");
 }
@@ -91,7 +91,7 @@ fn time_is_up_for_who_is_never_quiet() {
     sim.connect(balancer);
     sim.take(lanes[0]);
     let worker = sim.worker(0);
-    sim.command(0, Command::Restart);
+    sim.command(0, WorkerCommand::Restart);
     sim.advance(ms(19_999));
     assert_eq!(signals(&mut sim), []);
     sim.advance(ms(1));
@@ -103,16 +103,16 @@ fn time_is_up_for_who_is_never_quiet() {
 #[test]
 fn who_cannot_wait_need_not() {
     for (command, signal) in [
-        (Command::ForceStop, Signal::Kill),
-        (Command::Dump, Signal::Abort),
-        (Command::Debug, Signal::Debug),
-        (Command::Signal(12), Signal::Number(12)),
+        (WorkerCommand::ForceStop, Signal::Kill),
+        (WorkerCommand::Dump, Signal::Abort),
+        (WorkerCommand::Debug, Signal::Debug),
+        (WorkerCommand::Signal(12), Signal::Number(12)),
     ] {
         let (mut sim, balancer, lanes) = Sim::serving(draining(2));
         sim.polite = false;
         sim.connect(balancer);
         sim.take(lanes[0]);
-        sim.command(0, Command::Stop);
+        sim.command(0, WorkerCommand::Stop);
         sim.command(0, command);
         assert_eq!(signals(&mut sim), [signal], "{command:?}");
     }
@@ -123,7 +123,7 @@ fn who_does_not_serve_yet_has_nothing_to_drain() {
     let mut sim = Sim::new(draining(1));
     sim.polite = false;
     sim.input(Input::Start);
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     assert_eq!(signals(&mut sim), [Signal::Stop]);
 }
 
@@ -132,7 +132,7 @@ fn one_that_ends_while_it_drains_is_gone() {
     let (mut sim, balancer, lanes) = Sim::serving(draining(2));
     sim.connect(balancer);
     sim.take(lanes[0]);
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     sim.exit(0);
     assert_eq!(signals(&mut sim), []);
     assert!(!sim.slot(0).is_live());

@@ -2,7 +2,7 @@
 
 use crate::ids::WorkerId;
 use crate::pool::tests::sim::{Sim, ms, settings, with};
-use crate::pool::{Change, Command, Input, Next, Note, Outcome, Output, Signal, State};
+use crate::pool::{Change, Input, Next, Note, Outcome, Output, Signal, State, WorkerCommand};
 use crate::settings::Drain;
 
 fn scale(sim: &mut Sim, workers: u32) -> Vec<Output> {
@@ -86,7 +86,7 @@ fn a_slot_that_comes_back_later_goes_on_counting() {
 fn a_worker_that_is_down_disappears_at_once() {
     let (mut sim, _, _) = Sim::serving(settings(3));
     sim.exit(2);
-    sim.command(1, Command::Stop);
+    sim.command(1, WorkerCommand::Stop);
     scale(&mut sim, 1);
     assert_eq!(sim.pool.count_workers(), 1);
     sim.advance(ms(100_000));
@@ -98,11 +98,13 @@ fn a_worker_on_its_way_out_is_not_called_back_by_a_command() {
     let (mut sim, _, _) = Sim::serving(settings(2));
     sim.polite = false;
     scale(&mut sim, 1);
-    for command in [Command::Start, Command::Restart, Command::HangUp, Command::Cordon] {
+    for command in
+        [WorkerCommand::Start, WorkerCommand::Restart, WorkerCommand::HangUp, WorkerCommand::Cordon]
+    {
         sim.command(1, command);
     }
     assert_eq!(sim.take_orders(), []);
-    sim.command(1, Command::ForceStop);
+    sim.command(1, WorkerCommand::ForceStop);
     assert_eq!(sim.pool.count_workers(), 1);
 }
 
@@ -110,7 +112,7 @@ fn a_worker_on_its_way_out_is_not_called_back_by_a_command() {
 fn a_worker_that_is_debugged_has_its_time_though_its_slot_is_scaled_away() {
     let (mut sim, _, _) = Sim::serving(settings(2));
     sim.polite = false;
-    sim.command(1, Command::Debug);
+    sim.command(1, WorkerCommand::Debug);
     assert_eq!(scale(&mut sim, 1), []);
     sim.advance(ms(1_000_000));
     assert_eq!((sim.take_orders(), sim.pool.count_workers()), (vec![], 2));

@@ -1,7 +1,7 @@
 //! A bound on the open connections of a worker.
 
 use crate::pool::tests::sim::{Sim, ms, settings, with};
-use crate::pool::{Command, Input, LaneStatus, Output, Settings};
+use crate::pool::{Input, LaneStatus, Output, Settings, WorkerCommand};
 
 fn limited(workers: u32, max: u32) -> Settings {
     with(settings(workers), |s| {
@@ -133,11 +133,11 @@ fn a_cordon_goes_before_the_limit_and_the_limit_comes_back_after_it() {
     let (mut sim, balancer, lanes) = Sim::serving(limited(1, 1));
     sim.connect(balancer);
     sim.take(lanes[0]);
-    sim.command(0, Command::Cordon);
+    sim.command(0, WorkerCommand::Cordon);
     sim.take_orders();
     sim.advance(ms(100_000));
     assert!(!sim.take_orders().iter().any(|order| matches!(order, Output::Count { .. })));
-    sim.command(0, Command::Uncordon);
+    sim.command(0, WorkerCommand::Uncordon);
     assert_eq!(sim.pool.lane(lanes[0]).map(|lane| lane.status()), Some(LaneStatus::AtLimit));
     sim.finish(sim.worker(0));
     sim.advance(ms(10));

@@ -2,7 +2,7 @@
 
 use crate::ids::{BalancerId, LaneId};
 use crate::pool::tests::sim::{Sim, settings, with};
-use crate::pool::{Command, Output, Policy};
+use crate::pool::{Output, Policy, WorkerCommand};
 
 /// Connects and has it taken; tells the index of the lane it went to.
 fn connect(sim: &mut Sim, balancer: BalancerId, lanes: &[LaneId], source: u64) -> usize {
@@ -46,7 +46,7 @@ fn a_new_process_has_none() {
     (0..6).for_each(|_| {
         connect(&mut sim, balancer, &lanes, 0);
     });
-    sim.command(0, Command::Restart);
+    sim.command(0, WorkerCommand::Restart);
     lanes[0] = sim.listen(0, balancer);
     assert_eq!(sim.slot(0).open_connections(), None);
     let next: Vec<_> = (0..4).map(|_| connect(&mut sim, balancer, &lanes, 0)).collect();
@@ -58,7 +58,7 @@ fn a_new_process_has_none() {
 fn a_count_of_another_process_is_not_believed() {
     let (mut sim, balancer, _) = serving(Policy::LeastConnections, 1);
     let dead = sim.worker(0);
-    sim.command(0, Command::Restart);
+    sim.command(0, WorkerCommand::Restart);
     sim.listen(0, balancer);
     sim.input(crate::pool::Input::OpenConnections { worker: dead, open: 9 });
     assert_eq!(sim.slot(0).open_connections(), None);
@@ -91,7 +91,7 @@ fn a_source_keeps_its_worker_and_sources_spread_evenly() {
 fn a_source_moves_only_when_its_worker_does() {
     let (mut sim, balancer, lanes) = serving(Policy::SourceHash, 4);
     let before: Vec<_> = (0..400).map(|source| connect(&mut sim, balancer, &lanes, source)).collect();
-    sim.command(2, Command::Cordon);
+    sim.command(2, WorkerCommand::Cordon);
     let mut moved = [0; 4];
     for (source, lane) in before.iter().enumerate() {
         let now = connect(&mut sim, balancer, &lanes, source as u64);
@@ -103,7 +103,7 @@ fn a_source_moves_only_when_its_worker_does() {
         }
     }
     assert!(moved[0] > 10 && moved[1] > 10 && moved[3] > 10, "{moved:?}: its sources are shared out");
-    sim.command(2, Command::Uncordon);
+    sim.command(2, WorkerCommand::Uncordon);
     let after: Vec<_> = (0..400).map(|source| connect(&mut sim, balancer, &lanes, source)).collect();
     assert_eq!(before, after);
 }

@@ -1,7 +1,7 @@
 //! What becomes of connections for which there is no worker at all.
 
 use crate::pool::tests::sim::{Fate, Sim, ms, settings, with};
-use crate::pool::{Command, Input, Note, Settings, Timer, WhenNoWorker};
+use crate::pool::{Input, Note, Settings, Timer, WhenNoWorker, WorkerCommand};
 use std::time::Duration;
 
 fn holding(workers: u32, refuse_after: impl Into<Option<Duration>>) -> Settings {
@@ -17,7 +17,7 @@ fn refused(sim: &Sim) -> usize {
 fn connections_wait_for_a_while_and_are_then_refused_until_a_worker_is_back() {
     let (mut sim, balancer, _) = Sim::serving(holding(1, ms(10_000)));
     (0..3).for_each(|_| sim.connect(balancer));
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     sim.take_notes();
     sim.connect(balancer);
     assert_eq!((sim.pool.held(), sim.queued(balancer)), (3, 1));
@@ -32,7 +32,7 @@ fn connections_wait_for_a_while_and_are_then_refused_until_a_worker_is_back() {
     sim.connect(balancer);
     assert_eq!(refused(&sim), 5);
     sim.drive_bounded();
-    sim.command(0, Command::Start);
+    sim.command(0, WorkerCommand::Start);
     sim.connect(balancer);
     assert_eq!(refused(&sim), 6, "a worker that has yet to listen is none");
     sim.take_notes();
@@ -65,7 +65,7 @@ fn it_may_be_refused_at_once_or_never() {
     for (settings, expected) in [(at_once, 2), (holding(1, ms(0)), 2), (holding(1, None), 0)] {
         let (mut sim, balancer, _) = Sim::serving(settings);
         sim.connect(balancer);
-        sim.command(0, Command::Stop);
+        sim.command(0, WorkerCommand::Stop);
         sim.connect(balancer);
         sim.advance(ms(100_000_000));
         assert_eq!(refused(&sim), expected);
@@ -87,15 +87,15 @@ fn full_and_suspect_workers_and_such_at_their_limit_are_workers() {
 #[test]
 fn cordoned_workers_are_none() {
     let (mut sim, balancer, lanes) = Sim::serving(holding(2, ms(10_000)));
-    sim.command(0, Command::Cordon);
+    sim.command(0, WorkerCommand::Cordon);
     sim.advance(ms(50_000));
     assert!(!sim.pool.balancer(balancer).expect("open").is_refusing());
-    sim.command(1, Command::Cordon);
+    sim.command(1, WorkerCommand::Cordon);
     assert_eq!(sim.pool.balancer(balancer).expect("open").no_worker_since(), Some(sim.now));
     sim.advance(ms(10_000));
     sim.connect(balancer);
     assert_eq!(refused(&sim), 1);
-    sim.command(0, Command::Uncordon);
+    sim.command(0, WorkerCommand::Uncordon);
     sim.connect(balancer);
     assert_eq!((refused(&sim), sim.lanes[&lanes[0]].queue.len()), (1, 1));
 }
@@ -130,7 +130,7 @@ fn while_refusing_what_comes_back_is_refused_and_a_broken_socket_accepts_nothing
     let (mut sim, balancer, _) =
         Sim::serving(with(settings(1), |s| s.balancing.when_no_worker = WhenNoWorker::Refuse));
     (0..2).for_each(|_| sim.connect(balancer));
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     assert_eq!((refused(&sim), sim.pool.held()), (2, 0));
     sim.fail(balancer);
     assert!(!sim.pool.may_accept(balancer));
@@ -142,7 +142,7 @@ fn while_refusing_what_comes_back_is_refused_and_a_broken_socket_accepts_nothing
 fn the_end_of_the_cluster_is_not_a_lack_of_workers() {
     let (mut sim, balancer, _) = Sim::serving(holding(1, ms(100)));
     sim.polite = false;
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     sim.advance(ms(100));
     assert!(sim.pool.may_accept(balancer));
     sim.take_notes();

@@ -2,7 +2,7 @@
 
 use crate::ids::LaneId;
 use crate::pool::tests::sim::{Record, Sim, ms, settings, with};
-use crate::pool::{Command, Finding, LaneStatus, Output};
+use crate::pool::{Finding, LaneStatus, Output, WorkerCommand};
 
 fn status(sim: &Sim, lane: LaneId) -> LaneStatus {
     sim.pool.lane(lane).expect("open").status()
@@ -101,9 +101,9 @@ fn one_of_several_that_hangs_is_out_alone_and_the_worker_does_not_hang() {
 fn a_left_lane_gets_nothing_when_its_worker_is_cordoned_and_comes_back() {
     let (mut sim, balancer, lanes) = Sim::serving(settings(2));
     let own = sim.share(lanes[0]);
-    sim.command(0, Command::Cordon);
+    sim.command(0, WorkerCommand::Cordon);
     assert_eq!(status(&sim, lanes[0]), LaneStatus::Cordoned);
-    sim.command(0, Command::Uncordon);
+    sim.command(0, WorkerCommand::Uncordon);
     assert_eq!((status(&sim, lanes[0]), status(&sim, own)), (LaneStatus::Left, LaneStatus::Ready));
     for _ in 0..4 {
         sim.connect(balancer);

@@ -2,7 +2,7 @@
 
 use crate::ids::{BalancerId, LaneId};
 use crate::pool::tests::sim::{Sim, ms, settings, with};
-use crate::pool::{Command, Input, Output, Route, Settings, WhenNoWorker};
+use crate::pool::{Input, Output, Route, Settings, WhenNoWorker, WorkerCommand};
 
 const GROUP: BalancerId = BalancerId(900);
 
@@ -35,13 +35,13 @@ fn it_is_told_once_of_each_change_and_of_nothing_else() {
     let (mut sim, [one, other]) = group(settings(2));
     assert_eq!(live(&sim), [one, other]);
     assert!(!sim.pool.may_accept(GROUP) && !sim.pool.wants_queue(GROUP), "nothing is given out");
-    sim.input(Input::Command { slot: 1, command: Command::Cordon });
+    sim.input(Input::Command { slot: 1, command: WorkerCommand::Cordon });
     assert_eq!((steered(&mut sim), live(&sim)), (1, vec![one]));
-    sim.input(Input::Command { slot: 1, command: Command::Cordon });
+    sim.input(Input::Command { slot: 1, command: WorkerCommand::Cordon });
     sim.input(Input::QueuedAt { lane: one, waiting: 3 });
     sim.input(Input::Took { lane: one, count: 3 });
     assert_eq!(steered(&mut sim), 0);
-    sim.input(Input::Command { slot: 1, command: Command::Uncordon });
+    sim.input(Input::Command { slot: 1, command: WorkerCommand::Uncordon });
     assert_eq!((steered(&mut sim), live(&sim)), (1, vec![one, other]));
     let connections = sim.pool.balancer(GROUP).map(crate::pool::Balancer::dispatched);
     assert_eq!(connections, Some(3));

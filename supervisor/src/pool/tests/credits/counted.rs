@@ -4,7 +4,7 @@
 use super::credit::{accept_all, connect, has_single};
 use crate::ids::{BalancerId, LaneId};
 use crate::pool::tests::sim::{Sim, ms, settings, with};
-use crate::pool::{Command, Input, LaneStatus, Output, Policy, Settings};
+use crate::pool::{Input, LaneStatus, Output, Policy, Settings, WorkerCommand};
 use std::time::Duration;
 
 fn limited(workers: u32, max: u32) -> Settings {
@@ -98,11 +98,11 @@ fn a_place_that_nothing_was_found_for_goes_to_who_waits_elsewhere() {
     let two = sim.open();
     let other = sim.listen(0, two);
     [lanes[0], other].into_iter().for_each(|lane| sim.takes_credit(lane, false));
-    sim.command(0, Command::Cordon);
+    sim.command(0, WorkerCommand::Cordon);
     sim.connect(one);
     sim.connect(two);
     sim.kernel.values_mut().take(1).for_each(|listener| listener.queue.clear());
-    sim.command(0, Command::Uncordon);
+    sim.command(0, WorkerCommand::Uncordon);
     assert_eq!(sim.lanes[&other].queue.len(), 1);
 }
 
@@ -122,9 +122,9 @@ fn the_fewest_connections_come_first() {
 /// The first has some connections and the second none, and more wait than one.
 fn uneven() -> (Sim, BalancerId, [LaneId; 2]) {
     let (mut sim, balancer, lanes) = Sim::on_credit(least(2));
-    sim.command(1, Command::Cordon);
+    sim.command(1, WorkerCommand::Cordon);
     hold(&mut sim, balancer, lanes[0], 6);
-    sim.command(1, Command::Uncordon);
+    sim.command(1, WorkerCommand::Uncordon);
     connect(&mut sim, balancer, 20);
     (sim, balancer, [lanes[0], lanes[1]])
 }

@@ -2,7 +2,7 @@
 
 use crate::ids::{BalancerId, ConnId, LaneId};
 use crate::pool::tests::sim::{Fate, Record, Sim, ms, settings, with};
-use crate::pool::{Command, Input};
+use crate::pool::{Input, WorkerCommand};
 use std::time::Duration;
 
 /// The lane's worker accepts as long as it may. How many it got.
@@ -122,7 +122,7 @@ fn a_cordoned_worker_has_no_credit_left() {
     let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
     connect(&mut sim, balancer, 8);
     assert!(sim.lanes[&lanes[0]].open);
-    sim.command(0, Command::Cordon);
+    sim.command(0, WorkerCommand::Cordon);
     assert!(!sim.lanes[&lanes[0]].open && !has_single(&sim, lanes[0]));
     assert_eq!(accept_all(&mut sim, lanes[0]), 0);
     assert_eq!(accept_all(&mut sim, lanes[1]), 8);
@@ -130,7 +130,7 @@ fn a_cordoned_worker_has_no_credit_left() {
     assert_eq!(accept_all(&mut sim, lanes[0]), 0);
     sim.advance(ms(5));
     assert_eq!(accept_all(&mut sim, lanes[1]), 3);
-    sim.command(0, Command::Uncordon);
+    sim.command(0, WorkerCommand::Uncordon);
     connect(&mut sim, balancer, 2);
     assert_eq!(accept_all(&mut sim, lanes[0]) + accept_all(&mut sim, lanes[1]), 2);
 }
@@ -148,10 +148,10 @@ fn what_a_dead_worker_was_to_take_goes_to_another() {
 #[test]
 fn nobody_serves_until_somebody_comes_and_then_all_is_served() {
     let (mut sim, balancer, lanes) = Sim::on_credit(settings(1));
-    sim.command(0, Command::Cordon);
+    sim.command(0, WorkerCommand::Cordon);
     connect(&mut sim, balancer, 3);
     assert_eq!(accept_all(&mut sim, lanes[0]), 0);
-    sim.command(0, Command::Uncordon);
+    sim.command(0, WorkerCommand::Uncordon);
     let mut taken = 0;
     for _ in 0..3 {
         taken += accept_all(&mut sim, lanes[0]);
@@ -174,11 +174,11 @@ fn a_lane_that_is_no_longer_given_one_by_one_is_told_of_what_waits() {
 #[test]
 fn who_comes_back_is_told_of_what_waits() {
     let (mut sim, balancer, lanes) = Sim::on_credit(settings(2));
-    sim.command(1, Command::Cordon);
+    sim.command(1, WorkerCommand::Cordon);
     sim.connect(balancer);
     sim.advance(ms(50));
     assert!(has_single(&sim, lanes[0]) && !has_single(&sim, lanes[1]));
-    sim.command(1, Command::Uncordon);
+    sim.command(1, WorkerCommand::Uncordon);
     assert!(has_single(&sim, lanes[1]), "the other has had its credit for too long");
 }
 

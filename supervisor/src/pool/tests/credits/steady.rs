@@ -2,7 +2,7 @@
 
 use crate::ids::{BalancerId, LaneId};
 use crate::pool::tests::sim::{Sim, settings};
-use crate::pool::{Command, Input, Output};
+use crate::pool::{Input, Output, WorkerCommand};
 use std::time::Duration;
 
 fn ms(milliseconds: u64) -> Duration {
@@ -129,7 +129,7 @@ fn who_is_taken_out_keeps_no_connection_from_the_others() {
     one_after_the_other(&mut sim, balancer, &lanes, 1_100);
     // The kernel has woken the first for it.
     sim.connect(balancer);
-    sim.command(0, Command::Cordon);
+    sim.command(0, WorkerCommand::Cordon);
     assert!(!sim.lanes[&lanes[0]].open);
     assert!(sim.lanes[&lanes[1]].woken, "the other may sleep");
 }

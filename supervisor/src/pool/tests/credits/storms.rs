@@ -77,7 +77,7 @@ fn who_is_taken_out_of_rotation_keeps_no_connection_from_the_others() {
     let (mut sim, balancer, lanes) = waiting_at_the_queue();
     // The kernel has woken the first for it.
     sim.connect(balancer);
-    sim.command(0, crate::pool::Command::Cordon);
+    sim.command(0, crate::pool::WorkerCommand::Cordon);
     assert!(!sim.lanes[&lanes[0]].open);
     assert!(sim.lanes[&lanes[1]].woken, "the other may sleep");
     assert!(sim.take(lanes[1]).is_some());

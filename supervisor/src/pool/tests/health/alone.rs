@@ -2,7 +2,7 @@
 
 use super::hangs::{examined, hanging, hung, lags};
 use crate::pool::tests::sim::{Sim, ms, settings};
-use crate::pool::{Command, Finding, Input, Note, State};
+use crate::pool::{Finding, Input, Note, State, WorkerCommand};
 
 #[test]
 fn when_everybody_looks_hung_it_is_the_machine() {
@@ -56,7 +56,7 @@ fn one_that_serves_alone_and_is_stopped_in_its_wait_is_found_by_its_lane() {
     let (mut sim, balancer, lanes) = Sim::serving(settings(2));
     sim.finding = Finding::Stopped;
     // Nobody but one that is cordoned could take over.
-    sim.command(1, Command::Cordon);
+    sim.command(1, WorkerCommand::Cordon);
     let old = sim.worker(0);
     sim.advance(ms(40_000));
     sim.look(&[(0, 0)]);

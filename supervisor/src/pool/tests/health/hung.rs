@@ -2,7 +2,7 @@
 
 use super::hangs::{hanging, lags};
 use crate::pool::tests::sim::{Sim, ms, settings, with};
-use crate::pool::{Command, Input, Note, Outcome, Reason, State, Then};
+use crate::pool::{Input, Note, Outcome, Reason, State, Then, WorkerCommand};
 
 #[test]
 fn the_budget_counts_it_and_the_back_off_too() {
@@ -35,7 +35,7 @@ fn who_leaves_is_reached_by_every_end() {
         sim
     };
     let mut sim = leaving();
-    sim.command(0, Command::ForceStop);
+    sim.command(0, WorkerCommand::ForceStop);
     assert!(sim.pool.retiring().next().is_none() && !sim.slot(0).is_live());
 
     let mut sim = leaving();

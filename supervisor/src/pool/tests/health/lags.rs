@@ -2,7 +2,7 @@
 
 use crate::ids::LaneId;
 use crate::pool::tests::sim::{Record, Sim, ms, settings, with};
-use crate::pool::{Change, Command, Input, LaneStatus, Note, Output};
+use crate::pool::{Change, Input, LaneStatus, Note, Output, WorkerCommand};
 
 fn status(sim: &Sim, lane: LaneId) -> LaneStatus {
     sim.pool.lane(lane).expect("open").status()
@@ -150,8 +150,8 @@ fn nobody_is_judged_while_starting_or_stopping_or_cordoned_or_without_a_lane() {
     let (mut sim, _, _) = Sim::serving(settings(4));
     sim.exit(0);
     sim.polite = false;
-    sim.command(1, Command::Stop);
-    sim.command(2, Command::Cordon);
+    sim.command(1, WorkerCommand::Stop);
+    sim.command(2, WorkerCommand::Cordon);
     looks(&mut sim, 10, &[(0, 3_000), (1, 3_000), (2, 3_000)]);
     assert!(!sim.slot(0).is_running() && suspects(&sim).is_empty());
     sim.input(Input::Ready { worker: sim.worker(0) });
@@ -166,10 +166,10 @@ fn a_suspect_that_is_cordoned_or_stops_or_dies_is_none() {
     let worker = sim.worker(0);
     looks(&mut sim, 1, &[(0, 3_000)]);
     sim.take_changes();
-    sim.command(0, Command::Cordon);
+    sim.command(0, WorkerCommand::Cordon);
     assert_eq!(sim.changes.last(), Some(&Change::Suspect { worker, suspect: false }));
     assert_eq!(status(&sim, lanes[0]), LaneStatus::Cordoned);
-    sim.command(0, Command::Uncordon);
+    sim.command(0, WorkerCommand::Uncordon);
     assert_eq!(status(&sim, lanes[0]), LaneStatus::Ready);
     looks(&mut sim, 1, &[(0, 3_000)]);
     sim.exit(0);
@@ -181,7 +181,7 @@ fn a_suspect_that_is_cordoned_or_stops_or_dies_is_none() {
     assert!(suspects(&sim).is_empty());
     looks(&mut sim, 1, &[(0, 3_000)]);
     sim.polite = false;
-    sim.command(0, Command::Restart);
+    sim.command(0, WorkerCommand::Restart);
     assert!(suspects(&sim).is_empty());
 }
 

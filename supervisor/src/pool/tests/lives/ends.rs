@@ -2,7 +2,7 @@
 
 use crate::ids::WorkerId;
 use crate::pool::tests::sim::{Sim, ms, settings, with};
-use crate::pool::{Command, Exit, Input, Note, Outcome, Output, Reason, Settings, Signal, State, Then};
+use crate::pool::{Exit, Input, Note, Outcome, Output, Reason, Settings, Signal, State, Then, WorkerCommand};
 
 fn finishing(workers: u32) -> Settings {
     with(settings(workers), |s| {
@@ -24,7 +24,7 @@ fn a_worker_that_has_done_its_work_is_not_restarted() {
         sim.advance(ms(100_000));
         assert_eq!(sim.done, None);
         // Nobody but a command starts it.
-        sim.command(0, Command::Start);
+        sim.command(0, WorkerCommand::Start);
         assert!(sim.slot(0).is_live());
     }
 }
@@ -68,11 +68,11 @@ fn when_some_have_and_others_may_not_run_any_more_it_is_exhausted() {
 #[test]
 fn a_worker_that_was_stopped_by_command_keeps_the_cluster() {
     let (mut sim, _, _) = Sim::serving(finishing(2));
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     sim.exit_by(1, Exit::Code(0));
     sim.advance(ms(1_000_000));
     assert_eq!(sim.done, None);
-    sim.command(0, Command::Start);
+    sim.command(0, WorkerCommand::Start);
     sim.exit_by(0, Exit::Code(0));
     assert_eq!(sim.done, Some(Outcome::Finished));
 }
@@ -80,9 +80,9 @@ fn a_worker_that_was_stopped_by_command_keeps_the_cluster() {
 #[test]
 fn an_exit_that_was_asked_for_is_no_finish() {
     let (mut sim, _, _) = Sim::serving(finishing(1));
-    sim.command(0, Command::Restart);
+    sim.command(0, WorkerCommand::Restart);
     assert!(sim.slot(0).is_live(), "it exited with 0 and runs again");
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     assert!(matches!(sim.slot(0).state(), State::Standby { reason: Reason::Stopped, .. }));
 }
 
@@ -154,7 +154,7 @@ fn who_was_stopped_or_has_finished_has_not_died() {
     assert_eq!(sim.done, None);
     let mut sim = Sim::new(impatient(2));
     sim.input(Input::Start);
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     sim.exit(1);
     assert_eq!(sim.done, None);
 }

@@ -35,7 +35,7 @@ fn another_is_started_beside_those_that_live_and_these_drain() {
 fn of_one_that_is_not_ready_all_are_killed_and_one_that_stops_goes_on_stopping() {
     let (mut sim, ..) = Sim::serving(settings(2));
     let worker = sim.worker(0);
-    sim.command(0, crate::pool::Command::Stop);
+    sim.command(0, crate::pool::WorkerCommand::Stop);
     sim.take_orders();
     sim.input(Input::MainEnded { worker, exit: KILLED });
     assert!(sim.take_orders().is_empty());

@@ -2,7 +2,7 @@
 
 use crate::pool::tests::sim::history::Act;
 use crate::pool::tests::sim::{ms, settings, with};
-use crate::pool::{Command, Finding, Policy, Settings, WhenNoWorker};
+use crate::pool::{Finding, Policy, Settings, WhenNoWorker, WorkerCommand};
 use crate::settings::{Drain, MemoryLimit, Ready, Rollback};
 use proptest::prelude::*;
 
@@ -29,7 +29,7 @@ pub(super) fn honest() -> impl Strategy<Value = Act> {
         3 => n().prop_map(Act::Finish),
         2 => n().prop_map(Act::Count),
         1 => n().prop_map(Act::Fail),
-        4 => (n(), command()).prop_map(|(slot, command)| Act::Command(slot, command)),
+        4 => (n(), command()).prop_map(|(slot, command)| Act::WorkerCommand(slot, command)),
         1 => (1u32..7).prop_map(Act::Scale),
         4 => (n(), lag()).prop_map(|(slot, lag)| Act::Lag(slot, lag)),
         4 => prop::collection::vec(lag(), 1..6).prop_map(Act::Lags),
@@ -82,18 +82,18 @@ fn finding() -> impl Strategy<Value = Finding> {
     ]
 }
 
-fn command() -> impl Strategy<Value = Command> {
+fn command() -> impl Strategy<Value = WorkerCommand> {
     prop_oneof![
-        3 => Just(Command::Start),
-        2 => Just(Command::Stop),
-        2 => Just(Command::Restart),
-        1 => Just(Command::HangUp),
-        1 => Just(Command::ForceStop),
-        1 => Just(Command::Dump),
-        1 => Just(Command::Debug),
-        1 => Just(Command::Signal(12)),
-        2 => Just(Command::Cordon),
-        2 => Just(Command::Uncordon),
+        3 => Just(WorkerCommand::Start),
+        2 => Just(WorkerCommand::Stop),
+        2 => Just(WorkerCommand::Restart),
+        1 => Just(WorkerCommand::HangUp),
+        1 => Just(WorkerCommand::ForceStop),
+        1 => Just(WorkerCommand::Dump),
+        1 => Just(WorkerCommand::Debug),
+        1 => Just(WorkerCommand::Signal(12)),
+        2 => Just(WorkerCommand::Cordon),
+        2 => Just(WorkerCommand::Uncordon),
     ]
 }
 

@@ -1,12 +1,12 @@
 //! Random commands to random workers: whatever came in between, in the end everybody is as they were last told to be.
 
 use crate::pool::tests::sim::{Sim, ms, settings, with};
-use crate::pool::{Command, Input, State};
+use crate::pool::{Input, State, WorkerCommand};
 use proptest::prelude::*;
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    Command(usize, Command),
+    WorkerCommand(usize, WorkerCommand),
     Scale(usize),
     Exit(usize),
     Listen(usize),
@@ -17,19 +17,19 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let n = || 0usize..6;
     let command = prop_oneof![
-        3 => Just(Command::Start),
-        3 => Just(Command::Stop),
-        3 => Just(Command::Restart),
-        1 => Just(Command::HangUp),
-        1 => Just(Command::ForceStop),
-        1 => Just(Command::Dump),
-        1 => Just(Command::Debug),
-        1 => Just(Command::Signal(12)),
-        1 => Just(Command::Cordon),
-        1 => Just(Command::Uncordon),
+        3 => Just(WorkerCommand::Start),
+        3 => Just(WorkerCommand::Stop),
+        3 => Just(WorkerCommand::Restart),
+        1 => Just(WorkerCommand::HangUp),
+        1 => Just(WorkerCommand::ForceStop),
+        1 => Just(WorkerCommand::Dump),
+        1 => Just(WorkerCommand::Debug),
+        1 => Just(WorkerCommand::Signal(12)),
+        1 => Just(WorkerCommand::Cordon),
+        1 => Just(WorkerCommand::Uncordon),
     ];
     prop_oneof![
-        8 => (n(), command).prop_map(|(slot, command)| Step::Command(slot, command)),
+        8 => (n(), command).prop_map(|(slot, command)| Step::WorkerCommand(slot, command)),
         1 => (1usize..6).prop_map(Step::Scale),
         3 => n().prop_map(Step::Exit),
         4 => n().prop_map(Step::Listen),
@@ -45,21 +45,25 @@ struct Wishes {
 }
 
 impl Wishes {
-    fn hear(&mut self, slot: usize, command: Command, state: State) {
+    fn hear(&mut self, slot: usize, command: WorkerCommand, state: State) {
         let Some(runs) = self.runs.get_mut(slot) else { return };
         let down = matches!(state, State::Standby { .. });
         let forced = matches!(state, State::Stopping(stop) if stop.forced());
         match command {
-            Command::Start | Command::Restart => *runs = true,
+            WorkerCommand::Start | WorkerCommand::Restart => *runs = true,
             // To one that runs it is but a signal.
-            Command::HangUp => *runs |= !matches!(state, State::Starting { .. } | State::Running { .. }),
-            Command::Stop => *runs = false,
+            WorkerCommand::HangUp => {
+                *runs |= !matches!(state, State::Starting { .. } | State::Running { .. })
+            }
+            WorkerCommand::Stop => *runs = false,
             // What stops keeps what it was told to do then.
-            Command::ForceStop => *runs &= matches!(state, State::Stopping(_)),
-            Command::Dump | Command::Debug => *runs &= down || forced || matches!(state, State::Stopping(_)),
-            Command::Signal(_) => {}
-            Command::Cordon => self.cordoned[slot] = true,
-            Command::Uncordon => self.cordoned[slot] = false,
+            WorkerCommand::ForceStop => *runs &= matches!(state, State::Stopping(_)),
+            WorkerCommand::Dump | WorkerCommand::Debug => {
+                *runs &= down || forced || matches!(state, State::Stopping(_))
+            }
+            WorkerCommand::Signal(_) => {}
+            WorkerCommand::Cordon => self.cordoned[slot] = true,
+            WorkerCommand::Uncordon => self.cordoned[slot] = false,
         }
     }
 
@@ -88,7 +92,7 @@ proptest! {
         let mut wishes = Wishes { runs: vec![true; 3], cordoned: vec![false; 3] };
         for step in steps {
             match step {
-                Step::Command(slot, command) => {
+                Step::WorkerCommand(slot, command) => {
                     if let Some(worker) = sim.pool.worker_in(slot as u32).filter(|worker| !worker.is_removed()) {
                         wishes.hear(slot, command, worker.state());
                     }

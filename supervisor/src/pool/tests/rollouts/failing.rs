@@ -2,7 +2,7 @@
 
 use super::rolling::{half_way, reload, rolling, succeed, successor};
 use crate::pool::tests::sim::{Sim, ms, with};
-use crate::pool::{Command, Exit, Failed, Input, Note, Output, Reloaded, Then};
+use crate::pool::{Exit, Failed, Input, Note, Output, Reloaded, Then, WorkerCommand};
 use crate::settings::Rollback;
 
 fn failed(sim: &Sim) -> &Failed {
@@ -114,18 +114,18 @@ fn each_goes_back_to_what_it_had() {
 #[test]
 fn who_is_down_is_not_brought_to_a_version_that_fails() {
     let (mut sim, balancer, _) = Sim::serving(rolling(2));
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     reload(&mut sim, 1);
     let new = successor(&sim, 1).unwrap();
     sim.end(new, Exit::Code(1));
     sim.drain();
-    sim.command(0, Command::Start);
+    sim.command(0, WorkerCommand::Start);
     assert_eq!(sim.versions[&sim.worker(0)], 0);
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     reload(&mut sim, 2);
     succeed(&mut sim, 1, balancer);
     sim.advance(ms(20));
-    sim.command(0, Command::Start);
+    sim.command(0, WorkerCommand::Start);
     assert_eq!(sim.versions[&sim.worker(0)], 2);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::ids::{BalancerId, LaneId, WorkerId};
 use crate::pool::tests::sim::{Fate, Sim, ms, settings, with};
-use crate::pool::{Command, Input, Note, Outcome, Reloaded, Settings, State};
+use crate::pool::{Input, Note, Outcome, Reloaded, Settings, State, WorkerCommand};
 use crate::settings::Drain;
 
 pub(super) fn rolling(workers: u32) -> Settings {
@@ -162,7 +162,7 @@ fn one_that_is_restarted_while_it_is_new_does_not_hold_up_the_others() {
         if proves {
             sim.listen(0, balancer);
         }
-        sim.command(0, Command::Restart);
+        sim.command(0, WorkerCommand::Restart);
         sim.advance(ms(200));
         for slot in 0..2 {
             sim.listen(slot, balancer);
@@ -191,18 +191,18 @@ fn commands_to_a_slot_that_is_being_replaced() {
     let (mut sim, balancer, _) = Sim::serving(rolling(2));
     reload(&mut sim, 1);
     let new = successor(&sim, 0).unwrap();
-    sim.command(0, Command::Stop);
+    sim.command(0, WorkerCommand::Stop);
     assert!(!sim.alive.contains(&new), "who is to be down has no successor");
     assert!(!sim.slot(0).is_live());
     succeed(&mut sim, 1, balancer);
     sim.advance(ms(20));
     assert_eq!(sim.reloads, [(1, done(1))]);
     // A worker that is down comes back as the old version unless it was reached; it was not.
-    sim.command(0, Command::Start);
+    sim.command(0, WorkerCommand::Start);
     assert!(matches!(sim.slot(0).state(), State::Starting { .. }));
     // A cordon is the slot's.
     reload(&mut sim, 2);
-    sim.command(0, Command::Cordon);
+    sim.command(0, WorkerCommand::Cordon);
     let own = sim.worker(0);
     sim.listen_by(own, balancer);
     sim.advance(ms(50));

@@ -3,7 +3,7 @@
 
 use super::{Fate, Sim, ms};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
-use crate::pool::{Command, Exit, Finding, Input, Route, Settings};
+use crate::pool::{Exit, Finding, Input, Route, Settings, WorkerCommand};
 
 /// What happens next; numbers choose among what exists.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub(in crate::pool) enum Act {
     Count(usize),
     Fail(usize),
     Reopens,
-    Command(usize, Command),
+    WorkerCommand(usize, WorkerCommand),
     Scale(u32),
     Lag(usize, u16),
     Lags(Vec<u16>),
@@ -181,7 +181,7 @@ impl History {
             Act::Count(n) => self.sim.count_connections(self.process(n)?),
             Act::Fail(n) => self.sim.fail(self.balancer(n)?),
             Act::Reopens => self.sim.reopens = !self.sim.reopens,
-            Act::Command(n, command) => {
+            Act::WorkerCommand(n, command) => {
                 // Now and then to a slot that there is not.
                 let slot = n % (self.sim.pool.count_workers() + 1);
                 self.sim.command(slot, command);

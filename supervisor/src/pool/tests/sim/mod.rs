@@ -9,8 +9,8 @@ mod shell;
 
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::pool::{
-    Activity, Change, Command, Drain, Exit, Finding, Input, Note, Options, Outcome, Output, Pool, Reloaded,
-    Route, Settings, WhenNoWorker, Worker,
+    Activity, Change, Drain, Exit, Finding, Input, Note, Options, Outcome, Output, Pool, Reloaded, Route,
+    Settings, WhenNoWorker, Worker, WorkerCommand,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -365,7 +365,7 @@ impl Sim {
         self.input(Input::BalancerFailed { balancer, error: "it broke".to_owned() });
     }
 
-    pub(in crate::pool) fn command(&mut self, slot: usize, command: Command) {
+    pub(in crate::pool) fn command(&mut self, slot: usize, command: WorkerCommand) {
         self.input(Input::Command { slot: slot as u32, command });
     }
 

@@ -3,7 +3,7 @@
 use super::super::plan::Step;
 use super::super::proof::{SETTLED, Standing};
 use super::super::sigstop::SigStop;
-use super::super::snapshot::{self, Processes, Seen, Snapshot};
+use super::super::snapshot::{self, Processes, SeenConnection, Snapshot};
 use super::{Attempt, now};
 use crate::io::kernel::sockopt;
 use std::collections::HashSet;
@@ -67,7 +67,7 @@ impl Attempt<'_> {
     }
 
     /// Freezes again what is read, at once: before the next request. Then is the time to learn, too.
-    fn refreeze(&mut self, mut thawed: Vec<(&Seen, OwnedFd)>) -> io::Result<()> {
+    fn refreeze(&mut self, mut thawed: Vec<(&SeenConnection, OwnedFd)>) -> io::Result<()> {
         let end = now() + READING.0;
         while !thawed.is_empty() && now() < end {
             let mut at = 0;

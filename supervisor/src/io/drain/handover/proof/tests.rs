@@ -12,8 +12,8 @@ fn ms(ms: u64) -> Duration {
 /// One look, with times in ms: when, bytes that have come, unread and written, the age of what was sent and has come.
 type Look = (u64, u64, u32, u64, u64, u64);
 
-fn seen((_, received, unread, written, sent_ago, received_ago): Look) -> Seen {
-    Seen {
+fn seen((_, received, unread, written, sent_ago, received_ago): Look) -> SeenConnection {
+    SeenConnection {
         cookie: 1,
         inode: 1,
         received,
@@ -43,7 +43,7 @@ fn complete(looks: &[Look]) -> Vec<bool> {
 }
 
 /// Whether it is answered after these looks, 10 ms from one to the next.
-fn answered(looks: &[Seen]) -> bool {
+fn answered(looks: &[SeenConnection]) -> bool {
     let (mut proofs, start) = (Proofs::default(), begin());
     for (place, look) in looks.iter().enumerate() {
         proofs.learn(std::slice::from_ref(look), &HashSet::new(), GRACE, start + ms(10) * place as u32);
@@ -53,7 +53,7 @@ fn answered(looks: &[Seen]) -> bool {
 }
 
 /// A request of 9 bytes was read and perhaps answered by 20, in one tick, 100 ms ago.
-fn tie() -> Seen {
+fn tie() -> SeenConnection {
     seen((0, 9, 0, 20, 100, 100))
 }
 
@@ -138,7 +138,7 @@ fn a_request_that_is_not_answered_is_never_old() {
     assert!(!complete(&slow).contains(&true));
     assert!(!complete(&[(0, 90, 0, 0, 3100, 3000)])[0], "the first one on its connection");
     assert!(complete(&[(0, 90, 0, 300, 2000, 2000)])[0]);
-    let stuck = Seen { unsent: 1, ..seen((0, 90, 0, 300, 2000, 2000)) };
+    let stuck = SeenConnection { unsent: 1, ..seen((0, 90, 0, 300, 2000, 2000)) };
     let mut proofs = Proofs::default();
     proofs.learn(&[stuck], &HashSet::new(), GRACE, begin());
     assert!(!proofs.standing(1).complete, "its client has not read it");
@@ -201,24 +201,24 @@ fn a_tie_proves_nothing_however_often_it_is_seen() {
 
 #[test]
 fn what_was_sent_after_the_last_byte_came_is_an_answer() {
-    let younger = Seen { sent_ago: ms(96), ..tie() };
+    let younger = SeenConnection { sent_ago: ms(96), ..tie() };
     assert!(!answered(std::slice::from_ref(&younger)), "a look alone may be torn");
     assert!(answered(&[younger.clone(), younger.clone()]));
-    assert!(!answered(&[Seen { received: 8, ..tie() }, younger]));
-    assert!(answered(&[tie(), Seen { unsent: 20, ..tie() }]));
-    assert!(answered(&[Seen { written: 0, ..tie() }, tie()]));
-    let older = Seen { sent_ago: ms(104), ..tie() };
+    assert!(!answered(&[SeenConnection { received: 8, ..tie() }, younger]));
+    assert!(answered(&[tie(), SeenConnection { unsent: 20, ..tie() }]));
+    assert!(answered(&[SeenConnection { written: 0, ..tie() }, tie()]));
+    let older = SeenConnection { sent_ago: ms(104), ..tie() };
     assert!(!answered(&[older.clone(), older]));
 }
 
 #[test]
 fn what_is_written_after_all_was_read_is_an_answer_whatever_has_come_since() {
-    let read = Seen { written: 0, ..tie() };
-    let asks_again = Seen { received: 18, unread: 9, written: 20, ..tie() };
+    let read = SeenConnection { written: 0, ..tie() };
+    let asks_again = SeenConnection { received: 18, unread: 9, written: 20, ..tie() };
     assert!(answered(&[read.clone(), asks_again.clone()]));
     assert!(answered(&[read, tie(), asks_again.clone()]));
     assert!(!answered(&[tie(), asks_again.clone()]));
-    assert!(!answered(&[Seen { consumed: 0, unread: 9, written: 0, ..tie() }, asks_again]));
+    assert!(!answered(&[SeenConnection { consumed: 0, unread: 9, written: 0, ..tie() }, asks_again]));
 }
 
 #[test]
