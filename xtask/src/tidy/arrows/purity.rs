@@ -54,7 +54,7 @@ mod tests {
         );
         let elsewhere = [
             ("supervisor/src/pool/mod.rs", "#[cfg(test)]\nmod sim;\n"),
-            ("supervisor/src/pool/tests/sim.rs", "fn start() { Instant::now(); }\n"),
+            ("supervisor/src/pool/sim.rs", "fn start() { Instant::now(); }\n"),
             ("supervisor/src/event_loop.rs", "fn now() { Instant::now(); }\n"),
         ];
         assert_eq!(faults(check, &elsewhere), []);

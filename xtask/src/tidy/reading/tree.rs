@@ -136,11 +136,11 @@ mod tests {
             ("a/src/pool/mod.rs", "mod pool;\n#[cfg(test)]\nmod sim;\n"),
             ("a/src/pool/pool.rs", "fn f() {}\n#[cfg(test)]\nmod tests;\n"),
             ("a/src/pool/pool/tests.rs", "fn t() {}\n"),
-            ("a/src/pool/tests/sim.rs", "fn s() {}\n"),
+            ("a/src/pool/sim.rs", "fn s() {}\n"),
         ]);
         let shipped = |path: &str| tree.get(path).map(|source| source.shipped.trim().to_owned());
         assert_eq!(shipped("a/src/pool/pool.rs").as_deref(), Some("fn f() {}"));
         assert_eq!(shipped("a/src/pool/pool/tests.rs").as_deref(), Some(""));
-        assert_eq!(shipped("a/src/pool/tests/sim.rs").as_deref(), Some(""));
+        assert_eq!(shipped("a/src/pool/sim.rs").as_deref(), Some(""));
     }
 }
