@@ -18,12 +18,12 @@ pub(in crate::cli) fn warning(words: &[OsString], command: usize) -> Option<Stri
         return None;
     }
     let end = arguments.iter().position(|word| word == "--").unwrap_or(arguments.len());
-    let (mut ours, mut tsurvivors) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let mut rest = &arguments[..end];
     while let Some((word, tail)) = rest.split_first() {
         let taken = length(word, tail.first());
         if taken == 0 {
-            tsurvivors.push(word);
+            theirs.push(word);
             rest = tail;
         } else {
             let (option, tail) = rest.split_at(taken);
@@ -31,13 +31,13 @@ pub(in crate::cli) fn warning(words: &[OsString], command: usize) -> Option<Stri
             rest = tail;
         }
     }
-    tsurvivors.extend(&arguments[end..]);
+    theirs.extend(&arguments[end..]);
     if ours.is_empty() {
         return None;
     }
     let said = |words: &[&OsString]| words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" ");
     let corrected: Vec<_> =
-        before.iter().skip(1).chain(ours.iter().copied()).chain([program]).chain(tsurvivors).collect();
+        before.iter().skip(1).chain(ours.iter().copied()).chain([program]).chain(theirs).collect();
     Some(format!(
         "`{}` stands after the command and is given to it; if clustermon was meant: clustermon {}; if not, write `--` before {}",
         said(&ours),

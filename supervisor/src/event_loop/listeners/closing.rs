@@ -73,7 +73,7 @@ impl<O: Os> Shell<O> {
             // Where workers accept by themselves there is nothing to be done but to look.
             let group = steering.is_empty(one.balancer);
             let is_group = group.is_some();
-            match group.unwrap_or_else(|| os.is_door_empty(listener)) {
+            match group.unwrap_or_else(|| os.is_intake_empty(listener)) {
                 Ok(false) if now < one.give_up_at => {
                     if !is_group {
                         listener.pending = !listener.by_kernel;

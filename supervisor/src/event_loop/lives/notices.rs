@@ -101,7 +101,7 @@ impl<O: Os> Shell<O> {
         let Some(ear) = self.lives.get(worker).and_then(|life| life.ear.as_ref()) else { return };
         let Heard { messages, more } = ear.socket.read();
         if more {
-            // It is told of again in the next turn, when others have had tsurvivors.
+            // It is told of again in the next turn, when others have had theirs.
             let fd = ear.socket.as_fd().as_raw_fd();
             let source = Source::Notified(ear.place).into();
             let _ = self.poll.registry().reregister(&mut SourceFd(&fd), source, Interest::READABLE);

@@ -161,7 +161,7 @@ impl<O: Os> Shell<O> {
             }
             Found::Nothing => {}
             Found::More => {
-                // It is told of again in the next turn, when others have had tsurvivors.
+                // It is told of again in the next turn, when others have had theirs.
                 let fd = newline.as_fd().as_raw_fd();
                 let source = Source::Newline(worker).into();
                 let _ = self.poll.registry().reregister(&mut SourceFd(&fd), source, Interest::READABLE);

@@ -131,7 +131,7 @@ impl Os for Kernel {
         syn_filter::close(listener.as_fd())
     }
 
-    fn is_door_empty(&self, listener: &Listener) -> io::Result<bool> {
+    fn is_intake_empty(&self, listener: &Listener) -> io::Result<bool> {
         syn_filter::is_empty(listener.as_fd())
     }
 

@@ -113,7 +113,7 @@ pub(super) trait Os: ProcessCalls {
     fn stop_intake(&self, listener: &Listener) -> io::Result<()>;
 
     /// Nobody is on the way in any more.
-    fn is_door_empty(&self, listener: &Listener) -> io::Result<bool>;
+    fn is_intake_empty(&self, listener: &Listener) -> io::Result<bool>;
 
     /// Hands a connection over; on an error it is still the caller's.
     fn give(&mut self, lane: &mut Lane, connection: &Connection) -> io::Result<Ticket>;

@@ -73,7 +73,7 @@ impl<O: Os> Shell<O> {
         if is_over {
             let _ = registry.deregister(&mut SourceFd(&fd));
         } else if answered >= BUDGET {
-            // It is told of again in the next turn, when others have had tsurvivors.
+            // It is told of again in the next turn, when others have had theirs.
             let _ = registry.reregister(&mut SourceFd(&fd), Source::Calls(worker).into(), Interest::READABLE);
         }
         if let Some(life) = self.lives.get_mut(worker).filter(|_| !is_over) {

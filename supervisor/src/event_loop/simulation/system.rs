@@ -219,7 +219,7 @@ impl Os for Simulated {
         Ok(())
     }
 
-    fn is_door_empty(&self, _: &Listener) -> io::Result<bool> {
+    fn is_intake_empty(&self, _: &Listener) -> io::Result<bool> {
         Ok(self.world.borrow().queue.is_empty())
     }
 

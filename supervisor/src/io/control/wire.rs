@@ -154,10 +154,10 @@ pub(crate) fn read_answer(text: &[u8]) -> Result<Reply, Declined> {
     };
     let answer: Answer = read(text).map_err(|error| match error {
         Unreadable::Text(what) => odd(what),
-        Unreadable::Version(tsurvivors) => Declined {
+        Unreadable::Version(theirs) => Declined {
             code: 1,
             error: format!(
-                "the supervisor speaks version {tsurvivors} of the protocol, this program version {VERSION}"
+                "the supervisor speaks version {theirs} of the protocol, this program version {VERSION}"
             ),
             stderr: Vec::new(),
         },

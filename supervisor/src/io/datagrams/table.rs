@@ -1,5 +1,5 @@
 //! The table by which the program chooses for datagrams: memory that the kernel and the supervisor both have. The supervisor writes who is
-//! live and whose flows are still tsurvivors; the program counts. It chooses nothing itself.
+//! live and whose flows are still theirs; the program counts. It chooses nothing itself.
 
 use crate::io::kernel::bpf::{self, ARRAY, MMAPABLE, NUMBERS, Shape};
 use crate::io::kernel::memory::Memory;

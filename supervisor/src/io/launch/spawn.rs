@@ -149,7 +149,7 @@ impl Template {
         let stop = self.orphans == OnSupervisorDeath::Stop;
         let umask = self.launch_spec.umask;
         let way = (self.launch_spec.interception.how == How::Seccomp).then(Way::open).transpose()?;
-        let (ours, tsurvivors) = way.map(Way::split).unzip();
+        let (ours, theirs) = way.map(Way::split).unzip();
         // SAFETY: runs between fork and exec, where only system calls are made and nothing is allocated.
         unsafe {
             command.pre_exec(move || {
@@ -164,7 +164,7 @@ impl Template {
                 }
                 dispositions.give()?;
                 // Last: from here on bind and listen wait for an answer.
-                tsurvivors.as_ref().map_or(Ok(()), TheirEnd::install)
+                theirs.as_ref().map_or(Ok(()), TheirEnd::install)
             });
         }
         let mut child = command.spawn().map_err(|error| match error.raw_os_error() {

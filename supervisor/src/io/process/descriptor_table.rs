@@ -77,7 +77,7 @@ pub(crate) fn is_socket_at(pid: u32, fd: i32, inode: u64) -> io::Result<bool> {
 }
 
 /// The threads of a process: first the main thread, and the others only if they are asked for. A main thread that has ended
-/// before the others shows an empty table, while tsurvivors is still the process's.
+/// before the others shows an empty table, while theirs is still the process's.
 struct Threads {
     pid: u32,
     others: Option<std::vec::IntoIter<u32>>,

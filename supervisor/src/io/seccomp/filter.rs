@@ -38,7 +38,7 @@ pub(crate) struct Terms {
 #[derive(Debug)]
 pub(crate) struct Way {
     ours: OwnedFd,
-    tsurvivors: OwnedFd,
+    theirs: OwnedFd,
 }
 
 /// The end of it that the new process has.
@@ -54,13 +54,13 @@ pub(crate) struct Installed {
 
 impl Way {
     pub(crate) fn open() -> io::Result<Self> {
-        let (ours, tsurvivors) =
+        let (ours, theirs) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
-        Ok(Self { ours, tsurvivors })
+        Ok(Self { ours, theirs })
     }
 
     pub(crate) fn split(self) -> (OurEnd, TheirEnd) {
-        (OurEnd(self.ours), TheirEnd(self.tsurvivors))
+        (OurEnd(self.ours), TheirEnd(self.theirs))
     }
 }
 

@@ -20,11 +20,11 @@ struct Filtered {
 
 /// Listens on any port of the loopback once it is told to.
 fn listens_with_filter() -> Filtered {
-    let (ours, tsurvivors) = Way::open().unwrap().split();
+    let (ours, theirs) = Way::open().unwrap().split();
     let (tell, told): (_, Receiver<u32>) = channel();
     let (go_on, goes_on) = channel();
     let listens = thread::spawn(move || {
-        tsurvivors.install().unwrap();
+        theirs.install().unwrap();
         tell.send(nix::unistd::gettid().as_raw() as u32).unwrap();
         goes_on.recv().unwrap();
         TcpListener::bind("127.0.0.1:0")

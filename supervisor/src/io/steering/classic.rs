@@ -33,7 +33,7 @@ pub(super) fn attach(socket: BorrowedFd<'_>, live: &[u32]) -> io::Result<()> {
     if !anchor::is_mptcp(socket) {
         return attach_to(socket, live);
     }
-    // The anchor comes last and goes again: the places of all others stay tsurvivors.
+    // The anchor comes last and goes again: the places of all others stay theirs.
     attach_to(anchor::beside(socket)?.as_fd(), live)
 }
 

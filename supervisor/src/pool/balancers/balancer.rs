@@ -220,7 +220,7 @@ impl Balancer {
         self.queue.late
     }
 
-    /// The turn of a lane that is to wait until all others have had tsurvivors.
+    /// The turn of a lane that is to wait until all others have had theirs.
     pub(in crate::pool) fn last_turn(&mut self) -> u64 {
         self.turns += 1;
         self.turns

@@ -1,32 +1,18 @@
 //! What tests of UDP have in common: each way in which the kernel can choose among the workers' sockets is forced by the variable
 //! `CLUSTERMON_STEERING` of the supervisor: `program` (flow:program), `random` (flow:hash) or `shared` (flow:kernel).
 
+/// What stands for TCP as well: the levels, those at which a worker can be left out, and whether one can be had.
+pub(super) use super::levels::{LEVELS, SPLIT as STEERED, has};
 use harness::{Answer, Cluster, Flow, Options, PATIENCE, Port, app_dir, interpreter, require, wait_until};
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-pub(super) const LEVELS: [&str; 3] = ["program", "random", "shared"];
-/// Those at which a worker can be left out.
-pub(super) const STEERED: [&str; 2] = ["program", "random"];
 /// By the library, and by a seccomp filter as programs have it that the library cannot enter.
 pub(super) const WAYS: [&str; 2] = ["--intercept preload", "--intercept seccomp"];
 /// Replaced without waiting, however young.
 pub(super) const AT_ONCE: &str = "--min-uptime 1ms --restart-delay 1ms";
 pub(super) const SOON: &str = "--min-healthy-time 50ms --idle-grace 300ms";
-
-/// Whether this process, and so its supervisor, may load a program. If not it is said; where all must be there only a process without
-/// CAP_BPF is let off.
-pub(super) fn has(level: &str) -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").expect("it is there");
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:")).expect("it is told");
-    let capabilities = u64::from_str_radix(line.trim(), 16).expect("a number");
-    let may = level != "program" || capabilities & (1 << 39 | 1 << 21) != 0;
-    if !may {
-        eprintln!("skipped: an eBPF program needs CAP_BPF");
-    }
-    may
-}
 
 /// Each level in each way of interception.
 pub(super) fn each(levels: &[&'static str]) -> Vec<(&'static str, &'static str)> {

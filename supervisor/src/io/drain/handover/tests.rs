@@ -85,9 +85,9 @@ struct Server {
 impl Server {
     /// None, with a word, on a machine without Python.
     fn start(pause: &str, kind: &str) -> Option<Self> {
-        let (door, tsurvivors) = UnixStream::pair().unwrap();
+        let (door, theirs) = UnixStream::pair().unwrap();
         let mut command = Command::new("python3");
-        command.args(["-c", SERVER, pause, kind]).stdin(Stdio::from(OwnedFd::from(tsurvivors)));
+        command.args(["-c", SERVER, pause, kind]).stdin(Stdio::from(OwnedFd::from(theirs)));
         let child = match command.spawn() {
             Ok(child) => child,
             Err(error) => {

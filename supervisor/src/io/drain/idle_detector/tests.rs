@@ -120,8 +120,8 @@ fn connection() -> (TcpStream, TcpStream, u16) {
 
 #[test]
 fn quiet_at_once_without_a_connection() {
-    let (ours, tsurvivors) = UnixStream::pair().unwrap();
-    let process = Process::with(tsurvivors, "exec cat");
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let process = Process::with(theirs, "exec cat");
     let mut watch = Watch::of(&process, &[1], GRACE);
     watch.becomes(&report(0, 0, true));
     drop(ours);
@@ -179,8 +179,8 @@ fn what_waits_at_a_port_of_its_own_counts() {
 fn what_waits_in_a_lane_counts() {
     let flags = SockFlag::SOCK_CLOEXEC;
     let (supervisor, worker) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
-    let (_ours, tsurvivors) = UnixStream::pair().unwrap();
-    let process = Process::with(tsurvivors, "exec sleep 1000");
+    let (_ours, theirs) = UnixStream::pair().unwrap();
+    let process = Process::with(theirs, "exec sleep 1000");
     send(supervisor.as_raw_fd(), b"record", MsgFlags::empty()).unwrap();
     let mut watch = Watch::new();
     let mut with_lane = watched(&process, &[], GRACE);
@@ -194,8 +194,8 @@ fn what_waits_in_a_lane_counts() {
 #[test]
 fn children_and_new_members_count() {
     let (mut client, accepted, port) = connection();
-    let (_ours, tsurvivors) = UnixStream::pair().unwrap();
-    let first = Process::with(tsurvivors, "exec sleep 1000");
+    let (_ours, theirs) = UnixStream::pair().unwrap();
+    let first = Process::with(theirs, "exec sleep 1000");
     // The shell waits, its child reads.
     let second = Process::with(accepted, "cat; true");
     client.write_all(b"echo").unwrap();

@@ -114,7 +114,7 @@ fn signals_are_for_other_threads() {
     sink.flush();
     let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
     let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
-    // Other tests have tsurvivors; every one of them must have all of the signals that can be blocked.
+    // Other tests have theirs; every one of them must have all of the signals that can be blocked.
     let masks: Vec<_> = tasks
         .filter(|task| read(task.join("comm")) == "log\n")
         .filter_map(|task| {

@@ -1,4 +1,4 @@
-//! Workers whose first process ends while others of tsurvivors live.
+//! Workers whose first process ends while others of theirs live.
 
 use crate::pool::tests::sim::{Sim, ms, settings, with};
 use crate::pool::{Exit, Input, Note, Output, Signal, Then};

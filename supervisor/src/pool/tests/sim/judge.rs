@@ -18,7 +18,7 @@ impl History {
         self.sim.prompt = true;
         self.deliver_all();
         self.tell(Input::Stop);
-        // The door, the drain, the signal and the kill: each begins when the one before was late.
+        // The intake, the drain, the signal and the kill: each begins when the one before was late.
         for _ in 0..4 {
             self.sim.jump(Duration::from_secs(365 * 24 * 3600));
         }
