@@ -49,6 +49,7 @@ impl<O: Os> Shell<O> {
     /// True if the lane still has a credit.
     fn tell_of(&mut self, id: LaneId) -> bool {
         let Some(lane) = self.lanes.all.get_mut(&id) else { return false };
+        lane.settle_written_off();
         let Some(credits) = &mut lane.credits else { return false };
         let count = credits.took();
         if let Some(open) = self.connections.open.as_mut().filter(|_| count > 0) {

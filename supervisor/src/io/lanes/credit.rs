@@ -21,6 +21,8 @@ pub(crate) struct Credits {
     granted: u32,
     /// Of the singles that are sent now.
     series: u32,
+    /// Singles were written off while a thread was accepting: whether by one of them is not known.
+    is_unsettled: bool,
     /// Connections of which the core has been told.
     told: u64,
     /// How often the worker's wait had found the queue empty by then.
@@ -39,6 +41,7 @@ impl Credits {
             generation: 0,
             granted: 0,
             series: 0,
+            is_unsettled: false,
             told: 0,
             told_empty: 0,
             registrations: 0,
@@ -87,15 +90,22 @@ impl Credits {
     }
 
     /// What is unused is lost, unless a thread is accepting: no record of it lies in the lane. A thread that took one off and has yet
-    /// to mark itself may not use it any more.
+    /// to mark itself may not use it any more. One that is marked may be about to use it, or to find that it may not, which it tells
+    /// nobody: that is settled by writing off once more, when the mark has gone.
     pub(crate) fn write_off(&mut self) {
         self.series = self.series.wrapping_add(1);
         if let Some(page) = self.page() {
             page.begin_series(self.series);
         }
-        if !self.is_accepting() {
+        self.is_unsettled = self.is_accepting();
+        if !self.is_unsettled {
             self.granted = self.page().map_or(self.granted, LanePage::used);
         }
+    }
+
+    /// Singles that were written off may be neither used nor lost, as far as is known.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.is_unsettled
     }
 
     /// Opens a credit, whose generation goes into its record.
@@ -230,6 +240,21 @@ mod tests {
         let _mark = credits.page().unwrap().mark(7);
         assert!(!credits.page().unwrap().may_use_single(first));
         assert!(credits.page().unwrap().may_use_single(credits.series()));
+    }
+
+    #[test]
+    fn a_single_that_a_thread_found_void_is_no_longer_awaited() {
+        let mut credits = Credits::new(false).unwrap();
+        credits.grant();
+        let first = credits.series();
+        let page = credits.page().unwrap();
+        // It had taken it off, and marks itself while singles are written off: it may see the next series, and says nothing.
+        let mark = page.mark(7);
+        credits.write_off();
+        assert!(credits.is_unsettled() && !credits.page().unwrap().may_use_single(first));
+        credits.page().unwrap().unmark(mark);
+        credits.write_off();
+        assert_eq!((credits.unused(), credits.is_unsettled()), (0, false));
     }
 
     #[test]

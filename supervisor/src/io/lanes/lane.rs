@@ -211,6 +211,14 @@ impl Lane {
         }
     }
 
+    /// The same once more, where a thread was accepting the last time: who then found that its single was void has told nobody, and the lane
+    /// would count as full until the next look.
+    pub(crate) fn settle_written_off(&mut self) {
+        if self.credits.as_ref().is_some_and(Credits::is_unsettled) {
+            self.write_off_lost();
+        }
+    }
+
     /// The worker's end does not block: the flags are those of the open file, which is the supervisor's too.
     pub(crate) fn is_nonblocking(&self) -> bool {
         sockopt::is_nonblocking(self.worker_end.as_fd())
