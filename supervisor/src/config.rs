@@ -2,8 +2,10 @@
 //! so that the command line and a program that links the library are told the same.
 
 mod builder;
+mod change;
 mod control;
 mod name;
+mod origin;
 mod workers;
 
 pub use crate::settings::{
@@ -13,7 +15,9 @@ pub use crate::settings::{
     WhenNoWorker,
 };
 pub use builder::Builder;
+pub(crate) use change::takes;
 pub use control::Control;
+pub(crate) use origin::{Compare, Comparison, Origin};
 pub use workers::Workers;
 
 use crate::pool;

@@ -98,14 +98,12 @@ pub use config::Builder;
 pub use error::Error;
 pub use pool::{Exit, Outcome};
 
-use config::{Config, ConfigError};
+use config::{Config, ConfigError, Origin};
 use io::events::signals::{self, Blocked};
 use io::kernel::descriptors;
 use io::launch::launch_spec::{self, LaunchSpec};
 use io::launch::thunk_file;
-use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 impl config::Builder {
     /// Checks everything, for the CPUs that this process may use. The first thing that is wrong is the error.
@@ -118,21 +116,16 @@ impl config::Builder {
 ///
 /// Whatever is wrong with the command or the thunk is found before anything is started.
 pub fn run(config: Config) -> Result<pool::Outcome, Error> {
-    run_with(config, Vec::new())
+    run_with(config, None)
 }
 
-/// The same with these variables for workers, on top of those of the process.
-fn run_with(config: Config, variables: Vec<(OsString, OsString)>) -> Result<pool::Outcome, Error> {
+/// The same of one that was made of a command line.
+fn run_with(config: Config, origin: Option<Origin>) -> Result<pool::Outcome, Error> {
     let (launch_spec, home, thunk) = prepare(&config)?;
     let signals = take_signals(&config)?;
-    let mut hooks = hooks::Hooks::default();
-    if !variables.is_empty() {
-        hooks.environment = Some(Arc::new(move |_| Environment::Inherited(variables.clone())));
-    }
-    event_loop::run(
-        event_loop::Setup { config, launch_spec, home, thunk, signals, hooks, inbox: None },
-        || {},
-    )
+    let hooks = hooks::Hooks::default();
+    let setup = event_loop::Setup { config, launch_spec, home, thunk, signals, hooks, inbox: None, origin };
+    event_loop::run(setup, || {})
 }
 
 /// Blocks the signals that the cluster is to read, if any, before the first thread is started.

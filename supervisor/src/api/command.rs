@@ -1,5 +1,6 @@
 //! What a cluster can be told, and what it answers.
 
+use super::difference::{Difference, Variables};
 use super::inspection::Inspection;
 use super::log_line::Logs;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,15 @@ pub enum Action {
     Reopen,
     /// So many workers.
     Scale { workers: ScaleTo },
+    /// Another command line from behind `run`, and other variables of the workers, for a cluster that was made of a command line. With
+    /// `check` nothing is changed, and the answer is `Differences`. Else what takes nothing is in force at once, what takes new processes
+    /// by a reload, and if that fails all is as before; what takes a new supervisor stays as it is.
+    Configure {
+        arguments: Vec<String>,
+        variables: Variables,
+        #[serde(default)]
+        check: bool,
+    },
     /// Follow what happens: every `Event` from now on.
     Events,
     /// Answer with `Logs`: the last so many lines that were written, of a worker or of all and the supervisor; and if `follow` is
@@ -93,6 +103,8 @@ pub enum Reply {
     Told(String),
     Inspection(Inspection),
     Logs(Logs),
+    /// What is another way; nothing was changed.
+    Differences(Vec<Difference>),
 }
 
 /// Why a command was not carried out, or not yet.

@@ -15,6 +15,9 @@ pub struct Launch {
     /// The file that the log goes to, if it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
+    /// The file of apps that it is one of, where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_file: Option<String>,
     /// How listeners come to the cluster: `preload` or `seccomp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intercept: Option<String>,

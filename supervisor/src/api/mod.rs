@@ -3,6 +3,7 @@
 
 mod cause;
 mod command;
+mod difference;
 mod environment;
 mod event;
 mod health;
@@ -12,6 +13,7 @@ mod log_line;
 
 pub use cause::{Cause, CauseKind};
 pub use command::{Action, Command, Failure, NO_LIMIT, Reply, ScaleTo, Target};
+pub use difference::{Difference, Takes, Variables};
 pub use environment::Environment;
 pub use event::Event;
 pub use health::Health;

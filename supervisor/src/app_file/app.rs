@@ -4,6 +4,7 @@
 use super::document::layer::{COMMAND, Given};
 use super::fault::{Fault, Span};
 use super::options::Options;
+use crate::api::Variables;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -29,7 +30,7 @@ pub(crate) struct App {
     /// By key.
     pub(super) values: BTreeMap<String, Given>,
     /// Variables of its workers. Values are never shown.
-    pub(crate) env: BTreeMap<String, String>,
+    pub(crate) env: Variables,
     /// Which apps are ready before it starts, and where that stands.
     pub(crate) after: Vec<(String, Span)>,
     /// Keys whose values were at fault, which is told already.

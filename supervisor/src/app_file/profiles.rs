@@ -8,8 +8,8 @@ use super::document::{Document, Sheet, Table};
 use super::fault::Fault;
 use super::options::Options;
 use super::order;
+use crate::api::Variables;
 use crate::spelling::nearest;
-use std::collections::BTreeMap;
 
 /// The apps of the file with the profile that is wanted, in the order in which they start.
 pub(super) fn choose(document: Document, wanted: Wanted<'_>, faults: &mut Vec<Fault>) -> AppFile {
@@ -96,7 +96,7 @@ fn app(table: &Table, layer: Layer, wanted: Wanted<'_>) -> Result<App, Fault> {
         command_span,
         folder: wanted.folder.to_owned(),
         values: layer.values,
-        env: layer.env.into_iter().collect::<BTreeMap<_, _>>(),
+        env: Variables(layer.env.into_iter().collect()),
         after: layer.after.unwrap_or_default(),
         lacks,
     })

@@ -128,7 +128,7 @@ command = "only"
         ]
     );
     let (file, _) = read_in("", text, Some("prod"));
-    let env: Vec<_> = file.apps[0].env.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let env: Vec<_> = file.apps[0].env.0.iter().map(|(name, value)| format!("{name}={value}")).collect();
     assert_eq!(env, ["A=prod", "B=web"]);
     let (_, told) = read_in("", text, Some("prd"));
     assert!(told.contains("there is no profile \"prd\"") && told.contains("did you mean prod?"), "{told}");

@@ -18,6 +18,7 @@ use orders::{order, reopen};
 use output::complaint::{complain, one_line};
 use output::failed::Failed;
 use output::hint;
+use starting::comparing::compare;
 use starting::run;
 use std::process::ExitCode;
 use views::{events, inspect, list, logs, status};
@@ -94,7 +95,7 @@ enum CliCommand {
 impl CliCommand {
     fn run(self) -> Result<ExitCode, Failed> {
         let done = match self {
-            Self::Run(args) => return run::run(*args),
+            Self::Run(args) => return run::run(*args, compare),
             Self::Up(args) => return args.run(),
             Self::Down(args) => args.run(),
             Self::Check(args) => args.run(),

@@ -48,6 +48,7 @@ impl Cluster {
             signals,
             hooks: self.inner.hooks.clone(),
             inbox: Some(Inbox { orders: inbox, board: self.inner.board.clone() }),
+            origin: None,
         };
         let weak = Arc::downgrade(&self.inner);
         life.report = None;

@@ -74,6 +74,7 @@ use crate::io::output::streams::Outputs;
 use crate::link::Inbox;
 use crate::pool::{Input, Outcome, Pool, Requests};
 use changes::reload::Reloads;
+use commands::configuring::Configuring;
 use commands::waits::Waits;
 use connections::state::Connections;
 use health::state::Health;
@@ -113,6 +114,7 @@ struct Shell<O> {
     lives: Lives,
     remains: Remains,
     reloads: Reloads,
+    configuring: Configuring,
     idle_detector: IdleDetector,
     lanes: Lanes,
     listeners: Listeners,

@@ -2,6 +2,7 @@
 
 use super::Shell;
 use super::changes::reload::Reloads;
+use super::commands::configuring::{Configuring, settings_of};
 use super::commands::waits::Waits;
 use super::connections::state::Connections;
 use super::health::monitor::Monitor;
@@ -16,7 +17,7 @@ use super::report::state::Reports;
 use super::requests::state::ThunkRequests;
 use super::seccomp::datagrams::Binds;
 use super::seccomp::queues::Queues;
-use crate::config::{Config, MemoryLimit};
+use crate::config::{Config, Origin};
 use crate::error::Error;
 use crate::hooks::Hooks;
 use crate::io::control::place::Place;
@@ -29,7 +30,6 @@ use crate::io::lanes::thunk_socket::ThunkSocket;
 use crate::io::launch::launch_spec::LaunchSpec;
 use crate::io::launch::spawn::{Limits, Template};
 use crate::io::launch::thunk_file::Thunk;
-use crate::io::machine::memory_share;
 use crate::io::machine::wall_clock::WallClock;
 use crate::io::output::streams::Outputs;
 use crate::io::process::memory_gauge::MemoryGauge;
@@ -37,7 +37,7 @@ use crate::io::readiness::service_manager::ServiceManager;
 use crate::io::watch::file_watcher::FileWatcher;
 use crate::io::watch::place;
 use crate::link::Inbox;
-use crate::pool::{Pool, Requests, Settings};
+use crate::pool::{Pool, Requests};
 use clustermon_protocol::env;
 use mio::{Poll, Waker};
 use std::collections::BTreeMap;
@@ -57,11 +57,14 @@ pub(crate) struct Setup {
     pub(crate) hooks: Hooks,
     /// Commands from other threads, where there are any.
     pub(crate) inbox: Option<Inbox>,
+    /// The command line of which it was made, if it was.
+    pub(crate) origin: Option<Origin>,
 }
 
 impl<O: Os> Shell<O> {
     pub(super) fn new(mut os: O, setup: Setup) -> Result<Self, Error> {
-        let Setup { mut config, launch_spec, home, thunk, signals, hooks, inbox } = setup;
+        let Setup { mut config, launch_spec, home, thunk, signals, hooks, inbox, origin } = setup;
+        let configuring = Configuring::new(origin);
         let failed = |what: &'static str| move |error: io::Error| Error::os(what, error);
         let watched = place::find(&config.settings.development.watch)?;
         let poll = Poll::new().map_err(failed("cannot create the poll"))?;
@@ -104,16 +107,14 @@ impl<O: Os> Shell<O> {
             crate::io::launch::worker_processes::become_subreaper();
             notifier = ServiceManager::from_environment(now);
         }
+        let supervisor =
+            [(env::SOCKET, thunk_socket.name().into()), (env::SUPERVISOR, thunk_socket.owner().into())];
         let template = Template {
             launch_spec,
             command: config.argv(),
-            environment: vec![
-                (env::SOCKET, thunk_socket.name().into()),
-                (env::SUPERVISOR, thunk_socket.owner().into()),
-                (env::RULES, config.settings.listeners.rules().into()),
-                (env::BACKLOG, config.settings.listeners.backlog.to_string().into()),
-                (env::ON_SUPERVISOR_DEATH, config.settings.stop.on_supervisor_death.to_string().into()),
-            ],
+            supervisor,
+            environment: Template::environment_of(&config),
+            variables: configuring.variables(),
             orphans: config.settings.stop.on_supervisor_death,
             dispositions: signals.as_ref().map_or_else(Dispositions::of_host, |signals| *signals.original()),
             limits,
@@ -150,6 +151,7 @@ impl<O: Os> Shell<O> {
             lives: Lives::default(),
             remains: Remains::default(),
             reloads: Reloads::new(file_watcher),
+            configuring,
             idle_detector,
             lanes: Lanes::new(lane_owner_probe, record_cost),
             listeners: Listeners::default(),
@@ -167,17 +169,4 @@ impl<O: Os> Shell<O> {
             outcome: None,
         })
     }
-}
-
-/// What the core is told; a share of the memory is known only here.
-fn settings_of(config: &Config, seed: u64) -> Settings {
-    let mut settings = config.pool_settings(seed);
-    let share = |percent| {
-        let bytes = memory_share::available()? / 100 * u64::from(percent);
-        Some((bytes / u64::from(settings.workers.max(1))).max(1))
-    };
-    if let Some(MemoryLimit::Percent(percent)) = settings.recycle.memory_limit {
-        settings.recycle.memory_limit = share(percent).map(MemoryLimit::Bytes);
-    }
-    settings
 }

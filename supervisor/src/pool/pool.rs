@@ -55,14 +55,8 @@ pub(crate) struct Pool {
 
 impl Pool {
     /// A cluster that has not been started. Settings that must be at least 1 count as 1 when they are 0.
-    pub(crate) fn new(mut settings: Settings) -> Self {
-        settings.workers = settings.workers.max(1);
-        settings.max_starting = settings.max_starting.max(1);
-        let Settings { workers, balancing, health, .. } = &mut settings;
-        balancing.window = Some(balancing.window().max(1));
-        balancing.max_connections = balancing.max_connections.map(|max| max.max(1));
-        // By the number of workers at the start, whatever it becomes.
-        health.health_max_unavailable = Some(health.max_unavailable(*workers));
+    pub(crate) fn new(settings: Settings) -> Self {
+        let settings = settings.normalised();
         Self {
             phase: Phase::Idle,
             outcome: Outcome::Stopped,
@@ -115,6 +109,7 @@ impl Pool {
             Input::Exited { worker, exit } => self.exited(now, worker, exit),
             Input::Command { slot, command } => self.command(now, slot, command),
             Input::Scale { workers } => self.scale(now, workers),
+            Input::Configure { settings } => self.configure(now, *settings),
             Input::Stop => self.stop(now),
             Input::Halt => self.halt(now),
             Input::Quiet { worker } => self.became_quiet(now, worker),

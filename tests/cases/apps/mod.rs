@@ -1,7 +1,11 @@
 //! The file of several apps: what is read from it, and how they start and stop together.
 
+/// A second `up`, of a file that says something else by now.
+mod changed;
 /// What the file says, and what is wrong with it.
 mod file;
+/// A folder with such a file.
+mod folder;
 /// `unit`.
 mod unit;
 /// `up` and `down`.

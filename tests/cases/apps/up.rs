@@ -1,58 +1,9 @@
 //! `clustermon up` and `down`: several apps of one file in the background and in the foreground, their order, and what happens to the
 //! others when one fails.
 
-use harness::{PATIENCE, Port, Said, TempDir, app, c_program, cli, cli_command, is_alive, wait_until};
-use std::fs::{self, File};
-use std::path::Path;
-use std::process::{Child, Stdio};
-
-/// A folder with a file of apps, which are all ended at the end of the test.
-struct Folder(TempDir);
-
-impl Folder {
-    fn new(text: &str) -> Self {
-        let folder = TempDir::new();
-        fs::write(folder.path().join("clustermon.toml"), text).expect("the folder is ours");
-        Self(folder)
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// `clustermon WORDS` in the folder.
-    fn say(&self, words: &str) -> Said {
-        let output = cli_command(self.path(), words).current_dir(self.path()).output().expect("it starts");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Said { code: output.status.code(), out: text(&output.stdout), err: text(&output.stderr) }
-    }
-
-    /// `clustermon up`, which writes to a file.
-    fn foreground(&self) -> Child {
-        let log = File::create(self.path().join("log")).expect("the folder is ours");
-        let mut command = cli_command(self.path(), "up");
-        let output = log.try_clone().expect("a descriptor is left");
-        command.current_dir(self.path()).stdin(Stdio::null()).stdout(output).stderr(log);
-        command.spawn().expect("it starts")
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.path().join("log")).unwrap_or_default()
-    }
-
-    fn inspect(&self, words: &str) -> serde_json::Value {
-        serde_json::from_str(&self.say(&format!("inspect {words}")).good()).expect("JSON")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        for name in self.say("list").out.lines().skip(1).filter_map(|line| line.split(' ').next()) {
-            cli(self.path(), &format!("force-stop {name}"));
-            cli(self.path(), &format!("stop {name}"));
-        }
-    }
-}
+use super::folder::Folder;
+use harness::{PATIENCE, Port, app, c_program, is_alive, wait_until};
+use std::fs;
 
 /// Three apps, of which each but the first starts after another; each worker writes its app's name to a file first.
 fn three() -> Option<Folder> {

@@ -49,7 +49,7 @@ fn paragraph(app: &App, config: &Config, options: &Options) -> String {
     let told = ["workers", "logical-ids", "interpreter", "interpreter-arg"];
     let differing = app.differing(options).into_iter().filter(|(key, _)| !told.contains(&key.as_str()));
     lines.extend(differing.map(|(key, value)| (key, value.unwrap_or_else(|| "yes".to_owned()))));
-    let variables: Vec<_> = app.env.keys().map(String::as_str).collect();
+    let variables: Vec<_> = app.env.0.keys().map(String::as_str).collect();
     if !variables.is_empty() {
         lines.push(("env".to_owned(), format!("{} (values are not shown)", variables.join(", "))));
     }

@@ -1,5 +1,6 @@
 //! One app in the foreground: the process of its cluster, which says that it is ready and ends with this one.
 
+use super::plan::arguments;
 use super::running::Planned;
 use crate::io::kernel::dispositions::Dispositions;
 use crate::io::launch::app_variables;
@@ -13,6 +14,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 
 /// The process, and the pipe on which it says that it is ready.
@@ -24,7 +26,7 @@ pub(super) struct Started {
 
 /// Starts it. The thread that does so must live for as long as the process: with it the process is told to stop.
 #[expect(clippy::disallowed_methods, reason = "it is no worker, but this program itself")]
-pub(super) fn start((app, _): &Planned, dispositions: Dispositions) -> io::Result<Started> {
+pub(super) fn start((app, _): &Planned, file: &Path, dispositions: Dispositions) -> io::Result<Started> {
     let (waiting, inherited) = detach_pipe::pipes()?;
     let parent = Pid::this();
     let mut command = Command::new("/proc/self/exe");
@@ -32,7 +34,7 @@ pub(super) fn start((app, _): &Planned, dispositions: Dispositions) -> io::Resul
         .arg0(std::env::args_os().next().unwrap_or_else(|| "clustermon".into()))
         .arg("run")
         // --log is for the background.
-        .args(app.arguments(&["log".to_owned()]))
+        .args(arguments(app, file, &["log".to_owned()]))
         .env(app_variables::VARIABLE, app_variables::encoded(&app.env))
         .env(detach_pipe::VARIABLE, inherited.value()?)
         .stdin(Stdio::null())

@@ -1,7 +1,8 @@
 //! `clustermon up` without -d: stays while the apps run, passes signals on and stops them in their order.
 
 use super::child::{self, Started};
-use super::running::{Planned, before, runs_already};
+use super::plan::Wanted;
+use super::running::{Planned, before};
 use crate::cli::output::complaint::complain;
 use crate::cli::output::failed::Failed;
 use crate::event_loop::clock;
@@ -26,8 +27,10 @@ enum State {
         ready: bool,
         told: bool,
     },
-    /// It runs as somebody else's, and is left as it is.
+    /// It runs in another process, as the file says or as it is to be left.
     Elsewhere,
+    /// The same, and it could not be changed to what the file says.
+    NotChanged,
     Ended {
         well: bool,
     },
@@ -38,6 +41,7 @@ enum State {
 /// What the threads of the apps and the one that reads the signals share.
 #[derive(Debug)]
 struct Shared<'a> {
+    wanted: Wanted<'a>,
     apps: &'a [Planned],
     progress: Mutex<Progress>,
     changed: Condvar,
@@ -52,14 +56,16 @@ struct Progress {
 }
 
 /// Runs them until all have ended.
-pub(super) fn run(apps: &[Planned]) -> Result<ExitCode, Failed> {
+pub(super) fn run(wanted: Wanted<'_>) -> Result<ExitCode, Failed> {
     let failed = |error: io::Error| Failed::new(1, format!("cannot wait for the apps: {error}"));
+    let apps = wanted.apps;
     // Before the first thread is started, which has the mask of this one.
     let blocked = signals::block().map_err(failed)?;
     let mut poll = Poll::new().map_err(failed)?;
     let signals = Signals::open(blocked, poll.registry()).map_err(failed)?;
     let waker = Waker::new(poll.registry(), Source::Waker.into()).map_err(failed)?;
     let shared = Shared {
+        wanted,
         apps,
         progress: Mutex::new(Progress { states: vec![State::Waits; apps.len()], stopping: false }),
         changed: Condvar::new(),
@@ -128,8 +134,8 @@ impl Shared<'_> {
         if let Err(state) = self.wait_for_those_before(number) {
             return self.set(number, state);
         }
-        if runs_already(&self.apps[number]) {
-            return self.set(number, State::Elsewhere);
+        if let Some(is_good) = self.wanted.settle(number) {
+            return self.set(number, if is_good { State::Elsewhere } else { State::NotChanged });
         }
         let Some(Started { mut child, ready }) = self.start(number) else { return };
         let pid = child.id();
@@ -164,7 +170,8 @@ impl Shared<'_> {
         loop {
             let is_ready =
                 |state: &State| matches!(state, State::Runs { ready: true, .. } | State::Elsewhere);
-            let is_lost = |state: &State| matches!(state, State::Ended { .. } | State::NotStarted);
+            let is_lost =
+                |state: &State| matches!(state, State::Ended { .. } | State::NotStarted | State::NotChanged);
             let states = || before.iter().map(|number| &progress.states[*number]);
             if progress.stopping {
                 return Err(State::Ended { well: true });
@@ -184,8 +191,11 @@ impl Shared<'_> {
     /// Starts it, unless all are to stop.
     fn start(&self, number: usize) -> Option<Started> {
         let mut progress = self.progress.lock();
-        let started =
-            if progress.stopping { None } else { Some(child::start(&self.apps[number], self.dispositions)) };
+        let started = if progress.stopping {
+            None
+        } else {
+            Some(child::start(&self.apps[number], self.wanted.file, self.dispositions))
+        };
         let (state, started) = match started {
             Some(Ok(started)) => {
                 (State::Runs { pid: started.child.id(), ready: false, told: false }, Some(started))
@@ -215,8 +225,9 @@ impl Shared<'_> {
     }
 
     fn is_over(&self) -> bool {
-        let is_over =
-            |state: &State| matches!(state, State::Ended { .. } | State::NotStarted | State::Elsewhere);
+        let is_over = |state: &State| {
+            matches!(state, State::Ended { .. } | State::NotStarted | State::Elsewhere | State::NotChanged)
+        };
         self.progress.lock().states.iter().all(is_over)
     }
 

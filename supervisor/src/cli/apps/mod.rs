@@ -6,6 +6,8 @@ mod chosen;
 pub(super) mod down;
 mod foreground;
 pub(super) mod init;
+pub(super) mod place;
+mod plan;
 pub(super) mod running;
 pub(super) mod schema;
 mod source;
@@ -38,6 +40,8 @@ pub(super) struct Apps {
 pub(super) enum Depth {
     /// Programs, folders and files of variables too: whatever `run` would refuse to start is a fault.
     All,
+    /// The same, and paths are said from the root: for who may be somewhere else the next time.
+    Run,
     /// The file alone, for who stops apps: their programs may be gone.
     File,
     /// The same of a file that may belong to anybody, for who runs nothing of what it says.
@@ -49,7 +53,8 @@ impl Apps {
     pub(super) fn read(file: Option<&Path>, profile: Option<&str>, depth: Depth) -> Result<Self, Failed> {
         let source = Source::read(file, depth == Depth::OfAnyOwner)?;
         let options = Options::of(run::command());
-        let wanted = Wanted { options: &options, folder: source.folder(), profile };
+        let folder = if depth == Depth::Run { source.absolute_folder()? } else { source.folder().to_owned() };
+        let wanted = Wanted { options: &options, folder: &folder, profile };
         let (file, mut faults) = app_file::read(&source.text, wanted);
         let AppFile { apps, secrets } = file;
         let mut ready = Vec::new();
@@ -62,7 +67,10 @@ impl Apps {
             let (config, more) = app.settle(&options, build);
             faults.extend(more);
             let Some(config) = config else { continue };
-            let prepared = if depth == Depth::All { crate::prepare(&config).map(drop) } else { Ok(()) };
+            let prepared = match depth {
+                Depth::All | Depth::Run => crate::prepare(&config).map(drop),
+                Depth::File | Depth::OfAnyOwner => Ok(()),
+            };
             match prepared {
                 Ok(()) => ready.push((app, config)),
                 Err(error) if error.exit_code() == USAGE => {

@@ -4,9 +4,6 @@ use crate::api::ClusterState;
 use crate::app_file::App;
 use crate::cli::connection::client::Client;
 use crate::cli::connection::target;
-use crate::cli::connection::vacancy;
-use crate::cli::output::complaint::complain;
-use crate::cli::output::out;
 use crate::config::{Config, Control};
 
 /// An app without fault.
@@ -17,14 +14,6 @@ pub(in crate::cli) fn before(apps: &[Planned], number: usize) -> Vec<usize> {
     let names = &apps[number].0.after;
     let place = |name: &String| apps.iter().position(|(other, _)| other.name == *name);
     names.iter().filter_map(|(name, _)| place(name)).collect()
-}
-
-/// Says so if the app runs already: then it is left as it is. One that is stopping is waited for.
-pub(super) fn runs_already((app, config): &Planned) -> bool {
-    vacancy::wait(config, complain);
-    let Some(pid) = pid(config) else { return false };
-    let _ = out::print(&format!("clustermon {}: runs already, pid {pid}, and is left as it is\n", app.name));
-    true
 }
 
 /// The cluster of that app, if there is one.

@@ -1,6 +1,7 @@
 //! Reading the file: only one that nobody can have written but this user and root, for what it says is run.
 
 use super::NAME;
+use super::place::absolute;
 use crate::cli::output::failed::{Failed, USAGE};
 use nix::unistd::Uid;
 use std::fs::{File, Metadata};
@@ -62,6 +63,16 @@ impl Source {
     /// How it is called in what people read.
     pub(super) fn name(&self) -> String {
         self.path.display().to_string()
+    }
+
+    /// The file from the root, by the names and links that lead there.
+    pub(super) fn absolute(&self) -> Result<PathBuf, Failed> {
+        absolute(&self.path)
+    }
+
+    /// The same of its folder.
+    pub(super) fn absolute_folder(&self) -> Result<PathBuf, Failed> {
+        self.absolute().map(|path| path.parent().unwrap_or(Path::new("/")).to_owned())
     }
 
     /// What paths in it are relative to; empty where that is the current folder.

@@ -112,7 +112,7 @@ impl Client {
     pub(in crate::cli) fn inspect(&mut self) -> Result<Inspection, Failed> {
         match self.ask(&Command { action: Action::Inspect, wait_ms: None })?? {
             Reply::Inspection(inspection) => Ok(inspection),
-            Reply::Done | Reply::Told(_) | Reply::Logs(_) => {
+            Reply::Done | Reply::Told(_) | Reply::Logs(_) | Reply::Differences(_) => {
                 Err(Failed::new(1, "the supervisor's answer holds no inspection"))
             }
         }

@@ -51,7 +51,7 @@ pub(in crate::cli) fn carry_out(client: &mut Client, command: &Command) -> Resul
             }
             match told {
                 Reply::Told(told) => out::print(&format!("clustermon {told}\n")),
-                Reply::Done | Reply::Inspection(_) | Reply::Logs(_) => Ok(()),
+                Reply::Done | Reply::Inspection(_) | Reply::Logs(_) | Reply::Differences(_) => Ok(()),
             }
         }
         // The cluster was told to stop, and its supervisor is gone.

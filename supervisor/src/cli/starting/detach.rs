@@ -1,6 +1,7 @@
 //! `clustermon run --detach`: starts this program anew in the background and waits until it says that it is ready, or
 //! ends. If it fails, what it and its workers wrote until then is shown, and where the log is.
 
+use crate::api::Variables;
 use crate::cli::output::failed::Failed;
 use crate::cli::output::out;
 use crate::io::events::interrupt::{self, Woken};
@@ -9,7 +10,7 @@ use crate::io::launch::app_variables;
 use crate::io::output::detach_pipe::{self, Waiting};
 use crate::io::output::log;
 use crate::io::output::plain::Plain;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read, Seek, SeekFrom, Write};
@@ -36,7 +37,7 @@ pub(in crate::cli) struct Background<'a> {
     /// What `run` is told, without `run` itself.
     pub(in crate::cli) words: Vec<OsString>,
     /// Variables for workers beside those of this process.
-    pub(in crate::cli) env: Option<&'a BTreeMap<String, String>>,
+    pub(in crate::cli) env: Option<&'a Variables>,
     pub(in crate::cli) log: Option<&'a Path>,
 }
 

@@ -3,7 +3,9 @@
 use crate::cli::output::failed::{Failed, USAGE};
 use crate::cli::starting::detach;
 use crate::cli::starting::swallowed;
-use crate::config::{Builder, Capture, Config, ConfigError, Control, OnSupervisorDeath, Settings, Workers};
+use crate::config::{
+    Builder, Capture, Compare, Config, ConfigError, Control, OnSupervisorDeath, Origin, Settings, Workers,
+};
 use crate::io::launch::app_variables;
 use crate::io::output::log;
 use ::log::{LevelFilter, error, warn};
@@ -42,6 +44,9 @@ pub(in crate::cli) struct Args {
     /// This is the process in the background
     #[arg(long, hide = true)]
     detached: bool,
+    /// The file of apps that this is one of
+    #[arg(long, hide = true, value_name = "PATH")]
+    app_file: Option<PathBuf>,
     /// Log more; twice for everything
     #[arg(short, long, action = clap::ArgAction::Count)]
     verbose: u8,
@@ -125,8 +130,9 @@ impl Args {
     }
 }
 
-pub(in crate::cli) fn run(args: Args) -> Result<ExitCode, Failed> {
-    let (detach, detached, log) = (args.detach, args.detached, args.log.clone());
+/// `compare` reads the command line of a cluster that is to be changed.
+pub(in crate::cli) fn run(args: Args, compare: Compare) -> Result<ExitCode, Failed> {
+    let (detach, detached, log, file) = (args.detach, args.detached, args.log.clone(), args.app_file.clone());
     if detached {
         detach::leave_session();
     }
@@ -160,7 +166,13 @@ pub(in crate::cli) fn run(args: Args) -> Result<ExitCode, Failed> {
         warn!("{warning}");
     }
     crate::cli::connection::vacancy::wait(&config, |told| ::log::info!("{told}"));
-    let code = match crate::run_with(config, app_variables::from_environment()) {
+    let origin = Origin {
+        words: words.into_iter().skip(2).collect(),
+        variables: app_variables::from_environment(),
+        file,
+        compare,
+    };
+    let code = match crate::run_with(config, Some(origin)) {
         Ok(outcome) => ExitCode::from(outcome.code()),
         // Whoever waits for the one in the background reads its log.
         Err(fault) if fault.exit_code() == USAGE && !detached => {

@@ -1,36 +1,17 @@
 //! What a unit has to know of this machine: where clustermon and the folders are, who owns what, where programs are looked for. It changes
 //! nothing.
 
+use crate::cli::apps::place::absolute;
 use crate::cli::output::failed::{Failed, USAGE};
 use crate::unit_file::Account;
 use nix::unistd::{Uid, User};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Where systemd looks for programs if a unit says nothing.
 const OF_SYSTEMD: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-
-/// The path from the root. A link in the way stays, such as `current`, which is another folder after the next deployment.
-pub(super) fn absolute(path: &Path) -> Result<PathBuf, Failed> {
-    here()
-        .and_then(|here| std::path::absolute(here.join(path)))
-        .map_err(|error| Failed::new(1, format!("cannot tell the current folder: {error}")))
-}
-
-/// The current folder as the shell calls it, which knows by which links it was reached.
-fn here() -> io::Result<PathBuf> {
-    let id = |path: &Path| path.metadata().map(|folder| (folder.dev(), folder.ino()));
-    let called = std::env::var_os("PWD").map(PathBuf::from).filter(|path| path.is_absolute());
-    match called {
-        Some(path) if id(&path).is_ok_and(|called| id(Path::new(".")).is_ok_and(|here| here == called)) => {
-            Ok(path)
-        }
-        _ => std::env::current_dir(),
-    }
-}
 
 /// A path or a word as a unit can have it.
 pub(super) fn text(path: &Path) -> Result<String, Failed> {

@@ -4,6 +4,7 @@
 mod install;
 mod machine;
 
+use crate::cli::apps::place::absolute;
 use crate::cli::apps::{Apps, Depth, running};
 use crate::cli::output::complaint::complain;
 use crate::cli::output::failed::{Failed, USAGE};
@@ -97,7 +98,7 @@ impl Args {
 
 /// The unit that runs `clustermon up` for a file.
 fn of_file(file: Option<&Path>, profile: Option<&str>, user: bool) -> Result<Planned, Failed> {
-    let path = machine::absolute(file.unwrap_or(Path::new("")))?;
+    let path = absolute(file.unwrap_or(Path::new("")))?;
     let depth = if user { Depth::File } else { Depth::OfAnyOwner };
     let read = Apps::read(Some(&path), profile, depth)?;
     let path = read.source.path();
@@ -110,7 +111,7 @@ fn of_file(file: Option<&Path>, profile: Option<&str>, user: bool) -> Result<Pla
     let mut surroundings = Surroundings { folders: vec![folder.clone()], home, words: Vec::new() };
     for (app, config) in &read.apps {
         surroundings.add(config, app.arguments(&[]));
-        surroundings.words.extend(app.env.values().cloned());
+        surroundings.words.extend(app.env.0.values().cloned());
     }
     let links: Vec<_> = (0..read.apps.len())
         .map(|number| Link {
@@ -141,7 +142,7 @@ fn of_run(given: Vec<OsString>, user: bool) -> Result<Planned, Failed> {
         return Err(Failed::new(USAGE, "--detach: a service stays in the foreground; leave it out"));
     }
     let config = args.config().map_err(|fault| Failed::new(USAGE, fault.to_string()))?;
-    let here = machine::absolute(Path::new(""))?;
+    let here = absolute(Path::new(""))?;
     let folder = machine::text(&here)?;
     let owner = here.metadata().map_err(|error| Failed::new(1, format!("{folder}: {error}")))?.uid();
     let (owner, home) = machine::account(Uid::from_raw(owner));

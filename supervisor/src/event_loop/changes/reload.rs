@@ -9,6 +9,7 @@ use crate::config::OnSupervisorDeath;
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::launch::interception::Interception;
 use crate::io::launch::launch_spec::LaunchSpec;
+use crate::io::launch::spawn::Template;
 use crate::io::watch::file_watcher::FileWatcher;
 use crate::pool::{Failed, Input, Progress, Purpose, Reloaded};
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ const MOST_DROPPED: usize = 256;
 /// Reloads that were asked for.
 #[derive(Debug, Default)]
 pub(in crate::event_loop) struct Reloads {
-    last: u64,
+    pub(in crate::event_loop) last: u64,
     /// Where files are watched: each change asks for one.
     pub(super) file_watcher: Option<FileWatcher>,
     /// How those ended of which somebody may yet want to know.
@@ -69,7 +70,13 @@ impl<O: Os> Shell<O> {
                         Input::Unfit { ticket, error }
                     }
                     Some(old) => {
-                        let template = old.with(launch_spec);
+                        let template = Template {
+                            launch_spec,
+                            command: self.config.argv(),
+                            environment: Template::environment_of(&self.config),
+                            variables: self.configuring.variables(),
+                            ..old.clone()
+                        };
                         self.launching.templates.insert(version, template);
                         Input::Prepared { ticket }
                     }
@@ -97,6 +104,7 @@ impl<O: Os> Shell<O> {
     /// Tells whoever waits, and whoever follows.
     pub(in crate::event_loop) fn reloaded(&mut self, ticket: u64, reloaded: &Reloaded) {
         self.reports.is_news = true;
+        self.settle_change(ticket, reloaded);
         let mut stderr = Vec::new();
         if let Reloaded::Failed { failed, .. } = reloaded
             && let Some(worker) = culprit(failed)

@@ -3,6 +3,7 @@
 use super::super::Shell;
 use super::super::os::Os;
 use super::begun::{Begun, workers};
+use super::configuring::Changed;
 use super::waits::Goal;
 use crate::api::{Action, Failure, ScaleTo, Target};
 use crate::config::MAX_WORKERS;
@@ -14,7 +15,23 @@ impl<O: Os> Shell<O> {
     pub(super) fn act(&mut self, action: Action) -> Result<Option<Begun>, Failure> {
         use pool::WorkerCommand as Do;
         Ok(match action {
-            Action::Inspect | Action::Events | Action::Logs { .. } => None,
+            Action::Inspect
+            | Action::Events
+            | Action::Logs { .. }
+            | Action::Configure { check: true, .. } => None,
+            Action::Configure { arguments, variables, check: false } => {
+                match self.configure(arguments, variables)? {
+                    Changed::Nothing | Changed::AtOnce => None,
+                    Changed::Scaled(count) => {
+                        let done = format!("changed: {} run", workers(count as usize));
+                        Some(Begun::new(Goal::Count(count), "changing", done))
+                    }
+                    Changed::Reloads { ticket: reload, workers } => {
+                        let goal = Goal::Changed { reload, workers };
+                        Some(Begun::new(goal, "changing by a reload", "changed"))
+                    }
+                }
+            }
             Action::Stop { target: Target::Cluster } => {
                 self.stop_by_command();
                 Some(Begun::new(Goal::Rest, "stopping", "stopped"))

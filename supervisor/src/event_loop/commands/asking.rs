@@ -65,6 +65,9 @@ impl<O: Os> Shell<O> {
             }
             // Followers are the control socket's own affair, and threads subscribe.
             Action::Events => Ok(Reply::Done),
+            Action::Configure { arguments, variables, check: true } => {
+                self.compare(arguments, &variables).map(|(_, differences)| Reply::Differences(differences))
+            }
             Action::Logs { target, lines, follow } => {
                 return self.answer_by_lines(asker, &target, lines, follow);
             }

@@ -4,6 +4,7 @@
 mod acting;
 mod asking;
 mod begun;
+pub(super) mod configuring;
 mod log_file;
 mod logs;
 mod signals;

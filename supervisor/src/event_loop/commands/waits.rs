@@ -31,6 +31,8 @@ pub(super) enum Goal {
     Count(u32),
     /// The reload of this number has ended.
     Reload(u64),
+    /// The reload of this number has brought another configuration, and there are so many workers.
+    Changed { reload: u64, workers: u32 },
     /// The reload of this number, which was aborted, has ended.
     Aborted(u64),
     /// The cluster is at rest.
@@ -118,7 +120,9 @@ impl<O: Os> Shell<O> {
             let answer = match wait.goal {
                 Goal::NothingFollows => Ok(Reply::Done),
                 Goal::Rest | Goal::Down(_) | Goal::Aborted(_) => Ok(Reply::Told(wait.done)),
-                Goal::Running(_) | Goal::Count(_) | Goal::Reload(_) => Err(Failure::NotRunning),
+                Goal::Running(_) | Goal::Count(_) | Goal::Reload(_) | Goal::Changed { .. } => {
+                    Err(Failure::NotRunning)
+                }
             };
             self.tell(wait.asker, &answer);
         }
@@ -130,6 +134,13 @@ impl<O: Os> Shell<O> {
             Goal::Reload(ticket) => match self.reloads.ended.get(ticket) {
                 Some(answer) => Progress::Ended(answer.clone()),
                 None => Progress::UnderWay(self.reload_progress()),
+            },
+            Goal::Changed { reload, workers } => match self.reloads.ended.get(reload) {
+                Some(Ok(answer)) => match self.progress(&Goal::Count(*workers)) {
+                    Progress::Done => Progress::Ended(Ok(answer.clone())),
+                    other => other,
+                },
+                _ => self.progress(&Goal::Reload(*reload)),
             },
             Goal::Aborted(ticket) => match self.reloads.ended.get(ticket) {
                 Some(_) => Progress::Done,

@@ -69,6 +69,7 @@ impl<O: Os> Shell<O> {
             command: self.config.argv().iter().map(|word| shown(word)).collect(),
             directory: moved.or_else(|| std::env::current_dir().ok()).map(path),
             log: file::place().map(path),
+            app_file: self.configuring.origin.as_ref().and_then(|origin| origin.file.clone()).map(path),
             intercept: template.map(|template| template.launch_spec.interception.how.to_string()),
             intercept_reason: template.map(|template| template.launch_spec.interception.because.to_owned()),
         }

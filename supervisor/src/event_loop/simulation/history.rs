@@ -64,6 +64,7 @@ impl History {
             signals: None,
             hooks: Hooks::default(),
             inbox: Some(Inbox { orders: receiver, board }),
+            origin: None,
         };
         let shell = Shell::new(Simulated::new(world.clone()), setup).expect("a shell");
         Self { shell, world, events: Events::with_capacity(256), checks: Checks::default() }

@@ -6,7 +6,9 @@ use std::fmt;
 /// Whether something is another way afterwards.
 pub(super) fn changes(action: &Action) -> bool {
     match action {
-        Action::Inspect | Action::Events | Action::Logs { .. } => false,
+        Action::Inspect | Action::Events | Action::Logs { .. } | Action::Configure { check: true, .. } => {
+            false
+        }
         Action::Start { .. }
         | Action::Stop { .. }
         | Action::Restart { .. }
@@ -20,6 +22,7 @@ pub(super) fn changes(action: &Action) -> bool {
         | Action::Reload
         | Action::AbortReload
         | Action::Reopen
+        | Action::Configure { check: false, .. }
         | Action::Scale { .. } => true,
     }
 }
@@ -50,6 +53,8 @@ impl fmt::Display for CommandText<'_> {
             Action::Reload => f.write_str("reload"),
             Action::AbortReload => f.write_str("abort the reload"),
             Action::Reopen => f.write_str("reopen"),
+            Action::Configure { check: true, .. } => f.write_str("compare with a new configuration"),
+            Action::Configure { check: false, .. } => f.write_str("change the configuration"),
             Action::Scale { workers: ScaleTo::To(count) } => write!(f, "scale to {count}"),
             Action::Scale { workers: ScaleTo::By(count) } => write!(f, "scale by {count:+}"),
         }

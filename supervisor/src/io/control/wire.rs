@@ -1,7 +1,7 @@
 //! The lines of the control socket, in both directions: bytes to values and back. Shared by the supervisor and its
 //! clients; reads and writes nothing by itself.
 
-use crate::api::{Command, Event, Failure, Inspection, Logs, Reply, VERSION};
+use crate::api::{Command, Difference, Event, Failure, Inspection, Logs, Reply, VERSION};
 use crate::io::output::plain::{self, Plain};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -69,10 +69,13 @@ struct Good<'a> {
     inspection: Option<&'a Inspection>,
     #[serde(skip_serializing_if = "Option::is_none")]
     logs: Option<&'a Logs>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    differences: Option<&'a [Difference]>,
 }
 
 impl Good<'_> {
-    const DONE: Self = Self { v: VERSION, ok: true, told: None, inspection: None, logs: None };
+    const DONE: Self =
+        Self { v: VERSION, ok: true, told: None, inspection: None, logs: None, differences: None };
 }
 
 #[derive(Serialize)]
@@ -95,6 +98,7 @@ struct Answer {
     told: Option<String>,
     inspection: Option<Inspection>,
     logs: Option<Logs>,
+    differences: Option<Vec<Difference>>,
 }
 
 /// The exit code of a command line that was told this.
@@ -136,6 +140,7 @@ pub(crate) fn answer(result: &Result<Reply, Failure>) -> String {
         Ok(Reply::Told(told)) => line(&Good { told: Some(one_line(told)), ..Good::DONE }),
         Ok(Reply::Inspection(inspection)) => line(&Good { inspection: Some(inspection), ..Good::DONE }),
         Ok(Reply::Logs(logs)) => line(&Good { logs: Some(logs), ..Good::DONE }),
+        Ok(Reply::Differences(differences)) => line(&Good { differences: Some(differences), ..Good::DONE }),
         Err(why) => bad(exit_code(why), &why.to_string(), why),
     }
 }
@@ -162,10 +167,11 @@ pub(crate) fn read_answer(text: &[u8]) -> Result<Reply, Declined> {
             stderr: Vec::new(),
         },
     })?;
-    match (answer.ok, answer.inspection, answer.logs) {
-        (true, Some(inspection), _) => Ok(Reply::Inspection(inspection)),
-        (true, None, Some(logs)) => Ok(Reply::Logs(logs)),
-        (true, None, None) => Ok(answer.told.map_or(Reply::Done, |told| Reply::Told(one_line(&told)))),
+    match (answer.ok, answer.inspection, answer.logs, answer.differences) {
+        (true, Some(inspection), ..) => Ok(Reply::Inspection(inspection)),
+        (true, None, Some(logs), _) => Ok(Reply::Logs(logs)),
+        (true, None, None, Some(differences)) => Ok(Reply::Differences(differences)),
+        (true, None, None, None) => Ok(answer.told.map_or(Reply::Done, |told| Reply::Told(one_line(&told)))),
         (false, ..) => Err(Declined {
             code: answer.code.unwrap_or(1),
             error: answer.error.ok_or_else(|| odd("it does not say what is wrong".to_owned()))?,

@@ -6,7 +6,7 @@ use super::env_file::Variable;
 use super::interception::How;
 use super::launch_spec::LaunchSpec;
 use crate::api::Environment;
-use crate::config::OnSupervisorDeath;
+use crate::config::{Config, OnSupervisorDeath};
 use crate::io::kernel::dispositions::Dispositions;
 use crate::io::kernel::{pidfd, scheduling};
 use crate::io::output::detach_pipe;
@@ -14,6 +14,7 @@ use crate::io::output::streams::Ends;
 use crate::io::readiness::s6_ready::Told;
 use crate::io::readiness::service_manager;
 use crate::io::seccomp::filter::{Installed, TheirEnd, Way};
+use clustermon_protocol::env;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -33,8 +34,12 @@ pub(crate) struct Template {
     pub(crate) launch_spec: LaunchSpec,
     /// The arguments, with the name the user gave.
     pub(crate) command: Vec<OsString>,
-    /// Variables beyond the supervisor's own.
-    pub(crate) environment: Vec<(&'static str, OsString)>,
+    /// Where the thunk finds the supervisor.
+    pub(crate) supervisor: [(&'static str, OsString); 2],
+    /// What the thunk is told of the options.
+    pub(crate) environment: [(&'static str, OsString); 3],
+    /// What the user gives workers beyond the supervisor's own environment.
+    pub(crate) variables: Vec<(OsString, OsString)>,
     pub(crate) orphans: OnSupervisorDeath,
     pub(crate) dispositions: Dispositions,
     pub(crate) limits: Limits,
@@ -88,9 +93,13 @@ impl Limits {
 }
 
 impl Template {
-    /// The same, made of something else.
-    pub(crate) fn with(&self, launch_spec: LaunchSpec) -> Self {
-        Self { launch_spec, ..self.clone() }
+    /// What the thunk is told of the options.
+    pub(crate) fn environment_of(config: &Config) -> [(&'static str, OsString); 3] {
+        [
+            (env::RULES, config.settings.listeners.rules().into()),
+            (env::BACKLOG, config.settings.listeners.backlog.to_string().into()),
+            (env::ON_SUPERVISOR_DEATH, config.settings.stop.on_supervisor_death.to_string().into()),
+        ]
     }
 
     /// What is preloaded anyway.
@@ -130,7 +139,7 @@ impl Template {
             command.env_remove(name);
         }
         let (inherited, variables) = match wanted {
-            None => (self.preloads(), Vec::new()),
+            None => (self.preloads(), self.variables.clone()),
             Some(Environment::Inherited(variables)) => (self.preloads(), variables),
             Some(Environment::Exhaustive(variables)) => {
                 command.env_clear();
@@ -143,7 +152,7 @@ impl Template {
         if let Some(thunk) = thunk {
             command.env("LD_PRELOAD", preload(thunk, given.or(inherited).as_deref()));
         }
-        command.envs(self.environment.iter().map(|(name, value)| (*name, value)));
+        command.envs(self.supervisor.iter().chain(&self.environment).map(|(name, value)| (*name, value)));
         command.envs(own.iter().map(|(name, value)| (*name, value)));
         let (dispositions, limits) = (self.dispositions, self.limits);
         let stop = self.orphans == OnSupervisorDeath::Stop;

@@ -3,5 +3,6 @@
 
 mod cluster_stop;
 mod commanding;
+mod configuring;
 pub(super) mod requests;
 mod scale;

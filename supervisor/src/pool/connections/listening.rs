@@ -106,11 +106,16 @@ impl Pool {
                 }
             } else {
                 let since = *balancer.no_worker_since.get_or_insert(now);
-                if balancer.refuse_at(&self.settings).is_some_and(|at| at <= now) {
-                    balancer.refusing = true;
+                let patience = self.settings.balancing.when_no_worker.patience();
+                balancer.refusing = patience.is_some_and(|patience| after(since, patience) <= now);
+                if balancer.refusing && !was_refusing {
                     let after = now.saturating_duration_since(since);
                     told.push(Note::Refusing { balancer: id, after });
                     self.outbox.extend(balancer.drain_held().map(|conn| Output::Refuse { conn }));
+                } else if was_refusing && !balancer.refusing {
+                    // Somebody has said meanwhile that they may wait for longer.
+                    told.push(Note::Accepting { balancer: id });
+                    self.outbox.push_back(Output::LookAtQueue { balancer: id });
                 }
             }
             balancer.has_changed |= balancer.refusing != was_refusing;

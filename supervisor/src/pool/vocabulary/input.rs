@@ -1,6 +1,7 @@
 //! What the pool is told: facts of the operating system, and what people command. Plain data.
 
 use super::exit::Exit;
+use super::settings::Settings;
 use super::socket::Route;
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use std::time::Duration;
@@ -105,6 +106,8 @@ pub(crate) enum Input {
     Command { slot: u32, command: WorkerCommand },
     /// The cluster is to have so many workers, at least 1: new slots are started, the highest ones stop and disappear.
     Scale { workers: u32 },
+    /// Other settings, but for the number of workers and what is fixed when lanes and balancers are made.
+    Configure { settings: Box<Settings> },
     /// Nothing is under way any more in the connections of a worker that drains: the answer to `Drain`.
     Quiet { worker: WorkerId },
     /// So many bytes of memory does the worker hold, what it shares with others counted in full: told at each sample where

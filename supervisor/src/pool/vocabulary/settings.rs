@@ -11,7 +11,7 @@ const STEADY_AFTER: u64 = 1_000;
 const LOOK_AFTER: Duration = Duration::from_millis(20);
 
 /// What the core is told once. The groups are those of the command line, so a new option is here as soon as it is in its group.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// Number of workers, at least 1.
     pub workers: u32,
@@ -67,5 +67,16 @@ impl Settings {
             steady_after: STEADY_AFTER,
             look_after: LOOK_AFTER,
         }
+    }
+
+    /// What must be at least 1 is, and what follows from the number of workers at the start is said.
+    pub(in crate::pool) fn normalised(mut self) -> Self {
+        self.workers = self.workers.max(1);
+        self.max_starting = self.max_starting.max(1);
+        self.balancing.window = Some(self.balancing.window().max(1));
+        self.balancing.max_connections = self.balancing.max_connections.map(|max| max.max(1));
+        // Whatever the number becomes.
+        self.health.health_max_unavailable = Some(self.health.max_unavailable(self.workers));
+        self
     }
 }

@@ -35,6 +35,7 @@ mod tests {
             command: ["node", "my server.js", "--port=80"].map(str::to_owned).into(),
             directory: Some("/srv/a\nb".to_owned()),
             log: Some("/var/log/web.log".to_owned()),
+            app_file: None,
             intercept: Some("seccomp".to_owned()),
             intercept_reason: Some("it is static".to_owned()),
         };

@@ -67,6 +67,7 @@ pub(crate) fn inspection() -> Inspection {
             command: vec!["node".to_owned(), "server.js".to_owned()],
             directory: Some("/srv/web".to_owned()),
             log: None,
+            app_file: None,
             intercept: None,
             intercept_reason: None,
         }),

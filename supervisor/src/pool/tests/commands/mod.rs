@@ -2,6 +2,7 @@
 
 mod closing;
 mod commanding;
+mod configuring;
 mod cordons;
 mod drains;
 mod forced;

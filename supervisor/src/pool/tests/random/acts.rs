@@ -31,6 +31,7 @@ pub(super) fn honest() -> impl Strategy<Value = Act> {
         1 => n().prop_map(Act::Fail),
         4 => (n(), command()).prop_map(|(slot, command)| Act::WorkerCommand(slot, command)),
         1 => (1u32..7).prop_map(Act::Scale),
+        1 => any::<u16>().prop_map(Act::Configure),
         4 => (n(), lag()).prop_map(|(slot, lag)| Act::Lag(slot, lag)),
         4 => prop::collection::vec(lag(), 1..6).prop_map(Act::Lags),
         1 => (n(), lag()).prop_map(|(slot, lag)| Act::LateLook(slot, lag)),

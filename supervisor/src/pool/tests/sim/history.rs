@@ -4,6 +4,7 @@
 use super::{Fate, Sim, ms};
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
 use crate::pool::{Exit, Finding, Input, Route, Settings, WorkerCommand};
+use crate::settings::{Drain, MemoryLimit, Rollback, WhenNoWorker};
 
 /// What happens next; numbers choose among what exists.
 #[derive(Clone, Debug)]
@@ -36,6 +37,8 @@ pub(in crate::pool) enum Act {
     Reopens,
     WorkerCommand(usize, WorkerCommand),
     Scale(u32),
+    /// Other settings, of which each bit chooses one.
+    Configure(u16),
     Lag(usize, u16),
     Lags(Vec<u16>),
     LateLook(usize, u16),
@@ -237,6 +240,14 @@ impl History {
                 self.sim.drain();
             }
             Act::Scale(workers) => self.tell(Input::Scale { workers }),
+            Act::Configure(bits) => {
+                // The shell refuses it meanwhile.
+                if self.sim.pool.rollout().is_some() {
+                    return None;
+                }
+                let settings = Box::new(other(self.sim.pool.settings(), bits));
+                self.tell(Input::Configure { settings });
+            }
             Act::FailSpawn(n) => self.tell(Input::SpawnFailed {
                 worker: self.sim.worker(n % self.sim.pool.count_workers()),
                 error: "no such file".to_owned(),
@@ -342,4 +353,30 @@ impl History {
             self.tell(input);
         }
     }
+}
+
+/// The same settings, but for what a running cluster can be told anew.
+fn other(settings: &Settings, bits: u16) -> Settings {
+    let mut other = settings.clone();
+    let is = |bit: u16| bits & 1 << bit != 0;
+    // As with the connections below, those that are starting go on if fewer may.
+    other.max_starting += u32::from(is(0));
+    other.restart.respawn = if is(1) { -1 } else { 1 };
+    other.restart.restart_delay = ms(if is(2) { 0 } else { 300 });
+    other.restart.keep_trying = is(3);
+    // Whoever is stopping already has the time that held then.
+    other.stop.stop_timeout =
+        other.stop.stop_timeout.map(|time| time.map(|_| ms(if is(4) { 400 } else { 900 })));
+    other.stop.drain = if is(5) { Drain::Quiet } else { Drain::None };
+    other.stop.shutdown_timeout = is(6).then(|| ms(2_000));
+    (other.rollout.max_surge, other.rollout.max_unavailable) = if is(7) { (2, 0) } else { (0, 1) };
+    other.rollout.rollback = if is(8) { Rollback::All } else { Rollback::None };
+    other.health.lag_limit = is(9).then(|| ms(700));
+    other.recycle.memory_limit = is(10).then_some(MemoryLimit::Bytes(20_000));
+    other.balancing.when_no_worker =
+        if is(11) { WhenNoWorker::Refuse } else { WhenNoWorker::Hold { refuse_after: None } };
+    // Whether there is a limit stands from the start, and who has more than a lower one keeps them.
+    other.balancing.max_connections = other.balancing.max_connections.map(|max| max + u32::from(is(12)));
+    other.readiness.start_timeout = ms(if is(13) { 1_000 } else { 60_000 });
+    other
 }
