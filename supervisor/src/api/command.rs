@@ -47,6 +47,8 @@ pub enum Action {
     AbortReload,
     /// Open the file of the log anew.
     Reopen,
+    /// Empty the file of the log, and forget the last lines that are kept in memory. Files that were moved away stay.
+    Flush,
     /// So many workers.
     Scale { workers: ScaleTo },
     /// Follow what happens: every `Event` from now on.

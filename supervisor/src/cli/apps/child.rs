@@ -1,6 +1,7 @@
 //! One app in the foreground: the process of its cluster, which says that it is ready and ends with this one.
 
 use super::running::Planned;
+use crate::cli::starting::log_args::ABOUT_THE_FILE;
 use crate::io::kernel::dispositions::Dispositions;
 use crate::io::launch::app_variables;
 use crate::io::output::detach_pipe;
@@ -32,7 +33,7 @@ pub(super) fn start((app, _): &Planned, dispositions: Dispositions) -> io::Resul
         .arg0(std::env::args_os().next().unwrap_or_else(|| "clustermon".into()))
         .arg("run")
         // --log is for the background.
-        .args(app.arguments(&["log".to_owned()]))
+        .args(app.arguments(&ABOUT_THE_FILE.map(str::to_owned)))
         .env(app_variables::VARIABLE, app_variables::encoded(&app.env))
         .env(detach_pipe::VARIABLE, inherited.value()?)
         .stdin(Stdio::null())

@@ -14,7 +14,7 @@ impl<O: Os> Shell<O> {
     pub(super) fn act(&mut self, action: Action) -> Result<Option<Begun>, Failure> {
         use pool::WorkerCommand as Do;
         Ok(match action {
-            Action::Inspect | Action::Events | Action::Logs { .. } => None,
+            Action::Inspect | Action::Events | Action::Logs { .. } | Action::Flush => None,
             Action::Stop { target: Target::Cluster } => {
                 self.stop_by_command();
                 Some(Begun::new(Goal::Rest, "stopping", "stopped"))

@@ -20,6 +20,7 @@ pub(super) fn changes(action: &Action) -> bool {
         | Action::Reload
         | Action::AbortReload
         | Action::Reopen
+        | Action::Flush
         | Action::Scale { .. } => true,
     }
 }
@@ -50,6 +51,7 @@ impl fmt::Display for CommandText<'_> {
             Action::Reload => f.write_str("reload"),
             Action::AbortReload => f.write_str("abort the reload"),
             Action::Reopen => f.write_str("reopen"),
+            Action::Flush => f.write_str("flush"),
             Action::Scale { workers: ScaleTo::To(count) } => write!(f, "scale to {count}"),
             Action::Scale { workers: ScaleTo::By(count) } => write!(f, "scale by {count:+}"),
         }

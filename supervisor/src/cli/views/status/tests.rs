@@ -33,6 +33,7 @@ fn worker(id: &str, state: WorkerState) -> Worker {
         pss: None,
         open_connections: None,
         suspended: None,
+        lines_lost: 0,
         status_text: None,
     }
 }
@@ -67,6 +68,8 @@ pub(crate) fn inspection() -> Inspection {
             command: vec!["node".to_owned(), "server.js".to_owned()],
             directory: Some("/srv/web".to_owned()),
             log: None,
+            log_failure: None,
+            lines_lost: 0,
             intercept: None,
             intercept_reason: None,
         }),
