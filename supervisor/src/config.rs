@@ -10,8 +10,8 @@ mod workers;
 
 pub use crate::settings::{
     Balancing, Capture, ConfigError, Development, Dispatch, Drain, Encoding, Health, Intercept, LineHandler,
-    Listeners, LogFormat, LogTime, MAX_WINDOW, MAX_WORKERS, MemoryLimit, OnSupervisorDeath, OrNever, Output,
-    Policy, Program, Readiness, Ready, Recycle, Restart, Rollback, Rollout, Settings, Stop, Stream,
+    Listeners, LogFormat, LogFull, LogTime, MAX_WINDOW, MAX_WORKERS, MemoryLimit, OnSupervisorDeath, OrNever,
+    Output, Policy, Program, Readiness, Ready, Recycle, Restart, Rollback, Rollout, Settings, Stop, Stream,
     WhenNoWorker,
 };
 pub use builder::Builder;

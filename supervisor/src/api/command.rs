@@ -48,6 +48,8 @@ pub enum Action {
     AbortReload,
     /// Open the file of the log anew.
     Reopen,
+    /// Empty the file of the log, and forget the last lines that are kept in memory. Files that were moved away stay.
+    Flush,
     /// So many workers.
     Scale { workers: ScaleTo },
     /// Another command line from behind `run`, and other variables of the workers, for a cluster that was made of a command line. With

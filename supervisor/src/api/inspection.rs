@@ -84,6 +84,10 @@ pub enum WorkerState {
     Stopping,
 }
 
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
 /// One worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -147,6 +151,9 @@ pub struct Worker {
     /// Its first process is stopped: `stopped by the terminal (SIGTTIN)`, `stopped (SIGSTOP)`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<String>,
+    /// Lines that it wrote and that never reached the log: they came faster than they could be written, or could not be written at all.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub lines_lost: u64,
     /// What it says that it is doing, by `STATUS=` at its `NOTIFY_SOCKET`.
     #[serde(default)]
     pub status_text: Option<String>,

@@ -84,6 +84,8 @@ enum CliCommand {
     Signal(order::SignalArgs),
     /// Open the file of --log anew, after it was moved away
     Reopen(reopen::Args),
+    /// Empty the file of --log, and forget the last lines that are kept in memory
+    Flush(reopen::Args),
     /// Change the number of workers
     Scale(order::ScaleArgs),
     /// Take a worker out of rotation: no new connections
@@ -117,7 +119,8 @@ impl CliCommand {
             Self::Dump(args) => args.run(|target| Action::Dump { target }),
             Self::Debug(args) => args.run(|target| Action::Debug { target }),
             Self::Signal(args) => args.run(),
-            Self::Reopen(args) => args.run(),
+            Self::Reopen(args) => args.run(Action::Reopen),
+            Self::Flush(args) => args.run(Action::Flush),
             Self::Scale(args) => args.run(),
             Self::Cordon(args) => args.run(|target| Action::Cordon { target }),
             Self::Uncordon(args) => args.run(|target| Action::Uncordon { target }),

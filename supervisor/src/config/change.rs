@@ -74,6 +74,12 @@ const BY_A_NEW_SUPERVISOR: &[&str] = &[
     "encoding",
     "log-format",
     "log-time",
+    "log-max-size",
+    "log-max-age",
+    "log-keep",
+    "log-compress",
+    "log-to",
+    "log-full",
     "capture",
 ];
 

@@ -18,7 +18,7 @@ pub(crate) use groups::health::DUMP_TIME;
 pub use groups::health::Health;
 pub(crate) use groups::listeners::BACKLOG;
 pub use groups::listeners::Listeners;
-pub use groups::output::{Capture, Encoding, LineHandler, LogFormat, LogTime, Output, Stream};
+pub use groups::output::{Capture, Encoding, LineHandler, LogFormat, LogFull, LogTime, Output, Stream};
 pub use groups::program::Program;
 pub use groups::readiness::{Readiness, Ready};
 pub use groups::recycle::{MemoryLimit, Recycle};
@@ -29,7 +29,7 @@ pub use values::dispatch::Dispatch;
 pub use values::intercept::Intercept;
 pub use values::orphans::OnSupervisorDeath;
 pub use values::policy::{Policy, WhenNoWorker};
-pub(crate) use values::{duration, signal};
+pub(crate) use values::{duration, signal, size};
 
 use std::time::Duration;
 

@@ -2,6 +2,8 @@
 
 /// /dev/stderr of programs that change their user.
 mod dev_stderr;
+/// Lines that go to the journal or to syslog.
+mod log_elsewhere;
 /// The file that a cluster in the background logs to: names, times, and opened anew.
 mod log_file;
 /// A log that nobody reads.
@@ -10,5 +12,7 @@ mod log_pipe;
 mod plain_text;
 /// What was written last.
 mod recent_lines;
+/// The file of the log: full by size or age, emptied, on a full disk.
+mod rotation;
 /// What workers write: captured, decoded, dropped; interpreters; the log as JSON.
 mod streams;

@@ -2,6 +2,7 @@
 
 use super::plan::arguments;
 use super::running::Planned;
+use crate::cli::starting::log_args::ABOUT_THE_FILE;
 use crate::io::kernel::dispositions::Dispositions;
 use crate::io::launch::app_variables;
 use crate::io::output::detach_pipe;
@@ -34,7 +35,7 @@ pub(super) fn start((app, _): &Planned, file: &Path, dispositions: Dispositions)
         .arg0(std::env::args_os().next().unwrap_or_else(|| "clustermon".into()))
         .arg("run")
         // --log is for the background.
-        .args(arguments(app, file, &["log".to_owned()]))
+        .args(arguments(app, file, &ABOUT_THE_FILE.map(str::to_owned)))
         .env(app_variables::VARIABLE, app_variables::encoded(&app.env))
         .env(detach_pipe::VARIABLE, inherited.value()?)
         .stdin(Stdio::null())

@@ -1,4 +1,4 @@
-//! `clustermon reopen`: has a cluster open the file of its log anew, for who moves it away.
+//! `clustermon reopen` and `flush`: have a cluster open the file of its log anew, for who moves it away, or empty it.
 
 use crate::api::{Action, Command};
 use crate::cli::connection::target::At;
@@ -15,8 +15,8 @@ pub(in crate::cli) struct Args {
 }
 
 impl Args {
-    pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
+    pub(in crate::cli) fn run(&self, action: Action) -> Result<(), Failed> {
         let mut client = self.at.connect(self.name.as_deref())?;
-        carry_out(&mut client, &Command { action: Action::Reopen, wait_ms: None })
+        carry_out(&mut client, &Command { action, wait_ms: None })
     }
 }

@@ -39,7 +39,7 @@ const COMMANDS: [(&[&str], &str); 7] = [
     (&["serve", "exec", "launch"], "to start a cluster: run; or the apps of a file: up"),
     (&["show", "describe", "info"], "all there is to know: inspect"),
     (&["startup", "service", "install", "systemd"], "to have systemd start it at each boot: unit"),
-    (&["reopen-logs", "reloadlogs", "rotate", "flush"], "to open the log anew: reopen"),
+    (&["reopen-logs", "reloadlogs", "rotate"], "to open the log anew: reopen"),
 ];
 
 /// What to say behind a complaint about the command line; `names` are what could have been given there.

@@ -2,6 +2,7 @@
 //! the program in silence.
 
 use crate::cli::output::failed::Failed;
+use crate::io::output::destination::has_colours;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 
 /// Prints the text as it is.
@@ -19,15 +20,10 @@ pub(in crate::cli) fn is_terminal() -> bool {
 
 /// Whether colours are wanted: a terminal that has some, and NO_COLOR not set (<https://no-color.org>).
 pub(in crate::cli) fn colours() -> bool {
-    is_terminal() && are_wanted()
+    has_colours(&io::stdout())
 }
 
 /// The same for what is wrong.
 pub(in crate::cli) fn colours_of_stderr() -> bool {
-    io::stderr().is_terminal() && are_wanted()
-}
-
-fn are_wanted() -> bool {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    variable("NO_COLOR").is_none() && variable("TERM").is_none_or(|term| term != "dumb")
+    has_colours(&io::stderr())
 }

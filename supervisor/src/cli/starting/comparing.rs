@@ -1,6 +1,7 @@
 //! Two command lines of `run`, option by option: what is another way in the new one, and the new one without what a cluster that runs cannot
 //! take. It changes no cluster.
 
+use super::log_args::ABOUT_THE_FILE;
 use super::run::{Args, command};
 use crate::api::{Difference, Takes};
 use crate::config::{Comparison, takes};
@@ -28,7 +29,7 @@ pub(in crate::cli) fn compare(old: &[OsString], new: &[OsString]) -> Result<Comp
     }
     // Without a background there is no such file.
     if !old.is_in_background() {
-        new.keep("log", &old);
+        ABOUT_THE_FILE.iter().for_each(|option| new.keep(option, &old));
     }
     let config = |words: &Words| Args::read(words.arguments())?.config().map_err(|fault| fault.to_string());
     let (before, after) = (config(&old)?, config(&new)?);

@@ -8,7 +8,7 @@ use crate::io::events::interrupt::{self, Woken};
 use crate::io::kernel::dispositions::Dispositions;
 use crate::io::launch::app_variables;
 use crate::io::output::detach_pipe::{self, Waiting};
-use crate::io::output::log;
+use crate::io::output::log_file;
 use crate::io::output::plain::Plain;
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -47,7 +47,7 @@ pub(in crate::cli) fn start(background: Background<'_>) -> Result<(), Failed> {
     let failed = |what: &str, error: io::Error| Failed::new(1, format!("{what}: {error}"));
     let output = match log {
         Some(path) => {
-            log::file::open(path).map_err(|error| Failed::new(2, format!("--log {path:?}: {error}")))?
+            log_file::place::open(path).map_err(|error| Failed::new(2, format!("--log {path:?}: {error}")))?
         }
         None => File::options()
             .write(true)

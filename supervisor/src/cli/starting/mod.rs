@@ -2,5 +2,6 @@
 
 pub(super) mod comparing;
 pub(super) mod detach;
+pub(super) mod log_args;
 pub(super) mod run;
 pub(super) mod swallowed;

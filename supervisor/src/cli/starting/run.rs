@@ -2,12 +2,15 @@
 
 use crate::cli::output::failed::{Failed, USAGE};
 use crate::cli::starting::detach;
+use crate::cli::starting::log_args::LogArgs;
 use crate::cli::starting::swallowed;
 use crate::config::{
     Builder, Capture, Compare, Config, ConfigError, Control, OnSupervisorDeath, Origin, Settings, Workers,
 };
 use crate::io::launch::app_variables;
+use crate::io::output::destination;
 use crate::io::output::log;
+use crate::io::output::log_file::place;
 use ::log::{LevelFilter, error, warn};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
@@ -38,9 +41,8 @@ pub(in crate::cli) struct Args {
     /// Run in the background; return once every worker is ready, or with the log if that fails
     #[arg(short = 'd', long)]
     detach: bool,
-    /// Append what the supervisor and its workers write to this file; without it the last of it is kept in memory, for `logs`
-    #[arg(long, value_name = "FILE", requires = "detach")]
-    log: Option<PathBuf>,
+    #[command(flatten)]
+    log: LogArgs,
     /// This is the process in the background
     #[arg(long, hide = true)]
     detached: bool,
@@ -109,7 +111,9 @@ impl Args {
         // In the background without a file there is nobody else who could have what workers write: `logs` shows it. Workers that are to
         // outlive the supervisor keep their streams: nobody would read a pipe then, and who writes to it may end.
         let outlive = settings.stop.on_supervisor_death == OnSupervisorDeath::Keep;
-        if self.capture || self.detach && self.log.is_none() && !outlive {
+        // A file that this process moves away is not to be in the hands of workers.
+        let read = self.capture || self.log.rules().is_some() || self.log.log_to.is_some();
+        if read || self.detach && self.log.log.is_none() && !outlive {
             settings.output.capture = Capture::Streams;
         }
         let mut builder = Builder::new(self.command)
@@ -132,11 +136,16 @@ impl Args {
 
 /// `compare` reads the command line of a cluster that is to be changed.
 pub(in crate::cli) fn run(args: Args, compare: Compare) -> Result<ExitCode, Failed> {
-    let (detach, detached, log, file) = (args.detach, args.detached, args.log.clone(), args.app_file.clone());
+    let (detach, detached, log_args, file) =
+        (args.detach, args.detached, args.log.clone(), args.app_file.clone());
     if detached {
         detach::leave_session();
     }
     let config = args.config().map_err(|fault| Failed::new(USAGE, fault.to_string()))?;
+    if let Some(to) = &log_args.log_to {
+        let failed = |fault| Failed::new(USAGE, format!("--log-to: nobody takes the log there: {fault}"));
+        destination::choose(to).map_err(failed)?;
+    }
     let words: Vec<_> = std::env::args_os().collect();
     // The one in the background has nobody to tell, and was told already.
     let swallowed = swallowed::warning(&words, config.command.len()).filter(|_| !detached);
@@ -148,7 +157,8 @@ pub(in crate::cli) fn run(args: Args, compare: Compare) -> Result<ExitCode, Fail
         crate::cli::connection::vacancy::wait(&config, crate::cli::output::complaint::complain);
         // The first word is `run`: there are no options before it.
         let words = words.into_iter().skip(2).collect();
-        let background = detach::Background { name: &config.name, words, env: None, log: log.as_deref() };
+        let background =
+            detach::Background { name: &config.name, words, env: None, log: log_args.log.as_deref() };
         return detach::start(background).map(|()| ExitCode::SUCCESS);
     }
     let level = match config.verbose {
@@ -156,8 +166,8 @@ pub(in crate::cli) fn run(args: Args, compare: Compare) -> Result<ExitCode, Fail
         1 => LevelFilter::Debug,
         _ => LevelFilter::Trace,
     };
-    if detached && let Some(path) = &log {
-        log::file::remember(path);
+    if detached && let Some(path) = &log_args.log {
+        place::remember(path, log_args.rules());
     }
     let log =
         log::init(level, &config.name, config.settings.output.log_format, config.settings.output.log_time)

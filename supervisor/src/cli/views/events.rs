@@ -5,8 +5,8 @@ use crate::cli::connection::target::At;
 use crate::cli::output::failed::Failed;
 use crate::cli::output::out;
 use crate::io::control::wire;
-use crate::io::output::log::stamp;
 use crate::io::output::plain::{self, Plain};
+use crate::io::output::stamp;
 use std::fmt;
 
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,7 @@
 //! The methods of the builder for options on what is run and where its output goes, one for each option, under the flag's name.
 
 use super::Builder;
-use crate::config::{Capture, Encoding, Intercept, LogFormat, LogTime};
+use crate::config::{Capture, Encoding, Intercept, LogFormat, LogFull, LogTime};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -67,6 +67,13 @@ impl Builder {
     /// `clustermon` decides; a program that links the library has a logger of its own.
     pub fn log_format(mut self, format: LogFormat) -> Self {
         self.settings.output.log_format = format;
+        self
+    }
+
+    /// What becomes of lines captured with [`Capture::Streams`] that come faster than they can be written; by default they are dropped
+    /// and counted.
+    pub fn log_full(mut self, full: LogFull) -> Self {
+        self.settings.output.log_full = full;
         self
     }
 

@@ -18,6 +18,7 @@ impl<O: Os> Shell<O> {
             Action::Inspect
             | Action::Events
             | Action::Logs { .. }
+            | Action::Flush
             | Action::Configure { check: true, .. } => None,
             Action::Configure { arguments, variables, check: false } => {
                 match self.configure(arguments, variables)? {

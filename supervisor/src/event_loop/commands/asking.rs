@@ -71,6 +71,7 @@ impl<O: Os> Shell<O> {
             Action::Logs { target, lines, follow } => {
                 return self.answer_by_lines(asker, &target, lines, follow);
             }
+            Action::Flush => return self.flush_log(asker),
             action => match (self.act(action), command.wait_ms) {
                 (Ok(Some(Begun { goal, done, .. })), Some(limit)) => {
                     let limit = (limit != NO_LIMIT).then(|| Duration::from_millis(limit));

@@ -7,7 +7,8 @@ use crate::ids::WorkerId;
 use crate::io::control::server::ClientId;
 use crate::io::machine::wall_clock::milliseconds;
 use crate::pool::{State, Worker};
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use std::io;
 use std::time::{Duration, Instant};
 
 /// Who asked.
@@ -17,8 +18,20 @@ pub(super) enum Asker {
     Client(ClientId),
 }
 
-/// How often it is looked whether an accept is over.
+/// How often it is looked whether an accept is over, or the log is empty.
 const LOOK: Duration = Duration::from_millis(1);
+
+/// Where it is told that the log is empty.
+#[derive(Clone, Debug)]
+pub(super) struct Emptying(pub(super) Receiver<io::Result<()>>);
+
+impl PartialEq for Emptying {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.same_channel(&other.0)
+    }
+}
+
+impl Eq for Emptying {}
 
 /// What is to be so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +52,8 @@ pub(super) enum Goal {
     Rest,
     /// No worker that is cordoned is accepting by a right that it had before.
     NothingFollows,
+    /// The file of the log is empty.
+    Emptied(Emptying),
 }
 
 /// One who waits.
@@ -74,8 +89,9 @@ impl Waits {
 
     pub(in crate::event_loop) fn next_deadline(&self, now: Instant) -> Option<Instant> {
         let until = self.0.iter().filter_map(|wait| wait.until).min();
-        // Nobody tells of the end of an accept.
-        let look = self.0.iter().any(|wait| wait.goal == Goal::NothingFollows).then(|| now + LOOK);
+        // Nobody tells of the end of an accept, nor of that.
+        let is_looked_at = |wait: &Wait| matches!(wait.goal, Goal::NothingFollows | Goal::Emptied(_));
+        let look = self.0.iter().any(is_looked_at).then(|| now + LOOK);
         until.into_iter().chain(look).min()
     }
 }
@@ -120,9 +136,11 @@ impl<O: Os> Shell<O> {
             let answer = match wait.goal {
                 Goal::NothingFollows => Ok(Reply::Done),
                 Goal::Rest | Goal::Down(_) | Goal::Aborted(_) => Ok(Reply::Told(wait.done)),
-                Goal::Running(_) | Goal::Count(_) | Goal::Reload(_) | Goal::Changed { .. } => {
-                    Err(Failure::NotRunning)
-                }
+                Goal::Running(_)
+                | Goal::Count(_)
+                | Goal::Reload(_)
+                | Goal::Changed { .. }
+                | Goal::Emptied(_) => Err(Failure::NotRunning),
             };
             self.tell(wait.asker, &answer);
         }
@@ -150,6 +168,12 @@ impl<O: Os> Shell<O> {
                 "cordoned; a thread that is held up may yet accept one connection".to_owned(),
             ),
             Goal::NothingFollows => Progress::Ended(Ok(Reply::Done)),
+            Goal::Emptied(Emptying(told)) => match told.try_recv() {
+                Ok(Ok(())) => Progress::Done,
+                Ok(Err(error)) => Progress::Hopeless(format!("the log cannot be emptied: {error}")),
+                Err(TryRecvError::Empty) => Progress::UnderWay("the log is still being written".to_owned()),
+                Err(TryRecvError::Disconnected) => Progress::Hopeless("nobody writes the log".to_owned()),
+            },
             Goal::Rest => Progress::UnderWay("the cluster is stopping".to_owned()),
             Goal::Down(slots) => {
                 let is_meant = |id: WorkerId| {

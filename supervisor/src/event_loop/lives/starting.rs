@@ -87,6 +87,7 @@ impl<O: Os> Shell<O> {
         let library = thunk.map(os::name_of).unwrap_or_default();
         let start = Start { template, own: &own, wanted, output, told };
         let mut spawned = self.os.spawn(thunk, start)?;
+        self.outputs.started(worker, spawned.pid);
         let calls = spawned.filter.take().map(|filter| {
             log::debug!("worker {id}: the seccomp filter is on: {:?}", filter.terms);
             Notifier::new(filter.notifier)

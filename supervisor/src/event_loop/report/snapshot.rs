@@ -9,7 +9,7 @@ use crate::api;
 use crate::config::Config;
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::machine::wall_clock::milliseconds;
-use crate::io::output::log::file;
+use crate::io::output::log_file::{condition, place};
 use crate::io::sockets::listener::Listener;
 use crate::io::steering::group::Group;
 use crate::io::steering::level::Level;
@@ -68,8 +68,10 @@ impl<O: Os> Shell<O> {
         api::Launch {
             command: self.config.argv().iter().map(|word| shown(word)).collect(),
             directory: moved.or_else(|| std::env::current_dir().ok()).map(path),
-            log: file::place().map(path),
             app_file: self.configuring.origin.as_ref().and_then(|origin| origin.file.clone()).map(path),
+            log: place::place().map(path),
+            log_failure: condition::failing().map(str::to_owned),
+            lines_lost: self.outputs.lost() + crate::io::output::log::lost(),
             intercept: template.map(|template| template.launch_spec.interception.how.to_string()),
             intercept_reason: template.map(|template| template.launch_spec.interception.because.to_owned()),
         }
@@ -105,6 +107,7 @@ impl<O: Os> Shell<O> {
             pss: None,
             open_connections: worker.open_connections(),
             suspended: life.and_then(|life| life.suspended.describe()),
+            lines_lost: self.outputs.lost_of(self.logical_id(worker.id())),
             status_text: life.and_then(|life| life.ear.as_ref()?.status()).map(str::to_owned),
         };
         if let Some(process) = life.map(|life| &life.process) {

@@ -23,6 +23,7 @@ pub(super) fn changes(action: &Action) -> bool {
         | Action::AbortReload
         | Action::Reopen
         | Action::Configure { check: false, .. }
+        | Action::Flush
         | Action::Scale { .. } => true,
     }
 }
@@ -55,6 +56,7 @@ impl fmt::Display for CommandText<'_> {
             Action::Reopen => f.write_str("reopen"),
             Action::Configure { check: true, .. } => f.write_str("compare with a new configuration"),
             Action::Configure { check: false, .. } => f.write_str("change the configuration"),
+            Action::Flush => f.write_str("flush"),
             Action::Scale { workers: ScaleTo::To(count) } => write!(f, "scale to {count}"),
             Action::Scale { workers: ScaleTo::By(count) } => write!(f, "scale by {count:+}"),
         }

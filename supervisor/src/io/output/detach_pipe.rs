@@ -55,6 +55,11 @@ impl Mirror {
         Self(inherited(std::env::var_os(VARIABLE).as_deref(), 1))
     }
 
+    /// Whether somebody waits.
+    pub(crate) fn is_read(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Never waits: what does not fit is not copied.
     pub(crate) fn put(&mut self, lines: &[u8]) {
         if let Some(pipe) = &self.0

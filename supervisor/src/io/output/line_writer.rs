@@ -1,17 +1,17 @@
 //! A stream of the supervisor's own that others write lines to: a bounded queue and a thread that writes. Who writes
 //! never waits for who reads; what does not fit is counted, and the count is told once the reader is back.
 
+pub(super) mod target;
+
 use super::detach_pipe::Mirror;
 use crossbeam_channel::{Receiver, Sender, bounded};
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use parking_lot::Mutex;
 use std::io;
-use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
+use target::{Patience, Target};
 
 /// Writes that may wait for the reader, and their bytes.
 pub(super) const CAPACITY: usize = 8192;
@@ -20,10 +20,6 @@ const CAPACITY_BYTES: usize = 4 << 20;
 const WORKERS_SHARE: usize = 4;
 /// The longest that a flush takes.
 const FLUSH: Duration = Duration::from_millis(200);
-/// How long a reader may take nothing after everybody who writes has gone.
-const LAST_WAIT_MS: u16 = 50;
-/// The most that a pipe which is ready takes without waiting: PIPE_BUF.
-const CHUNK: usize = 4096;
 /// Under a flood the queue never runs empty: then what was dropped is told after so many bytes.
 const TELL_EVERY: usize = 1 << 20;
 
@@ -49,6 +45,8 @@ struct Handle {
 #[derive(Debug, Default)]
 struct State {
     queued: AtomicUsize,
+    /// Lines are as people read them.
+    is_text: bool,
     /// Nobody writes any more.
     orphaned: AtomicBool,
     counters: Mutex<Vec<Arc<Drops>>>,
@@ -58,7 +56,10 @@ struct State {
 
 #[derive(Debug)]
 enum Item {
-    Lines(Box<[u8]>),
+    /// So many whole lines, and who is told if they are lost.
+    Lines(Box<[u8]>, u64, Arc<Drops>),
+    /// Remove all that is written; the answer says whether that was done.
+    Empty(Sender<io::Result<()>>),
     /// Answered when all before it is written.
     Flush(Sender<()>),
 }
@@ -69,6 +70,8 @@ type Report = Box<dyn Fn(u64) -> Option<Vec<u8>> + Send + Sync>;
 /// Lines of one source that were dropped and not yet told.
 pub(crate) struct Drops {
     count: AtomicU64,
+    /// The same since the beginning, told or not, and what could not be written.
+    total: AtomicU64,
     report: Report,
 }
 
@@ -78,46 +81,42 @@ impl std::fmt::Debug for Drops {
     }
 }
 
-static STDOUT: Mutex<Weak<Handle>> = Mutex::new(Weak::new());
-static STDERR: Mutex<Weak<Handle>> = Mutex::new(Weak::new());
+/// Where one queue is for all who write there.
+#[derive(Debug)]
+pub(super) struct Shared(Mutex<Weak<Handle>>);
+
+impl Shared {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(Weak::new()))
+    }
+}
 
 impl LineWriter {
-    /// This process's standard output: one queue for all who write there.
-    pub(crate) fn stdout() -> io::Result<Self> {
-        Self::shared(&STDOUT, io::stdout)
-    }
-
-    /// The same of standard error.
-    pub(crate) fn stderr() -> io::Result<Self> {
-        Self::shared(&STDERR, io::stderr)
-    }
-
-    fn shared<T: AsFd + Send + 'static>(place: &Mutex<Weak<Handle>>, target: fn() -> T) -> io::Result<Self> {
-        let mut place = place.lock();
+    /// The one that there is in this place, or a new one; `run --detach` reads along.
+    pub(super) fn shared<T: Target>(
+        place: &Shared,
+        target: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<Self> {
+        let mut place = place.0.lock();
         if let Some(handle) = place.upgrade() {
             return Ok(Self(handle));
         }
-        let sink = Self::start(target())?;
+        let sink = Self::start(target()?)?;
         *sink.0.state.mirror.lock() = Mirror::from_env();
         *place = Arc::downgrade(&sink.0);
         Ok(sink)
     }
 
     /// Starts a thread that writes to `target`.
-    pub(super) fn start(target: impl AsFd + Send + 'static) -> io::Result<Self> {
+    pub(super) fn start(target: impl Target) -> io::Result<Self> {
         let (sender, receiver) = bounded(CAPACITY);
         let (running, ended) = bounded(0);
-        let state = Arc::new(State::default());
-        let writer = Writer { target, receiver, state: Arc::clone(&state), since_told: 0, given_up: false };
-        // A thread inherits the mask it is started under; signals are for the thread that waits for them.
-        let mut before = SigSet::empty();
-        pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before))?;
-        let started = std::thread::Builder::new().name("log".to_owned()).spawn(move || {
+        let state = Arc::new(State { is_text: target.takes_text(), ..State::default() });
+        let writer = Writer { target, receiver, state: Arc::clone(&state), since_told: 0 };
+        start_quietly("log", move || {
             writer.run();
             drop::<Sender<()>>(running);
-        });
-        pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
-        started?;
+        })?;
         Ok(Self(Arc::new(Handle { sender, ended, state })))
     }
 
@@ -127,7 +126,8 @@ impl LineWriter {
         &self,
         report: impl Fn(u64) -> Option<Vec<u8>> + Send + Sync + 'static,
     ) -> Arc<Drops> {
-        let drops = Arc::new(Drops { count: AtomicU64::new(0), report: Box::new(report) });
+        let (count, total) = (AtomicU64::new(0), AtomicU64::new(0));
+        let drops = Arc::new(Drops { count, total, report: Box::new(report) });
         let mut counters = self.0.state.counters.lock();
         counters.retain(|old| Arc::strong_count(old) > 1 || old.count.load(Ordering::Relaxed) > 0);
         counters.push(Arc::clone(&drops));
@@ -142,16 +142,33 @@ impl LineWriter {
     }
 
     /// Queues `count` whole lines, or counts them as dropped.
-    pub(crate) fn put(&self, from: From, lines: &[u8], count: u64, drops: &Drops) {
-        self.0.state.mirror.lock().put(lines);
+    pub(crate) fn put(&self, from: From, lines: &[u8], count: u64, drops: &Arc<Drops>) {
+        if self.0.state.is_text {
+            self.0.state.mirror.lock().put(lines);
+        }
         if self.has_room(from) {
             self.0.state.queued.fetch_add(lines.len(), Ordering::Relaxed);
-            if self.0.sender.try_send(Item::Lines(lines.into())).is_ok() {
+            if self.0.sender.try_send(Item::Lines(lines.into(), count, Arc::clone(drops))).is_ok() {
                 return;
             }
             self.0.state.queued.fetch_sub(lines.len(), Ordering::Relaxed);
         }
         drops.add(count);
+    }
+
+    /// Shows who reads along the text of what is put in another form.
+    pub(crate) fn mirror(&self, make: impl FnOnce() -> Vec<u8>) {
+        let mut mirror = self.0.state.mirror.lock();
+        if mirror.is_read() {
+            mirror.put(&make());
+        }
+    }
+
+    /// Has all that was put before removed once it is written. `None` if there is no room even for that; the answer comes when it is
+    /// done.
+    pub(crate) fn empty(&self) -> Option<Receiver<io::Result<()>>> {
+        let (answer, done) = bounded(1);
+        self.0.sender.try_send(Item::Empty(answer)).ok().map(|()| done)
     }
 
     /// Waits until all that was put before is written, but no longer than 200 ms.
@@ -164,6 +181,12 @@ impl Drops {
     /// Counts lines that were not even offered.
     pub(crate) fn add(&self, count: u64) {
         self.count.fetch_add(count, Ordering::Relaxed);
+        self.total.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// All that was lost since the beginning.
+    pub(crate) fn total(&self) -> u64 {
+        self.total.load(Ordering::Relaxed)
     }
 }
 
@@ -192,11 +215,9 @@ struct Writer<T> {
     receiver: Receiver<Item>,
     state: Arc<State>,
     since_told: usize,
-    /// Nobody writes and nobody reads any more.
-    given_up: bool,
 }
 
-impl<T: AsFd> Writer<T> {
+impl<T: Target> Writer<T> {
     fn run(mut self) {
         while let Ok(item) = self.receiver.recv() {
             let flushed = self.take(item);
@@ -219,10 +240,16 @@ impl<T: AsFd> Writer<T> {
 
     fn take(&mut self, item: Item) -> Option<Sender<()>> {
         match item {
-            Item::Lines(lines) => {
-                self.put(&lines);
+            Item::Lines(lines, count, drops) => {
+                let lost = self.target.put(&lines, count, &Patience::new(&self.state.orphaned));
+                drops.total.fetch_add(lost, Ordering::Relaxed);
                 self.state.queued.fetch_sub(lines.len(), Ordering::Relaxed);
                 self.since_told += lines.len();
+                None
+            }
+            Item::Empty(answer) => {
+                // The one who asked may have gone.
+                let _ = answer.try_send(self.target.empty());
                 None
             }
             Item::Flush(done) => Some(done),
@@ -238,40 +265,19 @@ impl<T: AsFd> Writer<T> {
             if count > 0
                 && let Some(line) = (drops.report)(count)
             {
-                self.put(&line);
-            }
-        }
-    }
-
-    /// Writes all of it, waiting as long as it takes while somebody writes; what cannot be written at all is dropped
-    /// uncounted, for the reader it is meant for is gone.
-    fn put(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() && !self.given_up {
-            // Whoever shares the other end of a terminal or pipe may have made it non-blocking, or may not.
-            let mut wanted = [PollFd::new(self.target.as_fd(), PollFlags::POLLOUT)];
-            match poll(&mut wanted, PollTimeout::from(LAST_WAIT_MS)) {
-                Ok(0) | Err(_) => {
-                    self.given_up = self.state.orphaned.load(Ordering::Relaxed);
-                    continue;
-                }
-                Ok(_) => {}
-            }
-            match nix::unistd::write(&self.target, chunk(bytes)) {
-                Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-                Err(Errno::EINTR | Errno::EAGAIN) => {}
-                Err(_) => return,
+                let _ = self.target.put(&line, 0, &Patience::new(&self.state.orphaned));
             }
         }
     }
 }
 
-/// As much as can be written at once, in whole lines if they are not longer than that.
-fn chunk(bytes: &[u8]) -> &[u8] {
-    let Some(most) = bytes.get(..CHUNK) else { return bytes };
-    match most.iter().rposition(|byte| *byte == b'\n') {
-        Some(end) => &most[..=end],
-        None => most,
-    }
+/// Starts a thread that gets no signals: it inherits the mask that it is started under, and signals are for the thread that waits for them.
+pub(super) fn start_quietly(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let mut before = SigSet::empty();
+    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::all()), Some(&mut before))?;
+    let started = std::thread::Builder::new().name(name.to_owned()).spawn(run);
+    pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
+    started.map(drop)
 }
 
 #[cfg(test)]

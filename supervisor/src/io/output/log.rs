@@ -1,12 +1,12 @@
 //! The supervisor's own log on stderr, as lines for people or as JSON. Who logs never waits for who reads: what does not
 //! fit is counted, and the count is told once the reader is back.
 
-pub(crate) mod file;
-pub(crate) mod stamp;
-
 use super::line_writer::{Drops, From, LineWriter};
+use super::log_file::place;
 use super::plain::{self, Plain};
 use super::recent::Recent;
+use super::records::Fields;
+use super::{destination, stamp};
 use crate::api::LogStream;
 use crate::config::{LogFormat, LogTime};
 use log::{Level, LevelFilter, Record};
@@ -31,6 +31,14 @@ struct Style {
     time: bool,
 }
 
+/// The lines of the log that were lost.
+static LOST: Mutex<Option<Arc<Drops>>> = Mutex::new(None);
+
+/// How many lines of this process's own log never reached it.
+pub(crate) fn lost() -> u64 {
+    LOST.lock().as_ref().map_or(0, |drops| drops.total())
+}
+
 /// What is logged is kept there too, until a cluster of this process takes it over and beyond: the command line runs one.
 static RECENT: Mutex<Option<Arc<Recent>>> = Mutex::new(None);
 
@@ -43,8 +51,9 @@ pub(crate) fn take_recent() -> Option<Arc<Recent>> {
 pub(crate) fn init(level: LevelFilter, name: &str, format: LogFormat, time: LogTime) -> io::Result<LogGuard> {
     set_name(name);
     let style = Style { format, time: wants_time(time, io::stderr()) };
-    let sink = LineWriter::stderr()?;
+    let sink = destination::stderr()?;
     let writer = Writer { drops: source(&sink, style), sink: sink.clone() };
+    *LOST.lock() = Some(writer.drops.clone());
     let mut builder = env_logger::Builder::new();
     // The libraries of the event loop and of watched files have nothing to tell to who runs a cluster.
     builder.filter_level(level).filter_module("mio", LevelFilter::Warn);
@@ -55,13 +64,16 @@ pub(crate) fn init(level: LevelFilter, name: &str, format: LogFormat, time: LogT
     if let Ok(filters) = std::env::var(FILTERS) {
         builder.parse_filters(&filters);
     }
-    let recent = Arc::new(Recent::default());
+    let (recent, told) = (Arc::new(Recent::default()), sink.clone());
     *RECENT.lock() = Some(recent.clone());
     let logger = builder
         .format(move |out, record| {
             let text = format!("{}{}", word(record.level()), Plain(&record.args().to_string()));
             recent.push(None, LogStream::Log, text.as_bytes());
-            out.write_all(line(style, &NAME.read(), record).as_bytes())
+            if destination::records().is_some() {
+                told.mirror(|| line(style, &NAME.read(), record).into_bytes());
+            }
+            out.write_all(&own(style, record))
         })
         .target(env_logger::Target::Pipe(Box::new(writer)))
         .build();
@@ -81,7 +93,7 @@ pub(crate) fn set_name(name: &str) {
 /// Whether lines for this stream begin with the time: if nothing is said, those in the file of `--log` do. A terminal is
 /// watched as it is written, and whoever takes stderr (the journal, a container's log, a script) sees lines as ever.
 pub(super) fn wants_time(time: LogTime, stream: impl AsFd) -> bool {
-    is_timed(time, file::is_remembered() && file::is_file(stream))
+    is_timed(time, place::is_remembered() && place::is_file(stream))
 }
 
 fn is_timed(time: LogTime, in_log_file: bool) -> bool {
@@ -95,10 +107,28 @@ fn is_timed(time: LogTime, in_log_file: bool) -> bool {
 fn source(sink: &LineWriter, style: Style) -> Arc<Drops> {
     sink.source(move |count| {
         let told = format!("{count} log lines were dropped");
-        let record =
-            |args| line(style, &NAME.read(), &Record::builder().level(Level::Warn).args(args).build());
-        Some(record(format_args!("{told}")).into_bytes())
+        let record = |args| own(style, &Record::builder().level(Level::Warn).args(args).build());
+        Some(record(format_args!("{told}")))
     })
+}
+
+/// What is put into the queue for one line.
+fn own(style: Style, record: &Record<'_>) -> Vec<u8> {
+    let Some(records) = destination::records() else {
+        return line(style, &NAME.read(), record).into_bytes();
+    };
+    let (name, text) = (NAME.read(), record.args().to_string());
+    let priority = match record.level() {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    };
+    let (pid, stream) = (std::process::id(), "log");
+    let mut bytes = Vec::new();
+    let fields = Fields { cluster: &name, worker: None, pid, stream, priority, text: text.as_bytes() };
+    records.put(&mut bytes, &fields);
+    bytes
 }
 
 /// One line, whatever a path or a worker's error may hold.
@@ -117,7 +147,8 @@ fn line(style: Style, name: &str, record: &Record<'_>) -> String {
         LogFormat::Json => {
             let level = record.level().as_str().to_ascii_lowercase();
             let text = record.args().to_string();
-            let object = Object { ts: stamp::now(), level: &level, cluster: name, text: &text };
+            let pid = std::process::id();
+            let object = Object { ts: stamp::now(), level: &level, cluster: name, pid, text: &text };
             // Strings only: there is nothing in it that could not be written.
             line = plain::json(&serde_json::to_string(&object).unwrap_or_default()).into_owned();
         }
@@ -141,6 +172,7 @@ struct Object<'a> {
     ts: String,
     level: &'a str,
     cluster: &'a str,
+    pid: u32,
     text: &'a str,
 }
 
@@ -230,7 +262,7 @@ mod tests {
             (LogFormat::Json, "\"text\":\"3 log lines were dropped\"}\n"),
         ] {
             let (mut reader, writer) = std::io::pipe().unwrap();
-            let sink = LineWriter::start(writer).unwrap();
+            let sink = LineWriter::start(super::super::line_writer::target::Descriptor::new(writer)).unwrap();
             let mut writer = Writer { drops: source(&sink, Style { format, time: false }), sink };
             writer.drops.add(3);
             writer.write_all(b"one\n").unwrap();

@@ -53,6 +53,13 @@ impl Recent {
         }
     }
 
+    /// Forgets all lines. Who reads along goes on with the next one.
+    pub(crate) fn clear(&self) {
+        let mut ring = self.0.lock();
+        ring.lines.clear();
+        ring.bytes = 0;
+    }
+
     /// The last so many lines, of this worker or of all, and the number of the next one.
     pub(crate) fn last(&self, count: usize, worker: Option<&str>) -> (Vec<LogLine>, u64) {
         let ring = self.0.lock();

@@ -2,6 +2,7 @@
 //! on. A worker never waits for who reads the supervisor: what does not fit is dropped and counted. Where it is not
 //! captured, only the stderr of a new version is read, and passed on as it is.
 
+mod held;
 mod lines;
 mod passing;
 mod pipe;
@@ -9,17 +10,21 @@ mod relay;
 mod render;
 mod tail;
 
-use super::line_writer::LineWriter;
+use super::destination;
 use super::log::wants_time;
+use super::log_file::place;
 use super::recent::Recent;
-use crate::config::{Capture, Config, Encoding, Stream};
+use crate::config::{Capture, Config, Encoding, LogFull, Stream};
 use crate::ids::WorkerId;
 use crate::io::events::source::Source;
+use crossbeam_channel::Receiver;
+use held::Held;
 use mio::unix::SourceFd;
 use mio::{Interest, Registry};
-use passing::{Passing, Times, To};
+use passing::{Looks, Passing, To, Worker};
 use pipe::{Got, Pipe};
 use relay::Relay;
+use render::Look;
 use slab::Slab;
 use std::collections::HashMap;
 use std::io;
@@ -47,6 +52,14 @@ pub(crate) struct Outputs {
     pipes: Slab<Pipe>,
     passing: Passing,
     buffer: Vec<u8>,
+    /// Pipes that are left as they are until there is room for what is in them; `None` if lines are dropped instead.
+    held: Option<Held>,
+}
+
+/// Empties the file of the log once all is written that is to be; `None` if there is no such file.
+pub(crate) fn empty_log() -> Option<io::Result<Receiver<io::Result<()>>>> {
+    let busy = || io::Error::other("so much is to be written that it must be tried later");
+    place::is_written().then(|| destination::stderr()?.empty().ok_or_else(busy))
 }
 
 impl Outputs {
@@ -55,24 +68,30 @@ impl Outputs {
         let to = match &config.settings.output.capture {
             Capture::Inherit => To::Inherit(None),
             Capture::Streams => {
-                let (stdout, stderr) = (LineWriter::stdout()?, LineWriter::stderr()?);
-                let times = Times {
-                    stdout: wants_time(config.settings.output.log_time, io::stdout()),
-                    stderr: wants_time(config.settings.output.log_time, io::stderr()),
+                let (stdout, stderr) = (destination::stdout()?, destination::stderr()?);
+                let time = config.settings.output.log_time;
+                let (out, err) = (io::stdout(), io::stderr());
+                let looks = Looks {
+                    stdout: Look { time: wants_time(time, &out), colours: destination::has_colours(&out) },
+                    stderr: Look { time: wants_time(time, &err), colours: destination::has_colours(&err) },
                 };
-                To::Streams { stdout, stderr, format: config.settings.output.log_format, times }
+                To::Streams { stdout, stderr, format: config.settings.output.log_format, looks }
             }
             Capture::Log => To::Log,
             Capture::Lines(handler) => To::Lines(handler.clone()),
         };
-        Ok(Self::to(to, &config.name, config.settings.output.encoding.unwrap_or_default(), recent))
+        let mut outputs =
+            Self::to(to, &config.name, config.settings.output.encoding.unwrap_or_default(), recent);
+        outputs.held = (config.settings.output.log_full == LogFull::Block).then(Held::default);
+        Ok(outputs)
     }
 
     fn to(to: To, cluster: &str, encoding: Encoding, recent: Arc<Recent>) -> Self {
         let cluster = cluster.to_owned();
         let (workers, tails) = (HashMap::new(), HashMap::new());
-        let passing = Passing { cluster, encoding, to, workers, tails, batch: Vec::new(), recent };
-        Self { pipes: Slab::new(), passing, buffer: Vec::new() }
+        let (batch, lost_before) = (Vec::new(), 0);
+        let passing = Passing { cluster, encoding, to, workers, tails, batch, recent, lost_before };
+        Self { pipes: Slab::new(), passing, buffer: Vec::new(), held: None }
     }
 
     /// All that workers write is read here.
@@ -132,12 +151,25 @@ impl Outputs {
         Ok(writer)
     }
 
+    /// The process has this number.
+    pub(crate) fn started(&mut self, process: WorkerId, pid: u32) {
+        for (_, pipe) in self.pipes.iter_mut().filter(|(_, pipe)| pipe.process == process) {
+            pipe.pid = pid;
+        }
+    }
+
     /// Reads some of what there is. To be called for every event of `Source::Output(key)`, whatever it says.
     pub(crate) fn readable(&mut self, key: usize, now: Instant, registry: &Registry) {
         if let To::Inherit(Some(relay)) = &mut self.passing.to
             && !relay.may_read(key, now)
         {
             return;
+        }
+        let wants_room = |pipe: &Pipe| !self.passing.has_room(pipe.stream);
+        if let Some(held) = &mut self.held
+            && self.pipes.get(key).is_some_and(wants_room)
+        {
+            return held.add(key, now);
         }
         if self.read(key, BUDGET, registry)
             && let Some(pipe) = self.pipes.get(key)
@@ -150,14 +182,19 @@ impl Outputs {
 
     /// When to call [`Self::look`], seen from `now`.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let To::Inherit(Some(relay)) = &self.passing.to else { return None };
-        relay.next_deadline()
+        match &self.passing.to {
+            To::Inherit(Some(relay)) => relay.next_deadline(),
+            _ => self.held.as_ref().and_then(Held::next_deadline),
+        }
     }
 
     /// Reads what was left where it was, if there is room for it now.
     pub(crate) fn look(&mut self, now: Instant, registry: &Registry) {
-        let To::Inherit(Some(relay)) = &mut self.passing.to else { return };
-        for key in relay.take_held() {
+        let keys = match &mut self.passing.to {
+            To::Inherit(Some(relay)) => relay.take_held(),
+            _ => self.held.as_mut().map(Held::take).unwrap_or_default(),
+        };
+        for key in keys {
             self.readable(key, now, registry);
         }
     }
@@ -187,8 +224,19 @@ impl Outputs {
         self.pipes.iter().filter(|(_, pipe)| which(pipe)).map(|(key, _)| key).collect()
     }
 
+    /// Lines that were lost, of all workers that there are or have been.
+    pub(crate) fn lost(&self) -> u64 {
+        self.passing.lost_before + self.passing.workers.values().map(Worker::lost).sum::<u64>()
+    }
+
+    /// Of the worker with this logical id.
+    pub(crate) fn lost_of(&self, id: &str) -> u64 {
+        self.passing.workers.get(id).map_or(0, Worker::lost)
+    }
+
     /// The worker is no more, and its last lines are of no interest.
     pub(crate) fn forget(&mut self, worker: WorkerId, id: &str) {
+        self.passing.lost_before += self.lost_of(id);
         self.passing.workers.remove(id);
         self.passing.tails.retain(|process, _| process.slot != worker.slot);
     }

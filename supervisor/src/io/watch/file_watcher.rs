@@ -3,7 +3,7 @@
 
 use super::folders::{self, Folders};
 use super::watching::{Changed, Watching};
-use crate::io::output::log::file;
+use crate::io::output::log_file::place;
 use crossbeam_channel::{Receiver, Sender, TryRecvError, at, never, select, unbounded};
 use mio::Waker;
 use std::convert::Infallible;
@@ -57,7 +57,7 @@ fn run(places: Vec<PathBuf>, life: &Receiver<Infallible>, mut report: impl FnMut
         Err(error) => return log::warn!("watch: no change is noticed: {}", folders::because(&error)),
     };
     let is_over = || life.try_recv() == Err(TryRecvError::Disconnected);
-    let mut watching = Watching::new(places, file::all().into(), folders, is_over);
+    let mut watching = Watching::new(places, place::all().into(), folders, is_over);
     watching.begin();
     loop {
         let due = watching.next_deadline().map_or_else(never, at);

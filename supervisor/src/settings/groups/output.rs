@@ -23,6 +23,9 @@ pub struct Output {
     /// Whether lines of text in the log, and captured ones, begin with the time: auto (those in the file of --log), on or off
     #[arg(long, value_name = "auto|on|off", default_value_t)]
     pub log_time: LogTime,
+    /// What becomes of captured lines that come faster than they can be written: drop (they are counted), or block (workers wait)
+    #[arg(long, value_name = "drop|block", default_value_t)]
+    pub log_full: LogFull,
 }
 
 default_as_shown!(Output);
@@ -144,6 +147,17 @@ pub enum LogTime {
     Off,
 }
 
+/// What becomes of captured lines for which there is no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LogFull {
+    /// They are dropped and counted: no worker waits for a slow disk or reader.
+    #[default]
+    Drop,
+    /// They stay where they are, and workers that write wait, as they would without the supervisor.
+    Block,
+}
+
 macro_rules! words {
     ($type:ident: $($word:literal => $variant:ident),+; $advice:literal) => {
         impl FromStr for $type {
@@ -169,6 +183,7 @@ macro_rules! words {
 
 words!(Encoding: "utf-8" => Utf8, "latin1" => Latin1, "raw" => Raw; "give utf-8, latin1 or raw");
 words!(LogTime: "auto" => Auto, "on" => On, "off" => Off; "give auto, on or off");
+words!(LogFull: "drop" => Drop, "block" => Block; "give drop or block");
 words!(LogFormat: "text" => Text, "json" => Json; "give text or json");
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Options on when a worker that works is replaced all the same.
 
 use crate::settings::duration;
+use crate::settings::values::size::Size;
 use crate::settings::{ConfigError, OrNever, check_lengths, default_as_shown};
 use std::fmt;
 use std::str::FromStr;
@@ -85,9 +86,6 @@ pub enum MemoryLimit {
     Percent(u8),
 }
 
-/// Units of memory, as they are written behind a number; all are powers of 1024.
-const UNITS: [(&str, u64); 4] = [("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1 << 40)];
-
 impl FromStr for MemoryLimit {
     type Err = &'static str;
 
@@ -101,18 +99,7 @@ impl FromStr for MemoryLimit {
                 Err("a share is 1% to 100%")
             };
         }
-        let upper = text.to_ascii_uppercase();
-        let number = upper.strip_suffix('B').unwrap_or(&upper);
-        let number = number.strip_suffix('I').unwrap_or(number);
-        let with_unit = UNITS.iter().find_map(|(name, unit)| Some((number.strip_suffix(name)?, *unit)));
-        let (number, unit) = with_unit.unwrap_or((number, 1));
-        let number: f64 = number.parse().map_err(|_| odd)?;
-        let bytes = number * unit as f64;
-        if bytes.is_finite() && (1.0..9e18).contains(&bytes) {
-            Ok(Self::Bytes(bytes as u64))
-        } else {
-            Err(odd)
-        }
+        text.parse().map(|Size(bytes)| Self::Bytes(bytes)).map_err(|_| odd)
     }
 }
 
@@ -120,13 +107,7 @@ impl fmt::Display for MemoryLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Percent(percent) => write!(f, "{percent}%"),
-            Self::Bytes(bytes) => {
-                let unit = UNITS.iter().rev().find(|(_, unit)| bytes.is_multiple_of(*unit) && *bytes > 0);
-                match unit {
-                    Some((name, unit)) => write!(f, "{}{name}", bytes / unit),
-                    None => write!(f, "{bytes}"),
-                }
-            }
+            Self::Bytes(bytes) => Size(*bytes).fmt(f),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What an option can be, as people write it: durations, signals, and choices with a text for each. Which option takes them is nothing to
+//! What an option can be, as people write it: durations, sizes, signals, and choices with a text for each. Which option takes them is nothing to
 //! them, and so is any group.
 
 pub(super) mod dispatch;
@@ -7,3 +7,4 @@ pub(super) mod intercept;
 pub(super) mod orphans;
 pub(super) mod policy;
 pub(crate) mod signal;
+pub(crate) mod size;

@@ -11,11 +11,28 @@ pub(in crate::cli) fn lines(launch: &Launch) -> String {
     let known = [
         ("command", Some(command).filter(|command| !command.is_empty())),
         ("directory", launch.directory.clone()),
-        ("log", launch.log.clone()),
+        ("log", log(launch)),
         ("intercept", intercept(launch)),
     ];
     let told = known.into_iter().filter_map(|(what, known)| Some((what, known?)));
     told.map(|(what, known)| format!("{what}: {}\n", Plain(&known))).collect()
+}
+
+/// Where it is, and whether something is wrong with it.
+fn log(launch: &Launch) -> Option<String> {
+    let lost = match launch.lines_lost {
+        0 => None,
+        1 => Some("1 line was lost".to_owned()),
+        count => Some(format!("{count} lines were lost")),
+    };
+    let failure = launch.log_failure.as_ref().map(|why| format!("it cannot be written: {why}"));
+    let faults: Vec<_> = failure.into_iter().chain(lost).collect();
+    match (&launch.log, faults.is_empty()) {
+        (None, true) => None,
+        (Some(place), true) => Some(place.clone()),
+        (None, false) => Some(faults.join("; ")),
+        (Some(place), false) => Some(format!("{place} ({})", faults.join("; "))),
+    }
 }
 
 /// Said where it is not as with most programs.
@@ -36,11 +53,22 @@ mod tests {
             directory: Some("/srv/a\nb".to_owned()),
             log: Some("/var/log/web.log".to_owned()),
             app_file: None,
+            log_failure: None,
+            lines_lost: 0,
             intercept: Some("seccomp".to_owned()),
             intercept_reason: Some("it is static".to_owned()),
         };
         let expected = "command: node 'my server.js' --port=80\ndirectory: /srv/a\\nb\nlog: /var/log/web.log\nintercept: seccomp: it is static\n";
         assert_eq!(lines(&launch), expected);
+        let launch = Launch {
+            log: Some("/log".to_owned()),
+            log_failure: Some("No space left on device".to_owned()),
+            lines_lost: 7,
+            ..Launch::default()
+        };
+        let expected = "log: /log (it cannot be written: No space left on device; 7 lines were lost)\n";
+        assert_eq!(lines(&launch), expected);
+        assert_eq!(lines(&Launch { log: None, log_failure: None, ..launch }), "log: 7 lines were lost\n");
         let launch = Launch { intercept: Some("preload".to_owned()), ..Launch::default() };
         assert_eq!(lines(&launch), "", "as with most");
     }

@@ -33,6 +33,7 @@ fn worker(id: &str, state: WorkerState) -> Worker {
         pss: None,
         open_connections: None,
         suspended: None,
+        lines_lost: 0,
         status_text: None,
     }
 }
@@ -68,6 +69,8 @@ pub(crate) fn inspection() -> Inspection {
             directory: Some("/srv/web".to_owned()),
             log: None,
             app_file: None,
+            log_failure: None,
+            lines_lost: 0,
             intercept: None,
             intercept_reason: None,
         }),

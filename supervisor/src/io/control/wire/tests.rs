@@ -13,6 +13,7 @@ fn requests_survive_the_way() {
         Action::Restart { target: worker() },
         Action::Signal { target: worker(), signal: 10 },
         Action::Reopen,
+        Action::Flush,
         Action::Scale { workers: ScaleTo::To(4) },
         Action::Scale { workers: ScaleTo::By(-1) },
     ] {

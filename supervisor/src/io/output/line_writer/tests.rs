@@ -1,6 +1,7 @@
 //! Sinks on real pipes: full ones, non-blocking ones, ones whose reader has gone.
 
-use super::{CAPACITY, From, LineWriter, chunk};
+use super::target::Descriptor;
+use super::{CAPACITY, From, LineWriter};
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -30,7 +31,7 @@ fn a_pipe_that_nobody_reads_delays_nobody() {
         if non_blocking {
             fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         }
-        let sink = LineWriter::start(writer).unwrap();
+        let sink = LineWriter::start(Descriptor::new(writer)).unwrap();
         let drops = sink.source(report);
         let total = 100_000;
         // Nothing reads: were a single one to wait, this loop would never end.
@@ -60,7 +61,7 @@ fn a_pipe_that_nobody_reads_delays_nobody() {
 #[test]
 fn workers_leave_room_for_the_log() {
     let (_reader, writer) = pipe();
-    let sink = LineWriter::start(writer).unwrap();
+    let sink = LineWriter::start(Descriptor::new(writer)).unwrap();
     let drops = sink.source(report);
     while sink.has_room(From::Worker) {
         sink.put(From::Worker, &[b'x'; 65536], 1, &drops);
@@ -71,7 +72,7 @@ fn workers_leave_room_for_the_log() {
 #[test]
 fn the_thread_ends_though_nobody_reads() {
     let (reader, writer) = pipe();
-    let sink = LineWriter::start(writer).unwrap();
+    let sink = LineWriter::start(Descriptor::new(writer)).unwrap();
     let drops = sink.source(report);
     for _ in 0..100 {
         sink.put(From::Worker, &[b'x'; 4096], 1, &drops);
@@ -86,7 +87,7 @@ fn the_thread_ends_though_nobody_reads() {
 fn a_reader_that_went_away_is_no_fault() {
     let (reader, writer) = pipe();
     drop(reader);
-    let sink = LineWriter::start(writer).unwrap();
+    let sink = LineWriter::start(Descriptor::new(writer)).unwrap();
     let drops = sink.source(report);
     for _ in 0..10 {
         sink.put(From::Supervisor, b"to nobody\n", 1, &drops);
@@ -97,7 +98,7 @@ fn a_reader_that_went_away_is_no_fault() {
 #[test]
 fn a_flush_comes_after_what_was_put() {
     let (reader, writer) = pipe();
-    let sink = LineWriter::start(writer).unwrap();
+    let sink = LineWriter::start(Descriptor::new(writer)).unwrap();
     let drops = sink.source(report);
     for _ in 0..100 {
         sink.put(From::Supervisor, b"before\n", 1, &drops);
@@ -109,7 +110,7 @@ fn a_flush_comes_after_what_was_put() {
 #[test]
 fn signals_are_for_other_threads() {
     let (_reader, writer) = pipe();
-    let sink = LineWriter::start(writer).unwrap();
+    let sink = LineWriter::start(Descriptor::new(writer)).unwrap();
     sink.put(From::Supervisor, b"it runs\n", 1, &sink.source(report));
     sink.flush();
     let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default();
@@ -128,14 +129,4 @@ fn signals_are_for_other_threads() {
     let wanted = wanted.into_iter().map(bit).fold(0, std::ops::BitOr::bitor);
     assert!(!masks.is_empty());
     assert!(masks.iter().all(|mask| mask & wanted == wanted), "{masks:x?}");
-}
-
-#[test]
-fn long_writes_are_split_between_lines() {
-    assert_eq!(chunk(b"a\nb"), b"a\nb");
-    let mut long = vec![b'x'; 4000];
-    long.push(b'\n');
-    long.extend([b'y'; 200]);
-    assert_eq!(chunk(&long).len(), 4001);
-    assert_eq!(chunk(&[b'x'; 5000]).len(), 4096);
 }

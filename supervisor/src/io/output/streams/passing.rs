@@ -3,14 +3,16 @@
 
 use super::pipe::Pipe;
 use super::relay::Relay;
-use super::render::{Render, decode};
+use super::render::{Look, Render, decode};
 use super::tail::Tail;
 use crate::api::LogStream;
 use crate::config::{Encoding, LineHandler, LogFormat, Stream};
 use crate::ids::WorkerId;
+use crate::io::output::destination;
 use crate::io::output::line_writer::{Drops, From, LineWriter};
-use crate::io::output::log::stamp;
 use crate::io::output::recent::Recent;
+use crate::io::output::records::{Fields, priority_of};
+use crate::io::output::stamp;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -28,6 +30,8 @@ pub(super) struct Passing {
     pub(super) batch: Vec<u8>,
     /// Where all that is read is kept for a while.
     pub(super) recent: Arc<Recent>,
+    /// Lines that were lost, of workers that are no more.
+    pub(super) lost_before: u64,
 }
 
 #[derive(Debug)]
@@ -38,23 +42,30 @@ pub(super) enum To {
         stdout: LineWriter,
         stderr: LineWriter,
         format: LogFormat,
-        times: Times,
+        looks: Looks,
     },
     Log,
     Lines(LineHandler),
 }
 
-/// Whether lines of text begin with the time, of each stream.
+/// How lines of each stream look.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Times {
-    pub(super) stdout: bool,
-    pub(super) stderr: bool,
+pub(super) struct Looks {
+    pub(super) stdout: Look,
+    pub(super) stderr: Look,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Worker {
     pub(super) stdout: Option<Arc<Drops>>,
     stderr: Option<Arc<Drops>>,
+}
+
+impl Worker {
+    /// Lines of it that were lost.
+    pub(super) fn lost(&self) -> u64 {
+        self.stdout.iter().chain(&self.stderr).map(|drops| drops.total()).sum()
+    }
 }
 
 impl Passing {
@@ -81,12 +92,21 @@ impl Passing {
         self.workers.insert(id.to_owned(), worker);
     }
 
+    /// Whether a line of a worker to this stream would be written.
+    pub(super) fn has_room(&self, stream: Stream) -> bool {
+        match (&self.to, stream) {
+            (To::Streams { stdout, .. }, Stream::Stdout) => stdout.has_room(From::Worker),
+            (To::Streams { stderr, .. }, Stream::Stderr) => stderr.has_room(From::Worker),
+            (To::Inherit(_) | To::Log | To::Lines(_), _) => true,
+        }
+    }
+
     pub(super) fn feed(&mut self, pipe: &mut Pipe, bytes: &[u8]) {
-        let Pipe { process, worker, stream, lines, rest, cut, .. } = pipe;
+        let Pipe { process, worker, pid, stream, lines, rest, cut, .. } = pipe;
         if let To::Inherit(Some(relay)) = &self.to {
             relay.put(rest, bytes, cut);
         }
-        self.pass(*process, worker, *stream, |each| lines.feed(bytes, each));
+        self.pass(*process, (worker, *pid), *stream, |each| lines.feed(bytes, each));
     }
 
     /// There is no more now: what was written without an end of the line is not to wait for it.
@@ -98,19 +118,19 @@ impl Passing {
 
     pub(super) fn finish(&mut self, pipe: &mut Pipe) {
         self.hold_back_no_more(pipe);
-        let Pipe { process, worker, stream, lines, .. } = pipe;
-        self.pass(*process, worker, *stream, |each| lines.finish(each));
+        let Pipe { process, worker, pid, stream, lines, .. } = pipe;
+        self.pass(*process, (worker, *pid), *stream, |each| lines.finish(each));
     }
 
     /// Passes on the lines that `make` makes.
     fn pass(
         &mut self,
         process: WorkerId,
-        id: &str,
+        (id, pid): (&str, u32),
         stream: Stream,
         make: impl FnOnce(&mut dyn FnMut(&[u8])),
     ) {
-        let Self { cluster, encoding, to, workers, tails, batch, recent } = self;
+        let Self { cluster, encoding, to, workers, tails, batch, recent, .. } = self;
         let encoding = *encoding;
         let Worker { stdout: stdout_drops, stderr: stderr_drops } = workers.entry(id.to_owned()).or_default();
         let mut tail = tails.get_mut(&process).filter(|_| stream == Stream::Stderr);
@@ -127,21 +147,35 @@ impl Passing {
         match to {
             // The bytes have gone their way.
             To::Inherit(_) => make(&mut |line| keep(line)),
-            To::Streams { stdout, stderr, format, times } => {
-                let (sink, drops, time) = match stream {
-                    Stream::Stdout => (stdout, stdout_drops, times.stdout),
-                    Stream::Stderr => (stderr, stderr_drops, times.stderr),
+            To::Streams { stdout, stderr, format, looks } => {
+                let (sink, drops, look) = match stream {
+                    Stream::Stdout => (stdout, stdout_drops, looks.stdout),
+                    Stream::Stderr => (stderr, stderr_drops, looks.stderr),
                 };
-                let ts = if time || *format == LogFormat::Json { stamp::now() } else { String::new() };
-                let render = Render { format: *format, time, cluster, worker: id, stream, ts: &ts };
-                let room = sink.has_room(From::Worker);
-                let mut count = 0;
+                let ts = if look.time || *format == LogFormat::Json { stamp::now() } else { String::new() };
+                let render = Render { format: *format, look, cluster, worker: id, pid, stream, ts: &ts };
+                let records = destination::records();
+                let (room, mut count) = (sink.has_room(From::Worker), 0);
                 make(&mut |line| {
-                    let line = decode(encoding, line);
+                    let (line, replaced) = decode(encoding, line);
                     keep(&line);
                     count += 1;
-                    if room {
-                        render.line(batch, &line);
+                    match records {
+                        _ if !room => {}
+                        None => render.line(batch, &line, replaced),
+                        Some(records) => {
+                            let stream = stream.name();
+                            let (priority, text) = priority_of(&line);
+                            records.put(
+                                batch,
+                                &Fields { cluster, worker: Some(id), pid, stream, priority, text },
+                            );
+                            sink.mirror(|| {
+                                let mut text = Vec::new();
+                                render.line(&mut text, &line, replaced);
+                                text
+                            });
+                        }
                     }
                 });
                 match drops {
@@ -152,7 +186,7 @@ impl Passing {
                 batch.clear();
             }
             To::Log => make(&mut |line| {
-                let line = decode(encoding, line);
+                let (line, _) = decode(encoding, line);
                 keep(&line);
                 let target = match stream {
                     Stream::Stdout => "clustermon::stdout",
@@ -161,7 +195,7 @@ impl Passing {
                 log::info!(target: target, "[{cluster}/{id}] {}", String::from_utf8_lossy(&line));
             }),
             To::Lines(handler) => make(&mut |line| {
-                let line = decode(encoding, line);
+                let (line, _) = decode(encoding, line);
                 keep(&line);
                 handler.take(id, stream, &line);
             }),

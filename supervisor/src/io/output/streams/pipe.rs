@@ -19,6 +19,8 @@ pub(super) struct Pipe {
     pub(super) process: WorkerId,
     /// The logical id of the worker.
     pub(super) worker: String,
+    /// The process by its number; 0 until it has one.
+    pub(super) pid: u32,
     pub(super) stream: Stream,
     pub(super) lines: Lines,
     /// What is to be passed on with the rest of its line, if that comes at once.
@@ -46,7 +48,7 @@ impl Pipe {
         // through /proc/PID/fd, which the kernel opens to those alone who may trace the process. On failure it stays ours.
         let _ = fchmod(&writer, Mode::from_bits_truncate(0o622));
         let (worker, lines, rest) = (worker.to_owned(), Lines::default(), Vec::new());
-        Ok((Self { file: reader.into(), process, worker, stream, lines, rest, cut: false }, writer))
+        Ok((Self { file: reader.into(), process, worker, pid: 0, stream, lines, rest, cut: false }, writer))
     }
 
     pub(super) fn fd(&self) -> RawFd {

@@ -1,6 +1,8 @@
 //! What a new version writes to stderr where streams are inherited: passed on byte for byte to the supervisor's own. A
 //! reader that is slow is waited for, as the worker itself would wait; one that takes nothing is not.
 
+use super::held::Held;
+use crate::io::output::destination;
 use crate::io::output::line_writer::{Drops, From, LineWriter};
 use nix::sys::stat::fstat;
 use std::io::{self, IsTerminal};
@@ -9,8 +11,6 @@ use std::time::{Duration, Instant};
 
 /// How long a reader may take nothing before the worker is let go on without it.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// When to look whether there is room again.
-const AGAIN: Duration = Duration::from_millis(10);
 /// What is held back of one line at most.
 const LONGEST: usize = 64 * 1024;
 
@@ -18,10 +18,8 @@ const LONGEST: usize = 64 * 1024;
 pub(super) struct Relay {
     sink: LineWriter,
     drops: Arc<Drops>,
-    /// Pipes that are not read until there is room,
-    held: Vec<usize>,
-    /// and when it is looked whether there is.
-    look_at: Option<Instant>,
+    /// Pipes that are not read until there is room.
+    held: Held,
     /// Since when there has been none.
     full_since: Option<Instant>,
 }
@@ -29,7 +27,7 @@ pub(super) struct Relay {
 impl Relay {
     /// Starts the thread that writes, unless there is one.
     pub(super) fn stderr() -> io::Result<Self> {
-        Ok(Self::to(LineWriter::stderr()?))
+        Ok(Self::to(destination::stderr()?))
     }
 
     pub(super) fn to(sink: LineWriter) -> Self {
@@ -37,7 +35,7 @@ impl Relay {
             log::warn!("{count} lines of new workers' stderr were dropped: they are not read fast enough");
             None
         });
-        Self { sink, drops, held: Vec::new(), look_at: None, full_since: None }
+        Self { sink, drops, held: Held::default(), full_since: None }
     }
 
     /// Whether this pipe is to be read now; if not, it is held.
@@ -48,22 +46,20 @@ impl Relay {
         }
         let since = *self.full_since.get_or_insert(now);
         let stuck = now.saturating_duration_since(since) >= PATIENCE;
-        if !stuck && !self.held.contains(&key) {
-            self.held.push(key);
-            self.look_at.get_or_insert(now + AGAIN);
+        if !stuck {
+            self.held.add(key, now);
         }
         stuck
     }
 
     /// When to look after the pipes that are held.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.look_at
+        self.held.next_deadline()
     }
 
     /// The pipes that are held, to be tried again.
     pub(super) fn take_held(&mut self) -> Vec<usize> {
-        self.look_at = None;
-        std::mem::take(&mut self.held)
+        self.held.take()
     }
 
     /// Passes on whole lines: `rest` is what came before, and then what is still without its end. Lines for which there is

@@ -3,10 +3,13 @@
 use super::*;
 use crate::config::{Encoding, LineHandler, LogFormat};
 use crate::ids::WorkerId;
+use crate::io::output::line_writer::LineWriter;
+use crate::io::output::line_writer::target::Descriptor;
 use mio::{Events, Poll};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use parking_lot::Mutex;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,7 +50,7 @@ impl Bench {
     /// A bench on which a new version's stderr goes to the pipe.
     fn relayed() -> (Self, std::io::PipeReader) {
         let (reader, writer) = std::io::pipe().unwrap();
-        let relay = Relay::to(LineWriter::start(writer).unwrap());
+        let relay = Relay::to(LineWriter::start(Descriptor::new(writer)).unwrap());
         (Self::to(To::Inherit(Some(relay)), Encoding::Utf8, Taken::default()), reader)
     }
 
@@ -116,7 +119,6 @@ fn lines_come_from_where_they_were_written() {
 
 #[test]
 fn the_workers_end_is_as_a_shell_makes_it() {
-    use nix::fcntl::{FcntlArg, OFlag, fcntl};
     let mut bench = Bench::new(Encoding::Raw);
     let (out, _err) = bench.attach(0, 1);
     let flags = OFlag::from_bits_retain(fcntl(&out, FcntlArg::F_GETFL).unwrap());
@@ -168,16 +170,60 @@ fn an_exit_does_not_wait_for_the_children() {
     assert!(bench.last_lines(process(0, 1)).is_empty());
 }
 
+const PLAIN: Look = Look { time: false, colours: false };
+
+#[test]
+fn who_is_to_wait_for_a_reader_loses_nothing() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let (_told, tell) = std::io::pipe().unwrap();
+    let (stdout, stderr) = (
+        LineWriter::start(Descriptor::new(writer)).unwrap(),
+        LineWriter::start(Descriptor::new(tell)).unwrap(),
+    );
+    let looks = Looks { stdout: PLAIN, stderr: PLAIN };
+    let to = To::Streams { stdout, stderr, format: LogFormat::Text, looks };
+    let mut bench = Bench::to(to, Encoding::Utf8, Taken::default());
+    bench.outputs.held = Some(Held::default());
+    let (out, _err) = bench.attach(0, 1);
+    fcntl(&out, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+    let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
+    let mut written = 0;
+    // Until the pipe is full though everything was read that is: the worker would wait here.
+    loop {
+        match nix::unistd::write(&out, &line) {
+            Ok(_) => written += 1,
+            Err(_) if bench.outputs.next_deadline().is_some() => break,
+            Err(_) => drop(bench.turn()),
+        }
+    }
+    assert!((1000..6000).contains(&written), "{written}");
+    let counting = std::thread::spawn(move || BufReader::new(reader).lines().count());
+    drop(out);
+    while bench.outputs.pipes.len() > 1 {
+        bench.turn();
+        if let Some(then) = bench.outputs.next_deadline() {
+            bench.now = then;
+            bench.outputs.look(then, bench.poll.registry());
+        }
+    }
+    assert_eq!(bench.outputs.lost_of("0"), 0);
+    drop(bench);
+    assert_eq!(counting.join().unwrap(), written);
+}
+
 #[test]
 fn nobody_waits_for_a_reader_that_does_not_read() {
     let (reader, writer) = std::io::pipe().unwrap();
     let (mut told, tell) = std::io::pipe().unwrap();
-    let (stdout, stderr) = (LineWriter::start(writer).unwrap(), LineWriter::start(tell).unwrap());
+    let (stdout, stderr) = (
+        LineWriter::start(Descriptor::new(writer)).unwrap(),
+        LineWriter::start(Descriptor::new(tell)).unwrap(),
+    );
     let to = To::Streams {
         stdout,
         stderr,
         format: LogFormat::Text,
-        times: Times { stdout: false, stderr: false },
+        looks: Looks { stdout: PLAIN, stderr: PLAIN },
     };
     let mut bench = Bench::to(to, Encoding::Utf8, Taken::default());
     let (mut out, mut err) = bench.attach(0, 1);

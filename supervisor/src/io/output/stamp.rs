@@ -8,6 +8,21 @@ pub(crate) fn now() -> String {
     rfc3339(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
+/// As syslog has it on one machine, in the zone of this machine: `Jan  2 03:04:05`.
+pub(crate) fn local() -> String {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    #[expect(clippy::disallowed_methods, reason = "a line of a log tells when it was written")]
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = nix::libc::time_t::try_from(since.as_secs()).unwrap_or(0);
+    // SAFETY: zeros are a moment as good as any, which is overwritten.
+    let mut parts = unsafe { std::mem::zeroed::<nix::libc::tm>() };
+    // SAFETY: both live until it returns.
+    unsafe { nix::libc::localtime_r(&raw const seconds, &raw mut parts) };
+    let month = usize::try_from(parts.tm_mon).ok().and_then(|month| MONTHS.get(month)).unwrap_or(&"Jan");
+    format!("{month} {:>2} {:02}:{:02}:{:02}", parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec)
+}
+
 /// The same of a moment in milliseconds since the Unix epoch.
 pub(crate) fn of(ms: u64) -> String {
     rfc3339(Duration::from_millis(ms))
@@ -38,7 +53,7 @@ fn date(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{now, rfc3339};
+    use super::{local, now, rfc3339};
     use std::time::Duration;
 
     #[test]
@@ -55,5 +70,6 @@ mod tests {
         }
         assert_eq!(rfc3339(Duration::from_millis(1_767_323_045_678)), "2026-01-02T03:04:05.678Z");
         assert!(now().as_str() > "2025");
+        assert_eq!(local().len(), "Jan  2 03:04:05".len());
     }
 }
