@@ -40,6 +40,9 @@ pub(crate) mod process;
 /// Text on its way out: the log, and what workers write.
 pub(crate) mod output;
 
+/// What workers may do, and how a process is brought to that.
+pub(crate) mod privileges;
+
 /// What wakes the loop.
 pub(crate) mod events;
 
