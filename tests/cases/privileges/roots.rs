@@ -95,7 +95,7 @@ fn a_dynamic_program_needs_the_library_there() {
     // What is taken away later is missed by the reload, and those who run go on.
     fs::remove_file(root.join(library.strip_prefix("/").expect("an absolute path"))).expect("it is there");
     let failed = cluster.cli("reload epoll-in-root");
-    assert!(failed.code == Some(1) && failed.err.contains("install -D"), "{failed:?}");
+    assert!(failed.code == Some(5) && failed.err.contains("install -D"), "{failed:?}");
     answers(&cluster.target());
     put(&root, &library);
     cluster.stop();

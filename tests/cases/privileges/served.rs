@@ -24,8 +24,11 @@ fn they_are_measured_reloaded_replaced_and_stopped() {
         let mut cluster = place.start(2, &format!("{NOBODY} --pulse 50ms --restart-delay 1ms{words}"));
         both_answer(&cluster);
         for id in ["0", "1"] {
-            let memory = || cluster.inspect_worker(id)["memory"].as_u64().filter(|bytes| *bytes > 0);
-            wait_until("its memory is known", PATIENCE, || memory().is_some());
+            let health = || cluster.inspect_worker(id)["health"].clone();
+            let is_known = |name: &str| health()[name].as_u64().is_some_and(|value| value > 0);
+            for name in ["rss", "descriptors"] {
+                wait_until(&format!("{name} of it is known"), PATIENCE, || is_known(name));
+            }
         }
         cluster.order("reload");
         cluster.wait_ready(4);
