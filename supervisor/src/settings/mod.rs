@@ -32,6 +32,7 @@ pub use values::dispatch::Dispatch;
 pub use values::intercept::Intercept;
 pub use values::orphans::OnSupervisorDeath;
 pub use values::policy::{Policy, WhenNoWorker};
+use values::quota;
 pub use values::resource::ResourceLimit;
 pub(crate) use values::{duration, signal};
 

@@ -59,6 +59,18 @@ impl Builder {
         self.settings.privileges.keep_capability.push(capability);
         self
     }
+
+    /// How many bytes of memory the control group of each worker may have.
+    pub fn memory_max(mut self, bytes: u64) -> Self {
+        self.settings.privileges.memory_max = Some(bytes);
+        self
+    }
+
+    /// How much processor time the control group of each worker may have, in percent of one CPU.
+    pub fn cpu_max(mut self, percent: u32) -> Self {
+        self.settings.privileges.cpu_max = Some(percent);
+        self
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +106,7 @@ mod tests {
         assert_eq!(fault(|b| b.user("")), "--user: give a name or a number");
         assert_eq!(fault(|b| b.groups(["a", "none"])), "--groups: give a name or a number");
         assert_eq!(fault(|b| b.chroot("")), "--chroot: the path is empty");
+        assert!(fault(|b| b.memory_max(0)).starts_with("--memory-max 0: "));
         assert!(fault(|b| b.nice(20)).starts_with("--nice 20: "));
     }
 }

@@ -120,7 +120,7 @@ impl Template {
         let entrance = match confinement.is_empty() {
             true => None,
             false => {
-                Some(confinement.entrance(slot, self.launch_spec.cwd.as_deref().map(c_path).transpose()?))
+                Some(confinement.entrance(slot, self.launch_spec.cwd.as_deref().map(c_path).transpose()?)?)
             }
         };
         if let Some(cwd) = &self.launch_spec.cwd {

@@ -30,16 +30,14 @@ pub(crate) fn run(spec: &LaunchSpec, library: Option<&Path>) -> Result<(), Privi
     match Step::of(&error) {
         Some((Step::Done, _)) => Ok(()),
         Some((step, error)) => Err(PrivilegesError::Refused(spec.explain(step, &error, library))),
-        None => {
-            Err(PrivilegesError::Refused(format!("a process to try the privileges of workers with: {error}")))
-        }
+        None => Err(PrivilegesError::Refused(format!("what workers may do cannot be tried: {error}"))),
     }
 }
 
 /// Always an error, of which the kind tells how far it came.
 #[expect(clippy::disallowed_methods, reason = "nothing is executed")]
 fn attempt(spec: &LaunchSpec, library: Option<&Path>) -> io::Result<()> {
-    let entrance = spec.confinement.entrance(0, spec.cwd.as_deref().map(c_path).transpose()?);
+    let entrance = spec.confinement.entrance(0, spec.cwd.as_deref().map(c_path).transpose()?)?;
     let (program, library) = (c_path(&spec.program)?, library.map(c_path).transpose()?);
     let mut command = Command::new(&spec.program);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

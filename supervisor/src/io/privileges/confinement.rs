@@ -5,12 +5,14 @@ use super::affinity::Affinity;
 use super::capabilities;
 use super::error::PrivilegesError;
 use super::view::View;
+use super::worker_groups::{GroupLimit, WorkerGroups};
 use crate::settings::{Privileges, Program};
 use nix::unistd::{Gid, Uid, getgroups};
 use std::ffi::{CString, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const CAP_KILL: u32 = 5;
 const CAP_SETUID: u32 = 7;
@@ -32,11 +34,13 @@ pub(crate) struct Confinement {
     pub(super) affinity: Option<Affinity>,
     /// One bit for each capability that is kept, if only some are.
     pub(super) kept: Option<u64>,
+    /// Makes the control group of each worker, if it is to have one.
+    pub(super) groups: Option<Arc<WorkerGroups>>,
 }
 
 impl Confinement {
     /// Looks users and groups up, and the root directory.
-    pub(crate) fn read(told: &Privileges, workers: u32) -> Result<Self, PrivilegesError> {
+    pub(crate) fn read(told: &Privileges, workers: u32, owns_process: bool) -> Result<Self, PrivilegesError> {
         let (credentials, variables) = credentials(told)?;
         let root = told.chroot.as_deref().map(root).transpose()?;
         let affinity = told.cpu_affinity.clone().map(|wanted| Affinity::new(wanted, workers)).transpose();
@@ -52,6 +56,7 @@ impl Confinement {
             root_path,
             affinity,
             kept: (kept != 0).then_some(kept),
+            groups: groups(told, owns_process)?,
             told: told.clone(),
         })
     }
@@ -84,6 +89,15 @@ impl Confinement {
             });
         }
         Ok(())
+    }
+
+    /// What this process will not see of such workers, and what to do; `None` if it sees all.
+    pub(crate) fn blindness(&self) -> Option<&'static str> {
+        let is_blind = self.changes_user() && !capabilities::has(CAP_SYS_PTRACE);
+        is_blind.then_some(
+            "without CAP_SYS_PTRACE it is not seen when workers of another user have drained: each takes all of --drain-timeout. In a container add that \
+             right (docker run --cap-add SYS_PTRACE), or run clustermon itself as that user",
+        )
     }
 
     /// It says so more plainly.
@@ -132,6 +146,17 @@ fn credentials(told: &Privileges) -> Result<(Option<Credentials>, Variables), Pr
     let same_groups = groups.as_ref().is_none_or(|groups| have_groups(groups));
     let credentials = (!is_self || !same_groups).then_some(Credentials { uid, gid, groups });
     Ok((credentials, variables))
+}
+
+/// The control groups of workers, if there is a limit for them.
+fn groups(told: &Privileges, owns_process: bool) -> Result<Option<Arc<WorkerGroups>>, PrivilegesError> {
+    let memory = told.memory_max.map(|bytes| ("memory-max", "memory", "memory.max", bytes.to_string()));
+    // So much in each tenth of a second, in microseconds.
+    let cpu = told.cpu_max.map(|percent| ("cpu-max", "cpu", "cpu.max", format!("{}000 100000", percent)));
+    let limit = |(option, controller, file, value)| GroupLimit { option, controller, file, value };
+    let limits: Vec<_> = memory.into_iter().chain(cpu).map(limit).collect();
+    let wanted = !limits.is_empty();
+    wanted.then(|| WorkerGroups::prepare(limits, !owns_process).map(Arc::new)).transpose()
 }
 
 /// Whether these are the supplementary groups of this process.

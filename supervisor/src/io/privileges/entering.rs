@@ -6,8 +6,10 @@ use super::affinity::CpuSet;
 use super::capabilities;
 use super::confinement::Confinement;
 use super::step::Step;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 
 /// What a new process is to become; made before the fork.
 #[derive(Debug)]
@@ -15,27 +17,36 @@ pub(crate) struct Entrance {
     confinement: Confinement,
     limits: Vec<(u32, libc::rlimit64)>,
     cpus: Option<CpuSet>,
-    cwd: Option<std::ffi::CString>,
+    /// Where a process enters its control group.
+    group: Option<File>,
+    cwd: Option<CString>,
 }
 
 impl Confinement {
     /// That of the worker in this slot, which runs in that directory if one was named.
-    pub(crate) fn entrance(&self, slot: u32, cwd: Option<std::ffi::CString>) -> Entrance {
+    pub(crate) fn entrance(&self, slot: u32, cwd: Option<CString>) -> io::Result<Entrance> {
         let of_limit = |limit: &crate::settings::ResourceLimit| {
             (limit.resource(), libc::rlimit64 { rlim_cur: limit.soft(), rlim_max: limit.hard() })
         };
-        Entrance {
+        Ok(Entrance {
+            group: self.groups.as_ref().map(|groups| groups.make()).transpose()?,
             limits: self.told.limit.iter().map(of_limit).collect(),
             cpus: self.affinity.as_ref().map(|affinity| affinity.of(slot)),
             cwd,
             confinement: self.clone(),
-        }
+        })
     }
 }
 
 impl Entrance {
-    /// The first part, with the rights of the supervisor: limits, priority, CPUs, root and directory.
+    /// The first part, with the rights of the supervisor: control group, limits, priority, CPUs, root and directory.
     pub(crate) fn begin(&self) -> io::Result<()> {
+        if let Some(group) = &self.group {
+            let own = b"0";
+            // SAFETY: the kernel reads one byte of ours.
+            let done = unsafe { libc::write(group.as_raw_fd(), own.as_ptr().cast(), own.len()) };
+            said(done as libc::c_long).map_err(|error| Step::ControlGroup.failed(&error))?;
+        }
         let told = &self.confinement.told;
         for (at, (resource, limit)) in self.limits.iter().enumerate() {
             // SAFETY: the kernel reads one limit of ours, and has none to write.

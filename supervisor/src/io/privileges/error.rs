@@ -59,6 +59,14 @@ pub enum PrivilegesError {
         /// What is wrong.
         what: &'static str,
     },
+    /// No control group for each worker.
+    #[error("--{option}: {what}")]
+    Group {
+        /// The option.
+        option: &'static str,
+        /// Why not, and what to do.
+        what: String,
+    },
     /// A right without which the supervisor could not do its work.
     #[error(
         "--user: this process has no CAP_{capability}, without which it could not {purpose} workers of another user: give it that right, or leave --user away"

@@ -10,3 +10,4 @@ pub(crate) mod error;
 mod refusal;
 pub(crate) mod step;
 pub(crate) mod view;
+mod worker_groups;

@@ -25,6 +25,9 @@ impl Confinement {
         };
         let name = |name: &Option<String>| name.clone().unwrap_or_default();
         match step {
+            Step::ControlGroup => {
+                format!("--memory-max, --cpu-max: the control group of a worker cannot be entered: {error}")
+            }
             Step::Limit(at) => {
                 let limit = told.limit.get(usize::from(at)).map(ToString::to_string).unwrap_or_default();
                 let hint = if refused {

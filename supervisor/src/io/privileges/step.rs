@@ -6,6 +6,7 @@ use std::io;
 /// One of them, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
+    ControlGroup,
     /// The limit in this place of the list.
     Limit(u8),
     Nice,
@@ -30,7 +31,8 @@ pub(crate) enum Step {
     Done,
 }
 
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
+    Step::ControlGroup,
     Step::Limit(0),
     Step::Nice,
     Step::Cpus,
@@ -55,11 +57,12 @@ impl Step {
     /// The error as it goes from the child to the supervisor. Allocates nothing.
     pub(super) fn failed(self, error: &io::Error) -> io::Error {
         let errno = error.raw_os_error().unwrap_or(libc::EINVAL) & ((1 << ERRNO_BITS) - 1);
-        let (place, detail) = match self {
-            Self::Limit(place) => (1, i32::from(place)),
-            // From 1: an error that is none of a step has 0.
-            other => (STEPS.iter().position(|step| *step == other).unwrap_or(0) as i32 + 1, 0),
+        let (kind, detail) = match self {
+            Self::Limit(place) => (Self::Limit(0), i32::from(place)),
+            other => (other, 0),
         };
+        // From 1: an error that is none of a step has 0.
+        let place = STEPS.iter().position(|step| *step == kind).unwrap_or(0) as i32 + 1;
         io::Error::from_raw_os_error(detail << (ERRNO_BITS + STEP_BITS) | place << ERRNO_BITS | errno)
     }
 

@@ -1,6 +1,6 @@
 //! Options on what a worker may do: as whom it runs, below which directory, and within which limits. Names of users are looked up elsewhere.
 
-use crate::settings::{Capability, ConfigError, CpuAffinity, ResourceLimit, default_as_shown};
+use crate::settings::{Capability, ConfigError, CpuAffinity, ResourceLimit, default_as_shown, quota};
 use std::path::{Path, PathBuf};
 
 /// The highest and the lowest priority, as setpriority(2) takes them.
@@ -41,6 +41,12 @@ pub struct Privileges {
     /// Rights of root that workers keep, and no other, whoever they run as, such as net_bind_service; repeatable
     #[arg(long, value_name = "CAPABILITY", value_delimiter = ',')]
     pub keep_capability: Vec<Capability>,
+    /// Put each worker into a control group of its own, which may have so much memory, such as 500M; the kernel kills in it what needs more
+    #[arg(long, value_name = "SIZE", value_parser = quota::bytes)]
+    pub memory_max: Option<u64>,
+    /// The same with so much processor time: percent of one CPU, such as 150%
+    #[arg(long, value_name = "PERCENT", value_parser = quota::percent)]
+    pub cpu_max: Option<u32>,
 }
 
 default_as_shown!(Privileges);
@@ -72,6 +78,11 @@ impl Privileges {
         }
         if let Some(nice) = self.nice.filter(|nice| !(LEAST_NICE..=NICEST).contains(nice)) {
             return Err(ConfigError::Nice(nice));
+        }
+        for (option, given) in [("memory-max", self.memory_max), ("cpu-max", self.cpu_max.map(u64::from))] {
+            if given == Some(0) {
+                return Err(ConfigError::Zero { option, advice: "a worker could not run; give more" });
+            }
         }
         Ok(())
     }

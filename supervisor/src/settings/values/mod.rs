@@ -8,5 +8,6 @@ pub(crate) mod duration;
 pub(super) mod intercept;
 pub(super) mod orphans;
 pub(super) mod policy;
+pub(super) mod quota;
 pub(super) mod resource;
 pub(crate) mod signal;
