@@ -9,10 +9,10 @@ mod origin;
 mod workers;
 
 pub use crate::settings::{
-    Balancing, Capture, ConfigError, Development, Dispatch, Drain, Encoding, Health, Intercept, LineHandler,
-    Listeners, LogFormat, LogFull, LogTime, MAX_WINDOW, MAX_WORKERS, MemoryLimit, OnSupervisorDeath, OrNever,
-    Output, Policy, Program, Readiness, Ready, Recycle, Restart, Rollback, Rollout, Settings, Stop, Stream,
-    WhenNoWorker,
+    Balancing, Capability, Capture, ConfigError, CpuAffinity, Development, Dispatch, Drain, Encoding, Health,
+    Intercept, LineHandler, Listeners, LogFormat, LogFull, LogTime, MAX_WINDOW, MAX_WORKERS, MemoryLimit,
+    OnSupervisorDeath, OrNever, Output, Policy, Privileges, Program, Readiness, Ready, Recycle,
+    ResourceLimit, Restart, Rollback, Rollout, Settings, Stop, Stream, WhenNoWorker,
 };
 pub use builder::Builder;
 pub(crate) use change::takes;

@@ -4,7 +4,7 @@ use std::io;
 
 pub use crate::config::ConfigError;
 pub use crate::io::control::place::ControlError;
-pub use crate::io::launch::launch_spec::RecipeError;
+pub use crate::io::launch::launch_spec::{PrivilegesError, RecipeError};
 pub use crate::io::launch::program::ProgramError;
 pub use crate::io::launch::thunk_file::ThunkError;
 pub use crate::io::watch::place::WatchError;

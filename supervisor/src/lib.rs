@@ -101,8 +101,8 @@ pub use pool::{Exit, Outcome};
 use config::{Config, ConfigError, Origin};
 use io::events::signals::{self, Blocked};
 use io::kernel::descriptors;
-use io::launch::launch_spec::{self, LaunchSpec};
-use io::launch::thunk_file;
+use io::launch::launch_spec::{self, LaunchSpec, RecipeError};
+use io::launch::{thunk_file, trial};
 use std::path::PathBuf;
 
 impl config::Builder {
@@ -141,5 +141,9 @@ fn prepare(config: &Config) -> Result<(LaunchSpec, Option<PathBuf>, PathBuf), Er
     let home = launch_spec::home();
     let launch_spec = LaunchSpec::read(config, home.as_deref())?;
     let thunk = thunk_file::locate(config.settings.program.thunk.as_deref())?;
+    trial::run(&launch_spec, Some(&thunk)).map_err(RecipeError::from)?;
+    if let Some(blindness) = launch_spec.confinement.blindness() {
+        log::warn!("{blindness}");
+    }
     Ok((launch_spec, home, thunk))
 }

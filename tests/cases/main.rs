@@ -11,6 +11,7 @@ mod health;
 mod intercept;
 mod listening;
 mod output;
+mod privileges;
 mod programs;
 mod security;
 mod starts;

@@ -45,6 +45,10 @@ pub enum Request<'a> {
     BindDatagrams { fd: i32, address: Address, meant: bool },
     /// A UDP socket that was answered `Member` has been connected. Answered by `Errno`.
     LeaveDatagrams { cookie: u64 },
+    /// `bind()` to a port of a shared address that the kernel refuses this process (EACCES); carries the socket, which the supervisor binds
+    /// where the user's rules name the port. Answered by `Errno`, by `Owned` where the cluster has the address already and the bind is in
+    /// name only, or by `NotOwned` where the refusal stands.
+    BindNamed { address: Address },
     /// The page of that lane, see [`crate::credit`]. Answered by `Page` or `NotOwned`.
     LanePage { lane: u64 },
 }
@@ -65,6 +69,7 @@ const LISTENER: u16 = 13;
 const LANE_PAGE: u16 = 14;
 const BIND_DATAGRAMS: u16 = 15;
 const LEAVE_DATAGRAMS: u16 = 16;
+const BIND_NAMED: u16 = 17;
 
 impl<'a> Request<'a> {
     /// Writes a frame; its length, or `None` if `buffer` is too small.
@@ -83,7 +88,7 @@ impl<'a> Request<'a> {
                     write_place(&mut out, place);
                 }
             }
-            Self::BindAny { address } => out.address(address),
+            Self::BindAny { address } | Self::BindNamed { address } => out.address(address),
             Self::Owns { cookie, address, place } => {
                 out.u64(*cookie);
                 out.address(address);
@@ -148,6 +153,7 @@ impl<'a> Request<'a> {
                 Self::Listen { fd: input.i32()?, backlog: input.i32()?, place: read_place(&mut input)? }
             }
             BIND_ANY => Self::BindAny { address: input.address()? },
+            BIND_NAMED => Self::BindNamed { address: input.address()? },
             OWNS => {
                 Self::Owns { cookie: input.u64()?, address: input.address()?, place: read_place(&mut input)? }
             }
@@ -189,7 +195,10 @@ impl<'a> Request<'a> {
 
     /// True if the frame must carry a socket.
     pub fn carries_socket(&self) -> bool {
-        matches!(self, Self::Listen { .. } | Self::BindAny { .. } | Self::BindDatagrams { .. })
+        matches!(
+            self,
+            Self::Listen { .. } | Self::BindAny { .. } | Self::BindNamed { .. } | Self::BindDatagrams { .. }
+        )
     }
 
     fn kind(&self) -> u16 {
@@ -210,6 +219,7 @@ impl<'a> Request<'a> {
             Self::LanePage { .. } => LANE_PAGE,
             Self::BindDatagrams { .. } => BIND_DATAGRAMS,
             Self::LeaveDatagrams { .. } => LEAVE_DATAGRAMS,
+            Self::BindNamed { .. } => BIND_NAMED,
         }
     }
 }

@@ -116,6 +116,7 @@ proptest! {
         for request in [
             Request::Listen { fd, backlog, place },
             Request::BindAny { address },
+            Request::BindNamed { address },
             Request::Owns { cookie, address, place },
             Request::OwnedName { cookie },
             Request::ReusePort { cookie },

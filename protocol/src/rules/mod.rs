@@ -27,6 +27,22 @@ pub fn shares_datagrams(rules: &str, address: &Address) -> bool {
     address.port().is_some_and(|port| port != 0) && weigh(rules, address, &[], rule) == Some(true)
 }
 
+/// True if a rule shares this address and says its port, alone or in a range: whoever wrote it means the supervisor to bind it for workers that
+/// may not. A rule for any port of a host means no port.
+pub fn names_port(rules: &str, address: &Address) -> bool {
+    told(rules, address, &[]) == Some(true) && is_named(rules, address, Rule::parse)
+}
+
+/// The same of UDP sockets.
+pub fn names_port_of_datagrams(rules: &str, address: &Address) -> bool {
+    shares_datagrams(rules, address) && is_named(rules, address, |text| Rule::of_datagrams(of_udp(text)?))
+}
+
+fn is_named<'a>(rules: &'a str, address: &Address, read: impl Fn(&'a str) -> Option<Rule<'a>>) -> bool {
+    let mut shared = rules.lines().filter_map(|line| line.strip_prefix('+')).filter_map(read);
+    shared.any(|rule| rule.names_port() && rule.matches(address, &[]) > 0)
+}
+
 /// What stands behind `udp:`; `None` if the text is about something else.
 pub fn of_udp(text: &str) -> Option<&str> {
     text.strip_prefix("udp:")

@@ -98,6 +98,11 @@ impl<'a> Rule<'a> {
         Some(Self(Pattern::Inet { host, ports }))
     }
 
+    /// The rule says which ports.
+    pub(super) fn names_port(&self) -> bool {
+        matches!(self.0, Pattern::Inet { ports: Ports::One(1..) | Ports::Range(..), .. })
+    }
+
     /// How exactly the rule names this address; 0 is not at all. `place` is the absolute path of a unix socket.
     pub(super) fn matches(&self, address: &Address, place: &[u8]) -> u8 {
         match self.0 {

@@ -122,3 +122,21 @@ fn refuses_what_is_no_rule() {
         assert!(Rule::parse(text).is_some(), "{text:?}");
     }
 }
+
+#[test]
+fn a_port_is_named_by_itself_or_in_a_range_and_not_by_its_host_alone() {
+    let low = v4("127.0.0.1", 80);
+    for rules in ["+*:80", "+127.0.0.1:80", "+localhost:70-90", "+127.0.0.1:*\n+*:80"] {
+        assert!(names_port(rules, &low), "{rules}");
+        assert!(!names_port(rules, &v4("127.0.0.1", 443)), "{rules}");
+    }
+    for rules in
+        ["", "+127.0.0.1:*", "+*:0", "+10.0.0.1:80", "+*:80\n-127.0.0.1:80", "-*:80", "+udp:80", "+/80"]
+    {
+        assert!(!names_port(rules, &low), "{rules}");
+    }
+    assert!(names_port_of_datagrams("+udp:53", &v4("127.0.0.1", 53)));
+    for rules in ["+udp:*", "+*:53", "+udp:53\n-udp:127.0.0.1:53"] {
+        assert!(!names_port_of_datagrams(rules, &v4("127.0.0.1", 53)), "{rules}");
+    }
+}

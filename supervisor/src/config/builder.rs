@@ -2,6 +2,7 @@
 //! itself, and what concerns several is checked in [`Builder::build_for`].
 
 mod lives;
+mod privileges;
 mod program;
 mod traffic;
 

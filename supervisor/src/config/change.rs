@@ -53,6 +53,13 @@ const BY_NEW_PROCESSES: &[&str] = &[
     "max-lifetime",
     "recycle-after-connections",
     "recycle-jitter",
+    "limit",
+    "nice",
+    "cpu-affinity",
+    "no-new-privs",
+    "keep-capability",
+    "memory-max",
+    "cpu-max",
 ];
 
 /// The supervisor itself begins with them: sockets, threads, and what lanes are made with.
@@ -81,6 +88,10 @@ const BY_A_NEW_SUPERVISOR: &[&str] = &[
     "log-to",
     "log-full",
     "capture",
+    "user",
+    "group",
+    "groups",
+    "chroot",
 ];
 
 /// Whom a connection is given: whether connections are counted, and whether workers accept by themselves, is fixed when an address is opened.

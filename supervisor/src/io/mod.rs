@@ -28,6 +28,9 @@ pub(crate) mod sockets;
 /// The control socket and the directories in which it stands.
 pub(crate) mod control;
 
+/// What workers may do, and how a process is brought to that.
+pub(crate) mod privileges;
+
 /// What this machine and the control groups allow, and what time it is.
 pub(crate) mod machine;
 

@@ -162,9 +162,18 @@ pub enum ConfigError {
     /// A path that is none.
     #[error("--{option}: the path is empty")]
     EmptyPath {
-        /// `cwd`, `env-file`, `thunk` or `watch`.
+        /// `chroot`, `cwd`, `env-file`, `thunk` or `watch`.
         option: &'static str,
     },
+    /// A name that no user or group can have.
+    #[error("--{option}: give a name or a number")]
+    EmptyName {
+        /// `user`, `group` or `groups`.
+        option: &'static str,
+    },
+    /// No such priority.
+    #[error("--nice {0}: give a number from -20, which is first, to 19")]
+    Nice(i32),
     /// No descriptor that a worker can be given.
     #[error("--ready fd:{0}: {range}", range = FD)]
     ReadyFd(u16),

@@ -19,16 +19,21 @@ pub use groups::health::Health;
 pub(crate) use groups::listeners::BACKLOG;
 pub use groups::listeners::Listeners;
 pub use groups::output::{Capture, Encoding, LineHandler, LogFormat, LogFull, LogTime, Output, Stream};
+pub use groups::privileges::Privileges;
 pub use groups::program::Program;
 pub use groups::readiness::{Readiness, Ready};
 pub use groups::recycle::{MemoryLimit, Recycle};
 pub use groups::restart::Restart;
 pub use groups::rollout::{Rollback, Rollout};
 pub use groups::stop::{Drain, Stop};
+pub use values::affinity::CpuAffinity;
+pub use values::capability::Capability;
 pub use values::dispatch::Dispatch;
 pub use values::intercept::Intercept;
 pub use values::orphans::OnSupervisorDeath;
 pub use values::policy::{Policy, WhenNoWorker};
+use values::quota;
+pub use values::resource::ResourceLimit;
 pub(crate) use values::{duration, signal, size};
 
 use std::time::Duration;
@@ -40,6 +45,9 @@ pub struct Settings {
     /// How the program is run.
     #[command(flatten)]
     pub program: Program,
+    /// What a worker may do.
+    #[command(flatten)]
+    pub privileges: Privileges,
     /// Which addresses are shared, and how they are listened on.
     #[command(flatten)]
     pub listeners: Listeners,
@@ -76,6 +84,7 @@ impl Settings {
     /// The first thing that is wrong in any group.
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         self.program.check()?;
+        self.privileges.check()?;
         self.restart.check()?;
         self.readiness.check()?;
         self.stop.check()?;

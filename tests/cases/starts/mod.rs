@@ -2,6 +2,8 @@
 
 /// One line, exit code 2, nothing started.
 mod bad_input;
+/// The examples for containers, as process 1 with nothing to write to and no rights.
+mod containers;
 /// Clusters in the background.
 mod detach;
 /// Files of variables.

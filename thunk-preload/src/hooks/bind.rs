@@ -63,7 +63,7 @@ pub(crate) unsafe extern "C-unwind" fn bind(fd: c_int, address: *const c_void, l
                 && sys::setsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 1).is_ok();
             let result = kernel();
             tell_bound(fd, &address, result);
-            let result = if result < 0 { or_owned(&settings, fd, &address, errno) } else { result };
+            let result = if result < 0 { or_by_supervisor(&settings, fd, &address, errno) } else { result };
             if result < 0 && set {
                 let _ = sys::setsockopt_int(fd, SOL_SOCKET, SO_REUSEPORT, 0);
             }
@@ -113,6 +113,26 @@ fn tell_bound(fd: c_int, address: &Address, result: c_int) {
     } else {
         tell!("bind({fd}) to {address}: shared");
     }
+}
+
+/// The kernel refused the address: 0 if the supervisor has bound it, or it is the cluster's own, with `errno` as it was `before`.
+#[inline(never)]
+fn or_by_supervisor(settings: &Settings, fd: c_int, address: &Address, before: c_int) -> c_int {
+    if real::errno() != EACCES {
+        return or_owned(settings, fd, address, before);
+    }
+    let answer = link::ask(settings, &Request::BindNamed { address: *address }, Some(fd));
+    match answer.as_ref().and_then(|answer| answer.reply()) {
+        Some(Reply::Errno(0)) => tell!("bind({fd}) to {address}: the supervisor has bound it"),
+        Some(Reply::Owned) => {
+            owned::cookie(fd).inspect(|&cookie| OWNED.remember(cookie));
+            tell!("bind({fd}) to {address}: in name only, it is the cluster's");
+        }
+        Some(Reply::Errno(error)) => return real::fail(error),
+        _ => return real::fail(EACCES),
+    }
+    real::set_errno(before);
+    0
 }
 
 /// The kernel refused the address: 0 if it is the cluster's own, with `errno` as it was `before` (some event loops read

@@ -22,6 +22,7 @@ fn has_limit(request: &Request<'_>) -> bool {
         request,
         Request::Listen { .. }
             | Request::BindAny { .. }
+            | Request::BindNamed { .. }
             | Request::BindDatagrams { .. }
             | Request::Owns { .. }
             | Request::OwnedName { .. }

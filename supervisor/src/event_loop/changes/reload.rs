@@ -5,11 +5,12 @@ use super::super::Shell;
 use super::super::os::Os;
 use super::super::report::rollouts::{describe, done};
 use crate::api::{Event, Failure, LastReload, Reply};
-use crate::config::OnSupervisorDeath;
+use crate::config::{Config, OnSupervisorDeath};
 use crate::ids::{BalancerId, WorkerId};
-use crate::io::launch::interception::Interception;
+use crate::io::launch::interception::{How, Interception};
 use crate::io::launch::launch_spec::LaunchSpec;
 use crate::io::launch::spawn::Template;
+use crate::io::launch::trial;
 use crate::io::watch::file_watcher::FileWatcher;
 use crate::pool::{Failed, Input, Progress, Purpose, Reloaded};
 use std::collections::HashMap;
@@ -60,7 +61,8 @@ impl<O: Os> Shell<O> {
 
     /// Reads anew what a worker is made of.
     pub(in crate::event_loop) fn prepare(&mut self, ticket: u64, version: u32) {
-        let input = match LaunchSpec::read(&self.config, self.launching.home.as_deref()) {
+        let config = self.config.clone();
+        let input = match self.read_launch_spec(&config) {
             Ok(launch_spec) => {
                 let used = self.pool.versions_in_use();
                 self.launching.templates.retain(|version, _| used.contains(version));
@@ -84,9 +86,20 @@ impl<O: Os> Shell<O> {
                     None => Input::Unfit { ticket, error: "there is nothing to make it after".to_owned() },
                 }
             }
-            Err(error) => Input::Unfit { ticket, error: error.to_string() },
+            Err(error) => Input::Unfit { ticket, error },
         };
         self.pool.handle(self.now, input);
+    }
+
+    /// What a version with this configuration is made of, if workers of it could be started.
+    pub(in crate::event_loop) fn read_launch_spec(&mut self, config: &Config) -> Result<LaunchSpec, String> {
+        let spec = LaunchSpec::read(config, self.launching.home.as_deref());
+        let spec = spec.map_err(|error| error.to_string())?;
+        let needs_library = spec.interception.how == How::Preload && !spec.confinement.is_empty();
+        let library = needs_library.then(|| self.os.library(&mut self.launching.thunk)).transpose();
+        let library = library.map_err(|error| error.to_string())?;
+        trial::run(&spec, library).map_err(|error| error.to_string())?;
+        Ok(spec)
     }
 
     /// Whether a process of this version is tried out now, so that its last words will be wanted if it fails. So are the

@@ -6,7 +6,6 @@ use super::super::health::monitor::Monitor;
 use super::super::os::Os;
 use crate::api::{Difference, Failure, ScaleTo, Takes, Variables};
 use crate::config::{Comparison, Config, MemoryLimit, Origin, Rollback};
-use crate::io::launch::launch_spec::LaunchSpec;
 use crate::io::machine::memory_share;
 use crate::pool::{Input, Reloaded, Settings};
 use std::ffi::OsString;
@@ -62,7 +61,7 @@ impl Configuring {
 impl<O: Os> Shell<O> {
     /// What is another way in the new command line. All of it is checked, up to the program and the files that it names.
     pub(in crate::event_loop) fn compare(
-        &self,
+        &mut self,
         arguments: Vec<String>,
         variables: &Variables,
     ) -> Result<(Comparison, Vec<Difference>), Failure> {
@@ -76,10 +75,9 @@ impl<O: Os> Shell<O> {
         let words: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
         let mut comparison = (origin.compare)(&origin.words, &words).map_err(refused)?;
         comparison.config.name.clone_from(&self.config.name);
-        LaunchSpec::read(&comparison.config, self.launching.home.as_deref())
-            .map_err(|error| refused(error.to_string()))?;
         let mut differences = std::mem::take(&mut comparison.differences);
         differences.extend(origin.variables.differences(variables));
+        self.read_launch_spec(&comparison.config).map_err(refused)?;
         Ok((comparison, differences))
     }
 

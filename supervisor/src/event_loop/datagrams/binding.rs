@@ -100,7 +100,8 @@ impl<O: Os> Shell<O> {
         let is_ours = rules::shares_datagrams(&self.config.settings.listeners.rules(), &address)
             && std::env::var_os(env::SOCKET).is_none()
             && !self.means_all(worker, &socket)
-            && address.port().is_some_and(|port| socket::may_bind(holder.pid, port));
+            && (address.port().is_some_and(|port| socket::may_bind(holder.pid, port))
+                || rules::names_port_of_datagrams(&self.config.settings.listeners.rules(), &address));
         let Some(facts) = is_ours.then(|| Facts::of(socket.as_fd(), &address).ok()).flatten() else {
             return Ok(None);
         };

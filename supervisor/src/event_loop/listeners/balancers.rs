@@ -36,14 +36,16 @@ impl<O: Os> Shell<O> {
             let own = if by_kernel { facts.inode } else { 0 };
             self.refuse_strangers(worker, &address, own, reach)?;
         }
+        let view = self.launching.view();
         let file = match &facts.key {
             // Without its file, clients find another socket at the path, whose turn comes when that listens.
-            Key::Path(path) => listener::file_of_socket(path, facts.inode),
+            Key::Path(path) => view.run(|| listener::file_of_socket(path, facts.inode))?,
             Key::Inet { .. } | Key::Abstract(_) => None,
         };
         let backlog = backlog.max(i32::try_from(self.config.settings.listeners.backlog).unwrap_or(i32::MAX));
         let key = facts.key.clone();
         let mut listener = self.os.listen(id, socket, facts, file, backlog, by_kernel)?;
+        listener.view = view;
         listener.handoff_because = (!by_kernel).then(|| self.handoff_because(&listener)).flatten();
         if nested && !listener.is_taken_over()? {
             self.refuse_strangers(worker, &address, listener.inode, reach)?;
@@ -99,7 +101,7 @@ impl<O: Os> Shell<O> {
         facts: &Facts,
     ) -> io::Result<()> {
         let Key::Path(path) = &facts.key else { return Ok(()) };
-        let file = listener::file_of_socket(path, facts.inode);
+        let file = self.launching.view().run(|| listener::file_of_socket(path, facts.inode))?;
         let Some(listener) = self.listeners.all.get_mut(&balancer) else { return Ok(()) };
         if file.is_none() || file == listener.file || !facts.listening {
             return Ok(());

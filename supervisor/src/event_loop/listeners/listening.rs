@@ -61,6 +61,7 @@ impl<O: Os> Shell<O> {
         let process = self.lives.process_mut(worker);
         let owned = process.and_then(|process| process.owned.remove(&cookie));
         let facts = self.os.facts(&socket, owned, place.path)?;
+        let facts = facts.seen_by(&self.launching.view(), place.path)?;
         match self.listeners.by_key.get(&facts.key).copied() {
             Some(balancer)
                 if self.listeners.all.get(&balancer).is_some_and(|listener| listener.by_kernel) =>

@@ -2,6 +2,7 @@
 
 use crate::io::launch::spawn::{Limits, Template};
 use crate::io::launch::thunk_file::Thunk;
+use crate::io::privileges::view::View;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -17,4 +18,12 @@ pub(in crate::event_loop) struct Launching {
     pub(in crate::event_loop) nonce: u64,
     /// Logical ids by slot; more are made up as the cluster is scaled.
     pub(in crate::event_loop) ids: Vec<String>,
+}
+
+impl Launching {
+    /// How files look to workers of the newest version.
+    pub(in crate::event_loop) fn view(&self) -> View {
+        let newest = self.templates.values().next_back();
+        newest.map(|template| template.launch_spec.confinement.view()).unwrap_or_default()
+    }
 }

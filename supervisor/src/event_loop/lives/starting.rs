@@ -85,7 +85,7 @@ impl<O: Os> Shell<O> {
             How::Seccomp => None,
         };
         let library = thunk.map(os::name_of).unwrap_or_default();
-        let start = Start { template, own: &own, wanted, output, told };
+        let start = Start { template, slot: worker.slot, own: &own, wanted, output, told };
         let mut spawned = self.os.spawn(thunk, start)?;
         self.outputs.started(worker, spawned.pid);
         let calls = spawned.filter.take().map(|filter| {

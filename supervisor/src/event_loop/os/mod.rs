@@ -37,6 +37,8 @@ use std::time::{Duration, Instant};
 /// What is started: which program, and what only this process gets.
 pub(super) struct Start<'a> {
     pub(super) template: &'a Template,
+    /// The slot of the worker.
+    pub(super) slot: u32,
     /// Its own variables.
     pub(super) own: &'a [(&'static str, String)],
     /// The environment that the user makes for it.

@@ -89,6 +89,10 @@ impl<O: Os> Shell<O> {
                     Err(error) => Reply::Errno(errno(&error)),
                 }
             }
+            Request::BindNamed { address } => match socket {
+                Some(socket) => self.bind_named(worker, &address, &socket),
+                None => Reply::Errno(libc::EBADF),
+            },
             Request::Owns { cookie, address, place } => self.owns(worker, cookie, &address, &place),
             Request::OwnedName { cookie } => {
                 let process = self.lives.process(worker);

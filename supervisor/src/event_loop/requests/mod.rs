@@ -4,6 +4,7 @@
 mod abuse;
 mod answering;
 mod any_ports;
+mod named_ports;
 mod names;
 mod pulses;
 pub(super) mod state;

@@ -10,11 +10,11 @@ use super::datagrams::Bind;
 use crate::ids::WorkerId;
 use crate::io::events::source::Source;
 use crate::io::kernel::foreign::{self, Foreign};
-use crate::io::kernel::sockopt::{cookie, int_option, own_address, set_option, unacknowledged};
+use crate::io::kernel::sockopt::{cookie, int_option, is_tcp, own_address, set_option, unacknowledged};
 use crate::io::lanes::lane::Holder;
 use crate::io::seccomp::notifier::{Call, Kind, Next, Notifier};
 use crate::io::seccomp::target::Target;
-use clustermon_protocol::address::{Address, INET, INET6};
+use clustermon_protocol::address::Address;
 use clustermon_protocol::rules;
 use mio::Interest;
 use mio::unix::SourceFd;
@@ -102,7 +102,9 @@ impl<O: Os> Shell<O> {
             }
         };
         let answer = match call.kind {
-            Kind::Bind(place) if self.may_share_datagrams(&socket) => {
+            Kind::Bind(place)
+                if self.may_share_datagrams(&socket) || self.may_need_help(&socket, target.pid) =>
+            {
                 return self.read_address(worker, notifier, Bind { call: *call, target, socket }, place);
             }
             Kind::Bind(_) => self.on_bind(worker, &socket),
@@ -158,9 +160,13 @@ impl<O: Os> Shell<O> {
     /// Prepares a TCP socket for an address that others of the cluster have too. Which one that will be is not known yet; where it turns
     /// out to be private `listen` takes that back.
     fn on_bind(&mut self, worker: WorkerId, socket: &Foreign) -> Answer {
-        if !is_tcp(socket) {
-            return Answer::Proceed;
+        if is_tcp(socket.as_fd()) {
+            self.prepare_for_sharing(worker, socket);
         }
+        Answer::Proceed
+    }
+
+    pub(super) fn prepare_for_sharing(&mut self, worker: WorkerId, socket: &Foreign) {
         match int_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_REUSEPORT) {
             Ok(0) => set(socket, libc::SOL_SOCKET, libc::SO_REUSEPORT, 1),
             Ok(_) => self.meant_to_share(worker, socket),
@@ -168,7 +174,6 @@ impl<O: Os> Shell<O> {
         }
         // Port 0 is told from others then: its port is chosen when it listens.
         set(socket, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1);
-        Answer::Proceed
     }
 
     fn meant_to_share(&mut self, worker: WorkerId, socket: &Foreign) {
@@ -184,7 +189,7 @@ impl<O: Os> Shell<O> {
         if address.port().is_none() {
             self.tell_unix(worker, &address);
         }
-        if !is_tcp(&socket) || !may_listen(&socket) {
+        if !is_tcp(socket.as_fd()) || !may_listen(&socket) {
             return Answer::Proceed;
         }
         match self.listens_again(worker, holder, &socket) {
@@ -230,15 +235,6 @@ impl<O: Os> Shell<O> {
 fn set(socket: &Foreign, level: i32, name: i32, value: i32) {
     // A socket that does not know it goes on as it is.
     let _ = set_option(socket.as_fd(), level, name, &value.to_ne_bytes());
-}
-
-/// A stream socket of IPv4 or IPv6, by TCP or MPTCP, as the kernel tells.
-fn is_tcp(socket: &Foreign) -> bool {
-    let number = |name| int_option(socket.as_fd(), libc::SOL_SOCKET, name).ok();
-    let family = number(libc::SO_DOMAIN).and_then(|family| u16::try_from(family).ok());
-    number(libc::SO_TYPE) == Some(libc::SOCK_STREAM)
-        && family.is_some_and(|family| [INET, INET6].contains(&family))
-        && number(libc::SO_PROTOCOL).is_some_and(|it| [libc::IPPROTO_TCP, libc::IPPROTO_MPTCP].contains(&it))
 }
 
 /// It is no end of a connection, nor was one.

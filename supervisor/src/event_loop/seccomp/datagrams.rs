@@ -8,7 +8,7 @@ use super::super::requests::errno;
 use crate::ids::WorkerId;
 use crate::io::datagrams::socket;
 use crate::io::kernel::foreign::Foreign;
-use crate::io::kernel::sockopt::{cookie, int_option, own_address};
+use crate::io::kernel::sockopt::{cookie, int_option, is_tcp, own_address};
 use crate::io::lanes::lane::Holder;
 use crate::io::seccomp::address::{AddressReader, Place};
 use crate::io::seccomp::notifier::{Call, Notifier};
@@ -94,6 +94,12 @@ impl<O: Os> Shell<O> {
     }
 
     fn bind_filtered(&mut self, worker: WorkerId, notifier: &Notifier, bind: Bind, address: &[u8]) {
+        if is_tcp(bind.socket.as_fd()) {
+            return match Address::from_raw(address) {
+                Some(address) => self.bind_for(worker, notifier, &bind, &address),
+                None => notifier.proceed(&bind.call),
+            };
+        }
         let Bind { call, target, socket } = bind;
         // What is no address is for the kernel to complain of; where the program has changed it by then, it binds by its own rights.
         let Some(address) = Address::from_raw(address) else { return notifier.proceed(&call) };

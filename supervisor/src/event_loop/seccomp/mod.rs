@@ -4,6 +4,7 @@
 mod calls;
 pub(super) mod datagrams;
 mod members;
+mod named_ports;
 pub(super) mod queues;
 pub(super) mod shared_socket;
 

@@ -4,6 +4,7 @@ use super::dice::Dice;
 use crate::config::{Builder, Capture, Config, Dispatch, Drain, LineHandler, Policy, Ready, WhenNoWorker};
 use crate::io::launch::interception::{How, Interception};
 use crate::io::launch::launch_spec::LaunchSpec;
+use crate::io::privileges::confinement::Confinement;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,5 +52,6 @@ pub(super) fn launch_spec() -> LaunchSpec {
         umask: None,
         variables: Vec::new(),
         interception,
+        confinement: Confinement::default(),
     }
 }

@@ -42,6 +42,15 @@ pub(in crate::io) fn is_unix(fd: BorrowedFd<'_>) -> io::Result<bool> {
     Ok(int_option(fd, libc::SOL_SOCKET, libc::SO_DOMAIN)? == libc::AF_UNIX)
 }
 
+/// A stream socket of IPv4 or IPv6, by TCP or MPTCP, as the kernel tells.
+pub(crate) fn is_tcp(fd: BorrowedFd<'_>) -> bool {
+    let is =
+        |name, values: &[i32]| int_option(fd, libc::SOL_SOCKET, name).is_ok_and(|own| values.contains(&own));
+    is(libc::SO_TYPE, &[libc::SOCK_STREAM])
+        && is(libc::SO_DOMAIN, &[libc::AF_INET, libc::AF_INET6])
+        && is(libc::SO_PROTOCOL, &[libc::IPPROTO_TCP, libc::IPPROTO_MPTCP])
+}
+
 /// Its close waits for nobody. Where there is no SO_LINGER to turn off nothing lingers.
 pub(in crate::io) fn do_not_linger(fd: BorrowedFd<'_>) {
     let off = [0; size_of::<libc::linger>()];

@@ -4,7 +4,10 @@
 use super::env_file::{self, EnvFault, Variable};
 use super::interception::{How, Interception};
 use super::program::{self, Program, ProgramError};
-use crate::config::{Config, Ready};
+use crate::config::{Config, MAX_WORKERS, Ready};
+use crate::io::privileges::confinement::Confinement;
+pub use crate::io::privileges::error::PrivilegesError;
+use crate::io::privileges::step::Step;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -23,6 +26,8 @@ pub(crate) struct LaunchSpec {
     pub(crate) variables: Vec<Variable>,
     /// How its listeners come to the cluster.
     pub(crate) interception: Interception,
+    /// What it may do.
+    pub(crate) confinement: Confinement,
 }
 
 /// Why there is none. One line each.
@@ -42,6 +47,9 @@ pub enum RecipeError {
         /// Why it is by a filter.
         because: &'static str,
     },
+    /// It cannot be given what `--user` and its like ask for.
+    #[error(transparent)]
+    Privileges(#[from] PrivilegesError),
     /// No directory to run in.
     #[error("--cwd {path:?}: {error}")]
     Cwd {
@@ -73,10 +81,16 @@ pub enum RecipeError {
 impl LaunchSpec {
     /// Reads it as things are now.
     pub(crate) fn read(config: &Config, home: Option<&Path>) -> Result<Self, RecipeError> {
-        let cwd = config.settings.program.cwd.as_deref().or(home).map(directory).transpose()?;
-        let script = config.command.first().map(OsString::as_os_str).unwrap_or_default();
-        let name = config.settings.program.interpreter().next().map_or(script, OsString::as_os_str);
-        let program = Program::resolve(&placed(name, cwd.as_deref()))?;
+        let workers = u32::try_from(config.logical_ids.len()).unwrap_or(MAX_WORKERS);
+        let confinement = Confinement::read(&config.settings.privileges, workers, config.handle_signals)?;
+        let found = confinement.below_root().run(|| find(config, home));
+        let refused = |error: io::Error| {
+            let root = confinement.root.clone().unwrap_or_default();
+            PrivilegesError::Refused(format!(
+                "--chroot {root:?}: {error}; only root may, or who has CAP_SYS_CHROOT"
+            ))
+        };
+        let (program, cwd) = found.map_err(refused)??;
         let interception = Interception::of(&program, config.settings.program.intercept)?;
         interception.check()?;
         if let (How::Seccomp, Some(ready @ (Ready::Tcp | Ready::Http(_)))) =
@@ -84,14 +98,35 @@ impl LaunchSpec {
         {
             return Err(RecipeError::Ready { ready: ready.clone(), because: interception.because });
         }
-        if config.settings.program.interpreter.is_some() {
-            program::check_script(&cwd.as_deref().unwrap_or(Path::new("")).join(script).into_os_string())?;
-        }
         let variables = config.settings.program.env_file.as_deref().map(read_variables).transpose()?;
         let umask = config.settings.program.umask;
         let variables = variables.unwrap_or_default();
-        Ok(Self { program: program.path, cwd, umask, variables, interception })
+        Ok(Self { program: program.path, cwd, umask, variables, interception, confinement })
     }
+}
+
+impl LaunchSpec {
+    /// Why a worker of it cannot be brought to what it may do, in one line.
+    pub(super) fn explain(&self, step: Step, error: &io::Error, library: Option<&Path>) -> String {
+        self.confinement.explain(step, error, &self.program, self.cwd.as_deref(), library)
+    }
+}
+
+/// The program and the directory that it runs in, to be looked for below the root of workers.
+fn find(config: &Config, home: Option<&Path>) -> Result<(Program, Option<PathBuf>), RecipeError> {
+    let options = &config.settings.program;
+    let place = match config.settings.privileges.chroot {
+        Some(_) => Some(options.cwd_below_root()),
+        None => options.cwd.as_deref().or(home),
+    };
+    let cwd = place.map(directory).transpose()?;
+    let script = config.command.first().map(OsString::as_os_str).unwrap_or_default();
+    let name = options.interpreter().next().map_or(script, OsString::as_os_str);
+    let program = Program::resolve(&placed(name, cwd.as_deref()))?;
+    if options.interpreter.is_some() {
+        program::check_script(&cwd.as_deref().unwrap_or(Path::new("")).join(script).into_os_string())?;
+    }
+    Ok((program, cwd))
 }
 
 /// The working directory as the user's shell calls it, if that is a link or leads through one: a deployment that turns

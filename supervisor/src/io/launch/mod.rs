@@ -10,4 +10,5 @@ pub(crate) mod process_calls;
 pub(crate) mod program;
 pub(crate) mod spawn;
 pub(crate) mod thunk_file;
+pub(crate) mod trial;
 pub(crate) mod worker_processes;

@@ -11,12 +11,14 @@ use crate::io::kernel::dispositions::Dispositions;
 use crate::io::kernel::{pidfd, scheduling};
 use crate::io::output::detach_pipe;
 use crate::io::output::streams::Ends;
+use crate::io::privileges::entering::Entrance;
+use crate::io::privileges::step::Step;
 use crate::io::readiness::s6_ready::Told;
 use crate::io::readiness::service_manager;
 use crate::io::seccomp::filter::{Installed, TheirEnd, Way};
 use clustermon_protocol::env;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -113,6 +115,7 @@ impl Template {
     #[expect(clippy::disallowed_methods, reason = "the one place where processes are started")]
     pub(crate) fn spawn(
         &self,
+        slot: u32,
         thunk: Option<&Path>,
         own: &[(&'static str, String)],
         wanted: Option<Environment>,
@@ -122,11 +125,24 @@ impl Template {
         let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(&self.launch_spec.program);
         command.arg0(name).args(arguments).stdin(Stdio::null()).process_group(0);
+        let confinement = &self.launch_spec.confinement;
+        let entrance = match confinement.is_empty() {
+            true => None,
+            false => {
+                Some(confinement.entrance(slot, self.launch_spec.cwd.as_deref().map(c_path).transpose()?)?)
+            }
+        };
         if let Some(cwd) = &self.launch_spec.cwd {
-            command.current_dir(cwd).env("PWD", cwd);
+            command.env("PWD", cwd);
+            // Below a root it is another one.
+            if entrance.is_none() {
+                command.current_dir(cwd);
+            }
         }
+        command.envs(confinement.variables.iter().map(|(name, value)| (name, value)));
+        let of_user = |name: &OsStr| confinement.variables.iter().any(|(known, _)| known == name);
         // What is set already stays, as with other readers of such files.
-        let unset = |(name, _): &&Variable| std::env::var_os(name).is_none();
+        let unset = |(name, _): &&Variable| std::env::var_os(name).is_none() || of_user(name);
         command.envs(self.launch_spec.variables.iter().filter(unset).map(|(name, value)| (name, value)));
         if let Some(Ends { stdout, stderr }) = output {
             command.stderr(stderr);
@@ -159,6 +175,9 @@ impl Template {
         let umask = self.launch_spec.umask;
         let way = (self.launch_spec.interception.how == How::Seccomp).then(Way::open).transpose()?;
         let (ours, theirs) = way.map(Way::split).unzip();
+        // Put on by one who may do more, it leaves workers the rights of what they execute, such as sudo.
+        let (early, late) = if confinement.changes_user() { (theirs, None) } else { (None, theirs) };
+        let library = thunk.filter(|_| entrance.is_some()).map(c_path).transpose()?;
         // SAFETY: runs between fork and exec, where only system calls are made and nothing is allocated.
         unsafe {
             command.pre_exec(move || {
@@ -167,18 +186,27 @@ impl Template {
                 if let Some(mode) = umask {
                     libc::umask(mode);
                 }
-                // Reaches the first process only, and fires when the thread that spawned it ends.
+                entrance.as_ref().map_or(Ok(()), Entrance::begin)?;
+                early.as_ref().map_or(Ok(()), TheirEnd::install)?;
+                entrance.as_ref().map_or(Ok(()), Entrance::finish)?;
+                // A change of the user would take it back. Reaches the first process only, and fires when the thread that spawned it ends.
                 if stop {
                     libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM);
                 }
                 dispositions.give()?;
+                if let (Some(entrance), Some(library)) = (&entrance, &library) {
+                    entrance.look_for_library(library)?;
+                }
                 // Last: from here on bind and listen wait for an answer.
-                theirs.as_ref().map_or(Ok(()), TheirEnd::install)
+                late.as_ref().map_or(Ok(()), TheirEnd::install)
             });
         }
-        let mut child = command.spawn().map_err(|error| match error.raw_os_error() {
-            Some(libc::EBUSY) if ours.is_some() => io::Error::new(error.kind(), TWO_FILTERS),
-            _ => error,
+        let mut child = command.spawn().map_err(|error| match (Step::of(&error), error.raw_os_error()) {
+            (Some((step, error)), _) => {
+                io::Error::new(error.kind(), self.launch_spec.explain(step, &error, thunk))
+            }
+            (None, Some(libc::EBUSY)) if ours.is_some() => io::Error::new(error.kind(), TWO_FILTERS),
+            (None, _) => error,
         })?;
         let pid = child.id();
         let filter = ours.map(|ours| ours.take()).transpose();
@@ -192,6 +220,11 @@ impl Template {
             }
         }
     }
+}
+
+/// A path as the kernel takes it.
+pub(super) fn c_path(path: &Path) -> io::Result<CString> {
+    CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
 /// The thunk first, then what the user preloads anyway. The thunk of a cluster that the supervisor is itself a worker of is

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Version {
+pub(in crate::io) enum Version {
     One,
     Two,
 }
 
 /// Where this process sees the control groups that have a controller. Read once and used for several processes; whoever keeps
 /// it does not see what is mounted later.
-pub(super) struct Mounts<'a> {
+pub(in crate::io) struct Mounts<'a> {
     controller: &'a str,
     root: &'a Path,
     mounts: Vec<Mount>,
@@ -19,14 +19,14 @@ pub(super) struct Mounts<'a> {
 
 impl<'a> Mounts<'a> {
     /// Every path is taken below `root`.
-    pub(super) fn read(controller: &'a str, root: &'a Path) -> Self {
+    pub(in crate::io) fn read(controller: &'a str, root: &'a Path) -> Self {
         let text = fs::read_to_string(root.join("proc/self/mountinfo")).unwrap_or_default();
         let mounts = text.lines().filter_map(|line| Mount::parse(line, controller)).collect();
         Self { controller, root, mounts }
     }
 
     /// The directory of that process's own group in each version, where it can be seen from here.
-    pub(super) fn of_process(&self, pid: u32) -> Vec<(Version, PathBuf)> {
+    pub(in crate::io) fn of_process(&self, pid: u32) -> Vec<(Version, PathBuf)> {
         let found = self.chains(&pid.to_string());
         found.into_iter().filter_map(|(version, chain)| Some((version, chain.into_iter().next()?))).collect()
     }

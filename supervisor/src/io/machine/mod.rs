@@ -1,6 +1,6 @@
 //! What this machine and its control groups allow, and what time it is. It sets nothing.
 
-mod cgroup;
+pub(in crate::io) mod cgroup;
 pub(crate) mod container;
 pub(crate) mod cpus;
 pub(crate) mod memory_share;

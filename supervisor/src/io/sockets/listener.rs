@@ -15,6 +15,7 @@ use super::sock_diag;
 use crate::ids::{BalancerId, LaneId};
 use crate::io::kernel::foreign::Foreign;
 use crate::io::kernel::sockopt::{self, bind_raw, is_nonblocking, set_nonblocking};
+use crate::io::privileges::view::View;
 use bound::Bound;
 use clustermon_protocol::address::{Address, UNIX};
 use std::io;
@@ -30,6 +31,8 @@ pub(crate) struct Listener {
     pub(crate) inode: u64,
     /// Device and inode of the file of a unix socket.
     pub(crate) file: Option<(u64, u64)>,
+    /// How the worker sees that file.
+    pub(crate) view: View,
     /// The length of the queue that was asked for, in connections.
     pub(crate) backlog: u32,
     /// There may be something to accept.
@@ -88,6 +91,7 @@ impl Listener {
             key,
             inode,
             file,
+            view: View::default(),
             backlog: backlog.unsigned_abs(),
             pending: true,
             muted: false,
@@ -194,12 +198,17 @@ impl Listener {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         let fresh = socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
         if let Key::Path(path) = &self.key {
-            if self.file.is_some() && file_of(path) == self.file {
-                std::fs::remove_file(path)?;
-            }
-            let place = nix::sys::socket::UnixAddr::new(path)?;
-            nix::sys::socket::bind(fresh.as_raw_fd(), &place)?;
-            self.file = file_of(path);
+            let (before, fd) = (self.file, fresh.as_raw_fd());
+            // By the rights of the worker, which may have put a link in the place of a folder.
+            let renewed = self.view.run(|| {
+                if before.is_some() && file_of(path) == before {
+                    std::fs::remove_file(path)?;
+                }
+                let place = nix::sys::socket::UnixAddr::new(path)?;
+                nix::sys::socket::bind(fd, &place)?;
+                io::Result::Ok(file_of(path))
+            });
+            self.file = renewed??;
         } else {
             // An abstract name is free once its socket is closed.
             self.socket = socket(AddressFamily::Unix, SockType::Stream, flags, None)?.into();
@@ -237,9 +246,13 @@ impl Listener {
     /// Removes the file of a unix socket, if it is still ours.
     pub(crate) fn remove_file(&self) {
         if let (Some(file), Key::Path(path)) = (self.file, &self.key)
-            && file_of(path) == Some(file)
+            && let Err(error) = self.view.run(|| {
+                if file_of(path) == Some(file) {
+                    let _ = std::fs::remove_file(path);
+                }
+            })
         {
-            let _ = std::fs::remove_file(path);
+            log::debug!("{path:?} is left: {error}");
         }
     }
 }

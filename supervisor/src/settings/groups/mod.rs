@@ -6,6 +6,7 @@ pub(super) mod development;
 pub(super) mod health;
 pub(super) mod listeners;
 pub(super) mod output;
+pub(super) mod privileges;
 pub(super) mod program;
 pub(super) mod readiness;
 pub(super) mod recycle;

@@ -1,6 +1,7 @@
 //! What a listening socket is, as the kernel tells: its address, and what makes the listeners of two workers the same.
 
 use crate::io::kernel::sockopt::{cookie, get_option, int_option, own_address};
+use crate::io::privileges::view::View;
 use clustermon_protocol::address::{Address, INET6, UNIX};
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -64,6 +65,14 @@ impl Facts {
             inode: nix::sys::stat::fstat(socket)?.st_ino,
             listening: number(libc::SO_ACCEPTCONN)? != 0,
         })
+    }
+
+    /// The same where paths are those that somebody else sees.
+    pub(crate) fn seen_by(mut self, view: &View, place: &[u8]) -> io::Result<Self> {
+        if let (Key::Path(_), Some(path)) = (&self.key, self.address.path()) {
+            self.key = Key::Path(view.run(|| canonical(if place.is_empty() { path } else { place }))?);
+        }
+        Ok(self)
     }
 }
 

@@ -1,0 +1,126 @@
+//! Looks at files, and makes and removes them, as a worker would: below its root and with its rights to files, on a thread of its own that
+//! ends with that. A worker cannot have the supervisor touch what it could not touch itself.
+
+use super::accounts::Credentials;
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{chdir, chroot};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How files look to a worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct View {
+    /// `None`: as to this process.
+    other: Option<Arc<Other>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Other {
+    root: Option<PathBuf>,
+    credentials: Option<Credentials>,
+}
+
+impl View {
+    pub(super) fn new(root: Option<&Path>, credentials: Option<&Credentials>) -> Self {
+        let differs = root.is_some() || credentials.is_some();
+        let other = || Arc::new(Other { root: root.map(Path::to_owned), credentials: credentials.cloned() });
+        Self { other: differs.then(other) }
+    }
+
+    /// Does this as a worker would, as far as files are concerned. Fails where the view cannot be had: then nothing is done.
+    pub(crate) fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> io::Result<T> {
+        let Some(other) = &self.other else { return Ok(act()) };
+        // Other rights make the kernel forget that this process may be looked into, for all its threads.
+        // SAFETY: no memory is involved.
+        let may_be_seen = unsafe { libc::prctl(libc::PR_GET_DUMPABLE) } == 1;
+        let done = std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().name("view".into());
+            let thread = thread.spawn_scoped(scope, || other.enter().map(|()| act()))?;
+            thread.join().map_err(|_| io::Error::other("the thread has panicked"))?
+        });
+        if may_be_seen {
+            // SAFETY: no memory is involved.
+            unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
+        }
+        done
+    }
+}
+
+impl Other {
+    /// Changes the calling thread alone, for good.
+    fn enter(&self) -> io::Result<()> {
+        if let Some(root) = &self.root {
+            unshare(CloneFlags::CLONE_FS)?;
+            chroot(root)?;
+            chdir("/")?;
+        }
+        let Some(Credentials { uid, gid, groups }) = &self.credentials else { return Ok(()) };
+        // The wrappers of libc change all threads.
+        if let Some(groups) = groups {
+            // SAFETY: the kernel reads so many numbers of ours.
+            if unsafe { libc::syscall(libc::SYS_setgroups, groups.len(), groups.as_ptr()) } < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        // Those for files alone: with its real or effective user a worker could send signals to this thread.
+        for (call, id) in [(libc::SYS_setfsgid, gid.as_raw()), (libc::SYS_setfsuid, uid.as_raw())] {
+            // It tells the former one, and no error: who asks for none is told the present one.
+            // SAFETY: no memory is involved.
+            let now = unsafe {
+                libc::syscall(call, id);
+                libc::syscall(call, u32::MAX)
+            };
+            if now as u32 != id {
+                return Err(io::Error::from_raw_os_error(libc::EPERM));
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::scratch::Scratch;
+    use nix::unistd::{Gid, Uid};
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
+
+    #[test]
+    fn without_a_difference_it_is_this_threads_own() {
+        let own = std::thread::current().id();
+        assert_eq!(View::default().run(|| std::thread::current().id()).unwrap(), own);
+    }
+
+    #[test]
+    fn files_are_made_and_refused_as_for_that_user() {
+        let scratch = Scratch::new();
+        let (shut, open) = (scratch.dir("shut", 0o700), scratch.dir("open", 0o777));
+        let nobody =
+            Credentials { uid: Uid::from_raw(65534), gid: Gid::from_raw(65534), groups: Some(Vec::new()) };
+        let view = View::new(None, Some(&nobody));
+        if !Uid::effective().is_root() {
+            assert_eq!(view.run(|| ()).unwrap_err().raw_os_error(), Some(libc::EPERM));
+            return;
+        }
+        let denied = view.run(|| fs::write(shut.join("a"), "")).unwrap().unwrap_err();
+        assert_eq!(denied.kind(), io::ErrorKind::PermissionDenied);
+        view.run(|| fs::write(open.join("a"), "")).unwrap().unwrap();
+        assert_eq!(fs::metadata(open.join("a")).unwrap().uid(), 65534);
+        fs::write(shut.join("b"), "").unwrap();
+    }
+
+    #[test]
+    fn paths_begin_at_the_root() {
+        let scratch = Scratch::new();
+        scratch.file("inside", "", 0o644);
+        if !Uid::effective().is_root() {
+            return;
+        }
+        let view = View::new(Some(scratch.path()), None);
+        assert!(view.run(|| Path::new("/inside").exists()).unwrap());
+        assert!(!Path::new("/inside").exists());
+        assert_eq!(view.run(std::env::current_dir).unwrap().unwrap(), Path::new("/"));
+    }
+}
