@@ -52,20 +52,20 @@ enum CliCommand {
     Schema(apps::schema::Args),
     Unit(units::Args),
     Doctor(doctor::Args),
-    /// Show a cluster, or one worker of it
+    /// Show clusters, or workers of them: how they are and what is wrong
     Status(status::Args),
-    /// Print all there is to know of a cluster or a worker, as JSON
+    /// Print all there is to know of clusters or workers, as JSON
     Inspect(inspect::Args),
     /// List the clusters of this user that run
     #[command(visible_aliases = ["ls", "ps"])]
     List(list::Args),
     /// Print what happens, as it happens
     Events(events::Args),
-    /// Print what a cluster has written last, or follow it
+    /// Print what clusters have written last, or follow them
     Logs(logs::Args),
     /// Start workers that are stopped, or wait for a restart
     Start(order::Args),
-    /// Stop a worker, which then stays stopped, or a cluster
+    /// Stop workers, which then stay stopped, or clusters
     Stop(order::Args),
     /// Stop workers and start them again, all at once
     Restart(order::Args),
@@ -85,9 +85,9 @@ enum CliCommand {
     Reopen(reopen::Args),
     /// Change the number of workers
     Scale(order::ScaleArgs),
-    /// Take a worker out of rotation: no new connections
+    /// Take workers out of rotation: no new connections
     Cordon(order::CordonArgs),
-    /// Take a worker into rotation again
+    /// Take workers into rotation again
     Uncordon(order::CordonArgs),
 }
 
@@ -108,7 +108,7 @@ impl CliCommand {
             Self::Events(args) => args.run(),
             Self::Logs(args) => args.run(),
             Self::Start(args) => args.run(|target| Action::Start { target }),
-            Self::Stop(args) => args.run(|target| Action::Stop { target }),
+            Self::Stop(args) => args.stop(),
             Self::Restart(args) => args.run(|target| Action::Restart { target }),
             Self::Reload(args) => args.run(),
             Self::HangUp(args) => args.run(|target| Action::HangUp { target }),

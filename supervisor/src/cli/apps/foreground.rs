@@ -1,7 +1,7 @@
 //! `clustermon up` without -d: stays while the apps run, passes signals on and stops them in their order.
 
 use super::child::{self, Started};
-use super::running::{Planned, before, runs_already};
+use super::running::{self, Planned, before, runs_already};
 use crate::cli::output::complaint::complain;
 use crate::cli::output::failed::Failed;
 use crate::event_loop::clock;
@@ -172,6 +172,7 @@ impl Shared<'_> {
             if let Some(lost) = before.iter().find(|number| is_lost(&progress.states[**number])) {
                 let (name, other) = (&self.apps[number].0.name, &self.apps[*lost].0.name);
                 complain(format_args!("{name}: not started, because {other} is not ready"));
+                running::leave_word(&self.apps[number], &format!("{other} is not ready"));
                 return Err(State::NotStarted);
             }
             if states().all(is_ready) {

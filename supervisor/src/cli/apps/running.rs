@@ -8,6 +8,8 @@ use crate::cli::connection::vacancy;
 use crate::cli::output::complaint::complain;
 use crate::cli::output::out;
 use crate::config::{Config, Control};
+use crate::io::control::last_end::{self, LastEnd};
+use crate::io::control::place::Place;
 
 /// An app without fault.
 pub(in crate::cli) type Planned = (App, Config);
@@ -25,6 +27,25 @@ pub(super) fn runs_already((app, config): &Planned) -> bool {
     let Some(pid) = pid(config) else { return false };
     let _ = out::print(&format!("clustermon {}: runs already, pid {pid}, and is left as it is\n", app.name));
     true
+}
+
+/// For who asks later how the app is, which is not started because of another. It is forgotten when the app starts or is taken down.
+pub(super) fn leave_word((app, config): &Planned, why: &str) {
+    if let Some(place) = Place::of(config) {
+        last_end::write_at(&place, &LastEnd::now(&app.name, 1, why.to_owned(), None));
+    }
+}
+
+/// Forgets how the app ended.
+pub(super) fn forget(config: &Config) {
+    let by_name = Some(config.name.as_str()).filter(|_| config.control == Control::ByName);
+    let at = match &config.control {
+        Control::At(path) => target::At { control: Some(path.clone()) },
+        Control::ByName | Control::Off => target::At::default(),
+    };
+    if let Some((path, _)) = target::end_of(by_name, &at) {
+        last_end::remove(&path);
+    }
 }
 
 /// The cluster of that app, if there is one.

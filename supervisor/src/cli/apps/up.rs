@@ -2,7 +2,7 @@
 //! makes it, so that it can be commanded, fail and stop by itself.
 
 use super::chosen::{Chosen, with_those_before};
-use super::running::{Planned, before, runs_already};
+use super::running::{self, Planned, before, runs_already};
 use super::turns::{self, Turn};
 use super::{Depth, foreground};
 use crate::cli::output::complaint::complain;
@@ -74,6 +74,7 @@ fn start(planned: &Planned, turn: Turn) -> Turn {
             _ => format!("not all of {} are ready", before.join(", ")),
         };
         complain(format_args!("{}: not started, because {why}", app.name));
+        running::leave_word(planned, &why);
         return Turn::Failed;
     }
     if runs_already(planned) {

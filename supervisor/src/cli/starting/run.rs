@@ -4,6 +4,9 @@ use crate::cli::output::failed::{Failed, USAGE};
 use crate::cli::starting::detach;
 use crate::cli::starting::swallowed;
 use crate::config::{Builder, Capture, Config, ConfigError, Control, OnSupervisorDeath, Settings, Workers};
+use crate::error::Error;
+use crate::io::control::last_end::{self, LastEnd};
+use crate::io::control::place::Place;
 use crate::io::launch::app_variables;
 use crate::io::output::log;
 use ::log::{LevelFilter, error, warn};
@@ -125,6 +128,14 @@ impl Args {
     }
 }
 
+/// For who asks later how it is: of a cluster of which nothing was started. One that ran has left more than that.
+fn leave_word(fault: &Error, place: &Place, name: &str) {
+    let is_of_place = matches!(fault, Error::Control(_));
+    if !is_of_place && last_end::read_at(place).is_none_or(|end| end.pid != std::process::id()) {
+        last_end::write_at(place, &LastEnd::now(name, fault.exit_code(), fault.to_string(), None));
+    }
+}
+
 pub(in crate::cli) fn run(args: Args) -> Result<ExitCode, Failed> {
     let (detach, detached, log) = (args.detach, args.detached, args.log.clone());
     if detached {
@@ -160,7 +171,12 @@ pub(in crate::cli) fn run(args: Args) -> Result<ExitCode, Failed> {
         warn!("{warning}");
     }
     crate::cli::connection::vacancy::wait(&config, |told| ::log::info!("{told}"));
-    let code = match crate::run_with(config, app_variables::from_environment()) {
+    let place = Place::of(&config).map(|place| (place, config.name.clone()));
+    let result = crate::run_with(config, app_variables::from_environment());
+    if let (Err(fault), Some((place, name))) = (&result, place) {
+        leave_word(fault, &place, &name);
+    }
+    let code = match result {
         Ok(outcome) => ExitCode::from(outcome.code()),
         // Whoever waits for the one in the background reads its log.
         Err(fault) if fault.exit_code() == USAGE && !detached => {

@@ -2,6 +2,8 @@
 
 pub(super) mod events;
 pub(super) mod inspect;
+mod json;
 pub(super) mod list;
 pub(super) mod logs;
+mod seen;
 pub(super) mod status;

@@ -94,6 +94,8 @@ impl<O: Os> Shell<O> {
             cordoned: worker.is_cordoned(),
             restarts: worker.restarts(),
             last_exit: self.reports.causes.last(worker.id()).map(|cause| cause.text.clone()),
+            last_stderr: self.reports.causes.last_stderr(worker.id()),
+            start_timeout_at: worker.start_by(self.pool.settings()).map(wall),
             last_cause: self.reports.causes.last(worker.id()).map(|cause| cause.kind),
             out_of_rotation: self.why_out(worker.id()),
             connections: worker.dispatched(),

@@ -1,21 +1,27 @@
 //! What `status` says of how a cluster was started: a line each for the command, its directory and the log.
 
+use super::trouble;
 use crate::api::Launch;
 use crate::cli::output::shell::quoted;
 use crate::io::output::plain::Plain;
 use std::ffi::OsStr;
 
 /// The lines; none for what is not known.
-pub(in crate::cli) fn lines(launch: &Launch) -> String {
+pub(super) fn lines(launch: &Launch) -> String {
     let command = launch.command.iter().map(|word| quoted(OsStr::new(word))).collect::<Vec<_>>().join(" ");
     let known = [
         ("command", Some(command).filter(|command| !command.is_empty())),
         ("directory", launch.directory.clone()),
-        ("log", launch.log.clone()),
+        ("log", log(launch)),
         ("intercept", intercept(launch)),
     ];
     let told = known.into_iter().filter_map(|(what, known)| Some((what, known?)));
     told.map(|(what, known)| format!("{what}: {}\n", Plain(&known))).collect()
+}
+
+fn log(launch: &Launch) -> Option<String> {
+    let log = launch.log.clone()?;
+    Some(trouble::log(launch).map_or_else(|| log.clone(), |trouble| format!("{log}: {trouble}")))
 }
 
 /// Said where it is not as with most programs.
