@@ -3,7 +3,7 @@
 
 use crate::api::{Action, Command, ScaleTo, Target};
 use crate::cli::connection::at_once;
-use crate::cli::connection::target::{self, At, Named, Whom};
+use crate::cli::connection::target::{self, At, Found, Named, Whom};
 use crate::cli::connection::waiting::Wait;
 use crate::cli::output::failed::{ABSENT, Failed, USAGE};
 use crate::cli::output::out;
@@ -141,7 +141,10 @@ impl ScaleArgs {
         let mut wanted = Vec::new();
         for (names, workers) in meant(&self.words)? {
             for found in self.at.find(&clusters(&names))? {
-                wanted.push((found, workers));
+                // Who is named beside `all` is to have what stands first.
+                if !wanted.iter().any(|(earlier, _): &(Found, _)| earlier.label == found.label) {
+                    wanted.push((found, workers));
+                }
             }
         }
         let workers: Vec<_> = wanted.iter().map(|(found, workers)| (found.label.clone(), *workers)).collect();
