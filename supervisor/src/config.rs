@@ -17,6 +17,7 @@ pub use control::Control;
 pub use workers::Workers;
 
 use crate::pool;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -46,6 +47,8 @@ pub struct Config {
     pub verbose: u8,
     /// The options that have a group.
     pub settings: Settings,
+    /// What was asked for on a command line that is not the default, as it was written: to be shown, and for nothing else.
+    pub(crate) options: BTreeMap<String, String>,
 }
 
 impl Config {

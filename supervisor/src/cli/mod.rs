@@ -3,6 +3,7 @@
 mod apps;
 mod connection;
 mod doctor;
+mod help;
 #[cfg(test)]
 mod options_page;
 mod orders;
@@ -13,14 +14,14 @@ mod views;
 
 use crate::api::Action;
 use crate::io::kernel::dispositions;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use orders::{order, reopen};
 use output::complaint::{complain, one_line};
 use output::failed::Failed;
 use output::hint;
 use starting::run;
 use std::process::ExitCode;
-use views::{events, inspect, list, logs, status};
+use views::{describe, events, inspect, list, logs, status};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -36,7 +37,7 @@ Exit codes:
 
 /// Runs N copies of any server program behind one port, and keeps them running.
 #[derive(Debug, Parser)]
-#[command(name = "clustermon", version, after_help = EXIT_CODES, arg_required_else_help = false)]
+#[command(name = "clustermon", version, arg_required_else_help = false)]
 struct Cli {
     #[command(subcommand)]
     command: CliCommand,
@@ -54,6 +55,9 @@ enum CliCommand {
     Doctor(doctor::Args),
     /// Show clusters, or workers of them: how they are and what is wrong
     Status(status::Args),
+    /// Tell what clusters or workers are: command, options, versions, files, restarts
+    #[command(visible_aliases = ["show", "info"])]
+    Describe(describe::Args),
     /// Print all there is to know of clusters or workers, as JSON
     Inspect(inspect::Args),
     /// List the clusters of this user that run
@@ -103,6 +107,7 @@ impl CliCommand {
             Self::Unit(args) => args.run(),
             Self::Doctor(args) => return args.run(),
             Self::Status(args) => args.run(),
+            Self::Describe(args) => args.run(),
             Self::Inspect(args) => args.run(),
             Self::List(args) => args.run(),
             Self::Events(args) => args.run(),
@@ -132,7 +137,8 @@ pub extern "C" fn before_main() {
 
 /// Does what the arguments of this process say.
 pub fn main() -> ExitCode {
-    match Cli::try_parse() {
+    let read = help::command().try_get_matches_from(std::env::args_os());
+    match read.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(Cli { command }) => command.run().unwrap_or_else(|failed| {
             if let Some(message) = failed.message {
                 complain(message);

@@ -100,7 +100,7 @@ fn defaults_are_those_of_the_builder() {
 
 #[test]
 fn help_shows_defaults() {
-    let mut command = Cli::command();
+    let mut command = super::help::command();
     let help = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
     for shown in [
         "100ms",

@@ -9,6 +9,7 @@ use super::workers::{Workers, logical_ids};
 use super::{Config, ConfigError, Control, Settings, name};
 use crate::api::{Environment, Health};
 use crate::hooks::Hooks;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -29,6 +30,7 @@ pub struct Builder {
     patience: Option<Duration>,
     verbose: u8,
     hooks: Hooks,
+    options: BTreeMap<String, String>,
 }
 
 impl Builder {
@@ -45,6 +47,7 @@ impl Builder {
             patience: None,
             verbose: 0,
             hooks: Hooks::default(),
+            options: BTreeMap::new(),
         }
     }
 
@@ -104,6 +107,12 @@ impl Builder {
         self
     }
 
+    /// What was asked for that is not the default, as people wrote it, for who looks at the cluster.
+    pub(crate) fn options(mut self, options: BTreeMap<String, String>) -> Self {
+        self.options = options;
+        self
+    }
+
     pub(crate) fn hooks(&mut self) -> &mut Hooks {
         &mut self.hooks
     }
@@ -149,6 +158,7 @@ impl Builder {
             handle_signals: self.handle_signals,
             verbose: self.verbose,
             settings,
+            options: self.options,
         })
     }
 }

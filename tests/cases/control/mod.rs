@@ -6,6 +6,8 @@ mod causes;
 mod commands;
 /// The socket that the commands go through.
 mod control_socket;
+/// What describe tells.
+mod described;
 /// What is told of a command before it is run.
 mod doctor;
 /// Ways in which an app does not work, and what status says of each.

@@ -55,7 +55,7 @@ pub(in crate::cli) struct ReloadArgs {
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct ScaleArgs {
     /// Number of workers, or a change of it: 4, web=4, +1, web=-2, all=+1; or clusters, and last the number of each: web api 4
-    #[arg(value_name = "[NAME=]N", allow_hyphen_values = true, required = true)]
+    #[arg(value_name = "[NAME=]N", allow_negative_numbers = true, required = true)]
     words: Vec<Word>,
     #[command(flatten)]
     at: At,

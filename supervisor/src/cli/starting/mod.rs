@@ -1,5 +1,6 @@
 //! `clustermon run`: from the command line to a cluster, here or in the background.
 
 pub(super) mod detach;
+mod given;
 pub(super) mod run;
 pub(super) mod swallowed;

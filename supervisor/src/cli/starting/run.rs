@@ -2,6 +2,7 @@
 
 use crate::cli::output::failed::{Failed, USAGE};
 use crate::cli::starting::detach;
+use crate::cli::starting::given;
 use crate::cli::starting::swallowed;
 use crate::config::{Builder, Capture, Config, ConfigError, Control, OnSupervisorDeath, Settings, Workers};
 use crate::error::Error;
@@ -19,7 +20,6 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "clustermon run [OPTIONS] [--] COMMAND [ARGS]...",
-    after_help = crate::cli::EXIT_CODES,
     // Every fault is told in one line; the help is there for who asks for it.
     arg_required_else_help = false
 )]
@@ -59,7 +59,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, help_heading = "Output")]
     capture: bool,
     /// The server program and its arguments; whatever follows COMMAND belongs to it
-    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, help_heading = None::<&str>)]
     command: Vec<OsString>,
 }
 
@@ -141,8 +141,11 @@ pub(in crate::cli) fn run(args: Args) -> Result<ExitCode, Failed> {
     if detached {
         detach::leave_session();
     }
-    let config = args.config().map_err(|fault| Failed::new(USAGE, fault.to_string()))?;
     let words: Vec<_> = std::env::args_os().collect();
+    // The first word is `run`: there are no options before it.
+    let options = given::options(command(), words.iter().skip(2).cloned().collect());
+    let config = args.builder().options(options).build();
+    let config = config.map_err(|fault| Failed::new(USAGE, fault.to_string()))?;
     // The one in the background has nobody to tell, and was told already.
     let swallowed = swallowed::warning(&words, config.command.len()).filter(|_| !detached);
     if detach && !detached {
@@ -151,7 +154,6 @@ pub(in crate::cli) fn run(args: Args) -> Result<ExitCode, Failed> {
         }
         // Here, where somebody sees it; the one in the background finds the place free.
         crate::cli::connection::vacancy::wait(&config, crate::cli::output::complaint::complain);
-        // The first word is `run`: there are no options before it.
         let words = words.into_iter().skip(2).collect();
         let background = detach::Background { name: &config.name, words, env: None, log: log.as_deref() };
         return detach::start(background).map(|()| ExitCode::SUCCESS);

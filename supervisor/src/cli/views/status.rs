@@ -1,10 +1,8 @@
 //! `clustermon status`: clusters or workers of them, as a table, as JSON or as an exit code. Those that have ended badly are told of, too.
 
-mod launch;
 mod table;
-mod trouble;
 
-pub(in crate::cli) use table::cluster_state;
+pub(in crate::cli) use table::{cluster_state, head};
 
 use crate::api::{CauseKind, ClusterState, Inspection, Worker, WorkerState};
 use crate::cli::connection::at_once;
@@ -13,6 +11,7 @@ use crate::cli::output::failed::Failed;
 use crate::cli::output::out;
 use crate::cli::views::json::{Pss, print_json};
 use crate::cli::views::seen::{self, Seen, State};
+use crate::cli::views::trouble;
 use crate::io::control::last_end::LastEnd;
 use crate::io::machine::wall_clock;
 use crate::io::output::plain::Plain;
@@ -80,7 +79,7 @@ fn pause() {
 }
 
 /// A cluster that has failed and is gone.
-fn of_end(end: &LastEnd, now: u64, colours: bool) -> String {
+pub(in crate::cli) fn of_end(end: &LastEnd, now: u64, colours: bool) -> String {
     let head = Plain(&format!("{}: {}", end.name, trouble::when_and_why(end, now))).to_string();
     match &end.inspection {
         Some(inspection) => table::one(Shown { inspection, whole: true, now: end.ended_at }, &head, colours),

@@ -71,6 +71,11 @@ impl<O: Os> Shell<O> {
             log: file::place().map(path),
             intercept: template.map(|template| template.launch_spec.interception.how.to_string()),
             intercept_reason: template.map(|template| template.launch_spec.interception.because.to_owned()),
+            options: self.config.options.clone(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            thunk: Some(path(self.launching.thunk.path().to_owned())),
+            thunk_protocol: Some(clustermon_protocol::VERSION),
+            control: self.control.as_ref().map(|control| path(control.path().to_owned())),
         }
     }
 

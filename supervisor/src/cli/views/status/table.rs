@@ -1,12 +1,12 @@
 //! What `status` shows of clusters: lines on each, and tables of workers and load balancers. It asks nobody.
 
-use super::{launch, trouble};
 use crate::api::{
     Balancer, BalancerState, Beside, CauseKind, ClusterState, Draining, Inspection, LastReload, Rollout,
     Worker, WorkerState,
 };
 use crate::cli::output::table::{Cell, Column, Tone, render, span};
 use crate::cli::views::events::{balancer_state, worker_state};
+use crate::cli::views::{launch, trouble};
 
 /// Nobody but the kernel sees connections of such a balancer.
 const KERNEL: &str = "kernel";
@@ -63,7 +63,7 @@ pub(super) fn several(shown: &[(&str, Shown<'_>)], others: &[(&str, &str, String
 }
 
 /// The first line on a cluster that runs.
-pub(super) fn head(inspection: &Inspection, now: u64) -> String {
+pub(in crate::cli) fn head(inspection: &Inspection, now: u64) -> String {
     let up = inspection.started_at.map(|at| format!(", up {}", span(now.saturating_sub(at))));
     format!(
         "{}: {}, pid {}{}, {} of {} workers running",

@@ -73,6 +73,7 @@ pub(crate) fn inspection() -> Inspection {
             log: None,
             intercept: None,
             intercept_reason: None,
+            ..crate::api::Launch::default()
         }),
         rollout: None,
         last_reload: None,

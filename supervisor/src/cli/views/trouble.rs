@@ -22,7 +22,7 @@ const BUSY: u64 = 1_000;
 const OVER: u64 = 60_000;
 
 /// What workers that are not well wrote last: of several that wrote the same once.
-pub(super) fn words(inspection: &Inspection, now: u64) -> String {
+pub(in crate::cli) fn words(inspection: &Inspection, now: u64) -> String {
     let mut text = String::new();
     let mut told: Vec<&[String]> = Vec::new();
     let ended = inspection.workers.iter().filter(|worker| has_just_ended(worker, now));
@@ -71,7 +71,7 @@ fn last_of(log: &str) -> Vec<String> {
 }
 
 /// Said of a worker that has as many descriptors open as it may.
-pub(super) fn descriptors(worker: &Worker) -> Option<String> {
+pub(in crate::cli) fn descriptors(worker: &Worker) -> Option<String> {
     let open = worker.health?.descriptors;
     let limit = limits::descriptors(worker.pid?)?;
     // The last few go as the program opens and closes what it works with.
@@ -79,19 +79,19 @@ pub(super) fn descriptors(worker: &Worker) -> Option<String> {
 }
 
 /// Said of a worker that has not looked for new work for long, and that nobody has taken out of rotation for it: of several one is.
-pub(super) fn busy(worker: &Worker) -> Option<String> {
+pub(in crate::cli) fn busy(worker: &Worker) -> Option<String> {
     let lag = worker.lag_ms.filter(|lag| *lag >= BUSY && worker.out_of_rotation.is_none())?;
     (worker.state == WorkerState::Running).then(|| format!("busy for {}", span(lag)))
 }
 
 /// Said of a log that cannot be written any more.
-pub(super) fn log(launch: &Launch) -> Option<&'static str> {
+pub(in crate::cli) fn log(launch: &Launch) -> Option<&'static str> {
     let log = launch.log.as_deref()?;
     disk::is_full(Path::new(log)).then_some("its disk is full: what is written now is lost")
 }
 
 /// `failed 3m20s ago: why`.
-pub(super) fn when_and_why(end: &LastEnd, now: u64) -> String {
+pub(in crate::cli) fn when_and_why(end: &LastEnd, now: u64) -> String {
     let ago = span(now.saturating_sub(end.ended_at));
     let what = if end.inspection.is_some() { "failed" } else { "not started" };
     format!("{what}, {ago} ago: {}", end.cause)

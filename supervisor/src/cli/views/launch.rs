@@ -1,16 +1,15 @@
 //! What `status` says of how a cluster was started: a line each for the command, its directory and the log.
 
-use super::trouble;
 use crate::api::Launch;
 use crate::cli::output::shell::quoted;
+use crate::cli::views::trouble;
 use crate::io::output::plain::Plain;
 use std::ffi::OsStr;
 
 /// The lines; none for what is not known.
-pub(super) fn lines(launch: &Launch) -> String {
-    let command = launch.command.iter().map(|word| quoted(OsStr::new(word))).collect::<Vec<_>>().join(" ");
+pub(in crate::cli) fn lines(launch: &Launch) -> String {
     let known = [
-        ("command", Some(command).filter(|command| !command.is_empty())),
+        ("command", Some(command(launch)).filter(|command| !command.is_empty())),
         ("directory", launch.directory.clone()),
         ("log", log(launch)),
         ("intercept", intercept(launch)),
@@ -19,7 +18,12 @@ pub(super) fn lines(launch: &Launch) -> String {
     told.map(|(what, known)| format!("{what}: {}\n", Plain(&known))).collect()
 }
 
-fn log(launch: &Launch) -> Option<String> {
+/// As a shell takes it.
+pub(in crate::cli) fn command(launch: &Launch) -> String {
+    launch.command.iter().map(|word| quoted(OsStr::new(word))).collect::<Vec<_>>().join(" ")
+}
+
+pub(in crate::cli) fn log(launch: &Launch) -> Option<String> {
     let log = launch.log.clone()?;
     Some(trouble::log(launch).map_or_else(|| log.clone(), |trouble| format!("{log}: {trouble}")))
 }
@@ -43,6 +47,7 @@ mod tests {
             log: Some("/var/log/web.log".to_owned()),
             intercept: Some("seccomp".to_owned()),
             intercept_reason: Some("it is static".to_owned()),
+            ..Launch::default()
         };
         let expected = "command: node 'my server.js' --port=80\ndirectory: /srv/a\\nb\nlog: /var/log/web.log\nintercept: seccomp: it is static\n";
         assert_eq!(lines(&launch), expected);
