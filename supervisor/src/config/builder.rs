@@ -6,7 +6,7 @@ mod program;
 mod traffic;
 
 use super::workers::{Workers, logical_ids};
-use super::{Config, ConfigError, Control, Settings, name};
+use super::{Config, ConfigError, Control, Program, Settings, name};
 use crate::api::{Environment, Health};
 use crate::hooks::Hooks;
 use std::collections::BTreeMap;
@@ -134,6 +134,7 @@ impl Builder {
         check_command(&self.command)?;
         let logical_ids = logical_ids(self.workers, self.logical_ids, cpus)?;
         self.settings.check()?;
+        check_ports(&self.settings.program, &self.command, logical_ids.len())?;
         let mut settings = self.settings;
         settings.listeners = settings.listeners.without_repetitions();
         let patience = self.patience.filter(|_| self.handle_signals && !settings.stop.is_chosen());
@@ -166,6 +167,18 @@ impl Builder {
 /// The time for a stop where everything is killed after `patience`: enough is left to see that all have ended.
 fn within(patience: Duration) -> Duration {
     patience / 5 * 4
+}
+
+/// Each worker has a port where one is spoken of.
+fn check_ports(program: &Program, command: &[OsString], workers: usize) -> Result<(), ConfigError> {
+    let is_in = |word: &OsString| word.as_bytes().windows(6).any(|part| part == b"{port}");
+    match program.base_port {
+        Some(base) if usize::from(base) + workers - 1 > usize::from(u16::MAX) => {
+            Err(ConfigError::BasePortTooHigh(base))
+        }
+        None if program.placeholders && command.iter().skip(1).any(is_in) => Err(ConfigError::NoBasePort),
+        _ => Ok(()),
+    }
 }
 
 fn check_command(command: &[OsString]) -> Result<(), ConfigError> {

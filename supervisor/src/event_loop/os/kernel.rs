@@ -83,8 +83,8 @@ impl Os for Kernel {
     }
 
     fn spawn(&mut self, library: Option<&Path>, start: Start<'_>) -> io::Result<Spawned> {
-        let Start { template, own, wanted, output, told } = start;
-        template.spawn(library, own, wanted, output, told)
+        let Start { template, own, wanted, output, told, placeholders } = start;
+        template.spawn(library, own, wanted, output, told, placeholders.as_ref())
     }
 
     fn is_there(&self, pid: u32) -> bool {

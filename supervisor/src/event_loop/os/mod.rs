@@ -14,6 +14,7 @@ use crate::io::lanes::lane::{Holder, Lane};
 use crate::io::lanes::lane_owner_probe::LaneOwnerProbe;
 use crate::io::lanes::thunk_socket::Asked;
 use crate::io::lanes::trigger::Known;
+use crate::io::launch::placeholders::Placeholders;
 use crate::io::launch::process_calls::ProcessCalls;
 use crate::io::launch::spawn::{Spawned, Template};
 use crate::io::launch::thunk_file::Thunk;
@@ -45,6 +46,8 @@ pub(super) struct Start<'a> {
     pub(super) output: Option<Ends>,
     /// By what it says that it is ready.
     pub(super) told: Option<Told>,
+    /// What is filled in for it.
+    pub(super) placeholders: Option<Placeholders>,
 }
 
 /// The operating system. Descriptors are the kernel's in every implementation, and so are the queues and pages behind them: what is

@@ -6,6 +6,7 @@ pub(crate) mod env_file;
 pub(crate) mod host_checks;
 pub(crate) mod interception;
 pub(crate) mod launch_spec;
+pub(crate) mod placeholders;
 pub(crate) mod process_calls;
 pub(crate) mod program;
 pub(crate) mod spawn;

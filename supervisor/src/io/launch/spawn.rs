@@ -5,6 +5,7 @@ use super::app_variables;
 use super::env_file::Variable;
 use super::interception::How;
 use super::launch_spec::LaunchSpec;
+use super::placeholders::Placeholders;
 use crate::api::Environment;
 use crate::config::OnSupervisorDeath;
 use crate::io::kernel::dispositions::Dispositions;
@@ -100,7 +101,8 @@ impl Template {
     }
 
     /// Starts one, with this thunk in it if there is one, else with the seccomp filter. `own` are this worker's own variables, `wanted` the environment that the user makes for it, `output`
-    /// its standard output and error where they are read, `told` the descriptor on which it says that it is ready.
+    /// its standard output and error where they are read, `told` the descriptor on which it says that it is ready, and
+    /// `placeholders` what is filled in for it in the command and in what the user wants.
     #[expect(clippy::disallowed_methods, reason = "the one place where processes are started")]
     pub(crate) fn spawn(
         &self,
@@ -109,8 +111,13 @@ impl Template {
         wanted: Option<Environment>,
         output: Option<Ends>,
         told: Option<Told>,
+        placeholders: Option<&Placeholders>,
     ) -> io::Result<Spawned> {
+        let filled = |text: &OsString| {
+            placeholders.map_or_else(|| text.clone(), |placeholders| placeholders.fill(text))
+        };
         let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let arguments = arguments.iter().map(filled);
         let mut command = Command::new(&self.launch_spec.program);
         command.arg0(name).args(arguments).stdin(Stdio::null()).process_group(0);
         if let Some(cwd) = &self.launch_spec.cwd {
@@ -118,7 +125,8 @@ impl Template {
         }
         // What is set already stays, as with other readers of such files.
         let unset = |(name, _): &&Variable| std::env::var_os(name).is_none();
-        command.envs(self.launch_spec.variables.iter().filter(unset).map(|(name, value)| (name, value)));
+        command
+            .envs(self.launch_spec.variables.iter().filter(unset).map(|(name, value)| (name, filled(value))));
         if let Some(Ends { stdout, stderr }) = output {
             command.stderr(stderr);
             if let Some(stdout) = stdout {
@@ -134,12 +142,12 @@ impl Template {
             Some(Environment::Inherited(variables)) => (self.preloads(), variables),
             Some(Environment::Exhaustive(variables)) => {
                 command.env_clear();
-                command.envs(self.launch_spec.variables.iter().map(|(name, value)| (name, value)));
+                command.envs(self.launch_spec.variables.iter().map(|(name, value)| (name, filled(value))));
                 (None, variables)
             }
         };
         let given = variables.iter().rfind(|(name, _)| name == "LD_PRELOAD").map(|(_, value)| value.clone());
-        command.envs(variables);
+        command.envs(variables.iter().map(|(name, value)| (name, filled(value))));
         if let Some(thunk) = thunk {
             command.env("LD_PRELOAD", preload(thunk, given.or(inherited).as_deref()));
         }
