@@ -21,6 +21,7 @@ pub(crate) use origin::{Compare, Comparison, Origin};
 pub use workers::Workers;
 
 use crate::pool;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -50,6 +51,8 @@ pub struct Config {
     pub verbose: u8,
     /// The options that have a group.
     pub settings: Settings,
+    /// What was asked for on a command line that is not the default, as it was written: to be shown, and for nothing else.
+    pub(crate) options: BTreeMap<String, String>,
 }
 
 impl Config {

@@ -124,6 +124,13 @@ pub struct Worker {
     /// The cause of that, for programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_cause: Option<CauseKind>,
+    /// What the last process wrote to stderr last, up to 20 lines; only if it ended unasked, and where that is read: with
+    /// `capture`, or in the background without a log.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub last_stderr: Vec<String>,
+    /// Starting: when it is given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_timeout_at: Option<u64>,
     /// Why it gets no connections though it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub out_of_rotation: Option<Cause>,

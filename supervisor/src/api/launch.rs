@@ -1,6 +1,7 @@
 //! What a cluster runs, where, and where it writes to: for people who find it running.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 fn is_none(count: &u64) -> bool {
     *count == 0
@@ -35,4 +36,20 @@ pub struct Launch {
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub intercept_reason: Option<String>,
+    /// Options of the command line that are not the default, by their long names without `--`, with their values as they were
+    /// written; `true` for one that takes none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub options: BTreeMap<String, String>,
+    /// The version of the supervisor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// The file of the preloaded library.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thunk: Option<String>,
+    /// The version of what supervisor and library say to each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thunk_protocol: Option<u16>,
+    /// The file of the control socket, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control: Option<String>,
 }

@@ -37,6 +37,11 @@ pub(crate) struct App {
     pub(super) lacks: BTreeSet<String>,
 }
 
+/// It has what stands for a worker's own id or port.
+fn has_placeholders(text: &str) -> bool {
+    text.contains("{id}") || text.contains("{port}")
+}
+
 impl App {
     /// What `run` would be told, from behind `run`; leaves these keys out.
     pub(crate) fn arguments(&self, without: &[String]) -> Vec<OsString> {
@@ -47,6 +52,11 @@ impl App {
             let mut folder = OsString::from("--cwd=");
             folder.push(&self.folder);
             arguments.push(folder);
+        }
+        // In a file they are what everybody means by them.
+        let texts = self.command.iter().chain(self.env.0.values());
+        if !self.values.contains_key("placeholders") && texts.into_iter().any(|text| has_placeholders(text)) {
+            arguments.push("--placeholders".into());
         }
         arguments.push("--".into());
         arguments.extend(self.command.iter().map(OsString::from));

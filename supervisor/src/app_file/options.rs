@@ -138,7 +138,12 @@ impl<'a> Opt<'a> {
     /// A number and nothing else. (A mask is one, too, but in octal, which only a text can say.)
     pub(super) fn is_number(self) -> bool {
         let is_mask = self.value_name() == "MODE";
-        !is_mask && (self.is_of::<i32>() || self.is_of::<u32>() || self.is_of::<i64>() || self.is_of::<u64>())
+        !is_mask
+            && (self.is_of::<u16>()
+                || self.is_of::<i32>()
+                || self.is_of::<u32>()
+                || self.is_of::<i64>()
+                || self.is_of::<u64>())
     }
 
     fn is_of<T: 'static>(self) -> bool {

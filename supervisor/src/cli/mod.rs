@@ -3,6 +3,7 @@
 mod apps;
 mod connection;
 mod doctor;
+mod help;
 #[cfg(test)]
 mod options_page;
 mod orders;
@@ -13,7 +14,7 @@ mod views;
 
 use crate::api::Action;
 use crate::io::kernel::dispositions;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use orders::{order, reopen};
 use output::complaint::{complain, one_line};
 use output::failed::Failed;
@@ -21,7 +22,7 @@ use output::hint;
 use starting::comparing::compare;
 use starting::run;
 use std::process::ExitCode;
-use views::{events, inspect, list, logs, status};
+use views::{describe, events, inspect, list, logs, status};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -37,7 +38,7 @@ Exit codes:
 
 /// Runs N copies of any server program behind one port, and keeps them running.
 #[derive(Debug, Parser)]
-#[command(name = "clustermon", version, after_help = EXIT_CODES, arg_required_else_help = false)]
+#[command(name = "clustermon", version, arg_required_else_help = false)]
 struct Cli {
     #[command(subcommand)]
     command: CliCommand,
@@ -53,20 +54,23 @@ enum CliCommand {
     Schema(apps::schema::Args),
     Unit(units::Args),
     Doctor(doctor::Args),
-    /// Show a cluster, or one worker of it
+    /// Show clusters, or workers of them: how they are and what is wrong
     Status(status::Args),
-    /// Print all there is to know of a cluster or a worker, as JSON
+    /// Tell what clusters or workers are: command, options, versions, files, restarts
+    #[command(visible_aliases = ["show", "info"])]
+    Describe(describe::Args),
+    /// Print all there is to know of clusters or workers, as JSON
     Inspect(inspect::Args),
     /// List the clusters of this user that run
     #[command(visible_aliases = ["ls", "ps"])]
     List(list::Args),
     /// Print what happens, as it happens
     Events(events::Args),
-    /// Print what a cluster has written last, or follow it
+    /// Print what clusters have written last, or follow them
     Logs(logs::Args),
     /// Start workers that are stopped, or wait for a restart
     Start(order::Args),
-    /// Stop a worker, which then stays stopped, or a cluster
+    /// Stop workers, which then stay stopped, or clusters
     Stop(order::Args),
     /// Stop workers and start them again, all at once
     Restart(order::Args),
@@ -88,9 +92,9 @@ enum CliCommand {
     Flush(reopen::Args),
     /// Change the number of workers
     Scale(order::ScaleArgs),
-    /// Take a worker out of rotation: no new connections
+    /// Take workers out of rotation: no new connections
     Cordon(order::CordonArgs),
-    /// Take a worker into rotation again
+    /// Take workers into rotation again
     Uncordon(order::CordonArgs),
 }
 
@@ -106,12 +110,13 @@ impl CliCommand {
             Self::Unit(args) => args.run(),
             Self::Doctor(args) => return args.run(),
             Self::Status(args) => args.run(),
+            Self::Describe(args) => args.run(),
             Self::Inspect(args) => args.run(),
             Self::List(args) => args.run(),
             Self::Events(args) => args.run(),
             Self::Logs(args) => args.run(),
             Self::Start(args) => args.run(|target| Action::Start { target }),
-            Self::Stop(args) => args.run(|target| Action::Stop { target }),
+            Self::Stop(args) => args.stop(),
             Self::Restart(args) => args.run(|target| Action::Restart { target }),
             Self::Reload(args) => args.run(),
             Self::HangUp(args) => args.run(|target| Action::HangUp { target }),
@@ -119,8 +124,8 @@ impl CliCommand {
             Self::Dump(args) => args.run(|target| Action::Dump { target }),
             Self::Debug(args) => args.run(|target| Action::Debug { target }),
             Self::Signal(args) => args.run(),
-            Self::Reopen(args) => args.run(Action::Reopen),
-            Self::Flush(args) => args.run(Action::Flush),
+            Self::Reopen(args) => args.run(&Action::Reopen),
+            Self::Flush(args) => args.run(&Action::Flush),
             Self::Scale(args) => args.run(),
             Self::Cordon(args) => args.run(|target| Action::Cordon { target }),
             Self::Uncordon(args) => args.run(|target| Action::Uncordon { target }),
@@ -136,7 +141,8 @@ pub extern "C" fn before_main() {
 
 /// Does what the arguments of this process say.
 pub fn main() -> ExitCode {
-    match Cli::try_parse() {
+    let read = help::command().try_get_matches_from(std::env::args_os());
+    match read.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(Cli { command }) => command.run().unwrap_or_else(|failed| {
             if let Some(message) = failed.message {
                 complain(message);

@@ -74,6 +74,10 @@ fn every_fault_is_one_line_that_names_it() {
         (&["--private", "*:9", "--share", "*:9", "x"], "*:9 is given to both"),
         (&["--name", "a/b", "x"], "--name \"a/b\""),
         (&["--thunk", "", "x"], "--thunk"),
+        (&["--base-port", "4000", "x"], "give --placeholders too"),
+        (&["--base-port", "0", "x"], "--base-port"),
+        (&["--placeholders", "x", "{port}"], "{port} is in the command: give --base-port"),
+        (&["--placeholders", "--base-port", "65535", "-n", "2", "x"], "--base-port 65535: there are not"),
         (&["--control", "", "x"], "--control: the path is empty"),
         (&["--log", "file", "x"], "--detach"),
         (&["--interpreter", "", "x"], "--interpreter: the name is empty"),
@@ -100,7 +104,7 @@ fn defaults_are_those_of_the_builder() {
 
 #[test]
 fn help_shows_defaults() {
-    let mut command = Cli::command();
+    let mut command = super::help::command();
     let help = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
     for shown in [
         "100ms",

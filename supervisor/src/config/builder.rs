@@ -7,9 +7,10 @@ mod program;
 mod traffic;
 
 use super::workers::{Workers, logical_ids};
-use super::{Config, ConfigError, Control, Settings, name};
+use super::{Config, ConfigError, Control, Program, Settings, name};
 use crate::api::{Environment, Health};
 use crate::hooks::Hooks;
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub struct Builder {
     patience: Option<Duration>,
     verbose: u8,
     hooks: Hooks,
+    options: BTreeMap<String, String>,
 }
 
 impl Builder {
@@ -46,6 +48,7 @@ impl Builder {
             patience: None,
             verbose: 0,
             hooks: Hooks::default(),
+            options: BTreeMap::new(),
         }
     }
 
@@ -105,6 +108,12 @@ impl Builder {
         self
     }
 
+    /// What was asked for that is not the default, as people wrote it, for who looks at the cluster.
+    pub(crate) fn options(mut self, options: BTreeMap<String, String>) -> Self {
+        self.options = options;
+        self
+    }
+
     pub(crate) fn hooks(&mut self) -> &mut Hooks {
         &mut self.hooks
     }
@@ -126,6 +135,7 @@ impl Builder {
         check_command(&self.command)?;
         let logical_ids = logical_ids(self.workers, self.logical_ids, cpus)?;
         self.settings.check()?;
+        check_ports(&self.settings.program, &self.command, logical_ids.len())?;
         let mut settings = self.settings;
         settings.listeners = settings.listeners.without_repetitions();
         let patience = self.patience.filter(|_| self.handle_signals && !settings.stop.is_chosen());
@@ -150,6 +160,7 @@ impl Builder {
             handle_signals: self.handle_signals,
             verbose: self.verbose,
             settings,
+            options: self.options,
         })
     }
 }
@@ -157,6 +168,18 @@ impl Builder {
 /// The time for a stop where everything is killed after `patience`: enough is left to see that all have ended.
 fn within(patience: Duration) -> Duration {
     patience / 5 * 4
+}
+
+/// Each worker has a port where one is spoken of.
+fn check_ports(program: &Program, command: &[OsString], workers: usize) -> Result<(), ConfigError> {
+    let is_in = |word: &OsString| word.as_bytes().windows(6).any(|part| part == b"{port}");
+    match program.base_port {
+        Some(base) if usize::from(base) + workers - 1 > usize::from(u16::MAX) => {
+            Err(ConfigError::BasePortTooHigh(base))
+        }
+        None if program.placeholders && command.iter().skip(1).any(is_in) => Err(ConfigError::NoBasePort),
+        _ => Ok(()),
+    }
 }
 
 fn check_command(command: &[OsString]) -> Result<(), ConfigError> {

@@ -50,6 +50,8 @@ const BY_NEW_PROCESSES: &[&str] = &[
     "private",
     "backlog",
     "ready",
+    "base-port",
+    "placeholders",
     "max-lifetime",
     "recycle-after-connections",
     "recycle-jitter",
@@ -121,7 +123,8 @@ mod tests {
     fn of_each_option_it_is_known_what_it_takes() {
         let all = [AT_ONCE, BY_NEW_PROCESSES, BY_A_NEW_SUPERVISOR, COUNTED].concat();
         let run = crate::cli::run_command();
-        let shown = run.get_arguments().filter(|option| !option.is_hide_set());
+        let of_the_start = |name: &str| matches!(name, "detached" | "app-file");
+        let shown = run.get_arguments().filter(|option| !option.get_long().is_some_and(of_the_start));
         let options: Vec<_> =
             shown.filter_map(|option| option.get_long()).filter(|name| *name != "help").collect();
         for option in &options {

@@ -139,10 +139,17 @@ pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> 
     shell.say_what_has_no_effect();
     shell.input(Input::Start);
     began();
-    let outcome = shell.turn_until_done()?;
+    let outcome = match shell.turn_until_done() {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            shell.leave_word(Some((error.exit_code(), error.to_string())));
+            return Err(error);
+        }
+    };
     shell.sweep();
     shell.outputs.finish(shell.poll.registry());
     shell.settle(outcome);
+    shell.leave_word(shell.what_went_wrong(outcome));
     Ok(outcome)
 }
 

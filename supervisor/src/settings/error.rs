@@ -113,6 +113,15 @@ pub enum ConfigError {
     /// Bytes that are not seen cannot be decoded.
     #[error("--encoding: give --capture too; what is inherited is not read here")]
     EncodingWithoutCapture,
+    /// A port that nothing stands for.
+    #[error("--base-port is what {{port}} is counted from: give --placeholders too")]
+    BasePort,
+    /// Nothing to count from.
+    #[error("{{port}} is in the command: give --base-port, which it is counted from")]
+    NoBasePort,
+    /// More workers than ports.
+    #[error("--base-port {0}: there are not as many ports above it as workers")]
+    BasePortTooHigh(u16),
     /// A path that is none.
     #[error("--control: the path is empty; give one, or none")]
     EmptyControl,

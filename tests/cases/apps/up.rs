@@ -164,3 +164,26 @@ fn nothing_is_started_if_anything_is_wrong() {
     let hidden = Folder::new(&format!("[app.web]\ncommand = [{program:?}]\ncontrol = \"none\"\n"));
     assert!(hidden.say("up -d").refusal(2).contains("nobody could find it"));
 }
+
+#[test]
+fn each_worker_has_its_own_id_and_port_where_the_file_says_so() {
+    // Nobody listens there: any port will do.
+    let text = "[app.web]\nworkers = 2\nbase-port = 4100\nenv = { PORT = \"{port}\" }\n\
+                command = [\"sh\", \"-c\", \"echo {id} {port} $PORT '{ id }' > seen{id}; exec sleep 1000\"]\n";
+    let folder = Folder::new(text);
+    // A worker that does not listen counts as running after a while: it is not waited for.
+    let mut up = folder.foreground();
+    let seen = |id: &str| fs::read_to_string(folder.path().join(format!("seen{id}"))).unwrap_or_default();
+    wait_until("both have said what they found", PATIENCE, || {
+        seen("0") == "0 4100 4100 { id }\n" && seen("1") == "1 4101 4101 { id }\n"
+    });
+    assert!(folder.say("describe web").good().contains("--base-port 4100"));
+    // A worker that comes later has the next.
+    folder.say("scale web=3 --no-wait").good();
+    wait_until("the third has, too", PATIENCE, || seen("2") == "2 4102 4102 { id }\n");
+    folder.say("down").good();
+    wait_until("it has ended", PATIENCE, || up.try_wait().expect("it is ours").is_some());
+    // What has no port to count from is refused, and so is more than there are.
+    let odd = Folder::new("[app.web]\ncommand = [\"sleep\", \"{port}\"]\n");
+    assert!(odd.say("up -d").err.contains("base-port"));
+}

@@ -26,7 +26,8 @@ fn a_name_belongs_to_one() {
     second.log().wait_for(&warned);
     let list = first.order("list");
     assert!(list.contains("\nepoll    running") && list.contains("\nepoll-2  running"), "{list}");
-    assert_eq!(first.cli("status").refusal(3), "clustermon: which cluster? there are epoll, epoll-2");
+    let told = "clustermon: which cluster? there are epoll, epoll-2; `all` means all of them";
+    assert_eq!(first.cli("reload").refusal(3), told);
     for (name, cluster) in [("epoll", &first), ("epoll-2", &second)] {
         assert!(first.order(&format!("status {name}")).contains(&format!("pid {}", cluster.pid())));
     }

@@ -6,13 +6,19 @@ mod causes;
 mod commands;
 /// The socket that the commands go through.
 mod control_socket;
+/// What describe tells.
+mod described;
 /// What is told of a command before it is run.
 mod doctor;
+/// Ways in which an app does not work, and what status says of each.
+mod faults;
 /// The library in a program of one's own, and its documentation.
 mod outside;
 /// The original's options and methods, and where they are.
 mod parity;
 /// What status and events tell of a cluster.
 mod shown;
+/// Several clusters and workers in one command.
+mod targets;
 /// How long commands wait, what they say then, and Ctrl-C.
 mod waiting;

@@ -13,7 +13,7 @@ mod long_requests;
 /// A loop without end is found where traffic is light.
 mod missed;
 /// Whom a SIGKILL is put down to.
-mod oom;
+pub(crate) mod oom;
 /// Garbage where a worker's health should be.
 mod pages;
 /// How often a worker's health is looked at.

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// A control group with so little memory that one program can use it up. Removed with this.
-struct Group(PathBuf);
+pub(crate) struct Group(PathBuf);
 
 impl Group {
     /// Says why if there can be none.
-    fn new(name: &str) -> Option<Self> {
+    pub(crate) fn new(name: &str) -> Option<Self> {
         let name = format!("clustermon-test-{}-{name}", std::process::id());
         for (parent, limit) in
             [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")]
@@ -26,7 +26,7 @@ impl Group {
     }
 
     /// Before the words: they run in the group.
-    fn inside(&self) -> [OsString; 3] {
+    pub(crate) fn inside(&self) -> [OsString; 3] {
         let script = format!("echo $$ > {}/cgroup.procs && exec \"$0\" \"$@\"", self.0.display());
         ["sh".into(), "-c".into(), script.into()]
     }

@@ -4,7 +4,7 @@ use super::plan::arguments;
 use super::running::Planned;
 use crate::cli::starting::log_args::ABOUT_THE_FILE;
 use crate::io::kernel::dispositions::Dispositions;
-use crate::io::launch::app_variables;
+use crate::io::launch::variables::app_variables;
 use crate::io::output::detach_pipe;
 use crate::io::readiness::service_manager;
 use nix::sys::prctl::set_pdeathsig;

@@ -41,11 +41,12 @@ impl Args {
                 return Turn::Failed;
             }
             let Some(mut client) = running::connect(config) else {
+                running::forget(config);
                 let _ = out::print(&format!("clustermon {}: does not run\n", app.name));
                 return Turn::Done;
             };
             let stop = Command { action: Action::Stop { target: Target::Cluster }, wait_ms: Some(NO_LIMIT) };
-            match carry_out(&mut client, &stop) {
+            match carry_out(&mut client, &app.name, &stop) {
                 Ok(()) => Turn::Done,
                 Err(why) => {
                     complain(format_args!(

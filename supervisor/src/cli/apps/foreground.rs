@@ -2,7 +2,7 @@
 
 use super::child::{self, Started};
 use super::plan::Wanted;
-use super::running::{Planned, before};
+use super::running::{self, Planned, before};
 use crate::cli::output::complaint::complain;
 use crate::cli::output::failed::Failed;
 use crate::event_loop::clock;
@@ -179,6 +179,7 @@ impl Shared<'_> {
             if let Some(lost) = before.iter().find(|number| is_lost(&progress.states[**number])) {
                 let (name, other) = (&self.apps[number].0.name, &self.apps[*lost].0.name);
                 complain(format_args!("{name}: not started, because {other} is not ready"));
+                running::leave_word(&self.apps[number], &format!("{other} is not ready"));
                 return Err(State::NotStarted);
             }
             if states().all(is_ready) {

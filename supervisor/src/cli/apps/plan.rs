@@ -129,13 +129,8 @@ fn change(file: &Path, (app, config): &Planned, differences: &[Difference]) -> b
         .collect();
     if later.len() < differences.len() {
         let command = configure(app, file, false);
-        match command.map(|command| carry_out(&mut client, &command)) {
-            Ok(Ok(())) => {
-                let is_told = |found: &Difference| found.takes == Takes::Reload || found.what == "workers";
-                if !differences.iter().any(is_told) {
-                    let _ = out::print(&format!("clustermon {}: changed\n", app.name));
-                }
-            }
+        match command.map(|command| carry_out(&mut client, &app.name, &command)) {
+            Ok(Ok(())) => {}
             Ok(Err(failed)) | Err(failed) => {
                 let why = failed.message.unwrap_or_default();
                 complain(format_args!("{}: runs as before: {why}", app.name));

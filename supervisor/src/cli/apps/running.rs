@@ -5,6 +5,8 @@ use crate::app_file::App;
 use crate::cli::connection::client::Client;
 use crate::cli::connection::target;
 use crate::config::{Config, Control};
+use crate::io::control::last_end::{self, LastEnd};
+use crate::io::control::place::Place;
 
 /// An app without fault.
 pub(in crate::cli) type Planned = (App, Config);
@@ -14,6 +16,25 @@ pub(in crate::cli) fn before(apps: &[Planned], number: usize) -> Vec<usize> {
     let names = &apps[number].0.after;
     let place = |name: &String| apps.iter().position(|(other, _)| other.name == *name);
     names.iter().filter_map(|(name, _)| place(name)).collect()
+}
+
+/// For who asks later how the app is, which is not started because of another. It is forgotten when the app starts or is taken down.
+pub(super) fn leave_word((app, config): &Planned, why: &str) {
+    if let Some(place) = Place::of(config) {
+        last_end::write_at(&place, &LastEnd::now(&app.name, 1, why.to_owned(), None));
+    }
+}
+
+/// Forgets how the app ended.
+pub(super) fn forget(config: &Config) {
+    let by_name = Some(config.name.as_str()).filter(|_| config.control == Control::ByName);
+    let at = match &config.control {
+        Control::At(path) => target::At { control: Some(path.clone()) },
+        Control::ByName | Control::Off => target::At::default(),
+    };
+    if let Some((path, _)) = target::end_of(by_name, &at) {
+        last_end::remove(&path);
+    }
 }
 
 /// The cluster of that app, if there is one.

@@ -3,7 +3,7 @@
 
 use super::chosen::{Chosen, with_those_before};
 use super::plan::{Gone, Plan, Wanted, arguments};
-use super::running::{Planned, before};
+use super::running::{self, Planned, before};
 use super::turns::{self, Turn};
 use super::{Depth, foreground};
 use crate::api::{Action, Command, NO_LIMIT, Target};
@@ -86,7 +86,7 @@ impl Args {
 /// Stops what is no app any more; false if it goes on.
 fn end(mut gone: Gone) -> bool {
     let stop = Command { action: Action::Stop { target: Target::Cluster }, wait_ms: Some(NO_LIMIT) };
-    carry_out(&mut gone.client, &stop)
+    carry_out(&mut gone.client, &gone.name, &stop)
         .inspect_err(|failed| {
             complain(format_args!(
                 "{}: {}",
@@ -106,6 +106,7 @@ fn start(wanted: Wanted<'_>, number: usize, turn: Turn) -> Turn {
             _ => format!("not all of {} are ready", before.join(", ")),
         };
         complain(format_args!("{}: not started, because {why}", app.name));
+        running::leave_word(&wanted.apps[number], &why);
         return Turn::Failed;
     }
     if let Some(is_good) = wanted.settle(number) {

@@ -17,6 +17,11 @@ use std::time::Duration;
 /// For what a supervisor answers at once.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// For room among those who wait to be heard, which one that is stopped has none of after a while.
+const ROOM: Duration = Duration::from_secs(1);
+/// The same where others are not to wait for that.
+const SHORT_OF_ROOM: Duration = Duration::from_millis(100);
+
 /// On top of what it was asked to wait for: it says at the end of that time that it takes longer, and may be short of a
 /// processor. One that is stopped says nothing, and gets none of this.
 const GRACE: Duration = Duration::from_secs(2);
@@ -55,7 +60,16 @@ impl From<Unanswered> for Failed {
 
 impl Client {
     pub(in crate::cli) fn connect(path: &Path) -> io::Result<Self> {
-        let link = address::connect(path)?;
+        Self::connect_within(path, ROOM)
+    }
+
+    /// The same of one among several: it may not hold up what is asked of the others.
+    pub(in crate::cli) fn connect_to_one_of_many(path: &Path) -> io::Result<Self> {
+        Self::connect_within(path, SHORT_OF_ROOM)
+    }
+
+    fn connect_within(path: &Path, limit: Duration) -> io::Result<Self> {
+        let link = address::connect(path, limit)?;
         link.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { link: BufReader::new(link) })
     }
@@ -118,6 +132,11 @@ impl Client {
         }
     }
 
+    /// The connection itself, for who asks several at the same time.
+    pub(in crate::cli) fn into_link(self) -> UnixStream {
+        self.link.into_inner()
+    }
+
     /// It can be read once the supervisor has hung up, or says something.
     pub(in crate::cli) fn as_fd(&self) -> BorrowedFd<'_> {
         self.link.get_ref().as_fd()
@@ -137,18 +156,13 @@ impl Client {
         }
     }
 
-    /// The supervisor's process, and its state, as far as they can be known.
     fn supervisor(&self) -> (Option<u32>, Option<char>) {
-        let supervisor = address::listens(self.link.get_ref());
-        (supervisor, supervisor.and_then(|pid| procfs::state(pid, pid)))
+        supervisor(self.link.get_ref())
     }
 
     fn unanswered(&self, error: &io::Error, limit: Duration) -> Unanswered {
         Unanswered::Failed(match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => {
-                let (supervisor, state) = self.supervisor();
-                Failed::new(1, silent(supervisor, state, limit))
-            }
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => unheard(self.link.get_ref(), limit),
             _ => Failed::new(1, format!("the supervisor cannot be asked: {error}")),
         })
     }
@@ -165,6 +179,23 @@ impl Client {
             Err(error) => Err(error),
         }
     }
+}
+
+/// The supervisor's process, and its state, as far as they can be known.
+fn supervisor(link: &UnixStream) -> (Option<u32>, Option<char>) {
+    let supervisor = address::listens(link);
+    (supervisor, supervisor.and_then(|pid| procfs::state(pid, pid)))
+}
+
+/// Whether the supervisor at the other end is stopped, and so will not answer before somebody lets it go on.
+pub(in crate::cli) fn is_stopped(link: &UnixStream) -> bool {
+    matches!(supervisor(link).1, Some('T' | 't'))
+}
+
+/// No answer came from the other end within this time.
+pub(in crate::cli) fn unheard(link: &UnixStream, limit: Duration) -> Failed {
+    let (supervisor, state) = supervisor(link);
+    Failed::new(1, silent(supervisor, state, limit))
 }
 
 /// How long after the time that was asked for an answer is waited for, from a supervisor in this state.

@@ -7,6 +7,7 @@ use crate::cli::output::failed::{Failed, INTERRUPTED};
 use crate::cli::output::out;
 use crate::event_loop::clock;
 use crate::settings::duration::Human;
+use nix::sys::signal::Signal;
 use std::time::Duration;
 
 /// From the answer that a cluster has stopped until its supervisor is gone and its name is free; less where the command
@@ -34,8 +35,8 @@ impl Wait {
     }
 }
 
-/// Asks, waits as long as the command says, and prints what was done.
-pub(in crate::cli) fn carry_out(client: &mut Client, command: &Command) -> Result<(), Failed> {
+/// Asks, waits as long as the command says, and prints what was done with the one that people call so.
+pub(in crate::cli) fn carry_out(client: &mut Client, label: &str, command: &Command) -> Result<(), Failed> {
     let ends_it = matches!(
         command.action,
         Action::Stop { target: Target::Cluster } | Action::ForceStop { target: Target::Cluster }
@@ -51,17 +52,37 @@ pub(in crate::cli) fn carry_out(client: &mut Client, command: &Command) -> Resul
             }
             match told {
                 Reply::Told(told) => out::print(&format!("clustermon {told}\n")),
-                Reply::Done | Reply::Inspection(_) | Reply::Logs(_) | Reply::Differences(_) => Ok(()),
+                Reply::Done => out::print(&format!("clustermon {label}: {}\n", done(&command.action))),
+                Reply::Inspection(_) | Reply::Logs(_) | Reply::Differences(_) => Ok(()),
             }
         }
         // The cluster was told to stop, and its supervisor is gone.
-        Err(Unanswered::Ended) if ends_it => out::print("clustermon: stopped\n"),
+        Err(Unanswered::Ended) if ends_it => out::print(&format!("clustermon {label}: stopped\n")),
         Err(Unanswered::Interrupted) => {
             let what = named(&command.action);
             let told = format!("no longer waiting; {what} goes on: see `clustermon status`");
             Err(Failed::new(INTERRUPTED, told))
         }
         Err(unanswered) => Err(unanswered.into()),
+    }
+}
+
+/// What was done, where the supervisor says no more than that it was.
+fn done(action: &Action) -> String {
+    let sent = |signal: i32| match Signal::try_from(signal) {
+        Ok(signal) => format!("{signal} sent"),
+        Err(_) => format!("signal {signal} sent"),
+    };
+    match action {
+        Action::HangUp { .. } => sent(libc::SIGHUP),
+        Action::Debug { .. } => sent(libc::SIGUSR1),
+        Action::Signal { signal, .. } => sent(*signal),
+        Action::Cordon { .. } => "out of rotation".to_owned(),
+        Action::Uncordon { .. } => "in rotation again".to_owned(),
+        Action::Reopen => "the log was opened anew".to_owned(),
+        Action::Flush => "the log was emptied".to_owned(),
+        Action::Configure { .. } => "changed".to_owned(),
+        _ => "done".to_owned(),
     }
 }
 
@@ -93,6 +114,15 @@ mod tests {
     fn ms(words: &[&str]) -> Result<Option<u64>, ()> {
         let line = Line::try_parse_from(["x"].iter().chain(words)).map_err(drop)?;
         Ok(line.wait.ms())
+    }
+
+    #[test]
+    fn what_was_done_has_words() {
+        let target = Target::Cluster;
+        let told = |action| done(&action);
+        assert_eq!(told(Action::Signal { target: target.clone(), signal: libc::SIGUSR2 }), "SIGUSR2 sent");
+        assert_eq!(told(Action::Signal { target: target.clone(), signal: 40 }), "signal 40 sent");
+        assert_eq!(told(Action::Cordon { target }), "out of rotation");
     }
 
     #[test]

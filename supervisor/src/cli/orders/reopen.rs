@@ -1,22 +1,23 @@
-//! `clustermon reopen` and `flush`: have a cluster open the file of its log anew, for who moves it away, or empty it.
+//! `clustermon reopen` and `flush`: have clusters open the files of their logs anew, for who moves them away, or empty them.
 
+use super::order;
 use crate::api::{Action, Command};
+use crate::cli::connection::at_once;
 use crate::cli::connection::target::At;
-use crate::cli::connection::waiting::carry_out;
 use crate::cli::output::failed::Failed;
 
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Args {
-    /// Cluster; may be left out when exactly one of this user runs
-    #[arg(value_name = "NAME")]
-    name: Option<String>,
+    /// Clusters, or all; may be left out when exactly one of this user runs
+    #[arg(value_name = "NAME|all")]
+    names: Vec<String>,
     #[command(flatten)]
     at: At,
 }
 
 impl Args {
-    pub(in crate::cli) fn run(&self, action: Action) -> Result<(), Failed> {
-        let mut client = self.at.connect(self.name.as_deref())?;
-        carry_out(&mut client, &Command { action, wait_ms: None })
+    pub(in crate::cli) fn run(&self, action: &Action) -> Result<(), Failed> {
+        let found = self.at.find(&order::clusters(&self.names))?;
+        at_once::order(found, |_| Command { action: action.clone(), wait_ms: None })
     }
 }

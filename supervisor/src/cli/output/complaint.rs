@@ -6,9 +6,10 @@ use std::io::Write;
 /// A few lines on stderr, for what is wrong where there is no log.
 pub(in crate::cli) fn complain(what: impl std::fmt::Display) {
     let what: Vec<_> = what.to_string().lines().map(|line| Plain(line).to_string()).collect();
-    let what = what.join("\n");
+    // At once, so that nothing comes between its parts.
+    let what = format!("clustermon: {}\n", what.join("\n"));
     // Nobody is left to tell that the complaint could not be written.
-    let _ = writeln!(std::io::stderr().lock(), "clustermon: {what}");
+    let _ = std::io::stderr().lock().write_all(what.as_bytes());
 }
 
 /// Several lines on stderr as they are, for what was made for people's eyes.

@@ -29,7 +29,7 @@ const OPTIONS: [(&[&str], &str); 8] = [
 ];
 
 /// The same for commands.
-const COMMANDS: [(&[&str], &str); 7] = [
+const COMMANDS: [(&[&str], &str); 6] = [
     (
         &["monit", "watch", "top"],
         "how workers are, again and again: status --watch; what happens, as it happens: events",
@@ -37,7 +37,6 @@ const COMMANDS: [(&[&str], &str); 7] = [
     (&["log", "tail"], "what was written last: logs"),
     (&["delete", "kill", "rm", "quit", "exit"], "to end a cluster: stop, or force-stop"),
     (&["serve", "exec", "launch"], "to start a cluster: run; or the apps of a file: up"),
-    (&["show", "describe", "info"], "all there is to know: inspect"),
     (&["startup", "service", "install", "systemd"], "to have systemd start it at each boot: unit"),
     (&["reopen-logs", "reloadlogs", "rotate"], "to open the log anew: reopen"),
 ];

@@ -1,6 +1,7 @@
 //! Two command lines of `run`, option by option: what is another way in the new one, and the new one without what a cluster that runs cannot
 //! take. It changes no cluster.
 
+use super::given;
 use super::log_args::ABOUT_THE_FILE;
 use super::run::{Args, command};
 use crate::api::{Difference, Takes};
@@ -31,7 +32,11 @@ pub(in crate::cli) fn compare(old: &[OsString], new: &[OsString]) -> Result<Comp
     if !old.is_in_background() {
         ABOUT_THE_FILE.iter().for_each(|option| new.keep(option, &old));
     }
-    let config = |words: &Words| Args::read(words.arguments())?.config().map_err(|fault| fault.to_string());
+    let config = |words: &Words| {
+        let words = words.arguments();
+        let options = given::options(command(), words.clone());
+        Args::read(words)?.builder().options(options).build().map_err(|fault| fault.to_string())
+    };
     let (before, after) = (config(&old)?, config(&new)?);
     let options: BTreeSet<_> = old.options.keys().chain(new.options.keys()).cloned().collect();
     let mut differences = Vec::new();

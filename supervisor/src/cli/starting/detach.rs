@@ -6,7 +6,7 @@ use crate::cli::output::failed::Failed;
 use crate::cli::output::out;
 use crate::io::events::interrupt::{self, Woken};
 use crate::io::kernel::dispositions::Dispositions;
-use crate::io::launch::app_variables;
+use crate::io::launch::variables::app_variables;
 use crate::io::output::detach_pipe::{self, Waiting};
 use crate::io::output::log_file;
 use crate::io::output::plain::Plain;

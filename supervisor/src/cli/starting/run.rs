@@ -2,12 +2,16 @@
 
 use crate::cli::output::failed::{Failed, USAGE};
 use crate::cli::starting::detach;
+use crate::cli::starting::given;
 use crate::cli::starting::log_args::LogArgs;
 use crate::cli::starting::swallowed;
 use crate::config::{
     Builder, Capture, Compare, Config, ConfigError, Control, OnSupervisorDeath, Origin, Settings, Workers,
 };
-use crate::io::launch::app_variables;
+use crate::error::Error;
+use crate::io::control::last_end::{self, LastEnd};
+use crate::io::control::place::Place;
+use crate::io::launch::variables::app_variables;
 use crate::io::output::destination;
 use crate::io::output::log;
 use crate::io::output::log_file::place;
@@ -21,7 +25,6 @@ use std::process::ExitCode;
 #[derive(Debug, clap::Args)]
 #[command(
     override_usage = "clustermon run [OPTIONS] [--] COMMAND [ARGS]...",
-    after_help = crate::cli::EXIT_CODES,
     // Every fault is told in one line; the help is there for who asks for it.
     arg_required_else_help = false
 )]
@@ -63,7 +66,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, help_heading = "Output")]
     capture: bool,
     /// The server program and its arguments; whatever follows COMMAND belongs to it
-    #[arg(value_name = "COMMAND", trailing_var_arg = true)]
+    #[arg(value_name = "COMMAND", trailing_var_arg = true, help_heading = None::<&str>)]
     command: Vec<OsString>,
 }
 
@@ -134,6 +137,14 @@ impl Args {
     }
 }
 
+/// For who asks later how it is: of a cluster of which nothing was started. One that ran has left more than that.
+fn leave_word(fault: &Error, place: &Place, name: &str) {
+    let is_of_place = matches!(fault, Error::Control(_));
+    if !is_of_place && last_end::read_at(place).is_none_or(|end| end.pid != std::process::id()) {
+        last_end::write_at(place, &LastEnd::now(name, fault.exit_code(), fault.to_string(), None));
+    }
+}
+
 /// `compare` reads the command line of a cluster that is to be changed.
 pub(in crate::cli) fn run(args: Args, compare: Compare) -> Result<ExitCode, Failed> {
     let (detach, detached, log_args, file) =
@@ -141,12 +152,15 @@ pub(in crate::cli) fn run(args: Args, compare: Compare) -> Result<ExitCode, Fail
     if detached {
         detach::leave_session();
     }
-    let config = args.config().map_err(|fault| Failed::new(USAGE, fault.to_string()))?;
     if let Some(to) = &log_args.log_to {
         let failed = |fault| Failed::new(USAGE, format!("--log-to: nobody takes the log there: {fault}"));
         destination::choose(to).map_err(failed)?;
     }
     let words: Vec<_> = std::env::args_os().collect();
+    // The first word is `run`: there are no options before it.
+    let options = given::options(command(), words.iter().skip(2).cloned().collect());
+    let config = args.builder().options(options).build();
+    let config = config.map_err(|fault| Failed::new(USAGE, fault.to_string()))?;
     // The one in the background has nobody to tell, and was told already.
     let swallowed = swallowed::warning(&words, config.command.len()).filter(|_| !detached);
     if detach && !detached {
@@ -155,7 +169,6 @@ pub(in crate::cli) fn run(args: Args, compare: Compare) -> Result<ExitCode, Fail
         }
         // Here, where somebody sees it; the one in the background finds the place free.
         crate::cli::connection::vacancy::wait(&config, crate::cli::output::complaint::complain);
-        // The first word is `run`: there are no options before it.
         let words = words.into_iter().skip(2).collect();
         let background =
             detach::Background { name: &config.name, words, env: None, log: log_args.log.as_deref() };
@@ -182,7 +195,12 @@ pub(in crate::cli) fn run(args: Args, compare: Compare) -> Result<ExitCode, Fail
         file,
         compare,
     };
-    let code = match crate::run_with(config, Some(origin)) {
+    let place = Place::of(&config).map(|place| (place, config.name.clone()));
+    let result = crate::run_with(config, Some(origin));
+    if let (Err(fault), Some((place, name))) = (&result, place) {
+        leave_word(fault, &place, &name);
+    }
+    let code = match result {
         Ok(outcome) => ExitCode::from(outcome.code()),
         // Whoever waits for the one in the background reads its log.
         Err(fault) if fault.exit_code() == USAGE && !detached => {

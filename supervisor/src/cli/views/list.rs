@@ -1,11 +1,12 @@
-//! `clustermon list`: the clusters of this user that run.
+//! `clustermon list`: the clusters of this user that run, and those that have failed and were not started again.
 
 use crate::api::{ClusterState, Inspection};
-use crate::cli::connection::target;
+use crate::cli::connection::{survey, target};
 use crate::cli::output::failed::Failed;
 use crate::cli::output::out;
 use crate::cli::output::table::{Cell, Column, Tone, render};
 use crate::cli::views::status::cluster_state;
+use crate::io::control::last_end::LastEnd;
 
 const COLUMNS: [Column; 5] =
     [("NAME", false), ("STATE", false), ("PID", true), ("WORKERS", true), ("ADDRESSES", false)];
@@ -16,11 +17,13 @@ pub(in crate::cli) struct Args {}
 impl Args {
     #[expect(clippy::unused_self, reason = "like its sisters, though it has no options yet")]
     pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
-        let running = target::running(&target::directories());
-        let rows = running.into_iter().map(|(name, client)| {
-            let inspection = client.and_then(|mut client| client.inspect());
-            row(&name, &inspection)
-        });
+        let (names, clients): (Vec<_>, Vec<_>) = target::running(&target::directories()).into_iter().unzip();
+        let answers = survey::inspect(clients);
+        let rows = std::iter::zip(&names, &answers).map(|(name, inspection)| row(name, inspection));
+        // Of a command that could not be run at all nobody expects to find it.
+        let ended = target::ended(&target::directories()).into_iter().map(|(_, end)| end);
+        let ended = ended.filter(|end| !end.is_faulty_command() && !names.contains(&end.name));
+        let rows = rows.chain(ended.map(|end| row_of_end(&end)));
         out::print(&render(&COLUMNS, &rows.collect::<Vec<_>>(), out::colours()))
     }
 }
@@ -47,6 +50,13 @@ fn row(name: &str, inspection: &Result<Inspection, Failed>) -> Vec<Cell> {
     }
 }
 
+fn row_of_end(end: &LastEnd) -> Vec<Cell> {
+    let unknown = Cell::maybe(None::<&str>);
+    let all = end.inspection.as_ref().map_or(0, Inspection::count_workers);
+    let workers = Cell::new(format!("0/{all}"));
+    vec![Cell::new(&end.name), Cell::toned("failed", Tone::Bad), unknown, workers, Cell::new(&end.cause)]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,11 +64,14 @@ mod tests {
     #[test]
     fn one_line_each() {
         let good = crate::cli::views::status::tests::inspection();
-        let rows = [row("web", &Ok(good)), row("odd", &Err(Failed::new(1, "it does not answer")))];
+        let end = LastEnd::now("api", 1, "the restarts are spent".to_owned(), Some(good.clone()));
+        let odd = row("odd", &Err(Failed::new(1, "it does not answer")));
+        let rows = [row("web", &Ok(good)), odd, row_of_end(&end)];
         let expected = "\
 NAME  STATE     PID  WORKERS  ADDRESSES
 web   running  4711      1/3  127.0.0.1:8080
 odd   unknown     -        -  it does not answer
+api   failed      -      0/3  the restarts are spent
 ";
         assert_eq!(render(&COLUMNS, &rows, false), expected);
     }

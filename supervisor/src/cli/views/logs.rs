@@ -2,9 +2,11 @@
 //! log where there is one, and otherwise what the supervisor keeps in memory. It changes neither.
 
 mod file;
-mod wanted;
+pub(super) mod wanted;
 
 use crate::api::{Action, Command, Event, LogLine, LogStream, Logs, Reply, Target};
+use crate::cli::connection::at_once;
+use crate::cli::connection::client::Client;
 use crate::cli::connection::target::Whom;
 use crate::cli::output::failed::Failed;
 use crate::cli::output::out;
@@ -42,13 +44,25 @@ const USUAL: u32 = 100;
 
 impl Args {
     pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
-        let mut client = self.whom.connect()?;
+        let found = self.whom.find()?;
+        if self.follow || found.len() == 1 {
+            return at_once::each(found, |client, _, target| self.show_one(client, target));
+        }
+        // One after the other, each with a head as `tail` has it.
+        at_once::in_turn(found, |client, label, target| {
+            let head = if self.json { String::new() } else { format!("==> {label} <==\n") };
+            out::print(&head).and_then(|()| self.show_one(client, target))
+        })
+    }
+
+    /// What one of them has written.
+    fn show_one(&self, client: &mut Client, target: &Target) -> Result<(), Failed> {
         let inspection = client.inspect()?;
         let default = if self.since.is_some() { u32::MAX } else { USUAL };
         let count = self.lines.unwrap_or(default);
         let since = self.since.map(|Human(since)| earliest(since));
         let wanted = Wanted { since, text: self.grep.clone().unwrap_or_default() };
-        let target = self.whom.target();
+        let target = target.clone();
         // All that is written goes there, also what workers write that inherit it.
         let file = inspection.launch.log.as_deref().filter(|_| target == Target::Cluster && !self.json);
         if let Some(mut file) = file.and_then(LogFile::open) {

@@ -31,6 +31,19 @@ impl Builder {
         self
     }
 
+    /// Whether `{id}` in the arguments of the command and in the variables for workers is replaced by the logical id of each, and `{port}`
+    /// by the `base_port` plus its place.
+    pub fn placeholders(mut self, yes: bool) -> Self {
+        self.settings.program.placeholders = yes;
+        self
+    }
+
+    /// The port that `{port}` stands for in the first worker; each other has the next.
+    pub fn base_port(mut self, port: u16) -> Self {
+        self.settings.program.base_port = Some(port);
+        self
+    }
+
     /// The file mode creation mask of workers, such as `0o027`; by default they inherit that of this process. As the kernel does, no
     /// other bits than those of `0o777` count.
     pub fn umask(mut self, mode: u32) -> Self {

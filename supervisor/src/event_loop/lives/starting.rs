@@ -1,13 +1,15 @@
 //! The start of a worker's process: what it is given, and its record. When one is started is the core's to say.
 
 use super::super::Shell;
-use super::super::os::{self, Os, Start};
+use super::super::os::{self, Os};
 use super::life::Life;
 use super::living::watch;
 use super::notices::Ear;
 use crate::ids::WorkerId;
 use crate::io::kernel::{descriptors, pidfd};
 use crate::io::launch::interception::How;
+use crate::io::launch::spawn::Start;
+use crate::io::launch::variables::placeholders::Placeholders;
 use crate::io::launch::worker_processes::Process;
 use crate::io::process::leftovers::digits;
 use crate::io::readiness::s6_ready::Told;
@@ -64,6 +66,19 @@ impl<O: Os> Shell<O> {
         }
     }
 
+    /// What stands in the command for what this worker has of its own, where that is wanted.
+    fn placeholders(&self, worker: WorkerId) -> io::Result<Option<Placeholders>> {
+        let program = &self.config.settings.program;
+        if !program.placeholders {
+            return Ok(None);
+        }
+        let found = Placeholders::of(self.logical_id(worker), worker.slot, program.base_port);
+        let none = || {
+            io::Error::other("there is no port left for {port}: --base-port is too high for so many workers")
+        };
+        found.map(Some).ok_or_else(none)
+    }
+
     fn start(
         &mut self,
         worker: WorkerId,
@@ -76,6 +91,7 @@ impl<O: Os> Shell<O> {
         own.extend([(env::LOGICAL_ID, self.logical_id(worker).to_owned()), (env::TOKEN, digits(&token))]);
         let wanted = self.hooks.environment.as_ref().map(|make| make(self.logical_id(worker)));
         let id = self.logical_id(worker).to_owned();
+        let placeholders = self.placeholders(worker)?;
         let on_trial = self.is_on_trial(version);
         let output = self.outputs.attach(worker, &id, on_trial, self.poll.registry())?;
         // A worker without it would listen outside of the cluster.
@@ -85,7 +101,8 @@ impl<O: Os> Shell<O> {
             How::Seccomp => None,
         };
         let library = thunk.map(os::name_of).unwrap_or_default();
-        let start = Start { template, slot: worker.slot, own: &own, wanted, output, told };
+        let slot = worker.slot;
+        let start = Start { template, slot, own: &own, wanted, output, told, placeholders };
         let mut spawned = self.os.spawn(thunk, start)?;
         self.outputs.started(worker, spawned.pid);
         let calls = spawned.filter.take().map(|filter| {

@@ -1,6 +1,6 @@
 //! The operating system as it is: each call goes to the room of `io/` that makes it. It keeps nothing.
 
-use super::{Os, Start};
+use super::Os;
 use crate::ids::BalancerId;
 use crate::io::drain::idle_detector::IdleDetector;
 use crate::io::kernel::foreign::Foreign;
@@ -12,7 +12,7 @@ use crate::io::lanes::pulse::monotonic;
 use crate::io::lanes::thunk_socket::Asked;
 use crate::io::lanes::trigger::Known;
 use crate::io::launch::process_calls::{Ended, KernelProcesses, ProcessCalls};
-use crate::io::launch::spawn::Spawned;
+use crate::io::launch::spawn::{Spawned, Start, Template};
 use crate::io::launch::thunk_file::Thunk;
 use crate::io::process::procfs::{self, Spent, Thread};
 use crate::io::process::suspended::{self, Suspension};
@@ -83,8 +83,7 @@ impl Os for Kernel {
     }
 
     fn spawn(&mut self, library: Option<&Path>, start: Start<'_>) -> io::Result<Spawned> {
-        let Start { template, slot, own, wanted, output, told } = start;
-        template.spawn(slot, library, own, wanted, output, told)
+        Template::spawn(library, start)
     }
 
     fn is_there(&self, pid: u32) -> bool {

@@ -6,7 +6,6 @@ mod kernel;
 
 pub(super) use kernel::Kernel;
 
-use crate::api::Environment;
 use crate::ids::BalancerId;
 use crate::io::drain::idle_detector::IdleDetector;
 use crate::io::kernel::foreign::Foreign;
@@ -15,12 +14,10 @@ use crate::io::lanes::lane_owner_probe::LaneOwnerProbe;
 use crate::io::lanes::thunk_socket::Asked;
 use crate::io::lanes::trigger::Known;
 use crate::io::launch::process_calls::ProcessCalls;
-use crate::io::launch::spawn::{Spawned, Template};
+use crate::io::launch::spawn::{Spawned, Start};
 use crate::io::launch::thunk_file::Thunk;
-use crate::io::output::streams::Ends;
 use crate::io::process::procfs::{Spent, Thread};
 use crate::io::process::suspended::Suspension;
-use crate::io::readiness::s6_ready::Told;
 use crate::io::sockets::listener::{Connection, Facts, Listener};
 use crate::io::sockets::reach::Reach;
 use clustermon_protocol::address::Address;
@@ -33,21 +30,6 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// What is started: which program, and what only this process gets.
-pub(super) struct Start<'a> {
-    pub(super) template: &'a Template,
-    /// The slot of the worker.
-    pub(super) slot: u32,
-    /// Its own variables.
-    pub(super) own: &'a [(&'static str, String)],
-    /// The environment that the user makes for it.
-    pub(super) wanted: Option<Environment>,
-    /// Its standard output and error, where they are read.
-    pub(super) output: Option<Ends>,
-    /// By what it says that it is ready.
-    pub(super) told: Option<Told>,
-}
 
 /// The operating system. Descriptors are the kernel's in every implementation, and so are the queues and pages behind them: what is
 /// replaced is what happens when, what is done to processes, and what other processes are seen to do.

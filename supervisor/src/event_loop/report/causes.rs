@@ -32,6 +32,8 @@ pub(in crate::event_loop) struct OfLife {
 pub(in crate::event_loop) struct Causes {
     /// How the last process of each slot ended, and why.
     last: HashMap<u32, Cause>,
+    /// What that process wrote to stderr last, where it ended unasked and somebody reads it.
+    last_stderr: HashMap<u32, Vec<String>>,
     holders: Vec<(Instant, Address, PortOwner)>,
     looks: Throttle,
 }
@@ -40,6 +42,11 @@ impl Causes {
     /// How the last process of the worker's slot ended, and why.
     pub(in crate::event_loop) fn last(&self, worker: WorkerId) -> Option<&Cause> {
         self.last.get(&worker.slot)
+    }
+
+    /// What the last process of the worker's slot wrote to stderr last, if it ended unasked.
+    pub(in crate::event_loop) fn last_stderr(&self, worker: WorkerId) -> Vec<String> {
+        self.last_stderr.get(&worker.slot).cloned().unwrap_or_default()
     }
 }
 
@@ -157,7 +164,10 @@ impl<O: Os> Shell<O> {
                 // One that came to nothing before it had the slot is no end of the slot's.
                 if *then != Then::Failed {
                     let cause = self.cause_of_end(*worker, exit, *then);
+                    let is_wanted = matches!(then, Then::Restart | Then::BudgetSpent);
+                    let lines = is_wanted.then(|| self.outputs.last_lines(*worker, self.poll.registry()));
                     self.reports.causes.last.insert(worker.slot, cause);
+                    self.reports.causes.last_stderr.insert(worker.slot, lines.unwrap_or_default());
                 }
                 if let Some(causes) = self.causes_of(*worker) {
                     *causes = OfLife::default();

@@ -4,6 +4,7 @@
 pub(super) mod announce;
 pub(super) mod causes;
 mod endings;
+pub(super) mod last_word;
 mod log_lines;
 pub(super) mod rollouts;
 pub(super) mod snapshot;

@@ -74,6 +74,11 @@ impl<O: Os> Shell<O> {
             lines_lost: self.outputs.lost() + crate::io::output::log::lost(),
             intercept: template.map(|template| template.launch_spec.interception.how.to_string()),
             intercept_reason: template.map(|template| template.launch_spec.interception.because.to_owned()),
+            options: self.config.options.clone(),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            thunk: Some(path(self.launching.thunk.path().to_owned())),
+            thunk_protocol: Some(clustermon_protocol::VERSION),
+            control: self.control.as_ref().map(|control| path(control.path().to_owned())),
         }
     }
 
@@ -97,6 +102,8 @@ impl<O: Os> Shell<O> {
             cordoned: worker.is_cordoned(),
             restarts: worker.restarts(),
             last_exit: self.reports.causes.last(worker.id()).map(|cause| cause.text.clone()),
+            last_stderr: self.reports.causes.last_stderr(worker.id()),
+            start_timeout_at: worker.start_by(self.pool.settings()).map(wall),
             last_cause: self.reports.causes.last(worker.id()).map(|cause| cause.kind),
             out_of_rotation: self.why_out(worker.id()),
             connections: worker.dispatched(),

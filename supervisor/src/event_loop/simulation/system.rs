@@ -1,7 +1,7 @@
 //! The operating system of a history: gives the time of the world, starts its processes, tells what they do, and lets the world go on while
 //! the supervisor waits.
 
-use super::super::os::{Os, Start};
+use super::super::os::Os;
 use super::World;
 use super::clients::Fate;
 use super::off_loop::OffLoop;
@@ -16,7 +16,7 @@ use crate::io::lanes::thunk_socket::Asked;
 use crate::io::lanes::trigger::{Known, Trigger};
 use crate::io::launch::process_calls::Ended;
 use crate::io::launch::process_calls::ProcessCalls;
-use crate::io::launch::spawn::Spawned;
+use crate::io::launch::spawn::{Spawned, Start};
 use crate::io::launch::thunk_file::Thunk;
 use crate::io::process::procfs::{self, Spent};
 use crate::io::process::suspended::Suspension;

@@ -12,6 +12,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The address of a file in that directory. It is good for as long as the directory is open.
 pub(super) fn of(directory: BorrowedFd<'_>, path: &Path) -> nix::Result<UnixAddr> {
@@ -25,13 +26,13 @@ pub(super) fn of(directory: BorrowedFd<'_>, path: &Path) -> nix::Result<UnixAddr
     }
 }
 
-/// Connects to the socket at this path. Waits no longer than a second for room in its queue, and then says WouldBlock.
-pub(crate) fn connect(path: &Path) -> io::Result<UnixStream> {
+/// Connects to the socket at this path. Waits no longer than this for room in its queue, and then says WouldBlock.
+pub(crate) fn connect(path: &Path, limit: Duration) -> io::Result<UnixStream> {
     let path = std::path::absolute(path)?;
     let parent = path.parent().ok_or(Errno::EISDIR)?;
     let directory = open(parent, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     let link = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    setsockopt(&link, sockopt::SendTimeout, &TimeVal::seconds(1))?;
+    setsockopt(&link, sockopt::SendTimeout, &TimeVal::milliseconds(limit.as_millis() as i64))?;
     connect_raw(link.as_raw_fd(), &of(directory.as_fd(), &path)?)?;
     Ok(UnixStream::from(link))
 }

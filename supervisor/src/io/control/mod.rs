@@ -4,6 +4,7 @@ pub(crate) mod address;
 mod bucket;
 mod command_text;
 mod connection;
+pub(crate) mod last_end;
 pub(crate) mod place;
 pub(crate) mod runtime_dir;
 pub(crate) mod server;

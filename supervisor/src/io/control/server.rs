@@ -5,6 +5,7 @@ mod lines;
 
 use super::command_text::{CommandText, changes};
 use super::connection::{Connection, Gone, Step};
+use super::last_end::{self, LastEnd};
 use super::place::{ControlError, Place};
 use super::socket::Socket;
 use super::wire::{self, Fault};
@@ -62,6 +63,8 @@ impl Control {
     /// not be exact, a reason to take another name.
     pub(crate) fn open(place: &Place, registry: &Registry) -> Result<Self, ControlError> {
         let socket = Socket::open(place)?;
+        // How one of this name ended before is of no interest any more.
+        last_end::remove(&last_end::beside(&socket.path));
         let token = Token::from(Source::Control);
         registry.register(&mut SourceFd(&socket.as_fd().as_raw_fd()), token, Interest::READABLE)?;
         Ok(Self {
@@ -85,6 +88,15 @@ impl Control {
     /// The file, absolute.
     pub(crate) fn path(&self) -> &Path {
         &self.socket.path
+    }
+
+    /// Leaves word of how the cluster has ended, for who asks when this socket is gone; or takes back what was said of it.
+    pub(crate) fn leave_word(&self, end: Option<&LastEnd>) {
+        let path = last_end::beside(&self.socket.path);
+        match end {
+            Some(end) => last_end::write(&path, end),
+            None => drop(last_end::remove(&path)),
+        }
     }
 
     /// Takes in who has connected ([`Source::Control`]).

@@ -1,8 +1,6 @@
 //! What a worker is started from, starting it, and the processes that come of it. It restarts nothing.
 
-pub(crate) mod app_variables;
 mod elf;
-pub(crate) mod env_file;
 pub(crate) mod host_checks;
 pub(crate) mod interception;
 pub(crate) mod launch_spec;
@@ -11,4 +9,5 @@ pub(crate) mod program;
 pub(crate) mod spawn;
 pub(crate) mod thunk_file;
 pub(crate) mod trial;
+pub(crate) mod variables;
 pub(crate) mod worker_processes;

@@ -1,10 +1,11 @@
 //! Starts a worker's first process: group, environment, limits, signals and scheduling as the user's shell would have
 //! given them. The only place where processes are started.
 
-use super::app_variables;
-use super::env_file::Variable;
 use super::interception::How;
 use super::launch_spec::LaunchSpec;
+use super::variables::app_variables;
+use super::variables::env_file::Variable;
+use super::variables::placeholders::Placeholders;
 use crate::api::Environment;
 use crate::config::{Config, OnSupervisorDeath};
 use crate::io::kernel::dispositions::Dispositions;
@@ -52,6 +53,23 @@ pub(crate) struct Template {
 pub(crate) struct Limits {
     descriptors: (u64, u64),
     batch: bool,
+}
+
+/// What is started: which program, and what only this process gets.
+pub(crate) struct Start<'a> {
+    pub(crate) template: &'a Template,
+    /// The slot of the worker.
+    pub(crate) slot: u32,
+    /// Its own variables.
+    pub(crate) own: &'a [(&'static str, String)],
+    /// The environment that the user makes for it.
+    pub(crate) wanted: Option<Environment>,
+    /// Its standard output and error, where they are read.
+    pub(crate) output: Option<Ends>,
+    /// By what it says that it is ready.
+    pub(crate) told: Option<Told>,
+    /// What is filled in for it.
+    pub(crate) placeholders: Option<Placeholders>,
 }
 
 /// What was started.
@@ -110,29 +128,25 @@ impl Template {
         std::env::var_os("LD_PRELOAD").or_else(|| in_file().map(|(_, value)| value.clone()))
     }
 
-    /// Starts one, with this thunk in it if there is one, else with the seccomp filter. `own` are this worker's own variables, `wanted` the environment that the user makes for it, `output`
-    /// its standard output and error where they are read, `told` the descriptor on which it says that it is ready.
+    /// Starts one, with this thunk in it if there is one, else with the seccomp filter.
     #[expect(clippy::disallowed_methods, reason = "the one place where processes are started")]
-    pub(crate) fn spawn(
-        &self,
-        slot: u32,
-        thunk: Option<&Path>,
-        own: &[(&'static str, String)],
-        wanted: Option<Environment>,
-        output: Option<Ends>,
-        told: Option<Told>,
-    ) -> io::Result<Spawned> {
-        let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut command = Command::new(&self.launch_spec.program);
+    pub(crate) fn spawn(thunk: Option<&Path>, start: Start<'_>) -> io::Result<Spawned> {
+        let Start { template, slot, own, wanted, output, told, placeholders } = start;
+        let filled = |text: &OsString| {
+            placeholders.as_ref().map_or_else(|| text.clone(), |placeholders| placeholders.fill(text))
+        };
+        let (name, arguments) = template.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
+        let arguments = arguments.iter().map(filled);
+        let mut command = Command::new(&template.launch_spec.program);
         command.arg0(name).args(arguments).stdin(Stdio::null()).process_group(0);
-        let confinement = &self.launch_spec.confinement;
+        let confinement = &template.launch_spec.confinement;
         let entrance = match confinement.is_empty() {
             true => None,
-            false => {
-                Some(confinement.entrance(slot, self.launch_spec.cwd.as_deref().map(c_path).transpose()?)?)
-            }
+            false => Some(
+                confinement.entrance(slot, template.launch_spec.cwd.as_deref().map(c_path).transpose()?)?,
+            ),
         };
-        if let Some(cwd) = &self.launch_spec.cwd {
+        if let Some(cwd) = &template.launch_spec.cwd {
             command.env("PWD", cwd);
             // Below a root it is another one.
             if entrance.is_none() {
@@ -143,7 +157,9 @@ impl Template {
         let of_user = |name: &OsStr| confinement.variables.iter().any(|(known, _)| known == name);
         // What is set already stays, as with other readers of such files.
         let unset = |(name, _): &&Variable| std::env::var_os(name).is_none() || of_user(name);
-        command.envs(self.launch_spec.variables.iter().filter(unset).map(|(name, value)| (name, value)));
+        command.envs(
+            template.launch_spec.variables.iter().filter(unset).map(|(name, value)| (name, filled(value))),
+        );
         if let Some(Ends { stdout, stderr }) = output {
             command.stderr(stderr);
             if let Some(stdout) = stdout {
@@ -155,25 +171,28 @@ impl Template {
             command.env_remove(name);
         }
         let (inherited, variables) = match wanted {
-            None => (self.preloads(), self.variables.clone()),
-            Some(Environment::Inherited(variables)) => (self.preloads(), variables),
+            None => (template.preloads(), template.variables.clone()),
+            Some(Environment::Inherited(variables)) => (template.preloads(), variables),
             Some(Environment::Exhaustive(variables)) => {
                 command.env_clear();
-                command.envs(self.launch_spec.variables.iter().map(|(name, value)| (name, value)));
+                command
+                    .envs(template.launch_spec.variables.iter().map(|(name, value)| (name, filled(value))));
                 (None, variables)
             }
         };
         let given = variables.iter().rfind(|(name, _)| name == "LD_PRELOAD").map(|(_, value)| value.clone());
-        command.envs(variables);
+        command.envs(variables.iter().map(|(name, value)| (name, filled(value))));
         if let Some(thunk) = thunk {
             command.env("LD_PRELOAD", preload(thunk, given.or(inherited).as_deref()));
         }
-        command.envs(self.supervisor.iter().chain(&self.environment).map(|(name, value)| (*name, value)));
+        command.envs(
+            template.supervisor.iter().chain(&template.environment).map(|(name, value)| (*name, value)),
+        );
         command.envs(own.iter().map(|(name, value)| (*name, value)));
-        let (dispositions, limits) = (self.dispositions, self.limits);
-        let stop = self.orphans == OnSupervisorDeath::Stop;
-        let umask = self.launch_spec.umask;
-        let way = (self.launch_spec.interception.how == How::Seccomp).then(Way::open).transpose()?;
+        let (dispositions, limits) = (template.dispositions, template.limits);
+        let stop = template.orphans == OnSupervisorDeath::Stop;
+        let umask = template.launch_spec.umask;
+        let way = (template.launch_spec.interception.how == How::Seccomp).then(Way::open).transpose()?;
         let (ours, theirs) = way.map(Way::split).unzip();
         // Put on by one who may do more, it leaves workers the rights of what they execute, such as sudo.
         let (early, late) = if confinement.changes_user() { (theirs, None) } else { (None, theirs) };
@@ -203,7 +222,7 @@ impl Template {
         }
         let mut child = command.spawn().map_err(|error| match (Step::of(&error), error.raw_os_error()) {
             (Some((step, error)), _) => {
-                io::Error::new(error.kind(), self.launch_spec.explain(step, &error, thunk))
+                io::Error::new(error.kind(), template.launch_spec.explain(step, &error, thunk))
             }
             (None, Some(libc::EBUSY)) if ours.is_some() => io::Error::new(error.kind(), TWO_FILTERS),
             (None, _) => error,

@@ -27,6 +27,12 @@ impl WallClock {
     }
 }
 
+/// Now, in milliseconds since the Unix epoch, for what is told to people.
+#[expect(clippy::disallowed_methods, reason = "people have the same clock")]
+pub(crate) fn now() -> u64 {
+    milliseconds(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
 /// As a number; the longest there is for one that is too long.
 pub(crate) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)

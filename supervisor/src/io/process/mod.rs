@@ -5,6 +5,7 @@ pub(crate) mod activity;
 pub(crate) mod descriptor_table;
 pub(crate) mod epoll_sets;
 pub(crate) mod leftovers;
+pub(crate) mod limits;
 pub(crate) mod memory_gauge;
 pub(crate) mod process_tree;
 pub(crate) mod procfs;

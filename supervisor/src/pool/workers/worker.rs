@@ -5,7 +5,7 @@ use super::slot::Slot;
 use crate::ids::WorkerId;
 #[cfg(test)]
 use crate::pool::Exit;
-use crate::pool::{Settings, State};
+use crate::pool::{Settings, State, Timer};
 use std::time::Instant;
 
 /// A slot and one process of it.
@@ -38,6 +38,11 @@ impl<'a> Worker<'a> {
     /// When the current process was spawned, or ordered.
     pub(crate) fn since(&self) -> Option<Instant> {
         self.process.since()
+    }
+
+    /// When a start that is under way has failed, or counts as done.
+    pub(crate) fn start_by(&self, settings: &Settings) -> Option<Instant> {
+        self.process.timers(settings).find_map(|(at, timer)| (timer == Timer::StartTimeout).then_some(at))
     }
 
     /// A process runs in the slot or has been ordered.

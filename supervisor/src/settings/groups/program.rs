@@ -22,6 +22,13 @@ pub struct Program {
     /// Variables for workers, NAME=value a line, read anew by each reload
     #[arg(long, value_name = "FILE")]
     pub env_file: Option<PathBuf>,
+    /// Replace {id} in the arguments of COMMAND and in variables of --env-file by the worker's logical id, and {port} by --base-port
+    /// plus the worker's place, from 0
+    #[arg(long)]
+    pub placeholders: bool,
+    /// The port that {port} stands for in the first worker; each other has the next
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub base_port: Option<u16>,
     /// File mode creation mask of workers, in octal, such as 027; it holds for the files of unix sockets, too [default: inherited]
     #[arg(long, value_name = "MODE", value_parser = mode)]
     pub umask: Option<u32>,
@@ -51,6 +58,9 @@ impl Program {
         }
         if self.interpreter().any(|arg| arg.as_bytes().contains(&0)) {
             return Err(ConfigError::NulInInterpreter);
+        }
+        if self.base_port.is_some() && !self.placeholders {
+            return Err(ConfigError::BasePort);
         }
         for (option, path) in [("cwd", &self.cwd), ("env-file", &self.env_file), ("thunk", &self.thunk)] {
             if path.as_ref().is_some_and(|path| path == Path::new("")) {

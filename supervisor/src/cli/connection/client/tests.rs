@@ -107,7 +107,7 @@ fn a_cluster_that_ends_while_it_is_told_to_stop_has_stopped() {
         (&[""], restart(), Err(1)),
     ] {
         let script = Script::new(answers);
-        let result = carry_out(&mut script.client(), &command);
+        let result = carry_out(&mut script.client(), "web", &command);
         assert_eq!(result.map_err(|failed| failed.code), code, "{command:?}");
     }
 }

@@ -1,6 +1,8 @@
 //! What a person sees of a cluster in every state.
 
 use super::*;
+use crate::api::{Balancer, BalancerState, LastReload, Rollout};
+use crate::cli::output::failed::Failed;
 
 const NOW: u64 = 1_700_000_000_000;
 
@@ -24,6 +26,8 @@ fn worker(id: &str, state: WorkerState) -> Worker {
         restarts: 3,
         last_exit: None,
         last_cause: None,
+        last_stderr: Vec::new(),
+        start_timeout_at: None,
         out_of_rotation: None,
         connections: 1234,
         one_by_one: false,
@@ -73,10 +77,87 @@ pub(crate) fn inspection() -> Inspection {
             lines_lost: 0,
             intercept: None,
             intercept_reason: None,
+            ..crate::api::Launch::default()
         }),
         rollout: None,
         last_reload: None,
     }
+}
+
+/// One cluster, or a worker of it.
+fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> String {
+    table::one(Shown { inspection, whole, now }, &table::head(inspection, now), colours)
+}
+
+fn seen(label: &str, state: State) -> Seen {
+    let name = label.split('/').next().unwrap_or_default().to_owned();
+    Seen { label: label.to_owned(), name, target: crate::api::Target::Cluster, state }
+}
+
+#[test]
+fn several_stand_in_one_table() {
+    let mut web = inspection();
+    web.workers.truncate(1);
+    let mut api = Inspection { name: "api".to_owned(), load_balancers: Vec::new(), ..inspection() };
+    api.workers.drain(..1);
+    api.workers[0].last_stderr = vec!["SyntaxError: no".to_owned()];
+    api.workers.truncate(1);
+    let end = LastEnd {
+        ended_at: NOW - 90_000,
+        ..LastEnd::now("db", 1, "its restarts are spent".to_owned(), Some(inspection()))
+    };
+    let all = [
+        seen("web", State::Runs(Box::new(web))),
+        seen("api", State::Runs(Box::new(api))),
+        seen("db", State::Ended(Box::new(end))),
+        seen("odd", State::Unknown(Failed::new(1, "it does not answer"))),
+    ];
+    let expected = "\
+ID     STATE     PID  UPTIME  RESTARTS  CONNECTIONS  LAST EXIT
+web/0  running  4712   1h02m         3         1234  -
+api/1  standby     -       -         3         1234  code 3, up 12ms; backing off; starts in 2.5s
+db     failed      -       -         -            -  failed, 1m30s ago: its restarts are spent
+odd    unknown     -       -         -            -  it does not answer
+
+CLUSTER  ADDRESS         STATE    DISPATCH  POLICY       QUEUED  CONNECTIONS
+web      127.0.0.1:8080  running  handoff   round-robin       2         3702
+api: worker 1 wrote last:
+api:   SyntaxError: no
+";
+    assert_eq!(text(&all, NOW, false), expected);
+}
+
+#[test]
+fn one_that_has_failed_is_shown_as_it_was() {
+    let mut last = inspection();
+    last.workers.drain(..1);
+    last.workers.truncate(1);
+    last.workers[0].last_stderr = vec!["no such module\x1b[2J".to_owned()];
+    let end = LastEnd {
+        ended_at: NOW,
+        ..LastEnd::now("web", 1, "no worker could be started".to_owned(), Some(last))
+    };
+    let one = [seen("web", State::Ended(Box::new(end)))];
+    let shown = text(&one, NOW + 5_000, false);
+    assert!(
+        shown.starts_with("web: failed, 5.0s ago: no worker could be started\ncommand: node server.js\n"),
+        "{shown}"
+    );
+    assert!(shown.ends_with("\nworker 1 wrote last:\n  no such module\\u{1b}[2J\n"), "{shown}");
+    let end = LastEnd { ended_at: NOW, ..LastEnd::now("web", 2, "no such program".to_owned(), None) };
+    let one = [seen("web", State::Ended(Box::new(end)))];
+    assert_eq!(text(&one, NOW, false), "web: not started, 0ms ago: no such program\n");
+    assert_eq!(one[0].code(), Some(3));
+}
+
+#[test]
+fn a_start_that_takes_long_says_how_long_it_may() {
+    let mut inspection = inspection();
+    inspection.workers.truncate(1);
+    inspection.workers[0].state = WorkerState::Starting;
+    inspection.workers[0].start_timeout_at = Some(NOW + 48_000);
+    let shown = table(&inspection, true, NOW, false);
+    assert!(shown.contains("not ready yet, 48.0s left of its start timeout"), "{shown}");
 }
 
 #[test]

@@ -431,7 +431,7 @@ fn a_path_may_be_long() {
     let control = open(&long).unwrap();
     assert!(long.exists());
     assert!(matches!(open(&long), Err(ControlError::PathTaken { .. })));
-    let client = crate::io::control::address::connect(&long).unwrap();
+    let client = crate::io::control::address::connect(&long, Duration::from_secs(1)).unwrap();
     drop((client, control));
     assert!(!long.exists());
 }

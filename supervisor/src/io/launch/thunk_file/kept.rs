@@ -18,6 +18,11 @@ pub(crate) struct Thunk {
 
 impl Thunk {
     /// The thunk at this path, which was found by [`super::locate`].
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     pub(crate) fn at(path: PathBuf) -> Self {
         Self::found(path, Search::current())
     }

@@ -2,14 +2,14 @@
 
 use crate::api::Launch;
 use crate::cli::output::shell::quoted;
+use crate::cli::views::trouble;
 use crate::io::output::plain::Plain;
 use std::ffi::OsStr;
 
 /// The lines; none for what is not known.
 pub(in crate::cli) fn lines(launch: &Launch) -> String {
-    let command = launch.command.iter().map(|word| quoted(OsStr::new(word))).collect::<Vec<_>>().join(" ");
     let known = [
-        ("command", Some(command).filter(|command| !command.is_empty())),
+        ("command", Some(command(launch)).filter(|command| !command.is_empty())),
         ("directory", launch.directory.clone()),
         ("log", log(launch)),
         ("intercept", intercept(launch)),
@@ -18,14 +18,20 @@ pub(in crate::cli) fn lines(launch: &Launch) -> String {
     told.map(|(what, known)| format!("{what}: {}\n", Plain(&known))).collect()
 }
 
+/// As a shell takes it.
+pub(in crate::cli) fn command(launch: &Launch) -> String {
+    launch.command.iter().map(|word| quoted(OsStr::new(word))).collect::<Vec<_>>().join(" ")
+}
+
 /// Where it is, and whether something is wrong with it.
-fn log(launch: &Launch) -> Option<String> {
+pub(in crate::cli) fn log(launch: &Launch) -> Option<String> {
     let lost = match launch.lines_lost {
         0 => None,
         1 => Some("1 line was lost".to_owned()),
         count => Some(format!("{count} lines were lost")),
     };
     let failure = launch.log_failure.as_ref().map(|why| format!("it cannot be written: {why}"));
+    let failure = failure.or_else(|| trouble::log(launch).map(str::to_owned));
     let faults: Vec<_> = failure.into_iter().chain(lost).collect();
     match (&launch.log, faults.is_empty()) {
         (None, true) => None,
@@ -57,6 +63,7 @@ mod tests {
             lines_lost: 0,
             intercept: Some("seccomp".to_owned()),
             intercept_reason: Some("it is static".to_owned()),
+            ..Launch::default()
         };
         let expected = "command: node 'my server.js' --port=80\ndirectory: /srv/a\\nb\nlog: /var/log/web.log\nintercept: seccomp: it is static\n";
         assert_eq!(lines(&launch), expected);
