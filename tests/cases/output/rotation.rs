@@ -156,6 +156,14 @@ fn a_link_is_no_log() {
 }
 
 #[test]
+fn without_a_file_there_is_nothing_to_rotate() {
+    let folder = TempDir::new();
+    let said = cli(folder.path(), "run -d --log-max-size 5M -- true");
+    let expected = "clustermon: --log-max-size and --log-max-age rotate the file of --log: give that too";
+    assert_eq!(said.refusal(2), expected);
+}
+
+#[test]
 fn a_full_disk_is_survived_and_told() {
     // SAFETY: no memory is involved.
     if unsafe { libc::geteuid() } != 0 || !require("unshare") {

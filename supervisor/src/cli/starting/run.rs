@@ -94,6 +94,9 @@ impl Args {
     }
 
     pub(in crate::cli) fn config(self) -> Result<Config, ConfigError> {
+        if self.log.lacks_file() {
+            return Err(ConfigError::RotationWithoutFile);
+        }
         self.builder().build()
     }
 
