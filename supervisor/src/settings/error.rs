@@ -22,6 +22,9 @@ pub enum ConfigError {
     /// An argument of the command holds a NUL byte, which no program can be given.
     #[error("argument {0} of the command holds a NUL byte")]
     NulInCommand(usize),
+    /// There is no file that could be rotated.
+    #[error("--log-max-size and --log-max-age rotate the file of --log: give that too")]
+    RotationWithoutFile,
     /// Not a sensible number of workers.
     #[error("--workers {0}: give 1 to {MAX_WORKERS}, or auto")]
     Workers(u32),

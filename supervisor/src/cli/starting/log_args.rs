@@ -14,20 +14,20 @@ pub(super) struct LogArgs {
     #[arg(long, value_name = "FILE", requires = "detach")]
     pub(super) log: Option<PathBuf>,
     /// Begin a new file of --log before it is larger than this, such as 10M; what workers write is captured then
-    #[arg(long, value_name = "SIZE|off", help_heading = "Output", requires = "log", value_parser = size::or_off, default_value = "off")]
+    #[arg(long, value_name = "SIZE|off", help_heading = "Output", value_parser = size::or_off, default_value = "off")]
     log_max_size: MaxSize,
     /// Begin a new file of --log once it is older than this, such as 1d; what workers write is captured then
-    #[arg(long, value_name = "DURATION|off", help_heading = "Output", requires = "log", value_parser = duration::or_off, default_value = "off")]
+    #[arg(long, value_name = "DURATION|off", help_heading = "Output", value_parser = duration::or_off, default_value = "off")]
     log_max_age: OrNever,
     /// Send what the supervisor and its workers write to the journal or to syslog instead: journald, syslog, syslog:/PATH or
     /// syslog:udp:HOST:PORT; what workers write is captured then
     #[arg(long, value_name = "DESTINATION", help_heading = "Output", conflicts_with = "log")]
     pub(super) log_to: Option<LogTo>,
     /// So many older files of --log are kept
-    #[arg(long, value_name = "N", help_heading = "Output", requires = "log", default_value_t = 10)]
+    #[arg(long, value_name = "N", help_heading = "Output", default_value_t = 10)]
     log_keep: u32,
     /// What older files of --log are compressed with: gzip or none
-    #[arg(long, value_name = "gzip|none", help_heading = "Output", requires = "log", default_value = "gzip")]
+    #[arg(long, value_name = "gzip|none", help_heading = "Output", default_value = "gzip")]
     log_compress: Compress,
 }
 
@@ -45,6 +45,11 @@ pub(in crate::cli) const ABOUT_THE_FILE: [&str; 5] =
     ["log", "log-max-size", "log-max-age", "log-keep", "log-compress"];
 
 impl LogArgs {
+    /// Whether a file is to be rotated that there is not.
+    pub(super) fn lacks_file(&self) -> bool {
+        self.log.is_none() && self.rules().is_some()
+    }
+
     /// When a new file is begun; `None` if never.
     pub(super) fn rules(&self) -> Option<Rules> {
         let max_size = self.log_max_size.map(|Size(bytes)| bytes);

@@ -103,6 +103,9 @@ impl Args {
     }
 
     pub(in crate::cli) fn config(self) -> Result<Config, ConfigError> {
+        if self.log.lacks_file() {
+            return Err(ConfigError::RotationWithoutFile);
+        }
         self.builder().build()
     }
 

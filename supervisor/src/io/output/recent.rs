@@ -2,7 +2,7 @@
 //! forgotten; who reads along is told how much was forgotten before it could be read.
 
 use crate::api::{LogLine, LogStream};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use std::collections::VecDeque;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -25,6 +25,13 @@ struct Ring {
     next: u64,
 }
 
+/// Takes lines of one moment.
+#[derive(Debug)]
+pub(crate) struct Keeping<'a> {
+    ring: MutexGuard<'a, Ring>,
+    at: u64,
+}
+
 /// What comes after a line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct After {
@@ -38,19 +45,14 @@ pub(crate) struct After {
 impl Recent {
     /// Keeps a line that was written now: by this worker, or by the supervisor.
     pub(crate) fn push(&self, worker: Option<&str>, stream: LogStream, text: &[u8]) {
+        self.keeping().push(worker, stream, text);
+    }
+
+    /// For several lines that were written now. Nobody else writes or reads meanwhile, so nothing may be logged.
+    pub(crate) fn keeping(&self) -> Keeping<'_> {
         #[expect(clippy::disallowed_methods, reason = "a line of a log tells when it was written")]
         let at = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        let text = String::from_utf8_lossy(text.get(..LONGEST).unwrap_or(text)).into_owned();
-        let line = LogLine { at, worker: worker.map(str::to_owned), stream, text };
-        let mut ring = self.0.lock();
-        ring.bytes += size(&line);
-        ring.lines.push_back(line);
-        ring.next += 1;
-        while ring.bytes > ROOM
-            && let Some(oldest) = ring.lines.pop_front()
-        {
-            ring.bytes -= size(&oldest);
-        }
+        Keeping { ring: self.0.lock(), at }
     }
 
     /// Forgets all lines. Who reads along goes on with the next one.
@@ -88,6 +90,41 @@ impl Recent {
             }
         }
         after
+    }
+}
+
+impl Keeping<'_> {
+    /// Keeps a line.
+    pub(crate) fn push(&mut self, worker: Option<&str>, stream: LogStream, text: &[u8]) {
+        // In a flood each line takes the place of an older one, and its memory.
+        let ring = &mut *self.ring;
+        let spare = (ring.bytes > ROOM - ROOM / 8).then(|| ring.lines.pop_front()).flatten();
+        let mut line = match spare {
+            Some(line) => {
+                ring.bytes -= size(&line);
+                line
+            }
+            None => LogLine { at: 0, worker: None, stream, text: String::new() },
+        };
+        (line.at, line.stream) = (self.at, stream);
+        match (&mut line.worker, worker) {
+            (Some(old), Some(new)) => new.clone_into(old),
+            (old, new) => *old = new.map(str::to_owned),
+        }
+        line.text.clear();
+        let text = text.get(..LONGEST).unwrap_or(text);
+        match std::str::from_utf8(text) {
+            Ok(text) => line.text.push_str(text),
+            Err(_) => line.text.push_str(&String::from_utf8_lossy(text)),
+        }
+        ring.bytes += size(&line);
+        ring.lines.push_back(line);
+        ring.next += 1;
+        while ring.bytes > ROOM
+            && let Some(oldest) = ring.lines.pop_front()
+        {
+            ring.bytes -= size(&oldest);
+        }
     }
 }
 

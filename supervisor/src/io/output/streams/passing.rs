@@ -138,11 +138,14 @@ impl Passing {
             Stream::Stdout => LogStream::Stdout,
             Stream::Stderr => LogStream::Stderr,
         };
-        let mut keep = |line: &[u8]| {
-            recent.push(Some(id), written, line);
+        let mut kept = |line: &[u8]| {
             if let Some(tail) = &mut tail {
                 tail.push(line);
             }
+        };
+        let mut keep = |line: &[u8]| {
+            recent.push(Some(id), written, line);
+            kept(line);
         };
         match to {
             // The bytes have gone their way.
@@ -156,9 +159,11 @@ impl Passing {
                 let render = Render { format: *format, look, cluster, worker: id, pid, stream, ts: &ts };
                 let records = destination::records();
                 let (room, mut count) = (sink.has_room(From::Worker), 0);
+                let mut keeping = recent.keeping();
                 make(&mut |line| {
                     let (line, replaced) = decode(encoding, line);
-                    keep(&line);
+                    keeping.push(Some(id), written, &line);
+                    kept(&line);
                     count += 1;
                     match records {
                         _ if !room => {}
@@ -178,6 +183,7 @@ impl Passing {
                         }
                     }
                 });
+                drop(keeping);
                 match drops {
                     Some(drops) if count > 0 && room => sink.put(From::Worker, batch, count, drops),
                     Some(drops) if count > 0 => drops.add(count),
