@@ -149,8 +149,5 @@ fn prepare(config: &Config) -> Result<(LaunchSpec, Option<PathBuf>, PathBuf), Er
     let launch_spec = LaunchSpec::read(config, home.as_deref())?;
     let thunk = thunk_file::locate(config.settings.program.thunk.as_deref())?;
     trial::run(&launch_spec, Some(&thunk)).map_err(RecipeError::from)?;
-    if let Some(blindness) = launch_spec.confinement.blindness() {
-        log::warn!("{blindness}");
-    }
     Ok((launch_spec, home, thunk))
 }

@@ -4,7 +4,7 @@ use super::accounts::{self, Account, Credentials};
 use super::affinity::Affinity;
 use super::capabilities;
 use super::error::PrivilegesError;
-use super::view::View;
+use super::view::{Onlooker, View};
 use super::worker_groups::{GroupLimit, WorkerGroups};
 use crate::settings::{Privileges, Program};
 use nix::unistd::{Gid, Uid, getgroups};
@@ -91,13 +91,11 @@ impl Confinement {
         Ok(())
     }
 
-    /// What this process will not see of such workers, and what to do; `None` if it sees all.
-    pub(crate) fn blindness(&self) -> Option<&'static str> {
+    /// How threads that look at processes of workers do so.
+    pub(crate) fn onlooker(&self) -> Onlooker {
         let is_blind = self.changes_user() && !capabilities::has(CAP_SYS_PTRACE);
-        is_blind.then_some(
-            "without CAP_SYS_PTRACE it is not seen when workers of another user have drained: each takes all of --drain-timeout. In a container add that \
-             right (docker run --cap-add SYS_PTRACE), or run clustermon itself as that user",
-        )
+        let whom = self.credentials.as_ref().map(|credentials| (credentials.uid, credentials.gid));
+        Onlooker(whom.filter(|_| is_blind))
     }
 
     /// It says so more plainly.
