@@ -123,7 +123,7 @@ pub fn run(config: Config) -> Result<pool::Outcome, Error> {
 
 /// The same with these variables for workers, on top of those of the process.
 fn run_with(config: Config, variables: Vec<(OsString, OsString)>) -> Result<pool::Outcome, Error> {
-    let (launch_spec, home, thunk) = prepare(&config)?;
+    let (launch_spec, home, thunk) = prepare_to_start(&config)?;
     let signals = take_signals(&config)?;
     let mut hooks = hooks::Hooks::default();
     if !variables.is_empty() {
@@ -139,6 +139,16 @@ fn run_with(config: Config, variables: Vec<(OsString, OsString)>) -> Result<pool
 fn take_signals(config: &Config) -> Result<Option<Blocked>, Error> {
     let block = || signals::block().map_err(|error| Error::os("cannot take over the signals", error));
     config.handle_signals.then(block).transpose()
+}
+
+/// The same for who is about to start workers: what has to be there for them is made.
+fn prepare_to_start(config: &Config) -> Result<(LaunchSpec, Option<PathBuf>, PathBuf), Error> {
+    let (mut launch_spec, home, thunk) = prepare(config)?;
+    launch_spec.confinement.divide(config.handle_signals).map_err(RecipeError::from)?;
+    if launch_spec.confinement.is_divided() {
+        trial::run(&launch_spec, Some(&thunk)).map_err(RecipeError::from)?;
+    }
+    Ok((launch_spec, home, thunk))
 }
 
 /// Finds what a worker is made of, where it runs if that may move, and the thunk; or says what is wrong with them.

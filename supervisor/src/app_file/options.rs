@@ -135,10 +135,11 @@ impl<'a> Opt<'a> {
         self.is_path() || self.is_of::<OsString>() || self.is_of::<String>()
     }
 
-    /// A number and nothing else. (A mask is one, too, but in octal, which only a text can say.)
+    /// A number and nothing else. (A mask is one, too, but in octal, and amounts have a unit: only a text can say these.)
     pub(super) fn is_number(self) -> bool {
-        let is_mask = self.value_name() == "MODE";
-        !is_mask && (self.is_of::<i32>() || self.is_of::<u32>() || self.is_of::<i64>() || self.is_of::<u64>())
+        let needs_text = ["MODE", "SIZE", "PERCENT"].contains(&self.value_name());
+        !needs_text
+            && (self.is_of::<i32>() || self.is_of::<u32>() || self.is_of::<i64>() || self.is_of::<u64>())
     }
 
     fn is_of<T: 'static>(self) -> bool {

@@ -86,7 +86,8 @@ impl<O: Os> Shell<O> {
     /// What the next version is made of, if workers of it could be started.
     fn read_launch_spec(&mut self) -> Result<LaunchSpec, String> {
         let spec = LaunchSpec::read(&self.config, self.launching.home.as_deref());
-        let spec = spec.map_err(|error| error.to_string())?;
+        let mut spec = spec.map_err(|error| error.to_string())?;
+        spec.confinement.divide(self.config.handle_signals).map_err(|error| error.to_string())?;
         let needs_library = spec.interception.how == How::Preload && !spec.confinement.is_empty();
         let library = needs_library.then(|| self.os.library(&mut self.launching.thunk)).transpose();
         let library = library.map_err(|error| error.to_string())?;

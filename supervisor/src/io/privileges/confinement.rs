@@ -40,7 +40,7 @@ pub(crate) struct Confinement {
 
 impl Confinement {
     /// Looks users and groups up, and the root directory.
-    pub(crate) fn read(told: &Privileges, workers: u32, owns_process: bool) -> Result<Self, PrivilegesError> {
+    pub(crate) fn read(told: &Privileges, workers: u32) -> Result<Self, PrivilegesError> {
         let (credentials, variables) = credentials(told)?;
         let root = told.chroot.as_deref().map(root).transpose()?;
         let affinity = told.cpu_affinity.clone().map(|wanted| Affinity::new(wanted, workers)).transpose();
@@ -56,9 +56,21 @@ impl Confinement {
             root_path,
             affinity,
             kept: (kept != 0).then_some(kept),
-            groups: groups(told, owns_process)?,
+            groups: None,
             told: told.clone(),
         })
+    }
+
+    /// Makes the supervisor's control group one that has a group for each worker, if they are to have any. This changes the machine: only for who
+    /// is about to start workers.
+    pub(crate) fn divide(&mut self, owns_process: bool) -> Result<(), PrivilegesError> {
+        self.groups = groups(&self.told, owns_process)?;
+        Ok(())
+    }
+
+    /// Workers have control groups.
+    pub(crate) fn is_divided(&self) -> bool {
+        self.groups.is_some()
     }
 
     /// Whether there is nothing that the kernel could refuse.
