@@ -121,7 +121,7 @@ pub fn run(config: Config) -> Result<pool::Outcome, Error> {
 
 /// The same of one that was made of a command line.
 fn run_with(config: Config, origin: Option<Origin>) -> Result<pool::Outcome, Error> {
-    let (launch_spec, home, thunk) = prepare(&config)?;
+    let (launch_spec, home, thunk) = prepare_to_start(&config)?;
     let signals = take_signals(&config)?;
     let hooks = hooks::Hooks::default();
     let setup = event_loop::Setup { config, launch_spec, home, thunk, signals, hooks, inbox: None, origin };
@@ -134,6 +134,16 @@ fn take_signals(config: &Config) -> Result<Option<Blocked>, Error> {
     config.handle_signals.then(block).transpose()
 }
 
+/// The same for who is about to start workers: what has to be there for them is made.
+fn prepare_to_start(config: &Config) -> Result<(LaunchSpec, Option<PathBuf>, PathBuf), Error> {
+    let (mut launch_spec, home, thunk) = prepare(config)?;
+    launch_spec.confinement.divide(config.handle_signals).map_err(RecipeError::from)?;
+    if launch_spec.confinement.is_divided() {
+        trial::run(&launch_spec, Some(&thunk)).map_err(RecipeError::from)?;
+    }
+    Ok((launch_spec, home, thunk))
+}
+
 /// Finds what a worker is made of, where it runs if that may move, and the thunk; or says what is wrong with them.
 fn prepare(config: &Config) -> Result<(LaunchSpec, Option<PathBuf>, PathBuf), Error> {
     // First of all: where descriptors are missing every later error would blame what it could not open.
@@ -142,8 +152,5 @@ fn prepare(config: &Config) -> Result<(LaunchSpec, Option<PathBuf>, PathBuf), Er
     let launch_spec = LaunchSpec::read(config, home.as_deref())?;
     let thunk = thunk_file::locate(config.settings.program.thunk.as_deref())?;
     trial::run(&launch_spec, Some(&thunk)).map_err(RecipeError::from)?;
-    if let Some(blindness) = launch_spec.confinement.blindness() {
-        log::warn!("{blindness}");
-    }
     Ok((launch_spec, home, thunk))
 }

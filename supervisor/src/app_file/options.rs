@@ -135,10 +135,10 @@ impl<'a> Opt<'a> {
         self.is_path() || self.is_of::<OsString>() || self.is_of::<String>()
     }
 
-    /// A number and nothing else. (A mask is one, too, but in octal, which only a text can say.)
+    /// A number and nothing else. (A mask is one, too, but in octal, and amounts have a unit: only a text can say these.)
     pub(super) fn is_number(self) -> bool {
-        let is_mask = self.value_name() == "MODE";
-        !is_mask
+        let needs_text = ["MODE", "SIZE", "PERCENT"].contains(&self.value_name());
+        !needs_text
             && (self.is_of::<u16>()
                 || self.is_of::<i32>()
                 || self.is_of::<u32>()

@@ -33,7 +33,7 @@ impl Cluster {
         if let Some(last) = life.running.take() {
             join(last.thread);
         }
-        let (launch_spec, home, thunk) = crate::prepare(&self.inner.config)?;
+        let (launch_spec, home, thunk) = crate::prepare_to_start(&self.inner.config)?;
         // Once for all starts: afterwards the mask from before is no longer to be seen.
         if life.signals.is_none() {
             life.signals = crate::take_signals(&self.inner.config)?;

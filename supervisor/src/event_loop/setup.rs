@@ -82,8 +82,11 @@ impl<O: Os> Shell<O> {
         if let Some(inbox) = &inbox {
             inbox.board.set_waker(Some(waker.clone()));
         }
-        let lane_owner_probe = os.lane_owner_probe(waker.clone()).map_err(failed("cannot start a thread"))?;
-        let idle_detector = os.idle_detector(waker.clone()).map_err(failed("cannot start a thread"))?;
+        let onlooker = launch_spec.confinement.onlooker();
+        let lane_owner_probe =
+            os.lane_owner_probe(waker.clone(), onlooker).map_err(failed("cannot start a thread"))?;
+        let idle_detector =
+            os.idle_detector(waker.clone(), onlooker).map_err(failed("cannot start a thread"))?;
         let control = match Place::of(&config).map(|place| Control::open(&place, poll.registry())) {
             // Nobody asked for it in so many words, and a container may have nowhere to put it.
             Some(Err(error)) if !error.is_input() => {

@@ -4,7 +4,9 @@ use super::{NOBODY, Place};
 use harness::{Options, PATIENCE, Target, wait_until, who};
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::time::Duration;
 
 /// A free port for the privileged; `None`, and said, where there are none.
 fn low_port() -> Option<(TcpListener, u16)> {
@@ -79,4 +81,42 @@ fn what_is_not_named_is_refused_and_the_way_is_told() {
             TcpListener::bind(("127.0.0.1", port)).expect("nobody has bound it");
         }
     }
+}
+
+/// Answers each datagram with the worker's user.
+const DATAGRAMS: &str = "import os, socket, sys
+own = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+own.bind(('127.0.0.1', int(sys.argv[1])))
+while True:
+    _, sender = own.recvfrom(100)
+    own.sendto(str(os.getuid()).encode(), sender)";
+
+#[test]
+fn the_same_of_datagrams() {
+    const PYTHON: &str = "/usr/bin/python3";
+    if !Path::new(PYTHON).exists() {
+        eprintln!("skipped: there is no interpreter that everybody may run");
+        return;
+    }
+    let Some(place) = Place::new(&[]) else { return };
+    let Some((_held, port)) = low_port() else { return };
+    let command = [PYTHON, "-c", DATAGRAMS, &port.to_string()];
+    for more in ["", " --intercept seccomp"] {
+        let words = format!("{NOBODY} --ready delay:10ms --share udp:{port}{more}");
+        let cluster = place.start_with(&command, Options::workers(2).flags(&words));
+        let client = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+        client.set_read_timeout(Some(Duration::from_millis(100))).expect("it can be set");
+        wait_until("a worker answers", PATIENCE, || {
+            // Refused, until somebody listens.
+            let mut answer = [0; 16];
+            let asked = client.send_to(b"whose", ("127.0.0.1", port)).is_ok();
+            asked && client.recv(&mut answer).is_ok_and(|len| &answer[..len] == b"65534")
+        });
+        cluster.stop();
+    }
+    // A rule for any port names none.
+    let words = format!("{NOBODY} --ready delay:10ms --share udp:*");
+    let mut cluster = place.start_with(&command, Options::workers(1).at_once().flags(&words));
+    assert_eq!(cluster.wait_exit().code(), Some(1));
+    assert!(cluster.log().count("PermissionError") > 0, "{}", cluster.log().text());
 }

@@ -2,7 +2,9 @@
 //! themselves.
 
 use super::{NOBODY, Place, status};
-use harness::{Cluster, Listen, Options, PATIENCE, ends_within, is_alive, pidfd, signal, wait_until, who};
+use harness::{
+    Cluster, Listen, Options, PATIENCE, ends_within, is_alive, pidfd, require, signal, wait_until, who,
+};
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -44,6 +46,22 @@ fn they_are_measured_reloaded_replaced_and_stopped() {
         }
         cluster.stop();
     }
+}
+
+/// As root is in a container.
+#[test]
+fn they_drain_where_root_may_not_look_into_others() {
+    let Some(place) = Place::new(&[]).filter(|_| require("setpriv")) else { return };
+    let weak = ["setpriv", "--bounding-set=-sys_ptrace,-perfmon,-sys_admin", "--inh-caps=-all", "--"];
+    let options = Options::workers(2).flags(NOBODY).flags("--drain-timeout 10m").below(&weak);
+    let mut cluster = place.start_with(&[&place.program], options);
+    both_answer(&cluster);
+    cluster.order("reload");
+    cluster.wait_ready(4);
+    both_answer(&cluster);
+    assert_eq!(cluster.log().count(" has drained in "), 2, "{}", cluster.log().text());
+    assert_eq!(cluster.log().count("cannot be told"), 0, "{}", cluster.log().text());
+    cluster.stop();
 }
 
 #[test]

@@ -62,7 +62,7 @@ impl<O: Os> Shell<O> {
     /// Reads anew what a worker is made of.
     pub(in crate::event_loop) fn prepare(&mut self, ticket: u64, version: u32) {
         let config = self.config.clone();
-        let input = match self.read_launch_spec(&config) {
+        let input = match self.read_launch_spec(&config, false) {
             Ok(launch_spec) => {
                 let used = self.pool.versions_in_use();
                 self.launching.templates.retain(|version, _| used.contains(version));
@@ -91,10 +91,18 @@ impl<O: Os> Shell<O> {
         self.pool.handle(self.now, input);
     }
 
-    /// What a version with this configuration is made of, if workers of it could be started.
-    pub(in crate::event_loop) fn read_launch_spec(&mut self, config: &Config) -> Result<LaunchSpec, String> {
+    /// What a version with this configuration is made of, if workers of it could be started. Unless it `is_checked` only, their control
+    /// groups are made.
+    pub(in crate::event_loop) fn read_launch_spec(
+        &mut self,
+        config: &Config,
+        is_checked: bool,
+    ) -> Result<LaunchSpec, String> {
         let spec = LaunchSpec::read(config, self.launching.home.as_deref());
-        let spec = spec.map_err(|error| error.to_string())?;
+        let mut spec = spec.map_err(|error| error.to_string())?;
+        if !is_checked {
+            spec.confinement.divide(config.handle_signals).map_err(|error| error.to_string())?;
+        }
         let needs_library = spec.interception.how == How::Preload && !spec.confinement.is_empty();
         let library = needs_library.then(|| self.os.library(&mut self.launching.thunk)).transpose();
         let library = library.map_err(|error| error.to_string())?;

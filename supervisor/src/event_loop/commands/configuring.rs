@@ -77,7 +77,7 @@ impl<O: Os> Shell<O> {
         comparison.config.name.clone_from(&self.config.name);
         let mut differences = std::mem::take(&mut comparison.differences);
         differences.extend(origin.variables.differences(variables));
-        self.read_launch_spec(&comparison.config).map_err(refused)?;
+        self.read_launch_spec(&comparison.config, true).map_err(refused)?;
         Ok((comparison, differences))
     }
 

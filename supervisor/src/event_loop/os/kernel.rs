@@ -14,6 +14,7 @@ use crate::io::lanes::trigger::Known;
 use crate::io::launch::process_calls::{Ended, KernelProcesses, ProcessCalls};
 use crate::io::launch::spawn::{Spawned, Start, Template};
 use crate::io::launch::thunk_file::Thunk;
+use crate::io::privileges::view::Onlooker;
 use crate::io::process::procfs::{self, Spent, Thread};
 use crate::io::process::suspended::{self, Suspension};
 use crate::io::sockets::listener::{Connection, Facts, Listener};
@@ -70,12 +71,12 @@ impl Os for Kernel {
         random::bytes()
     }
 
-    fn lane_owner_probe(&mut self, waker: Arc<Waker>) -> io::Result<LaneOwnerProbe> {
-        LaneOwnerProbe::start(waker)
+    fn lane_owner_probe(&mut self, waker: Arc<Waker>, onlooker: Onlooker) -> io::Result<LaneOwnerProbe> {
+        LaneOwnerProbe::start(waker, onlooker)
     }
 
-    fn idle_detector(&mut self, waker: Arc<Waker>) -> io::Result<IdleDetector> {
-        IdleDetector::start(waker)
+    fn idle_detector(&mut self, waker: Arc<Waker>, onlooker: Onlooker) -> io::Result<IdleDetector> {
+        IdleDetector::start(waker, onlooker)
     }
 
     fn library<'a>(&self, thunk: &'a mut Thunk) -> io::Result<&'a Path> {

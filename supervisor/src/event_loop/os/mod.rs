@@ -16,6 +16,7 @@ use crate::io::lanes::trigger::Known;
 use crate::io::launch::process_calls::ProcessCalls;
 use crate::io::launch::spawn::{Spawned, Start};
 use crate::io::launch::thunk_file::Thunk;
+use crate::io::privileges::view::Onlooker;
 use crate::io::process::procfs::{Spent, Thread};
 use crate::io::process::suspended::Suspension;
 use crate::io::sockets::listener::{Connection, Facts, Listener};
@@ -50,10 +51,10 @@ pub(super) trait Os: ProcessCalls {
     fn token(&mut self) -> io::Result<Token>;
 
     /// Starts what looks for the holders of lanes off the loop.
-    fn lane_owner_probe(&mut self, waker: Arc<Waker>) -> io::Result<LaneOwnerProbe>;
+    fn lane_owner_probe(&mut self, waker: Arc<Waker>, onlooker: Onlooker) -> io::Result<LaneOwnerProbe>;
 
     /// Starts what looks off the loop when workers that drain have nothing in flight.
-    fn idle_detector(&mut self, waker: Arc<Waker>) -> io::Result<IdleDetector>;
+    fn idle_detector(&mut self, waker: Arc<Waker>, onlooker: Onlooker) -> io::Result<IdleDetector>;
 
     /// The path of a library that can be preloaded now.
     fn library<'a>(&self, thunk: &'a mut Thunk) -> io::Result<&'a Path>;

@@ -18,6 +18,7 @@ use crate::io::launch::process_calls::Ended;
 use crate::io::launch::process_calls::ProcessCalls;
 use crate::io::launch::spawn::{Spawned, Start};
 use crate::io::launch::thunk_file::Thunk;
+use crate::io::privileges::view::Onlooker;
 use crate::io::process::procfs::{self, Spent};
 use crate::io::process::suspended::Suspension;
 use crate::io::sockets::listener::{Connection, Facts, Key, Listener};
@@ -120,14 +121,14 @@ impl Os for Simulated {
         Ok(self.token)
     }
 
-    fn lane_owner_probe(&mut self, waker: Arc<Waker>) -> io::Result<LaneOwnerProbe> {
+    fn lane_owner_probe(&mut self, waker: Arc<Waker>, _: Onlooker) -> io::Result<LaneOwnerProbe> {
         let (off_loop, probe, detector) = OffLoop::new(waker);
         self.world.borrow_mut().off_loop = Some(off_loop);
         self.detector = Some(detector);
         Ok(probe)
     }
 
-    fn idle_detector(&mut self, _: Arc<Waker>) -> io::Result<IdleDetector> {
+    fn idle_detector(&mut self, _: Arc<Waker>, _: Onlooker) -> io::Result<IdleDetector> {
         // It was made with the other.
         self.detector.take().ok_or(io::ErrorKind::NotFound.into())
     }

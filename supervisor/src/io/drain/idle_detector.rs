@@ -8,6 +8,7 @@ mod tests;
 mod thread;
 
 use crate::ids::WorkerId;
+use crate::io::privileges::view::Onlooker;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use mio::Waker;
 use std::collections::HashSet;
@@ -70,10 +71,11 @@ pub(crate) enum DetectorCommand {
 
 impl IdleDetector {
     /// Starts the thread; it wakes the loop after each report.
-    pub(crate) fn start(waker: Arc<Waker>) -> io::Result<Self> {
+    pub(crate) fn start(waker: Arc<Waker>, onlooker: Onlooker) -> io::Result<Self> {
         let (commands, given) = unbounded();
         let (found, reports) = unbounded();
         let run = move || {
+            onlooker.begin();
             thread::run(&given, |worker, report| {
                 found.send((worker, report)).is_ok() && waker.wake().is_ok()
             });

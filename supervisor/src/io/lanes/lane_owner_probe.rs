@@ -5,6 +5,7 @@
 use super::lane::{self, Holder};
 use crate::ids::{LaneId, WorkerId};
 use crate::io::kernel::pidfd;
+use crate::io::privileges::view::Onlooker;
 use crate::io::process::descriptor_table::{self, Reading};
 use crate::io::process::process_tree::ProcessTree;
 use crate::io::sockets::unmanaged_listener::{self, ListenerLook, Suspects};
@@ -78,11 +79,12 @@ pub(crate) struct LaneOwnerProbe {
 
 impl LaneOwnerProbe {
     /// Starts the thread; it wakes the loop after each answer.
-    pub(crate) fn start(waker: Arc<Waker>) -> io::Result<Self> {
+    pub(crate) fn start(waker: Arc<Waker>, onlooker: Onlooker) -> io::Result<Self> {
         let (questions, asked) = unbounded::<Asked>();
         let (found, answers) = unbounded();
         let (judged, uncovered) = unbounded();
         let thread = thread::Builder::new().name("lane-owners".into()).spawn(move || {
+            onlooker.begin();
             for question in asked {
                 let sent = match question {
                     Asked::Held(Question { lanes, pids, idle }) => {

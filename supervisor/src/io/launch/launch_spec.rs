@@ -82,7 +82,7 @@ impl LaunchSpec {
     /// Reads it as things are now.
     pub(crate) fn read(config: &Config, home: Option<&Path>) -> Result<Self, RecipeError> {
         let workers = u32::try_from(config.logical_ids.len()).unwrap_or(MAX_WORKERS);
-        let confinement = Confinement::read(&config.settings.privileges, workers, config.handle_signals)?;
+        let confinement = Confinement::read(&config.settings.privileges, workers)?;
         let found = confinement.below_root().run(|| find(config, home));
         let refused = |error: io::Error| {
             let root = confinement.root.clone().unwrap_or_default();

@@ -4,7 +4,7 @@ use super::accounts::{self, Account, Credentials};
 use super::affinity::Affinity;
 use super::capabilities;
 use super::error::PrivilegesError;
-use super::view::View;
+use super::view::{Onlooker, View};
 use super::worker_groups::{GroupLimit, WorkerGroups};
 use crate::settings::{Privileges, Program};
 use nix::unistd::{Gid, Uid, getgroups};
@@ -40,7 +40,7 @@ pub(crate) struct Confinement {
 
 impl Confinement {
     /// Looks users and groups up, and the root directory.
-    pub(crate) fn read(told: &Privileges, workers: u32, owns_process: bool) -> Result<Self, PrivilegesError> {
+    pub(crate) fn read(told: &Privileges, workers: u32) -> Result<Self, PrivilegesError> {
         let (credentials, variables) = credentials(told)?;
         let root = told.chroot.as_deref().map(root).transpose()?;
         let affinity = told.cpu_affinity.clone().map(|wanted| Affinity::new(wanted, workers)).transpose();
@@ -56,9 +56,21 @@ impl Confinement {
             root_path,
             affinity,
             kept: (kept != 0).then_some(kept),
-            groups: groups(told, owns_process)?,
+            groups: None,
             told: told.clone(),
         })
+    }
+
+    /// Makes the supervisor's control group one that has a group for each worker, if they are to have any. This changes the machine: only for who
+    /// is about to start workers.
+    pub(crate) fn divide(&mut self, owns_process: bool) -> Result<(), PrivilegesError> {
+        self.groups = groups(&self.told, owns_process)?;
+        Ok(())
+    }
+
+    /// Workers have control groups.
+    pub(crate) fn is_divided(&self) -> bool {
+        self.groups.is_some()
     }
 
     /// Whether there is nothing that the kernel could refuse.
@@ -91,13 +103,11 @@ impl Confinement {
         Ok(())
     }
 
-    /// What this process will not see of such workers, and what to do; `None` if it sees all.
-    pub(crate) fn blindness(&self) -> Option<&'static str> {
+    /// How threads that look at processes of workers do so.
+    pub(crate) fn onlooker(&self) -> Onlooker {
         let is_blind = self.changes_user() && !capabilities::has(CAP_SYS_PTRACE);
-        is_blind.then_some(
-            "without CAP_SYS_PTRACE it is not seen when workers of another user have drained: each takes all of --drain-timeout. In a container add that \
-             right (docker run --cap-add SYS_PTRACE), or run clustermon itself as that user",
-        )
+        let whom = self.credentials.as_ref().map(|credentials| (credentials.uid, credentials.gid));
+        Onlooker(whom.filter(|_| is_blind))
     }
 
     /// It says so more plainly.

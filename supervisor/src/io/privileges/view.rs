@@ -3,7 +3,7 @@
 
 use super::accounts::Credentials;
 use nix::sched::{CloneFlags, unshare};
-use nix::unistd::{chdir, chroot};
+use nix::unistd::{Gid, Uid, chdir, chroot};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,18 +31,13 @@ impl View {
     /// Does this as a worker would, as far as files are concerned. Fails where the view cannot be had: then nothing is done.
     pub(crate) fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> io::Result<T> {
         let Some(other) = &self.other else { return Ok(act()) };
-        // Other rights make the kernel forget that this process may be looked into, for all its threads.
-        // SAFETY: no memory is involved.
-        let may_be_seen = unsafe { libc::prctl(libc::PR_GET_DUMPABLE) } == 1;
+        let may_be_seen = may_be_seen();
         let done = std::thread::scope(|scope| {
             let thread = std::thread::Builder::new().name("view".into());
             let thread = thread.spawn_scoped(scope, || other.enter().map(|()| act()))?;
             thread.join().map_err(|_| io::Error::other("the thread has panicked"))?
         });
-        if may_be_seen {
-            // SAFETY: no memory is involved.
-            unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
-        }
+        let_be_seen(may_be_seen);
         done
     }
 }
@@ -63,19 +58,55 @@ impl Other {
                 return Err(io::Error::last_os_error());
             }
         }
-        // Those for files alone: with its real or effective user a worker could send signals to this thread.
-        for (call, id) in [(libc::SYS_setfsgid, gid.as_raw()), (libc::SYS_setfsuid, uid.as_raw())] {
-            // It tells the former one, and no error: who asks for none is told the present one.
-            // SAFETY: no memory is involved.
-            let now = unsafe {
-                libc::syscall(call, id);
-                libc::syscall(call, u32::MAX)
-            };
-            if now as u32 != id {
-                return Err(io::Error::from_raw_os_error(libc::EPERM));
+        take_file_user(*uid, *gid)
+    }
+}
+
+/// How a thread of this process sees processes of workers: as their user, where the right to look into those of others is missing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Onlooker(pub(super) Option<(Uid, Gid)>);
+
+impl Onlooker {
+    /// Changes the calling thread, for good. What it cannot become it sees no less of than before.
+    pub(crate) fn begin(self) {
+        if let Some((uid, gid)) = self.0 {
+            let may_be_seen = may_be_seen();
+            if let Err(error) = take_file_user(uid, gid) {
+                log::debug!("processes of workers are looked at as before: {error}");
             }
+            let_be_seen(may_be_seen);
         }
-        Ok(())
+    }
+}
+
+/// Those for files alone, of the calling thread: with its real or effective user a worker could send signals to it.
+fn take_file_user(uid: Uid, gid: Gid) -> io::Result<()> {
+    // The wrappers of libc change all threads.
+    for (call, id) in [(libc::SYS_setfsgid, gid.as_raw()), (libc::SYS_setfsuid, uid.as_raw())] {
+        // It tells the former one, and no error: who asks for none is told the present one.
+        // SAFETY: no memory is involved.
+        let now = unsafe {
+            libc::syscall(call, id);
+            libc::syscall(call, u32::MAX)
+        };
+        if now as u32 != id {
+            return Err(io::Error::from_raw_os_error(libc::EPERM));
+        }
+    }
+    Ok(())
+}
+
+/// Whether other processes of this user may look into this one.
+fn may_be_seen() -> bool {
+    // SAFETY: no memory is involved.
+    unsafe { libc::prctl(libc::PR_GET_DUMPABLE) == 1 }
+}
+
+/// Another user of one thread makes the kernel forget that, for all of them.
+fn let_be_seen(yes: bool) {
+    if yes {
+        // SAFETY: no memory is involved.
+        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
     }
 }
 
@@ -83,7 +114,6 @@ impl Other {
 mod tests {
     use super::*;
     use crate::io::scratch::Scratch;
-    use nix::unistd::{Gid, Uid};
     use std::fs;
     use std::os::unix::fs::MetadataExt;
 

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "tests start processes and have deadlines")]
 
 use super::*;
+use crate::io::privileges::view::Onlooker;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, recv, send, socketpair};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -48,7 +49,7 @@ impl Watch {
     fn new() -> Self {
         let poll = mio::Poll::new().unwrap();
         let waker = Arc::new(Waker::new(poll.registry(), mio::Token(0)).unwrap());
-        Self { quiet: IdleDetector::start(waker).unwrap(), poll }
+        Self { quiet: IdleDetector::start(waker, Onlooker::default()).unwrap(), poll }
     }
 
     fn of(process: &Process, ports: &[u16], grace: Duration) -> Self {
