@@ -7,10 +7,10 @@ mod name;
 mod workers;
 
 pub use crate::settings::{
-    Balancing, Capture, ConfigError, Development, Dispatch, Drain, Encoding, Health, Intercept, LineHandler,
-    Listeners, LogFormat, LogTime, MAX_WINDOW, MAX_WORKERS, MemoryLimit, OnSupervisorDeath, OrNever, Output,
-    Policy, Program, Readiness, Ready, Recycle, Restart, Rollback, Rollout, Settings, Stop, Stream,
-    WhenNoWorker,
+    Balancing, Capture, CommandLine, ConfigError, Development, Dispatch, Drain, Encoding, Health,
+    HookCommands, HookEvent, Intercept, LineHandler, Listeners, LogFormat, LogTime, MAX_WINDOW, MAX_WORKERS,
+    MemoryLimit, OnEvent, OnSupervisorDeath, OrNever, Output, Policy, Program, Readiness, Ready, Recycle,
+    Restart, Rollback, Rollout, Settings, Stop, Stream, WhenNoWorker,
 };
 pub use builder::Builder;
 pub use control::Control;

@@ -25,6 +25,12 @@ pub enum Error {
     /// No file of the thunk that workers could load.
     #[error(transparent)]
     Thunk(#[from] ThunkError),
+    /// The command of `before_start` has failed, so that nothing was started.
+    #[error("{what}")]
+    BeforeStart {
+        /// The command, how it ended, and what it wrote last.
+        what: String,
+    },
     /// What is to be watched for changes is not there.
     #[error(transparent)]
     Watch(#[from] WatchError),
@@ -62,7 +68,7 @@ impl Error {
             Self::Config(_) | Self::Program(_) | Self::Recipe(_) | Self::Watch(_) => 2,
             Self::Thunk(error) if error.is_input() => 2,
             Self::Control(error) if error.is_input() => 2,
-            Self::Thunk(_) | Self::Control(_) | Self::Os { .. } => 1,
+            Self::Thunk(_) | Self::Control(_) | Self::BeforeStart { .. } | Self::Os { .. } => 1,
         }
     }
 }

@@ -1,8 +1,9 @@
-//! What a program that links the library wants to be called for. Plain function values; they decide nothing by
+//! What a program that links the library wants to be called for, as functions; commands of the user's are `hook_commands`. Plain function values; they decide nothing by
 //! themselves and are called from the loop's thread unless said otherwise.
 
 use crate::api::{Environment, Health};
 use std::any::Any;
+use std::ffi::OsString;
 use std::fmt;
 use std::sync::Arc;
 
@@ -20,6 +21,8 @@ pub(crate) struct Hooks {
     pub(crate) on_health: Option<OnHealth>,
     /// Called before each spawn with the logical id.
     pub(crate) environment: Option<MakeEnvironment>,
+    /// Variables of the app, for commands of the user's, which belong to no worker.
+    pub(crate) variables: Vec<(OsString, OsString)>,
 }
 
 impl fmt::Debug for Hooks {
@@ -28,6 +31,6 @@ impl fmt::Debug for Hooks {
             .field("on_start", &self.on_start.is_some())
             .field("on_health", &self.on_health.is_some())
             .field("environment", &self.environment.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

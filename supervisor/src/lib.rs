@@ -102,6 +102,7 @@ use config::{Config, ConfigError};
 use io::events::signals::{self, Blocked};
 use io::kernel::descriptors;
 use io::launch::launch_spec::{self, LaunchSpec};
+use io::launch::spawn::hook;
 use io::launch::thunk_file;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -127,6 +128,7 @@ fn run_with(config: Config, variables: Vec<(OsString, OsString)>) -> Result<pool
     let signals = take_signals(&config)?;
     let mut hooks = hooks::Hooks::default();
     if !variables.is_empty() {
+        hooks.variables = variables.clone();
         hooks.environment = Some(Arc::new(move |_| Environment::Inherited(variables.clone())));
     }
     event_loop::run(
@@ -147,6 +149,7 @@ fn prepare(config: &Config) -> Result<(LaunchSpec, Option<PathBuf>, PathBuf), Er
     descriptors::check(config.handle_signals).map_err(|error| Error::os("nothing can be started", error))?;
     let home = launch_spec::home();
     let launch_spec = LaunchSpec::read(config, home.as_deref())?;
+    hook::check(config, launch_spec.cwd.as_deref())?;
     let thunk = thunk_file::locate(config.settings.program.thunk.as_deref())?;
     Ok((launch_spec, home, thunk))
 }

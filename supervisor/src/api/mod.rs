@@ -6,6 +6,7 @@ mod command;
 mod environment;
 mod event;
 mod health;
+mod hooks;
 mod inspection;
 mod launch;
 mod log_line;
@@ -15,6 +16,7 @@ pub use command::{Action, Command, Failure, NO_LIMIT, Reply, ScaleTo, Target};
 pub use environment::Environment;
 pub use event::Event;
 pub use health::Health;
+pub use hooks::{GateReport, GateState, HookFailure, HookReport};
 pub use inspection::{
     Balancer, BalancerState, Beside, ClusterState, Draining, Inspection, LastReload, Rollout, Worker,
     WorkerState,

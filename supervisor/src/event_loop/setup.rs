@@ -6,6 +6,7 @@ use super::commands::waits::Waits;
 use super::connections::state::Connections;
 use super::health::monitor::Monitor;
 use super::health::state::Health;
+use super::hook_commands::HookCommands;
 use super::lanes::state::Lanes;
 use super::listeners::state::Listeners;
 use super::lives::launching::Launching;
@@ -81,6 +82,8 @@ impl<O: Os> Shell<O> {
         }
         let lane_owner_probe = os.lane_owner_probe(waker.clone()).map_err(failed("cannot start a thread"))?;
         let idle_detector = os.idle_detector(waker.clone()).map_err(failed("cannot start a thread"))?;
+        let runner = os.hook_runner(waker.clone());
+        let hook_commands = HookCommands::new(runner, hooks.variables.clone());
         let control = match Place::of(&config).map(|place| Control::open(&place, poll.registry())) {
             // Nobody asked for it in so many words, and a container may have nowhere to put it.
             Some(Err(error)) if !error.is_input() => {
@@ -142,6 +145,7 @@ impl<O: Os> Shell<O> {
             config,
             signals,
             hooks,
+            hook_commands,
             inbox,
             control,
             waits: Waits::default(),

@@ -16,6 +16,7 @@ pub use groups::balancing::Balancing;
 pub use groups::development::Development;
 pub(crate) use groups::health::DUMP_TIME;
 pub use groups::health::Health;
+pub use groups::hook_commands::HookCommands;
 pub(crate) use groups::listeners::BACKLOG;
 pub use groups::listeners::Listeners;
 pub use groups::output::{Capture, Encoding, LineHandler, LogFormat, LogTime, Output, Stream};
@@ -25,11 +26,13 @@ pub use groups::recycle::{MemoryLimit, Recycle};
 pub use groups::restart::Restart;
 pub use groups::rollout::{Rollback, Rollout};
 pub use groups::stop::{Drain, Stop};
+pub use values::command_line::CommandLine;
 pub use values::dispatch::Dispatch;
+pub use values::hook_event::{HookEvent, OnEvent};
 pub use values::intercept::Intercept;
 pub use values::orphans::OnSupervisorDeath;
 pub use values::policy::{Policy, WhenNoWorker};
-pub(crate) use values::{duration, signal};
+pub(crate) use values::{command_line, duration, signal};
 
 use std::time::Duration;
 
@@ -58,6 +61,9 @@ pub struct Settings {
     /// How a reload replaces processes.
     #[command(flatten)]
     pub rollout: Rollout,
+    /// Commands that are run when something happens.
+    #[command(flatten)]
+    pub hook_commands: HookCommands,
     /// What is done while the program is being written.
     #[command(flatten)]
     pub development: Development,
@@ -82,6 +88,7 @@ impl Settings {
         self.listeners.check()?;
         self.balancing.check()?;
         self.rollout.check()?;
+        self.hook_commands.check()?;
         self.development.check()?;
         self.health.check()?;
         self.recycle.check(self.health.pulse)?;

@@ -5,7 +5,7 @@ use crate::cli::connection::target;
 use crate::cli::output::failed::Failed;
 use crate::cli::output::out;
 use crate::cli::output::table::{Cell, Column, Tone, render};
-use crate::cli::views::status::cluster_state;
+use crate::cli::views::events::cluster_state;
 
 const COLUMNS: [Column; 5] =
     [("NAME", false), ("STATE", false), ("PID", true), ("WORKERS", true), ("ADDRESSES", false)];

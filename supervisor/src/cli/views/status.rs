@@ -1,5 +1,6 @@
 //! `clustermon status`: a cluster or a worker of it, as a table, as JSON or as an exit code.
 
+mod hooks;
 mod launch;
 
 use crate::api::{
@@ -10,7 +11,7 @@ use crate::cli::connection::target::Whom;
 use crate::cli::output::failed::Failed;
 use crate::cli::output::out;
 use crate::cli::output::table::{Cell, Column, Tone, render, span};
-use crate::cli::views::events::{balancer_state, worker_state};
+use crate::cli::views::events::{balancer_state, cluster_state, worker_state};
 use crate::cli::views::inspect::{Pss, chosen, print_json};
 use crate::io::machine::wall_clock::milliseconds;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -87,14 +88,6 @@ fn is_as_wanted(inspection: &Inspection) -> bool {
         && inspection.workers.iter().all(|worker| worker.state == WorkerState::Running && !is_suspect(worker))
 }
 
-pub(in crate::cli) fn cluster_state(state: ClusterState) -> &'static str {
-    match state {
-        ClusterState::Standby => "standby",
-        ClusterState::Running => "running",
-        ClusterState::Stopping => "stopping",
-    }
-}
-
 /// What is shown: a line on the cluster unless one worker was asked for, its workers, its load balancers.
 fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> String {
     let mut text = String::new();
@@ -117,6 +110,9 @@ fn table(inspection: &Inspection, whole: bool, now: u64, colours: bool) -> Strin
             ));
         }
         text.extend(inspection.last_reload.as_ref().and_then(|last| last_reload(last, now)));
+        text.push_str(
+            &inspection.hooks.as_deref().map_or_else(String::new, |hooks| hooks::lines(hooks, now)),
+        );
     }
     let is_seen = !inspection.load_balancers.iter().any(|balancer| balancer.dispatch == KERNEL);
     let counted = inspection.workers.iter().any(|worker| worker.open_connections.is_some());

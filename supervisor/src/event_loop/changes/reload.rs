@@ -103,6 +103,9 @@ impl<O: Os> Shell<O> {
         {
             stderr = self.outputs.last_lines(worker, self.poll.registry());
         }
+        if let Reloaded::Failed { failed: Failed::Unfit { .. }, .. } = reloaded {
+            stderr = self.hook_commands.take_last_lines();
+        }
         let text = describe(self, reloaded).1;
         let failure = |what: &str| Failure::ReloadFailed { what: what.to_owned(), stderr: stderr.clone() };
         let (outcome, cause, answer) = match reloaded {
@@ -133,6 +136,9 @@ impl<O: Os> Shell<O> {
     /// How far the reload is, for who waits.
     pub(in crate::event_loop) fn reload_progress(&self) -> String {
         let Some(rollout) = self.pool.rollout() else { return "the reload has not begun".to_owned() };
+        if let Some(what) = self.hook_commands.holds_up() {
+            return what;
+        }
         let Progress { done, under_way, waiting, draining } = rollout.progress();
         let all = done + under_way + waiting;
         let mut told = match rollout.purpose() {

@@ -5,9 +5,11 @@ use super::super::os::{Os, Start};
 use super::World;
 use super::clients::Fate;
 use super::off_loop::OffLoop;
+use super::off_loop::hooks::Hooks;
 use super::processes::process::{self, Process, SET, Thread};
 use crate::ids::BalancerId;
 use crate::io::drain::idle_detector::IdleDetector;
+use crate::io::hook_commands::runner::HookRunner;
 use crate::io::kernel::foreign::Foreign;
 use crate::io::kernel::sockopt;
 use crate::io::lanes::lane::{Holder, Lane};
@@ -130,6 +132,12 @@ impl Os for Simulated {
     fn idle_detector(&mut self, _: Arc<Waker>) -> io::Result<IdleDetector> {
         // It was made with the other.
         self.detector.take().ok_or(io::ErrorKind::NotFound.into())
+    }
+
+    fn hook_runner(&mut self, waker: Arc<Waker>) -> HookRunner {
+        let (hooks, runner) = Hooks::new(waker);
+        self.world.borrow_mut().hooks = Some(hooks);
+        runner
     }
 
     fn library<'a>(&self, _: &'a mut Thunk) -> io::Result<&'a Path> {

@@ -42,6 +42,14 @@ pub enum RecipeError {
         /// Why it is by a filter.
         because: &'static str,
     },
+    /// The command of a hook cannot be run.
+    #[error("--{option}: {source}")]
+    Hook {
+        /// The option, without dashes in front, and the event where it is for one: `on worker_exit`.
+        option: String,
+        /// What is wrong with it.
+        source: ProgramError,
+    },
     /// No directory to run in.
     #[error("--cwd {path:?}: {error}")]
     Cwd {
@@ -111,7 +119,7 @@ fn directory(path: &Path) -> Result<PathBuf, RecipeError> {
 }
 
 /// A path is one of the directory's; a name is looked for in PATH.
-fn placed(name: &OsStr, cwd: Option<&Path>) -> OsString {
+pub(super) fn placed(name: &OsStr, cwd: Option<&Path>) -> OsString {
     match cwd {
         Some(cwd) if name.as_bytes().contains(&b'/') => cwd.join(name).into_os_string(),
         Some(_) | None => name.to_owned(),

@@ -1,5 +1,7 @@
 //! Starts a worker's first process: group, environment, limits, signals and scheduling as the user's shell would have
-//! given them. The only place where processes are started.
+//! given them. With the part for hooks (`hook`) it is the only place where processes are started.
+
+pub(crate) mod hook;
 
 use super::app_variables;
 use super::env_file::Variable;
@@ -113,21 +115,12 @@ impl Template {
         let (name, arguments) = self.command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         let mut command = Command::new(&self.launch_spec.program);
         command.arg0(name).args(arguments).stdin(Stdio::null()).process_group(0);
-        if let Some(cwd) = &self.launch_spec.cwd {
-            command.current_dir(cwd).env("PWD", cwd);
-        }
-        // What is set already stays, as with other readers of such files.
-        let unset = |(name, _): &&Variable| std::env::var_os(name).is_none();
-        command.envs(self.launch_spec.variables.iter().filter(unset).map(|(name, value)| (name, value)));
+        surround(&mut command, &self.launch_spec);
         if let Some(Ends { stdout, stderr }) = output {
             command.stderr(stderr);
             if let Some(stdout) = stdout {
                 command.stdout(stdout);
             }
-        }
-        let ours = [detach_pipe::VARIABLE, app_variables::VARIABLE];
-        for name in service_manager::VARIABLES.into_iter().chain(ours) {
-            command.env_remove(name);
         }
         let (inherited, variables) = match wanted {
             None => (self.preloads(), Vec::new()),
@@ -185,20 +178,36 @@ impl Template {
     }
 }
 
+/// Directory and variables of every process of the app, without what whoever started the supervisor has told it alone.
+fn surround(command: &mut Command, launch_spec: &LaunchSpec) {
+    if let Some(cwd) = &launch_spec.cwd {
+        command.current_dir(cwd).env("PWD", cwd);
+    }
+    // What is set already stays, as with other readers of such files.
+    let unset = |(name, _): &&Variable| std::env::var_os(name).is_none();
+    command.envs(launch_spec.variables.iter().filter(unset).map(|(name, value)| (name, value)));
+    let ours = [detach_pipe::VARIABLE, app_variables::VARIABLE];
+    for name in service_manager::VARIABLES.into_iter().chain(ours) {
+        command.env_remove(name);
+    }
+}
+
 /// The thunk first, then what the user preloads anyway. The thunk of a cluster that the supervisor is itself a worker of is
 /// for the supervisor alone.
 fn preload(thunk: &Path, existing: Option<&OsStr>) -> OsString {
     let mut value = thunk.as_os_str().to_owned();
-    // As the dynamic linker splits it.
-    let entries = existing.unwrap_or_default().as_bytes().split(|byte| matches!(byte, b':' | b' '));
-    for entry in entries
-        .map(|entry| Path::new(OsStr::from_bytes(entry)))
-        .filter(|entry| !entry.as_os_str().is_empty() && !is_thunk(entry))
-    {
+    for entry in foreign(existing.unwrap_or_default()) {
         value.push(":");
         value.push(entry);
     }
     value
+}
+
+/// What of a list of libraries to preload is no thunk, split as the dynamic linker does.
+fn foreign(list: &OsStr) -> impl Iterator<Item = &Path> {
+    let entries = list.as_bytes().split(|byte| matches!(byte, b':' | b' '));
+    let entries = entries.map(|entry| Path::new(OsStr::from_bytes(entry)));
+    entries.filter(|entry| !entry.as_os_str().is_empty() && !is_thunk(entry))
 }
 
 /// By its name, which has a hash in it where the file was written by a supervisor.

@@ -4,6 +4,7 @@
 pub(super) mod balancing;
 pub(super) mod development;
 pub(super) mod health;
+pub(super) mod hook_commands;
 pub(super) mod listeners;
 pub(super) mod output;
 pub(super) mod program;

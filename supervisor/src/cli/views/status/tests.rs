@@ -72,6 +72,7 @@ pub(crate) fn inspection() -> Inspection {
         }),
         rollout: None,
         last_reload: None,
+        hooks: None,
     }
 }
 
