@@ -8,6 +8,7 @@ use super::health::monitor::Monitor;
 use super::health::state::Health;
 use super::hook_commands::HookCommands;
 use super::lanes::state::Lanes;
+use super::listeners::activated;
 use super::listeners::state::Listeners;
 use super::lives::launching::Launching;
 use super::lives::living::Lives;
@@ -69,6 +70,8 @@ impl<O: Os> Shell<O> {
         let nonce = os.random().map_err(failed("cannot get random bytes"))?;
         let seed = os.random().map_err(failed("cannot get random bytes"))?;
         let owns_process = signals.is_some();
+        let activated =
+            if owns_process { activated::take(&config, launch_spec.interception)? } else { Vec::new() };
         let signals = signals.map(|blocked| Signals::open(blocked, poll.registry())).transpose();
         let signals = signals.map_err(failed("cannot take over the signals"))?;
         let limits = Limits::take(owns_process).map_err(failed("cannot raise the limit on descriptors"))?;
@@ -156,7 +159,7 @@ impl<O: Os> Shell<O> {
             reloads: Reloads::new(file_watcher),
             idle_detector,
             lanes: Lanes::new(lane_owner_probe, record_cost),
-            listeners: Listeners::default(),
+            listeners: Listeners::new(activated),
             connections,
             steering: super::steering::Steering::default(),
             datagrams: super::datagrams::Datagrams::default(),

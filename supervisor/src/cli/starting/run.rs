@@ -6,6 +6,7 @@ use crate::cli::starting::swallowed;
 use crate::config::{Builder, Capture, Config, ConfigError, Control, OnSupervisorDeath, Settings, Workers};
 use crate::io::launch::app_variables;
 use crate::io::output::log;
+use crate::io::sockets::activation;
 use ::log::{LevelFilter, error, warn};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
@@ -135,6 +136,12 @@ pub(in crate::cli) fn run(args: Args) -> Result<ExitCode, Failed> {
     // The one in the background has nobody to tell, and was told already.
     let swallowed = swallowed::warning(&words, config.command.len()).filter(|_| !detached);
     if detach && !detached {
+        if activation::count() > 0 {
+            return Err(Failed::new(
+                USAGE,
+                "--detach: a service manager has passed sockets (LISTEN_FDS), which are for a process that stays: leave it out",
+            ));
+        }
         if let Some(warning) = swallowed {
             crate::cli::output::complaint::complain(format_args!("warning: {warning}"));
         }

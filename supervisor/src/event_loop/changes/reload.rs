@@ -41,6 +41,7 @@ impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn reload(&mut self) -> u64 {
         self.reloads.last += 1;
         let ticket = self.reloads.last;
+        self.reports.notifier.reloading(self.now);
         self.input(Input::Reload { ticket });
         ticket
     }
@@ -97,6 +98,9 @@ impl<O: Os> Shell<O> {
     /// Tells whoever waits, and whoever follows.
     pub(in crate::event_loop) fn reloaded(&mut self, ticket: u64, reloaded: &Reloaded) {
         self.reports.is_news = true;
+        if ticket == self.reloads.last {
+            self.reports.notifier.reloaded(self.now);
+        }
         let mut stderr = Vec::new();
         if let Reloaded::Failed { failed, .. } = reloaded
             && let Some(worker) = culprit(failed)

@@ -185,6 +185,7 @@ impl<O: Os> Shell<O> {
             self.reports.was_ready = true;
             self.reports.detached.tell(&self.config.name);
             self.reports.notifier.ready(self.now);
+            self.tell_unused_sockets();
         }
         self.reports.notifier.status(&format!("{running} of {all} workers run"), self.now);
     }

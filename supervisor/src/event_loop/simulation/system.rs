@@ -179,7 +179,7 @@ impl Os for Simulated {
         let address = Address::v4(Ipv4Addr::LOCALHOST, 80);
         let key = Key::Inet { address, v6_only: false, device: Vec::new() };
         let (cookie, inode) = (sockopt::cookie(socket.as_fd())?, nix::sys::stat::fstat(socket)?.st_ino);
-        Ok(Facts { address, key, cookie, inode, listening: false })
+        Ok(Facts { address, key, cookie, inode, listening: false, given: false })
     }
 
     fn listeners_beside(&self, _: Option<Reach>, _: &Address) -> io::Result<Vec<u64>> {
