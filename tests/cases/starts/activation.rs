@@ -141,6 +141,24 @@ fn what_nobody_listens_on_is_told() {
 }
 
 #[test]
+fn an_address_that_is_not_quite_that_of_the_socket_is_told() {
+    let Some(app) = app("c-epoll") else { return };
+    if !require("python3") {
+        return;
+    }
+    let port = Port::free();
+    let address = format!("127.0.0.1:{}", port.number());
+    let mut command = program(&app, &port);
+    command[1] = "HOST=0.0.0.0".into();
+    let options =
+        below(std::slice::from_ref(&address), Options::workers(1).flags("--name web --respawn 0").at_once());
+    let mut cluster = Cluster::start_command(&command, options);
+    assert_eq!(cluster.wait_exit().code(), Some(1));
+    let told = format!("the service manager has passed a socket for exactly {address} (fd 3, socket0)");
+    assert!(cluster.log().count(&told) >= 1, "{}", cluster.log().text());
+}
+
+#[test]
 fn what_can_do_nothing_with_it_is_refused() {
     if !require("python3") || !require("cc") {
         return;

@@ -67,6 +67,16 @@ impl<O: Os> Shell<O> {
         self.open_balancer(worker, balancer, socket, facts, backlog, false)
     }
 
+    /// What keeps a worker from an address with the port of such a socket, which is not that socket's own.
+    pub(in crate::event_loop) fn why_not_quite_activated(&self, address: &Address) -> Option<String> {
+        let port = address.port()?;
+        let one = self.listeners.activated.iter().find(|one| one.facts.address.port() == Some(port))?;
+        let (exactly, label) = (one.facts.address, &one.label);
+        Some(format!(
+            "the service manager has passed a socket for exactly {exactly} ({label}): the program and the .socket unit have to agree"
+        ))
+    }
+
     /// Every worker is ready: connections to what none of them listens on would wait for nothing.
     pub(in crate::event_loop) fn tell_unused_sockets(&self) {
         let is_used = |one: &ActivatedSocket| {

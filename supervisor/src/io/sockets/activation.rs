@@ -10,6 +10,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 /// The first of them.
 const FIRST: RawFd = 3;
 
+/// More than any service manager passes: a number from outside.
+const MOST: usize = 1024;
+
 /// A listening socket of the service manager's.
 #[derive(Debug)]
 pub(crate) struct ActivatedSocket {
@@ -35,7 +38,7 @@ pub(crate) fn count() -> usize {
 }
 
 fn given(pid: Option<usize>, count: Option<usize>, own: usize) -> usize {
-    count.filter(|_| pid == Some(own)).unwrap_or(0)
+    count.filter(|_| pid == Some(own)).unwrap_or(0).min(MOST)
 }
 
 /// All that can be listened on, and a line on each that cannot. What is passed stays open, so that it can be asked for again; no program that
@@ -97,7 +100,7 @@ mod tests {
 
     #[test]
     fn only_what_is_meant_for_this_process_counts() {
-        assert_eq!(given(Some(7), Some(2), 7), 2);
+        assert_eq!((given(Some(7), Some(2), 7), given(Some(7), Some(usize::MAX), 7)), (2, MOST));
         for (pid, count) in [(None, Some(2)), (Some(8), Some(2)), (Some(7), None)] {
             assert_eq!(given(pid, count, 7), 0);
         }
