@@ -25,6 +25,18 @@ pub enum Error {
     /// No file of the thunk that workers could load.
     #[error(transparent)]
     Thunk(#[from] ThunkError),
+    /// The command of `before_start` has failed, so that nothing was started.
+    #[error("{what}")]
+    BeforeStart {
+        /// The command, how it ended, and what it wrote last.
+        what: String,
+    },
+    /// A cluster with these options can do nothing with the sockets that a service manager has passed.
+    #[error("socket activation (LISTEN_FDS): {why}")]
+    Activation {
+        /// What stands against it, and what to do.
+        why: &'static str,
+    },
     /// What is to be watched for changes is not there.
     #[error(transparent)]
     Watch(#[from] WatchError),
@@ -59,10 +71,14 @@ impl Error {
     /// The exit code of the program: 2 where the caller's input is at fault, 1 otherwise.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Config(_) | Self::Program(_) | Self::Recipe(_) | Self::Watch(_) => 2,
+            Self::Config(_)
+            | Self::Program(_)
+            | Self::Recipe(_)
+            | Self::Watch(_)
+            | Self::Activation { .. } => 2,
             Self::Thunk(error) if error.is_input() => 2,
             Self::Control(error) if error.is_input() => 2,
-            Self::Thunk(_) | Self::Control(_) | Self::Os { .. } => 1,
+            Self::Thunk(_) | Self::Control(_) | Self::BeforeStart { .. } | Self::Os { .. } => 1,
         }
     }
 }

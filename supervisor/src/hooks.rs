@@ -1,4 +1,4 @@
-//! What a program that links the library wants to be called for. Plain function values; they decide nothing by
+//! What a program that links the library wants to be called for, as functions; commands of the user's are `hook_commands`. Plain function values; they decide nothing by
 //! themselves and are called from the loop's thread unless said otherwise.
 
 use crate::api::{Environment, Health};
@@ -28,6 +28,6 @@ impl fmt::Debug for Hooks {
             .field("on_start", &self.on_start.is_some())
             .field("on_health", &self.on_health.is_some())
             .field("environment", &self.environment.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -102,6 +102,7 @@ use config::{Config, ConfigError, Origin};
 use io::events::signals::{self, Blocked};
 use io::kernel::descriptors;
 use io::launch::launch_spec::{self, LaunchSpec, RecipeError};
+use io::launch::spawn::hook;
 use io::launch::{thunk_file, trial};
 use std::path::PathBuf;
 
@@ -150,6 +151,7 @@ fn prepare(config: &Config) -> Result<(LaunchSpec, Option<PathBuf>, PathBuf), Er
     descriptors::check(config.handle_signals).map_err(|error| Error::os("nothing can be started", error))?;
     let home = launch_spec::home();
     let launch_spec = LaunchSpec::read(config, home.as_deref())?;
+    hook::check(config, &launch_spec)?;
     let thunk = thunk_file::locate(config.settings.program.thunk.as_deref())?;
     trial::run(&launch_spec, Some(&thunk)).map_err(RecipeError::from)?;
     Ok((launch_spec, home, thunk))

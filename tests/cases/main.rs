@@ -8,6 +8,7 @@ mod control;
 mod dispatch;
 mod endings;
 mod health;
+mod hooks;
 mod intercept;
 mod listening;
 mod output;

@@ -2,7 +2,8 @@
 
 use super::cause::CauseKind;
 use super::health::Health;
-use super::inspection::{BalancerState, WorkerState};
+use super::hooks::GateState;
+use super::inspection::{BalancerState, ClusterState, WorkerState};
 use super::log_line::LogStream;
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,20 @@ pub enum Event {
         /// What the process that came to nothing wrote to stderr last: up to 20 lines.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         stderr: Vec<String>,
+    },
+    /// The cluster has begun (`running`), or was told to stop (`stopping`). That it is at rest is told by `Standby`.
+    Cluster { state: ClusterState },
+    /// A command that has to allow a start or a reload runs, or has ended.
+    Hook {
+        /// `before_start` or `before_reload`.
+        hook: String,
+        state: GateState,
+        /// Why it has not allowed it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<String>,
+        /// What it wrote last, if it has not allowed it: up to 20 lines.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        output: Vec<String>,
     },
     /// A line of the log.
     Log { text: String },

@@ -2,6 +2,7 @@
 
 use super::cause::{Cause, CauseKind};
 use super::health::Health;
+use super::hooks::HookReport;
 use super::launch::Launch;
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct Inspection {
     /// How the last reload ended, of those that no newer one has taken the place of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_reload: Option<LastReload>,
+    /// How its hooks are doing, where it has any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hooks: Option<Box<HookReport>>,
 }
 
 /// How a reload ended.

@@ -7,6 +7,7 @@ mod difference;
 mod environment;
 mod event;
 mod health;
+mod hooks;
 mod inspection;
 mod launch;
 mod log_line;
@@ -17,6 +18,7 @@ pub use difference::{Difference, Takes, Variables};
 pub use environment::Environment;
 pub use event::Event;
 pub use health::Health;
+pub use hooks::{GateReport, GateState, HookFailure, HookReport};
 pub use inspection::{
     Balancer, BalancerState, Beside, ClusterState, Draining, Inspection, LastReload, Rollout, Worker,
     WorkerState,

@@ -37,6 +37,10 @@ const AT_ONCE: &[&str] = &[
     "hang-limit",
     "health-max-unavailable",
     "dump-signal",
+    "on",
+    "before-start",
+    "before-reload",
+    "hook-timeout",
 ];
 
 /// A process is given them at its start.

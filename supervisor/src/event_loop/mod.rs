@@ -24,6 +24,9 @@ mod lives;
 /// Reload, drain, move, stop.
 mod changes;
 
+/// Commands of the user's that are run when something happens.
+mod hook_commands;
+
 /// Workers with a seccomp filter.
 mod seccomp;
 
@@ -78,6 +81,7 @@ use commands::configuring::Configuring;
 use commands::waits::Waits;
 use connections::state::Connections;
 use health::state::Health;
+use hook_commands::HookCommands;
 use lanes::state::Lanes;
 use listeners::state::Listeners;
 use lives::launching::Launching;
@@ -106,6 +110,7 @@ struct Shell<O> {
     /// Where the process is the supervisor's own.
     signals: Option<Signals>,
     hooks: Hooks,
+    hook_commands: HookCommands,
     inbox: Option<Inbox>,
     control: Option<Control>,
     waits: Waits,
@@ -146,11 +151,12 @@ pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> 
             return Err(error);
         }
     };
+    shell.finish_hooks(outcome);
     shell.sweep();
     shell.outputs.finish(shell.poll.registry());
     shell.settle(outcome);
     shell.leave_word(shell.what_went_wrong(outcome));
-    Ok(outcome)
+    shell.hook_commands.take_denial().map_or(Ok(outcome), Err)
 }
 
 /// The clock of the loop, for who waits beside one.

@@ -22,6 +22,8 @@ impl<O: Os> Shell<O> {
                 Output::Spawn { worker, version } => self.spawn(worker, version),
                 Output::Prepare { ticket, version } => self.prepare(ticket, version),
                 Output::Reloaded { ticket, reloaded } => self.reloaded(ticket, &reloaded),
+                Output::AskGate { gate } => self.ask_gate(gate),
+                Output::DropGate { gate } => self.drop_gate(gate),
                 Output::Drain { worker } => self.drain(worker),
                 Output::StopIntake { balancer } => self.stop_intake(balancer),
                 Output::Dispatch { conn, lane } => self.dispatch(conn, lane),

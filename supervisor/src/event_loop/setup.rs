@@ -7,7 +7,9 @@ use super::commands::waits::Waits;
 use super::connections::state::Connections;
 use super::health::monitor::Monitor;
 use super::health::state::Health;
+use super::hook_commands::HookCommands;
 use super::lanes::state::Lanes;
+use super::listeners::activated;
 use super::listeners::state::Listeners;
 use super::lives::launching::Launching;
 use super::lives::living::Lives;
@@ -71,6 +73,8 @@ impl<O: Os> Shell<O> {
         let nonce = os.random().map_err(failed("cannot get random bytes"))?;
         let seed = os.random().map_err(failed("cannot get random bytes"))?;
         let owns_process = signals.is_some();
+        let activated =
+            if owns_process { activated::take(&config, launch_spec.interception)? } else { Vec::new() };
         let signals = signals.map(|blocked| Signals::open(blocked, poll.registry())).transpose();
         let signals = signals.map_err(failed("cannot take over the signals"))?;
         let limits = Limits::take(owns_process).map_err(failed("cannot raise the limit on descriptors"))?;
@@ -87,6 +91,8 @@ impl<O: Os> Shell<O> {
             os.lane_owner_probe(waker.clone(), onlooker).map_err(failed("cannot start a thread"))?;
         let idle_detector =
             os.idle_detector(waker.clone(), onlooker).map_err(failed("cannot start a thread"))?;
+        let runner = os.hook_runner(waker.clone());
+        let hook_commands = HookCommands::new(runner);
         let control = match Place::of(&config).map(|place| Control::open(&place, poll.registry())) {
             // Nobody asked for it in so many words, and a container may have nowhere to put it.
             Some(Err(error)) if !error.is_input() => {
@@ -146,6 +152,7 @@ impl<O: Os> Shell<O> {
             config,
             signals,
             hooks,
+            hook_commands,
             inbox,
             control,
             waits: Waits::default(),
@@ -157,7 +164,7 @@ impl<O: Os> Shell<O> {
             configuring,
             idle_detector,
             lanes: Lanes::new(lane_owner_probe, record_cost),
-            listeners: Listeners::default(),
+            listeners: Listeners::new(activated),
             connections,
             steering: super::steering::Steering::default(),
             datagrams: super::datagrams::Datagrams::default(),

@@ -101,6 +101,7 @@ impl<O: Os> Shell<O> {
                 self.on_uncovered();
                 self.on_measured();
                 self.on_changed_files();
+                self.on_hooks();
                 self.on_addresses();
                 self.on_drained();
                 self.on_moved();

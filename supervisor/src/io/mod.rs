@@ -1,6 +1,9 @@
 //! The operating system: reports facts and carries out orders. Decides nothing and never imports the pool. The rooms stand in
 //! their order: each may use those below it, and none above.
 
+/// Commands of the user's that are run when something happens.
+pub(crate) mod hook_commands;
+
 /// What becomes of the connections of a worker that is to end: it is waited until nothing is in flight, or they are taken over.
 pub(crate) mod drain;
 

@@ -6,7 +6,7 @@ use super::pool::Pool;
 use super::workers::process::Process;
 use super::workers::rollout::Rollout;
 use super::workers::slot::Slot;
-use super::{BalancerState, Lane, LaneStatus, Output, Phase, Reason, Route, State};
+use super::{BalancerState, Gate, Lane, LaneStatus, Output, Phase, Purpose, Reason, Route, State};
 use crate::ids::ConnId;
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet};
@@ -39,6 +39,7 @@ fn check(pool: &Pool) {
     workers(pool);
     retiring(pool);
     phase(pool);
+    gate(pool);
     assert_eq!(
         pool.deadlines.next().map(|d| d.0),
         pool.earliest().next().map(|d| d.0),
@@ -192,6 +193,25 @@ fn retiring(pool: &Pool) {
         let active = pool.processes.active(id);
         let past = slot.last_incarnation() >= id.incarnation && active.is_none_or(|active| !active.is_live());
         assert!(past, "{id} retires and is its slot's");
+    }
+}
+
+fn gate(pool: &Pool) {
+    match pool.gate {
+        None => {}
+        Some(Gate::Start) => {
+            assert_eq!(pool.phase, Phase::Idle, "a cluster that has begun waits for the word that it may")
+        }
+        Some(Gate::Reload { ticket, .. }) => {
+            let is_held = |rollout: &Rollout| {
+                rollout.purpose == Purpose::Reload { ticket } && !rollout.prepared && rollout.steps.is_empty()
+            };
+            assert!(
+                pool.rollout.as_ref().is_some_and(is_held),
+                "what is asked for is not held up: {:?}",
+                pool.rollout
+            );
+        }
     }
 }
 

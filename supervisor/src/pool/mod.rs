@@ -16,6 +16,7 @@
 //!   a lane by `Retire`, a balancer that is not known or opens once the cluster stops by `CloseBalancer`.
 //! - `Late` comes before the `Lag`s of its look and with the same `now`. `Lag` comes at each look for who is at or above
 //!   half of `lag_limit` and for every `Pool::is_in_question`, be it zero: who is not told of stays a suspect.
+//! - `AskGate` is answered by `Allowed` or `Denied`, once; an answer that comes after `DropGate` is dropped.
 //! - Without `Readiness::by_listening` only `Ready` makes a worker ready, and its lanes get nothing before; what the shell puts into
 //!   such a lane to try the worker is its own, and not told of.
 //! - Two processes of one slot may live for a while: one found hung, not ready in time or replaced retires while the slot
@@ -83,6 +84,9 @@ pub(crate) use vitals::trust::{Kin, User, speaks_for};
 pub(crate) use vocabulary::deadlines::{Deadline, Timer};
 pub use vocabulary::exit::Exit;
 pub(crate) use vocabulary::exit::{Signal, Then};
+pub(crate) use vocabulary::gate::Gate;
+#[cfg(test)]
+pub(crate) use vocabulary::gate::Gates;
 pub(crate) use vocabulary::input::{Activity, Finding, Input, WorkerCommand};
 pub(crate) use vocabulary::note::{BootEnd, Note};
 pub use vocabulary::output::Outcome;

@@ -10,7 +10,7 @@ use super::workers::process::{Process, Role};
 use super::workers::processes::Processes;
 use super::workers::rollout::Rollout;
 use super::workers::slot::Slot;
-use super::{Balancer, Deadline, Input, Note, Outcome, Output, Phase, Settings};
+use super::{Balancer, Deadline, Gate, Input, Note, Outcome, Output, Phase, Settings};
 use crate::ids::BalancerId;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
@@ -38,6 +38,8 @@ pub(crate) struct Pool {
     pub(super) spent: Option<Instant>,
     /// The reload that begins when no rollout is under way.
     pub(super) next_reload: Option<u64>,
+    /// What waits for a command of the user's to allow it.
+    pub(super) gate: Option<Gate>,
     /// How far the cluster is in its stop while workers still serve.
     pub(super) closing: Option<Closing>,
     /// When a look came late.
@@ -69,6 +71,7 @@ impl Pool {
             rollout: None,
             spent: None,
             next_reload: None,
+            gate: None,
             closing: None,
             late: None,
             starved: false,
@@ -117,6 +120,8 @@ impl Pool {
             Input::Reload { ticket } => self.reload(now, ticket),
             Input::AbortReload => self.abort_reload(now),
             Input::Prepared { ticket } => self.prepared(ticket),
+            Input::Allowed { gate } => self.allowed(now, gate),
+            Input::Denied { gate, error } => self.denied(now, gate, error),
             Input::Unfit { ticket, error } => self.unfit(now, ticket, error),
             Input::Memory { worker, bytes } => self.weighed(now, worker, bytes),
             Input::MemoryMeasured { worker, bytes } => self.memory_measured(now, worker, bytes),
@@ -191,6 +196,7 @@ impl Pool {
             self.review(now);
             self.deadlines = self.earliest();
         }
+        self.drop_gate();
         self.tell_steering();
         self.check();
     }
@@ -212,6 +218,7 @@ impl Pool {
             self.review(now);
             self.deadlines = self.earliest();
         }
+        self.drop_gate();
         self.tell_steering();
         self.check();
         debug_assert!(self.next_deadline().is_none_or(|at| at > now), "a deadline that has come was kept");
@@ -240,6 +247,11 @@ impl Pool {
     /// When to call `handle_timeout`, at the latest.
     pub(crate) fn next_deadline(&self) -> Option<Deadline> {
         self.deadlines.next().map(|(at, _)| at)
+    }
+
+    /// What the cluster has been brought to.
+    pub(crate) fn version(&self) -> u32 {
+        self.version
     }
 
     /// It is not to be started again.

@@ -16,25 +16,28 @@ pub use groups::balancing::Balancing;
 pub use groups::development::Development;
 pub(crate) use groups::health::DUMP_TIME;
 pub use groups::health::Health;
+pub use groups::hook_commands::HookCommands;
 pub(crate) use groups::listeners::BACKLOG;
 pub use groups::listeners::Listeners;
+pub use groups::lives::readiness::{Readiness, Ready};
+pub use groups::lives::recycle::{MemoryLimit, Recycle};
+pub use groups::lives::restart::Restart;
+pub use groups::lives::rollout::{Rollback, Rollout};
+pub use groups::lives::stop::{Drain, Stop};
 pub use groups::output::{Capture, Encoding, LineHandler, LogFormat, LogFull, LogTime, Output, Stream};
 pub use groups::privileges::Privileges;
 pub use groups::program::Program;
-pub use groups::readiness::{Readiness, Ready};
-pub use groups::recycle::{MemoryLimit, Recycle};
-pub use groups::restart::Restart;
-pub use groups::rollout::{Rollback, Rollout};
-pub use groups::stop::{Drain, Stop};
-pub use values::affinity::CpuAffinity;
-pub use values::capability::Capability;
+pub use values::command_line::CommandLine;
 pub use values::dispatch::Dispatch;
+pub use values::hook_event::{HookEvent, OnEvent};
 pub use values::intercept::Intercept;
+pub use values::limits::affinity::CpuAffinity;
+pub use values::limits::capability::Capability;
+use values::limits::quota;
+pub use values::limits::resource::ResourceLimit;
 pub use values::orphans::OnSupervisorDeath;
 pub use values::policy::{Policy, WhenNoWorker};
-use values::quota;
-pub use values::resource::ResourceLimit;
-pub(crate) use values::{duration, signal, size};
+pub(crate) use values::{command_line, duration, signal, size};
 
 use std::time::Duration;
 
@@ -66,6 +69,9 @@ pub struct Settings {
     /// How a reload replaces processes.
     #[command(flatten)]
     pub rollout: Rollout,
+    /// Commands that are run when something happens.
+    #[command(flatten)]
+    pub hook_commands: HookCommands,
     /// What is done while the program is being written.
     #[command(flatten)]
     pub development: Development,
@@ -91,6 +97,7 @@ impl Settings {
         self.listeners.check()?;
         self.balancing.check()?;
         self.rollout.check()?;
+        self.hook_commands.check()?;
         self.development.check()?;
         self.health.check()?;
         self.recycle.check(self.health.pulse)?;

@@ -49,6 +49,8 @@ pub(crate) enum Reload {
     Commands(Vec<Vec<String>>),
     /// By SIGHUP, where a cluster has no control socket.
     Signal,
+    /// The same by systemd itself, which is told when the reload is over (253 and later).
+    Notify,
 }
 
 impl Unit {
@@ -76,8 +78,14 @@ impl Unit {
         }
         unit.push_str(
             "# Where something else has to be there first it is tried again for as long as that takes.\n\
-             StartLimitIntervalSec=0\n\n[Service]\nType=notify\n",
+             StartLimitIntervalSec=0\n\n[Service]\n",
         );
+        unit.push_str(match self.reload {
+            Reload::Notify => {
+                "# SIGHUP reloads; `systemctl reload` waits until that is over.\nType=notify-reload\n"
+            }
+            Reload::Commands(_) | Reload::Signal => "Type=notify\n",
+        });
         // Formatting into a string cannot fail.
         let mut set = |key: &str, value: &str| {
             let _ = writeln!(unit, "{key}={value}");
@@ -93,6 +101,7 @@ impl Unit {
         match &self.reload {
             Reload::Commands(all) => all.iter().for_each(|words| set("ExecReload", &line(words))),
             Reload::Signal => set("ExecReload", "/bin/kill -HUP $MAINPID"),
+            Reload::Notify => {}
         }
         unit.push_str(&self.place());
         let stop = match self.stop {
@@ -229,6 +238,9 @@ mod tests {
                 "WantedBy=default.target",
             ],
         );
+        let text = Unit { reload: Reload::Notify, ..unit(Whose::User) }.text().unwrap();
+        has(&text, &["Type=notify-reload"]);
+        assert!(!text.contains("ExecReload="), "{text}");
         assert!(!text.contains("network-online") && !text.contains("Protect"), "{text}");
     }
 

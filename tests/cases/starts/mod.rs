@@ -1,5 +1,7 @@
 //! How clusters start: what is refused, what workers are given, and when they are ready.
 
+/// Sockets that a service manager has opened.
+mod activation;
 /// One line, exit code 2, nothing started.
 mod bad_input;
 /// The examples for containers, as process 1 with nothing to write to and no rights.

@@ -133,6 +133,32 @@ fn a_service_manager_that_does_not_listen_is_no_fault() {
 }
 
 #[test]
+fn the_service_manager_is_told_of_reloads() {
+    let Some(app) = app("c-epoll") else { return };
+    let manager = Manager::new();
+    let migrate = format!("test -e {}", manager.folder.path().join("go").display());
+    let options = manager.options().flags("--min-healthy-time 50ms --idle-grace 100ms");
+    let cluster = Cluster::start(&app, options.word("--before-reload").word(migrate));
+    manager.wait_for("READY=1");
+    for code in [5, 0] {
+        // What it does not allow is over, too.
+        let said = cluster.cli("reload");
+        assert_eq!(said.code, Some(code), "{said:?}");
+        let (reloading, _) = manager.wait_for("RELOADING=1");
+        let time = reloading.lines().find_map(|line| line.strip_prefix("MONOTONIC_USEC="));
+        assert!(time.is_some_and(|time| time.parse::<u64>().is_ok()), "{reloading}");
+        manager.wait_for("READY=1");
+        fs::write(manager.folder.path().join("go"), "").expect("the folder is ours");
+    }
+    // By SIGHUP, as systemd itself does it.
+    cluster.signal(libc::SIGHUP);
+    manager.wait_for("RELOADING=1");
+    manager.wait_for("READY=1");
+    cluster.signal(libc::SIGTERM);
+    manager.wait_for("STOPPING=1");
+}
+
+#[test]
 fn a_hang_up_from_a_process_is_no_stop() {
     let Some(app) = app("c-epoll") else { return };
     let cluster = Cluster::start(&app, Options::workers(2));

@@ -90,6 +90,12 @@ impl Options {
         self
     }
 
+    /// Adds a word to it, whatever is in it.
+    pub fn word(mut self, word: impl Into<OsString>) -> Self {
+        self.flags.push(word.into());
+        self
+    }
+
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.env.push((name.into(), value.as_ref().to_owned()));
         self

@@ -3,10 +3,8 @@
 
 use super::super::fault::{Fault, Span};
 use super::value::kind;
+use crate::settings::command_line::{self, NoCommand};
 use toml::de::DeValue;
-
-/// What a shell would take for itself.
-const OPERATORS: [&str; 9] = ["&&", "||", "|", ";", "&", ">", ">>", "<", "2>&1"];
 
 /// The program and its arguments.
 pub(super) fn words(value: &DeValue<'_>, span: Span) -> Result<Vec<String>, Fault> {
@@ -44,22 +42,17 @@ pub(super) fn words(value: &DeValue<'_>, span: Span) -> Result<Vec<String>, Faul
 
 /// The words of a text, or why it is none that could be run without a shell.
 pub(in crate::app_file) fn cut(text: &str) -> Result<Vec<String>, String> {
-    let words = shlex::split(text).ok_or("a quote in it is not closed")?;
     let shell = "write [\"sh\", \"-c\", \"..\"] if you want one";
-    if let Some(operator) = words.iter().find(|word| OPERATORS.contains(&word.as_str())) {
-        return Err(format!("no shell runs this, and {operator} means nothing without one: {shell}"));
-    }
-    if text.contains('$') || text.contains('`') {
-        return Err(format!(
-            "no shell runs this, and nothing is put in for $ or `: {shell}, or a list of words to have them as they are"
-        ));
-    }
-    match words.first().and_then(|word| word.split_once('=')) {
-        Some((name, _)) if !name.contains('/') => {
-            Err(format!("variables stand under `env`: env.{name} = \"..\""))
+    command_line::cut(text).map_err(|fault| match fault {
+        NoCommand::Operator(operator) => {
+            format!("no shell runs this, and {operator} means nothing without one: {shell}")
         }
-        _ => Ok(words),
-    }
+        NoCommand::Expansion => format!(
+            "no shell runs this, and nothing is put in for $ or `: {shell}, or a list of words to have them as they are"
+        ),
+        NoCommand::Variable(name) => format!("variables stand under `env`: env.{name} = \"..\""),
+        NoCommand::Empty | NoCommand::Unclosed | NoCommand::Nul => fault.to_string(),
+    })
 }
 
 #[cfg(test)]

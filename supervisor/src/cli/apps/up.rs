@@ -13,6 +13,7 @@ use crate::cli::output::failed::{Failed, USAGE};
 use crate::cli::output::out;
 use crate::cli::starting::detach;
 use crate::config::Control;
+use crate::io::sockets::activation;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -35,6 +36,11 @@ pub(in crate::cli) struct Args {
 
 impl Args {
     pub(in crate::cli) fn run(&self) -> Result<ExitCode, Failed> {
+        if activation::count() > 0 {
+            let told = "a service manager has passed sockets (LISTEN_FDS), and nobody says which app they are for: \
+                        take `clustermon run` for the app, as `clustermon unit run` does";
+            return Err(Failed::new(USAGE, told));
+        }
         let (file, mut names) = self.chosen.read(Depth::Run)?;
         let path = file.source.absolute()?;
         let all: Vec<_> = file.apps.iter().map(|(app, _)| app.clone()).collect();

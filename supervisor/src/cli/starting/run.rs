@@ -15,6 +15,7 @@ use crate::io::launch::variables::app_variables;
 use crate::io::output::destination;
 use crate::io::output::log;
 use crate::io::output::log_file::place;
+use crate::io::sockets::activation;
 use ::log::{LevelFilter, error, warn};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use std::ffi::OsString;
@@ -167,6 +168,12 @@ pub(in crate::cli) fn run(args: Args, compare: Compare) -> Result<ExitCode, Fail
     // The one in the background has nobody to tell, and was told already.
     let swallowed = swallowed::warning(&words, config.command.len()).filter(|_| !detached);
     if detach && !detached {
+        if activation::count() > 0 {
+            return Err(Failed::new(
+                USAGE,
+                "--detach: a service manager has passed sockets (LISTEN_FDS), which are for a process that stays: leave it out",
+            ));
+        }
         if let Some(warning) = swallowed {
             crate::cli::output::complaint::complain(format_args!("warning: {warning}"));
         }

@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Where systemd looks for programs if a unit says nothing.
 const OF_SYSTEMD: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -72,6 +73,18 @@ pub(super) fn account(uid: Uid) -> (Account, String) {
     (Account { name, uid: uid.as_raw() }, home)
 }
 
+/// The version of systemd on this machine; `None` where there is none that says so.
+#[expect(clippy::disallowed_methods, reason = "it is no worker: systemd is asked for its version")]
+pub(super) fn systemd_version() -> Option<u32> {
+    let output = Command::new("systemctl").arg("--version").stdin(Stdio::null()).output().ok()?;
+    version_in(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn version_in(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix("systemd ")?;
+    digits[..digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len())].parse().ok()
+}
+
 /// Whether the process belongs to that unit.
 pub(super) fn is_of_unit(pid: u32, unit: &str) -> bool {
     let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
@@ -109,6 +122,19 @@ mod tests {
             told(&["/opt/node/bin", "/usr/bin", "/opt/node/bin"]).unwrap(),
             "/opt/node/bin:/usr/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/sbin:/bin"
         );
+    }
+
+    #[test]
+    fn systemd_says_its_version() {
+        for (text, version) in [
+            ("systemd 252 (252.38-1~deb12u1)\n+PAM", Some(252)),
+            ("systemd 257\n", Some(257)),
+            ("systemd 256~rc3 (x)", Some(256)),
+            ("OpenRC 1", None),
+            ("", None),
+        ] {
+            assert_eq!(version_in(text), version, "{text}");
+        }
     }
 
     #[test]

@@ -19,6 +19,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+/// The first version of systemd that has Type=notify-reload.
+const NOTIFY_RELOAD: u32 = 253;
+
 /// Print a systemd unit for a file of apps or for one `run`, by which they come back after a reboot
 #[derive(Debug, clap::Args)]
 #[command(
@@ -162,7 +165,7 @@ fn of_run(given: Vec<OsString>, user: bool) -> Result<Planned, Failed> {
         folder,
         program: machine::text(&machine::program()?)?,
         words,
-        reload: reload(std::iter::once(&config))?,
+        reload: by_notification(reload(std::iter::once(&config))?, machine::systemd_version()),
         stop: budget(&[Link { limit: stop_limit(&config), after: Vec::new() }]),
         path: machine::search_path(),
     };
@@ -214,6 +217,15 @@ fn reload<'a>(clusters: impl Iterator<Item = &'a Config>) -> Result<Reload, Fail
         commands.push([vec!["reload".to_owned()], whom].concat());
     }
     Ok(Reload::Commands(commands))
+}
+
+/// One cluster that a signal reloads tells systemd when that is over, where systemd of this version waits for it. (A command is better: it
+/// says whether the reload was done.)
+fn by_notification(reload: Reload, systemd: Option<u32>) -> Reload {
+    match reload {
+        Reload::Signal if systemd.is_some_and(|version| version >= NOTIFY_RELOAD) => Reload::Notify,
+        other => other,
+    }
 }
 
 /// Whether it runs already, and not by this unit.
@@ -270,6 +282,10 @@ mod tests {
         let expected = expected.map(|words| words.into_iter().map(str::to_owned).collect()).to_vec();
         assert_eq!(told(&[named.clone(), placed]), Reload::Commands(expected));
         assert_eq!(told(&[named, config(&["--control=none", "x"])]), Reload::Signal);
+        assert_eq!(by_notification(Reload::Signal, Some(253)), Reload::Notify);
+        assert_eq!(by_notification(Reload::Signal, Some(252)), Reload::Signal);
+        assert_eq!(by_notification(Reload::Signal, None), Reload::Signal);
+        assert_eq!(by_notification(Reload::Commands(Vec::new()), Some(257)), Reload::Commands(Vec::new()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `clustermon events`: what happens in a cluster, line by line, until it ends.
 
-use crate::api::{Action, BalancerState, Command, Event, WorkerState};
+use crate::api::{Action, BalancerState, ClusterState, Command, Event, GateState, WorkerState};
 use crate::cli::connection::target::At;
 use crate::cli::output::failed::Failed;
 use crate::cli::output::out;
@@ -87,10 +87,28 @@ impl fmt::Display for Shown<'_> {
             Event::Line { worker, text, .. } => {
                 write!(f, "{}: {}", worker.as_deref().unwrap_or("clustermon"), Plain(text))
             }
+            Event::Cluster { state } => write!(f, "cluster {}", cluster_state(*state)),
+            Event::Hook { hook, state, cause, output } => {
+                match (state, cause) {
+                    // It says itself what has failed.
+                    (_, Some(cause)) => write!(f, "{}", Plain(cause))?,
+                    (GateState::Running, None) => write!(f, "{} runs", Plain(hook))?,
+                    (_, None) => write!(f, "{} has ended well", Plain(hook))?,
+                }
+                output.iter().try_for_each(|line| write!(f, "\n  output: {}", Plain(line)))
+            }
             Event::Log { text } => write!(f, "log: {}", Plain(text)),
             Event::Standby { outcome } => write!(f, "at rest: {}", Plain(outcome)),
             Event::Missed { count } => write!(f, "{count} events were missed"),
         }
+    }
+}
+
+pub(in crate::cli) fn cluster_state(state: ClusterState) -> &'static str {
+    match state {
+        ClusterState::Standby => "standby",
+        ClusterState::Running => "running",
+        ClusterState::Stopping => "stopping",
     }
 }
 

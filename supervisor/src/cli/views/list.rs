@@ -5,7 +5,7 @@ use crate::cli::connection::{survey, target};
 use crate::cli::output::failed::Failed;
 use crate::cli::output::out;
 use crate::cli::output::table::{Cell, Column, Tone, render};
-use crate::cli::views::status::cluster_state;
+use crate::cli::views::events::cluster_state;
 use crate::io::control::last_end::LastEnd;
 
 const COLUMNS: [Column; 5] =

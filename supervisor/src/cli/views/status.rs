@@ -1,8 +1,9 @@
 //! `clustermon status`: clusters or workers of them, as a table, as JSON or as an exit code. Those that have ended badly are told of, too.
 
+mod hooks;
 mod table;
 
-pub(in crate::cli) use table::{cluster_state, head};
+pub(in crate::cli) use table::head;
 
 use crate::api::{CauseKind, ClusterState, Inspection, Worker, WorkerState};
 use crate::cli::connection::at_once;

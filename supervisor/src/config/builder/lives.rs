@@ -1,7 +1,7 @@
 //! The methods of the builder for options on how processes start again, stop and are replaced, one for each option, under the flag's name.
 
 use super::Builder;
-use crate::config::{Drain, MemoryLimit, OnSupervisorDeath, Rollback};
+use crate::config::{CommandLine, Drain, HookEvent, MemoryLimit, OnEvent, OnSupervisorDeath, Rollback};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -119,6 +119,30 @@ impl Builder {
     /// What becomes of those that a reload has replaced before it failed.
     pub fn rollback(mut self, rollback: Rollback) -> Self {
         self.settings.rollout.rollback = rollback;
+        self
+    }
+
+    /// One more command that is run on this event, with the event as JSON on its stdin.
+    pub fn on(mut self, event: HookEvent, command: CommandLine) -> Self {
+        self.settings.hook_commands.on.push(OnEvent::new(event, command));
+        self
+    }
+
+    /// What is run before the first workers are started; if it fails, nothing is started.
+    pub fn before_start(mut self, command: CommandLine) -> Self {
+        self.settings.hook_commands.before_start = Some(command);
+        self
+    }
+
+    /// What is run before a reload begins; if it fails, the old processes go on.
+    pub fn before_reload(mut self, command: CommandLine) -> Self {
+        self.settings.hook_commands.before_reload = Some(command);
+        self
+    }
+
+    /// How long each of these commands may run; 30 s by default.
+    pub fn hook_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.hook_commands.hook_timeout = timeout;
         self
     }
 

@@ -9,7 +9,7 @@ use crate::config::{Config, OnSupervisorDeath};
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::launch::interception::{How, Interception};
 use crate::io::launch::launch_spec::LaunchSpec;
-use crate::io::launch::spawn::Template;
+use crate::io::launch::spawn::{Template, hook};
 use crate::io::launch::trial;
 use crate::io::watch::file_watcher::FileWatcher;
 use crate::pool::{Failed, Input, Progress, Purpose, Reloaded};
@@ -43,6 +43,7 @@ impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn reload(&mut self) -> u64 {
         self.reloads.last += 1;
         let ticket = self.reloads.last;
+        self.reports.notifier.reloading(self.now);
         self.input(Input::Reload { ticket });
         ticket
     }
@@ -100,6 +101,7 @@ impl<O: Os> Shell<O> {
     ) -> Result<LaunchSpec, String> {
         let spec = LaunchSpec::read(config, self.launching.home.as_deref());
         let mut spec = spec.map_err(|error| error.to_string())?;
+        hook::check(config, &spec).map_err(|error| error.to_string())?;
         if !is_checked {
             spec.confinement.divide(config.handle_signals).map_err(|error| error.to_string())?;
         }
@@ -126,11 +128,17 @@ impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn reloaded(&mut self, ticket: u64, reloaded: &Reloaded) {
         self.reports.is_news = true;
         self.settle_change(ticket, reloaded);
+        if ticket == self.reloads.last {
+            self.reports.notifier.reloaded(self.now);
+        }
         let mut stderr = Vec::new();
         if let Reloaded::Failed { failed, .. } = reloaded
             && let Some(worker) = culprit(failed)
         {
             stderr = self.outputs.last_lines(worker, self.poll.registry());
+        }
+        if let Reloaded::Failed { failed: Failed::Unfit { .. }, .. } = reloaded {
+            stderr = self.hook_commands.take_last_lines();
         }
         let text = describe(self, reloaded).1;
         let failure = |what: &str| Failure::ReloadFailed { what: what.to_owned(), stderr: stderr.clone() };
@@ -162,6 +170,9 @@ impl<O: Os> Shell<O> {
     /// How far the reload is, for who waits.
     pub(in crate::event_loop) fn reload_progress(&self) -> String {
         let Some(rollout) = self.pool.rollout() else { return "the reload has not begun".to_owned() };
+        if let Some(what) = self.hook_commands.holds_up() {
+            return what;
+        }
         let Progress { done, under_way, waiting, draining } = rollout.progress();
         let all = done + under_way + waiting;
         let mut told = match rollout.purpose() {

@@ -32,8 +32,8 @@ impl<O: Os> Shell<O> {
         // has listened, which that one may take over.
         let nested = std::env::var_os(env::SOCKET).is_some();
         if !nested {
-            // One that the kernel serves may listen already.
-            let own = if by_kernel { facts.inode } else { 0 };
+            // One that the kernel serves, or a service manager's, may listen already.
+            let own = if by_kernel || facts.given { facts.inode } else { 0 };
             self.refuse_strangers(worker, &address, own, reach)?;
         }
         let view = self.launching.view();

@@ -2,6 +2,7 @@
 //! here; what follows from it is the core's to say.
 
 use super::super::Shell;
+use super::super::connections::accepting::mute;
 use super::super::os::Os;
 use crate::ids::BalancerId;
 use crate::pool::Input;
@@ -25,6 +26,13 @@ impl<O: Os> Shell<O> {
             return self.pool.handle(self.now, Input::Emptied { balancer });
         };
         listener.closing = true;
+        if listener.given {
+            // Who comes now is served by who has the socket next.
+            listener.pending = false;
+            mute(&self.poll, listener, true);
+            self.listeners.ready.retain(|ready| *ready != balancer);
+            return self.pool.handle(self.now, Input::Emptied { balancer });
+        }
         if self.steering.has(balancer) {
             self.steering.stop_intake(balancer);
             self.listeners.closing.push(Closing {

@@ -62,6 +62,7 @@ impl<O: Os> Shell<O> {
         let owned = process.and_then(|process| process.owned.remove(&cookie));
         let facts = self.os.facts(&socket, owned, place.path)?;
         let facts = facts.seen_by(&self.launching.view(), place.path)?;
+        let facts = if owned.is_some() { self.facts_of_activated(facts) } else { facts };
         match self.listeners.by_key.get(&facts.key).copied() {
             Some(balancer)
                 if self.listeners.all.get(&balancer).is_some_and(|listener| listener.by_kernel) =>
@@ -81,6 +82,13 @@ impl<O: Os> Shell<O> {
                 if owned.is_none() {
                     self.move_to_newer(balancer, socket, &facts).inspect_err(|_| self.abandon(lane))?;
                 }
+                Ok((lane, balancer))
+            }
+            None if facts.given => {
+                let balancer = self.listeners.name_another();
+                let lane = self.open_lane(worker, holder, balancer, &facts.address)?;
+                let opened = self.open_activated(worker, balancer, facts, backlog);
+                opened.inspect_err(|_| self.abandon(lane))?;
                 Ok((lane, balancer))
             }
             // The cluster has let go of it since the bind in name: there is no bound socket to listen on.

@@ -3,6 +3,7 @@
 use super::closing::Closing;
 use super::early_connects::Told;
 use crate::ids::BalancerId;
+use crate::io::sockets::activation::ActivatedSocket;
 use crate::io::sockets::listener::{Key, Listener};
 use clustermon_protocol::address::Address;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -22,11 +23,18 @@ pub(in crate::event_loop) struct Listeners {
     /// Addresses that are no longer listened on, and were served.
     pub(in crate::event_loop) closed: Vec<(BalancerId, Address)>,
     pub(in crate::event_loop) told_early: Told,
+    /// Those of the service manager's.
+    pub(in crate::event_loop) activated: Vec<ActivatedSocket>,
     /// The number of the one that was opened last.
     last: u32,
 }
 
 impl Listeners {
+    /// None yet, and these of the service manager's.
+    pub(in crate::event_loop) fn new(activated: Vec<ActivatedSocket>) -> Self {
+        Self { activated, ..Self::default() }
+    }
+
     /// A name that no other has had.
     pub(in crate::event_loop) fn name_another(&mut self) -> BalancerId {
         self.last += 1;

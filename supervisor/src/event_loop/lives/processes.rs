@@ -7,7 +7,6 @@ use crate::ids::WorkerId;
 use crate::io::kernel::pidfd;
 use crate::io::launch::process_calls::Ended;
 use crate::io::launch::worker_processes::{self, Kind, Member, Process, Survivors};
-use crate::io::process::process_tree::children;
 use crate::pool::{Exit, Input, Signal as Ordered};
 use nix::sys::signal::Signal;
 use std::time::Duration;
@@ -163,11 +162,11 @@ impl<O: Os> Shell<O> {
     /// Reaps children that nobody here started: descendants of workers whose parents have ended. How a member ends is
     /// taken in with its end.
     pub(in crate::event_loop) fn reap_orphans(&self) {
-        for pid in children() {
-            if self.lives.by_pid(pid).is_none() {
+        self.hook_commands.other_children(|children| {
+            children.into_iter().filter(|pid| self.lives.by_pid(*pid).is_none()).for_each(|pid| {
                 pidfd::reap(pid);
-            }
-        }
+            });
+        });
     }
 
     /// What asks a worker to stop.

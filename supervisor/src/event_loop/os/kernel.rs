@@ -3,6 +3,7 @@
 use super::Os;
 use crate::ids::BalancerId;
 use crate::io::drain::idle_detector::IdleDetector;
+use crate::io::hook_commands::runner::HookRunner;
 use crate::io::kernel::foreign::Foreign;
 use crate::io::kernel::sockopt::queue_length;
 use crate::io::kernel::{descriptors, pidfd, random};
@@ -77,6 +78,10 @@ impl Os for Kernel {
 
     fn idle_detector(&mut self, waker: Arc<Waker>, onlooker: Onlooker) -> io::Result<IdleDetector> {
         IdleDetector::start(waker, onlooker)
+    }
+
+    fn hook_runner(&mut self, waker: Arc<Waker>) -> HookRunner {
+        HookRunner::new(waker)
     }
 
     fn library<'a>(&self, thunk: &'a mut Thunk) -> io::Result<&'a Path> {

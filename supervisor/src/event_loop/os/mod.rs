@@ -8,6 +8,7 @@ pub(super) use kernel::Kernel;
 
 use crate::ids::BalancerId;
 use crate::io::drain::idle_detector::IdleDetector;
+use crate::io::hook_commands::runner::HookRunner;
 use crate::io::kernel::foreign::Foreign;
 use crate::io::lanes::lane::{Holder, Lane};
 use crate::io::lanes::lane_owner_probe::LaneOwnerProbe;
@@ -55,6 +56,9 @@ pub(super) trait Os: ProcessCalls {
 
     /// Starts what looks off the loop when workers that drain have nothing in flight.
     fn idle_detector(&mut self, waker: Arc<Waker>, onlooker: Onlooker) -> io::Result<IdleDetector>;
+
+    /// What runs hooks off the loop.
+    fn hook_runner(&mut self, waker: Arc<Waker>) -> HookRunner;
 
     /// The path of a library that can be preloaded now.
     fn library<'a>(&self, thunk: &'a mut Thunk) -> io::Result<&'a Path>;

@@ -4,7 +4,7 @@
 use super::super::Shell;
 use super::super::os::Os;
 use super::log_lines;
-use crate::api::{BalancerState, CauseKind, Event, WorkerState};
+use crate::api::{BalancerState, CauseKind, ClusterState, Event, WorkerState};
 use crate::ids::{BalancerId, WorkerId};
 use crate::io::control::server::Control;
 use crate::pool::{self, Change, Note, Outcome, State};
@@ -36,6 +36,11 @@ impl Told {
         true
     }
 
+    /// A process of the worker was told of, and that it has ended was not.
+    fn is_alive(&self, worker: WorkerId) -> bool {
+        self.0.get(&worker).is_some_and(|(state, pid, _)| *state != WorkerState::Standby && pid.is_some())
+    }
+
     fn forget(&mut self, worker: WorkerId) {
         self.0.retain(|known, _| known.slot != worker.slot);
     }
@@ -46,6 +51,7 @@ impl<O: Os> Shell<O> {
     pub(in crate::event_loop) fn announce(&mut self, change: Change) {
         self.reports.is_news = true;
         let event = match change {
+            Change::Begun => Event::Cluster { state: ClusterState::Running },
             Change::Worker { worker, state } => {
                 let cause = match state {
                     State::Standby { reason, .. } => Some(self.why_down(worker, reason)),
@@ -58,22 +64,29 @@ impl<O: Os> Shell<O> {
                     return;
                 }
                 let (cause, kind) = cause.map(|cause| (cause.text, cause.kind)).unzip();
+                let has_lived = self.reports.told.is_alive(worker);
                 if !self.reports.told.is_new(worker, state, pid, cause.as_deref()) {
                     return;
                 }
-                Event::Worker { id: self.logical_id(worker).to_owned(), state, pid, cause, kind }
+                let event = Event::Worker { id: self.logical_id(worker).to_owned(), state, pid, cause, kind };
+                // One that is down already may be so for another reason: no process has ended by that.
+                if state == WorkerState::Standby && !has_lived {
+                    return self.deliver(&event);
+                }
+                event
             }
             Change::WorkerRemoved { worker } => {
                 self.reports.told.forget(worker);
                 let id = self.logical_id(worker).to_owned();
                 self.outputs.forget(worker, &id);
-                Event::Worker {
+                // No process has ended by this: that was told before.
+                return self.deliver(&Event::Worker {
                     id,
                     state: WorkerState::Standby,
                     pid: None,
                     cause: Some("scaled away".to_owned()),
                     kind: Some(CauseKind::Commanded),
-                }
+                });
             }
             // Told with its cause, by the note.
             Change::Suspect { .. } => return,
@@ -133,6 +146,9 @@ impl<O: Os> Shell<O> {
             self.publish(&Event::Rotation { id, address, in_rotation, cause: text.clone(), kind });
         }
         self.publish(&Event::Log { text });
+        if let Note::Stopping { .. } = note {
+            self.publish(&Event::Cluster { state: ClusterState::Stopping });
+        }
     }
 
     /// True if somebody would get an event.
@@ -141,7 +157,13 @@ impl<O: Os> Shell<O> {
             || self.control.as_ref().is_some_and(Control::has_followers)
     }
 
+    /// Tells everybody, and has the commands run that are for it.
     pub(in crate::event_loop) fn publish(&mut self, event: &Event) {
+        self.run_hooks(event);
+        self.deliver(event);
+    }
+
+    fn deliver(&mut self, event: &Event) {
         if let Some(inbox) = self.inbox.as_ref().filter(|inbox| inbox.board.has_subscribers()) {
             inbox.board.publish(event);
         }
@@ -163,13 +185,14 @@ impl<O: Os> Shell<O> {
             self.reports.was_ready = true;
             self.reports.detached.tell(&self.config.name);
             self.reports.notifier.ready(self.now);
+            self.tell_unused_sockets();
         }
         self.reports.notifier.status(&format!("{running} of {all} workers run"), self.now);
     }
 
     /// The cluster is at rest: everybody is told, and the last picture stays for those who ask later.
     pub(in crate::event_loop) fn settle(&mut self, outcome: Outcome) {
-        self.publish(&Event::Standby { outcome: named(outcome).to_owned() });
+        self.publish(&rest(outcome));
         self.dismiss_waiting();
         let picture = self.inspection();
         if let Some(inbox) = &self.inbox {
@@ -217,6 +240,11 @@ pub(super) fn shown(state: &State) -> (WorkerState, Option<u32>) {
     }
 }
 
+/// That the cluster is at rest.
+pub(in crate::event_loop) fn rest(outcome: Outcome) -> Event {
+    Event::Standby { outcome: named(outcome).to_owned() }
+}
+
 fn named(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Stopped => "stopped",
@@ -239,7 +267,9 @@ mod tests {
         assert!(told.is_new(first, WorkerState::Stopping, Some(7), Some("told to stop")));
         assert!(!told.is_new(first, WorkerState::Stopping, Some(7), Some("hung")));
         assert!(told.is_new(next, WorkerState::Running, Some(8), None), "it is another process");
+        assert!(told.is_alive(first) && told.is_alive(next));
         assert!(told.is_new(first, WorkerState::Standby, None, Some("code 1")));
+        assert!(!told.is_alive(first));
         assert!(!told.is_new(first, WorkerState::Standby, None, Some("code 1")));
         assert!(told.is_new(first, WorkerState::Standby, None, Some("budget spent: code 1")));
         assert!(!told.is_new(next, WorkerState::Running, Some(8), None));

@@ -256,15 +256,7 @@ impl<O: Os> Shell<O> {
         sockets: Option<&[u64]>,
     ) {
         let id = self.logical_id(worker).to_owned();
-        let held = match self.holder(address, sockets) {
-            holder if address.path().is_some() => match holder {
-                PortOwner::Nobody => {
-                    "the file exists and is not the cluster's; nobody listens there".to_owned()
-                }
-                holder => format!("the file exists and is not the cluster's: it is held by {holder}"),
-            },
-            holder => format!("it is held by a process outside the cluster: {holder}"),
-        };
+        let held = self.why_not_quite_activated(address).unwrap_or_else(|| self.why_taken(address, sockets));
         let process = self.lives.process_mut(worker);
         let hushed = process.map_or(Some(Hushed::default()), |process| process.complaints.ask(self.now));
         if let Some(hushed) = hushed {
@@ -273,6 +265,18 @@ impl<O: Os> Shell<O> {
         if !self.pool.lanes().any(|(_, lane)| lane.worker() == worker) {
             let text = format!("cannot listen on {address}: {held}");
             self.may_end_for(worker, Cause::new(CauseKind::PortTaken, text));
+        }
+    }
+
+    fn why_taken(&mut self, address: &Address, sockets: Option<&[u64]>) -> String {
+        match self.holder(address, sockets) {
+            PortOwner::Nobody if address.path().is_some() => {
+                "the file exists and is not the cluster's; nobody listens there".to_owned()
+            }
+            holder if address.path().is_some() => {
+                format!("the file exists and is not the cluster's: it is held by {holder}")
+            }
+            holder => format!("it is held by a process outside the cluster: {holder}"),
         }
     }
 

@@ -29,6 +29,7 @@ pub(crate) fn resting(config: &Config) -> api::Inspection {
         launch: Box::default(),
         rollout: None,
         last_reload: None,
+        hooks: None,
     }
 }
 
@@ -57,6 +58,7 @@ impl<O: Os> Shell<O> {
                 api::Rollout { purpose, done, under_way, waiting, draining }
             }),
             last_reload: self.reloads.latest.clone(),
+            hooks: self.hook_report(),
         }
     }
 

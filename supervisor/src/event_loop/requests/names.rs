@@ -22,7 +22,8 @@ impl<O: Os> Shell<O> {
             Some(_) => listener.file == Some(file),
             None => listener.address == *address,
         });
-        let Some(address) = served.map(|listener| listener.address) else {
+        let given = || self.activated(address, Some(file)).map(|one| one.facts.address);
+        let Some(address) = served.map(|listener| listener.address).or_else(given) else {
             // A thunk asks again and again while the file is young.
             if self.requests.last_taken.replace((worker, *address)) != Some((worker, *address)) {
                 self.tell_taken(worker, address, None);

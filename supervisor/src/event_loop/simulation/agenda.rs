@@ -28,6 +28,8 @@ pub(super) enum Deed {
     Trouble,
     /// The operator gives an order.
     Operate(Order),
+    /// A run of a hook ends, and fails or not.
+    Hook(u64, bool),
     /// What was asked off the loop is answered.
     Report,
 }

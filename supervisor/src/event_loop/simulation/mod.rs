@@ -30,6 +30,7 @@ use dice::Dice;
 use faults::Faults;
 use nix::sys::socket::UnixAddr;
 use off_loop::OffLoop;
+use off_loop::hooks::Hooks;
 use operator::Given;
 use processes::process::Process;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -69,6 +70,7 @@ struct World {
     watchers: VecDeque<u32>,
     clients_come: bool,
     off_loop: Option<OffLoop>,
+    hooks: Option<Hooks>,
     watched: BTreeMap<WorkerId, Watched>,
     unanswered: Vec<Asked>,
     report_is_due: bool,
@@ -110,6 +112,7 @@ impl World {
             watchers: VecDeque::new(),
             clients_come: true,
             off_loop: None,
+            hooks: None,
             watched: BTreeMap::new(),
             unanswered: Vec::new(),
             report_is_due: false,

@@ -1,5 +1,7 @@
 //! What other threads of a supervisor do off the loop: questions and commands are taken in after each turn, and answered a little later.
 
+pub(super) mod hooks;
+
 use super::World;
 use super::agenda::Deed;
 use super::processes::process::Process;

@@ -1,7 +1,10 @@
 //! The cluster of a history: its options, as the dice choose them among those that meet the simulated part of the shell.
 
 use super::dice::Dice;
-use crate::config::{Builder, Capture, Config, Dispatch, Drain, LineHandler, Policy, Ready, WhenNoWorker};
+use crate::config::{
+    Builder, Capture, CommandLine, Config, Dispatch, Drain, HookEvent, LineHandler, Policy, Ready,
+    WhenNoWorker,
+};
 use crate::io::launch::interception::{How, Interception};
 use crate::io::launch::launch_spec::LaunchSpec;
 use crate::io::privileges::confinement::Confinement;
@@ -40,6 +43,11 @@ pub(super) fn config(dice: &mut Dice) -> Config {
     };
     let builder = if dice.once_in(8) { builder.max_lifetime(Some(seconds(6))) } else { builder };
     let builder = if dice.once_in(8) { builder.recycle_after_connections(Some(40)) } else { builder };
+    let command = |word: &str| CommandLine::of([word]).expect("a program");
+    let builder = if dice.once_in(6) { builder.before_start(command("/bin/allow")) } else { builder };
+    let builder = if dice.once_in(3) { builder.before_reload(command("/bin/allow")) } else { builder };
+    let builder =
+        if dice.once_in(4) { builder.on(HookEvent::WorkerExit, command("/bin/tell")) } else { builder };
     builder.build_for(2).expect("options that go together")
 }
 

@@ -5,9 +5,11 @@ use super::super::os::Os;
 use super::World;
 use super::clients::Fate;
 use super::off_loop::OffLoop;
+use super::off_loop::hooks::Hooks;
 use super::processes::process::{self, Process, SET, Thread};
 use crate::ids::BalancerId;
 use crate::io::drain::idle_detector::IdleDetector;
+use crate::io::hook_commands::runner::HookRunner;
 use crate::io::kernel::foreign::Foreign;
 use crate::io::kernel::sockopt;
 use crate::io::lanes::lane::{Holder, Lane};
@@ -133,6 +135,12 @@ impl Os for Simulated {
         self.detector.take().ok_or(io::ErrorKind::NotFound.into())
     }
 
+    fn hook_runner(&mut self, waker: Arc<Waker>) -> HookRunner {
+        let (hooks, runner) = Hooks::new(waker);
+        self.world.borrow_mut().hooks = Some(hooks);
+        runner
+    }
+
     fn library<'a>(&self, _: &'a mut Thunk) -> io::Result<&'a Path> {
         Ok(Path::new("/simulated/libclustermon_thunk.so"))
     }
@@ -172,7 +180,7 @@ impl Os for Simulated {
         let address = Address::v4(Ipv4Addr::LOCALHOST, 80);
         let key = Key::Inet { address, v6_only: false, device: Vec::new() };
         let (cookie, inode) = (sockopt::cookie(socket.as_fd())?, nix::sys::stat::fstat(socket)?.st_ino);
-        Ok(Facts { address, key, cookie, inode, listening: false })
+        Ok(Facts { address, key, cookie, inode, listening: false, given: false })
     }
 
     fn listeners_beside(&self, _: Option<Reach>, _: &Address) -> io::Result<Vec<u64>> {

@@ -33,6 +33,7 @@ impl World {
             Deed::Trouble => self.trouble(),
             Deed::Operate(order) => self.operate(order),
             Deed::Report => self.report(),
+            Deed::Hook(number, fails) => self.end_hook(number, fails),
         }
     }
 
@@ -51,6 +52,7 @@ impl World {
             self.wake_if_told(pid);
         }
         self.take_questions();
+        self.take_hooks();
     }
 
     /// On other processors the world goes on while the supervisor is at work.

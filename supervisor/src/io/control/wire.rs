@@ -185,6 +185,18 @@ pub(crate) fn event(event: &Event, at: Option<u64>) -> String {
     line(&Dated { v: VERSION, at, event })
 }
 
+/// What a hook is told of an event of this cluster: the same, and for what it is run.
+pub(crate) fn hook(cluster: &str, hook: &str, event: &Event, at: u64) -> String {
+    #[derive(Serialize)]
+    struct Told<'a> {
+        cluster: &'a str,
+        hook: &'a str,
+        #[serde(flatten)]
+        event: Dated<'a>,
+    }
+    line(&Told { cluster, hook, event: Dated { v: VERSION, at: Some(at), event } })
+}
+
 /// When an event happened, if its line says so.
 pub(crate) fn read_time(text: &[u8]) -> Option<u64> {
     #[derive(Deserialize)]

@@ -14,6 +14,9 @@ pub(crate) fn note_sigpipe() {
     PIPE_IGNORED.store(is_ignored(Signal::SIGPIPE), Ordering::Relaxed);
 }
 
+/// The kernel's signals, and the bytes of a set of them are 8.
+const SIGNALS: libc::c_int = 64;
+
 /// What a new process gets. `std::process::Command` gives it an empty mask and SIGPIPE at its default, whatever was there
 /// before.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +53,18 @@ impl Dispositions {
         }
         Ok(self.mask.thread_set_mask()?)
     }
+}
+
+/// Every signal at its default and none blocked, in the calling thread and its process. Only makes system calls.
+pub(in crate::io) fn set_defaults() -> io::Result<()> {
+    // By the kernel's own call, as the C library keeps two of them to itself. An action of zeroes is the default one.
+    let default = [0u64; 4];
+    for signal in 1..=SIGNALS {
+        let nothing: *mut u64 = std::ptr::null_mut();
+        // SAFETY: the action is as long as the kernel's; no old one is asked for. It refuses SIGKILL and SIGSTOP.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), nothing, size_of::<u64>()) };
+    }
+    Ok(SigSet::empty().thread_set_mask()?)
 }
 
 pub(in crate::io) fn is_ignored(signal: Signal) -> bool {

@@ -50,6 +50,14 @@ pub enum RecipeError {
     /// It cannot be given what `--user` and its like ask for.
     #[error(transparent)]
     Privileges(#[from] PrivilegesError),
+    /// The command of a hook cannot be run.
+    #[error("--{option}: {source}")]
+    Hook {
+        /// The option, without dashes in front, and the event where it is for one: `on worker_exit`.
+        option: String,
+        /// What is wrong with it.
+        source: ProgramError,
+    },
     /// No directory to run in.
     #[error("--cwd {path:?}: {error}")]
     Cwd {
@@ -146,7 +154,7 @@ fn directory(path: &Path) -> Result<PathBuf, RecipeError> {
 }
 
 /// A path is one of the directory's; a name is looked for in PATH.
-fn placed(name: &OsStr, cwd: Option<&Path>) -> OsString {
+pub(super) fn placed(name: &OsStr, cwd: Option<&Path>) -> OsString {
     match cwd {
         Some(cwd) if name.as_bytes().contains(&b'/') => cwd.join(name).into_os_string(),
         Some(_) | None => name.to_owned(),

@@ -180,6 +180,11 @@ impl Program {
     }
 }
 
+/// The file that a name or a path stands for, which can be executed.
+pub(super) fn locate(name: &OsStr) -> Result<PathBuf, ProgramError> {
+    find(name, &Context::current().search_path)
+}
+
 /// An error unless the file is there: its interpreter would only find out when it runs.
 pub(crate) fn check_script(path: &OsStr) -> Result<(), ProgramError> {
     let path = Path::new(path);

@@ -1,5 +1,7 @@
 //! Starts a worker's first process: group, environment, limits, signals and scheduling as the user's shell would have
-//! given them. The only place where processes are started.
+//! given them. With the part for hooks (`hook`) it is the only place where processes are started.
+
+pub(crate) mod hook;
 
 use super::interception::How;
 use super::launch_spec::LaunchSpec;
@@ -146,29 +148,12 @@ impl Template {
                 confinement.entrance(slot, template.launch_spec.cwd.as_deref().map(c_path).transpose()?)?,
             ),
         };
-        if let Some(cwd) = &template.launch_spec.cwd {
-            command.env("PWD", cwd);
-            // Below a root it is another one.
-            if entrance.is_none() {
-                command.current_dir(cwd);
-            }
-        }
-        command.envs(confinement.variables.iter().map(|(name, value)| (name, value)));
-        let of_user = |name: &OsStr| confinement.variables.iter().any(|(known, _)| known == name);
-        // What is set already stays, as with other readers of such files.
-        let unset = |(name, _): &&Variable| std::env::var_os(name).is_none() || of_user(name);
-        command.envs(
-            template.launch_spec.variables.iter().filter(unset).map(|(name, value)| (name, filled(value))),
-        );
+        surround(&mut command, &template.launch_spec, entrance.is_some(), filled);
         if let Some(Ends { stdout, stderr }) = output {
             command.stderr(stderr);
             if let Some(stdout) = stdout {
                 command.stdout(stdout);
             }
-        }
-        let ours = [detach_pipe::VARIABLE, app_variables::VARIABLE];
-        for name in service_manager::VARIABLES.into_iter().chain(ours) {
-            command.env_remove(name);
         }
         let (inherited, variables) = match wanted {
             None => (template.preloads(), template.variables.clone()),
@@ -246,20 +231,49 @@ pub(super) fn c_path(path: &Path) -> io::Result<CString> {
     CString::new(path.as_os_str().as_bytes()).map_err(|_| io::ErrorKind::InvalidInput.into())
 }
 
+/// Directory and variables of every process of the app, without what whoever started the supervisor has told it alone. Who `enters` goes to the
+/// directory by itself. `filled` is what a value is for this process.
+fn surround(
+    command: &mut Command,
+    launch_spec: &LaunchSpec,
+    enters: bool,
+    filled: impl Fn(&OsString) -> OsString,
+) {
+    if let Some(cwd) = &launch_spec.cwd {
+        command.env("PWD", cwd);
+        // Below a root it is another one.
+        if !enters {
+            command.current_dir(cwd);
+        }
+    }
+    let confinement = &launch_spec.confinement;
+    command.envs(confinement.variables.iter().map(|(name, value)| (name, value)));
+    let of_user = |name: &OsStr| confinement.variables.iter().any(|(known, _)| known == name);
+    // What is set already stays, as with other readers of such files.
+    let unset = |(name, _): &&Variable| std::env::var_os(name).is_none() || of_user(name);
+    command.envs(launch_spec.variables.iter().filter(unset).map(|(name, value)| (name, filled(value))));
+    let ours = [detach_pipe::VARIABLE, app_variables::VARIABLE];
+    for name in service_manager::VARIABLES.into_iter().chain(ours) {
+        command.env_remove(name);
+    }
+}
+
 /// The thunk first, then what the user preloads anyway. The thunk of a cluster that the supervisor is itself a worker of is
 /// for the supervisor alone.
 fn preload(thunk: &Path, existing: Option<&OsStr>) -> OsString {
     let mut value = thunk.as_os_str().to_owned();
-    // As the dynamic linker splits it.
-    let entries = existing.unwrap_or_default().as_bytes().split(|byte| matches!(byte, b':' | b' '));
-    for entry in entries
-        .map(|entry| Path::new(OsStr::from_bytes(entry)))
-        .filter(|entry| !entry.as_os_str().is_empty() && !is_thunk(entry))
-    {
+    for entry in foreign(existing.unwrap_or_default()) {
         value.push(":");
         value.push(entry);
     }
     value
+}
+
+/// What of a list of libraries to preload is no thunk, split as the dynamic linker does.
+fn foreign(list: &OsStr) -> impl Iterator<Item = &Path> {
+    let entries = list.as_bytes().split(|byte| matches!(byte, b':' | b' '));
+    let entries = entries.map(|entry| Path::new(OsStr::from_bytes(entry)));
+    entries.filter(|entry| !entry.as_os_str().is_empty() && !is_thunk(entry))
 }
 
 /// By its name, which has a hash in it where the file was written by a supervisor.

@@ -25,16 +25,18 @@ pub(crate) struct Entrance {
 impl Confinement {
     /// That of the worker in this slot, which runs in that directory if one was named.
     pub(crate) fn entrance(&self, slot: u32, cwd: Option<CString>) -> io::Result<Entrance> {
+        let group = self.groups.as_ref().map(|groups| groups.make()).transpose()?;
+        let cpus = self.affinity.as_ref().map(|affinity| affinity.of(slot));
+        Ok(Entrance { group, cpus, ..self.entrance_of_hook(cwd) })
+    }
+
+    /// That of a process that is no worker: the control group and the CPUs are workers'.
+    pub(crate) fn entrance_of_hook(&self, cwd: Option<CString>) -> Entrance {
         let of_limit = |limit: &crate::settings::ResourceLimit| {
             (limit.resource(), libc::rlimit64 { rlim_cur: limit.soft(), rlim_max: limit.hard() })
         };
-        Ok(Entrance {
-            group: self.groups.as_ref().map(|groups| groups.make()).transpose()?,
-            limits: self.told.limit.iter().map(of_limit).collect(),
-            cpus: self.affinity.as_ref().map(|affinity| affinity.of(slot)),
-            cwd,
-            confinement: self.clone(),
-        })
+        let limits = self.told.limit.iter().map(of_limit).collect();
+        Entrance { group: None, limits, cpus: None, cwd, confinement: self.clone() }
     }
 }
 

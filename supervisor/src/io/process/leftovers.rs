@@ -53,6 +53,12 @@ pub(crate) fn below(pids: &[u32]) -> BTreeSet<SeenProcess> {
     found
 }
 
+/// Which children of this process have exactly this variable in their environment.
+pub(in crate::io) fn with_variable(name: &str, value: &str) -> Vec<u32> {
+    let mark = Mark(format!("{name}={value}"));
+    children().into_iter().filter(|pid| mark.is_in(&environment(*pid))).collect()
+}
+
 /// Which children of this process that life of a worker has left behind: those that have its token in their environment,
 /// and those that were `seen` below it, whatever their environment. What else there is may be somebody else's.
 pub(crate) fn of(token: &Token, seen: &BTreeSet<SeenProcess>, known: impl Fn(u32) -> bool) -> Vec<u32> {

@@ -66,10 +66,23 @@ pub(crate) fn children() -> Vec<u32> {
     children_of(std::process::id())
 }
 
+/// The same, but for those that these threads of it have started.
+pub(crate) fn children_but_of(threads: &[u32]) -> Vec<u32> {
+    listed(std::process::id(), threads)
+}
+
 /// The same of any process.
 pub(super) fn children_of(pid: u32) -> Vec<u32> {
+    listed(pid, &[])
+}
+
+fn listed(pid: u32, but_of: &[u32]) -> Vec<u32> {
     let mut found = Vec::new();
     for task in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
+        let tid = task.file_name().to_str().and_then(|name| name.parse().ok());
+        if tid.is_some_and(|tid: u32| but_of.contains(&tid)) {
+            continue;
+        }
         // By one call where they fit: between two the kernel counts anew, and leaves one out if another has ended (`children`
         // in proc_pid_children(5)).
         let mut text = String::with_capacity(PAGE);

@@ -34,6 +34,10 @@ struct Manager {
     status: String,
     watchdog: Option<Watchdog>,
     failed: bool,
+    /// It was told that the cluster serves, and not that it stops.
+    serves: bool,
+    /// It was told of a reload, and not of its end.
+    reloads: bool,
 }
 
 #[derive(Debug)]
@@ -82,17 +86,44 @@ impl ServiceManager {
             status: String::new(),
             watchdog,
             failed: false,
+            serves: false,
+            reloads: false,
         };
         Ok(Self { manager: Some(manager) })
     }
 
     /// The cluster serves. Names this process as the main one, which it may not be for who started it.
     pub(crate) fn ready(&mut self, now: Instant) {
+        if let Some(manager) = &mut self.manager {
+            (manager.serves, manager.reloads) = (true, false);
+        }
         self.tell(now, &[NotifyState::Ready, NotifyState::MainPid(std::process::id())]);
+    }
+
+    /// A reload begins. It is for the manager to compare the time with that at which it has asked for one (`Type=notify-reload`).
+    pub(crate) fn reloading(&mut self, now: Instant) {
+        let Some(manager) = self.manager.as_mut().filter(|manager| manager.serves) else { return };
+        match NotifyState::monotonic_usec_now() {
+            Ok(time) => {
+                manager.reloads = true;
+                self.tell(now, &[NotifyState::Reloading, time]);
+            }
+            Err(error) => log::warn!("the service manager is not told of the reload: {error}"),
+        }
+    }
+
+    /// It has ended, well or not: the cluster serves.
+    pub(crate) fn reloaded(&mut self, now: Instant) {
+        if self.manager.as_ref().is_some_and(|manager| manager.serves && manager.reloads) {
+            self.ready(now);
+        }
     }
 
     /// The cluster is on its way to the end.
     pub(crate) fn stopping(&mut self, now: Instant) {
+        if let Some(manager) = &mut self.manager {
+            manager.serves = false;
+        }
         self.tell(now, &[NotifyState::Stopping]);
     }
 
@@ -227,6 +258,33 @@ mod tests {
         // A manager that is gone is no fault.
         drop(socket);
         notifier.stopping(now);
+    }
+
+    #[test]
+    fn a_reload_is_told_while_the_cluster_serves() {
+        let now = Instant::now();
+        let scratch = Scratch::new();
+        let path = scratch.path().join("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let mut notifier = ServiceManager::new(path.as_os_str(), None, now).unwrap();
+        notifier.reloading(now);
+        notifier.reloaded(now);
+        assert_eq!(received(&socket), [""; 0]);
+        notifier.ready(now);
+        notifier.reloaded(now);
+        notifier.reloading(now);
+        notifier.reloaded(now);
+        let ready = format!("READY=1\nMAINPID={}\n", std::process::id());
+        let told = received(&socket);
+        let [first, reloading, last] = &told[..] else { panic!("{told:?}") };
+        assert!(*first == ready && *last == ready, "{told:?}");
+        let time =
+            reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap_or_else(|| panic!("{reloading}"));
+        assert!(time.trim_end().parse::<u64>().unwrap() > 0);
+        notifier.reloading(now);
+        notifier.stopping(now);
+        notifier.reloaded(now);
+        assert_eq!(received(&socket).last().unwrap(), "STOPPING=1\n");
     }
 
     #[test]

@@ -55,6 +55,8 @@ pub(crate) struct Listener {
     pub(crate) closing: bool,
     /// How workers want their connections: what they last said.
     pub(crate) nonblock: bool,
+    /// The socket is a service manager's: it listens on when this is gone, and who waits at it is served by the next.
+    pub(crate) given: bool,
     socket: Bound,
     /// Sockets that were served before, with what still waits in their queues.
     older: Vec<Bound>,
@@ -72,7 +74,9 @@ impl Listener {
         by_kernel: bool,
     ) -> io::Result<Self> {
         let blocks = by_kernel && !is_nonblocking(socket.as_fd());
-        if facts.address.family() != UNIX {
+        if facts.given {
+            // It listens already, with the queue that the service manager was told to give it.
+        } else if facts.address.family() != UNIX {
             sockopt::listen(socket.as_fd(), backlog)?;
         } else if !facts.listening {
             return Err(io::Error::from_raw_os_error(libc::EINVAL));
@@ -84,8 +88,10 @@ impl Listener {
     }
 
     fn with(id: BalancerId, socket: Foreign, facts: Facts, file: Option<(u64, u64)>, backlog: i32) -> Self {
-        let Facts { address, key, inode, .. } = facts;
+        let Facts { address, key, inode, given, .. } = facts;
+        let socket = socket.into_owned();
         Self {
+            given,
             id,
             address,
             key,
@@ -103,7 +109,7 @@ impl Listener {
             granted: Vec::new(),
             closing: false,
             nonblock: false,
-            socket: socket.into_owned().into(),
+            socket: if given { Bound::given(socket) } else { socket.into() },
             older: Vec::new(),
         }
     }
@@ -168,7 +174,7 @@ impl Listener {
         let backlog = i32::try_from(self.backlog).unwrap_or(i32::MAX);
         let twin = match self.key {
             // Workers would stay at the old one.
-            Key::Inet { .. } if self.by_kernel => Err(io::ErrorKind::Unsupported.into()),
+            Key::Inet { .. } if self.by_kernel || self.given => Err(io::ErrorKind::Unsupported.into()),
             Key::Inet { .. } => twin::of(self.socket.as_fd(), &self.address, backlog),
             Key::Path(_) | Key::Abstract(_) => self.another(backlog),
         };
@@ -237,7 +243,7 @@ impl Listener {
     /// Nobody is to connect here any more: workers that accept by themselves have the socket too, so that it would go on to let
     /// clients in after the supervisor has closed it.
     pub(crate) fn stop_listening(&self) {
-        if self.is_given_out() {
+        if self.is_given_out() && !self.given {
             // SAFETY: no memory is involved.
             unsafe { libc::shutdown(self.socket.as_raw_fd(), libc::SHUT_RDWR) };
         }
@@ -245,6 +251,9 @@ impl Listener {
 
     /// Removes the file of a unix socket, if it is still ours.
     pub(crate) fn remove_file(&self) {
+        if self.given {
+            return;
+        }
         if let (Some(file), Key::Path(path)) = (self.file, &self.key)
             && let Err(error) = self.view.run(|| {
                 if file_of(path) == Some(file) {

@@ -1,6 +1,7 @@
 //! Listening sockets and what the kernel tells of connections: accepting, closing, and who else listens. It never reads from a
 //! connection.
 
+pub(crate) mod activation;
 pub(crate) mod close_events;
 pub(crate) mod listener;
 pub(crate) mod options;

@@ -5,15 +5,13 @@ use crate::ids::WorkerId;
 use crate::pool::vocabulary::deadlines::after;
 use crate::pool::workers::event::Event;
 use crate::pool::workers::process::Process;
-use crate::pool::{Exit, Note, Outcome, Output, Phase, Pool};
+use crate::pool::{Change, Exit, Note, Outcome, Output, Phase, Pool};
 use std::time::{Duration, Instant};
 
 impl Pool {
-    pub(in crate::pool) fn start(&mut self, now: Instant) {
-        if self.phase != Phase::Idle {
-            return;
-        }
+    pub(in crate::pool) fn begin_to_serve(&mut self, now: Instant) {
         self.phase = Phase::Serving;
+        self.outbox.push_back(Output::Changed(Change::Begun));
         self.act_on_all(now, Event::Due(now));
         self.launch(now);
     }

@@ -6,7 +6,7 @@ use crate::pool::vocabulary::deadlines::after;
 use crate::pool::workers::event::Event;
 use crate::pool::workers::process::{Process, Role};
 use crate::pool::workers::rollout::{Rollout, Stage, Step};
-use crate::pool::{Deadline, Next, Note, Output, Phase, Pool, Purpose, Reason, Reloaded, State, Timer};
+use crate::pool::{Deadline, Gate, Next, Note, Output, Phase, Pool, Purpose, Reason, Reloaded, State, Timer};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -26,6 +26,17 @@ impl Pool {
 
     /// The version that was announced can be run.
     pub(in crate::pool) fn prepared(&mut self, ticket: u64) {
+        let ours = |rollout: &&Rollout| rollout.purpose == Purpose::Reload { ticket };
+        match self.rollout.as_ref().filter(ours) {
+            Some(rollout) if self.settings.gates.reload && !rollout.prepared => {
+                self.hold_up(Gate::Reload { ticket, version: rollout.version });
+            }
+            _ => self.may_go_on(ticket),
+        }
+    }
+
+    /// Nothing holds up the reload with this number any more.
+    pub(in crate::pool) fn may_go_on(&mut self, ticket: u64) {
         let ours = |rollout: &&mut Rollout| rollout.purpose == Purpose::Reload { ticket };
         if let Some(rollout) = self.rollout.as_mut().filter(ours) {
             rollout.prepared = true;

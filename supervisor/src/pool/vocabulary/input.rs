@@ -1,6 +1,7 @@
 //! What the pool is told: facts of the operating system, and what people command. Plain data.
 
 use super::exit::Exit;
+use super::gate::Gate;
 use super::settings::Settings;
 use super::socket::Route;
 use crate::ids::{BalancerId, ConnId, LaneId, WorkerId};
@@ -122,6 +123,10 @@ pub(crate) enum Input {
     AbortReload,
     /// The version of this reload can be spawned: the answer to `Prepare`.
     Prepared { ticket: u64 },
+    /// This may begin: the answer to `AskGate`.
+    Allowed { gate: Gate },
+    /// It may not, for this reason: the other answer to `AskGate`.
+    Denied { gate: Gate, error: String },
     /// It cannot, for this reason: the other answer to `Prepare`.
     Unfit { ticket: u64, error: String },
     /// Nothing is left in the queue of the balancer's socket, and nothing comes: the answer to `StopIntake`.

@@ -3,6 +3,7 @@
 
 pub(super) mod deadlines;
 pub(super) mod exit;
+pub(super) mod gate;
 pub(super) mod input;
 pub(super) mod note;
 pub(super) mod output;

@@ -1,6 +1,7 @@
 //! What the pool orders, and tells of what has changed. Plain data.
 
 use super::exit::{Exit, Signal};
+use super::gate::Gate;
 use super::note::Note;
 use super::replacement::Reloaded;
 use super::socket::BalancerState;
@@ -14,6 +15,10 @@ pub(crate) enum Output {
     Spawn { worker: WorkerId, version: u32 },
     /// Read anew what a process is made of, as this version; answered by `Prepared` or `Unfit`.
     Prepare { ticket: u64, version: u32 },
+    /// Ask whether this may begin: answered by `Allowed` or `Denied`, unless it is dropped.
+    AskGate { gate: Gate },
+    /// Nobody waits for the answer any more.
+    DropGate { gate: Gate },
     /// The worker gets no more connections: tell by `Quiet` when nothing waits in its lanes and nothing is under way in
     /// its connections. Nobody waits for it once the worker has been sent a signal.
     Drain { worker: WorkerId },
@@ -90,6 +95,8 @@ pub(crate) enum Output {
 /// A worker or a balancer that is not as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Change {
+    /// The cluster has begun: its first workers are about to be started.
+    Begun,
     /// The worker is in this state now. Moments that only the pool cares about (boot slot, settling) are no change.
     Worker { worker: WorkerId, state: State },
     /// The worker was cordoned or is not any more.

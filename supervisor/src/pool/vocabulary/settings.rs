@@ -1,5 +1,6 @@
 //! What the pool is told once: how many workers, the groups of options that it goes by, and times that nobody chooses. Plain data.
 
+use super::gate::Gates;
 use crate::settings::{Balancing, Health, Listeners, Readiness, Recycle, Restart, Rollout, Stop};
 #[cfg(test)]
 pub(crate) use crate::settings::{Drain, WhenNoWorker};
@@ -19,6 +20,8 @@ pub(crate) struct Settings {
     pub max_starting: u32,
     /// Seeds the jitter of delays and limits.
     pub seed: u64,
+    /// What begins only once a command of the user's has allowed it.
+    pub gates: Gates,
     /// From these, how long a listening socket that failed stays closed.
     pub listeners: Listeners,
     /// Whom a connection is given.
@@ -48,13 +51,28 @@ pub(crate) struct Settings {
 impl Settings {
     /// For so many workers of a cluster with these options.
     pub(crate) fn new(workers: u32, max_starting: u32, options: &Options, seed: u64) -> Self {
-        let Options { listeners, balancing, readiness, restart, stop, rollout, recycle, health, .. } =
-            options.clone();
+        let Options {
+            listeners,
+            balancing,
+            readiness,
+            restart,
+            stop,
+            rollout,
+            hook_commands,
+            recycle,
+            health,
+            ..
+        } = options.clone();
+        let gates = Gates {
+            start: hook_commands.before_start.is_some(),
+            reload: hook_commands.before_reload.is_some(),
+        };
         Self {
             workers,
             max_starting,
             seed,
             hang_stop_timeout: health.stop_timeout(),
+            gates,
             listeners,
             balancing,
             readiness,

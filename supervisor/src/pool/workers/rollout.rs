@@ -21,7 +21,7 @@ pub(crate) struct Rollout {
     /// Addresses on which the old processes listened and new ones do not.
     pub(in crate::pool) dropped: Vec<BalancerId>,
     pub(in crate::pool) failed: Option<Failed>,
-    /// The shell can spawn the version.
+    /// The shell can spawn the version, and whoever is asked has allowed it.
     pub(in crate::pool) prepared: bool,
 }
 

@@ -4,12 +4,9 @@
 pub(super) mod balancing;
 pub(super) mod development;
 pub(super) mod health;
+pub(super) mod hook_commands;
 pub(super) mod listeners;
+pub(super) mod lives;
 pub(super) mod output;
 pub(super) mod privileges;
 pub(super) mod program;
-pub(super) mod readiness;
-pub(super) mod recycle;
-pub(super) mod restart;
-pub(super) mod rollout;
-pub(super) mod stop;

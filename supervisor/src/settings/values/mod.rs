@@ -1,14 +1,13 @@
-//! What an option can be, as people write it: durations, sizes, signals, and choices with a text for each. Which option takes them is nothing to
-//! them, and so is any group.
+//! What an option can be, as people write it: durations, sizes, signals, commands, and choices with a text for each. They know no option
+//! and no group.
 
-pub(super) mod affinity;
-pub(super) mod capability;
+pub(crate) mod command_line;
 pub(super) mod dispatch;
 pub(crate) mod duration;
+pub(super) mod hook_event;
 pub(super) mod intercept;
+pub(super) mod limits;
 pub(super) mod orphans;
 pub(super) mod policy;
-pub(super) mod quota;
-pub(super) mod resource;
 pub(crate) mod signal;
 pub(crate) mod size;

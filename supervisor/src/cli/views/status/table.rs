@@ -1,23 +1,16 @@
 //! What `status` shows of clusters: lines on each, and tables of workers and load balancers. It asks nobody.
 
+use super::hooks;
 use crate::api::{
-    Balancer, BalancerState, Beside, CauseKind, ClusterState, Draining, Inspection, LastReload, Rollout,
-    Worker, WorkerState,
+    Balancer, BalancerState, Beside, CauseKind, Draining, Inspection, LastReload, Rollout, Worker,
+    WorkerState,
 };
 use crate::cli::output::table::{Cell, Column, Tone, render, span};
-use crate::cli::views::events::{balancer_state, worker_state};
+use crate::cli::views::events::{balancer_state, cluster_state, worker_state};
 use crate::cli::views::{launch, trouble};
 
 /// Nobody but the kernel sees connections of such a balancer.
 const KERNEL: &str = "kernel";
-
-pub(in crate::cli) fn cluster_state(state: ClusterState) -> &'static str {
-    match state {
-        ClusterState::Standby => "standby",
-        ClusterState::Running => "running",
-        ClusterState::Stopping => "stopping",
-    }
-}
 
 /// What is known of one cluster, for the lines and rows on it.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +77,7 @@ fn changes(inspection: &Inspection, now: u64) -> String {
         text.push_str(&format!("{purpose}: {done} done, {under_way} under way, {waiting} waiting{drains}\n"));
     }
     text.extend(inspection.last_reload.as_ref().and_then(|last| last_reload(last, now)));
+    text.extend(inspection.hooks.as_deref().map(|hooks| hooks::lines(hooks, now)));
     text
 }
 

@@ -81,6 +81,7 @@ pub(crate) fn inspection() -> Inspection {
         }),
         rollout: None,
         last_reload: None,
+        hooks: None,
     }
 }
 

@@ -10,28 +10,42 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 const LONGEST_QUEUE: u32 = 1 << 16;
 
 #[derive(Debug)]
-pub(super) struct Bound(OwnedFd);
+pub(super) struct Bound {
+    fd: OwnedFd,
+    /// It is a service manager's, who goes on to have it: nothing is done to it.
+    is_given: bool,
+}
+
+impl Bound {
+    /// A copy of a service manager's.
+    pub(super) fn given(fd: OwnedFd) -> Self {
+        Self { fd, is_given: true }
+    }
+}
 
 impl From<OwnedFd> for Bound {
     fn from(socket: OwnedFd) -> Self {
-        Self(socket)
+        Self { fd: socket, is_given: false }
     }
 }
 
 impl AsFd for Bound {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 
 impl AsRawFd for Bound {
     fn as_raw_fd(&self) -> i32 {
-        self.0.as_raw_fd()
+        self.fd.as_raw_fd()
     }
 }
 
 impl Drop for Bound {
     fn drop(&mut self) {
+        if self.is_given {
+            return;
+        }
         if is_unix(self.as_fd()).is_ok_and(|unix| !unix) {
             // One that listens does not linger. If a worker has made something else of its copy, it does not either.
             do_not_linger(self.as_fd());

@@ -29,6 +29,8 @@ pub(crate) struct Facts {
     pub(crate) cookie: u64,
     pub(crate) inode: u64,
     pub(crate) listening: bool,
+    /// It is a service manager's, and stays so.
+    pub(crate) given: bool,
 }
 
 impl Facts {
@@ -64,6 +66,7 @@ impl Facts {
             cookie: cookie(socket)?,
             inode: nix::sys::stat::fstat(socket)?.st_ino,
             listening: number(libc::SO_ACCEPTCONN)? != 0,
+            given: false,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::pool::tests::sim::history::Act;
 use crate::pool::tests::sim::{ms, settings, with};
-use crate::pool::{Finding, Policy, Settings, WhenNoWorker, WorkerCommand};
+use crate::pool::{Finding, Gates, Policy, Settings, WhenNoWorker, WorkerCommand};
 use crate::settings::{Drain, MemoryLimit, Ready, Rollback};
 use proptest::prelude::*;
 
@@ -40,6 +40,7 @@ pub(super) fn honest() -> impl Strategy<Value = Act> {
         2 => Just(Act::Reload),
         1 => Just(Act::Abort),
         1 => Just(Act::Unfit),
+        1 => Just(Act::Deny),
         1 => (n(), any::<u16>()).prop_map(|(slot, bytes)| Act::Weigh(slot, bytes)),
         3 => n().prop_map(Act::Ready),
         1 => n().prop_map(Act::SayStopping),
@@ -161,6 +162,7 @@ pub(super) fn any_settings() -> impl Strategy<Value = Settings> {
                 s.steady_after = 1 + seed % 12;
                 s.look_after = ms(look);
                 s.seed = seed;
+                s.gates = Gates { start: seed.is_multiple_of(3), reload: seed.is_multiple_of(2) };
                 s.balancing.window = Some(window);
                 (s.balancing.policy, s.balancing.when_no_worker, s.balancing.max_connections) = balancing;
                 s.readiness.ready = ready;

@@ -2,6 +2,7 @@
 
 mod failing;
 mod footprints;
+mod gates;
 mod late_addresses;
 mod recycles;
 mod reloads_over;

@@ -50,6 +50,7 @@ pub(in crate::pool) enum Act {
     Reload,
     Abort,
     Unfit,
+    Deny,
     Weigh(usize, u16),
     Quiet(usize),
     FailSpawn(usize),
@@ -222,6 +223,7 @@ impl History {
                 self.tell(Input::Reload { ticket });
             }
             Act::Unfit => self.sim.fit = !self.sim.fit,
+            Act::Deny => self.sim.allows = !self.sim.allows,
             Act::Weigh(n, bytes) => {
                 let worker = self.process(n)?;
                 self.sim.proportional = [None, Some(1), Some(bytes.into())][usize::from(bytes % 3)];

@@ -135,6 +135,8 @@ pub(in crate::pool) struct Sim {
     pub(in crate::pool) reloads: Vec<(u64, Reloaded)>,
     /// New versions can be run.
     pub(in crate::pool) fit: bool,
+    /// What waits for a word may begin.
+    pub(in crate::pool) allows: bool,
     /// Answers are given at once, or else wait in `pending`.
     pub(in crate::pool) prompt: bool,
     pub(in crate::pool) pending: VecDeque<Input>,
@@ -201,6 +203,7 @@ impl Sim {
             draining: BTreeSet::new(),
             reloads: Vec::new(),
             fit: true,
+            allows: true,
             prompt: true,
             pending: VecDeque::new(),
             polite: true,

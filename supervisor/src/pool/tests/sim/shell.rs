@@ -71,6 +71,11 @@ impl Sim {
                 true => Input::Prepared { ticket },
                 false => Input::Unfit { ticket, error: "there is no such program".to_owned() },
             }),
+            Output::AskGate { gate } => self.answer(match self.allows {
+                true => Input::Allowed { gate },
+                false => Input::Denied { gate, error: "the migration failed".to_owned() },
+            }),
+            Output::DropGate { .. } => {}
             Output::Reloaded { ticket, reloaded } => self.reloads.push((ticket, reloaded)),
             Output::Drain { worker } => {
                 self.draining.insert(worker);
