@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::io::control::last_end::{self, LastEnd};
 use crate::io::control::place::Place;
 use crate::io::launch::app_variables;
+use crate::io::output::detach_pipe;
 use crate::io::output::log;
 use ::log::{LevelFilter, error, warn};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -128,7 +129,7 @@ impl Args {
     }
 }
 
-/// For who asks later how it is: of a cluster of which nothing was started. One that ran has left more than that.
+/// For who asks later how it is: of a cluster in the background, or of `up`, of which nothing was started. One that ran has left more than that.
 fn leave_word(fault: &Error, place: &Place, name: &str) {
     let is_of_place = matches!(fault, Error::Control(_));
     if !is_of_place && last_end::read_at(place).is_none_or(|end| end.pid != std::process::id()) {
@@ -173,7 +174,9 @@ pub(in crate::cli) fn run(args: Args) -> Result<ExitCode, Failed> {
         warn!("{warning}");
     }
     crate::cli::connection::vacancy::wait(&config, |told| ::log::info!("{told}"));
-    let place = Place::of(&config).map(|place| (place, config.name.clone()));
+    // Who has started it by hand in the foreground has seen why.
+    let is_unseen = std::env::var_os(detach_pipe::VARIABLE).is_some();
+    let place = Place::of(&config).filter(|_| is_unseen).map(|place| (place, config.name.clone()));
     let result = crate::run_with(config, app_variables::from_environment());
     if let (Err(fault), Some((place, name))) = (&result, place) {
         leave_word(fault, &place, &name);
