@@ -120,11 +120,13 @@ impl At {
 
 fn at_path(path: &Path, error: &io::Error) -> Failed {
     let code = if is_absent(error) { ABSENT } else { 1 };
+    let what = if code == ABSENT { "no cluster" } else { "the cluster cannot be asked" };
     let told = match error.kind() {
         ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
+        ErrorKind::WouldBlock => "its supervisor answers nobody, and too many wait for it already".to_owned(),
         _ => error.to_string(),
     };
-    Failed::new(code, format!("no cluster at {path:?}: {told}"))
+    Failed::new(code, format!("{what} at {path:?}: {told}"))
 }
 
 /// Nothing is there, or what a dead supervisor left.

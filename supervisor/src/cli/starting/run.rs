@@ -13,6 +13,7 @@ use crate::io::control::last_end::{self, LastEnd};
 use crate::io::control::place::Place;
 use crate::io::launch::variables::app_variables;
 use crate::io::output::destination;
+use crate::io::output::detach_pipe;
 use crate::io::output::log;
 use crate::io::output::log_file::place;
 use crate::io::sockets::activation;
@@ -141,7 +142,7 @@ impl Args {
     }
 }
 
-/// For who asks later how it is: of a cluster of which nothing was started. One that ran has left more than that.
+/// For who asks later how it is: of a cluster in the background, or of `up`, of which nothing was started. One that ran has left more than that.
 fn leave_word(fault: &Error, place: &Place, name: &str) {
     let is_of_place = matches!(fault, Error::Control(_));
     if !is_of_place && last_end::read_at(place).is_none_or(|end| end.pid != std::process::id()) {
@@ -205,7 +206,9 @@ pub(in crate::cli) fn run(args: Args, compare: Compare) -> Result<ExitCode, Fail
         file,
         compare,
     };
-    let place = Place::of(&config).map(|place| (place, config.name.clone()));
+    // Who has started it by hand in the foreground has seen why.
+    let is_unseen = std::env::var_os(detach_pipe::VARIABLE).is_some();
+    let place = Place::of(&config).filter(|_| is_unseen).map(|place| (place, config.name.clone()));
     let result = crate::run_with(config, Some(origin));
     if let (Err(fault), Some((place, name))) = (&result, place) {
         leave_word(fault, &place, &name);

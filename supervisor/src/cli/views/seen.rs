@@ -32,6 +32,11 @@ impl Seen {
         self.target == Target::Cluster
     }
 
+    /// Its supervisor has answered.
+    pub(in crate::cli) fn runs(&self) -> bool {
+        matches!(self.state, State::Runs(_))
+    }
+
     /// The exit code, if it is not there or could not be asked.
     pub(in crate::cli) fn code(&self) -> Option<u8> {
         match &self.state {

@@ -59,7 +59,8 @@ impl Args {
                 };
             }
             let text = text(&seen, wall_clock::now(), colours);
-            if !self.watch {
+            // There is nothing left to watch where none of them runs.
+            if !self.watch || !seen.iter().any(Seen::runs) {
                 out::print(&text)?;
                 return if code == 0 { Ok(()) } else { Err(seen::failure(seen, code)) };
             }
