@@ -5,10 +5,9 @@
 # core dumps, and who may look into the process.
 # Seen (Linux 6.18): the mark by which a process may be dumped and looked into (PR_GET_DUMPABLE) belongs to the memory, which all
 # threads share. One setfsuid to another number clears it for all of them, and it stays cleared when that thread has ended.
-# From then on the files in /proc/PID belong to root, also for a program that never had a right: here its group of files is
-# changed and changed back by root, in one thread. It has to be set again by hand with PR_SET_DUMPABLE.
-# A server that opens files as its clients do, from one thread each, loses core dumps, and its own tools that read
-# /proc/self by another process of the same user.
+# From then on the files in /proc/PID belong to root, and another process of the same user may not read them. It has to be set
+# again with PR_SET_DUMPABLE.
+# A server that opens files as its clients, from one thread each, loses its core dumps and whatever watches it as its own user.
 # Needs python3, as root. Exit 0: still so; 1: it has changed; 77: cannot be tried here.
 set -u
 command -v python3 >/dev/null || { echo "needs python3"; exit 77; }

@@ -5,9 +5,8 @@
 # sigaction of the library, as daemons and supervisors do, and is done.
 # Seen (glibc 2.36, Linux 6.18): glibc keeps 32 and 33 for its threads and answers EINVAL for them, so SIGRTMIN is 34 for every
 # program. But the kernel knows nothing of that: a parent that ignores them by the raw call (or whose library is another) hands
-# that on over fork and exec, as every ignored signal. The child shows them in SigIgn of /proc/PID/status. Its glibc resets 33
-# when its first thread changes its user, and 32 when it first cancels one, by handlers of its own; without either they stay ignored
-# in all descendants. Python's signal.signal, too, says that there is no such signal. Only rt_sigaction by syscall() resets them.
+# that on over fork and exec, as every ignored signal. The child shows them in SigIgn of /proc/PID/status, and so do its own
+# children. Only rt_sigaction by syscall() resets them.
 # Needs python3 with glibc. Exit 0: still so; 1: it has changed; 77: cannot be tried here.
 set -u
 command -v python3 >/dev/null || { echo "needs python3"; exit 77; }
