@@ -230,7 +230,7 @@ fn a_disk_that_is_full() {
     assert!(fault.start("--log small/log", &[&program]));
     // What fits is written.
     let _ = fs::write(small.0.join("rest"), vec![0; 1 << 17]);
-    fault.names(&["web: running, ", "small/log: its disk is full: what is written now is lost"]);
+    fault.names(&["web: running, ", "small/log (its disk is full: what is written now is lost"]);
     cli(fault.path(), "stop web").good();
 }
 

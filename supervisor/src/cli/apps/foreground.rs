@@ -5,11 +5,14 @@ use super::plan::Wanted;
 use super::running::{self, Planned, before};
 use crate::cli::output::complaint::complain;
 use crate::cli::output::failed::Failed;
+use crate::config::{LogFormat, LogTime};
 use crate::event_loop::clock;
 use crate::io::events::signals::{self, Event, Signals};
 use crate::io::events::source::Source;
 use crate::io::kernel::dispositions::Dispositions;
+use crate::io::output::log;
 use crate::io::readiness::service_manager::ServiceManager;
+use ::log::LevelFilter;
 use mio::{Events, Poll, Waker};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -61,6 +64,8 @@ pub(super) fn run(wanted: Wanted<'_>) -> Result<ExitCode, Failed> {
     let apps = wanted.apps;
     // Before the first thread is started, which has the mask of this one.
     let blocked = signals::block().map_err(failed)?;
+    // What the service manager cannot be told is said here.
+    let _log = log::init(LevelFilter::Warn, "up", LogFormat::Text, LogTime::Auto).map_err(failed)?;
     let mut poll = Poll::new().map_err(failed)?;
     let signals = Signals::open(blocked, poll.registry()).map_err(failed)?;
     let waker = Waker::new(poll.registry(), Source::Waker.into()).map_err(failed)?;
