@@ -91,12 +91,12 @@ fn a_supervisor_that_is_stopped_is_named_with_the_way_to_continue_it() {
     pause(pid);
     let told = cli(&cluster.runtime_dir(), "status web");
     let expected = format!(
-        "clustermon: the supervisor, process {pid}, has not answered within 10s: it is stopped; \
+        "clustermon: the supervisor, process {pid}, has not answered within 100ms: it is stopped; \
          `kill -CONT {pid}` lets it go on"
     );
     assert_eq!(told.refusal(1), expected);
     let told = cli(&cluster.runtime_dir(), "start web --wait-timeout 300ms");
-    assert_eq!(told.refusal(1), expected.replace("10s", "300ms"));
+    assert_eq!(told.refusal(1), expected.replace("100ms", "300ms"));
     resume(pid);
     assert!(cluster.order("status web").contains("2 of 2 workers running"));
     open(&cluster.target(), &app).who().expect("it serves again");

@@ -35,7 +35,7 @@ pub(in crate::cli) fn compare(old: &[OsString], new: &[OsString]) -> Result<Comp
     let config = |words: &Words| {
         let words = words.arguments();
         let options = given::options(command(), words.clone());
-        Args::read(words)?.builder().options(options).build().map_err(|fault| fault.to_string())
+        Args::read(words)?.config_given(options).map_err(|fault| fault.to_string())
     };
     let (before, after) = (config(&old)?, config(&new)?);
     let options: BTreeSet<_> = old.options.keys().chain(new.options.keys()).cloned().collect();

@@ -19,6 +19,7 @@ use crate::io::output::log_file::place;
 use crate::io::sockets::activation;
 use ::log::{LevelFilter, error, warn};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -105,10 +106,18 @@ impl Args {
     }
 
     pub(in crate::cli) fn config(self) -> Result<Config, ConfigError> {
+        self.config_given(BTreeMap::new())
+    }
+
+    /// The same of one that can be asked for the options that were given.
+    pub(in crate::cli) fn config_given(
+        self,
+        options: BTreeMap<String, String>,
+    ) -> Result<Config, ConfigError> {
         if self.log.lacks_file() {
             return Err(ConfigError::RotationWithoutFile);
         }
-        self.builder().build()
+        self.builder().options(options).build()
     }
 
     pub(in crate::cli) fn builder(self) -> Builder {
@@ -164,7 +173,7 @@ pub(in crate::cli) fn run(args: Args, compare: Compare) -> Result<ExitCode, Fail
     let words: Vec<_> = std::env::args_os().collect();
     // The first word is `run`: there are no options before it.
     let options = given::options(command(), words.iter().skip(2).cloned().collect());
-    let config = args.builder().options(options).build();
+    let config = args.config_given(options);
     let config = config.map_err(|fault| Failed::new(USAGE, fault.to_string()))?;
     // The one in the background has nobody to tell, and was told already.
     let swallowed = swallowed::warning(&words, config.command.len()).filter(|_| !detached);

@@ -30,9 +30,9 @@ pub(in crate::cli) fn log(launch: &Launch) -> Option<String> {
         1 => Some("1 line was lost".to_owned()),
         count => Some(format!("{count} lines were lost")),
     };
+    let failure = launch.log_failure.as_ref().map(|why| format!("it cannot be written: {why}"));
     // The supervisor knows only once it has something to write.
-    let told = || launch.log_failure.as_ref().map(|why| format!("it cannot be written: {why}"));
-    let failure = trouble::log(launch).map(str::to_owned).or_else(told);
+    let failure = failure.or_else(|| trouble::log(launch).map(str::to_owned));
     let faults: Vec<_> = failure.into_iter().chain(lost).collect();
     match (&launch.log, faults.is_empty()) {
         (None, true) => None,
