@@ -126,7 +126,8 @@ fn run_with(config: Config, origin: Option<Origin>) -> Result<pool::Outcome, Err
     let signals = take_signals(&config)?;
     let hooks = hooks::Hooks::default();
     let setup = event_loop::Setup { config, launch_spec, home, thunk, signals, hooks, inbox: None, origin };
-    event_loop::run(setup, || {})
+    // The command line has been read and everything looked at, which took more memory than is ever needed again.
+    event_loop::run(setup, io::machine::heap::give_back_what_is_free)
 }
 
 /// Blocks the signals that the cluster is to read, if any, before the first thread is started.

@@ -4,6 +4,7 @@ pub(in crate::io) mod cgroup;
 pub(crate) mod container;
 pub(crate) mod cpus;
 pub(crate) mod disk;
+pub(crate) mod heap;
 pub(crate) mod memory_share;
 pub(crate) mod oom;
 pub(crate) mod wall_clock;

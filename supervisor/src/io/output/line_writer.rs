@@ -4,7 +4,7 @@
 pub(super) mod target;
 
 use super::detach_pipe::Mirror;
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use parking_lot::Mutex;
 use std::io;
@@ -109,7 +109,8 @@ impl LineWriter {
 
     /// Starts a thread that writes to `target`.
     pub(super) fn start(target: impl Target) -> io::Result<Self> {
-        let (sender, receiver) = bounded(CAPACITY);
+        // How much is in it is looked at before each write: one with bounds of its own takes the memory for all of it at once.
+        let (sender, receiver) = unbounded();
         let (running, ended) = bounded(0);
         let state = Arc::new(State { is_text: target.takes_text(), ..State::default() });
         let writer = Writer { target, receiver, state: Arc::clone(&state), since_told: 0 };
@@ -148,7 +149,7 @@ impl LineWriter {
         }
         if self.has_room(from) {
             self.0.state.queued.fetch_add(lines.len(), Ordering::Relaxed);
-            if self.0.sender.try_send(Item::Lines(lines.into(), count, Arc::clone(drops))).is_ok() {
+            if self.0.sender.send(Item::Lines(lines.into(), count, Arc::clone(drops))).is_ok() {
                 return;
             }
             self.0.state.queued.fetch_sub(lines.len(), Ordering::Relaxed);
@@ -168,7 +169,8 @@ impl LineWriter {
     /// done.
     pub(crate) fn empty(&self) -> Option<Receiver<io::Result<()>>> {
         let (answer, done) = bounded(1);
-        self.0.sender.try_send(Item::Empty(answer)).ok().map(|()| done)
+        self.has_room(From::Supervisor)
+            .then(|| self.0.sender.send(Item::Empty(answer)).ok().map(|()| done))?
     }
 
     /// Waits until all that was put before is written, but no longer than 200 ms.
@@ -193,9 +195,9 @@ impl Drops {
 impl Handle {
     fn flush(&self) {
         let (done, wait) = bounded(1);
-        if self.sender.send_timeout(Item::Flush(done), FLUSH / 2).is_ok() {
+        if self.sender.send(Item::Flush(done)).is_ok() {
             // Too late is as good as never: whoever should read does not.
-            let _ = wait.recv_timeout(FLUSH / 2);
+            let _ = wait.recv_timeout(FLUSH);
         }
     }
 }
