@@ -1,9 +1,9 @@
 //! What a worker is made of: the program, the directory it runs in and the variables of its file. Read when the cluster
 //! starts and again by each reload, so that a link to the current version leads to what it points to then.
 
+use super::env_file::{self, EnvFault, Variable};
 use super::interception::{How, Interception};
 use super::program::{self, Program, ProgramError};
-use super::variables::env_file::{self, EnvFault, Variable};
 use crate::config::{Config, MAX_WORKERS, Ready};
 use crate::io::privileges::confinement::Confinement;
 pub use crate::io::privileges::error::PrivilegesError;

@@ -1,6 +1,7 @@
 //! What a worker is started from, starting it, and the processes that come of it. It restarts nothing.
 
 mod elf;
+pub(crate) mod env_file;
 pub(crate) mod host_checks;
 pub(crate) mod interception;
 pub(crate) mod launch_spec;

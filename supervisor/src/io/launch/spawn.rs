@@ -3,10 +3,10 @@
 
 pub(crate) mod hook;
 
+use super::env_file::Variable;
 use super::interception::How;
 use super::launch_spec::LaunchSpec;
 use super::variables::app_variables;
-use super::variables::env_file::Variable;
 use super::variables::placeholders::Placeholders;
 use crate::api::Environment;
 use crate::config::{Config, OnSupervisorDeath};
