@@ -6,4 +6,5 @@ pub(crate) mod cpus;
 pub(crate) mod disk;
 pub(crate) mod memory_share;
 pub(crate) mod oom;
+pub(crate) mod time_zone;
 pub(crate) mod wall_clock;
