@@ -2,6 +2,7 @@
 //! clock: every moment is an argument, in milliseconds since the Unix epoch.
 
 use croner::Cron;
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
@@ -44,15 +45,7 @@ impl FromStr for Schedule {
         if text.trim().eq_ignore_ascii_case("@reboot") {
             return Err("the workers are started with the cluster in any case".to_owned());
         }
-        let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-        let fields = text.split_whitespace().count();
-        if !text.trim_start().starts_with('@') && !(5..=6).contains(&fields) {
-            return Err(format!(
-                "has {fields} {}, and is to have five as in crontab(5): minute, hour, day of the month, month, day of the week",
-                if fields == 1 { "field" } else { "fields" }
-            ));
-        }
-        let cron = parser.parse(text).map_err(|error| format!("is no schedule: {error}"))?;
+        let cron = parse(text).map_err(|error| fault(text, &error))?;
         let schedule = Self { text: text.trim().to_owned(), cron: Box::new(cron) };
         match schedule.next_after(SOME_DAY, &Zone(TimeZone::UTC)) {
             Some(_) => Ok(schedule),
@@ -115,6 +108,39 @@ impl Zone {
     }
 }
 
+fn parse(text: &str) -> Result<Cron, CronError> {
+    CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build().parse(text)
+}
+
+/// What is wrong, and in which field: that is the one which is wrong among others that are right.
+fn fault(text: &str, error: &CronError) -> String {
+    const FIELDS: [&str; 6] = ["second", "minute", "hour", "day of the month", "month", "day of the week"];
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let Some(names) = FIELDS.len().checked_sub(fields.len()).and_then(|from| FIELDS.get(from..)) else {
+        return format!("has {} fields, and is to have five: {}", fields.len(), FIELDS[1..].join(", "));
+    };
+    if text.trim_start().starts_with('@') {
+        return "is none of @hourly, @daily, @midnight, @weekly, @monthly, @yearly, @annually".to_owned();
+    }
+    if names.len() < 5 {
+        let count = if names.len() == 1 { "1 field".to_owned() } else { format!("{} fields", names.len()) };
+        return format!("has {count}, and is to have five: {}", FIELDS[1..].join(", "));
+    }
+    for (place, (field, name)) in fields.iter().zip(names).enumerate() {
+        let mut alone = vec!["*"; fields.len()];
+        alone[place] = field;
+        match parse(&alone.join(" ")) {
+            Ok(_) => {}
+            Err(CronError::IllegalCharacters(_)) => return format!("{field:?} is no {name}"),
+            Err(CronError::ComponentError(why)) => {
+                return format!("{field:?} is no {name}: {}", why.trim_end_matches('.').to_lowercase());
+            }
+            Err(error) => return format!("{field:?} is no {name}: {error}"),
+        }
+    }
+    error.to_string()
+}
+
 fn milliseconds(moment: &Zoned) -> Option<u64> {
     u64::try_from(moment.timestamp().as_millisecond()).ok()
 }
@@ -162,11 +188,13 @@ mod tests {
             ("3", "has 1 field,"),
             ("0 3 * *", "has 4 fields"),
             ("0 0 3 * * * 2027", "has 7 fields"),
-            ("61 * * * *", "is no schedule"),
-            ("0 3 * * someday", "is no schedule"),
+            ("61 * * * *", "\"61\" is no minute: number out of bounds"),
+            ("0 25 * * *", "\"25\" is no hour: "),
+            ("99 0 3 * * *", "\"99\" is no second: "),
+            ("0 3 * * someday", "\"someday\" is no day of the week"),
             ("0 3 30 2 *", "no day is ever such a day"),
             ("@reboot", "with the cluster"),
-            ("@sometimes", "is no schedule"),
+            ("@sometimes", "is none of @hourly, @daily,"),
         ] {
             let told = text.parse::<Schedule>().unwrap_err();
             assert!(told.contains(why) && !told.contains('\n'), "{text}: {told}");
