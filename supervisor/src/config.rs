@@ -12,8 +12,8 @@ pub use crate::settings::{
     Balancing, Capability, Capture, CommandLine, ConfigError, CpuAffinity, Development, Dispatch, Drain,
     Encoding, Health, HookCommands, HookEvent, Intercept, LineHandler, Listeners, LogFormat, LogFull,
     LogTime, MAX_WINDOW, MAX_WORKERS, MemoryLimit, OnEvent, OnSupervisorDeath, OrNever, Output, Policy,
-    Privileges, Program, Readiness, Ready, Recycle, ResourceLimit, Restart, Rollback, Rollout, Settings,
-    Stop, Stream, WhenNoWorker,
+    Privileges, Program, Readiness, Ready, Recycle, ResourceLimit, Restart, Rollback, Rollout, Schedule,
+    Schedules, Settings, Stop, Stream, WhenNoWorker,
 };
 pub use builder::Builder;
 pub(crate) use change::takes;

@@ -1,5 +1,6 @@
 //! What a cluster runs, where, and where it writes to: for people who find it running.
 
+use super::scheduled::Scheduled;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -52,4 +53,7 @@ pub struct Launch {
     /// The file of the control socket, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<String>,
+    /// What it does at set times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<Scheduled>,
 }

@@ -11,6 +11,7 @@ mod hooks;
 mod inspection;
 mod launch;
 mod log_line;
+mod scheduled;
 
 pub use cause::{Cause, CauseKind};
 pub use command::{Action, Command, Failure, NO_LIMIT, Reply, ScaleTo, Target};
@@ -25,6 +26,7 @@ pub use inspection::{
 };
 pub use launch::Launch;
 pub use log_line::{LogLine, LogStream, Logs};
+pub use scheduled::Scheduled;
 
 /// The version of the JSON that the control socket speaks.
 pub const VERSION: u32 = 1;

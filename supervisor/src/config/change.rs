@@ -30,6 +30,8 @@ const AT_ONCE: &[&str] = &[
     "min-healthy-time",
     "listen-settle",
     "rollback",
+    "reload-at",
+    "restart-at",
     "memory-limit",
     "memory-samples",
     "pulse",

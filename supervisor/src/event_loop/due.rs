@@ -17,7 +17,7 @@ struct Part<O> {
 
 impl<O: Os> Shell<O> {
     /// All of them, in the order in which they are looked at.
-    const PARTS: [Part<O>; 21] = [
+    const PARTS: [Part<O>; 22] = [
         Part {
             next: |shell| shell.requests.socket.next_deadline(),
             due: |shell| {
@@ -55,6 +55,7 @@ impl<O: Os> Shell<O> {
         Part { next: |shell| shell.lives.earliest(|life| life.dumps_until), due: Self::stop_dumped },
         Part { next: |shell| shell.health.holders.next_deadline(), due: Self::kill_holders },
         Part { next: |shell| shell.lives.earliest(|life| life.survivors_at), due: Self::stop_survivors },
+        Part { next: |shell| shell.reloads.look_at, due: Self::look_at_timetable },
         Part {
             next: |shell| shell.outputs.next_deadline(),
             due: |shell| shell.outputs.look(shell.now, shell.poll.registry()),

@@ -142,6 +142,7 @@ pub(crate) fn run(setup: Setup, began: impl FnOnce()) -> Result<Outcome, Error> 
     let mut shell = Shell::new(Kernel, setup)?;
     shell.say_how_it_stops();
     shell.say_what_has_no_effect();
+    shell.set_timetable();
     shell.input(Input::Start);
     began();
     let outcome = match shell.turn_until_done() {

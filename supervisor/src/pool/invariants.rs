@@ -275,6 +275,7 @@ fn check_rollout(pool: &Pool, rollout: &Rollout) {
     let draining = pool.replaced_and_not_gone() as usize;
     let successor = |id| pool.processes.active(id).is_some_and(Process::is_successor);
     let coming = rollout.steps.iter().filter(|step| successor(step.process)).count();
+    assert!(coming == 0 || !rollout.in_place, "a successor beside: {rollout:?}");
     assert!(coming + draining <= surge, "{coming} come and {draining} drain: {rollout:?}");
     assert!(rollout.failed.is_none() || rollout.todo.is_empty(), "a failed rollout goes on: {rollout:?}");
 }

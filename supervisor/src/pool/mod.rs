@@ -76,6 +76,7 @@ mod tests;
 
 pub(crate) use balancers::balancer::Balancer;
 pub(crate) use commands::requests::{Meaning, Request, Requests};
+pub(crate) use commands::timetable::{Deed, Entry, Notice, Timetable};
 pub(crate) use lanes::lane::Lane;
 pub(crate) use lanes::status::LaneStatus;
 pub(crate) use lives::early_connects::Connecting;

@@ -8,7 +8,7 @@ use super::vocabulary::deadlines::Deadlines;
 use super::vocabulary::phase::Closing;
 use super::workers::process::{Process, Role};
 use super::workers::processes::Processes;
-use super::workers::rollout::Rollout;
+use super::workers::rollout::{NextReload, Rollout};
 use super::workers::slot::Slot;
 use super::{Balancer, Deadline, Gate, Input, Note, Outcome, Output, Phase, Settings};
 use crate::ids::BalancerId;
@@ -37,7 +37,7 @@ pub(crate) struct Pool {
     /// When some worker was found to have been given as many connections as one process is.
     pub(super) spent: Option<Instant>,
     /// The reload that begins when no rollout is under way.
-    pub(super) next_reload: Option<u64>,
+    pub(super) next_reload: Option<NextReload>,
     /// What waits for a command of the user's to allow it.
     pub(super) gate: Option<Gate>,
     /// How far the cluster is in its stop while workers still serve.
@@ -117,7 +117,7 @@ impl Pool {
             Input::Halt => self.halt(now),
             Input::Quiet { worker } => self.became_quiet(now, worker),
             Input::Emptied { balancer } => self.emptied(balancer),
-            Input::Reload { ticket } => self.reload(now, ticket),
+            Input::Reload { ticket, in_place } => self.reload(now, NextReload { ticket, in_place }),
             Input::AbortReload => self.abort_reload(now),
             Input::Prepared { ticket } => self.prepared(ticket),
             Input::Allowed { gate } => self.allowed(now, gate),

@@ -23,6 +23,7 @@ pub use groups::lives::readiness::{Readiness, Ready};
 pub use groups::lives::recycle::{MemoryLimit, Recycle};
 pub use groups::lives::restart::Restart;
 pub use groups::lives::rollout::{Rollback, Rollout};
+pub use groups::lives::schedules::Schedules;
 pub use groups::lives::stop::{Drain, Stop};
 pub use groups::output::{Capture, Encoding, LineHandler, LogFormat, LogFull, LogTime, Output, Stream};
 pub use groups::privileges::Privileges;
@@ -37,6 +38,8 @@ use values::limits::quota;
 pub use values::limits::resource::ResourceLimit;
 pub use values::orphans::OnSupervisorDeath;
 pub use values::policy::{Policy, WhenNoWorker};
+pub use values::schedule::Schedule;
+pub(crate) use values::schedule::Zone;
 pub(crate) use values::{command_line, duration, signal, size};
 
 use std::time::Duration;
@@ -69,6 +72,9 @@ pub struct Settings {
     /// How a reload replaces processes.
     #[command(flatten)]
     pub rollout: Rollout,
+    /// When all workers get a new process.
+    #[command(flatten)]
+    pub schedules: Schedules,
     /// Commands that are run when something happens.
     #[command(flatten)]
     pub hook_commands: HookCommands,

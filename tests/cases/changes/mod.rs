@@ -18,6 +18,8 @@ mod reload_over;
 mod rollback;
 /// Processes replaced one after the other, for whatever reason.
 mod rolling;
+/// Reloads and restarts at set times.
+mod schedules;
 /// Clients that never send a byte.
 mod silent_clients;
 /// Reloads at changes of files.

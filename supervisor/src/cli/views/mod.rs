@@ -7,6 +7,7 @@ mod json;
 mod launch;
 pub(super) mod list;
 pub(super) mod logs;
+mod schedules;
 mod seen;
 pub(super) mod status;
 mod trouble;

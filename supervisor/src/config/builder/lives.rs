@@ -1,7 +1,9 @@
 //! The methods of the builder for options on how processes start again, stop and are replaced, one for each option, under the flag's name.
 
 use super::Builder;
-use crate::config::{CommandLine, Drain, HookEvent, MemoryLimit, OnEvent, OnSupervisorDeath, Rollback};
+use crate::config::{
+    CommandLine, Drain, HookEvent, MemoryLimit, OnEvent, OnSupervisorDeath, Rollback, Schedule,
+};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -119,6 +121,18 @@ impl Builder {
     /// What becomes of those that a reload has replaced before it failed.
     pub fn rollback(mut self, rollback: Rollback) -> Self {
         self.settings.rollout.rollback = rollback;
+        self
+    }
+
+    /// One more schedule by which the cluster reloads.
+    pub fn reload_at(mut self, schedule: Schedule) -> Self {
+        self.settings.schedules.reload_at.push(schedule);
+        self
+    }
+
+    /// One more schedule by which the workers are restarted, one after the other.
+    pub fn restart_at(mut self, schedule: Schedule) -> Self {
+        self.settings.schedules.restart_at.push(schedule);
         self
     }
 

@@ -6,3 +6,4 @@ mod cluster_stop;
 pub(super) mod draining;
 mod moving;
 pub(super) mod reload;
+mod schedules;

@@ -12,8 +12,9 @@ use crate::io::launch::launch_spec::LaunchSpec;
 use crate::io::launch::spawn::{Template, hook};
 use crate::io::launch::trial;
 use crate::io::watch::file_watcher::FileWatcher;
-use crate::pool::{Failed, Input, Progress, Purpose, Reloaded};
+use crate::pool::{Failed, Input, Progress, Purpose, Reloaded, Timetable};
 use std::collections::HashMap;
+use std::time::Instant;
 
 /// So many addresses are remembered.
 const MOST_DROPPED: usize = 256;
@@ -24,6 +25,9 @@ pub(in crate::event_loop) struct Reloads {
     pub(in crate::event_loop) last: u64,
     /// Where files are watched: each change asks for one.
     pub(super) file_watcher: Option<FileWatcher>,
+    /// What is done by the wall clock, and when that is looked at.
+    pub(in crate::event_loop) timetable: Timetable,
+    pub(in crate::event_loop) look_at: Option<Instant>,
     /// How those ended of which somebody may yet want to know.
     pub(in crate::event_loop) ended: HashMap<u64, Result<Reply, Failure>>,
     /// How the last one ended that no newer one took the place of.
@@ -41,10 +45,19 @@ impl Reloads {
 impl<O: Os> Shell<O> {
     /// Asks the core for a new process for every worker; returns the number under which it tells the end.
     pub(in crate::event_loop) fn reload(&mut self) -> u64 {
+        self.replace_all(false)
+    }
+
+    /// The same, but each old process ends before the new one starts.
+    pub(super) fn restart_in_turn(&mut self) -> u64 {
+        self.replace_all(true)
+    }
+
+    fn replace_all(&mut self, in_place: bool) -> u64 {
         self.reloads.last += 1;
         let ticket = self.reloads.last;
         self.reports.notifier.reloading(self.now);
-        self.input(Input::Reload { ticket });
+        self.input(Input::Reload { ticket, in_place });
         ticket
     }
 

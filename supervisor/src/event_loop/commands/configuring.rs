@@ -175,6 +175,7 @@ impl<O: Os> Shell<O> {
         let health = &self.config.settings.health;
         self.health.monitor = Monitor::new(self.now, health.lag_limit.map(|limit| limit / 5), health.pulse);
         self.input(Input::Configure { settings: Box::new(settings) });
+        self.set_timetable();
         self.timers.changed();
     }
 }

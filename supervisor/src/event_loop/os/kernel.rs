@@ -15,12 +15,14 @@ use crate::io::lanes::trigger::Known;
 use crate::io::launch::process_calls::{Ended, KernelProcesses, ProcessCalls};
 use crate::io::launch::spawn::{Spawned, Start, Template};
 use crate::io::launch::thunk_file::Thunk;
+use crate::io::machine::{time_zone, wall_clock};
 use crate::io::privileges::view::Onlooker;
 use crate::io::process::procfs::{self, Spent, Thread};
 use crate::io::process::suspended::{self, Suspension};
 use crate::io::sockets::listener::{Connection, Facts, Listener};
 use crate::io::sockets::reach::Reach;
 use crate::io::sockets::{sock_diag, syn_filter};
+use crate::settings::Zone;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::message::Token;
 use clustermon_protocol::release::Ticket;
@@ -54,6 +56,14 @@ impl Os for Kernel {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]
     fn now(&self) -> Instant {
         Instant::now()
+    }
+
+    fn wall_time(&self) -> u64 {
+        wall_clock::now()
+    }
+
+    fn zone(&self) -> Result<Zone, String> {
+        time_zone::local()
     }
 
     fn monotonic(&self) -> u64 {

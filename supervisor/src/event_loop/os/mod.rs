@@ -22,6 +22,7 @@ use crate::io::process::procfs::{Spent, Thread};
 use crate::io::process::suspended::Suspension;
 use crate::io::sockets::listener::{Connection, Facts, Listener};
 use crate::io::sockets::reach::Reach;
+use crate::settings::Zone;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::message::Token;
 use clustermon_protocol::release::Ticket;
@@ -38,6 +39,12 @@ use std::time::{Duration, Instant};
 pub(super) trait Os: ProcessCalls {
     /// The clock that every deadline is measured by.
     fn now(&self) -> Instant;
+
+    /// The clock that people have, in milliseconds since the Unix epoch: it may be set.
+    fn wall_time(&self) -> u64;
+
+    /// The time zone of that clock.
+    fn zone(&self) -> Result<Zone, String>;
 
     /// The clock of the pulse pages, in nanoseconds.
     fn monotonic(&self) -> u64;

@@ -77,6 +77,7 @@ impl<O: Os> Shell<O> {
             intercept: template.map(|template| template.launch_spec.interception.how.to_string()),
             intercept_reason: template.map(|template| template.launch_spec.interception.because.to_owned()),
             options: self.config.options.clone(),
+            schedules: self.scheduled(),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             thunk: Some(path(self.launching.thunk.path().to_owned())),
             thunk_protocol: Some(clustermon_protocol::VERSION),

@@ -25,6 +25,7 @@ use crate::io::process::procfs::{self, Spent};
 use crate::io::process::suspended::Suspension;
 use crate::io::sockets::listener::{Connection, Facts, Key, Listener};
 use crate::io::sockets::reach::Reach;
+use crate::settings::Zone;
 use clustermon_protocol::address::Address;
 use clustermon_protocol::credit::Registration;
 use clustermon_protocol::env;
@@ -96,6 +97,14 @@ impl ProcessCalls for Simulated {
 impl Os for Simulated {
     fn now(&self) -> Instant {
         self.world.borrow().now
+    }
+
+    fn wall_time(&self) -> u64 {
+        self.world.borrow().wall_time()
+    }
+
+    fn zone(&self) -> Result<Zone, String> {
+        Ok(Zone::utc())
     }
 
     fn monotonic(&self) -> u64 {

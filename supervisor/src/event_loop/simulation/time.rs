@@ -3,6 +3,7 @@
 
 use super::World;
 use super::agenda::Deed;
+use crate::io::machine::wall_clock::milliseconds;
 use mio::{Events, Poll};
 use std::io;
 use std::time::{Duration, Instant};
@@ -10,6 +11,11 @@ use std::time::{Duration, Instant};
 impl World {
     pub(super) fn after(&mut self, pause: Duration, deed: Deed) {
         self.agenda.put(self.now + pause, deed);
+    }
+
+    /// The clock that people have: it is never set, and histories begin in 2024.
+    pub(super) fn wall_time(&self) -> u64 {
+        1_704_067_200_000 + milliseconds(self.now.saturating_duration_since(self.begun))
     }
 
     /// The clock of the pulse pages.

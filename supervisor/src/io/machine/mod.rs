@@ -7,4 +7,5 @@ pub(crate) mod disk;
 pub(crate) mod heap;
 pub(crate) mod memory_share;
 pub(crate) mod oom;
+pub(crate) mod time_zone;
 pub(crate) mod wall_clock;

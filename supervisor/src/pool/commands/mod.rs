@@ -7,3 +7,4 @@ mod configuring;
 mod gating;
 pub(super) mod requests;
 mod scale;
+pub(super) mod timetable;

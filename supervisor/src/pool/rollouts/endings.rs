@@ -4,7 +4,7 @@
 use crate::ids::{BalancerId, WorkerId};
 use crate::pool::workers::event::Event;
 use crate::pool::workers::process::Process;
-use crate::pool::workers::rollout::{Rollout, Stage, Step};
+use crate::pool::workers::rollout::{NextReload, Rollout, Stage, Step};
 use crate::pool::{Failed, Note, Output, Pool, Purpose, Reloaded};
 use std::time::Instant;
 
@@ -55,7 +55,7 @@ impl Pool {
 
     /// A newer reload takes the place of whatever is under way.
     pub(super) fn supersede(&mut self, now: Instant) {
-        let waiting = self.next_reload.take().map(|ticket| (ticket, Reloaded::Superseded));
+        let waiting = self.next_reload.take().map(|next| (next.ticket, Reloaded::Superseded));
         let ended = self.cut_short(now).and_then(|rollout| {
             let replaced = rollout.done.len() as u32;
             match (rollout.purpose, rollout.failed) {
@@ -78,7 +78,7 @@ impl Pool {
 
     /// Somebody ends the reload that is under way, or the return to what was before it.
     pub(in crate::pool) fn abort_reload(&mut self, now: Instant) {
-        if let Some(ticket) = self.next_reload.take() {
+        if let Some(NextReload { ticket, .. }) = self.next_reload.take() {
             let failed = Failed::Aborted;
             return self.reloaded(ticket, Reloaded::Failed { failed, replaced: 0, rolled_back: false });
         }
@@ -87,10 +87,10 @@ impl Pool {
             return;
         }
         let Some(rollout) = self.cut_short(now) else { return };
-        let Rollout { purpose, total, done, failed, .. } = rollout;
+        let Rollout { purpose, total, done, failed, in_place, .. } = rollout;
         match purpose {
             Purpose::Reload { ticket } => {
-                self.fell_through(ticket, failed.unwrap_or(Failed::Aborted), done);
+                self.fell_through(ticket, failed.unwrap_or(Failed::Aborted), done, in_place);
             }
             Purpose::Rollback { ticket, failed } => {
                 let replaced = total - done.len() as u32;
@@ -108,11 +108,11 @@ impl Pool {
     }
 
     /// A reload has come to nothing: what it had replaced goes back, if it is to.
-    fn fell_through(&mut self, ticket: u64, failed: Failed, done: Vec<(u32, u32)>) {
+    fn fell_through(&mut self, ticket: u64, failed: Failed, done: Vec<(u32, u32)>, in_place: bool) {
         let replaced = done.len() as u32;
         if self.settings.rollout.takes_all_back() && replaced > 0 {
             self.note(Note::RollingBack { failed: failed.clone(), workers: replaced });
-            self.start_rollout(Purpose::Rollback { ticket, failed }, self.version, done.into());
+            self.start_rollout(Purpose::Rollback { ticket, failed }, self.version, done.into(), in_place);
         } else {
             self.reloaded(ticket, Reloaded::Failed { failed, replaced, rolled_back: false });
         }
@@ -137,7 +137,7 @@ impl Pool {
 
     /// Nothing is rolled out any more, and who waits for it is told so.
     pub(in crate::pool) fn end_rollouts(&mut self) {
-        if let Some(ticket) = self.next_reload.take() {
+        if let Some(NextReload { ticket, .. }) = self.next_reload.take() {
             self.reloaded(ticket, Reloaded::Stopped);
         }
         let Some(rollout) = self.rollout.take() else { return };
@@ -153,7 +153,7 @@ impl Pool {
         else {
             return false;
         };
-        let Rollout { purpose, version, total, done, dropped, failed, .. } = rollout;
+        let Rollout { purpose, version, total, done, dropped, failed, in_place, .. } = rollout;
         let replaced = done.len() as u32;
         match (purpose, failed) {
             (Purpose::Reload { ticket }, None) => {
@@ -166,7 +166,7 @@ impl Pool {
                 let dropped = self.served_by_nobody(dropped);
                 self.reloaded(ticket, Reloaded::Done { workers: replaced, dropped });
             }
-            (Purpose::Reload { ticket }, Some(failed)) => self.fell_through(ticket, failed, done),
+            (Purpose::Reload { ticket }, Some(failed)) => self.fell_through(ticket, failed, done, in_place),
             (Purpose::Rollback { ticket, failed }, None) => {
                 self.reloaded(ticket, Reloaded::Failed { failed, replaced, rolled_back: true });
             }

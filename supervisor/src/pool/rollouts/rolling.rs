@@ -5,7 +5,7 @@ use crate::ids::WorkerId;
 use crate::pool::vocabulary::deadlines::after;
 use crate::pool::workers::event::Event;
 use crate::pool::workers::process::{Process, Role};
-use crate::pool::workers::rollout::{Rollout, Stage, Step};
+use crate::pool::workers::rollout::{NextReload, Rollout, Stage, Step};
 use crate::pool::{Deadline, Gate, Next, Note, Output, Phase, Pool, Purpose, Reason, Reloaded, State, Timer};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -16,12 +16,12 @@ const PROVE_AGAIN: Duration = Duration::from_millis(100);
 impl Pool {
     /// Every worker is to have a new process of a new version, without a gap. A rollout that is under way ends here: a
     /// version that hangs at its start would otherwise hold up the one that mends it.
-    pub(in crate::pool) fn reload(&mut self, now: Instant, ticket: u64) {
+    pub(in crate::pool) fn reload(&mut self, now: Instant, next: NextReload) {
         if self.phase != Phase::Serving || self.closing.is_some() {
-            return self.reloaded(ticket, Reloaded::Stopped);
+            return self.reloaded(next.ticket, Reloaded::Stopped);
         }
         self.supersede(now);
-        self.next_reload = Some(ticket);
+        self.next_reload = Some(next);
     }
 
     /// The version that was announced can be run.
@@ -112,7 +112,7 @@ impl Pool {
         if self.rollout.is_some() || self.phase != Phase::Serving || self.closing.is_some() {
             return;
         }
-        if let Some(ticket) = self.next_reload.take() {
+        if let Some(NextReload { ticket, in_place }) = self.next_reload.take() {
             self.versions += 1;
             let version = self.versions;
             let workers = self.settings.workers;
@@ -121,7 +121,7 @@ impl Pool {
             let mut slots: Vec<u32> = (0..workers).collect();
             slots.sort_by_key(|slot| self.processes.current(*slot).map(|process| process.version));
             let todo = slots.into_iter().map(|slot| (slot, version)).collect();
-            self.start_rollout(Purpose::Reload { ticket }, version, todo);
+            self.start_rollout(Purpose::Reload { ticket }, version, todo, in_place);
             self.outbox.push_back(Output::Prepare { ticket, version });
         } else if let Some((worker, reason)) = self.to_recycle(now)
             && let Some(version) = self.processes.active(worker).map(|worker| worker.version)
@@ -129,23 +129,30 @@ impl Pool {
             self.note(Note::Recycled { worker, reason });
             self.is_replaced_for(worker, reason);
             let purpose = Purpose::Replace { slot: worker.slot, reason };
-            self.start_rollout(purpose, version, VecDeque::from([(worker.slot, version)]));
+            self.start_rollout(purpose, version, VecDeque::from([(worker.slot, version)]), false);
         }
     }
 
-    pub(super) fn start_rollout(&mut self, purpose: Purpose, version: u32, todo: VecDeque<(u32, u32)>) {
+    pub(super) fn start_rollout(
+        &mut self,
+        purpose: Purpose,
+        version: u32,
+        todo: VecDeque<(u32, u32)>,
+        in_place: bool,
+    ) {
         // Only a reload brings what was not there before.
         let prepared = !matches!(purpose, Purpose::Reload { .. });
         let (steps, done, dropped, failed) = Default::default();
         let total = todo.len() as u32;
         self.rollout =
-            Some(Rollout { purpose, version, total, todo, steps, done, dropped, failed, prepared });
+            Some(Rollout { purpose, version, total, todo, steps, done, dropped, failed, in_place, prepared });
     }
 
     /// Begins with as many slots as may be at it at a time. True if there was one.
     fn next_slots(&mut self, now: Instant) -> bool {
-        let (surge, unavailable) = (self.settings.rollout.max_surge, self.settings.rollout.max_unavailable);
         let Some(rollout) = self.rollout.as_ref().filter(|rollout| rollout.prepared) else { return false };
+        let surge = if rollout.in_place { 0 } else { self.settings.rollout.max_surge };
+        let unavailable = self.settings.rollout.max_unavailable;
         let count =
             |which: &dyn Fn(&Step) -> bool| rollout.steps.iter().filter(|step| which(step)).count() as u32;
         let coming = count(&|step| self.processes.successor(step.slot).is_some());
@@ -273,6 +280,12 @@ impl Pool {
 
     fn is_well(&self, id: WorkerId) -> bool {
         self.processes.active(id).is_some_and(|worker| worker.is_running() && !self.is_out(worker))
+    }
+
+    /// A reload is under way, or the return to what was before it, or one is about to begin.
+    pub(crate) fn is_reloading(&self) -> bool {
+        let is_reload = |rollout: &Rollout| !matches!(rollout.purpose, Purpose::Replace { .. });
+        self.next_reload.is_some() || self.rollout.as_ref().is_some_and(is_reload)
     }
 
     /// The moments that a rollout waits for.

@@ -117,8 +117,9 @@ pub(crate) enum Input {
     /// So many bytes does the worker hold, what it shares counted in part: the answer to `MeasureMemory`. `None` if that
     /// cannot be read.
     MemoryMeasured { worker: WorkerId, bytes: Option<u64> },
-    /// Every worker is to have a new process of a new version; how that ends is told as `Reloaded` with this number.
-    Reload { ticket: u64 },
+    /// Every worker is to have a new process of a new version; how that ends is told as `Reloaded` with this number. With `in_place` each
+    /// old process ends before the new one starts, whatever the settings allow.
+    Reload { ticket: u64, in_place: bool },
     /// The reload that is under way, or the return to what was before it, ends now; nothing happens if there is none.
     AbortReload,
     /// The version of this reload can be spawned: the answer to `Prepare`.

@@ -5,6 +5,14 @@ use crate::pool::vitals::boot::Wanted;
 use crate::pool::{Deadline, Failed, Progress, Purpose};
 use std::collections::VecDeque;
 
+/// A reload that begins when nothing else is rolled out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::pool) struct NextReload {
+    pub(in crate::pool) ticket: u64,
+    /// Each old process ends before the new one starts.
+    pub(in crate::pool) in_place: bool,
+}
+
 /// A rollout under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Rollout {
@@ -21,6 +29,8 @@ pub(crate) struct Rollout {
     /// Addresses on which the old processes listened and new ones do not.
     pub(in crate::pool) dropped: Vec<BalancerId>,
     pub(in crate::pool) failed: Option<Failed>,
+    /// Each old process ends before the new one starts.
+    pub(in crate::pool) in_place: bool,
     /// The shell can spawn the version, and whoever is asked has allowed it.
     pub(in crate::pool) prepared: bool,
 }

@@ -5,7 +5,7 @@ use crate::api::{Balancer, Inspection, Launch, Worker};
 use crate::cli::output::shell::quoted;
 use crate::cli::output::table::span;
 use crate::cli::views::events::balancer_state;
-use crate::cli::views::{launch, trouble};
+use crate::cli::views::{launch, schedules, trouble};
 use crate::io::output::stamp;
 use nix::sys::utsname::uname;
 use std::ffi::OsStr;
@@ -30,6 +30,7 @@ pub(super) fn text(inspection: &Inspection, now: u64) -> String {
     fields.add_all("last ends", few(workers.iter().filter_map(|worker| last_end(worker, now))));
     fields.add_all("not well", few(workers.iter().filter_map(not_well)));
     fields.add("last reload", last_reload(inspection, now));
+    fields.add_all("scheduled", schedules::lines(launch, now));
     fields.text() + &trouble::words(inspection, now)
 }
 

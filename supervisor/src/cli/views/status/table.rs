@@ -7,7 +7,7 @@ use crate::api::{
 };
 use crate::cli::output::table::{Cell, Column, Tone, render, span};
 use crate::cli::views::events::{balancer_state, cluster_state, worker_state};
-use crate::cli::views::{launch, trouble};
+use crate::cli::views::{launch, schedules, trouble};
 
 /// Nobody but the kernel sees connections of such a balancer.
 const KERNEL: &str = "kernel";
@@ -77,6 +77,7 @@ fn changes(inspection: &Inspection, now: u64) -> String {
         text.push_str(&format!("{purpose}: {done} done, {under_way} under way, {waiting} waiting{drains}\n"));
     }
     text.extend(inspection.last_reload.as_ref().and_then(|last| last_reload(last, now)));
+    text.extend(schedules::lines(&inspection.launch, now).into_iter().map(|line| line + "\n"));
     text.extend(inspection.hooks.as_deref().map(|hooks| hooks::lines(hooks, now)));
     text
 }

@@ -8,3 +8,4 @@ mod drains;
 mod forced;
 mod scaling;
 mod stopping;
+mod timetable;

@@ -178,7 +178,7 @@ fn a_slot_stays_until_its_successor_is_gone_too() {
         s.rollout.max_surge = 2
     });
     let (mut sim, balancer, _) = Sim::serving(rolling);
-    sim.input(Input::Reload { ticket: 1 });
+    sim.input(Input::Reload { ticket: 1, in_place: false });
     let successor = WorkerId { slot: 1, incarnation: 2 };
     let lane = sim.listen_by(successor, balancer);
     (0..3).for_each(|_| sim.connect(balancer));

@@ -194,7 +194,7 @@ fn an_answer_that_comes_late_changes_nothing() {
 #[test]
 fn nothing_is_measured_during_a_reload() {
     let (mut sim, balancer) = serving(2);
-    sim.input(Input::Reload { ticket: 1 });
+    sim.input(Input::Reload { ticket: 1, in_place: false });
     for worker in [sim.worker(0), sim.worker(1)] {
         for _ in 0..4 {
             sim.input(Input::Memory { worker, bytes: 3_000 });

@@ -35,7 +35,7 @@ fn nothing_starts_before_it_may() {
     sim.input(Input::Start);
     sim.input(Input::Start);
     assert_eq!(sim.take_orders(), [Output::AskGate { gate: Gate::Start }]);
-    sim.input(Input::Reload { ticket: 7 });
+    sim.input(Input::Reload { ticket: 7, in_place: false });
     assert_eq!(sim.reloads.last(), Some(&(7, Reloaded::Stopped)));
     sim.input(Input::Allowed { gate: RELOAD });
     assert_eq!(spawns(&mut sim), 0);
@@ -102,7 +102,7 @@ fn a_newer_reload_and_an_abort_end_the_wait() {
     sim.input(Input::AbortReload);
     assert!(sim.take_orders().contains(&Output::DropGate { gate: RELOAD }));
     let mut sim = waiting();
-    sim.input(Input::Reload { ticket: 2 });
+    sim.input(Input::Reload { ticket: 2, in_place: false });
     assert_eq!(sim.reloads.last(), Some(&(1, Reloaded::Superseded)));
     assert!(sim.take_orders().contains(&Output::DropGate { gate: RELOAD }));
     sim.prompt = true;

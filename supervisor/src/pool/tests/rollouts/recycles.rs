@@ -138,7 +138,7 @@ fn never_during_a_reload() {
         s.recycle.memory_limit = Some(MemoryLimit::Bytes(1));
         s.recycle.memory_samples = 1
     }));
-    sim.input(Input::Reload { ticket: 1 });
+    sim.input(Input::Reload { ticket: 1, in_place: false });
     let worker = sim.worker(1);
     sim.input(Input::Memory { worker, bytes: 2 });
     assert_eq!(sim.alive.len(), 3);

@@ -33,7 +33,7 @@ pub(super) fn done(workers: u32) -> Reloaded {
 }
 
 pub(super) fn reload(sim: &mut Sim, ticket: u64) {
-    sim.input(Input::Reload { ticket });
+    sim.input(Input::Reload { ticket, in_place: false });
 }
 
 /// The successor of the slot listens; the slot is its own once it has been well for a second.
@@ -290,5 +290,23 @@ fn a_successor_that_gets_the_slot_before_it_could_be_ordered_is_the_one_that_is_
     sim.advance(ms(1_100));
     succeed(&mut sim, 1, balancer);
     assert_eq!(sim.reloads, [(7, done(2))]);
+    assert!(sim.alive.iter().all(|id| sim.versions[id] == 1), "{:?}", sim.versions);
+}
+
+#[test]
+fn a_restart_ends_each_old_process_before_the_new_one_starts() {
+    let (mut sim, balancer, _) = Sim::serving(rolling(3));
+    sim.input(Input::Reload { ticket: 7, in_place: true });
+    for slot in 0..3 {
+        sim.advance(ms(20));
+        assert_eq!(sim.worker(slot).incarnation, 2, "{:?}", sim.alive);
+        assert_eq!(sim.alive.len(), 3, "none beside");
+        let rotation = sim.pool.balancer(balancer).map(|found| found.rotation().count());
+        assert_eq!(rotation, Some(2), "the others serve");
+        sim.listen(slot, balancer);
+        sim.advance(ms(1_000));
+    }
+    sim.advance(ms(20));
+    assert_eq!(sim.reloads, [(7, done(3))]);
     assert!(sim.alive.iter().all(|id| sim.versions[id] == 1), "{:?}", sim.versions);
 }

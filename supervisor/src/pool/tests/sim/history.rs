@@ -220,7 +220,7 @@ impl History {
             Act::Abort => self.tell(Input::AbortReload),
             Act::Reload => {
                 let ticket = self.told.len() as u64;
-                self.tell(Input::Reload { ticket });
+                self.tell(Input::Reload { ticket, in_place: ticket % 3 == 2 });
             }
             Act::Unfit => self.sim.fit = !self.sim.fit,
             Act::Deny => self.sim.allows = !self.sim.allows,

@@ -4,4 +4,5 @@ pub(in crate::settings) mod readiness;
 pub(in crate::settings) mod recycle;
 pub(in crate::settings) mod restart;
 pub(in crate::settings) mod rollout;
+pub(in crate::settings) mod schedules;
 pub(in crate::settings) mod stop;
