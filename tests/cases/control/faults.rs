@@ -118,7 +118,7 @@ fn a_crash_at_boot() {
     assert!(!fault.start("--log web.log", &["sh", "-c", "echo DATABASE_URL is not set >&2; exit 4"]));
     fault.names_the_end(&["code 4", "the log ends with:\n  DATABASE_URL is not set"]);
     let log = logs("web");
-    assert!(log.contains("DATABASE_URL is not set\n") && log.contains("worker 0 exited: code 4"), "{log}");
+    assert!(log.contains("DATABASE_URL is not set\n"), "{log}");
     // It is over once it runs, and forgotten where somebody says so.
     let Some(program) = epoll() else { return };
     assert!(fault.start("", &[&program]));
