@@ -71,6 +71,34 @@ fn check_tells_all_that_is_wrong() {
 }
 
 #[test]
+fn check_finds_what_the_start_would() {
+    let apps = "[app.web]\ncommand = \"/bin/true\"\n[app.db]\ncommand = \"/bin/true\"\n";
+    let folder = folder(&format!("[defaults]\nlog = \"logs/all.log\"\n{apps}"));
+    // It is at fault for both apps, and is told once.
+    for command in ["check", "up -d"] {
+        let told = said(folder.path(), command);
+        assert_eq!(told.code, Some(2), "{told:?}");
+        assert!(told.err.contains("logs\": make it first\n --> clustermon.toml:2:7\n"), "{told:?}");
+        assert!(told.err.ends_with("clustermon.toml: 1 fault; nothing was started or changed\n"), "{told:?}");
+    }
+    fs::create_dir(folder.path().join("logs")).expect("the folder is ours");
+    said(folder.path(), "check").good();
+    // SAFETY: it asks the kernel for a number and touches no memory.
+    if unsafe { libc::geteuid() } != 0 {
+        return;
+    }
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).expect("the folder is ours");
+    let text = format!("[defaults]\nuser = \"nobody\"\n{apps}");
+    fs::write(folder.path().join("clustermon.toml"), text).expect("the folder is ours");
+    for command in ["check", "up -d"] {
+        let told = said(folder.path(), command);
+        assert_eq!(told.code, Some(2), "{told:?}");
+        assert!(told.err.contains("cannot be entered: Permission denied"), "{told:?}");
+        assert!(told.err.ends_with("clustermon.toml: 1 fault; nothing was started or changed\n"), "{told:?}");
+    }
+}
+
+#[test]
 fn a_file_that_others_could_have_written_is_refused() {
     let folder = folder("[app.web]\ncommand = \"true\"\n");
     let file = folder.path().join("clustermon.toml");

@@ -64,6 +64,20 @@ fn in_the_background_each_app_is_a_cluster_of_its_own() {
 }
 
 #[test]
+fn a_cluster_that_the_file_has_not_started_is_not_stopped() {
+    let Some(folder) = three() else { return };
+    let program = c_program("epoll", &[]).display().to_string();
+    let port = Port::free().number();
+    folder.say(&format!("run -d -n 1 --name web -- env HOST=127.0.0.1 PORT={port} {program}")).good();
+    assert!(folder.say("up -d").good().contains("web: runs already, pid "));
+    let told = folder.say("down").good();
+    assert!(told.contains("web: was started by `clustermon run`, and is left as it is"), "{told}");
+    assert!(told.ends_with("clustermon api: stopped\nclustermon db: stopped\n"), "{told}");
+    assert!(folder.say("status web").good().starts_with("web: running, "));
+    folder.say("stop web").good();
+}
+
+#[test]
 fn one_that_fails_holds_up_only_what_comes_after_it() {
     if app("c-epoll").is_none() {
         return;

@@ -105,9 +105,20 @@ fn a_crash_at_boot() {
         "code 3; it wrote last: DATABASE_URL is not set",
         "worker 0 wrote last:\n  DATABASE_URL",
     ]);
+    let logs = |words: &str| {
+        let said = cli(fault.path(), &format!("logs {words}"));
+        assert!(said.code == Some(3) && said.err.contains("web has failed, and does not run: "), "{said:?}");
+        said.out
+    };
+    for words in ["web", "web/0", "--grep DATABASE_URL web"] {
+        assert!(logs(words).ends_with("[web/0] stderr: DATABASE_URL is not set\n"), "{words}");
+    }
+    assert_eq!(logs("web/1") + &logs("--grep nothing web"), "");
     // The same where workers write to the log by themselves.
     assert!(!fault.start("--log web.log", &["sh", "-c", "echo DATABASE_URL is not set >&2; exit 4"]));
     fault.names_the_end(&["code 4", "the log ends with:\n  DATABASE_URL is not set"]);
+    let log = logs("web");
+    assert!(log.contains("DATABASE_URL is not set\n"), "{log}");
     // It is over once it runs, and forgotten where somebody says so.
     let Some(program) = epoll() else { return };
     assert!(fault.start("", &[&program]));
@@ -120,6 +131,48 @@ fn a_crash_at_boot() {
         "clustermon web: had failed already, and is forgotten\n"
     );
     cli(fault.path(), "status web").refusal(3);
+}
+
+#[test]
+fn a_supervisor_that_was_killed() {
+    let Some(program) = epoll() else { return };
+    let fault = Fault::new();
+    for ending in ["stop web", "run"] {
+        assert!(fault.start("", &[&program]));
+        let pid = serde_json::from_str::<serde_json::Value>(&cli(fault.path(), "inspect web").good())
+            .expect("JSON")["pid"]
+            .as_i64()
+            .expect("a process");
+        // SAFETY: it names the supervisor, which runs, and touches no memory.
+        assert_eq!(unsafe { libc::kill(libc::pid_t::try_from(pid).expect("a process"), libc::SIGKILL) }, 0);
+        let all = || cli(fault.path(), "status");
+        wait_until("its end is seen", PATIENCE, || all().code == Some(3));
+        assert!(all().err.contains("web does not run: its supervisor was killed"), "{:?}", all());
+        let list = cli(fault.path(), "list").good();
+        assert!(list.contains("web   failed") && list.contains("was killed"), "{list}");
+        cli(fault.path(), "status -q").refusal(3);
+        if ending == "run" {
+            break;
+        }
+        let told = cli(fault.path(), ending).good();
+        assert_eq!(told, "clustermon web: its supervisor was killed before, and it is forgotten\n");
+        assert_eq!(cli(fault.path(), "list").good().lines().count(), 1);
+    }
+    // Its next start takes the place of what was left. Workers that the kernel has told to stop may hold the port for a moment.
+    wait_until("it starts again", PATIENCE, || fault.start("", &[&program]));
+    assert!(fault.status().starts_with("web: running, "));
+}
+
+#[test]
+fn a_version_that_does_not_start() {
+    let Some(python) = python() else { return };
+    let fault = Fault::new();
+    let good = "import os, socket\nserver = socket.create_server(('127.0.0.1', int(os.environ['PORT'])))\nwhile True: server.accept()\n";
+    fault.file("app.py", good, 0o644);
+    assert!(fault.start("", &[&python, "app.py"]));
+    fault.file("app.py", "def f(:\n", 0o644);
+    assert_eq!(cli(fault.path(), "reload web").code, Some(5));
+    fault.names(&["web: running, ", "the old processes go on; it wrote last: SyntaxError: invalid syntax"]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn one_that_never_ends_is_killed_with_its_group() {
     assert_eq!(pids.len(), 2);
     wait_until("both are gone", PATIENCE, || !pids.iter().any(|pid| is_alive(*pid)));
     let status = cluster.order("status");
-    assert!(status.contains("hooks: 0 ended well, 1 failed; last, "), "{status}");
+    assert!(status.contains("hooks: 0 ended well, 1 failed; the last failure, "), "{status}");
     cluster.stop();
 }
 

@@ -24,6 +24,7 @@ impl Args {
         let (file, names) = self.chosen.read(Depth::File)?;
         let apps: Vec<_> =
             file.apps.iter().filter(|(app, _)| names.is_empty() || names.contains(&app.name)).collect();
+        let path = file.source.absolute()?;
         let failed = Mutex::new(None);
         let after = |number: usize| {
             let (app, _) = apps[number];
@@ -45,6 +46,17 @@ impl Args {
                 let _ = out::print(&format!("clustermon {}: does not run\n", app.name));
                 return Turn::Done;
             };
+            // One of the same name that somebody else has started is not this file's to stop.
+            let launch = client.inspect().map(|inspection| inspection.launch);
+            if let Ok(launch) = launch
+                && let Some(by) = running::stranger(&launch, &path)
+            {
+                let _ = out::print(&format!(
+                    "clustermon {name}: was started by {by}, and is left as it is; `clustermon stop {name}` stops it\n",
+                    name = app.name
+                ));
+                return Turn::Done;
+            }
             let stop = Command { action: Action::Stop { target: Target::Cluster }, wait_ms: Some(NO_LIMIT) };
             match carry_out(&mut client, &app.name, &stop) {
                 Ok(()) => Turn::Done,

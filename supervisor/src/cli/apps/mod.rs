@@ -14,11 +14,12 @@ mod source;
 mod turns;
 pub(super) mod up;
 
-use crate::app_file::{self, App, AppFile, Options, Report, Wanted};
+use crate::app_file::{self, App, AppFile, Fault, Options, Report, Wanted};
 use crate::cli::output::failed::{Failed, USAGE};
 use crate::cli::output::out;
 use crate::cli::starting::run;
 use crate::config::Config;
+use crate::io::output::log_file;
 use source::Source;
 use std::ffi::OsString;
 use std::path::Path;
@@ -68,7 +69,14 @@ impl Apps {
             faults.extend(more);
             let Some(config) = config else { continue };
             let prepared = match depth {
-                Depth::All | Depth::Run => crate::prepare(&config).map(drop),
+                Depth::All | Depth::Run => {
+                    faults.extend(fault_of_log(&app, &options));
+                    crate::prepare(&config).and_then(|_| match depth {
+                        // `up` says the folder from the root, and has to be let in.
+                        Depth::All => crate::prepare(&in_folder(&config, &source)).map(drop),
+                        _ => Ok(()),
+                    })
+                }
                 Depth::File | Depth::OfAnyOwner => Ok(()),
             };
             match prepared {
@@ -82,10 +90,28 @@ impl Apps {
         if faults.is_empty() {
             return Ok(Self { source, options, apps: ready });
         }
-        faults.sort_by_key(|fault| fault.span.start);
+        faults.sort_by(|one, other| (one.span.start, &one.what).cmp(&(other.span.start, &other.what)));
+        // What is said of all apps is at fault for each of them.
+        faults.dedup();
         let report = Report::new(&source.name(), &source.text, &secrets, &faults);
         crate::cli::output::complaint::show(&report.render(out::colours_of_stderr()));
         let count = if faults.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", faults.len()) };
         Err(Failed::new(USAGE, format!("{}: {count}; nothing was started or changed", source.name())))
     }
+}
+
+/// The file of its log cannot be there. It is made only when the app starts.
+fn fault_of_log(app: &App, options: &Options) -> Option<Fault> {
+    let log = app.log()?;
+    let why = log_file::place::fault_of_folder(Path::new(&log))?;
+    app.fault(options, &format!("--log {log:?}: {why}"))
+}
+
+/// The same cluster in the folder of the file, if nothing says where it runs.
+fn in_folder(config: &Config, source: &Source) -> Config {
+    let mut config = config.clone();
+    if config.settings.program.cwd.is_none() {
+        config.settings.program.cwd = source.absolute_folder().ok();
+    }
+    config
 }

@@ -1,7 +1,7 @@
 //! What `up` is about to do: what of each app is another way in the file than in the cluster that runs. All of it is asked and told before
 //! anything is touched.
 
-use super::running::{Planned, connect};
+use super::running::{Planned, connect, stranger};
 use crate::api::{Action, ClusterState, Command, Difference, Inspection, NO_LIMIT, Reply, Takes};
 use crate::app_file::App;
 use crate::cli::connection::client::Client;
@@ -155,11 +155,8 @@ fn step(file: &Path, planned: &Planned) -> Result<Step, Failed> {
     if state == ClusterState::Stopping {
         return Ok(Step::Start);
     }
-    let own = file.to_string_lossy();
-    match launch.app_file.as_deref() {
-        Some(its) if its == own => {}
-        Some(its) => return Ok(Step::Foreign { pid, by: its.to_owned() }),
-        None => return Ok(Step::Foreign { pid, by: "`clustermon run`".to_owned() }),
+    if let Some(by) = stranger(&launch, file) {
+        return Ok(Step::Foreign { pid, by });
     }
     match client.ask(&configure(app, file, true)?)?? {
         Reply::Differences(differences) if differences.is_empty() => Ok(Step::Leave { pid }),

@@ -1,12 +1,13 @@
 //! Apps that are to run: what each starts after, and whether it runs already, by its control socket. It changes nothing.
 
-use crate::api::ClusterState;
+use crate::api::{ClusterState, Launch};
 use crate::app_file::App;
 use crate::cli::connection::client::Client;
-use crate::cli::connection::target;
+use crate::cli::connection::{left, target};
 use crate::config::{Config, Control};
 use crate::io::control::last_end::{self, LastEnd};
 use crate::io::control::place::Place;
+use std::path::Path;
 
 /// An app without fault.
 pub(in crate::cli) type Planned = (App, Config);
@@ -25,7 +26,7 @@ pub(super) fn leave_word((app, config): &Planned, why: &str) {
     }
 }
 
-/// Forgets how the app ended.
+/// Forgets how the app ended, also where its supervisor was killed.
 pub(super) fn forget(config: &Config) {
     let by_name = Some(config.name.as_str()).filter(|_| config.control == Control::ByName);
     let at = match &config.control {
@@ -34,6 +35,9 @@ pub(super) fn forget(config: &Config) {
     };
     if let Some((path, _)) = target::end_of(by_name, &at) {
         last_end::remove(&path);
+    }
+    if let Some(name) = by_name {
+        left::forget(name);
     }
 }
 
@@ -48,6 +52,15 @@ pub(super) fn connect(config: &Config) -> Option<Client> {
                 .into_iter()
                 .find_map(|directory| Client::connect(&directory.join(&file)).ok())
         }
+    }
+}
+
+/// Who has started a cluster, if it was not this file.
+pub(super) fn stranger(launch: &Launch, file: &Path) -> Option<String> {
+    match launch.app_file.as_deref() {
+        Some(its) if its == file.to_string_lossy() => None,
+        Some(its) => Some(its.to_owned()),
+        None => Some("`clustermon run`".to_owned()),
     }
 }
 

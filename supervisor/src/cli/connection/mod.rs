@@ -2,6 +2,7 @@
 
 pub(super) mod at_once;
 pub(super) mod client;
+pub(super) mod left;
 pub(super) mod survey;
 pub(super) mod target;
 pub(super) mod vacancy;

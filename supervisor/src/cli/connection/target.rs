@@ -172,6 +172,15 @@ fn usable(homes: Vec<PathBuf>, is_service: bool) -> Vec<PathBuf> {
     }
 }
 
+/// What is said of one whose supervisor was killed and has left its socket.
+pub(in crate::cli) fn left(name: &str) -> Failed {
+    let told = format!(
+        "{name} does not run: its supervisor was killed (SIGKILL, out of memory, or with the machine) and has left its socket behind; \
+         `clustermon stop {name}` forgets it"
+    );
+    Failed::new(ABSENT, told)
+}
+
 /// There is none.
 pub(in crate::cli) fn none_runs() -> Failed {
     Failed::new(ABSENT, "no cluster of this user is running")
@@ -212,10 +221,7 @@ fn by_name(name: &str, directories: &[PathBuf]) -> Result<Client, Failed> {
         return Err(Failed::new(ABSENT, told));
     }
     if is_left {
-        let told = format!(
-            "{name} does not run: its supervisor has left its socket behind, as one does that was killed (SIGKILL, out of memory)"
-        );
-        return Err(Failed::new(ABSENT, told));
+        return Err(left(name));
     }
     let running = running(directories);
     let names_of_running = || running.iter().map(|(name, _)| name.as_str());
@@ -253,7 +259,7 @@ pub(in crate::cli) fn running(directories: &[PathBuf]) -> Vec<(String, Result<Cl
 }
 
 /// The files with this ending in these directories, by the names of the clusters that they belong to, in the order of the names.
-fn files(directories: &[PathBuf], ending: &str) -> Vec<(String, PathBuf)> {
+pub(super) fn files(directories: &[PathBuf], ending: &str) -> Vec<(String, PathBuf)> {
     let entries = directories.iter().flat_map(fs::read_dir).flatten().flatten().map(|entry| entry.path());
     let named = entries.filter(|path| path.extension() == Some(OsStr::new(ending)));
     let mut files: Vec<_> =

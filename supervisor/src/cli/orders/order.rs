@@ -2,9 +2,9 @@
 //! clusters and workers.
 
 use crate::api::{Action, Command, ScaleTo, Target};
-use crate::cli::connection::at_once;
 use crate::cli::connection::target::{self, At, Found, Named, Whom};
 use crate::cli::connection::waiting::Wait;
+use crate::cli::connection::{at_once, left};
 use crate::cli::output::failed::{ABSENT, Failed, USAGE};
 use crate::cli::output::out;
 use crate::io::control::last_end;
@@ -85,7 +85,7 @@ impl Args {
     /// Stops them. Of one that has failed and is gone what is known of its end is removed: nobody is to be shown it any more.
     pub(in crate::cli) fn stop(&self) -> Result<(), Failed> {
         let wait_ms = self.wait.ms();
-        let (mut left, mut forgotten) = (Vec::new(), 0);
+        let (mut others, mut forgotten) = (Vec::new(), 0);
         for found in self.whom.find()? {
             let is_gone = matches!(&found.client, Err(failed) if failed.code == ABSENT);
             let end = (is_gone && found.target == Target::Cluster)
@@ -98,13 +98,23 @@ impl Args {
                         found.label
                     ))?;
                 }
-                _ => left.push(found),
+                _ if is_gone
+                    && found.target == Target::Cluster
+                    && found.name.as_deref().is_some_and(left::forget) =>
+                {
+                    forgotten += 1;
+                    out::print(&format!(
+                        "clustermon {}: its supervisor was killed before, and it is forgotten\n",
+                        found.label
+                    ))?;
+                }
+                _ => others.push(found),
             }
         }
-        if left.is_empty() && forgotten > 0 {
+        if others.is_empty() && forgotten > 0 {
             return Ok(());
         }
-        at_once::order(left, |target| Command { action: Action::Stop { target: target.clone() }, wait_ms })
+        at_once::order(others, |target| Command { action: Action::Stop { target: target.clone() }, wait_ms })
     }
 }
 

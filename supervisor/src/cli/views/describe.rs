@@ -30,11 +30,11 @@ impl Args {
             match &one.state {
                 State::Runs(inspection) => texts.push(text(one, inspection, now)),
                 State::Ended(end) => texts.push(status::of_end(end, now, out::colours())),
-                State::Unknown(failed) if seen.len() > 1 => {
+                State::Killed(failed) | State::Unknown(failed) if seen.len() > 1 => {
                     let why = failed.message.as_deref().unwrap_or("it is not known why");
                     complain(format_args!("{}: {why}", one.label));
                 }
-                State::Unknown(_) => {}
+                State::Killed(_) | State::Unknown(_) => {}
             }
         }
         out::print(&texts.join("\n"))?;

@@ -49,10 +49,10 @@ pub(super) fn print_json(whom: &Whom, pss: &Pss) -> Result<(), Failed> {
                 _ => parts.push(Part::Cluster(inspection)),
             },
             State::Ended(end) => parts.push(Part::Ended(end)),
-            State::Unknown(failed) if seen.len() > 1 => {
+            State::Killed(failed) | State::Unknown(failed) if seen.len() > 1 => {
                 complain(format_args!("{}: {}", one.label, failed.message.as_deref().unwrap_or("unknown")));
             }
-            State::Unknown(_) => {}
+            State::Killed(_) | State::Unknown(_) => {}
         }
     }
     match (&seen[..], &parts[..]) {

@@ -25,6 +25,15 @@ pub(in crate::cli) fn command(launch: &Launch) -> String {
 
 /// Where it is, and whether something is wrong with it.
 pub(in crate::cli) fn log(launch: &Launch) -> Option<String> {
+    match (&launch.log, faults_of_log(launch)) {
+        (None, faults) => faults,
+        (Some(place), None) => Some(place.clone()),
+        (Some(place), Some(faults)) => Some(format!("{place} ({faults})")),
+    }
+}
+
+/// What is wrong with it: it cannot be written, or lines were lost.
+pub(in crate::cli) fn faults_of_log(launch: &Launch) -> Option<String> {
     let lost = match launch.lines_lost {
         0 => None,
         1 => Some("1 line was lost".to_owned()),
@@ -34,12 +43,7 @@ pub(in crate::cli) fn log(launch: &Launch) -> Option<String> {
     // The supervisor knows only once it has something to write.
     let failure = failure.or_else(|| trouble::log(launch).map(str::to_owned));
     let faults: Vec<_> = failure.into_iter().chain(lost).collect();
-    match (&launch.log, faults.is_empty()) {
-        (None, true) => None,
-        (Some(place), true) => Some(place.clone()),
-        (None, false) => Some(faults.join("; ")),
-        (Some(place), false) => Some(format!("{place} ({})", faults.join("; "))),
-    }
+    (!faults.is_empty()).then(|| faults.join("; "))
 }
 
 /// Said where it is not as with most programs.

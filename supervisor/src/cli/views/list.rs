@@ -1,7 +1,7 @@
 //! `clustermon list`: the clusters of this user that run, and those that have failed and were not started again.
 
 use crate::api::{ClusterState, Inspection};
-use crate::cli::connection::{survey, target};
+use crate::cli::connection::{left, survey, target};
 use crate::cli::output::failed::Failed;
 use crate::cli::output::out;
 use crate::cli::output::table::{Cell, Column, Tone, render};
@@ -17,11 +17,16 @@ pub(in crate::cli) struct Args {}
 impl Args {
     #[expect(clippy::unused_self, reason = "like its sisters, though it has no options yet")]
     pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
-        let (names, clients): (Vec<_>, Vec<_>) = target::running(&target::directories()).into_iter().unzip();
+        let directories = target::directories();
+        let (mut names, mut clients): (Vec<_>, Vec<_>) = target::running(&directories).into_iter().unzip();
+        for (name, failed) in left::all(&directories, &names) {
+            names.push(name);
+            clients.push(Err(failed));
+        }
         let answers = survey::inspect(clients);
         let rows = std::iter::zip(&names, &answers).map(|(name, inspection)| row(name, inspection));
         // Of a command that could not be run at all nobody expects to find it.
-        let ended = target::ended(&target::directories()).into_iter().map(|(_, end)| end);
+        let ended = target::ended(&directories).into_iter().map(|(_, end)| end);
         let ended = ended.filter(|end| !end.is_faulty_command() && !names.contains(&end.name));
         let rows = rows.chain(ended.map(|end| row_of_end(&end)));
         out::print(&render(&COLUMNS, &rows.collect::<Vec<_>>(), out::colours()))
@@ -29,6 +34,7 @@ impl Args {
 }
 
 fn row(name: &str, inspection: &Result<Inspection, Failed>) -> Vec<Cell> {
+    let was_killed = inspection.as_ref().is_err_and(|failed| *failed == target::left(name));
     let name = Cell::new(name);
     match inspection {
         Ok(found) => {
@@ -45,7 +51,8 @@ fn row(name: &str, inspection: &Result<Inspection, Failed>) -> Vec<Cell> {
         Err(failed) => {
             let why = failed.message.clone().unwrap_or_default();
             let unknown = Cell::maybe(None::<&str>);
-            vec![name, Cell::toned("unknown", Tone::Bad), unknown.clone(), unknown, Cell::new(why)]
+            let state = if was_killed { "failed" } else { "unknown" };
+            vec![name, Cell::toned(state, Tone::Bad), unknown.clone(), unknown, Cell::new(why)]
         }
     }
 }

@@ -1,14 +1,15 @@
 //! `clustermon logs`: what a cluster has written last, and, if somebody follows, what it writes from then on. It reads the file of the
-//! log where there is one, and otherwise what the supervisor keeps in memory. It changes neither.
+//! log where there is one, and otherwise what the supervisor keeps in memory; of a cluster that has failed, what is left. It changes none.
 
+mod ended;
 mod file;
 pub(super) mod wanted;
 
 use crate::api::{Action, Command, Event, LogLine, LogStream, Logs, Reply, Target};
 use crate::cli::connection::at_once;
 use crate::cli::connection::client::Client;
-use crate::cli::connection::target::Whom;
-use crate::cli::output::failed::Failed;
+use crate::cli::connection::target::{Found, Whom};
+use crate::cli::output::failed::{ABSENT, Failed};
 use crate::cli::output::out;
 use crate::io::control::wire;
 use crate::io::output::plain;
@@ -44,7 +45,16 @@ const USUAL: u32 = 100;
 
 impl Args {
     pub(in crate::cli) fn run(&self) -> Result<(), Failed> {
-        let found = self.whom.find()?;
+        let (found, is_gone) = self.without_ended(self.whom.find()?)?;
+        if is_gone {
+            let shown = if found.is_empty() { Ok(()) } else { self.show_all(found) };
+            return shown.and(Err(Failed::silent(ABSENT)));
+        }
+        self.show_all(found)
+    }
+
+    /// What these have written, which run.
+    fn show_all(&self, found: Vec<Found>) -> Result<(), Failed> {
         if self.follow || found.len() == 1 {
             return at_once::each(found, |client, _, target| self.show_one(client, target));
         }
@@ -55,13 +65,21 @@ impl Args {
         })
     }
 
+    /// How many lines are wanted at most.
+    fn count(&self) -> u32 {
+        let default = if self.since.is_some() { u32::MAX } else { USUAL };
+        self.lines.unwrap_or(default)
+    }
+
+    fn wanted(&self) -> Wanted {
+        let since = self.since.map(|Human(since)| earliest(since));
+        Wanted { since, text: self.grep.clone().unwrap_or_default() }
+    }
+
     /// What one of them has written.
     fn show_one(&self, client: &mut Client, target: &Target) -> Result<(), Failed> {
         let inspection = client.inspect()?;
-        let default = if self.since.is_some() { u32::MAX } else { USUAL };
-        let count = self.lines.unwrap_or(default);
-        let since = self.since.map(|Human(since)| earliest(since));
-        let wanted = Wanted { since, text: self.grep.clone().unwrap_or_default() };
+        let (wanted, count) = (self.wanted(), self.count());
         let target = target.clone();
         // All that is written goes there, also what workers write that inherit it.
         let file = inspection.launch.log.as_deref().filter(|_| target == Target::Cluster && !self.json);

@@ -1,8 +1,8 @@
 //! The clusters and workers that a command shows, as they are: all are asked at the same time, and of those that have ended it is read how.
 
 use crate::api::{Inspection, Target};
-use crate::cli::connection::survey;
 use crate::cli::connection::target::{self, Found, Whom};
+use crate::cli::connection::{left, survey};
 use crate::cli::output::failed::{ABSENT, Failed};
 use crate::io::control::last_end::LastEnd;
 
@@ -23,6 +23,8 @@ pub(in crate::cli) enum State {
     /// With no other workers than those that were asked for.
     Runs(Box<Inspection>),
     Ended(Box<LastEnd>),
+    /// Its supervisor was killed, and could write no word of its end.
+    Killed(Failed),
     Unknown(Failed),
 }
 
@@ -42,19 +44,24 @@ impl Seen {
         match &self.state {
             State::Runs(_) => None,
             State::Ended(_) => Some(ABSENT),
-            State::Unknown(failed) => Some(failed.code),
+            State::Killed(failed) | State::Unknown(failed) => Some(failed.code),
         }
     }
 }
 
-/// Those that are meant: all that run where none is named, and where none runs those that have ended badly.
+/// Those that are meant: where none is named all that run, and all that have ended badly.
 pub(in crate::cli) fn all(whom: &Whom) -> Result<Vec<Seen>, Failed> {
     let directories = target::directories();
     if !whom.targets.is_empty() || whom.at.control.is_some() {
         return whom.find().map(|found| ask(found, whom));
     }
-    let running = target::running(&directories).into_iter();
+    let running = target::running(&directories);
+    let mut known: Vec<_> = running.iter().map(|(name, _)| name.clone()).collect();
+    known.extend(target::ended(&directories).into_iter().map(|(_, end)| end.name));
+    let left = left::all(&directories, &known).into_iter().map(|(name, failed)| (name, Err(failed)));
     let found: Vec<_> = running
+        .into_iter()
+        .chain(left)
         .map(|(name, client)| Found {
             label: name.clone(),
             name: Some(name),
@@ -93,13 +100,16 @@ fn ask(found: Vec<Found>, whom: &Whom) -> Vec<Seen> {
                 Ok(inspection) => State::Runs(Box::new(inspection)),
                 Err(failed) => match target::end_of(name.as_deref(), &whom.at) {
                     Some((_, end)) if failed.code == ABSENT => State::Ended(Box::new(end)),
+                    _ if name.as_deref().is_some_and(|name| failed == target::left(name)) => {
+                        State::Killed(failed)
+                    }
                     _ => State::Unknown(failed),
                 },
             };
             let of_answer = match &state {
                 State::Runs(inspection) => Some(inspection.name.clone()),
                 State::Ended(end) => Some(end.name.clone()),
-                State::Unknown(_) => None,
+                State::Killed(_) | State::Unknown(_) => None,
             };
             Seen { name: of_answer.or(name).unwrap_or_else(|| label.clone()), label, target, state }
         })
@@ -121,7 +131,7 @@ fn chosen(mut inspection: Inspection, target: &Target) -> Result<Inspection, Fai
 /// What ends the command where not all could be asked: of the only one what is wrong with it, of several what has been shown already.
 pub(in crate::cli) fn failure(mut seen: Vec<Seen>, code: u8) -> Failed {
     match (seen.pop(), seen.is_empty()) {
-        (Some(Seen { state: State::Unknown(failed), .. }), true) => failed,
+        (Some(Seen { state: State::Killed(failed) | State::Unknown(failed), .. }), true) => failed,
         _ => Failed::silent(code),
     }
 }

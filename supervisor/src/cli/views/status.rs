@@ -51,7 +51,7 @@ impl Args {
             if self.quiet {
                 let is_as_wanted = |one: &Seen| match &one.state {
                     State::Runs(inspection) => is_as_wanted(inspection),
-                    State::Ended(_) | State::Unknown(_) => false,
+                    State::Ended(_) | State::Killed(_) | State::Unknown(_) => false,
                 };
                 return match code {
                     0 if seen.iter().all(is_as_wanted) => Ok(()),
@@ -98,7 +98,7 @@ fn text(seen: &[Seen], now: u64, colours: bool) -> String {
                 table::one(shown(one, inspection), &table::head(inspection, now), colours)
             }
             State::Ended(end) => of_end(end, now, colours),
-            State::Unknown(_) => String::new(),
+            State::Killed(_) | State::Unknown(_) => String::new(),
         },
         _ => {
             let (mut running, mut others) = (Vec::new(), Vec::new());
@@ -110,9 +110,11 @@ fn text(seen: &[Seen], now: u64, colours: bool) -> String {
                     State::Ended(end) => {
                         others.push((one.label.as_str(), "failed", trouble::when_and_why(end, now)));
                     }
-                    State::Unknown(failed) => {
+                    State::Killed(failed) | State::Unknown(failed) => {
                         let why = failed.message.clone().unwrap_or_default();
-                        others.push((one.label.as_str(), "unknown", why));
+                        let is_killed = matches!(one.state, State::Killed(_));
+                        let state = if is_killed { "failed" } else { "unknown" };
+                        others.push((one.label.as_str(), state, why));
                     }
                 }
             }

@@ -3,6 +3,7 @@
 
 use super::super::Shell;
 use super::super::os::Os;
+use super::super::report::last_word;
 use super::super::report::rollouts::{describe, done};
 use crate::api::{Event, Failure, LastReload, Reply};
 use crate::config::{Config, OnSupervisorDeath};
@@ -171,7 +172,10 @@ impl<O: Os> Shell<O> {
         };
         if matches!(reloaded, Reloaded::Done { .. } | Reloaded::Failed { .. }) {
             let ended_at = self.wall_clock.wall(self.now);
-            let (outcome, cause) = (outcome.to_owned(), cause.clone());
+            // A hook's last line is in the text already.
+            let is_hook = matches!(reloaded, Reloaded::Failed { failed: Failed::Unfit { .. }, .. });
+            let wrote = if is_hook { String::new() } else { last_word::wrote(&stderr) };
+            let (outcome, cause) = (outcome.to_owned(), cause.clone().map(|cause| cause + &wrote));
             self.reloads.latest = Some(LastReload { ended_at, outcome, cause });
         }
         self.publish(&Event::Reload { outcome: outcome.to_owned(), cause, stderr });

@@ -191,7 +191,7 @@ pub(super) fn describe<O: Os>(shell: &Shell<O>, note: &Note) -> (Level, String) 
         Note::NeverStarted { worker, exit } => match exit {
             Some(exit) => say!(
                 Error,
-                "no worker has come so far as to listen, and each has exited; the last was {}: {}",
+                "no worker has come so far as to listen, and each has exited; the last was worker {}: {}",
                 name(worker),
                 Ending(exit)
             ),

@@ -8,5 +8,5 @@ pub(crate) mod last_end;
 pub(crate) mod place;
 pub(crate) mod runtime_dir;
 pub(crate) mod server;
-mod socket;
+pub(crate) mod socket;
 pub(crate) mod wire;

@@ -184,12 +184,46 @@ fn open_in(directory: OwnedFd, parent: &Path, file: &OsStr) -> Result<Socket, Re
     })
 }
 
+/// Whether a dead supervisor has left the socket at this path, in a directory that nobody else can write to.
+pub(crate) fn is_left(path: &Path) -> bool {
+    of_left(path, |_, _| true)
+}
+
+/// Removes it. True if it was there.
+pub(crate) fn remove_left(path: &Path) -> bool {
+    of_left(path, |directory, file| unlinkat(directory, file, UnlinkatFlags::NoRemoveDir).is_ok())
+}
+
+/// With the lock: a supervisor that is about to listen there is not dead.
+fn of_left(path: &Path, then: impl FnOnce(&OwnedFd, &OsStr) -> bool) -> bool {
+    let (Some(parent), Some(file)) = (path.parent(), path.file_name()) else { return false };
+    let Ok(directory) = runtime_dir::open_existing(parent, Uid::effective()) else { return false };
+    let Ok(_lock) = lock(&directory) else { return false };
+    matches!(is_left_in(&directory, file, path), Ok(true)) && then(&directory, file)
+}
+
 /// Removes what a dead supervisor left; an error if it is anything else.
 fn make_way(directory: &OwnedFd, file: &OsStr, path: &Path) -> Result<(), Refusal> {
+    if !is_left_in(directory, file, path)? {
+        return Ok(());
+    }
+    match unlinkat(directory, file, UnlinkatFlags::NoRemoveDir) {
+        Ok(()) | Err(Errno::ENOENT) => {
+            log::info!("replaced {path:?}, left by a supervisor that is gone");
+            Ok(())
+        }
+        Err(errno) => {
+            Err(Refusal::Other(format!("cannot remove what a dead supervisor left there: {}", errno.desc())))
+        }
+    }
+}
+
+/// A dead supervisor's socket is there; false if nothing is, and an error if it is anything else.
+fn is_left_in(directory: &OwnedFd, file: &OsStr, path: &Path) -> Result<bool, Refusal> {
     let other = |what: &str, errno: Errno| Refusal::Other(format!("{what}: {}", errno.desc()));
     let status = match look(directory, file) {
         Ok(status) => status,
-        Err(Errno::ENOENT) => return Ok(()),
+        Err(Errno::ENOENT) => return Ok(false),
         Err(errno) => return Err(other("cannot look at it", errno)),
     };
     if SFlag::from_bits_truncate(status.st_mode & SFlag::S_IFMT.bits()) != SFlag::S_IFSOCK {
@@ -200,14 +234,8 @@ fn make_way(directory: &OwnedFd, file: &OsStr, path: &Path) -> Result<(), Refusa
         .map_err(|errno| other("cannot make a socket", errno))?;
     let address = address::of(directory.as_fd(), path).map_err(|errno| other("this is no path", errno))?;
     match connect(probe.as_raw_fd(), &address) {
-        Err(Errno::ECONNREFUSED) => match unlinkat(directory, file, UnlinkatFlags::NoRemoveDir) {
-            Ok(()) | Err(Errno::ENOENT) => {
-                log::info!("replaced {path:?}, left by a supervisor that is gone");
-                Ok(())
-            }
-            Err(errno) => Err(other("cannot remove what a dead supervisor left there", errno)),
-        },
-        Err(Errno::ENOENT) => Ok(()),
+        Err(Errno::ECONNREFUSED) => Ok(true),
+        Err(Errno::ENOENT) => Ok(false),
         Ok(()) => {
             let pid = getsockopt(&probe, PeerCredentials).ok().map(|peer| peer.pid().unsigned_abs());
             Err(Refusal::Taken(pid))

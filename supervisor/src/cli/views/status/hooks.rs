@@ -16,7 +16,7 @@ pub(super) fn lines(hooks: &HookReport, now: u64) -> String {
             text += &format!(", {} dropped as too many waited", hooks.dropped);
         }
         if let Some(HookFailure { at, hook, cause, .. }) = &hooks.last_failure {
-            text += &format!("; last, {} ago, {hook}: {}", ago(*at), Plain(cause));
+            text += &format!("; the last failure, {} ago, {hook}: {}", ago(*at), Plain(cause));
         }
         text.push('\n');
     }
@@ -37,7 +37,7 @@ mod tests {
         assert_eq!(
             lines(&bad, 5_000),
             "before_start, for 3.0s: ./migrate up runs\n\
-             hooks: 7 ended well, 2 failed, 3 dropped as too many waited; last, 4.0s ago, stop: ./bye exited with code 1\n"
+             hooks: 7 ended well, 2 failed, 3 dropped as too many waited; the last failure, 4.0s ago, stop: ./bye exited with code 1\n"
         );
     }
 }

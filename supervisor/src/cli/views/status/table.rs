@@ -8,6 +8,7 @@ use crate::api::{
 use crate::cli::output::table::{Cell, Column, Tone, render, span};
 use crate::cli::views::events::{balancer_state, cluster_state, worker_state};
 use crate::cli::views::{launch, schedules, trouble};
+use crate::io::output::plain::Plain;
 
 /// Nobody but the kernel sees connections of such a balancer.
 const KERNEL: &str = "kernel";
@@ -48,6 +49,11 @@ pub(super) fn several(shown: &[(&str, Shown<'_>)], others: &[(&str, &str, String
         text.push_str(&balancers(shown, colours));
     }
     for (name, Shown { inspection, now, .. }) in shown {
+        // Where it is nobody asks who sees many.
+        if launch::faults_of_log(&inspection.launch).is_some() {
+            let log = launch::log(&inspection.launch).unwrap_or_default();
+            text.push_str(&format!("{name}: log: {}\n", Plain(&log)));
+        }
         let more = changes(inspection, *now) + &trouble::words(inspection, *now);
         let lines = more.lines().filter(|line| !line.is_empty());
         text.extend(lines.map(|line| format!("{name}: {line}\n")));

@@ -102,6 +102,8 @@ fn several_stand_in_one_table() {
     let mut api = Inspection { name: "api".to_owned(), load_balancers: Vec::new(), ..inspection() };
     api.workers.drain(..1);
     api.workers[0].last_stderr = vec!["SyntaxError: no".to_owned()];
+    api.launch.log = Some("/log".to_owned());
+    api.launch.lines_lost = 7;
     api.workers.truncate(1);
     let end = LastEnd {
         ended_at: NOW - 90_000,
@@ -112,6 +114,7 @@ fn several_stand_in_one_table() {
         seen("api", State::Runs(Box::new(api))),
         seen("db", State::Ended(Box::new(end))),
         seen("odd", State::Unknown(Failed::new(1, "it does not answer"))),
+        seen("gone", State::Killed(Failed::new(3, "it was killed"))),
     ];
     let expected = "\
 ID     STATE     PID  UPTIME  RESTARTS  CONNECTIONS  LAST EXIT
@@ -119,9 +122,11 @@ web/0  running  4712   1h02m         3         1234  -
 api/1  standby     -       -         3         1234  code 3, up 12ms; backing off; starts in 2.5s
 db     failed      -       -         -            -  failed, 1m30s ago: its restarts are spent
 odd    unknown     -       -         -            -  it does not answer
+gone   failed      -       -         -            -  it was killed
 
 CLUSTER  ADDRESS         STATE    DISPATCH  POLICY       QUEUED  CONNECTIONS
 web      127.0.0.1:8080  running  handoff   round-robin       2         3702
+api: log: /log (7 lines were lost)
 api: worker 1 wrote last:
 api:   SyntaxError: no
 ";

@@ -52,6 +52,9 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     if STREAMS.iter().any(|stream| path.starts_with(stream)) {
         return File::options().append(true).open(path);
     }
+    if let Some(fault) = fault_of_folder(path) {
+        return Err(io::Error::other(fault));
+    }
     let (folder, name) = Folder::of(path)?;
     folder.append(&name).map_err(|error| match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ELOOP) => io::Error::other(
@@ -60,6 +63,19 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
         Some(Errno::ENXIO) => io::Error::other("it is a pipe that nobody reads"),
         _ => error,
     })
+}
+
+/// Why nothing can be opened at this path, if that is because of its folder, which is never made here: nobody has said whose it is to be.
+pub(crate) fn fault_of_folder(path: &Path) -> Option<String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match std::fs::metadata(folder) {
+        Ok(found) if found.is_dir() => None,
+        Ok(_) => Some(format!("{folder:?} is no folder")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Some(format!("there is no folder {folder:?}: make it first"))
+        }
+        Err(error) => Some(format!("{folder:?}: {error}")),
+    }
 }
 
 /// Lets both streams lead to the file that has the path now; returns the path, if there is one.
@@ -97,6 +113,19 @@ mod tests {
     use super::*;
     use crate::io::scratch::Scratch;
     use std::io::Write;
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named() {
+        let scratch = Scratch::new();
+        let told = |path: &str| fault_of_folder(&scratch.path().join(path));
+        assert_eq!(told("log"), None);
+        assert_eq!(fault_of_folder(Path::new("log")), None);
+        let missing = told("logs/log").unwrap();
+        assert!(missing.starts_with("there is no folder \"") && missing.ends_with("logs\": make it first"));
+        assert_eq!(open(&scratch.path().join("logs/log")).unwrap_err().to_string(), missing);
+        scratch.file("file", "", 0o600);
+        assert!(told("file/log").unwrap().ends_with("file\" is no folder"));
+    }
 
     #[test]
     fn what_is_there_stays() {
