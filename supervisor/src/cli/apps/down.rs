@@ -24,6 +24,7 @@ impl Args {
         let (file, names) = self.chosen.read(Depth::File)?;
         let apps: Vec<_> =
             file.apps.iter().filter(|(app, _)| names.is_empty() || names.contains(&app.name)).collect();
+        let path = file.source.absolute()?;
         let failed = Mutex::new(None);
         let after = |number: usize| {
             let (app, _) = apps[number];
@@ -45,6 +46,17 @@ impl Args {
                 let _ = out::print(&format!("clustermon {}: does not run\n", app.name));
                 return Turn::Done;
             };
+            // Of the same name there may be one of another project.
+            if let Ok(found) = client.inspect()
+                && let Some(by) = running::foreign(&path, &found)
+            {
+                let (name, pid) = (&app.name, found.pid);
+                complain(format_args!(
+                    "{name}: left as it is: process {pid} was started by {by}; `clustermon stop {name}` stops it"
+                ));
+                *failed.lock() = Some(1);
+                return Turn::Failed;
+            }
             let stop = Command { action: Action::Stop { target: Target::Cluster }, wait_ms: Some(NO_LIMIT) };
             match carry_out(&mut client, &app.name, &stop) {
                 Ok(()) => Turn::Done,

@@ -1,12 +1,14 @@
 //! Apps that are to run: what each starts after, and whether it runs already, by its control socket. It changes nothing.
 
-use crate::api::ClusterState;
+use crate::api::{ClusterState, Inspection};
 use crate::app_file::App;
 use crate::cli::connection::client::Client;
 use crate::cli::connection::target;
 use crate::config::{Config, Control};
 use crate::io::control::last_end::{self, LastEnd};
 use crate::io::control::place::Place;
+use std::fs::canonicalize;
+use std::path::Path;
 
 /// An app without fault.
 pub(in crate::cli) type Planned = (App, Config);
@@ -49,6 +51,14 @@ pub(super) fn connect(config: &Config) -> Option<Client> {
                 .find_map(|directory| Client::connect(&directory.join(&file)).ok())
         }
     }
+}
+
+/// Who has started the cluster, if it was not this file, under whatever name it was given then.
+pub(super) fn foreign(file: &Path, cluster: &Inspection) -> Option<String> {
+    let Some(its) = &cluster.launch.app_file else { return Some("`clustermon run`".to_owned()) };
+    let is_same = file == Path::new(its)
+        || canonicalize(file).is_ok_and(|own| canonicalize(its).is_ok_and(|its| its == own));
+    (!is_same).then(|| its.clone())
 }
 
 /// The process of the app, if it runs and is not about to stop.

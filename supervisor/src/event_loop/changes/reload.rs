@@ -36,13 +36,18 @@ impl Reloads {
     pub(in crate::event_loop) fn new(file_watcher: Option<FileWatcher>) -> Self {
         Self { file_watcher, ..Self::default() }
     }
+
+    /// The number of the reload that is asked for next.
+    pub(in crate::event_loop) fn next(&self) -> u64 {
+        self.last + 1
+    }
 }
 
 impl<O: Os> Shell<O> {
     /// Asks the core for a new process for every worker; returns the number under which it tells the end.
     pub(in crate::event_loop) fn reload(&mut self) -> u64 {
-        self.reloads.last += 1;
-        let ticket = self.reloads.last;
+        let ticket = self.reloads.next();
+        self.reloads.last = ticket;
         self.reports.notifier.reloading(self.now);
         self.input(Input::Reload { ticket });
         ticket
