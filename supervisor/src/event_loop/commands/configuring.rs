@@ -6,6 +6,7 @@ use super::super::health::monitor::Monitor;
 use super::super::os::Os;
 use crate::api::{Difference, Failure, ScaleTo, Takes, Variables};
 use crate::config::{Comparison, Config, MemoryLimit, Origin, Rollback};
+use crate::io::launch::variables::app_variables;
 use crate::io::machine::memory_share;
 use crate::pool::{Input, Purpose, Reloaded, Settings};
 use std::ffi::OsString;
@@ -78,6 +79,11 @@ impl<O: Os> Shell<O> {
                     .to_owned(),
             ));
         };
+        if let Some((name, _)) =
+            variables.0.iter().find(|(name, value)| !app_variables::is_possible(name, value))
+        {
+            return Err(refused(format!("no process can be given the variable {name:?}")));
+        }
         let words: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
         let mut comparison = (origin.compare)(&origin.words, &words).map_err(refused)?;
         comparison.config.name.clone_from(&self.config.name);
