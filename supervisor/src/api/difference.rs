@@ -63,9 +63,13 @@ impl Variables {
 }
 
 impl<'de> Deserialize<'de> for Variables {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+    // Named as serde's own derivation does, by which `api.txt` has it.
+    fn deserialize<__D>(from: __D) -> Result<Self, __D::Error>
+    where
+        __D: Deserializer<'de>,
+    {
         // The error of the library repeats what it has found, which may be a secret.
-        let odd = |_: D::Error| D::Error::custom("variables are an object with a text for each name");
+        let odd = |_: __D::Error| __D::Error::custom("variables are an object with a text for each name");
         BTreeMap::deserialize(from).map(Self).map_err(odd)
     }
 }
