@@ -19,13 +19,13 @@ while True:
     connection.close()
 ";
 
-struct Apps {
-    folder: Folder,
-    port: Port,
+pub(super) struct Apps {
+    pub(super) folder: Folder,
+    pub(super) port: Port,
 }
 
 impl Apps {
-    fn new() -> Option<Self> {
+    pub(super) fn new() -> Option<Self> {
         if !require("python3") {
             return None;
         }
@@ -35,25 +35,25 @@ impl Apps {
     }
 
     /// The file says this; `{PORT}` is the port of the app `web`.
-    fn say(&self, text: &str) -> &Folder {
+    pub(super) fn say(&self, text: &str) -> &Folder {
         let python = interpreter("python3").into_string().expect("a plain path");
         let text = text.replace("{PORT}", &self.port.number().to_string()).replace("python3", &python);
         fs::write(self.folder.path().join("clustermon.toml"), text).expect("the folder is ours");
         &self.folder
     }
 
-    fn answer(&self) -> String {
+    pub(super) fn answer(&self) -> String {
         let target = Target::Tcp(SocketAddr::from(([127, 0, 0, 1], self.port.number())));
         get(&target, "/").map(|response| response.text()).unwrap_or_else(|error| error.to_string())
     }
 
-    fn pids(&self) -> Vec<u64> {
+    pub(super) fn pids(&self) -> Vec<u64> {
         let workers = self.folder.inspect("web")["workers"].clone();
         workers.as_array().expect("workers").iter().filter_map(|worker| worker["pid"].as_u64()).collect()
     }
 }
 
-const WEB: &str =
+pub(super) const WEB: &str =
     "[app.web]\nworkers = 2\ncommand = \"python3 server.py one\"\nenv = { PORT = {PORT}, V = \"s3cret\" }\n";
 
 #[test]

@@ -6,7 +6,11 @@ mod changed;
 mod file;
 /// A folder with such a file.
 mod folder;
+/// What else happens while a change is under way.
+mod meanwhile;
 /// `unit`.
 mod unit;
 /// `up` and `down`.
 mod up;
+/// Clusters of the same name that other files have started.
+mod whose;

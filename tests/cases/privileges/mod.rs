@@ -1,5 +1,9 @@
 //! What workers may do: as whom they run, below which root, and within which limits. Most of it can be tried by root alone.
 
+/// Hooks are run as workers are.
+mod hooks;
+/// What hooks and workers leave behind.
+mod left_behind;
 /// Ports that the workers' user may not bind.
 mod low_ports;
 /// Users, groups, limits, priority, CPUs and capabilities as the system tells them of workers.
@@ -61,6 +65,10 @@ impl Place {
         Cluster::start_command(command, options.supervisor(&self.supervisor()))
     }
 }
+
+/// Before a command that is to run as root does in a container: without the right to look into processes of others.
+const AS_IN_CONTAINERS: [&str; 4] =
+    ["setpriv", "--bounding-set=-sys_ptrace,-perfmon,-sys_admin", "--inh-caps=-all", "--"];
 
 fn copy_into(file: &Path, folder: &Path) -> PathBuf {
     let copy = folder.join(file.file_name().expect("it is a file"));

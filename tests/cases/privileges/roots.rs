@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Copies a file to the same path below the root.
-fn put(root: &Path, file: &Path) {
+pub(super) fn put(root: &Path, file: &Path) {
     let copy = root.join(file.strip_prefix("/").expect("an absolute path"));
     fs::create_dir_all(copy.parent().expect("it has a folder")).expect("the temporary directory is writable");
     fs::copy(file, &copy).expect("the temporary directory is writable");
 }
 
 /// The libraries of a program, the dynamic linker among them.
-fn libraries(program: &Path) -> Vec<PathBuf> {
+pub(super) fn libraries(program: &Path) -> Vec<PathBuf> {
     let output = Command::new("ldd").arg(program).output().expect("it comes with the compiler");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let paths = text.split_whitespace().filter(|word| word.starts_with('/'));
@@ -23,7 +23,7 @@ fn libraries(program: &Path) -> Vec<PathBuf> {
 }
 
 /// A root with the program as /srv/epoll-in-root.
-fn root_for(place: &Place) -> PathBuf {
+pub(super) fn root_for(place: &Place) -> PathBuf {
     let root = place.folder.path().join("root");
     fs::create_dir_all(root.join("srv")).expect("the temporary directory is writable");
     fs::create_dir_all(root.join("run")).expect("the temporary directory is writable");

@@ -1,7 +1,7 @@
 //! Workers of another user go on working: they are measured, reloaded and stopped, end with the supervisor, and have the files of their sockets to
 //! themselves.
 
-use super::{NOBODY, Place, status};
+use super::{AS_IN_CONTAINERS, NOBODY, Place, status};
 use harness::{
     Cluster, Listen, Options, PATIENCE, ends_within, is_alive, pidfd, require, signal, wait_until, who,
 };
@@ -52,8 +52,7 @@ fn they_are_measured_reloaded_replaced_and_stopped() {
 #[test]
 fn they_drain_where_root_may_not_look_into_others() {
     let Some(place) = Place::new(&[]).filter(|_| require("setpriv")) else { return };
-    let weak = ["setpriv", "--bounding-set=-sys_ptrace,-perfmon,-sys_admin", "--inh-caps=-all", "--"];
-    let options = Options::workers(2).flags(NOBODY).flags("--drain-timeout 10m").below(&weak);
+    let options = Options::workers(2).flags(NOBODY).flags("--drain-timeout 10m").below(&AS_IN_CONTAINERS);
     let mut cluster = place.start_with(&[&place.program], options);
     both_answer(&cluster);
     cluster.order("reload");

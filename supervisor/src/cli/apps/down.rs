@@ -47,9 +47,8 @@ impl Args {
                 return Turn::Done;
             };
             // One of the same name that somebody else has started is not this file's to stop.
-            let launch = client.inspect().map(|inspection| inspection.launch);
-            if let Ok(launch) = launch
-                && let Some(by) = running::stranger(&launch, &path)
+            if let Ok(found) = client.inspect()
+                && let Some(by) = running::foreign(&path, &found)
             {
                 let _ = out::print(&format!(
                     "clustermon {name}: was started by {by}, and is left as it is; `clustermon stop {name}` stops it\n",

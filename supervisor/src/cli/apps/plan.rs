@@ -1,8 +1,8 @@
 //! What `up` is about to do: what of each app is another way in the file than in the cluster that runs. All of it is asked and told before
 //! anything is touched.
 
-use super::running::{Planned, connect, stranger};
-use crate::api::{Action, ClusterState, Command, Difference, Inspection, NO_LIMIT, Reply, Takes};
+use super::running::{Planned, connect, foreign};
+use crate::api::{Action, ClusterState, Command, Difference, NO_LIMIT, Reply, Takes};
 use crate::app_file::App;
 use crate::cli::connection::client::Client;
 use crate::cli::connection::waiting::carry_out;
@@ -151,11 +151,12 @@ fn change(file: &Path, (app, config): &Planned, differences: &[Difference]) -> b
 fn step(file: &Path, planned: &Planned) -> Result<Step, Failed> {
     let (app, config) = planned;
     let Some(mut client) = connect(config) else { return Ok(Step::Start) };
-    let Inspection { state, pid, launch, .. } = client.inspect()?;
-    if state == ClusterState::Stopping {
+    let inspection = client.inspect()?;
+    let pid = inspection.pid;
+    if inspection.state == ClusterState::Stopping {
         return Ok(Step::Start);
     }
-    if let Some(by) = stranger(&launch, file) {
+    if let Some(by) = foreign(file, &inspection) {
         return Ok(Step::Foreign { pid, by });
     }
     match client.ask(&configure(app, file, true)?)?? {
@@ -175,12 +176,11 @@ fn configure(app: &App, file: &Path, check: bool) -> Result<Command, Failed> {
 
 /// Clusters that this file has started, and that are none of its apps.
 fn gone(file: &Path, all: &[String]) -> Vec<Gone> {
-    let own = file.to_string_lossy();
     let running = target::running(&target::directories()).into_iter();
     let found = running.filter(|(name, _)| !all.contains(name)).filter_map(|(name, client)| {
         let mut client = client.ok()?;
         let inspection = client.inspect().ok()?;
-        let is_own = inspection.launch.app_file.as_deref() == Some(&*own);
+        let is_own = foreign(file, &inspection).is_none();
         (is_own && inspection.state != ClusterState::Stopping).then_some(Gone { name, client })
     });
     found.collect()

@@ -1,12 +1,13 @@
 //! Apps that are to run: what each starts after, and whether it runs already, by its control socket. It changes nothing.
 
-use crate::api::{ClusterState, Launch};
+use crate::api::{ClusterState, Inspection};
 use crate::app_file::App;
 use crate::cli::connection::client::Client;
 use crate::cli::connection::{left, target};
 use crate::config::{Config, Control};
 use crate::io::control::last_end::{self, LastEnd};
 use crate::io::control::place::Place;
+use std::fs::canonicalize;
 use std::path::Path;
 
 /// An app without fault.
@@ -55,13 +56,12 @@ pub(super) fn connect(config: &Config) -> Option<Client> {
     }
 }
 
-/// Who has started a cluster, if it was not this file.
-pub(super) fn stranger(launch: &Launch, file: &Path) -> Option<String> {
-    match launch.app_file.as_deref() {
-        Some(its) if its == file.to_string_lossy() => None,
-        Some(its) => Some(its.to_owned()),
-        None => Some("`clustermon run`".to_owned()),
-    }
+/// Who has started the cluster, if it was not this file, under whatever name it was given then.
+pub(super) fn foreign(file: &Path, cluster: &Inspection) -> Option<String> {
+    let Some(its) = &cluster.launch.app_file else { return Some("`clustermon run`".to_owned()) };
+    let is_same = file == Path::new(its)
+        || canonicalize(file).is_ok_and(|own| canonicalize(its).is_ok_and(|its| its == own));
+    (!is_same).then(|| its.clone())
 }
 
 /// The process of the app, if it runs and is not about to stop.

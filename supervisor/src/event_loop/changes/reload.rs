@@ -41,6 +41,11 @@ impl Reloads {
     pub(in crate::event_loop) fn new(file_watcher: Option<FileWatcher>) -> Self {
         Self { file_watcher, ..Self::default() }
     }
+
+    /// The number of the reload that is asked for next.
+    pub(in crate::event_loop) fn next(&self) -> u64 {
+        self.last + 1
+    }
 }
 
 impl<O: Os> Shell<O> {
@@ -55,8 +60,8 @@ impl<O: Os> Shell<O> {
     }
 
     fn replace_all(&mut self, in_place: bool) -> u64 {
-        self.reloads.last += 1;
-        let ticket = self.reloads.last;
+        let ticket = self.reloads.next();
+        self.reloads.last = ticket;
         self.reports.notifier.reloading(self.now);
         self.input(Input::Reload { ticket, in_place });
         ticket

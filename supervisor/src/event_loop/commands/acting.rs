@@ -27,8 +27,8 @@ impl<O: Os> Shell<O> {
                         let done = format!("changed: {} run", workers(count as usize));
                         Some(Begun::new(Goal::Count(count), "changing", done))
                     }
-                    Changed::Reloads { ticket: reload, workers } => {
-                        let goal = Goal::Changed { reload, workers };
+                    Changed::Reloads { ticket: reload } => {
+                        let goal = Goal::Changed { reload };
                         Some(Begun::new(goal, "changing by a reload", "changed"))
                     }
                 }

@@ -6,8 +6,9 @@ use super::super::health::monitor::Monitor;
 use super::super::os::Os;
 use crate::api::{Difference, Failure, ScaleTo, Takes, Variables};
 use crate::config::{Comparison, Config, MemoryLimit, Origin, Rollback};
+use crate::io::launch::variables::app_variables;
 use crate::io::machine::memory_share;
-use crate::pool::{Input, Reloaded, Settings};
+use crate::pool::{Input, Purpose, Reloaded, Settings};
 use std::ffi::OsString;
 
 /// What the cluster was made of, and what it is being changed from.
@@ -26,9 +27,16 @@ struct Before {
     config: Config,
     words: Vec<OsString>,
     variables: Variables,
-    workers: u32,
-    /// So many there are to be once it has succeeded: until then none goes that may be needed.
-    fewer: Option<u32>,
+    scaling: Option<Scaling>,
+}
+
+/// Another number of workers. Who scales the cluster meanwhile has the last word.
+#[derive(Clone, Copy, Debug)]
+struct Scaling {
+    from: u32,
+    to: u32,
+    /// Fewer only once the reload has succeeded: until then none goes that may be needed.
+    is_put_off: bool,
 }
 
 /// What has been changed.
@@ -39,10 +47,9 @@ pub(in crate::event_loop) enum Changed {
     AtOnce,
     /// It is in force once there are so many workers.
     Scaled(u32),
-    /// It is in force once this reload is done and there are so many workers.
+    /// It is in force once this reload is done and there are as many workers as there are to be.
     Reloads {
         ticket: u64,
-        workers: u32,
     },
 }
 
@@ -72,6 +79,11 @@ impl<O: Os> Shell<O> {
                     .to_owned(),
             ));
         };
+        if let Some((name, _)) =
+            variables.0.iter().find(|(name, value)| !app_variables::is_possible(name, value))
+        {
+            return Err(refused(format!("no process can be given the variable {name:?}")));
+        }
         let words: Vec<OsString> = arguments.into_iter().map(OsString::from).collect();
         let mut comparison = (origin.compare)(&origin.words, &words).map_err(refused)?;
         comparison.config.name.clone_from(&self.config.name);
@@ -87,7 +99,7 @@ impl<O: Os> Shell<O> {
         arguments: Vec<String>,
         variables: Variables,
     ) -> Result<Changed, Failure> {
-        if self.pool.rollout().is_some() {
+        if self.is_reloading() {
             let what = "a reload is under way: when it is done, or `reload --abort` has ended it, the configuration can be changed";
             return Err(Failure::Refused { what: what.to_owned() });
         }
@@ -103,33 +115,34 @@ impl<O: Os> Shell<O> {
             .map(|found| &*found.what)
             .collect();
         log::info!("the configuration changes: {}", names.join(", "));
-        let workers = u32::try_from(config.logical_ids.len()).unwrap_or(u32::MAX);
+        let (from, to) =
+            (self.pool.wanted_workers(), u32::try_from(config.logical_ids.len()).unwrap_or(u32::MAX));
+        let needs_reload = takes == Takes::Reload;
         let is_scaled = differences.iter().any(|found| found.what == "workers");
-        let before = Before {
-            ticket: 0,
-            config: std::mem::replace(&mut self.config, config),
-            words: Vec::new(),
-            variables: Variables::default(),
-            workers: self.pool.wanted_workers(),
-            fewer: None,
-        };
-        let had = before.workers;
-        let fewer = (is_scaled && takes == Takes::Reload && workers < before.workers).then_some(workers);
+        let scaling = is_scaled.then_some(Scaling { from, to, is_put_off: needs_reload && to < from });
+        let config = std::mem::replace(&mut self.config, config);
         let origin = self.configuring.origin.as_mut();
-        let (old_words, old_variables) = origin.map_or_else(Default::default, |origin| {
+        let (words, variables) = origin.map_or_else(Default::default, |origin| {
             (std::mem::replace(&mut origin.words, words), std::mem::replace(&mut origin.variables, variables))
         });
-        self.put_in_force(takes == Takes::Reload);
-        if is_scaled && fewer.is_none() {
-            self.scale(ScaleTo::To(workers))?;
+        self.put_in_force(needs_reload);
+        if scaling.is_some_and(|scaling| !scaling.is_put_off) {
+            self.scale(ScaleTo::To(to))?;
         }
-        if takes != Takes::Reload {
-            return Ok(if is_scaled { Changed::Scaled(workers) } else { Changed::AtOnce });
+        if !needs_reload {
+            return Ok(if is_scaled { Changed::Scaled(to) } else { Changed::AtOnce });
         }
-        let ticket = self.reload();
-        self.configuring.under_way =
-            Some(Before { ticket, words: old_words, variables: old_variables, fewer, ..before });
-        Ok(Changed::Reloads { ticket, workers: if is_scaled { workers } else { had } })
+        // It may have failed by the time that `reload` returns.
+        let ticket = self.reloads.next();
+        self.configuring.under_way = Some(Before { ticket, config, words, variables, scaling });
+        self.reload();
+        Ok(Changed::Reloads { ticket })
+    }
+
+    /// Workers are being replaced for more than what one of them has come to, as its age.
+    fn is_reloading(&self) -> bool {
+        let purpose = self.pool.rollout().map(|rollout| rollout.purpose());
+        matches!(purpose, Some(Purpose::Reload { .. } | Purpose::Rollback { .. }))
     }
 
     /// A reload has ended. If it failed that a change had to have, all is as before the change.
@@ -145,23 +158,31 @@ impl<O: Os> Shell<O> {
             }
             Reloaded::Done { .. } => {
                 self.put_in_force(false);
-                if let Some(workers) = before.fewer {
-                    // Refused only where the number is none that a cluster can have, which was checked.
-                    let _ = self.scale(ScaleTo::To(workers));
+                if let Some(Scaling { from, to, is_put_off: true }) = before.scaling {
+                    self.scale_further(from, to);
                 }
             }
             Reloaded::Stopped => {}
             Reloaded::Failed { .. } => {
-                let Before { config, words, variables, workers, .. } = before;
+                let Before { config, words, variables, scaling, .. } = before;
                 self.config = config;
                 if let Some(origin) = &mut self.configuring.origin {
                     (origin.words, origin.variables) = (words, variables);
                 }
                 self.put_in_force(false);
-                // Refused only where the number is none that there was before.
-                let _ = self.scale(ScaleTo::To(workers));
+                if let Some(Scaling { from, to, is_put_off: false }) = scaling {
+                    self.scale_further(to, from);
+                }
                 log::warn!("the configuration is what it was before the change");
             }
+        }
+    }
+
+    /// Scales if nobody else has done so meanwhile.
+    fn scale_further(&mut self, from: u32, to: u32) {
+        if self.pool.wanted_workers() == from {
+            // Refused only where the number is none that a cluster can have: it had the one, and the other was checked.
+            let _ = self.scale(ScaleTo::To(to));
         }
     }
 

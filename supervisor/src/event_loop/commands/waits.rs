@@ -44,8 +44,8 @@ pub(super) enum Goal {
     Count(u32),
     /// The reload of this number has ended.
     Reload(u64),
-    /// The reload of this number has brought another configuration, and there are so many workers.
-    Changed { reload: u64, workers: u32 },
+    /// The reload of this number has brought another configuration, and there are as many workers as there are to be.
+    Changed { reload: u64 },
     /// The reload of this number, which was aborted, has ended.
     Aborted(u64),
     /// The cluster is at rest.
@@ -153,8 +153,8 @@ impl<O: Os> Shell<O> {
                 Some(answer) => Progress::Ended(answer.clone()),
                 None => Progress::UnderWay(self.reload_progress()),
             },
-            Goal::Changed { reload, workers } => match self.reloads.ended.get(reload) {
-                Some(Ok(answer)) => match self.progress(&Goal::Count(*workers)) {
+            Goal::Changed { reload } => match self.reloads.ended.get(reload) {
+                Some(Ok(answer)) => match self.progress(&Goal::Count(self.pool.wanted_workers())) {
                     Progress::Done => Progress::Ended(Ok(answer.clone())),
                     other => other,
                 },
@@ -186,6 +186,11 @@ impl<O: Os> Shell<O> {
                     }
                     None => Progress::Done,
                 }
+            }
+            Goal::Count(count) if *count != self.pool.wanted_workers() => {
+                // It may never be so.
+                let wanted = self.pool.wanted_workers();
+                Progress::Hopeless(format!("by another command the number of workers is to be {wanted}"))
             }
             Goal::Count(count) => {
                 let extra = workers().find(|worker| worker.id().slot >= *count);

@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The longest request, without its end of line.
-pub(crate) const MAX_REQUEST: usize = 64 * 1024;
+/// The longest request, without its end of line. One may hold an app's variables, of which a start can pass on 128 KiB, and its command.
+pub(crate) const MAX_REQUEST: usize = 256 * 1024;
 
 /// A line that holds nothing to carry out, or a client that may not ask; the words of the answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]

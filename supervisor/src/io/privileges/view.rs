@@ -2,6 +2,7 @@
 //! ends with that. A worker cannot have the supervisor touch what it could not touch itself.
 
 use super::accounts::Credentials;
+use crate::io::process::file_user;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Gid, Uid, chdir, chroot};
 use std::io;
@@ -31,14 +32,7 @@ impl View {
     /// Does this as a worker would, as far as files are concerned. Fails where the view cannot be had: then nothing is done.
     pub(crate) fn run<T: Send>(&self, act: impl FnOnce() -> T + Send) -> io::Result<T> {
         let Some(other) = &self.other else { return Ok(act()) };
-        let may_be_seen = may_be_seen();
-        let done = std::thread::scope(|scope| {
-            let thread = std::thread::Builder::new().name("view".into());
-            let thread = thread.spawn_scoped(scope, || other.enter().map(|()| act()))?;
-            thread.join().map_err(|_| io::Error::other("the thread has panicked"))?
-        });
-        let_be_seen(may_be_seen);
-        done
+        file_user::on_a_thread(|| other.enter().map(|()| act()))
     }
 }
 
@@ -58,7 +52,7 @@ impl Other {
                 return Err(io::Error::last_os_error());
             }
         }
-        take_file_user(*uid, *gid)
+        file_user::take(uid.as_raw(), gid.as_raw())
     }
 }
 
@@ -69,44 +63,11 @@ pub(crate) struct Onlooker(pub(super) Option<(Uid, Gid)>);
 impl Onlooker {
     /// Changes the calling thread, for good. What it cannot become it sees no less of than before.
     pub(crate) fn begin(self) {
-        if let Some((uid, gid)) = self.0 {
-            let may_be_seen = may_be_seen();
-            if let Err(error) = take_file_user(uid, gid) {
-                log::debug!("processes of workers are looked at as before: {error}");
-            }
-            let_be_seen(may_be_seen);
+        if let Some((uid, gid)) = self.0
+            && let Err(error) = file_user::take(uid.as_raw(), gid.as_raw())
+        {
+            log::debug!("processes of workers are looked at as before: {error}");
         }
-    }
-}
-
-/// Those for files alone, of the calling thread: with its real or effective user a worker could send signals to it.
-fn take_file_user(uid: Uid, gid: Gid) -> io::Result<()> {
-    // The wrappers of libc change all threads.
-    for (call, id) in [(libc::SYS_setfsgid, gid.as_raw()), (libc::SYS_setfsuid, uid.as_raw())] {
-        // It tells the former one, and no error: who asks for none is told the present one.
-        // SAFETY: no memory is involved.
-        let now = unsafe {
-            libc::syscall(call, id);
-            libc::syscall(call, u32::MAX)
-        };
-        if now as u32 != id {
-            return Err(io::Error::from_raw_os_error(libc::EPERM));
-        }
-    }
-    Ok(())
-}
-
-/// Whether other processes of this user may look into this one.
-fn may_be_seen() -> bool {
-    // SAFETY: no memory is involved.
-    unsafe { libc::prctl(libc::PR_GET_DUMPABLE) == 1 }
-}
-
-/// Another user of one thread makes the kernel forget that, for all of them.
-fn let_be_seen(yes: bool) {
-    if yes {
-        // SAFETY: no memory is involved.
-        unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) };
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod activity;
 pub(crate) mod descriptor_table;
 pub(crate) mod epoll_sets;
+pub(in crate::io) mod file_user;
 pub(crate) mod leftovers;
 pub(crate) mod limits;
 pub(crate) mod memory_gauge;

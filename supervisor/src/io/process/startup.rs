@@ -1,9 +1,10 @@
 //! What a process was started with: its environment and its command line, as its memory shows them. Each is read by one call,
 //! never in pieces: while a process executes another program the kernel ends a reading that has begun, as if it were complete.
 
+use super::file_user;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 /// Bytes of a first reading, which hold most environments.
 const USUAL: usize = 1 << 15;
@@ -22,7 +23,23 @@ pub(in crate::io) fn command_line(pid: u32) -> Vec<u8> {
 }
 
 fn read(path: &str) -> Vec<u8> {
-    File::open(path).and_then(|file| whole(|buffer| file.read_at(buffer, 0))).unwrap_or_default()
+    open(path).and_then(|file| whole(|buffer| file.read_at(buffer, 0))).unwrap_or_default()
+}
+
+/// Of another user's process also where root may not look into it, as in a container without CAP_SYS_PTRACE: as that user.
+fn open(path: &str) -> io::Result<File> {
+    let refused = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => error,
+        other => return other,
+    };
+    let owner = std::fs::metadata(path)?;
+    if owner.uid() == nix::unistd::geteuid().as_raw() {
+        return Err(refused);
+    }
+    file_user::on_a_thread(|| {
+        file_user::take(owner.uid(), owner.gid())?;
+        File::open(path)
+    })
 }
 
 /// All of it by one call, with as much room as that takes.

@@ -204,7 +204,7 @@ fn a_line_has_its_limit() {
         }
         (lines.len() == 4).then_some(())
     });
-    assert!(lines[..3].iter().all(|line| line.contains("longer than 65536 bytes")), "{lines:?}");
+    assert!(lines[..3].iter().all(|line| line.contains("longer than 262144 bytes")), "{lines:?}");
     assert_eq!(lines[3], OK);
 }
 

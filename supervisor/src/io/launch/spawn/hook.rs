@@ -11,6 +11,7 @@ use crate::io::privileges::entering::Entrance;
 use crate::io::privileges::step::Step;
 use clustermon_protocol::env;
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::stat::{Mode, fchmod};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeReader, Seek, Write};
@@ -107,6 +108,8 @@ impl HookTemplate {
         };
         let mut process = Command::new(locate(command, &self.launch_spec)?);
         let (output, writer) = io::pipe()?;
+        // For one of another user that opens /dev/stderr anew, as with pipes of workers.
+        let _ = fchmod(&writer, Mode::from_bits_truncate(0o622));
         process.arg0(name).args(arguments).process_group(0);
         process.stdin(in_memory(input)?).stdout(writer.try_clone()?).stderr(writer);
         let confinement = &self.launch_spec.confinement;
