@@ -94,5 +94,5 @@ pub(in crate::cli) fn log(launch: &Launch) -> Option<&'static str> {
 pub(in crate::cli) fn when_and_why(end: &LastEnd, now: u64) -> String {
     let ago = span(now.saturating_sub(end.ended_at));
     let what = if end.inspection.is_some() { "failed" } else { "not started" };
-    format!("{what}, {ago} ago: {}", end.cause)
+    format!("{what}, {ago} ago: {}", Plain(&end.cause))
 }

@@ -4,6 +4,7 @@ use super::super::Shell;
 use super::super::os::Os;
 use super::endings::ending;
 use crate::io::control::last_end::LastEnd;
+use crate::io::output::plain::Plain;
 use crate::pool::Outcome;
 
 impl<O: Os> Shell<O> {
@@ -44,7 +45,7 @@ impl<O: Os> Shell<O> {
 
 /// For the end of a sentence on a process that came to nothing; empty where it wrote nothing.
 pub(in crate::event_loop) fn wrote(lines: &[String]) -> String {
-    telling(lines).map_or_else(String::new, |line| format!("; it wrote last: {line}"))
+    telling(lines).map_or_else(String::new, |line| format!("; it wrote last: {}", Plain(&line)))
 }
 
 /// Of what a program wrote last, the line that says most likely why it ended: the last one of an error, or else the last one that is

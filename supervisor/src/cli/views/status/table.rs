@@ -167,7 +167,7 @@ fn last_reload(last: &LastReload, now: u64) -> Option<String> {
     }
     let ago = span(now.saturating_sub(last.ended_at));
     let cause = last.cause.as_deref().unwrap_or(&last.outcome);
-    Some(format!("last reload, {ago} ago: {cause}\n"))
+    Some(format!("last reload, {ago} ago: {}\n", Plain(cause)))
 }
 
 fn worker_row(id: &str, worker: &Worker, columns: Columns, now: u64) -> Vec<Cell> {
