@@ -22,8 +22,11 @@ fn of_a_process_that_failed_in_a_reload() {
     assert_eq!(said.code, Some(5), "{said:?}");
     let shown = "\\u{1b}]0;title\\u{7}\\u{1b}[2J\\u{9b}2J\\u{202e}x";
     assert!(said.err.contains(&format!("\n  stderr: {shown}\n")), "{said:?}");
-    let views =
-        ["status", "inspect", "describe", "describe /0", "list", "logs"].map(|words| cluster.order(words));
+    let views = ["status", "inspect", "describe", "describe /0", "list", "logs"].map(|words| {
+        let shown = cluster.cli(words);
+        assert_eq!(shown.code, Some(0), "{shown:?}");
+        shown.out
+    });
     for text in views.into_iter().chain([said.err]) {
         is_plain(&text);
     }
