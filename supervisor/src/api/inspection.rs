@@ -88,10 +88,6 @@ pub enum WorkerState {
     Stopping,
 }
 
-fn is_none(count: &u64) -> bool {
-    *count == 0
-}
-
 /// One worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -163,7 +159,7 @@ pub struct Worker {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspended: Option<String>,
     /// Lines that it wrote and that never reached the log: they came faster than they could be written, or could not be written at all.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub lines_lost: u64,
     /// What it says that it is doing, by `STATUS=` at its `NOTIFY_SOCKET`.
     #[serde(default)]

@@ -4,10 +4,6 @@ use super::scheduled::Scheduled;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-fn is_none(count: &u64) -> bool {
-    *count == 0
-}
-
 /// The command and its surroundings. A supervisor that does not say so leaves them out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -29,7 +25,7 @@ pub struct Launch {
     pub log_failure: Option<String>,
     /// Lines that never reached the log since the supervisor started, of workers and of the supervisor: they came faster than they could
     /// be written, or could not be written at all.
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub lines_lost: u64,
     /// How listeners come to the cluster: `preload` or `seccomp`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -30,3 +30,9 @@ pub use scheduled::Scheduled;
 
 /// The version of the JSON that the control socket speaks.
 pub const VERSION: u32 = 1;
+
+/// Left out where it is none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

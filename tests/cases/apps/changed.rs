@@ -5,6 +5,8 @@ use super::folder::Folder;
 use harness::{Port, Target, get, interpreter, require};
 use std::fs;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 
 /// Says the words of its command line and V; with V=bad it ends at once.
 const SERVER: &str = "
@@ -158,4 +160,35 @@ fn a_cluster_of_somebody_else_is_left_as_it_is() {
     let told = folder.say("up -d").good();
     assert!(told.contains("started by `clustermon run`, and is left as it is"), "{told}");
     assert_eq!(apps.answer(), "x");
+}
+
+#[test]
+fn no_request_fails_while_it_changes() {
+    let Some(apps) = Apps::new() else { return };
+    apps.say(WEB).say("up -d").good();
+    let target = Target::Tcp(SocketAddr::from(([127, 0, 0, 1], apps.port.number())));
+    let (is_over, served) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let failed: Vec<String> = thread::scope(|scope| {
+        let ask = || {
+            while !is_over.load(Ordering::Relaxed) {
+                get(&target, "/").map_err(|error| error.to_string())?;
+                served.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok::<(), String>(())
+        };
+        let clients: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        let changes: Vec<_> = [3, 1, 2]
+            .map(|workers| {
+                let web = WEB.replace("workers = 2", &format!("workers = {workers}"));
+                apps.say(&web.replace("s3cret", &format!("v{workers}"))).say("up -d")
+            })
+            .into();
+        is_over.store(true, Ordering::Relaxed);
+        // The clients are told before anything here may end the test.
+        changes.into_iter().for_each(|said| assert!(said.good().contains("web: reloaded")));
+        clients.into_iter().filter_map(|client| client.join().expect("it does not panic").err()).collect()
+    });
+    let served = served.into_inner();
+    assert!(failed.is_empty(), "{failed:?} of {served}");
+    assert!(served > 0 && apps.answer() == "v2 one" && apps.pids().len() == 2, "{served}");
 }

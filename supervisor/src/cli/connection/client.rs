@@ -124,12 +124,7 @@ impl Client {
 
     /// The cluster as it is.
     pub(in crate::cli) fn inspect(&mut self) -> Result<Inspection, Failed> {
-        match self.ask(&Command { action: Action::Inspect, wait_ms: None })?? {
-            Reply::Inspection(inspection) => Ok(inspection),
-            Reply::Done | Reply::Told(_) | Reply::Logs(_) | Reply::Differences(_) => {
-                Err(Failed::new(1, "the supervisor's answer holds no inspection"))
-            }
-        }
+        inspection(self.ask(&Command { action: Action::Inspect, wait_ms: None })??)
     }
 
     /// The connection itself, for who asks several at the same time.
@@ -196,6 +191,16 @@ pub(in crate::cli) fn is_stopped(link: &UnixStream) -> bool {
 pub(in crate::cli) fn unheard(link: &UnixStream, limit: Duration) -> Failed {
     let (supervisor, state) = supervisor(link);
     Failed::new(1, silent(supervisor, state, limit))
+}
+
+/// What was asked for, if the answer is that.
+pub(super) fn inspection(answer: Reply) -> Result<Inspection, Failed> {
+    match answer {
+        Reply::Inspection(inspection) => Ok(inspection),
+        Reply::Done | Reply::Told(_) | Reply::Logs(_) | Reply::Differences(_) => {
+            Err(Failed::new(1, "the supervisor's answer holds no inspection"))
+        }
+    }
 }
 
 /// How long after the time that was asked for an answer is waited for, from a supervisor in this state.

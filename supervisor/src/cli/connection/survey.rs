@@ -1,7 +1,7 @@
 //! Asks several clusters at the same time how they are. One that does not answer holds nobody up: it is told of after a short time.
 
-use crate::api::{Action, Command, Inspection, Reply};
-use crate::cli::connection::client::{Client, is_stopped, unheard};
+use crate::api::{Action, Command, Inspection};
+use crate::cli::connection::client::{Client, inspection, is_stopped, unheard};
 use crate::cli::output::failed::Failed;
 use crate::event_loop::clock;
 use crate::io::control::wire;
@@ -80,7 +80,8 @@ impl Asked {
                 Ok(len) => {
                     self.heard.extend_from_slice(buffer.get(..len).unwrap_or_default());
                     if self.heard.pop_if(|last| *last == b'\n').is_some() {
-                        self.answer = Some(read(&self.heard));
+                        self.answer =
+                            Some(wire::read_answer(&self.heard).map_err(Failed::from).and_then(inspection));
                         return;
                     }
                 }
@@ -117,15 +118,6 @@ fn rounded(time: Duration) -> Duration {
     Duration::from_millis(time.as_millis() as u64 / 100 * 100)
 }
 
-fn read(line: &[u8]) -> Result<Inspection, Failed> {
-    match wire::read_answer(line)? {
-        Reply::Inspection(inspection) => Ok(inspection),
-        Reply::Done | Reply::Told(_) | Reply::Logs(_) | Reply::Differences(_) => {
-            Err(Failed::new(1, "the supervisor's answer holds no inspection"))
-        }
-    }
-}
-
 /// Waits for what those say that have not answered yet, and reads it.
 fn wait(asked: &mut [Asked], limit: Duration, buffer: &mut [u8]) {
     let waiting = || asked.iter().enumerate().filter(|(_, one)| one.answer.is_none());
@@ -151,6 +143,7 @@ fn wait(asked: &mut [Asked], limit: Duration, buffer: &mut [u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::Reply;
     use crate::cli::connection::client::tests::Script;
     use crate::cli::views::status::tests::inspection;
     use crate::io::scratch::Scratch;

@@ -13,6 +13,11 @@ pub(in crate::cli) fn quoted(word: &OsStr) -> String {
     }
 }
 
+/// Words as one line.
+pub(in crate::cli) fn line(words: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
+    words.into_iter().map(|word| quoted(word.as_ref())).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

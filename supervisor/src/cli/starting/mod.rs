@@ -2,7 +2,7 @@
 
 pub(super) mod comparing;
 pub(super) mod detach;
-mod given;
 pub(super) mod log_args;
 pub(super) mod run;
 pub(super) mod swallowed;
+mod words;

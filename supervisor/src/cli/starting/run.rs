@@ -2,9 +2,9 @@
 
 use crate::cli::output::failed::{Failed, USAGE};
 use crate::cli::starting::detach;
-use crate::cli::starting::given;
 use crate::cli::starting::log_args::LogArgs;
 use crate::cli::starting::swallowed;
+use crate::cli::starting::words::Words;
 use crate::config::{
     Builder, Capture, Compare, Config, ConfigError, Control, OnSupervisorDeath, Origin, Settings, Workers,
 };
@@ -172,7 +172,9 @@ pub(in crate::cli) fn run(args: Args, compare: Compare) -> Result<ExitCode, Fail
     }
     let words: Vec<_> = std::env::args_os().collect();
     // The first word is `run`: there are no options before it.
-    let options = given::options(command(), words.iter().skip(2).cloned().collect());
+    let given: Vec<_> = words.iter().skip(2).cloned().collect();
+    // What cannot be read has been told by now.
+    let options = Words::read(command(), &given).map(|words| words.differing(&command())).unwrap_or_default();
     let config = args.config_given(options);
     let config = config.map_err(|fault| Failed::new(USAGE, fault.to_string()))?;
     // The one in the background has nobody to tell, and was told already.

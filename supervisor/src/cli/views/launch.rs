@@ -1,10 +1,9 @@
 //! What `status` says of how a cluster was started: a line each for the command, its directory and the log.
 
 use crate::api::Launch;
-use crate::cli::output::shell::quoted;
+use crate::cli::output::shell;
 use crate::cli::views::trouble;
 use crate::io::output::plain::Plain;
-use std::ffi::OsStr;
 
 /// The lines; none for what is not known.
 pub(in crate::cli) fn lines(launch: &Launch) -> String {
@@ -20,7 +19,7 @@ pub(in crate::cli) fn lines(launch: &Launch) -> String {
 
 /// As a shell takes it.
 pub(in crate::cli) fn command(launch: &Launch) -> String {
-    launch.command.iter().map(|word| quoted(OsStr::new(word))).collect::<Vec<_>>().join(" ")
+    shell::line(&launch.command)
 }
 
 /// Where it is, and whether something is wrong with it.

@@ -1,6 +1,7 @@
-//! What a hook writes, cut into lines: a bounded number of them goes to the log, and the last are kept for who asks why it failed. It reads
+//! What a hook writes, line by line: a bounded number of them goes to the log, and the last are kept for who asks why it failed. It reads
 //! nothing itself.
 
+use crate::io::output::lines::Lines;
 use std::collections::VecDeque;
 
 /// So many lines of one run are written to the log.
@@ -12,57 +13,51 @@ const KEPT: usize = 20;
 const KEPT_LENGTH: usize = 500;
 
 /// The lines of one run.
+#[derive(Debug)]
+pub(super) struct HookLines {
+    cut: Lines,
+    told: Told,
+}
+
+/// What has come of them.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
-    /// What has no end yet.
-    begun: Vec<u8>,
+struct Told {
     count: u64,
     last: VecDeque<String>,
 }
 
-impl Lines {
+impl Default for HookLines {
+    fn default() -> Self {
+        Self { cut: Lines::up_to(LONGEST), told: Told::default() }
+    }
+}
+
+impl HookLines {
     /// Takes in what was read.
     pub(super) fn take(&mut self, bytes: &[u8], mut say: impl FnMut(&str)) {
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            let (text, is_whole) = match piece.strip_suffix(b"\n") {
-                Some(text) => (text, true),
-                None => (piece, false),
-            };
-            let mut rest = text;
-            while self.begun.len() + rest.len() > LONGEST {
-                let (first, more) = rest.split_at(LONGEST - self.begun.len());
-                self.begun.extend_from_slice(first);
-                rest = more;
-                self.end(&mut say);
-            }
-            self.begun.extend_from_slice(rest);
-            if is_whole {
-                self.end(&mut say);
-            }
-        }
+        self.cut.feed(bytes, &mut |line| self.told.take(line, &mut say));
     }
 
     /// Nothing more comes. Tells how many lines were left out.
     pub(super) fn finish(mut self, mut say: impl FnMut(&str)) -> Vec<String> {
-        if !self.begun.is_empty() {
-            self.end(&mut say);
+        self.cut.finish(&mut |line| self.told.take(line, &mut say));
+        if self.told.count > MOST {
+            say(&format!("({} more lines were left out)", self.told.count - MOST));
         }
-        if self.count > MOST {
-            say(&format!("({} more lines were left out)", self.count - MOST));
-        }
-        self.last.into()
+        self.told.last.into()
     }
 
     /// It writes more than is shown.
     pub(super) fn is_flood(&self) -> bool {
-        self.count > MOST
+        self.told.count > MOST
     }
+}
 
-    fn end(&mut self, say: &mut impl FnMut(&str)) {
-        let bytes = std::mem::take(&mut self.begun);
+impl Told {
+    fn take(&mut self, line: &[u8], say: &mut impl FnMut(&str)) {
         self.count += 1;
         // Of a flood only the last lines are looked at.
-        let text = String::from_utf8_lossy(&bytes);
+        let text = String::from_utf8_lossy(line);
         let text = text.trim_end_matches('\r');
         if self.count <= MOST {
             say(text);
@@ -81,7 +76,7 @@ mod tests {
     use super::*;
 
     fn told(pieces: &[&[u8]]) -> (Vec<String>, Vec<String>) {
-        let (mut said, mut lines) = (Vec::new(), Lines::default());
+        let (mut said, mut lines) = (Vec::new(), HookLines::default());
         pieces.iter().for_each(|piece| lines.take(piece, |line| said.push(line.to_owned())));
         let last = lines.finish(|line| said.push(line.to_owned()));
         (said, last)

@@ -2,7 +2,7 @@
 //! nobody waits for it any more. It blocks the calling thread, which is a hook's own.
 
 use super::job::{Finished, Job};
-use super::lines::Lines;
+use super::lines::HookLines;
 use crate::io::kernel::pidfd;
 use crate::io::kernel::random;
 use crate::io::launch::process_calls::{Ended, KernelProcesses, ProcessCalls};
@@ -55,7 +55,7 @@ pub(super) fn run(job: Job, unwanted: BorrowedFd<'_>) -> Finished {
     let Job { number, hook, command, template, cluster, input, limit } = job;
     let begun = now();
     let told = |line: &str| log::info!("hook {hook}: {}", Plain(line));
-    let mut lines = Lines::default();
+    let mut lines = HookLines::default();
     let token = random::number().map(|number| format!("{number:016x}")).unwrap_or_default();
     let own = [("CLUSTERMON_EVENT", hook), ("CLUSTERMON_NAME", &cluster), (MARK, &token)];
     let fault = match template.start(&command, &own, &input) {
@@ -84,7 +84,7 @@ fn go_on(
     started: &mut StartedHook,
     limit: Duration,
     unwanted: BorrowedFd<'_>,
-    lines: &mut Lines,
+    lines: &mut HookLines,
     told: impl Fn(&str) + Copy,
 ) -> io::Result<End> {
     let StartedHook { pid, pidfd, output } = started;
@@ -159,7 +159,7 @@ fn wait_for(fds: &mut [PollFd<'_>], wait: Option<Duration>) -> io::Result<()> {
 }
 
 /// Reads a piece; false once there is nothing more to come.
-fn read(output: &mut PipeReader, lines: &mut Lines, told: impl Fn(&str)) -> bool {
+fn read(output: &mut PipeReader, lines: &mut HookLines, told: impl Fn(&str)) -> bool {
     let mut piece = [0; PIECE];
     match output.read(&mut piece) {
         Ok(0) => false,

@@ -3,6 +3,7 @@
 pub(crate) mod destination;
 pub(crate) mod detach_pipe;
 mod line_writer;
+pub(in crate::io) mod lines;
 pub(crate) mod log;
 pub(crate) mod log_file;
 pub(crate) mod plain;

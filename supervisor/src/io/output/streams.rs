@@ -3,7 +3,6 @@
 //! captured, only the stderr of a new version is read, and passed on as it is.
 
 mod held;
-mod lines;
 mod passing;
 mod pipe;
 mod relay;

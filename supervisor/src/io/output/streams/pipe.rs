@@ -1,15 +1,18 @@
 //! The supervisor's end of a pipe that a worker's process writes to. It never waits, and leaves the worker's end as a
 //! shell would make it.
 
-use super::lines::Lines;
 use crate::config::Stream;
 use crate::ids::WorkerId;
+use crate::io::output::lines::Lines;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::pipe2;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+/// The longest piece of a line.
+const LONGEST: usize = 64 * 1024;
 
 /// The reading end, and the line that is under way.
 #[derive(Debug)]
@@ -47,7 +50,7 @@ impl Pipe {
         // A worker that has dropped to another user may open /dev/stderr anew. Nobody else comes to the pipe: the way leads
         // through /proc/PID/fd, which the kernel opens to those alone who may trace the process. On failure it stays ours.
         let _ = fchmod(&writer, Mode::from_bits_truncate(0o622));
-        let (worker, lines, rest) = (worker.to_owned(), Lines::default(), Vec::new());
+        let (worker, lines, rest) = (worker.to_owned(), Lines::up_to(LONGEST), Vec::new());
         Ok((Self { file: reader.into(), process, worker, pid: 0, stream, lines, rest, cut: false }, writer))
     }
 

@@ -1,24 +1,27 @@
 //! Bytes in, lines out: what has no newline yet is kept, what grows too long is cut and continued. Knows no encoding
 //! but where a UTF-8 character must not be cut.
 
-/// The longest piece of a line.
-pub(super) const LONGEST: usize = 64 * 1024;
-
-/// The line that is not complete yet; never longer than [`LONGEST`].
-#[derive(Debug, Default)]
-pub(super) struct Lines {
+/// The line that is not complete yet.
+#[derive(Debug)]
+pub(in crate::io) struct Lines {
     partial: Vec<u8>,
+    longest: usize,
 }
 
 impl Lines {
+    /// No line is longer than this.
+    pub(in crate::io) fn up_to(longest: usize) -> Self {
+        Self { partial: Vec::new(), longest }
+    }
+
     /// Takes bytes and gives every line that is complete now, without its newline.
-    pub(super) fn feed(&mut self, bytes: &[u8], each: &mut (impl FnMut(&[u8]) + ?Sized)) {
+    pub(in crate::io) fn feed(&mut self, bytes: &[u8], each: &mut (impl FnMut(&[u8]) + ?Sized)) {
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             let Some(body) = piece.strip_suffix(b"\n") else {
                 self.extend(piece, each);
                 return;
             };
-            if self.partial.is_empty() && body.len() <= LONGEST {
+            if self.partial.is_empty() && body.len() <= self.longest {
                 each(body);
                 continue;
             }
@@ -30,15 +33,15 @@ impl Lines {
 
     fn extend(&mut self, bytes: &[u8], each: &mut (impl FnMut(&[u8]) + ?Sized)) {
         self.partial.extend_from_slice(bytes);
-        while self.partial.len() > LONGEST {
-            let cut = boundary(&self.partial);
+        while self.partial.len() > self.longest {
+            let cut = boundary(&self.partial, self.longest);
             each(&self.partial[..cut]);
             self.partial.drain(..cut);
         }
     }
 
     /// Gives the last line, if it had no newline.
-    pub(super) fn finish(&mut self, each: &mut (impl FnMut(&[u8]) + ?Sized)) {
+    pub(in crate::io) fn finish(&mut self, each: &mut (impl FnMut(&[u8]) + ?Sized)) {
         if !self.partial.is_empty() {
             each(&self.partial);
             self.partial = Vec::new();
@@ -46,19 +49,21 @@ impl Lines {
     }
 }
 
-/// Where to cut: before the character that [`LONGEST`] would go through, if these are characters.
-fn boundary(bytes: &[u8]) -> usize {
+/// Where to cut: before the character that `longest` would go through, if these are characters.
+fn boundary(bytes: &[u8], longest: usize) -> usize {
     let continues = |at: &usize| bytes.get(*at).is_some_and(|byte| byte & 0xc0 == 0x80);
-    (LONGEST - 3..=LONGEST).rev().find(|at| !continues(at)).unwrap_or(LONGEST)
+    (longest - 3..=longest).rev().find(|at| !continues(at)).unwrap_or(longest)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, Lines};
+    use super::Lines;
+
+    const LONGEST: usize = 64 * 1024;
 
     fn lines(chunks: &[&[u8]]) -> Vec<Vec<u8>> {
         let mut found = Vec::new();
-        let mut lines = Lines::default();
+        let mut lines = Lines::up_to(LONGEST);
         for chunk in chunks {
             lines.feed(chunk, &mut |line| found.push(line.to_vec()));
         }
